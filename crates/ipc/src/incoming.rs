@@ -1,0 +1,154 @@
+//! One frame on its way in: what has arrived of it, and from whom.
+
+use crate::RecvError;
+use crate::socket::{Arrival, await_ready, receive};
+use nix::poll::PollFlags;
+use processes::Pid;
+use std::os::fd::BorrowedFd;
+use std::time::Instant;
+
+/// The length of the header: a little-endian `u32`.
+pub(crate) const HEADER: usize = 4;
+
+/// Memory taken before the first byte of a body has arrived.
+const FIRST_PIECE: usize = 64 * 1024;
+
+/// A frame that is being received. It survives a timeout: the next call goes
+/// on where this one stopped.
+#[derive(Debug, Default)]
+pub(crate) struct Incoming {
+    header: [u8; HEADER],
+    /// Grows as bytes arrive; only the first `received - HEADER` are real.
+    body: Vec<u8>,
+    /// Bytes of the frame so far, header included.
+    received: usize,
+    /// Who wrote them.
+    sender: Option<Pid>,
+    /// Set once the stream can no longer be trusted.
+    broken: Option<Broken>,
+}
+
+/// Faults after which nobody knows where the next frame begins.
+#[derive(Clone, Copy, Debug)]
+enum Broken {
+    TooLong { length: u64, limit: u64 },
+    MixedSenders { first: Pid, second: Pid },
+}
+
+impl From<Broken> for RecvError {
+    fn from(broken: Broken) -> RecvError {
+        match broken {
+            Broken::TooLong { length, limit } => RecvError::TooLong { length, limit },
+            Broken::MixedSenders { first, second } => RecvError::MixedSenders { first, second },
+        }
+    }
+}
+
+impl Incoming {
+    /// Receives until the frame is whole, and hands out its body and sender;
+    /// `None` if the deadline comes first. Without a deadline it waits for
+    /// ever.
+    ///
+    /// It never reads past the frame, so that what follows stays in the
+    /// socket for whoever holds it next.
+    pub(crate) fn frame(
+        &mut self,
+        socket: BorrowedFd<'_>,
+        limit: u32,
+        deadline: Option<Instant>,
+    ) -> Result<Option<(Vec<u8>, Pid)>, RecvError> {
+        loop {
+            if let Some(broken) = self.broken {
+                return Err(broken.into());
+            }
+            let Some(room) = self.room(limit)? else {
+                return Ok(Some(self.finish()));
+            };
+            let wanted = room.len();
+            match receive(socket, room, deadline.is_none()).map_err(RecvError::Io)? {
+                Arrival::End => return Err(self.end_of_stream()),
+                Arrival::Bytes(count, sender) => {
+                    self.accept(count, sender);
+                    // A peer that dribbles must not hold us past the deadline;
+                    // what has arrived already is still taken.
+                    if count < wanted && self.is_late(deadline, limit)? {
+                        return Ok(None);
+                    }
+                }
+                Arrival::Nothing => {
+                    let ready = await_ready(socket, PollFlags::POLLIN, deadline);
+                    if !ready.map_err(RecvError::Io)? {
+                        return Ok(None);
+                    }
+                }
+            }
+        }
+    }
+
+    /// Where the next bytes go; `None` when the frame is whole.
+    fn room(&mut self, limit: u32) -> Result<Option<&mut [u8]>, RecvError> {
+        let Some(filled) = self.received.checked_sub(HEADER) else {
+            return Ok(Some(&mut self.header[self.received..]));
+        };
+        let length = self.length();
+        if filled == 0 && length > limit {
+            let broken = Broken::TooLong {
+                length: length.into(),
+                limit: limit.into(),
+            };
+            self.broken = Some(broken);
+            return Err(broken.into());
+        }
+        let length = length as usize;
+        if filled == length {
+            return Ok(None);
+        }
+        if filled == self.body.len() {
+            // At most doubled: memory follows what has come, not the claim.
+            let target = length.min((2 * filled).max(FIRST_PIECE));
+            self.body.resize(target, 0);
+        }
+        Ok(Some(&mut self.body[filled..]))
+    }
+
+    fn length(&self) -> u32 {
+        u32::from_le_bytes(self.header)
+    }
+
+    fn accept(&mut self, count: usize, sender: Pid) {
+        self.received += count;
+        let first = *self.sender.get_or_insert(sender);
+        if first != sender {
+            self.broken = Some(Broken::MixedSenders {
+                first,
+                second: sender,
+            });
+        }
+    }
+
+    fn is_late(&mut self, deadline: Option<Instant>, limit: u32) -> Result<bool, RecvError> {
+        let late = deadline.is_some_and(|deadline| Instant::now() >= deadline);
+        Ok(late && self.broken.is_none() && self.room(limit)?.is_some())
+    }
+
+    fn finish(&mut self) -> (Vec<u8>, Pid) {
+        let sender = self.sender.take().unwrap_or(0);
+        self.received = 0;
+        (std::mem::take(&mut self.body), sender)
+    }
+
+    fn end_of_stream(&self) -> RecvError {
+        let received = self.received;
+        match received {
+            0 => RecvError::Closed,
+            1..HEADER => RecvError::Truncated {
+                received,
+                expected: None,
+            },
+            _ => {
+                let expected = Some(HEADER + self.length() as usize);
+                RecvError::Truncated { received, expected }
+            }
+        }
+    }
+}

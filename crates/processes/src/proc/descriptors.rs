@@ -1,0 +1,194 @@
+//! `/proc/PID/fd` and `/proc/PID/fdinfo`: what a process holds open.
+
+use super::{Pid, explain, read};
+use std::ffi::OsStr;
+use std::fs;
+use std::io;
+use std::os::unix::ffi::OsStrExt;
+use std::path::{Path, PathBuf};
+
+/// One open descriptor of a process.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Descriptor {
+    /// Its number.
+    pub fd: i32,
+    /// What it refers to.
+    pub target: Target,
+    /// The flags of open(2): access mode and `O_NONBLOCK`, `O_CLOEXEC`, ….
+    pub flags: u32,
+    /// The position in the file, in bytes; 0 for what has none.
+    pub offset: u64,
+}
+
+impl Descriptor {
+    /// Whether it was opened for reading: of a pipe, this is the read end.
+    #[must_use]
+    pub fn readable(&self) -> bool {
+        !self.is_path_only() && matches!(self.access(), libc::O_RDONLY | libc::O_RDWR)
+    }
+
+    /// Whether it was opened for writing: of a pipe, this is the write end.
+    #[must_use]
+    pub fn writable(&self) -> bool {
+        !self.is_path_only() && matches!(self.access(), libc::O_WRONLY | libc::O_RDWR)
+    }
+
+    /// Whether it will be closed by exec.
+    #[must_use]
+    pub fn closes_on_exec(&self) -> bool {
+        self.flags & libc::O_CLOEXEC.cast_unsigned() != 0
+    }
+
+    fn access(&self) -> i32 {
+        self.flags.cast_signed() & libc::O_ACCMODE
+    }
+
+    fn is_path_only(&self) -> bool {
+        self.flags & libc::O_PATH.cast_unsigned() != 0
+    }
+}
+
+/// What a descriptor refers to.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum Target {
+    /// A pipe, by its inode: both ends of one pipe have the same.
+    Pipe(u64),
+    /// A socket, by its inode: the two ends of a pair have different ones.
+    Socket(u64),
+    /// A file, directory or device, by its path; the kernel adds
+    /// ` (deleted)` to a path that no longer leads there.
+    File(PathBuf),
+    /// Anything else, in the kernel's words, such as `anon_inode:[eventfd]`.
+    Anonymous(String),
+}
+
+impl Target {
+    /// A path begins with `/`; so a *file* named `pipe:[1]` is not a pipe.
+    fn from_link(link: &Path) -> Target {
+        if link.is_absolute() {
+            return Target::File(link.to_owned());
+        }
+        let text = link.to_string_lossy().into_owned();
+        let inode = |prefix: &str| {
+            text.strip_prefix(prefix)?
+                .strip_prefix(":[")?
+                .strip_suffix(']')?
+                .parse()
+                .ok()
+        };
+        if let Some(inode) = inode("pipe") {
+            Target::Pipe(inode)
+        } else if let Some(inode) = inode("socket") {
+            Target::Socket(inode)
+        } else {
+            Target::Anonymous(text)
+        }
+    }
+}
+
+/// The open descriptors of a process, in the order of their numbers.
+///
+/// One that is closed while we look is left out. Empty for a zombie, which
+/// holds nothing any more (as an ordinary user: `PermissionDenied`, because a
+/// zombie's directory belongs to root).
+///
+/// # Errors
+/// As in the [module's list](super#errors).
+pub fn descriptors(pid: Pid) -> io::Result<Vec<Descriptor>> {
+    let directory = format!("/proc/{pid}/fd");
+    // Collected first: looking at our own process, the directory itself is an
+    // open descriptor, and must be closed before we ask what is open.
+    let names = fs::read_dir(&directory)
+        .and_then(|entries| {
+            entries
+                .map(|entry| entry.map(|entry| entry.file_name()))
+                .collect::<io::Result<Vec<_>>>()
+        })
+        .map_err(|error| explain(&directory, error))?;
+    let mut found = Vec::with_capacity(names.len());
+    for fd in names.iter().filter_map(|name| number(name)) {
+        match descriptor(pid, fd) {
+            Ok(descriptor) => found.push(descriptor),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            Err(error) => return Err(error),
+        }
+    }
+    found.sort_by_key(|descriptor| descriptor.fd);
+    Ok(found)
+}
+
+fn descriptor(pid: Pid, fd: i32) -> io::Result<Descriptor> {
+    let path = format!("/proc/{pid}/fd/{fd}");
+    let link = fs::read_link(&path).map_err(|error| explain(&path, error))?;
+    let path = format!("/proc/{pid}/fdinfo/{fd}");
+    let info = read(&path)?;
+    let (offset, flags) = parse_info(&info).ok_or_else(|| super::malformed(&path, &info))?;
+    Ok(Descriptor {
+        fd,
+        target: Target::from_link(&link),
+        flags,
+        offset,
+    })
+}
+
+fn number(name: &OsStr) -> Option<i32> {
+    std::str::from_utf8(name.as_bytes()).ok()?.parse().ok()
+}
+
+/// `pos:\t0`, `flags:\t0100002` (octal), and lines that depend on the kind.
+fn parse_info(info: &[u8]) -> Option<(u64, u32)> {
+    let info = String::from_utf8_lossy(info);
+    let value = |key: &str| {
+        info.lines()
+            .find_map(|line| line.strip_prefix(key)?.strip_prefix(':'))
+            .map(str::trim)
+    };
+    Some((
+        value("pos")?.parse().ok()?,
+        u32::from_str_radix(value("flags")?, 8).ok()?,
+    ))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_link_says_what_kind_of_thing_it_is() {
+        let target = |link: &str| Target::from_link(Path::new(link));
+        assert_eq!(target("pipe:[12]"), Target::Pipe(12));
+        assert_eq!(target("socket:[9]"), Target::Socket(9));
+        assert_eq!(
+            target("/tmp/pipe:[12]"),
+            Target::File("/tmp/pipe:[12]".into())
+        );
+        assert_eq!(
+            target("anon_inode:[eventfd]"),
+            Target::Anonymous("anon_inode:[eventfd]".into())
+        );
+        assert_eq!(target("pipe:[x]"), Target::Anonymous("pipe:[x]".into()));
+    }
+
+    #[test]
+    fn flags_are_octal() {
+        assert_eq!(
+            parse_info(b"pos:\t42\nflags:\t02100001\nmnt_id:\t24\n"),
+            Some((42, 0o2_100_001))
+        );
+        assert_eq!(parse_info(b"pos:\t0\n"), None);
+        assert_eq!(parse_info(b"pos:\t0\nflags:\t9\n"), None);
+    }
+
+    #[test]
+    fn a_descriptor_for_a_path_only_is_neither_readable_nor_writable() {
+        let target = Target::File("/".into());
+        let flags = libc::O_PATH.cast_unsigned();
+        let descriptor = Descriptor {
+            fd: 3,
+            target,
+            flags,
+            offset: 0,
+        };
+        assert!(!descriptor.readable() && !descriptor.writable());
+    }
+}

@@ -1,0 +1,102 @@
+//! `/proc/PID/task/TID/syscall`: the system call in which a thread waits.
+
+use super::{Pid, malformed, read};
+use std::io;
+
+/// Where a thread is, seen from the kernel.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Syscall {
+    /// On a CPU or waiting for one: the kernel does not say where.
+    Running,
+    /// Blocked, and not by a system call (a page fault; or it has ended).
+    Outside {
+        /// The stack pointer.
+        sp: u64,
+        /// The program counter.
+        pc: u64,
+    },
+    /// Blocked in a system call.
+    Inside {
+        /// Its number on this architecture, as in `libc::SYS_futex`.
+        number: i64,
+        /// Its six arguments; those that the call does not take are whatever
+        /// the registers held.
+        args: [u64; 6],
+        /// The stack pointer.
+        sp: u64,
+        /// The program counter.
+        pc: u64,
+    },
+}
+
+/// Where thread `tid` of process `pid` is.
+///
+/// Needs the right to trace the process (its owner has it as a rule), and a
+/// kernel with `CONFIG_HAVE_ARCH_TRACEHOOK`, which x86-64 and aarch64 have.
+///
+/// # Errors
+/// As in the [module's list](super#errors).
+pub fn syscall(pid: Pid, tid: Pid) -> io::Result<Syscall> {
+    let path = format!("/proc/{pid}/task/{tid}/syscall");
+    let text = read(&path)?;
+    parse(&text).ok_or_else(|| malformed(&path, &text))
+}
+
+/// `running`, `-1 SP PC`, or `NUMBER ARG×6 SP PC`, addresses as `0x…`.
+fn parse(text: &[u8]) -> Option<Syscall> {
+    let text = std::str::from_utf8(text).ok()?.trim();
+    if text == "running" {
+        return Some(Syscall::Running);
+    }
+    let mut words = text.split_ascii_whitespace();
+    let number: i64 = words.next()?.parse().ok()?;
+    let values = words
+        .map(|word| u64::from_str_radix(word.strip_prefix("0x")?, 16).ok())
+        .collect::<Option<Vec<u64>>>()?;
+    match (number, values.as_slice()) {
+        (..0, &[sp, pc]) => Some(Syscall::Outside { sp, pc }),
+        (0.., &[a, b, c, d, e, f, sp, pc]) => Some(Syscall::Inside {
+            number,
+            args: [a, b, c, d, e, f],
+            sp,
+            pc,
+        }),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_three_forms_are_told_apart() {
+        assert_eq!(parse(b"running\n"), Some(Syscall::Running));
+        assert_eq!(
+            parse(b"-1 0x10 0xff\n"),
+            Some(Syscall::Outside { sp: 16, pc: 255 })
+        );
+        let inside = Syscall::Inside {
+            number: 202,
+            args: [1, 2, 3, 4, 5, u64::MAX],
+            sp: 7,
+            pc: 8,
+        };
+        let line = b"202 0x1 0x2 0x3 0x4 0x5 0xffffffffffffffff 0x7 0x8\n";
+        assert_eq!(parse(line), Some(inside));
+    }
+
+    #[test]
+    fn anything_else_is_refused() {
+        for text in [
+            "",
+            "-1",
+            "-1 0x1",
+            "5 0x1 0x2",
+            "0 1 2 3 4 5 6 7 8",
+            "x 0x1 0x2",
+        ] {
+            assert_eq!(parse(text.as_bytes()), None, "{text:?}");
+        }
+    }
+}
