@@ -1,0 +1,195 @@
+//! `#[proctor::test(…)]`: one function, two parts.
+//!
+//! ```text
+//! #[proctor::test(subject = |q: Q| …)]      #[test]
+//! fn name(mut subject: Subject) {     ──▶   fn name() {
+//!     body                                      run(site, settings, |parts| {
+//! }                                                 let mut subject = parts.subject("subject", |q: Q| …);
+//!                                                   parts.begin();   // the subject's process never returns from here
+//!                                                   body
+//!                                               });
+//!                                           }
+//! ```
+
+use proc_macro2::TokenStream;
+use quote::quote;
+use syn::parse::{Parse, ParseStream};
+use syn::punctuated::Punctuated;
+use syn::spanned::Spanned;
+use syn::{Error, Expr, FnArg, Ident, ItemFn, Lit, Pat, ReturnType, Token};
+
+/// One `key = value` of the attribute.
+struct Entry {
+    key: Ident,
+    value: Expr,
+}
+
+impl Parse for Entry {
+    fn parse(input: ParseStream) -> syn::Result<Self> {
+        let key = input.parse()?;
+        input.parse::<Token![=]>()?;
+        Ok(Entry {
+            key,
+            value: input.parse()?,
+        })
+    }
+}
+
+struct Entries(Punctuated<Entry, Token![,]>);
+
+impl Parse for Entries {
+    fn parse(input: ParseStream) -> syn::Result<Self> {
+        Punctuated::parse_terminated(input).map(Entries)
+    }
+}
+
+pub(crate) fn expand(attribute: TokenStream, item: TokenStream) -> syn::Result<TokenStream> {
+    let entries: Entries = syn::parse2(attribute)?;
+    let function: ItemFn = syn::parse2(item)?;
+    refuse_what_cannot_be_judged(&function)?;
+
+    let mut subjects = Vec::new();
+    let mut settings = Vec::new();
+    for entry in entries.0 {
+        match &entry.value {
+            Expr::Closure(_) => subjects.push(entry),
+            Expr::Lit(_) => settings.push(setting(&entry)?),
+            other => {
+                return Err(Error::new(
+                    other.span(),
+                    "a subject is written as a closure, `subject = |question: Q| answer`",
+                ));
+            }
+        }
+    }
+    if subjects.is_empty() {
+        return Err(Error::new(
+            function.sig.ident.span(),
+            "name at least one subject: #[proctor::test(subject = |question: Q| answer)]",
+        ));
+    }
+
+    let parts = parameters(&function, &subjects)?;
+    let (attributes, visibility, name) = (&function.attrs, &function.vis, &function.sig.ident);
+    let body = &function.block;
+    let subject_lines = parts.iter().map(|(mutability, ident, closure)| {
+        let label = ident.to_string();
+        quote! {
+            #[allow(unused_mut, unused_variables)]
+            let #mutability #ident: ::proctor::Subject<_, _> = __parts.subject(#label, #closure);
+        }
+    });
+    Ok(quote! {
+        #(#attributes)*
+        #[::core::prelude::v1::test]
+        #[allow(unexpected_cfgs)]
+        #visibility fn #name() {
+            ::proctor::__private::run(
+                ::proctor::__private::Site {
+                    name: ::core::concat!(::core::module_path!(), "::", ::core::stringify!(#name)),
+                    file: ::core::file!(),
+                    line: ::core::line!(),
+                },
+                ::proctor::__private::Settings { #(#settings,)* ..::proctor::__private::Settings::DEFAULT },
+                |__parts| {
+                    #(#subject_lines)*
+                    __parts.begin();
+                    #[cfg(not(proctor_subject))]
+                    #body
+                },
+            );
+        }
+    })
+}
+
+fn refuse_what_cannot_be_judged(function: &ItemFn) -> syn::Result<()> {
+    let signature = &function.sig;
+    if let Some(asyncness) = &signature.asyncness {
+        return Err(Error::new(asyncness.span(), "a judged test is not async"));
+    }
+    if !signature.generics.params.is_empty() {
+        return Err(Error::new(
+            signature.generics.span(),
+            "a judged test has no generics",
+        ));
+    }
+    if let ReturnType::Type(_, kind) = &signature.output {
+        return Err(Error::new(
+            kind.span(),
+            "a judged test returns nothing: assert in its body",
+        ));
+    }
+    for attribute in &function.attrs {
+        if attribute.path().is_ident("should_panic") {
+            return Err(Error::new(
+                attribute.span(),
+                "should_panic would accept any panic, the judge's own too: use subject.try_ask and match on how it ended",
+            ));
+        }
+        if attribute.path().is_ident("test") {
+            return Err(Error::new(
+                attribute.span(),
+                "#[proctor::test] makes the test itself: remove this #[test]",
+            ));
+        }
+    }
+    Ok(())
+}
+
+fn setting(entry: &Entry) -> syn::Result<TokenStream> {
+    let (key, value) = (&entry.key, &entry.value);
+    let Expr::Lit(literal) = value else {
+        return Err(Error::new(value.span(), "a setting is a literal"));
+    };
+    let (expected, fits) = match key.to_string().as_str() {
+        "deadline" => (
+            "seconds, such as `deadline = 5.0`",
+            matches!(literal.lit, Lit::Float(_)),
+        ),
+        "memory" | "descriptors" | "processes" => {
+            ("a whole number", matches!(literal.lit, Lit::Int(_)))
+        }
+        "orphans" => ("true or false", matches!(literal.lit, Lit::Bool(_))),
+        _ => (
+            "one of deadline, memory, descriptors, processes, orphans, or a subject (a closure)",
+            false,
+        ),
+    };
+    if fits {
+        Ok(quote! { #key: #value })
+    } else {
+        Err(Error::new(entry.key.span(), format!("`{key}`: {expected}")))
+    }
+}
+
+type Part<'a> = (Option<Token![mut]>, &'a Ident, &'a Expr);
+
+/// Pairs the judge's parameters with the subjects of the same names.
+fn parameters<'a>(function: &'a ItemFn, subjects: &'a [Entry]) -> syn::Result<Vec<Part<'a>>> {
+    let mut parts = Vec::new();
+    for argument in &function.sig.inputs {
+        let FnArg::Typed(typed) = argument else {
+            return Err(Error::new(argument.span(), "a judged test is a free function"));
+        };
+        let Pat::Ident(pattern) = &*typed.pat else {
+            return Err(Error::new(typed.pat.span(), "name the subject here, as in `mut subject: Subject`"));
+        };
+        let Some(entry) = subjects.iter().find(|entry| entry.key == pattern.ident) else {
+            let known: Vec<_> = subjects.iter().map(|entry| entry.key.to_string()).collect();
+            return Err(Error::new(
+                pattern.ident.span(),
+                format!("the attribute names no subject `{}` (it names: {})", pattern.ident, known.join(", ")),
+            ));
+        };
+        parts.push((pattern.mutability, &pattern.ident, &entry.value));
+    }
+    for entry in subjects {
+        if !parts.iter().any(|(_, ident, _)| **ident == entry.key) {
+            return Err(Error::new(
+                entry.key.span(),
+                format!("the judge has no parameter for the subject `{0}`: add `mut {0}: Subject`", entry.key),
+            ));
+        }
+    }
+    Ok(parts)
+}

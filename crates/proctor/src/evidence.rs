@@ -1,0 +1,64 @@
+//! What the kernel said of a subject while it worked on one question.
+
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+/// Observations about the subject, made from outside unless a field says otherwise.
+///
+/// Gates decide and counts support: what happens inside a process can be
+/// staged by the code in it.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Evidence {
+    /// The process that ran the code.
+    pub pid: i32,
+    /// Processes started while it worked on the question, counted at the
+    /// system call. `None` where the machine forbids to watch system calls.
+    pub processes_started: Option<u32>,
+    /// Threads started, counted likewise.
+    pub threads_started: Option<u32>,
+    /// Processes below it that were alive when the answer came.
+    pub children: u32,
+    /// Processes below it that had ended but were not waited for.
+    pub zombies: u32,
+    /// Its threads when the answer came, the one that answered included.
+    pub threads: u32,
+    /// Descriptors open after the answer that were not open before.
+    pub descriptors_left: u32,
+    /// Times that it gave up the CPU by waiting, as it read them from `getrusage`.
+    pub voluntary_switches: u64,
+    /// Times that the CPU was taken from it, read likewise (`sched_yield` counts here).
+    pub involuntary_switches: u64,
+    /// CPU time of the process, without its children.
+    pub cpu: Duration,
+    /// Time from question to answer.
+    pub wall: Duration,
+    /// Peak resident memory so far, in bytes.
+    pub peak_memory: u64,
+    /// Page faults that needed no disk.
+    pub minor_faults: u64,
+    /// Names in `/dev/shm` that appeared meanwhile (other programs' too).
+    pub shared_memory: Vec<String>,
+}
+
+/// What the subject wrote while it worked, each stream capped at 256 KiB.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Output {
+    /// Standard output, invalid UTF-8 replaced.
+    pub stdout: String,
+    /// Standard error, likewise.
+    pub stderr: String,
+    /// Bytes that came after the cap and were dropped.
+    pub dropped: u64,
+}
+
+/// One answer of a subject.
+#[derive(Clone, Debug)]
+pub struct Answer<A> {
+    /// What the code returned, as plain data.
+    pub value: A,
+    /// What was observed from outside.
+    pub evidence: Evidence,
+    /// What it printed.
+    pub output: Output,
+}

@@ -1,0 +1,161 @@
+//! The judge's end of a subject.
+
+use std::cell::RefCell;
+use std::fmt::Debug;
+use std::marker::PhantomData;
+use std::rc::Rc;
+
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use crate::evidence::{Answer, Evidence, Output};
+use crate::line::Line;
+use crate::outcome::{Failing, Outcome};
+use crate::part::{Settings, Site};
+use crate::record::Exchange;
+use crate::trial::Trial;
+use crate::{text, wire};
+
+/// How much of a question's or answer's debug form the record keeps.
+const SHOWN: usize = 2000;
+
+/// One subject, as its judge sees it: something to ask.
+///
+/// The subject's process starts with the first question and answers all that
+/// follow, one after the other; [`fresh`](Subject::fresh) starts another.
+/// Everything that it started is ended when the test ends.
+pub struct Subject<Q = (), A = ()> {
+    trial: Rc<Trial>,
+    name: &'static str,
+    line: Rc<RefCell<Option<Line>>>,
+    code: PhantomData<fn(Q) -> A>,
+}
+
+impl<Q, A> Subject<Q, A>
+where
+    Q: Serialize + DeserializeOwned + Debug,
+    A: Serialize + DeserializeOwned + Debug,
+{
+    pub(crate) fn new(trial: Rc<Trial>, name: &'static str) -> Self {
+        let line = Rc::new(RefCell::new(None));
+        trial.lines.borrow_mut().push(Rc::clone(&line));
+        Subject {
+            trial,
+            name,
+            line,
+            code: PhantomData,
+        }
+    }
+
+    /// A subject of the same test that this process does not serve.
+    pub(crate) fn absent(site: Site, settings: Settings, name: &'static str) -> Self {
+        Self::new(Trial::new(site, settings), name)
+    }
+
+    /// Asks the code, and ends the test with an explained verdict if it does
+    /// not answer: a panic, a crash, an exit, a hang.
+    ///
+    /// Blocks until there is an answer or a verdict, at most for the deadline.
+    #[track_caller]
+    pub fn ask(&mut self, question: &Q) -> Answer<A> {
+        match self.try_ask(question) {
+            Ok(answer) => answer,
+            Err(failing) => failing.end(),
+        }
+    }
+
+    /// Asks the code, for tests in which not answering may be right.
+    ///
+    /// After an error the process is gone; the next question meets a new one.
+    ///
+    /// # Errors
+    /// How it ended instead of answering.
+    pub fn try_ask(&mut self, question: &Q) -> Result<Answer<A>, Failing> {
+        let payload = postcard::to_stdvec(question).map_err(|error| {
+            Failing::new(
+                Outcome::NotJudged,
+                format!("the question cannot be written down: {error}"),
+            )
+        })?;
+        let asked = text::shortened(&format!("{question:?}"), SHOWN);
+        let (result, output) = match self.exchange(payload) {
+            Ok((answer, output)) => (Ok(answer), output),
+            Err((failing, output)) => (Err(failing), output),
+        };
+        let result = result.and_then(|raw| {
+            let value = postcard::from_bytes::<A>(&raw.bytes).map_err(|error| {
+                Failing::new(Outcome::Fail, format!("the answer cannot be read: {error}"))
+            })?;
+            Ok((value, raw.evidence))
+        });
+        let (answered, evidence) = match &result {
+            Ok((value, evidence)) => (format!("{value:?}"), Some(evidence.clone())),
+            Err(failing) => (
+                format!("{}: {}", failing.outcome, failing.cause),
+                failing.evidence.as_deref().cloned(),
+            ),
+        };
+        self.trial.exchanges.borrow_mut().push(Exchange {
+            subject: self.name.to_owned(),
+            asked,
+            answered: text::shortened(&answered, SHOWN),
+            evidence,
+            output: output.clone(),
+        });
+        result.map(|(value, evidence)| Answer {
+            value,
+            evidence,
+            output,
+        })
+    }
+
+    /// Ends the process, so that the next question meets a new one.
+    ///
+    /// # Panics
+    /// Ends the test if the process left something behind.
+    #[track_caller]
+    pub fn fresh(&mut self) {
+        let line = self.line.borrow_mut().take();
+        if let Some(Err(failing)) = line.map(|line| line.finish(self.trial.settings.orphans)) {
+            failing.end();
+        }
+    }
+
+    fn exchange(
+        &mut self,
+        payload: Vec<u8>,
+    ) -> Result<(crate::line::RawAnswer, Output), (Failing, Output)> {
+        let mut slot = self.line.borrow_mut();
+        if slot.is_none() {
+            let trial = &self.trial;
+            let signature = wire::signature::<Q, A>(trial.site.test(), self.name);
+            let line = Line::open(&trial.site, &trial.settings, self.name, signature)
+                .map_err(|failing| (failing, Output::default()))?;
+            *slot = Some(line);
+        }
+        let Some(line) = slot.as_mut() else {
+            unreachable!("the line was opened just above")
+        };
+        let result = line.ask(payload);
+        if result.is_err()
+            && let Some(line) = slot.take()
+        {
+            let _ = line.finish(true);
+        }
+        result
+    }
+}
+
+impl<Q, A> Debug for Subject<Q, A> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Subject").field("name", &self.name).finish()
+    }
+}
+
+impl Evidence {
+    /// Whether the process waited instead of burning the CPU: CPU time below
+    /// a tenth of the wall time.
+    pub fn waited(&self) -> bool {
+        self.cpu * 10 < self.wall
+    }
+}

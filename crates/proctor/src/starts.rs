@@ -1,0 +1,229 @@
+//! Counts every process and thread that the subject starts, at the system call.
+//!
+//! A seccomp filter hands each `fork`, `vfork`, `clone` and `clone3` to the
+//! warden before the kernel carries it out (`SECCOMP_RET_USER_NOTIF`,
+//! seccomp(2), seccomp_unotify(2)). The warden counts it and lets it through,
+//! or refuses it with `EAGAIN`, as a limit of processes would, when too many
+//! are alive: so the limit binds root too, and the count cannot be staged.
+//! `alarm` and `setitimer` are counted because a process with a timer may yet
+//! be woken, which /proc does not show.
+//!
+//! Where the machine forbids filters, nothing is counted and nothing refused.
+
+use std::mem::{MaybeUninit, size_of};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
+
+use nix::errno::Errno;
+use nix::sys::socket::{
+    ControlMessage, ControlMessageOwned, MsgFlags, UnixAddr, recvmsg, sendmsg,
+};
+use std::io::{IoSlice, IoSliceMut};
+
+use crate::wire::Counts;
+
+/// The warden's view of the starts below it.
+pub(crate) struct Starts {
+    listener: Option<OwnedFd>,
+    counts: Counts,
+    limit: u32,
+}
+
+impl Starts {
+    /// Takes the listener that the subject made, or learns that it has none.
+    pub(crate) fn receive(subject: BorrowedFd<'_>, limit: u32) -> Self {
+        Starts {
+            listener: receive_descriptor(subject),
+            counts: Counts::default(),
+            limit,
+        }
+    }
+
+    pub(crate) fn is_counting(&self) -> bool {
+        self.listener.is_some()
+    }
+
+    pub(crate) fn counts(&self) -> Counts {
+        self.counts
+    }
+
+    pub(crate) fn listener(&self) -> Option<BorrowedFd<'_>> {
+        self.listener.as_ref().map(OwnedFd::as_fd)
+    }
+
+    /// Attends to one call that waits at the filter.
+    pub(crate) fn attend(&mut self) {
+        let Some(listener) = &self.listener else {
+            return;
+        };
+        let mut call = MaybeUninit::<libc::seccomp_notif>::zeroed();
+        // SAFETY: the kernel fills the zeroed structure, which it demands to be zero.
+        let received = unsafe { libc::ioctl(listener.as_raw_fd(), libc::SECCOMP_IOCTL_NOTIF_RECV, call.as_mut_ptr()) };
+        if received < 0 {
+            match Errno::last() {
+                // The caller was killed meanwhile, or a signal came.
+                Errno::ENOENT | Errno::EINTR => {}
+                _ => self.listener = None,
+            }
+            return;
+        }
+        // SAFETY: zeroed is a valid value, and the kernel has filled it.
+        let call = unsafe { call.assume_init() };
+        let refused = !self.allow(&call);
+        let mut response = libc::seccomp_notif_resp {
+            id: call.id,
+            val: 0,
+            error: if refused { -libc::EAGAIN } else { 0 },
+            flags: if refused { 0 } else { libc::SECCOMP_USER_NOTIF_FLAG_CONTINUE as u32 },
+        };
+        // SAFETY: the response is initialised; an error means that the caller is gone.
+        unsafe { libc::ioctl(listener.as_raw_fd(), libc::SECCOMP_IOCTL_NOTIF_SEND, &raw mut response) };
+    }
+
+    fn allow(&mut self, call: &libc::seccomp_notif) -> bool {
+        let number = i64::from(call.data.nr);
+        let counter = match number {
+            libc::SYS_clone => {
+                if call.data.args[0] & libc::CLONE_THREAD as u64 != 0 {
+                    &mut self.counts.threads
+                } else {
+                    &mut self.counts.processes
+                }
+            }
+            libc::SYS_clone3 => match flags_of_clone3(call.pid as i32, call.data.args[0]) {
+                Some(flags) if flags & libc::CLONE_THREAD as u64 != 0 => &mut self.counts.threads,
+                _ => &mut self.counts.processes,
+            },
+            number if forks(number) => &mut self.counts.processes,
+            _ => &mut self.counts.alarms,
+        };
+        *counter += 1;
+        let started = self.counts.processes + self.counts.threads;
+        if started > self.limit && alive() > self.limit {
+            self.counts.refused += 1;
+            return false;
+        }
+        true
+    }
+}
+
+/// Tasks below this process.
+fn alive() -> u32 {
+    let below = processes::proc::descendants(std::process::id() as i32).unwrap_or_default();
+    below
+        .iter()
+        .filter_map(|pid| processes::proc::stat(*pid).ok())
+        .map(|stat| stat.threads.max(1))
+        .sum()
+}
+
+#[cfg(target_arch = "x86_64")]
+fn forks(number: i64) -> bool {
+    number == libc::SYS_fork || number == libc::SYS_vfork
+}
+
+/// Later architectures have `clone` only.
+#[cfg(not(target_arch = "x86_64"))]
+fn forks(_number: i64) -> bool {
+    false
+}
+
+/// The first field of `struct clone_args`, read from the caller's memory.
+fn flags_of_clone3(pid: i32, address: u64) -> Option<u64> {
+    let mut bytes = [0u8; size_of::<u64>()];
+    let remote = nix::sys::uio::RemoteIoVec {
+        base: usize::try_from(address).ok()?,
+        len: bytes.len(),
+    };
+    nix::sys::uio::process_vm_readv(
+        nix::unistd::Pid::from_raw(pid),
+        &mut [IoSliceMut::new(&mut bytes)],
+        &[remote],
+    )
+    .ok()
+    .filter(|read| *read == size_of::<u64>())
+    .map(|_| u64::from_ne_bytes(bytes))
+}
+
+/// In the subject: puts the filter in place and hands its listener to the
+/// warden; a byte without a descriptor tells that there is none.
+pub(crate) fn install(warden: BorrowedFd<'_>) -> Option<OwnedFd> {
+    let listener = filter();
+    let fds: Vec<_> = listener.iter().map(AsRawFd::as_raw_fd).collect();
+    let messages = [ControlMessage::ScmRights(&fds)];
+    let messages = if fds.is_empty() { &[][..] } else { &messages };
+    let _ = sendmsg::<UnixAddr>(
+        warden.as_raw_fd(),
+        &[IoSlice::new(b"!")],
+        messages,
+        MsgFlags::MSG_NOSIGNAL,
+        None,
+    );
+    listener
+}
+
+fn filter() -> Option<OwnedFd> {
+    let mut watched = vec![libc::SYS_clone, libc::SYS_clone3, libc::SYS_setitimer];
+    #[cfg(target_arch = "x86_64")]
+    watched.extend([libc::SYS_fork, libc::SYS_vfork, libc::SYS_alarm]);
+
+    let statement = |code: u32, k: u32| libc::sock_filter {
+        code: code as u16,
+        jt: 0,
+        jf: 0,
+        k,
+    };
+    // Load the number of the call, jump to the last statement for a watched one.
+    let mut program = vec![statement(libc::BPF_LD | libc::BPF_W | libc::BPF_ABS, 0)];
+    for (index, number) in watched.iter().enumerate() {
+        program.push(libc::sock_filter {
+            code: (libc::BPF_JMP | libc::BPF_JEQ | libc::BPF_K) as u16,
+            jt: u8::try_from(watched.len() - index).ok()?,
+            jf: 0,
+            k: u32::try_from(*number).ok()?,
+        });
+    }
+    program.push(statement(libc::BPF_RET | libc::BPF_K, libc::SECCOMP_RET_ALLOW));
+    program.push(statement(libc::BPF_RET | libc::BPF_K, libc::SECCOMP_RET_USER_NOTIF));
+    let program = libc::sock_fprog {
+        len: u16::try_from(program.len()).ok()?,
+        filter: program.as_mut_ptr(),
+    };
+    nix::sys::prctl::set_no_new_privs().ok()?;
+    // Without the second flag (Linux 5.19) a signal would make a call ask twice.
+    [libc::SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV, 0]
+        .into_iter()
+        .find_map(|flags| {
+            // SAFETY: the program lives until the call returns, and the kernel copies it.
+            let fd = unsafe {
+                libc::syscall(
+                    libc::SYS_seccomp,
+                    libc::SECCOMP_SET_MODE_FILTER,
+                    flags | libc::SECCOMP_FILTER_FLAG_NEW_LISTENER,
+                    &raw const program,
+                )
+            };
+            let fd = i32::try_from(fd).ok().filter(|fd| *fd >= 0)?;
+            // SAFETY: the kernel just made it for us.
+            Some(unsafe { OwnedFd::from_raw_fd(fd) })
+        })
+}
+
+fn receive_descriptor(from: BorrowedFd<'_>) -> Option<OwnedFd> {
+    let mut byte = [0u8; 1];
+    let mut iov = [IoSliceMut::new(&mut byte)];
+    let mut space = nix::cmsg_space!(std::os::fd::RawFd);
+    let message = recvmsg::<UnixAddr>(
+        from.as_raw_fd(),
+        &mut iov,
+        Some(&mut space),
+        MsgFlags::MSG_CMSG_CLOEXEC,
+    )
+    .ok()?;
+    message.cmsgs().ok()?.find_map(|message| match message {
+        ControlMessageOwned::ScmRights(fds) => fds
+            .first()
+            // SAFETY: the kernel put it into this process for us.
+            .map(|fd| unsafe { OwnedFd::from_raw_fd(*fd) }),
+        _ => None,
+    })
+}

@@ -1,0 +1,167 @@
+//! One test, seen from the judge: what it asked, what it found, its record.
+
+use std::any::Any;
+use std::cell::{Cell, RefCell};
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+use std::path::PathBuf;
+use std::rc::Rc;
+use std::time::Instant;
+
+use crate::line::Line;
+use crate::outcome::{Failing, Outcome, Place};
+use crate::part::{Settings, Site};
+use crate::record::{Exchange, RECORDS, Record};
+use crate::{text, watch};
+
+thread_local! {
+    static CURRENT: RefCell<Option<Rc<Trial>>> = const { RefCell::new(None) };
+    /// Where the judge itself panicked, as the panic hook saw it.
+    static PANICKED_AT: RefCell<Option<Place>> = const { RefCell::new(None) };
+}
+
+pub(crate) struct Trial {
+    pub site: Site,
+    pub settings: Settings,
+    pub seed: u64,
+    pub rng: RefCell<fastrand::Rng>,
+    started: Instant,
+    covered: RefCell<Vec<String>>,
+    pub exchanges: RefCell<Vec<Exchange>>,
+    /// The open line of each subject that was asked something.
+    pub lines: RefCell<Vec<Rc<RefCell<Option<Line>>>>>,
+    told: Cell<bool>,
+}
+
+impl Trial {
+    pub(crate) fn new(site: Site, settings: Settings) -> Rc<Self> {
+        let seed = std::env::var("PROCTOR_SEED")
+            .ok()
+            .and_then(|seed| seed.parse().ok())
+            .unwrap_or_else(|| fastrand::u64(..));
+        Rc::new(Trial {
+            site,
+            settings,
+            seed,
+            rng: RefCell::new(fastrand::Rng::with_seed(seed)),
+            started: Instant::now(),
+            covered: RefCell::default(),
+            exchanges: RefCell::default(),
+            lines: RefCell::default(),
+            told: Cell::new(false),
+        })
+    }
+
+    /// The trial of the test that runs on this thread, if any.
+    pub(crate) fn current() -> Option<Rc<Trial>> {
+        CURRENT.with_borrow(Clone::clone)
+    }
+
+    /// Runs the judge's body, ends its subjects, writes the record, and
+    /// panics unless everything held.
+    pub(crate) fn conduct(self: Rc<Self>, body: impl FnOnce()) {
+        CURRENT.set(Some(Rc::clone(&self)));
+        note_the_place_of_panics();
+        PANICKED_AT.set(None);
+        let mut result = catch_unwind(AssertUnwindSafe(body)).map_err(failing_of);
+        // Whatever the verdict, nothing outlives the test.
+        for line in self.lines.take() {
+            let Some(line) = line.borrow_mut().take() else {
+                continue;
+            };
+            if let (Err(failing), Ok(())) = (line.finish(self.settings.orphans), &result) {
+                result = Err((failing, None));
+            }
+        }
+        CURRENT.set(None);
+        let (failing, payload) = match result {
+            Ok(()) => (None, None),
+            Err((failing, payload)) => (Some(failing), payload),
+        };
+        self.keep(failing.as_ref());
+        watch::test_ends(failing.is_none());
+        let Some(failing) = failing else { return };
+        match payload {
+            // The judge's own assertion: libtest shows its message already.
+            Some(payload) => {
+                self.tell_how_to_go_on(&failing);
+                resume_unwind(payload)
+            }
+            None => {
+                eprintln!("{}", text::verdict(&failing, &self.exchanges.borrow()));
+                self.tell_how_to_go_on(&failing);
+                resume_unwind(Box::new(failing.to_string()))
+            }
+        }
+    }
+
+    fn tell_how_to_go_on(&self, failing: &Failing) {
+        if self.told.replace(true) || std::env::var_os(RECORDS).is_some() {
+            return;
+        }
+        if let Some(line) = text::next_step(failing) {
+            eprintln!("{line}");
+        }
+    }
+
+    fn keep(&self, failing: Option<&Failing>) {
+        let Some(folder) = std::env::var_os(RECORDS).map(PathBuf::from) else {
+            return;
+        };
+        let record = Record {
+            test: self.site.test().to_owned(),
+            outcome: failing.map_or(Outcome::Pass, |failing| failing.outcome),
+            cause: failing.map_or_else(String::new, |failing| failing.cause.clone()),
+            at: failing.and_then(|failing| failing.at.clone()),
+            schedule: failing.and_then(|failing| failing.schedule.clone()),
+            timeline: failing.and_then(|failing| failing.timeline.clone()),
+            covered: self.covered.borrow().clone(),
+            millis: u64::try_from(self.started.elapsed().as_millis()).unwrap_or(u64::MAX),
+            seed: self.seed,
+            exchanges: self.exchanges.borrow().clone(),
+        };
+        if let Err(error) = record.write(&folder) {
+            eprintln!(
+                "proctor: cannot write the record of {} into {}: {error}",
+                record.test,
+                folder.display()
+            );
+        }
+    }
+}
+
+/// Notes in the record what an exploration covered, such as "all 20 schedules".
+pub fn covered(what: impl Into<String>) {
+    if let Some(trial) = Trial::current() {
+        trial.covered.borrow_mut().push(what.into());
+    }
+}
+
+/// A verdict out of whatever ended the judge's body; the payload too where it
+/// was a panic of the judge's own, which libtest has reported.
+fn failing_of(payload: Box<dyn Any + Send>) -> (Failing, Option<Box<dyn Any + Send>>) {
+    match payload.downcast::<Failing>() {
+        Ok(failing) => (*failing, None),
+        Err(payload) => {
+            let mut failing = Failing::new(Outcome::Fail, text::panic_message(&*payload));
+            failing.at = PANICKED_AT.take();
+            (failing, Some(payload))
+        }
+    }
+}
+
+/// Chains a hook that remembers where a panic of this thread began.
+fn note_the_place_of_panics() {
+    static ONCE: std::sync::Once = std::sync::Once::new();
+    ONCE.call_once(|| {
+        let previous = std::panic::take_hook();
+        std::panic::set_hook(Box::new(move |info| {
+            if let Some(location) = info.location() {
+                PANICKED_AT.set(Some(Place {
+                    file: location.file().to_owned(),
+                    line: location.line(),
+                }));
+            }
+            previous(info);
+        }));
+    });
+}
