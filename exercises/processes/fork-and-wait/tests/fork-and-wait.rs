@@ -1,0 +1,2 @@
+//! Being written.
+proctor::exercise!(fork_and_wait);

@@ -1,0 +1,2 @@
+//! Being written.
+proctor::exercise!(spin_lock);
