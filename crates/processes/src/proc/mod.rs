@@ -42,6 +42,7 @@ pub use stat::{Stat, State, clock_ticks, stat, task_stat};
 pub use status::{Status, status, task_status};
 pub use syscall::{Syscall, syscall};
 pub use tree::{all, children, descendants, tasks};
+pub(crate) use tree::{below, family_of, snapshot};
 
 use std::{fs, io};
 

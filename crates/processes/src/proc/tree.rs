@@ -41,7 +41,8 @@ pub fn children(pid: Pid) -> io::Result<Vec<Pid>> {
 ///
 /// One scan of `/proc`: a process whose parent ends during the scan may be
 /// missed, because it has just been given another parent. Who must not miss
-/// any scans until nothing new turns up.
+/// any looks until nothing new turns up, as
+/// [`end_descendants`](crate::end_descendants) does.
 ///
 /// # Errors
 /// As in the [module's list](super#errors).
@@ -50,13 +51,13 @@ pub fn descendants(pid: Pid) -> io::Result<Vec<Pid>> {
 }
 
 /// [`descendants`] with all that is known of each.
-fn family_of(pid: Pid) -> io::Result<Vec<Stat>> {
+pub(crate) fn family_of(pid: Pid) -> io::Result<Vec<Stat>> {
     Ok(below(pid, snapshot()?))
 }
 
 /// Every process; those that end while we look are left out, and those that
 /// we may not look at (`hidepid`, man 5 proc).
-fn snapshot() -> io::Result<Vec<Stat>> {
+pub(crate) fn snapshot() -> io::Result<Vec<Stat>> {
     let mut found = Vec::new();
     for pid in all()? {
         match stat(pid) {
@@ -72,7 +73,7 @@ fn snapshot() -> io::Result<Vec<Stat>> {
 
 /// Breadth first. A snapshot is not of one moment, so its parents could form
 /// a circle (numbers are reused): each process is taken out when it is found.
-fn below(root: Pid, everyone: Vec<Stat>) -> Vec<Stat> {
+pub(crate) fn below(root: Pid, everyone: Vec<Stat>) -> Vec<Stat> {
     let mut by_parent: HashMap<Pid, Vec<Stat>> = HashMap::new();
     for stat in everyone.into_iter().filter(|stat| stat.pid != root) {
         by_parent.entry(stat.parent).or_default().push(stat);

@@ -1,0 +1,261 @@
+//! Starting a program without copying the parent: the parent's side.
+//!
+//! ```text
+//!  parent thread          child: the parent's memory, a stack of its own
+//!  ─────────────          ──────────────────────────────────────────────
+//!  block all signals
+//!  clone ───────────────▶ default signals, descriptors, limits, …
+//!  (waits)                exec ──▶ a memory of its own; runs
+//!  restore signals ◀──────┘
+//!  look for a failure note
+//! ```
+//!
+//! `fork` would copy the parent's page tables, which takes longer the more
+//! memory it uses, and would copy locks that other threads hold. Here the
+//! child borrows the parent's memory, as `vfork` and `posix_spawn` do, so it
+//! must neither allocate nor lock nor run a signal handler until exec: all it
+//! does is in [`between`](crate::between).
+
+use crate::between::{self, Plan};
+use crate::limits::ResourceLimit;
+use crate::{Pid, Signal, Step};
+use std::ffi::{CString, OsStr, OsString, c_char, c_int, c_void};
+use std::io;
+use std::iter;
+use std::os::fd::{AsRawFd, FromRawFd, OwnedFd, RawFd};
+use std::os::unix::ffi::{OsStrExt, OsStringExt};
+use std::path::Path;
+use std::ptr;
+
+/// Everything about the program to be executed but its descriptors.
+pub(crate) struct Image {
+    /// Where the program may be; the first that can be executed is taken.
+    paths: Vec<OsString>,
+    arguments: Vec<OsString>,
+    environment: Vec<OsString>,
+    pub(crate) directory: Option<OsString>,
+    pub(crate) limits: Vec<ResourceLimit>,
+    pub(crate) new_session: bool,
+    pub(crate) death_signal: Option<Signal>,
+    pub(crate) no_new_privileges: bool,
+}
+
+impl Image {
+    pub(crate) fn new(
+        program: &OsStr,
+        arguments: &[OsString],
+        environment: &[(OsString, OsString)],
+    ) -> Image {
+        let name = program.to_owned();
+        let assignments = environment.iter().map(|(name, value)| {
+            let mut assignment = name.clone();
+            assignment.push("=");
+            assignment.push(value);
+            assignment
+        });
+        Image {
+            paths: candidates(program, environment),
+            arguments: iter::once(name).chain(arguments.iter().cloned()).collect(),
+            environment: assignments.collect(),
+            directory: None,
+            limits: Vec::new(),
+            new_session: false,
+            death_signal: None,
+            no_new_privileges: false,
+        }
+    }
+}
+
+/// Where to look for a program, as a shell does (man 3 exec): a name without
+/// a slash in every directory of the child's `PATH`, an empty entry of which
+/// means the working directory.
+fn candidates(program: &OsStr, environment: &[(OsString, OsString)]) -> Vec<OsString> {
+    if program.is_empty() || program.as_bytes().contains(&b'/') {
+        return vec![program.to_owned()];
+    }
+    let path = environment.iter().find(|(name, _)| name == "PATH");
+    let path = path.map_or(OsStr::new("/bin:/usr/bin"), |(_, value)| value);
+    let directories = path
+        .as_bytes()
+        .split(|&byte| byte == b':')
+        .map(OsStr::from_bytes);
+    directories
+        .map(|directory| Path::new(directory).join(program).into_os_string())
+        .collect()
+}
+
+/// Starts the program with these descriptors under these numbers. When it
+/// returns a process, exec has succeeded.
+pub(crate) fn launch(
+    image: &Image,
+    descriptors: &[(OwnedFd, RawFd)],
+) -> Result<(Pid, OwnedFd), (Step, io::Error)> {
+    let prepare = |error| (Step::Prepare, error);
+    check_targets(descriptors).map_err(prepare)?;
+    let paths = c_strings(&image.paths, "the program's path").map_err(prepare)?;
+    let arguments = c_strings(&image.arguments, "an argument").map_err(prepare)?;
+    let environment = c_strings(&image.environment, "a variable").map_err(prepare)?;
+    let directory = c_strings(image.directory.as_slice(), "the directory").map_err(prepare)?;
+
+    let mut plan = Plan {
+        paths: pointers(&paths).collect(),
+        argv: pointers(&arguments).chain([ptr::null()]).collect(),
+        envp: pointers(&environment).chain([ptr::null()]).collect(),
+        directory: pointers(&directory).next(),
+        moves: descriptors
+            .iter()
+            .map(|(from, to)| (from.as_raw_fd(), *to))
+            .collect(),
+        limits: image.limits.clone(),
+        new_session: image.new_session,
+        death_signal: image.death_signal.map(|signal| signal as c_int),
+        parent: std::process::id().cast_signed(),
+        no_new_privileges: image.no_new_privileges,
+        failure: None,
+    };
+    let made = clone_into(&mut plan);
+    let (pid, pidfd) = made.map_err(|error| (Step::Clone, error))?;
+    if let Some((step, errno)) = plan.failure {
+        // It has exited; nobody else knows of it, so nobody else waits for it,
+        // unless with wait(-1), which leaves us nothing to do.
+        _ = crate::pidfd::await_end(&pidfd, None);
+        _ = crate::pidfd::reap(&pidfd);
+        return Err((step, io::Error::from_raw_os_error(errno)));
+    }
+    Ok((pid, pidfd))
+}
+
+/// Makes the child and waits until it has executed its program or given up.
+fn clone_into(plan: &mut Plan) -> io::Result<(Pid, OwnedFd)> {
+    let stack = Stack::new()?;
+    let mut pidfd: c_int = -1;
+    let flags = libc::CLONE_VM | libc::CLONE_VFORK | libc::CLONE_PIDFD | libc::SIGCHLD;
+    let unused = ptr::null_mut::<c_void>();
+    // A handler of ours that ran in the child would work on our memory while
+    // thinking that it is us.
+    let mask = between::set_signal_mask(u64::MAX);
+    // SAFETY: the child runs on `stack`, which nobody else uses, and writes to
+    // nothing of ours but `plan`, which nobody touches meanwhile: CLONE_VFORK
+    // keeps this thread waiting until the child has left our memory by exec or
+    // exit. Both outlive that. With CLONE_PIDFD the fifth argument receives a
+    // descriptor; the last two are not read without their flags.
+    let pid = unsafe {
+        let plan = ptr::from_mut(plan).cast::<c_void>();
+        let receiver = &raw mut pidfd;
+        libc::clone(
+            between::run,
+            stack.top(),
+            flags,
+            plan,
+            receiver,
+            unused,
+            unused,
+        )
+    };
+    let error = io::Error::last_os_error();
+    between::set_signal_mask(mask);
+    if pid < 0 {
+        return Err(error);
+    }
+    // SAFETY: the kernel has just opened this descriptor for us.
+    Ok((pid, unsafe { OwnedFd::from_raw_fd(pidfd) }))
+}
+
+/// Two descriptors cannot have one number.
+fn check_targets(descriptors: &[(OwnedFd, RawFd)]) -> io::Result<()> {
+    let invalid = |message| Err(io::Error::new(io::ErrorKind::InvalidInput, message));
+    for (index, (_, target)) in descriptors.iter().enumerate() {
+        if *target < 0 {
+            return invalid(format!("{target} is not a descriptor number"));
+        }
+        if descriptors[..index]
+            .iter()
+            .any(|(_, other)| other == target)
+        {
+            return invalid(format!("descriptor {target} is given twice"));
+        }
+    }
+    Ok(())
+}
+
+fn c_strings(texts: &[OsString], what: &str) -> io::Result<Vec<CString>> {
+    let c_string = |text: &OsString| {
+        CString::new(text.clone().into_vec()).map_err(|_| {
+            let message = format!("{what} contains a NUL byte: {text:?}");
+            io::Error::new(io::ErrorKind::InvalidInput, message)
+        })
+    };
+    texts.iter().map(c_string).collect()
+}
+
+fn pointers(strings: &[CString]) -> impl Iterator<Item = *const c_char> {
+    strings.iter().map(|string| string.as_ptr())
+}
+
+/// The child's stack, with a page below it that faults when touched.
+struct Stack {
+    base: *mut c_void,
+}
+
+impl Stack {
+    /// The child calls little and deeply nothing; 64 KiB is ample.
+    const SIZE: usize = 64 * 1024;
+    /// A page on every kernel configuration of x86-64 and aarch64.
+    const GUARD: usize = 64 * 1024;
+
+    fn new() -> io::Result<Stack> {
+        let protection = libc::PROT_READ | libc::PROT_WRITE;
+        let flags = libc::MAP_PRIVATE | libc::MAP_ANONYMOUS | libc::MAP_STACK;
+        let length = Stack::GUARD + Stack::SIZE;
+        // SAFETY: a new anonymous mapping where the kernel likes disturbs nothing.
+        let base = unsafe { libc::mmap(ptr::null_mut(), length, protection, flags, -1, 0) };
+        if base == libc::MAP_FAILED {
+            return Err(io::Error::last_os_error());
+        }
+        let stack = Stack { base };
+        // SAFETY: the range lies in the mapping that we have just made.
+        if unsafe { libc::mprotect(base, Stack::GUARD, libc::PROT_NONE) } != 0 {
+            return Err(io::Error::last_os_error());
+        }
+        Ok(stack)
+    }
+
+    /// Stacks grow down, on both architectures, from a multiple of 16.
+    fn top(&self) -> *mut c_void {
+        self.base.wrapping_byte_add(Stack::GUARD + Stack::SIZE)
+    }
+}
+
+impl Drop for Stack {
+    fn drop(&mut self) {
+        // SAFETY: the mapping is ours and whole, and the child has left it.
+        unsafe { libc::munmap(self.base, Stack::GUARD + Stack::SIZE) };
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn paths(program: &str, path: Option<&str>) -> Vec<OsString> {
+        let environment: Vec<_> = path
+            .map(|path| ("PATH".into(), path.into()))
+            .into_iter()
+            .collect();
+        candidates(OsStr::new(program), &environment)
+    }
+
+    #[test]
+    fn a_name_is_looked_up_in_the_childs_path() {
+        assert_eq!(paths("ls", Some("/a:/b/")), ["/a/ls", "/b/ls"]);
+        assert_eq!(paths("ls", Some("/a::")), ["/a/ls", "ls", "ls"]);
+        assert_eq!(paths("ls", None), ["/bin/ls", "/usr/bin/ls"]);
+    }
+
+    #[test]
+    fn a_path_is_taken_as_it_is() {
+        assert_eq!(paths("./ls", Some("/a")), ["./ls"]);
+        assert_eq!(paths("/x/ls", Some("/a")), ["/x/ls"]);
+        assert_eq!(paths("", Some("/a")), [""]);
+    }
+}

@@ -1,0 +1,165 @@
+//! Limits on a process (man 2 setrlimit), with one that the kernel does not
+//! have: wall-clock time.
+
+use std::time::Duration;
+use std::{error, fmt, io};
+
+/// What a process may use; `None` leaves a limit as it is inherited.
+///
+/// ```
+/// use processes::{Limits, Spec, run};
+/// let limits = Limits { descriptors: Some(16), ..Limits::default() };
+/// let outcome = run(Spec::new("sh").args(["-c", "ulimit -n"]), b"", limits)?;
+/// assert_eq!(outcome.stdout.text(), "16\n");
+/// # Ok::<(), processes::RunError>(())
+/// ```
+///
+/// Limits are inherited by children; `processes` counts all processes and
+/// threads of the *user*, wherever they came from, and does not hold for root
+/// (`CAP_SYS_RESOURCE`).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Limits {
+    /// CPU time, rounded up to whole seconds. At the limit the kernel sends
+    /// SIGXCPU, which kills unless caught; a second later SIGKILL.
+    pub cpu: Option<Duration>,
+    /// Address space in bytes (`RLIMIT_AS`): beyond it `mmap` fails with
+    /// ENOMEM. It counts reserved memory, not memory in use.
+    pub memory: Option<u64>,
+    /// Processes and threads of this user (`RLIMIT_NPROC`): beyond it `fork`
+    /// fails with EAGAIN.
+    pub processes: Option<u64>,
+    /// One more than the highest descriptor (`RLIMIT_NOFILE`): beyond it
+    /// `open` fails with EMFILE.
+    pub descriptors: Option<u64>,
+    /// Bytes in a file that the process writes (`RLIMIT_FSIZE`): beyond it
+    /// SIGXFSZ. For [`run`](crate::run) also the bytes that are kept of each
+    /// output stream.
+    pub file_size: Option<u64>,
+    /// Bytes of a core dump.
+    pub core: Option<u64>,
+    /// Time from start to end. The kernel has no such limit: whoever waits
+    /// enforces it ([`Child::wait`](crate::Child::wait), [`run`](crate::run)).
+    pub wall: Option<Duration>,
+}
+
+impl Limits {
+    /// The kernel's share, in its own terms.
+    pub(crate) fn resources(&self) -> Vec<ResourceLimit> {
+        let cpu = self.cpu.map(|time| {
+            let seconds = time.as_secs() + u64::from(time.subsec_nanos() > 0);
+            // 0 would be taken for 1 by the kernel.
+            seconds.max(1)
+        });
+        let both = |name, resource, value: Option<u64>| {
+            value.map(|value| ResourceLimit {
+                name,
+                resource,
+                soft: value,
+                hard: value,
+            })
+        };
+        let limits = [
+            cpu.map(|soft| ResourceLimit {
+                name: "cpu",
+                resource: libc::RLIMIT_CPU as i32,
+                soft,
+                hard: soft.saturating_add(1),
+            }),
+            both("memory", libc::RLIMIT_AS as i32, self.memory),
+            both("processes", libc::RLIMIT_NPROC as i32, self.processes),
+            both("descriptors", libc::RLIMIT_NOFILE as i32, self.descriptors),
+            both("file_size", libc::RLIMIT_FSIZE as i32, self.file_size),
+            both("core", libc::RLIMIT_CORE as i32, self.core),
+        ];
+        limits.into_iter().flatten().collect()
+    }
+}
+
+/// One limit in the kernel's terms. The hard limit is lowered with the soft
+/// one, so that the process cannot raise it again.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct ResourceLimit {
+    pub(crate) name: &'static str,
+    resource: i32,
+    soft: u64,
+    hard: u64,
+}
+
+impl ResourceLimit {
+    /// Sets it on this process. Only a system call: may be called between
+    /// fork and exec. Returns errno.
+    pub(crate) fn set(&self) -> Result<(), i32> {
+        let limit = libc::rlimit {
+            rlim_cur: self.soft,
+            rlim_max: self.hard,
+        };
+        // SAFETY: setrlimit reads one rlimit, which lives until it returns.
+        let result = unsafe { libc::setrlimit(self.resource as _, &raw const limit) };
+        if result == 0 {
+            Ok(())
+        } else {
+            Err(crate::between::errno())
+        }
+    }
+
+    pub(crate) fn refusal(&self, source: io::Error) -> LimitError {
+        LimitError {
+            limit: self.name,
+            value: self.soft,
+            source,
+        }
+    }
+}
+
+/// Sets the limits on this process itself, now and for its future children.
+/// `wall` is left out: nobody can wait for himself.
+///
+/// # Errors
+/// [`LimitError`] names the first limit that the kernel refused; those before
+/// it are set.
+pub fn apply(limits: &Limits) -> Result<(), LimitError> {
+    for limit in limits.resources() {
+        limit
+            .set()
+            .map_err(|errno| limit.refusal(io::Error::from_raw_os_error(errno)))?;
+    }
+    Ok(())
+}
+
+/// The kernel refused a limit; as a rule because it is above the hard limit
+/// in force, which only root may raise.
+#[derive(Debug)]
+pub struct LimitError {
+    limit: &'static str,
+    value: u64,
+    source: io::Error,
+}
+
+impl LimitError {
+    /// The limit's name: the field of [`Limits`].
+    #[must_use]
+    pub fn limit(&self) -> &'static str {
+        self.limit
+    }
+}
+
+impl fmt::Display for LimitError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let LimitError {
+            limit,
+            value,
+            source,
+        } = self;
+        write!(
+            f,
+            "the limit `{limit}` cannot be set to {value}: {source}; \
+             an ordinary user cannot go above the hard limit in force (ulimit -H -a)"
+        )
+    }
+}
+
+impl error::Error for LimitError {
+    fn source(&self) -> Option<&(dyn error::Error + 'static)> {
+        Some(&self.source)
+    }
+}
