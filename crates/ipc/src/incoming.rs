@@ -152,3 +152,39 @@ impl Incoming {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// As if these bytes had come from process 1.
+    fn arrive(incoming: &mut Incoming, bytes: &[u8]) {
+        for &byte in bytes {
+            incoming.room(u32::MAX).unwrap().unwrap()[0] = byte;
+            incoming.accept(1, 1);
+        }
+    }
+
+    #[test]
+    fn memory_follows_what_has_come_not_what_is_claimed() {
+        let mut incoming = Incoming::default();
+        arrive(&mut incoming, &u32::MAX.to_le_bytes());
+        assert!(incoming.body.is_empty());
+        arrive(&mut incoming, &[0]);
+        assert_eq!(incoming.body.len(), FIRST_PIECE);
+        arrive(&mut incoming, &vec![0; FIRST_PIECE]);
+        assert_eq!(incoming.body.len(), 2 * FIRST_PIECE);
+    }
+
+    #[test]
+    fn the_last_piece_ends_with_the_frame() {
+        let mut incoming = Incoming::default();
+        arrive(&mut incoming, &10_u32.to_le_bytes());
+        assert_eq!(incoming.room(10).unwrap().unwrap().len(), 10);
+        arrive(&mut incoming, &[0; 9]);
+        assert_eq!(incoming.room(10).unwrap().unwrap().len(), 1);
+        arrive(&mut incoming, &[0]);
+        assert!(incoming.room(10).unwrap().is_none());
+        assert_eq!(incoming.finish(), (vec![0; 10], 1));
+    }
+}

@@ -1,14 +1,12 @@
 //! The system calls under a channel, each with its interruptions handled.
 
-use nix::cmsg_space;
 use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, ppoll};
-use nix::sys::socket::{
-    ControlMessageOwned, MsgFlags, UnixCredentials, recvmsg, send, setsockopt, sockopt,
-};
+use nix::sys::socket::{MsgFlags, send, setsockopt, sockopt};
 use nix::sys::time::TimeSpec;
 use processes::Pid;
-use std::io::{self, IoSliceMut};
+use std::io;
+use std::mem::{MaybeUninit, size_of};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
 use std::time::Instant;
 
@@ -37,32 +35,71 @@ pub(crate) fn receive(
     buffer: &mut [u8],
     wait: bool,
 ) -> io::Result<Arrival> {
-    // Room for the credentials and for nothing else: descriptors that a
-    // hostile sender attaches do not fit, and the kernel closes them.
-    let mut control = cmsg_space!(UnixCredentials);
-    let flags = if wait {
-        MsgFlags::empty()
-    } else {
-        MsgFlags::MSG_DONTWAIT
+    let flags = if wait { 0 } else { libc::MSG_DONTWAIT };
+    let mut control = Control::new();
+    let mut part = libc::iovec {
+        iov_base: buffer.as_mut_ptr().cast(),
+        iov_len: buffer.len(),
     };
     loop {
-        let mut parts = [IoSliceMut::new(buffer)];
-        match recvmsg::<()>(socket.as_raw_fd(), &mut parts, Some(&mut control), flags) {
+        // SAFETY: all-zero is a valid msghdr: no address, nothing to fill.
+        let mut message: libc::msghdr = unsafe { MaybeUninit::zeroed().assume_init() };
+        message.msg_iov = &raw mut part;
+        message.msg_iovlen = 1;
+        message.msg_control = control.0.as_mut_ptr().cast();
+        message.msg_controllen = Control::SIZE as _;
+        // SAFETY: the message names one buffer for the bytes and one for the
+        // credentials; both are ours and as long as it says.
+        let count = unsafe { libc::recvmsg(socket.as_raw_fd(), &raw mut message, flags) };
+        match Errno::result(count) {
             // ECONNRESET: the other side closed without having read all that
             // we sent. That is its end all the same.
-            Err(Errno::ECONNRESET) => return Ok(Arrival::End),
+            Ok(0) | Err(Errno::ECONNRESET) => return Ok(Arrival::End),
+            Ok(count) => {
+                // SAFETY: the kernel has just filled the message in.
+                let sender = unsafe { sender(&message) };
+                return Ok(Arrival::Bytes(count.unsigned_abs(), sender));
+            }
             Err(Errno::EAGAIN) => return Ok(Arrival::Nothing),
             Err(Errno::EINTR) => {}
             Err(errno) => return Err(errno.into()),
-            Ok(message) if message.bytes == 0 => return Ok(Arrival::End),
-            Ok(message) => {
-                let sender = message.cmsgs()?.find_map(|control| match control {
-                    ControlMessageOwned::ScmCredentials(credentials) => Some(credentials.pid()),
-                    _ => None,
-                });
-                return Ok(Arrival::Bytes(message.bytes, sender.unwrap_or(0)));
-            }
         }
+    }
+}
+
+/// Room for the credentials and for nothing else: descriptors that a hostile
+/// sender attaches do not fit, and the kernel closes them. (It also sets
+/// MSG_CTRUNC, which ready-made parsers of control data report as an error:
+/// a sender could end our channel with it.)
+#[repr(align(8))]
+struct Control([u8; Control::SIZE]);
+
+impl Control {
+    // SAFETY: CMSG_SPACE only computes.
+    const SIZE: usize = unsafe { libc::CMSG_SPACE(size_of::<libc::ucred>() as u32) } as usize;
+
+    fn new() -> Control {
+        Control([0; Control::SIZE])
+    }
+}
+
+/// Who sent it, says the kernel; 0 if it says nothing.
+///
+/// # Safety
+/// `recvmsg` has filled this message in, and its control buffer still lives.
+unsafe fn sender(message: &libc::msghdr) -> Pid {
+    let expected = (libc::SOL_SOCKET, libc::SCM_CREDENTIALS);
+    // SAFETY: the kernel keeps the headers within msg_controllen, and gives
+    // SCM_CREDENTIALS a whole ucred, perhaps not aligned as one.
+    unsafe {
+        let header = libc::CMSG_FIRSTHDR(message);
+        if header.is_null() || ((*header).cmsg_level, (*header).cmsg_type) != expected {
+            return 0;
+        }
+        libc::CMSG_DATA(header)
+            .cast::<libc::ucred>()
+            .read_unaligned()
+            .pid
     }
 }
 
