@@ -7,8 +7,17 @@ pub(crate) fn expand(input: TokenStream) -> syn::Result<TokenStream> {
     let name: syn::Ident = syn::parse2(input)?;
     let package = std::env::var("CARGO_PKG_NAME").unwrap_or_default();
     let library = format_ident!("{}", package.replace('-', "_"), span = name.span());
-    if library == name {
-        return Ok(TokenStream::new());
-    }
-    Ok(quote! { extern crate #library as #name; })
+    // Linked even where no test names it, so that its constructors are too.
+    let alias = if library == name {
+        quote! { extern crate #name as _; }
+    } else {
+        quote! { extern crate #library as #name; }
+    };
+    Ok(quote! {
+        #alias
+
+        #[used]
+        #[unsafe(link_section = ".preinit_array")]
+        static __WATCH: ::proctor::__private::Preinit = ::proctor::__private::preinit;
+    })
 }

@@ -16,7 +16,7 @@ use quote::quote;
 use syn::parse::{Parse, ParseStream};
 use syn::punctuated::Punctuated;
 use syn::spanned::Spanned;
-use syn::{Error, Expr, FnArg, Ident, ItemFn, Lit, Pat, ReturnType, Token};
+use syn::{Error, Expr, FnArg, Ident, ItemFn, Lit, Pat, Path, ReturnType, Token, Type};
 
 /// One `key = value` of the attribute.
 struct Entry {
@@ -72,11 +72,11 @@ pub(crate) fn expand(attribute: TokenStream, item: TokenStream) -> syn::Result<T
     let parts = parameters(&function, &subjects)?;
     let (attributes, visibility, name) = (&function.attrs, &function.vis, &function.sig.ident);
     let body = &function.block;
-    let subject_lines = parts.iter().map(|(mutability, ident, closure)| {
+    let subject_lines = parts.iter().map(|(mutability, ident, kind, closure)| {
         let label = ident.to_string();
         quote! {
             #[allow(unused_mut, unused_variables)]
-            let #mutability #ident: ::proctor::Subject<_, _> = __parts.subject(#label, #closure);
+            let #mutability #ident: #kind<_, _> = __parts.subject(#label, #closure);
         }
     });
     Ok(quote! {
@@ -162,32 +162,63 @@ fn setting(entry: &Entry) -> syn::Result<TokenStream> {
     }
 }
 
-type Part<'a> = (Option<Token![mut]>, &'a Ident, &'a Expr);
+/// `mut`, the name, the type as written, the closure.
+type Part<'a> = (Option<Token![mut]>, &'a Ident, &'a Path, &'a Expr);
 
 /// Pairs the judge's parameters with the subjects of the same names.
 fn parameters<'a>(function: &'a ItemFn, subjects: &'a [Entry]) -> syn::Result<Vec<Part<'a>>> {
     let mut parts = Vec::new();
     for argument in &function.sig.inputs {
         let FnArg::Typed(typed) = argument else {
-            return Err(Error::new(argument.span(), "a judged test is a free function"));
+            return Err(Error::new(
+                argument.span(),
+                "a judged test is a free function",
+            ));
         };
         let Pat::Ident(pattern) = &*typed.pat else {
-            return Err(Error::new(typed.pat.span(), "name the subject here, as in `mut subject: Subject`"));
+            return Err(Error::new(
+                typed.pat.span(),
+                "name the subject here, as in `mut subject: Subject`",
+            ));
         };
         let Some(entry) = subjects.iter().find(|entry| entry.key == pattern.ident) else {
             let known: Vec<_> = subjects.iter().map(|entry| entry.key.to_string()).collect();
             return Err(Error::new(
                 pattern.ident.span(),
-                format!("the attribute names no subject `{}` (it names: {})", pattern.ident, known.join(", ")),
+                format!(
+                    "the attribute names no subject `{}` (it names: {})",
+                    pattern.ident,
+                    known.join(", ")
+                ),
             ));
         };
-        parts.push((pattern.mutability, &pattern.ident, &entry.value));
+        let kind = match &*typed.ty {
+            Type::Path(kind)
+                if kind
+                    .path
+                    .segments
+                    .iter()
+                    .all(|part| part.arguments.is_none()) =>
+            {
+                &kind.path
+            }
+            other => {
+                return Err(Error::new(
+                    other.span(),
+                    "the type of a subject is `Subject`: its question and answer follow from the closure",
+                ));
+            }
+        };
+        parts.push((pattern.mutability, &pattern.ident, kind, &entry.value));
     }
     for entry in subjects {
-        if !parts.iter().any(|(_, ident, _)| **ident == entry.key) {
+        if !parts.iter().any(|(_, ident, _, _)| **ident == entry.key) {
             return Err(Error::new(
                 entry.key.span(),
-                format!("the judge has no parameter for the subject `{0}`: add `mut {0}: Subject`", entry.key),
+                format!(
+                    "the judge has no parameter for the subject `{0}`: add `mut {0}: Subject`",
+                    entry.key
+                ),
             ));
         }
     }

@@ -9,7 +9,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use crate::evidence::{Answer, Evidence, Output};
-use crate::line::Line;
+use crate::line::{Line, RawAnswer};
 use crate::outcome::{Failing, Outcome};
 use crate::part::{Settings, Site};
 use crate::record::Exchange;
@@ -78,10 +78,7 @@ where
             )
         })?;
         let asked = text::shortened(&format!("{question:?}"), SHOWN);
-        let (result, output) = match self.exchange(payload) {
-            Ok((answer, output)) => (Ok(answer), output),
-            Err((failing, output)) => (Err(failing), output),
-        };
+        let (result, output) = self.exchange(payload);
         let result = result.and_then(|raw| {
             let value = postcard::from_bytes::<A>(&raw.bytes).map_err(|error| {
                 Failing::new(Outcome::Fail, format!("the answer cannot be read: {error}"))
@@ -121,28 +118,27 @@ where
         }
     }
 
-    fn exchange(
-        &mut self,
-        payload: Vec<u8>,
-    ) -> Result<(crate::line::RawAnswer, Output), (Failing, Output)> {
+    fn exchange(&mut self, payload: Vec<u8>) -> (Result<RawAnswer, Failing>, Output) {
+        let trial = &self.trial;
         let mut slot = self.line.borrow_mut();
-        if slot.is_none() {
-            let trial = &self.trial;
-            let signature = wire::signature::<Q, A>(trial.site.test(), self.name);
-            let line = Line::open(&trial.site, &trial.settings, self.name, signature)
-                .map_err(|failing| (failing, Output::default()))?;
-            *slot = Some(line);
-        }
-        let Some(line) = slot.as_mut() else {
-            unreachable!("the line was opened just above")
+        let mut line = match slot.take() {
+            Some(line) => line,
+            None => {
+                let signature = wire::signature::<Q, A>(trial.site.test(), self.name);
+                match Line::open(&trial.site, &trial.settings, self.name, signature) {
+                    Ok(line) => line,
+                    Err(failing) => return (Err(failing), Output::default()),
+                }
+            }
         };
-        let result = line.ask(payload);
-        if result.is_err()
-            && let Some(line) = slot.take()
-        {
+        let (result, output) = line.ask(payload);
+        if result.is_ok() {
+            *slot = Some(line);
+        } else {
+            // Whatever it left behind, it has a verdict already.
             let _ = line.finish(true);
         }
-        result
+        (result, output)
     }
 }
 

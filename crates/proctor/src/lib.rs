@@ -60,4 +60,5 @@ pub use trial::covered;
 #[doc(hidden)]
 pub mod __private {
     pub use crate::part::{Parts, Settings, Site, run};
+    pub use crate::watch::{Preinit, preinit};
 }

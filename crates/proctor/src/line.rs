@@ -17,7 +17,7 @@ use crate::hang::{Hang, Watched};
 use crate::outcome::{Failing, Outcome};
 use crate::part::{Settings, Site};
 use crate::text;
-use crate::wire::{self, Body, Counts, Ending, Order, Question, Reply, Report, ROLE};
+use crate::wire::{self, Body, Counts, Ending, Order, Question, ROLE, Reply, Report};
 
 /// What of each stream is kept.
 const OUTPUT_CAP: usize = 256 << 10;
@@ -80,7 +80,13 @@ impl Line {
         let (stdout, out) = Captured::pipe().map_err(|e| broken("making a pipe", &e))?;
         let (stderr, err) = Captured::pipe().map_err(|e| broken("making a pipe", &e))?;
         let spec = Spec::new(program)
-            .args([site.test(), "--exact", "--include-ignored", "--nocapture", "--test-threads=1"])
+            .args([
+                site.test(),
+                "--exact",
+                "--include-ignored",
+                "--nocapture",
+                "--test-threads=1",
+            ])
             .env(ROLE, format!("{} {name}", site.test()))
             .env_remove("RUST_BACKTRACE")
             .env_remove("RUST_LIB_BACKTRACE")
@@ -121,7 +127,9 @@ impl Line {
                     Outcome::NotJudged,
                     "the subject was built from another version of the tests",
                 ),
-                Report::Ready { subject, counting, .. } => {
+                Report::Ready {
+                    subject, counting, ..
+                } => {
                     self.subject = subject;
                     self.counting = counting;
                     return Ok(());
@@ -141,9 +149,10 @@ impl Line {
         Err(failing)
     }
 
-    /// Asks one question and waits for what comes of it.
-    pub(crate) fn ask(&mut self, payload: Vec<u8>) -> Result<(RawAnswer, Output), (Failing, Output)> {
-        let result = self.exchange(payload);
+    /// Asks one question and waits for what comes of it; with it comes
+    /// whatever was printed meanwhile.
+    pub(crate) fn ask(&mut self, payload: Vec<u8>) -> (Result<RawAnswer, Failing>, Output) {
+        let mut result = self.exchange(payload);
         self.stdout.drain();
         self.stderr.drain();
         let output = Output {
@@ -152,22 +161,17 @@ impl Line {
             dropped: std::mem::take(&mut self.stdout.dropped)
                 + std::mem::take(&mut self.stderr.dropped),
         };
-        match result {
-            Ok(answer) => Ok((answer, output)),
-            Err(failing) => {
-                let limit = output.stderr.contains("memory allocation of ");
-                let failing = if failing.outcome == Outcome::Crash && limit {
-                    let cause = format!(
-                        "it asked for more memory than the {} MiB that this test allows",
-                        self.settings.memory
-                    );
-                    Failing { outcome: Outcome::Limit, cause, ..failing }
-                } else {
-                    failing
-                };
-                Err((failing, output))
-            }
+        if let Err(failing) = &mut result
+            && failing.outcome == Outcome::Crash
+            && output.stderr.contains("memory allocation of ")
+        {
+            failing.outcome = Outcome::Limit;
+            failing.cause = format!(
+                "it asked for more memory than the {} MiB that this test allows",
+                self.settings.memory
+            );
         }
+        (result, output)
     }
 
     fn exchange(&mut self, payload: Vec<u8>) -> Result<RawAnswer, Failing> {
@@ -177,16 +181,27 @@ impl Line {
         let descriptors = self.descriptors();
         let shared = shared_memory();
         let asked = Instant::now();
-        if self.questions.send(&Question { id, payload }).is_err() {
-            let event = self.why_no_line();
-            return Err(self.explain(event));
+        let patience = Duration::from_secs_f64(self.settings.deadline);
+        match self
+            .questions
+            .send_timeout(&Question { id, payload }, patience)
+        {
+            Ok(true) => {}
+            Ok(false) => return Err(self.explain(Event::Deadline)),
+            Err(_) => {
+                let event = self.why_no_line();
+                return Err(self.explain(event));
+            }
         }
         let event = self.wait(asked, &before);
         let wall = asked.elapsed();
         let reply = match event {
             Event::Reply(reply) if reply.id == id => reply,
             Event::Reply(_) => {
-                return Err(Failing::new(Outcome::Fail, "it answered one question twice"));
+                return Err(Failing::new(
+                    Outcome::Fail,
+                    "it answered one question twice",
+                ));
             }
             event => {
                 let mut failing = self.explain(event);
@@ -216,7 +231,8 @@ impl Line {
         evidence.voluntary_switches = reply.usage.voluntary;
         evidence.involuntary_switches = reply.usage.involuntary;
         evidence.minor_faults = reply.usage.minor_faults;
-        evidence.descriptors_left = u32::try_from(self.descriptors().saturating_sub(descriptors)).unwrap_or(u32::MAX);
+        evidence.descriptors_left =
+            u32::try_from(self.descriptors().saturating_sub(descriptors)).unwrap_or(u32::MAX);
         evidence.shared_memory = shared_memory().difference(&shared).cloned().collect();
         if self.counting {
             evidence.processes_started = Some(after.processes - before.processes);
@@ -238,7 +254,10 @@ impl Line {
             match self.control.recv_timeout(Duration::ZERO) {
                 Ok(Some(received)) => {
                     if let Report::Ended(ending) = received.value {
-                        return self.reply().filter(|e| matches!(e, Event::Reply(_) | Event::Impostor(_))).unwrap_or(Event::Ended(ending));
+                        return self
+                            .reply()
+                            .filter(|e| matches!(e, Event::Reply(_) | Event::Impostor(_)))
+                            .unwrap_or(Event::Ended(ending));
                     }
                 }
                 Ok(None) => {}
@@ -250,7 +269,6 @@ impl Line {
             if hang.is_due() {
                 let watched = Watched {
                     warden: self.warden.pid(),
-                    subject: self.subject,
                     alarms: self.counting.then(|| self.counts().alarms - before.alarms),
                 };
                 if let Some(failing) = hang.look(&watched) {
@@ -258,14 +276,18 @@ impl Line {
                     return self.reply().unwrap_or(Event::Hung(failing));
                 }
             }
-            let pause = hang.next().min(deadline).saturating_duration_since(Instant::now());
+            let pause = hang
+                .next()
+                .min(deadline)
+                .saturating_duration_since(Instant::now());
             self.pause(pause);
         }
     }
 
     /// Waits for anything on any line, and keeps the output flowing.
     fn pause(&mut self, at_most: Duration) {
-        let timeout = PollTimeout::try_from(at_most + Duration::from_millis(1)).unwrap_or(PollTimeout::MAX);
+        let timeout =
+            PollTimeout::try_from(at_most + Duration::from_millis(1)).unwrap_or(PollTimeout::MAX);
         let mut fds = vec![
             PollFd::new(self.questions.as_fd(), PollFlags::POLLIN),
             PollFd::new(self.control.as_fd(), PollFlags::POLLIN),
@@ -283,7 +305,9 @@ impl Line {
 
     fn reply(&mut self) -> Option<Event> {
         match self.questions.recv_timeout(Duration::ZERO) {
-            Ok(Some(received)) if received.sender != self.subject => Some(Event::Impostor(received.sender)),
+            Ok(Some(received)) if received.sender != self.subject => {
+                Some(Event::Impostor(received.sender))
+            }
             Ok(Some(received)) => Some(Event::Reply(received.value)),
             Ok(None) => None,
             Err(RecvError::Closed | RecvError::Truncated { .. }) => Some(Event::LineClosed),
@@ -305,7 +329,9 @@ impl Line {
 
     fn explain(&mut self, event: Event) -> Failing {
         match event {
-            Event::Reply(_) => Failing::new(Outcome::NotJudged, "an answer came that was not asked for"),
+            Event::Reply(_) => {
+                Failing::new(Outcome::NotJudged, "an answer came that was not asked for")
+            }
             Event::Impostor(pid) if pid == self.subject => Failing::new(
                 Outcome::Fail,
                 "the code wrote to a descriptor that is not its own: the line on which answers go",
@@ -316,7 +342,10 @@ impl Line {
                 Outcome::Crash,
                 match self.warden.wait_timeout(GRACE) {
                     Ok(Some(processes::Ending::Killed { signal, .. })) => {
-                        format!("the code killed its parent, the process that watches over it ({})", text::signal(signal))
+                        format!(
+                            "the code killed its parent, the process that watches over it ({})",
+                            text::signal(signal)
+                        )
                     }
                     _ => "the process that watches over the code is gone".to_owned(),
                 },
@@ -402,7 +431,10 @@ impl Line {
         let warden = self.warden.pid();
         // Hanging up is the order to end everything.
         drop(self.control);
-        if !matches!(self.warden.wait_timeout(Duration::from_secs(5)), Ok(Some(_))) {
+        if !matches!(
+            self.warden.wait_timeout(Duration::from_secs(5)),
+            Ok(Some(_))
+        ) {
             let _ = self.warden.kill_tree();
         }
         let mut wardens = wardens_of_this_process();
@@ -422,7 +454,10 @@ impl Line {
         let until = Instant::now() + GRACE;
         loop {
             let below = self.below();
-            let alive: Vec<_> = below.iter().filter(|stat| stat.state != State::Zombie).collect();
+            let alive: Vec<_> = below
+                .iter()
+                .filter(|stat| stat.state != State::Zombie)
+                .collect();
             let zombies = self.zombies(&below);
             if alive.is_empty() && zombies == 0 {
                 return Ok(());
@@ -434,10 +469,14 @@ impl Line {
             let cause = if alive.is_empty() {
                 format!(
                     "{} left: nobody waited for a child that has ended",
-                    text::count(zombies as usize, "a zombie is", "zombies are").replacen("1 ", "", 1)
+                    text::count(zombies as usize, "a zombie is", "zombies are")
+                        .replacen("1 ", "", 1)
                 )
             } else {
-                let names: Vec<_> = alive.iter().map(|stat| format!("{} ({})", stat.pid, stat.comm)).collect();
+                let names: Vec<_> = alive
+                    .iter()
+                    .map(|stat| format!("{} ({})", stat.pid, stat.comm))
+                    .collect();
                 format!(
                     "{} still running after the answer: {}",
                     text::count(alive.len(), "process is", "processes are"),
@@ -467,11 +506,15 @@ fn ended(ending: Ending, settings: &Settings) -> Failing {
         ),
         Ending::Killed { signal } if signal == libc::SIGXCPU => Failing::new(
             Outcome::Limit,
-            format!("it used more CPU time than this test allows ({:.0} s)", 2.0 * settings.deadline.ceil() + 2.0),
+            format!(
+                "it used more CPU time than this test allows ({:.0} s)",
+                2.0 * settings.deadline.ceil() + 2.0
+            ),
         ),
-        Ending::Killed { signal } if signal == libc::SIGXFSZ => {
-            Failing::new(Outcome::Limit, "it wrote a file larger than this test allows (256 MiB)")
-        }
+        Ending::Killed { signal } if signal == libc::SIGXFSZ => Failing::new(
+            Outcome::Limit,
+            "it wrote a file larger than this test allows (256 MiB)",
+        ),
         Ending::Killed { signal } => Failing::new(
             Outcome::Crash,
             format!("the process was ended by {}", text::signal(signal)),
@@ -512,9 +555,11 @@ fn adopt_nobody(wardens: &HashSet<Pid>) {
 /// a zombie and has none.
 fn carries_role(pid: Pid) -> bool {
     let marker = format!("{ROLE}=");
-    std::fs::read(format!("/proc/{pid}/environ"))
-        .is_ok_and(|environ| environ.split(|b| *b == 0).any(|v| v.starts_with(marker.as_bytes())))
-        || proc::stat(pid).is_ok_and(|stat| stat.state == State::Zombie)
+    std::fs::read(format!("/proc/{pid}/environ")).is_ok_and(|environ| {
+        environ
+            .split(|b| *b == 0)
+            .any(|v| v.starts_with(marker.as_bytes()))
+    }) || proc::stat(pid).is_ok_and(|stat| stat.state == State::Zombie)
 }
 
 fn shared_memory() -> HashSet<String> {
@@ -537,7 +582,10 @@ struct Captured {
 impl Captured {
     fn pipe() -> Result<(Self, OwnedFd), Errno> {
         let (ours, theirs) = nix::unistd::pipe2(nix::fcntl::OFlag::O_CLOEXEC)?;
-        nix::fcntl::fcntl(&ours, nix::fcntl::FcntlArg::F_SETFL(nix::fcntl::OFlag::O_NONBLOCK))?;
+        nix::fcntl::fcntl(
+            &ours,
+            nix::fcntl::FcntlArg::F_SETFL(nix::fcntl::OFlag::O_NONBLOCK),
+        )?;
         let captured = Captured {
             fd: Some(ours.into()),
             kept: Vec::new(),

@@ -24,7 +24,9 @@ pub struct Site {
 impl Site {
     /// The name by which libtest knows the test: without the crate.
     pub(crate) fn test(&self) -> &'static str {
-        self.name.split_once("::").map_or(self.name, |(_, rest)| rest)
+        self.name
+            .split_once("::")
+            .map_or(self.name, |(_, rest)| rest)
     }
 }
 

@@ -44,7 +44,9 @@ impl Random for bool {
 
 impl Random for String {
     fn random(rng: &mut fastrand::Rng) -> Self {
-        (0..rng.usize(20..=60)).map(|_| rng.alphanumeric()).collect()
+        (0..rng.usize(20..=60))
+            .map(|_| rng.alphanumeric())
+            .collect()
     }
 }
 

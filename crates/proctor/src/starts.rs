@@ -14,9 +14,7 @@ use std::mem::{MaybeUninit, size_of};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
 
 use nix::errno::Errno;
-use nix::sys::socket::{
-    ControlMessage, ControlMessageOwned, MsgFlags, UnixAddr, recvmsg, sendmsg,
-};
+use nix::sys::socket::{ControlMessage, ControlMessageOwned, MsgFlags, UnixAddr, recvmsg, sendmsg};
 use std::io::{IoSlice, IoSliceMut};
 
 use crate::wire::Counts;
@@ -52,12 +50,13 @@ impl Starts {
 
     /// Attends to one call that waits at the filter.
     pub(crate) fn attend(&mut self) {
-        let Some(listener) = &self.listener else {
+        let Some(listener) = self.listener.as_ref().map(AsRawFd::as_raw_fd) else {
             return;
         };
         let mut call = MaybeUninit::<libc::seccomp_notif>::zeroed();
         // SAFETY: the kernel fills the zeroed structure, which it demands to be zero.
-        let received = unsafe { libc::ioctl(listener.as_raw_fd(), libc::SECCOMP_IOCTL_NOTIF_RECV, call.as_mut_ptr()) };
+        let received =
+            unsafe { libc::ioctl(listener, libc::SECCOMP_IOCTL_NOTIF_RECV, call.as_mut_ptr()) };
         if received < 0 {
             match Errno::last() {
                 // The caller was killed meanwhile, or a signal came.
@@ -73,10 +72,14 @@ impl Starts {
             id: call.id,
             val: 0,
             error: if refused { -libc::EAGAIN } else { 0 },
-            flags: if refused { 0 } else { libc::SECCOMP_USER_NOTIF_FLAG_CONTINUE as u32 },
+            flags: if refused {
+                0
+            } else {
+                libc::SECCOMP_USER_NOTIF_FLAG_CONTINUE as u32
+            },
         };
         // SAFETY: the response is initialised; an error means that the caller is gone.
-        unsafe { libc::ioctl(listener.as_raw_fd(), libc::SECCOMP_IOCTL_NOTIF_SEND, &raw mut response) };
+        unsafe { libc::ioctl(listener, libc::SECCOMP_IOCTL_NOTIF_SEND, &raw mut response) };
     }
 
     fn allow(&mut self, call: &libc::seccomp_notif) -> bool {
@@ -182,8 +185,14 @@ fn filter() -> Option<OwnedFd> {
             k: u32::try_from(*number).ok()?,
         });
     }
-    program.push(statement(libc::BPF_RET | libc::BPF_K, libc::SECCOMP_RET_ALLOW));
-    program.push(statement(libc::BPF_RET | libc::BPF_K, libc::SECCOMP_RET_USER_NOTIF));
+    program.push(statement(
+        libc::BPF_RET | libc::BPF_K,
+        libc::SECCOMP_RET_ALLOW,
+    ));
+    program.push(statement(
+        libc::BPF_RET | libc::BPF_K,
+        libc::SECCOMP_RET_USER_NOTIF,
+    ));
     let program = libc::sock_fprog {
         len: u16::try_from(program.len()).ok()?,
         filter: program.as_mut_ptr(),

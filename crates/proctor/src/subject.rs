@@ -101,10 +101,7 @@ fn report_panics_in_one_line() {
             .as_ref()
             .map_or_else(String::new, |place| format!(" at {place}"));
         let message = text::panic_message(info.payload());
-        let _ = writeln!(
-            std::io::stderr(),
-            "thread '{name}' panicked{at}: {message}"
-        );
+        let _ = writeln!(std::io::stderr(), "thread '{name}' panicked{at}: {message}");
         PANICKED_AT.set(place);
     }));
 }

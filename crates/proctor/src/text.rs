@@ -45,7 +45,10 @@ pub(crate) fn verdict(failing: &Failing, exchanges: &[Exchange]) -> String {
     let Some(last) = exchanges.last() else {
         return text;
     };
-    for (name, stream) in [("printed", &last.output.stdout), ("wrote to stderr", &last.output.stderr)] {
+    for (name, stream) in [
+        ("printed", &last.output.stdout),
+        ("wrote to stderr", &last.output.stderr),
+    ] {
         let stream = stream.trim_end();
         if stream.is_empty() {
             continue;

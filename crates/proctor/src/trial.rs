@@ -1,7 +1,7 @@
 //! One test, seen from the judge: what it asked, what it found, its record.
 
 use std::any::Any;
-use std::cell::{Cell, RefCell};
+use std::cell::RefCell;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::path::PathBuf;
 use std::rc::Rc;
@@ -29,7 +29,6 @@ pub(crate) struct Trial {
     pub exchanges: RefCell<Vec<Exchange>>,
     /// The open line of each subject that was asked something.
     pub lines: RefCell<Vec<Rc<RefCell<Option<Line>>>>>,
-    told: Cell<bool>,
 }
 
 impl Trial {
@@ -47,7 +46,6 @@ impl Trial {
             covered: RefCell::default(),
             exchanges: RefCell::default(),
             lines: RefCell::default(),
-            told: Cell::new(false),
         })
     }
 
@@ -60,7 +58,7 @@ impl Trial {
     /// panics unless everything held.
     pub(crate) fn conduct(self: Rc<Self>, body: impl FnOnce()) {
         CURRENT.set(Some(Rc::clone(&self)));
-        note_the_place_of_panics();
+        take_over_the_panics_of_judges();
         PANICKED_AT.set(None);
         let mut result = catch_unwind(AssertUnwindSafe(body)).map_err(failing_of);
         // Whatever the verdict, nothing outlives the test.
@@ -69,33 +67,22 @@ impl Trial {
                 continue;
             };
             if let (Err(failing), Ok(())) = (line.finish(self.settings.orphans), &result) {
-                result = Err((failing, None));
+                result = Err(failing);
             }
         }
         CURRENT.set(None);
-        let (failing, payload) = match result {
-            Ok(()) => (None, None),
-            Err((failing, payload)) => (Some(failing), payload),
-        };
+        let failing = result.err();
         self.keep(failing.as_ref());
         watch::test_ends(failing.is_none());
-        let Some(failing) = failing else { return };
-        match payload {
-            // The judge's own assertion: libtest shows its message already.
-            Some(payload) => {
-                self.tell_how_to_go_on(&failing);
-                resume_unwind(payload)
-            }
-            None => {
-                eprintln!("{}", text::verdict(&failing, &self.exchanges.borrow()));
-                self.tell_how_to_go_on(&failing);
-                resume_unwind(Box::new(failing.to_string()))
-            }
+        if let Some(failing) = failing {
+            eprintln!("{}", text::verdict(&failing, &self.exchanges.borrow()));
+            self.tell_how_to_go_on(&failing);
+            resume_unwind(Box::new(failing.to_string()))
         }
     }
 
     fn tell_how_to_go_on(&self, failing: &Failing) {
-        if self.told.replace(true) || std::env::var_os(RECORDS).is_some() {
+        if std::env::var_os(RECORDS).is_some() {
             return;
         }
         if let Some(line) = text::next_step(failing) {
@@ -136,32 +123,32 @@ pub fn covered(what: impl Into<String>) {
     }
 }
 
-/// A verdict out of whatever ended the judge's body; the payload too where it
-/// was a panic of the judge's own, which libtest has reported.
-fn failing_of(payload: Box<dyn Any + Send>) -> (Failing, Option<Box<dyn Any + Send>>) {
+/// A verdict out of whatever ended the judge's body.
+fn failing_of(payload: Box<dyn Any + Send>) -> Failing {
     match payload.downcast::<Failing>() {
-        Ok(failing) => (*failing, None),
+        Ok(failing) => *failing,
         Err(payload) => {
             let mut failing = Failing::new(Outcome::Fail, text::panic_message(&*payload));
             failing.at = PANICKED_AT.take();
-            (failing, Some(payload))
+            failing
         }
     }
 }
 
-/// Chains a hook that remembers where a panic of this thread began.
-fn note_the_place_of_panics() {
+/// On a thread that judges, a panic is a verdict and is told as one, without
+/// a backtrace through the judge; only its place is kept here.
+fn take_over_the_panics_of_judges() {
     static ONCE: std::sync::Once = std::sync::Once::new();
     ONCE.call_once(|| {
         let previous = std::panic::take_hook();
         std::panic::set_hook(Box::new(move |info| {
-            if let Some(location) = info.location() {
-                PANICKED_AT.set(Some(Place {
-                    file: location.file().to_owned(),
-                    line: location.line(),
-                }));
+            if CURRENT.with_borrow(Option::is_none) {
+                return previous(info);
             }
-            previous(info);
+            PANICKED_AT.set(info.location().map(|location| Place {
+                file: location.file().to_owned(),
+                line: location.line(),
+            }));
         }));
     });
 }

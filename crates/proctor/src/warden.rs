@@ -76,7 +76,10 @@ fn control() -> Control {
 }
 
 /// Forks the subject off. Returns in the warden only.
-fn split<Q, A>(settings: &Settings, code: fn(Q) -> A) -> Result<(Pid, Starts), (&'static str, Errno)>
+fn split<Q, A>(
+    settings: &Settings,
+    code: fn(Q) -> A,
+) -> Result<(Pid, Starts), (&'static str, Errno)>
 where
     Q: Serialize + DeserializeOwned + Debug,
     A: Serialize + DeserializeOwned + Debug,
@@ -240,7 +243,7 @@ fn ending(subject: Pid) -> Ending {
 /// exit handlers, because those belong to the test program.
 fn end() -> ! {
     let until = Instant::now() + Duration::from_secs(3);
-    let _ = processes::end_descendants(until.saturating_duration_since(Instant::now()));
+    let _ = processes::end_descendants(until);
     // SAFETY: `_exit` only ends the process.
     unsafe { libc::_exit(0) }
 }

@@ -1,12 +1,87 @@
-//! Placeholder.
-use crate::outcome::Failing;
+//! Why there is no answer yet: a hang is a verdict only when it is proved.
+//!
+//! - [`waits`] reads from /proc what every thread of every process waits for;
+//! - [`deadlock`] proves from two such pictures that nothing can wake any of them;
+//! - [`spin`] proves that a running thread goes in a circle in which nothing
+//!   changes, by letting it take one turn under observation.
+//!
+//! Whatever is not proved waits for the deadline.
+
+mod closed;
+mod deadlock;
+mod spin;
+mod waits;
+
 use std::time::{Duration, Instant};
-pub(crate) struct Watched { pub warden: i32, pub subject: i32, pub alarms: Option<u32> }
-pub(crate) struct Hang { next: Instant }
-impl Hang {
-    pub(crate) fn new(asked: Instant) -> Self { Hang { next: asked + Duration::from_millis(120) } }
-    pub(crate) fn is_due(&self) -> bool { Instant::now() >= self.next }
-    pub(crate) fn next(&self) -> Instant { self.next }
-    pub(crate) fn look(&mut self, _w: &Watched) -> Option<Failing> { self.next += Duration::from_millis(100); None }
+
+use processes::Pid;
+
+use crate::outcome::Failing;
+use waits::Picture;
+
+/// What the judge knows of the processes that it watches.
+pub(crate) struct Watched {
+    pub warden: Pid,
+    /// Timers that may send a signal; `None` where they are not counted.
+    pub alarms: Option<u32>,
 }
-pub(crate) fn states(_warden: i32) -> String { String::new() }
+
+/// The watch over one question.
+pub(crate) struct Hang {
+    next: Instant,
+    pause: Duration,
+    before: Option<Picture>,
+    next_spin: Instant,
+    spin_pause: Duration,
+}
+
+impl Hang {
+    pub(crate) fn new(asked: Instant) -> Self {
+        Hang {
+            next: asked + Duration::from_millis(90),
+            pause: Duration::from_millis(80),
+            before: None,
+            next_spin: asked + Duration::from_millis(600),
+            spin_pause: Duration::from_millis(250),
+        }
+    }
+
+    /// When to look next.
+    pub(crate) fn next(&self) -> Instant {
+        self.next
+    }
+
+    pub(crate) fn is_due(&self) -> bool {
+        Instant::now() >= self.next
+    }
+
+    /// Looks once; the verdict, if one can be proved.
+    pub(crate) fn look(&mut self, watched: &Watched) -> Option<Failing> {
+        let now = Picture::take(watched.warden);
+        let before = std::mem::replace(&mut self.before, now);
+        let verdict = match (&before, &self.before) {
+            (Some(before), Some(now)) if !now.somebody_runs() => {
+                deadlock::prove(before, now, watched)
+            }
+            (Some(_), Some(now)) if Instant::now() >= self.next_spin => {
+                let verdict = spin::prove(now, watched);
+                self.next_spin = Instant::now() + self.spin_pause;
+                self.spin_pause = (self.spin_pause * 2).min(Duration::from_secs(4));
+                verdict
+            }
+            _ => None,
+        };
+        self.next = Instant::now() + self.pause;
+        // A long answer is looked at ever less often, down to twice a second.
+        self.pause = (self.pause * 5 / 4).min(Duration::from_millis(500));
+        verdict
+    }
+}
+
+/// One line for each thread: what it is doing, for a timeout's explanation.
+pub(crate) fn states(warden: Pid) -> String {
+    Picture::take(warden).map_or_else(
+        || "its state cannot be read here: /proc is restricted".to_owned(),
+        |picture| picture.describe(),
+    )
+}

@@ -1,0 +1,74 @@
+//! A deadlock, proved: every thread waits, and only threads of the same
+//! closed world could wake it.
+
+use super::Watched;
+use super::closed::World;
+use super::waits::{Picture, Wait};
+use crate::outcome::{Failing, Outcome};
+use crate::text;
+
+/// The verdict, if `before` and `now` show the same threads, none of which
+/// ran in between, each waiting for ever.
+pub(super) fn prove(before: &Picture, now: &Picture, watched: &Watched) -> Option<Failing> {
+    if now.alive().next().is_none() || !now.is_unchanged_since(before) {
+        return None;
+    }
+    let world = World::of(now, watched)?;
+    let all_wait = now.alive().all(|process| {
+        process
+            .threads
+            .iter()
+            .all(|thread| world.holds(process, &thread.wait))
+    });
+    all_wait.then(|| Failing::new(Outcome::Deadlock, explain(now, &world)))
+}
+
+fn explain(picture: &Picture, world: &World<'_>) -> String {
+    let threads: usize = picture.alive().map(|process| process.threads.len()).sum();
+    let first = match lonely_pipe(picture, world) {
+        Some(sentence) => sentence,
+        None if threads == 1 => {
+            "its only thread waits for something that nobody is left to give".to_owned()
+        }
+        None if picture.alive().count() == 1 => {
+            format!("all {threads} threads wait, each for another: nothing can wake them")
+        }
+        None => format!(
+            "all {} wait, each for another: nothing can wake them",
+            text::count(picture.alive().count(), "process", "processes")
+        ),
+    };
+    format!("{first}\n{}", picture.describe())
+}
+
+/// The classic of pipes: a reader that waits for the end of a file whose
+/// write end it holds itself.
+fn lonely_pipe(picture: &Picture, world: &World<'_>) -> Option<String> {
+    for process in picture.alive() {
+        for thread in &process.threads {
+            let Wait::Pipe { fd, inode, writes } = thread.wait else {
+                continue;
+            };
+            let holders = world.other_ends(inode, writes);
+            if holders.is_empty() || holders.iter().any(|(pid, _)| *pid != process.pid) {
+                continue;
+            }
+            let fds: Vec<_> = holders.iter().map(|(_, fd)| fd.to_string()).collect();
+            let fds = fds.join(" and ");
+            return Some(if writes {
+                format!(
+                    "process {} writes to a full pipe (descriptor {fd}) that only it could read \
+                     (descriptor {fds}): there will never be room",
+                    process.name
+                )
+            } else {
+                format!(
+                    "process {} reads from a pipe (descriptor {fd}) whose only write end it holds \
+                     itself (descriptor {fds}): neither a byte nor the end can ever come",
+                    process.name
+                )
+            });
+        }
+    }
+    None
+}

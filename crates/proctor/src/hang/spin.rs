@@ -1,0 +1,66 @@
+//! A spin, proved: a running thread is let go round once, step by step, and
+//! is back where it was with nothing changed.
+//!
+//! The state of a program is its registers and its memory. If a thread returns
+//! to the very same registers, and all memory that it could have written is as
+//! before, and on the way it asked the kernel or the clock for nothing, then it
+//! will do the same again, for ever, unless another thread changes memory.
+//! When every other thread waits for ever or spins likewise, none will. A slow
+//! computation never looks like that: its counters differ.
+//!
+//! The thread is stepped with ptrace(2), which needs the right to trace one's
+//! own descendants. Where it is refused, or the architecture has no stepping
+//! here, nothing is proved and the deadline decides.
+
+use super::Watched;
+use super::closed::World;
+use super::waits::{Picture, Wait};
+use crate::outcome::{Failing, Outcome};
+
+#[cfg(target_arch = "x86_64")]
+mod circle;
+#[cfg(target_arch = "x86_64")]
+mod memory;
+#[cfg(target_arch = "x86_64")]
+mod traced;
+
+/// The verdict, if every thread of the picture waits for ever or spins.
+pub(super) fn prove(now: &Picture, watched: &Watched) -> Option<Failing> {
+    let world = World::of(now, watched)?;
+    let mut runners = Vec::new();
+    for process in now.alive() {
+        for thread in &process.threads {
+            if thread.wait == Wait::Runs {
+                runners.push((process.pid, thread.tid, thread.processor));
+            } else if !world.holds(process, &thread.wait) {
+                return None;
+            }
+        }
+    }
+    if !go_in_circles(&runners) {
+        return None;
+    }
+    let first = match runners.len() {
+        1 => {
+            "a thread goes in a circle in which nothing changes, and no other thread can change it"
+                .to_owned()
+        }
+        n => {
+            format!("{n} threads go in circles in which nothing changes, and nobody can change it")
+        }
+    };
+    Some(Failing::new(
+        Outcome::Spin,
+        format!("{first}\n{}", now.describe()),
+    ))
+}
+
+#[cfg(target_arch = "x86_64")]
+fn go_in_circles(threads: &[(processes::Pid, processes::Pid, i32)]) -> bool {
+    circle::all(threads).unwrap_or(false)
+}
+
+#[cfg(not(target_arch = "x86_64"))]
+fn go_in_circles(_threads: &[(processes::Pid, processes::Pid, i32)]) -> bool {
+    false
+}

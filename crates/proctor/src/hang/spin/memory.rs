@@ -1,0 +1,83 @@
+//! The memory that a process could have changed, to compare before and after.
+
+use std::hash::{DefaultHasher, Hasher};
+use std::io::IoSliceMut;
+
+use nix::sys::uio::{RemoteIoVec, process_vm_readv};
+use processes::{Pid, proc};
+
+const PAGE: u64 = 4096;
+/// A process that holds more is not compared: it would stand still too long.
+const MOST_PAGES: usize = 16_384;
+
+/// The writable mappings of a process.
+pub(super) struct Writable {
+    ranges: Vec<(u64, u64)>,
+}
+
+impl Writable {
+    /// `None` if memory is shared under a name: somebody outside could change it.
+    pub(super) fn of(pid: Pid) -> Option<Self> {
+        let mut ranges = Vec::new();
+        for mapping in proc::maps(pid).ok()? {
+            if mapping.shared && mapping.path.as_deref() != Some("/dev/zero (deleted)") {
+                return None;
+            }
+            if mapping.write {
+                ranges.push((mapping.start, mapping.end));
+            }
+        }
+        Some(Writable { ranges })
+    }
+}
+
+/// What those mappings hold, as a hash of every page that is present.
+#[derive(PartialEq, Eq)]
+pub(super) struct Memory {
+    pages: usize,
+    hash: u64,
+}
+
+impl Memory {
+    pub(super) fn of(pid: Pid, writable: &Writable) -> Option<Self> {
+        use std::os::unix::fs::FileExt as _;
+        let pagemap = std::fs::File::open(format!("/proc/{pid}/pagemap")).ok()?;
+        let mut hasher = DefaultHasher::new();
+        let mut pages = 0;
+        let mut page = vec![0u8; PAGE as usize];
+        for &(start, end) in &writable.ranges {
+            let mut entries = vec![0u8; usize::try_from((end - start) / PAGE * 8).ok()?];
+            pagemap.read_exact_at(&mut entries, start / PAGE * 8).ok()?;
+            for (index, entry) in entries.chunks_exact(8).enumerate() {
+                // Bit 63: present; bit 62: swapped. Neither: never touched.
+                if entry[7] & 0b1100_0000 == 0 {
+                    continue;
+                }
+                pages += 1;
+                if pages > MOST_PAGES {
+                    return None;
+                }
+                let address = start + index as u64 * PAGE;
+                read(pid, address, &mut page)?;
+                hasher.write_u64(address);
+                hasher.write(&page);
+            }
+        }
+        Some(Memory {
+            pages,
+            hash: hasher.finish(),
+        })
+    }
+}
+
+/// Reads another process's memory, whole or not at all.
+pub(super) fn read(pid: Pid, address: u64, into: &mut [u8]) -> Option<()> {
+    let length = into.len();
+    let remote = RemoteIoVec {
+        base: usize::try_from(address).ok()?,
+        len: length,
+    };
+    let pid = nix::unistd::Pid::from_raw(pid);
+    let read = process_vm_readv(pid, &mut [IoSliceMut::new(into)], &[remote]).ok()?;
+    (read == length).then_some(())
+}

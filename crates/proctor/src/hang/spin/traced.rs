@@ -1,0 +1,113 @@
+//! A thread held by ptrace(2) and let go one instruction at a time.
+
+use nix::sys::ptrace;
+use nix::sys::signal::Signal;
+use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
+use nix::unistd::Pid as Thread;
+use processes::Pid;
+
+/// How a step ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Stepped {
+    /// After one instruction.
+    One,
+    /// A signal came; it is passed on when the thread is let go.
+    Signal(Signal),
+}
+
+/// A stopped thread. Let go, wherever it stands, when dropped.
+pub(super) struct Traced {
+    thread: Thread,
+    stopped: bool,
+    pending: Option<Signal>,
+}
+
+impl Traced {
+    /// Stops a thread without its noticing. `None` if this may not trace it.
+    pub(super) fn stop(tid: Pid) -> Option<Self> {
+        let thread = Thread::from_raw(tid);
+        ptrace::seize(thread, ptrace::Options::empty()).ok()?;
+        let mut traced = Traced {
+            thread,
+            stopped: false,
+            pending: None,
+        };
+        ptrace::interrupt(thread).ok()?;
+        match traced.wait()? {
+            WaitStatus::PtraceEvent(..) => Some(traced),
+            WaitStatus::Stopped(_, signal) => {
+                traced.pending = (signal != Signal::SIGTRAP).then_some(signal);
+                traced.pending.is_none().then_some(traced)
+            }
+            _ => None,
+        }
+    }
+
+    /// Executes one instruction.
+    pub(super) fn step(&mut self) -> Option<Stepped> {
+        ptrace::step(self.thread, None).ok()?;
+        self.stopped = false;
+        match self.wait()? {
+            WaitStatus::Stopped(_, Signal::SIGTRAP) => Some(Stepped::One),
+            WaitStatus::Stopped(_, signal) => {
+                self.pending = Some(signal);
+                Some(Stepped::Signal(signal))
+            }
+            _ => None,
+        }
+    }
+
+    pub(super) fn registers(&self) -> Option<libc::user_regs_struct> {
+        ptrace::getregs(self.thread).ok()
+    }
+
+    /// The floating point and vector registers, as the kernel lays them out.
+    pub(super) fn vectors(&self) -> Option<Vec<u8>> {
+        const NT_X86_XSTATE: usize = 0x202;
+        let mut state = vec![0u8; 16 << 10];
+        let mut iov = libc::iovec {
+            iov_base: state.as_mut_ptr().cast(),
+            iov_len: state.len(),
+        };
+        // SAFETY: the kernel writes at most `iov_len` bytes to a buffer of that
+        // length, and says in `iov_len` how many.
+        let result = unsafe {
+            libc::ptrace(
+                libc::PTRACE_GETREGSET,
+                self.thread.as_raw(),
+                NT_X86_XSTATE,
+                &raw mut iov,
+            )
+        };
+        (result == 0).then(|| {
+            state.truncate(iov.iov_len);
+            state
+        })
+    }
+
+    fn wait(&mut self) -> Option<WaitStatus> {
+        loop {
+            match waitpid(self.thread, Some(WaitPidFlag::__WALL)) {
+                Err(nix::errno::Errno::EINTR) => {}
+                Err(_) => return None,
+                Ok(status) => {
+                    self.stopped = matches!(
+                        status,
+                        WaitStatus::Stopped(..) | WaitStatus::PtraceEvent(..)
+                    );
+                    return Some(status);
+                }
+            }
+        }
+    }
+}
+
+impl Drop for Traced {
+    fn drop(&mut self) {
+        if !self.stopped {
+            let _ = ptrace::interrupt(self.thread);
+            let _ = self.wait();
+        }
+        let _ = ptrace::detach(self.thread, self.pending);
+    }
+}

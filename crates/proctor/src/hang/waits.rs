@@ -1,0 +1,295 @@
+//! A picture of what every thread below the warden waits for.
+
+use std::fmt::Write as _;
+
+use processes::Pid;
+use processes::proc::{self, State, Syscall, Target};
+
+/// Every process below the warden, zombies included.
+pub(super) struct Picture {
+    pub processes: Vec<Process>,
+}
+
+pub(super) struct Process {
+    pub pid: Pid,
+    pub parent: Pid,
+    pub name: String,
+    pub started: u64,
+    pub zombie: bool,
+    pub signals_caught: u64,
+    pub threads: Vec<Thread>,
+}
+
+pub(super) struct Thread {
+    pub tid: Pid,
+    pub name: String,
+    pub switches: u64,
+    pub processor: i32,
+    pub wait: Wait,
+}
+
+/// What a thread is doing, as far as /proc tells.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Wait {
+    /// On a CPU or in line for one.
+    Runs,
+    /// `futex` without a timeout. `value` is what the word held when it went
+    /// to sleep; `private` that no other process can wake it.
+    Futex {
+        word: u64,
+        value: u32,
+        private: bool,
+    },
+    /// Reading from a pipe or writing to one.
+    Pipe { fd: i32, inode: u64, writes: bool },
+    /// For a child, without a time limit.
+    Child,
+    /// Stopped by a signal or a debugger.
+    Stopped,
+    /// Something that may end by itself or from outside, in words.
+    Other(String),
+}
+
+impl Picture {
+    /// `None` if /proc hides what is needed, or a process came or went meanwhile.
+    pub(super) fn take(warden: Pid) -> Option<Picture> {
+        let mut processes = Vec::new();
+        for pid in proc::descendants(warden).ok()? {
+            processes.push(Process::take(pid)?);
+        }
+        Some(Picture { processes })
+    }
+
+    pub(super) fn alive(&self) -> impl Iterator<Item = &Process> {
+        self.processes.iter().filter(|process| !process.zombie)
+    }
+
+    pub(super) fn somebody_runs(&self) -> bool {
+        self.alive()
+            .flat_map(|process| &process.threads)
+            .any(|thread| thread.wait == Wait::Runs)
+    }
+
+    /// The same threads, none of which has run in between.
+    pub(super) fn is_unchanged_since(&self, before: &Picture) -> bool {
+        self.processes.len() == before.processes.len()
+            && self
+                .processes
+                .iter()
+                .zip(&before.processes)
+                .all(|(now, then)| {
+                    now.pid == then.pid
+                        && now.started == then.started
+                        && now.zombie == then.zombie
+                        && now.threads.len() == then.threads.len()
+                        && now.threads.iter().zip(&then.threads).all(|(now, then)| {
+                            now.tid == then.tid
+                                && now.switches == then.switches
+                                && now.wait == then.wait
+                        })
+                })
+    }
+
+    /// A line a thread.
+    pub(super) fn describe(&self) -> String {
+        let mut text = String::new();
+        let several = self.alive().count() > 1;
+        for process in self.alive() {
+            for (index, thread) in process.threads.iter().enumerate() {
+                if !text.is_empty() {
+                    text.push('\n');
+                }
+                if several {
+                    let _ = write!(text, "process {}, ", process.pid);
+                }
+                let _ = if index == 0 {
+                    write!(text, "main thread: {}", process.words(&thread.wait))
+                } else {
+                    write!(
+                        text,
+                        "thread {} ({}): {}",
+                        index + 1,
+                        thread.name,
+                        process.words(&thread.wait)
+                    )
+                };
+            }
+        }
+        text
+    }
+}
+
+impl Process {
+    fn take(pid: Pid) -> Option<Process> {
+        let stat = proc::stat(pid).ok()?;
+        let mut process = Process {
+            pid,
+            parent: stat.parent,
+            name: stat.comm,
+            started: stat.start_ticks,
+            zombie: stat.state.has_ended(),
+            signals_caught: 0,
+            threads: Vec::new(),
+        };
+        if process.zombie {
+            return Some(process);
+        }
+        process.signals_caught = proc::status(pid).ok()?.signals_caught;
+        for tid in proc::tasks(pid).ok()? {
+            process.threads.push(Thread::take(pid, tid)?);
+        }
+        Some(process)
+    }
+
+    fn words(&self, wait: &Wait) -> String {
+        match wait {
+            Wait::Runs => "runs".to_owned(),
+            Wait::Futex { value, .. } if self.is_thread(*value) => {
+                format!("waits for thread {} to end (join)", self.number_of(*value))
+            }
+            Wait::Futex { word, .. } => {
+                format!(
+                    "waits for a lock, a condition or a message (futex {:#x})",
+                    word & 0xffff
+                )
+            }
+            Wait::Pipe {
+                fd, writes: false, ..
+            } => format!("reads from a pipe (descriptor {fd})"),
+            Wait::Pipe {
+                fd, writes: true, ..
+            } => {
+                format!("writes to a pipe that is full (descriptor {fd})")
+            }
+            Wait::Child => "waits for a child to end".to_owned(),
+            Wait::Stopped => "is stopped".to_owned(),
+            Wait::Other(words) => words.clone(),
+        }
+    }
+
+    fn is_thread(&self, value: u32) -> bool {
+        self.threads
+            .iter()
+            .any(|thread| u32::try_from(thread.tid) == Ok(value))
+    }
+
+    /// Threads are counted from 1, the main thread.
+    fn number_of(&self, tid: u32) -> usize {
+        1 + self
+            .threads
+            .iter()
+            .position(|thread| u32::try_from(thread.tid) == Ok(tid))
+            .unwrap_or(0)
+    }
+}
+
+impl Thread {
+    fn take(pid: Pid, tid: Pid) -> Option<Thread> {
+        let stat = proc::task_stat(pid, tid).ok()?;
+        let status = proc::task_status(pid, tid).ok()?;
+        let wait = match stat.state {
+            State::Running => Wait::Runs,
+            State::Stopped | State::Traced => Wait::Stopped,
+            _ => match proc::syscall(pid, tid).ok()? {
+                Syscall::Running | Syscall::Outside { .. } => Wait::Runs,
+                Syscall::Inside { number, args, .. } => blocked(pid, number, args),
+            },
+        };
+        Some(Thread {
+            tid,
+            name: stat.comm,
+            switches: status.voluntary + status.involuntary,
+            processor: stat.processor,
+            wait,
+        })
+    }
+}
+
+/// What a thread inside a system call waits for.
+fn blocked(pid: Pid, number: i64, args: [u64; 6]) -> Wait {
+    match number {
+        libc::SYS_futex => futex(pid, args),
+        libc::SYS_read | libc::SYS_readv => pipe(pid, args[0], false),
+        libc::SYS_write | libc::SYS_writev => pipe(pid, args[0], true),
+        libc::SYS_wait4 if args[2] & libc::WNOHANG as u64 == 0 => Wait::Child,
+        libc::SYS_waitid if args[3] & libc::WNOHANG as u64 == 0 && args[0] != P_PIDFD => {
+            Wait::Child
+        }
+        libc::SYS_nanosleep | libc::SYS_clock_nanosleep => Wait::Other("sleeps".to_owned()),
+        libc::SYS_restart_syscall => Wait::Other("waits until a time".to_owned()),
+        libc::SYS_ppoll | libc::SYS_epoll_pwait | libc::SYS_pselect6 => {
+            Wait::Other("waits for descriptors (poll)".to_owned())
+        }
+        libc::SYS_rt_sigsuspend | libc::SYS_rt_sigtimedwait => {
+            Wait::Other("waits for a signal".to_owned())
+        }
+        number => Wait::Other(
+            older_call(number).map_or_else(|| format!("is in system call {number}"), str::to_owned),
+        ),
+    }
+}
+
+const P_PIDFD: u64 = 3;
+
+/// Calls that only the older architecture has.
+#[cfg(target_arch = "x86_64")]
+fn older_call(number: i64) -> Option<&'static str> {
+    match number {
+        libc::SYS_poll | libc::SYS_select | libc::SYS_epoll_wait => {
+            Some("waits for descriptors (poll)")
+        }
+        libc::SYS_pause => Some("waits for a signal"),
+        _ => None,
+    }
+}
+
+#[cfg(not(target_arch = "x86_64"))]
+fn older_call(_number: i64) -> Option<&'static str> {
+    None
+}
+
+fn futex(pid: Pid, args: [u64; 6]) -> Wait {
+    let [word, operation, value, timeout, ..] = args;
+    let operation = operation as i32;
+    let waits = matches!(
+        operation & !(libc::FUTEX_PRIVATE_FLAG | libc::FUTEX_CLOCK_REALTIME),
+        libc::FUTEX_WAIT | libc::FUTEX_WAIT_BITSET
+    );
+    if !waits {
+        return Wait::Other("is in a futex call".to_owned());
+    }
+    if timeout != 0 {
+        return Wait::Other("waits for a lock or a condition, at most until a time".to_owned());
+    }
+    // A word in memory that no other process maps cannot be woken from
+    // outside, whatever the operation's flag says (join uses a shared one).
+    // Memory shared without a name exists in this family of processes only,
+    // and all of it is in the picture.
+    let private = operation & libc::FUTEX_PRIVATE_FLAG != 0
+        || proc::maps(pid).is_ok_and(|maps| {
+            maps.iter().any(|mapping| {
+                mapping.contains(word)
+                    && (!mapping.shared || mapping.path.as_deref() == Some("/dev/zero (deleted)"))
+            })
+        });
+    Wait::Futex {
+        word,
+        value: value as u32,
+        private,
+    }
+}
+
+fn pipe(pid: Pid, fd: u64, writes: bool) -> Wait {
+    let fd = fd as i32;
+    let target = proc::descriptors(pid)
+        .ok()
+        .and_then(|all| all.into_iter().find(|descriptor| descriptor.fd == fd))
+        .map(|descriptor| descriptor.target);
+    match target {
+        Some(Target::Pipe(inode)) => Wait::Pipe { fd, inode, writes },
+        _ => Wait::Other(format!(
+            "{} descriptor {fd}",
+            if writes { "writes to" } else { "reads from" }
+        )),
+    }
+}
