@@ -1,2 +1,268 @@
-//! Being written.
+//! Judges `run_in_child` from outside: what it reports, and what the kernel
+//! says of the processes.
 proctor::exercise!(fork_and_wait);
+
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use nix::fcntl::OFlag;
+use nix::libc;
+use nix::sys::signal::{SaFlags, SigAction, SigHandler, SigSet, Signal, kill, raise, sigaction};
+use nix::sys::wait::{Id, WaitPidFlag, WaitStatus, waitid, waitpid};
+use nix::unistd::{ForkResult, Pid, fork, getpid, pipe2, read, write};
+use serde::{Deserialize, Serialize};
+
+/// What `run_in_child` returned, as plain data.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+enum Reported {
+    Exited(u8),
+    Killed(i32),
+    Error(String),
+}
+use Reported::{Error, Exited, Killed};
+
+fn run(work: impl FnOnce() -> u8) -> Reported {
+    // SAFETY: a subject has one thread.
+    match unsafe { fork_and_wait::run_in_child(work) } {
+        Ok(fork_and_wait::Ending::Exited(code)) => Exited(code),
+        Ok(fork_and_wait::Ending::Killed(signal)) => Killed(signal),
+        Err(error) => Error(error.to_string()),
+    }
+}
+
+#[proctor::test(subject = |codes: Vec<u8>| -> Vec<Reported> {
+    codes.into_iter().map(|code| run(move || code)).collect()
+})]
+fn the_exit_code_of_the_closure_comes_back(mut subject: proctor::Subject) {
+    // 129 to 137: what a shell makes of signals is not what happened here.
+    let mut codes = vec![0, 1, 7, 101, 129, 137, 255];
+    codes.extend([proctor::random::<u8>(), proctor::random::<u8>()]);
+    let answer = subject.ask(&codes);
+    for (code, reported) in codes.iter().zip(&answer.value) {
+        assert!(
+            *reported == Exited(*code),
+            "the closure returned {code}, run_in_child reported {reported:?}"
+        );
+    }
+}
+
+#[proctor::test(subject = |number: u64| -> (Reported, u64) {
+    let caller = getpid();
+    let mut mine = number;
+    let reported = run(|| {
+        mine = mine.wrapping_add(1);
+        u8::from(getpid() != caller)
+    });
+    (reported, mine)
+})]
+fn the_closure_runs_in_a_process_of_its_own(mut subject: proctor::Subject) {
+    let number = proctor::random();
+    let (reported, after) = subject.ask(&number).value;
+    assert!(
+        after == number,
+        "the closure changed a variable, and the caller sees the change: it ran in the caller's memory, not in a child's"
+    );
+    assert!(
+        reported == Exited(1),
+        "the closure looked at its process id (1: another than the caller's, 0: the caller's own), run_in_child reported {reported:?}"
+    );
+}
+
+/// Ends this process by a signal. (Rust ignores or handles some of them.)
+fn die_by(signal: Signal) -> u8 {
+    let default = SigAction::new(SigHandler::SigDfl, SaFlags::empty(), SigSet::empty());
+    // SAFETY: no handler is installed. SIGKILL cannot be set, and need not.
+    let _ = unsafe { sigaction(signal, &default) };
+    let _ = SigSet::from(signal).thread_unblock();
+    let _ = raise(signal);
+    0
+}
+
+#[proctor::test(subject = |signals: Vec<i32>| -> Vec<Reported> {
+    let signals = signals.into_iter().filter_map(|signal| Signal::try_from(signal).ok());
+    signals.map(|signal| run(move || die_by(signal))).collect()
+})]
+fn a_signal_is_told_apart_from_an_exit_code(mut subject: proctor::Subject) {
+    use Signal::{SIGABRT, SIGHUP, SIGINT, SIGKILL, SIGSEGV, SIGTERM, SIGUSR2};
+    let mut signals = [SIGHUP, SIGINT, SIGABRT, SIGKILL, SIGSEGV, SIGUSR2, SIGTERM];
+    proctor::rng().shuffle(&mut signals);
+    let answer = subject.ask(&signals.iter().map(|signal| *signal as i32).collect());
+    for (signal, reported) in signals.iter().zip(&answer.value) {
+        let number = *signal as i32;
+        assert!(
+            *reported == Killed(number),
+            "the child was killed by {signal} (signal {number}), run_in_child reported {reported:?}"
+        );
+    }
+}
+
+#[proctor::test(subject = |words: String| -> Reported { run(|| panic!("{words}")) })]
+fn a_panic_in_the_closure_ends_only_the_child(mut subject: proctor::Subject) {
+    let reported = subject.ask(&proctor::random()).value;
+    assert!(
+        reported == Exited(101),
+        "the closure panicked: the child ends with 101, run_in_child reported {reported:?}"
+    );
+}
+
+extern "C" fn at_exit() {
+    let _ = write(std::io::stdout(), b"<exit handler>");
+}
+
+#[proctor::test(subject = |(before, inside): (String, String)| -> Reported {
+    // SAFETY: the handler only writes to a descriptor.
+    unsafe { libc::atexit(at_exit) };
+    print!("<{before}>");
+    let reported = run(|| {
+        print!("<{inside}>");
+        0
+    });
+    println!();
+    reported
+})]
+fn nothing_of_the_caller_happens_twice(mut subject: proctor::Subject) {
+    let texts: (String, String) = (proctor::random(), proctor::random());
+    let answer = subject.ask(&texts);
+    let times = |text: &str| answer.output.stdout.matches(&format!("<{text}>")).count();
+    assert!(
+        answer.value == Exited(0),
+        "the closure printed and returned 0, run_in_child reported {:?}",
+        answer.value
+    );
+    match times(&texts.0) {
+        1 => {}
+        0 => panic!("what the caller had printed before the call is lost"),
+        n => panic!(
+            "what the caller had printed before the call came out {n} times: the child has a copy of the buffer, and wrote it too"
+        ),
+    }
+    match times(&texts.1) {
+        1 => {}
+        0 => panic!(
+            "what the closure printed is lost: the child ended with the text still in its buffer"
+        ),
+        n => panic!("what the closure printed came out {n} times"),
+    }
+    assert!(
+        times("exit handler") == 0,
+        "the child ran a handler that the caller had registered with atexit for its own end"
+    );
+}
+
+static INTERRUPTIONS: AtomicU32 = AtomicU32::new(0);
+
+extern "C" fn interrupt(_signal: i32) {
+    INTERRUPTIONS.fetch_add(1, Ordering::Relaxed);
+}
+
+/// Returns when process `pid` sleeps in the kernel, or is gone. A process that
+/// does not sleep but asks again and again counts as waiting after 20 ms of
+/// CPU time; the clock on the wall plays no part.
+fn until_it_waits(pid: Pid) {
+    let look = || {
+        let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+        // After the name, which ends with the last bracket: state is field 3,
+        // user and system time in ticks of 10 ms are fields 14 and 15 (man 5 proc).
+        let fields: Vec<_> = stat.get(stat.rfind(')')? + 2..)?.split(' ').collect();
+        let time = |index: usize| fields.get(index)?.parse::<u64>().ok();
+        // R runs or would like to, D is about to go on by itself.
+        let busy = ["R", "D"].contains(fields.first()?);
+        Some((busy, time(11)? + time(12)?))
+    };
+    let Some((_, before)) = look() else { return };
+    while let Some((busy, now)) = look() {
+        if !busy || now >= before + 2 {
+            return;
+        }
+        std::thread::yield_now();
+    }
+}
+
+#[proctor::test(subject = |(code, signals): (u8, u32)| -> (Reported, bool, u32) {
+    let caller = getpid();
+    // No SA_RESTART: a handler that has run leaves the system call with EINTR.
+    let counting = SigAction::new(SigHandler::Handler(interrupt), SaFlags::empty(), SigSet::empty());
+    // SAFETY: the handler only adds to an atomic.
+    unsafe { sigaction(Signal::SIGUSR1, &counting) }.expect("a handler for SIGUSR1");
+    let (ended, end) = pipe2(OFlag::O_CLOEXEC | OFlag::O_NONBLOCK).expect("a pipe");
+    let reported = run(move || {
+        for _ in 0..signals {
+            until_it_waits(caller);
+            let _ = kill(caller, Signal::SIGUSR1);
+        }
+        until_it_waits(caller);
+        let _ = write(&end, b"!");
+        code
+    });
+    let in_time = read(&ended, &mut [0]) == Ok(1);
+    (reported, in_time, INTERRUPTIONS.load(Ordering::Relaxed))
+})]
+fn it_waits_until_the_child_has_ended_whatever_signals_arrive(mut subject: proctor::Subject) {
+    let code = proctor::random();
+    let (reported, in_time, interruptions) = subject.ask(&(code, 2)).value;
+    if let Error(error) = &reported {
+        panic!(
+            "{interruptions} signals arrived while it waited, and run_in_child gave up with an error: {error}"
+        );
+    }
+    assert!(
+        in_time,
+        "run_in_child came back with {reported:?} while the child was still running ({interruptions} signals had arrived)"
+    );
+    assert!(
+        reported == Exited(code),
+        "the closure returned {code} while signals arrived, run_in_child reported {reported:?}"
+    );
+}
+
+#[proctor::test(subject = |children: u8| {
+    for child in 0..children {
+        run(move || if child % 2 == 0 { child } else { die_by(Signal::SIGKILL) });
+    }
+})]
+fn no_zombie_is_left(mut subject: proctor::Subject) {
+    let answer = subject.ask(&6);
+    let (zombies, running) = (answer.evidence.zombies, answer.evidence.children);
+    assert!(
+        zombies == 0,
+        "6 children have ended, and {zombies} of them are zombies: the kernel keeps them until the parent has waited for them"
+    );
+    assert!(
+        running == 0,
+        "6 calls have returned, and {running} processes are still running"
+    );
+}
+
+#[proctor::test(subject = |(code, others): (u8, u8)| -> (Reported, Reported) {
+    let caller = getpid();
+    // SAFETY: a subject has one thread, and this child only ends.
+    let other = match unsafe { fork() }.expect("a child") {
+        // SAFETY: ends the process and touches no memory.
+        ForkResult::Child => unsafe { libc::_exit(others.into()) },
+        ForkResult::Parent { child } => child,
+    };
+    // It has ended, and its status waits for whoever asks.
+    waitid(Id::Pid(other), WaitPidFlag::WEXITED | WaitPidFlag::WNOWAIT).expect("its end");
+    let mine = run(move || {
+        until_it_waits(caller);
+        code
+    });
+    let other = match waitpid(other, None) {
+        Ok(WaitStatus::Exited(_, code)) => Exited(code as u8),
+        Ok(status) => Error(format!("{status:?}")),
+        Err(errno) => Error(errno.to_string()),
+    };
+    (mine, other)
+})]
+fn another_child_of_the_caller_is_left_alone(mut subject: proctor::Subject) {
+    let code: u8 = proctor::random();
+    let others = code.wrapping_add(1);
+    let (mine, other) = subject.ask(&(code, others)).value;
+    assert!(
+        mine == Exited(code),
+        "the closure returned {code}; another child of the caller had ended with {others}; run_in_child reported {mine:?}"
+    );
+    assert!(
+        other == Exited(others),
+        "run_in_child reaped a child that was not its own: the caller, asking for it, got {other:?}"
+    );
+}
