@@ -31,12 +31,15 @@
 //! cause. A hang is told apart by what the kernel says of every thread: see
 //! [`Outcome`].
 
+mod causes;
 mod evidence;
 mod hang;
 mod implements;
 mod judge;
 mod line;
+mod orphans;
 mod outcome;
+mod output;
 mod part;
 mod random;
 mod record;
@@ -44,6 +47,7 @@ mod starts;
 mod subject;
 mod text;
 mod trial;
+mod ward;
 mod warden;
 mod watch;
 mod wire;

@@ -1,36 +1,24 @@
-//! The judge's line to one subject: start it, ask it, watch it, end it.
+//! The judge's line to one subject: ask it, watch it, explain what came of it.
 
 use std::collections::HashSet;
-use std::io::Read;
-use std::os::fd::{AsFd, OwnedFd};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::os::fd::AsFd;
 use std::time::{Duration, Instant};
 
 use ipc::{Channel, RecvError};
-use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
-use processes::proc::{self, Pid, State};
-use processes::{Child, Spec};
+use processes::proc::{self, Pid, Target};
 
+use crate::causes;
 use crate::evidence::{Evidence, Output};
-use crate::hang::{Hang, Watched};
+use crate::hang::{self, Hang, Watched};
 use crate::outcome::{Failing, Outcome};
+use crate::output::Captured;
 use crate::part::{Settings, Site};
-use crate::text;
-use crate::wire::{self, Body, Counts, Ending, Order, Question, ROLE, Reply, Report};
-
-/// What of each stream is kept.
-const OUTPUT_CAP: usize = 256 << 10;
-/// How long a process may take to vanish after the answer.
-const GRACE: Duration = Duration::from_millis(250);
-/// How long warden and subject may take to stand, on a machine however busy.
-const START: Duration = Duration::from_secs(20);
+use crate::ward::{Ends, Ward};
+use crate::wire::{Body, Counts, Ending, Question, Reply};
 
 pub(crate) struct Line {
-    warden: Child,
-    subject: Pid,
-    counting: bool,
-    control: Channel<Order, Report>,
+    ward: Ward,
     questions: Channel<Question, Reply>,
     stdout: Captured,
     stderr: Captured,
@@ -47,8 +35,10 @@ pub(crate) struct RawAnswer {
 /// What came while the judge waited.
 enum Event {
     Reply(Reply),
-    /// The learner's process `0` answered in place of the subject.
+    /// Another process than the subject answered.
     Impostor(Pid),
+    /// What came on the line is no answer.
+    Garbage,
     Ended(Ending),
     WardenGone,
     LineClosed,
@@ -57,96 +47,35 @@ enum Event {
 }
 
 impl Line {
-    /// Starts warden and subject.
+    /// Starts a subject.
     pub(crate) fn open(
         site: &Site,
         settings: &Settings,
         name: &str,
         signature: u64,
     ) -> Result<Self, Failing> {
-        let broken = |what: &str, error: &dyn std::fmt::Display| {
+        let broken = |error: &dyn std::fmt::Display| {
             Failing::new(
                 Outcome::NotJudged,
-                format!("the process for the code could not be started: {what}: {error}"),
+                format!("no line to the process for the code could be made: {error}"),
             )
         };
-        let program = match std::env::var_os("PROCTOR_SUBJECT") {
-            Some(program) => program.into(),
-            None => std::env::current_exe().map_err(|e| broken("finding this program", &e))?,
+        let (questions, subjects) = ipc::pair::<Question, Reply>().map_err(|e| broken(&e))?;
+        let (stdout, out) = Captured::pipe().map_err(|e| broken(&e))?;
+        let (stderr, err) = Captured::pipe().map_err(|e| broken(&e))?;
+        let ends = Ends {
+            questions: subjects.into_fd(),
+            stdout: out,
+            stderr: err,
         };
-        let pair = |e| broken("making a socket pair", &e);
-        let (control, wardens) = ipc::pair::<Order, Report>().map_err(pair)?;
-        let (questions, subjects) = ipc::pair::<Question, Reply>().map_err(pair)?;
-        let (stdout, out) = Captured::pipe().map_err(|e| broken("making a pipe", &e))?;
-        let (stderr, err) = Captured::pipe().map_err(|e| broken("making a pipe", &e))?;
-        let spec = Spec::new(program)
-            .args([
-                site.test(),
-                "--exact",
-                "--include-ignored",
-                "--nocapture",
-                "--test-threads=1",
-            ])
-            .env(ROLE, format!("{} {name}", site.test()))
-            .env_remove("RUST_BACKTRACE")
-            .env_remove("RUST_LIB_BACKTRACE")
-            .env_remove(crate::RECORDS)
-            .stdin(processes::Stdio::Null)
-            .stdout(processes::Stdio::Null)
-            .stderr(processes::Stdio::Null)
-            .pass(wardens.into_fd(), wire::CONTROL)
-            .pass(subjects.into_fd(), wire::QUESTIONS)
-            .pass(out, wire::STDOUT)
-            .pass(err, wire::STDERR);
-        let _ = processes::become_subreaper();
-        let warden = {
-            let mut wardens = wardens_of_this_process();
-            let warden = spec.spawn().map_err(|e| broken("starting it", &e))?;
-            wardens.insert(warden.pid());
-            warden
-        };
-        let mut line = Line {
-            warden,
-            subject: 0,
-            counting: false,
-            control,
+        Ok(Line {
+            ward: Ward::start(site, name, signature, ends)?,
             questions,
             stdout,
             stderr,
             next: 0,
             settings: *settings,
-        };
-        line.greet(signature)?;
-        Ok(line)
-    }
-
-    fn greet(&mut self, expected: u64) -> Result<(), Failing> {
-        let failing = match self.control.recv_timeout(START) {
-            Ok(Some(received)) => match received.value {
-                Report::Ready { signature, .. } if signature != expected => Failing::new(
-                    Outcome::NotJudged,
-                    "the subject was built from another version of the tests",
-                ),
-                Report::Ready {
-                    subject, counting, ..
-                } => {
-                    self.subject = subject;
-                    self.counting = counting;
-                    return Ok(());
-                }
-                Report::Broken(why) => Failing::new(Outcome::NotJudged, why),
-                other => Failing::new(Outcome::NotJudged, format!("unexpected report {other:?}")),
-            },
-            Ok(None) => Failing::new(
-                Outcome::Timeout,
-                "the program did not reach the test: something hangs that runs before main",
-            ),
-            Err(_) => Failing::new(
-                Outcome::Exit,
-                "the program ended before it reached the test: something runs before main, a constructor",
-            ),
-        };
-        Err(failing)
+        })
     }
 
     /// Asks one question and waits for what comes of it; with it comes
@@ -155,21 +84,14 @@ impl Line {
         let mut result = self.exchange(payload);
         self.stdout.drain();
         self.stderr.drain();
+        let ((stdout, lost), (stderr, more)) = (self.stdout.take(), self.stderr.take());
         let output = Output {
-            stdout: self.stdout.take(),
-            stderr: self.stderr.take(),
-            dropped: std::mem::take(&mut self.stdout.dropped)
-                + std::mem::take(&mut self.stderr.dropped),
+            stdout,
+            stderr,
+            dropped: lost + more,
         };
-        if let Err(failing) = &mut result
-            && failing.outcome == Outcome::Crash
-            && output.stderr.contains("memory allocation of ")
-        {
-            failing.outcome = Outcome::Limit;
-            failing.cause = format!(
-                "it asked for more memory than the {} MiB that this test allows",
-                self.settings.memory
-            );
+        if let Err(failing) = &mut result {
+            causes::recognise_exhausted_memory(failing, &output, &self.settings);
         }
         (result, output)
     }
@@ -177,38 +99,36 @@ impl Line {
     fn exchange(&mut self, payload: Vec<u8>) -> Result<RawAnswer, Failing> {
         let id = self.next;
         self.next += 1;
-        let before = self.counts();
-        let descriptors = self.descriptors();
+        let before = self.ward.counts();
+        let descriptors = self.ward.descriptors();
         let shared = shared_memory();
         let asked = Instant::now();
         let patience = Duration::from_secs_f64(self.settings.deadline);
-        match self
+        let event = match self
             .questions
             .send_timeout(&Question { id, payload }, patience)
         {
-            Ok(true) => {}
-            Ok(false) => return Err(self.explain(Event::Deadline)),
-            Err(_) => {
-                let event = self.why_no_line();
-                return Err(self.explain(event));
-            }
-        }
-        let event = self.wait(asked, &before);
+            Ok(true) => self.wait(asked, before.as_ref()),
+            Ok(false) => Event::Deadline,
+            Err(_) => self.why_no_line(),
+        };
         let wall = asked.elapsed();
         let reply = match event {
-            Event::Reply(reply) if reply.id == id => reply,
-            Event::Reply(_) => {
-                return Err(Failing::new(
-                    Outcome::Fail,
-                    "it answered one question twice",
-                ));
-            }
+            Event::Reply(reply) => reply,
             event => {
                 let mut failing = self.explain(event);
-                failing.evidence = Some(Box::new(self.evidence_of_no_answer(wall)));
+                let mut evidence = self.ward.look();
+                evidence.wall = wall;
+                failing.evidence = Some(Box::new(evidence));
                 return Err(failing);
             }
         };
+        if reply.id != id {
+            return Err(Failing::new(
+                Outcome::Fail,
+                "one question was answered twice",
+            ));
+        }
         let bytes = match reply.body {
             Body::Answer(bytes) => bytes,
             Body::Panicked { message, at } => {
@@ -216,7 +136,7 @@ impl Line {
                 failing.at = at;
                 return Err(failing);
             }
-            Body::RanOn => return Err(ran_on(self.subject)),
+            Body::RanOn => return Err(causes::ran_on(self.ward.subject())),
             Body::BadQuestion(why) => {
                 return Err(Failing::new(
                     Outcome::NotJudged,
@@ -224,24 +144,23 @@ impl Line {
                 ));
             }
         };
-        let after = self.counts();
-        let mut evidence = self.look();
+        let mut evidence = self.ward.look();
         evidence.wall = wall;
         evidence.cpu = reply.usage.cpu;
         evidence.voluntary_switches = reply.usage.voluntary;
         evidence.involuntary_switches = reply.usage.involuntary;
         evidence.minor_faults = reply.usage.minor_faults;
-        evidence.descriptors_left =
-            u32::try_from(self.descriptors().saturating_sub(descriptors)).unwrap_or(u32::MAX);
+        let left = self.ward.descriptors().saturating_sub(descriptors);
+        evidence.descriptors_left = u32::try_from(left).unwrap_or(u32::MAX);
         evidence.shared_memory = shared_memory().difference(&shared).cloned().collect();
-        if self.counting {
+        if let (Some(before), Some(after)) = (before, self.ward.counts()) {
             evidence.processes_started = Some(after.processes - before.processes);
             evidence.threads_started = Some(after.threads - before.threads);
         }
         Ok(RawAnswer { bytes, evidence })
     }
 
-    fn wait(&mut self, asked: Instant, before: &Counts) -> Event {
+    fn wait(&mut self, asked: Instant, before: Option<&Counts>) -> Event {
         let deadline = asked + Duration::from_secs_f64(self.settings.deadline);
         let mut hang = Hang::new(asked);
         loop {
@@ -251,315 +170,119 @@ impl Line {
                 Some(event) => return event,
                 None => {}
             }
-            match self.control.recv_timeout(Duration::ZERO) {
-                Ok(Some(received)) => {
-                    if let Report::Ended(ending) = received.value {
-                        return self
-                            .reply()
-                            .filter(|e| matches!(e, Event::Reply(_) | Event::Impostor(_)))
-                            .unwrap_or(Event::Ended(ending));
-                    }
-                }
-                Ok(None) => {}
-                Err(_) => return Event::WardenGone,
+            if let Some(ending) = self.ward.ended(Duration::ZERO) {
+                return self.last_word().unwrap_or(Event::Ended(ending));
+            }
+            if self.ward.is_gone() {
+                return self.last_word().unwrap_or(Event::WardenGone);
             }
             if Instant::now() >= deadline {
                 return Event::Deadline;
             }
             if hang.is_due() {
+                let alarms = self.ward.counts().zip(before);
                 let watched = Watched {
-                    warden: self.warden.pid(),
-                    alarms: self.counting.then(|| self.counts().alarms - before.alarms),
+                    warden: self.ward.warden(),
+                    alarms: alarms.map(|(now, before)| now.alarms - before.alarms),
                 };
                 if let Some(failing) = hang.look(&watched) {
                     // It may have answered while we looked.
-                    return self.reply().unwrap_or(Event::Hung(failing));
+                    return self.last_word().unwrap_or(Event::Hung(failing));
                 }
             }
-            let pause = hang
-                .next()
-                .min(deadline)
-                .saturating_duration_since(Instant::now());
-            self.pause(pause);
+            self.pause(hang.next().min(deadline));
         }
     }
 
     /// Waits for anything on any line, and keeps the output flowing.
-    fn pause(&mut self, at_most: Duration) {
-        let timeout =
-            PollTimeout::try_from(at_most + Duration::from_millis(1)).unwrap_or(PollTimeout::MAX);
+    fn pause(&mut self, until: Instant) {
+        let left = until.saturating_duration_since(Instant::now()) + Duration::from_millis(1);
         let mut fds = vec![
             PollFd::new(self.questions.as_fd(), PollFlags::POLLIN),
-            PollFd::new(self.control.as_fd(), PollFlags::POLLIN),
+            PollFd::new(self.ward.control(), PollFlags::POLLIN),
         ];
         for stream in [&self.stdout, &self.stderr] {
-            if let Some(fd) = &stream.fd {
-                fds.push(PollFd::new(fd.as_fd(), PollFlags::POLLIN));
+            if let Some(fd) = stream.source() {
+                fds.push(PollFd::new(fd, PollFlags::POLLIN));
             }
         }
-        let _ = poll(&mut fds, timeout);
-        drop(fds);
+        // An error or a signal only shortens the pause.
+        let _ = poll(
+            &mut fds,
+            PollTimeout::try_from(left).unwrap_or(PollTimeout::MAX),
+        );
         self.stdout.drain();
         self.stderr.drain();
     }
 
     fn reply(&mut self) -> Option<Event> {
         match self.questions.recv_timeout(Duration::ZERO) {
-            Ok(Some(received)) if received.sender != self.subject => {
+            Ok(Some(received)) if received.sender != self.ward.subject() => {
                 Some(Event::Impostor(received.sender))
             }
             Ok(Some(received)) => Some(Event::Reply(received.value)),
             Ok(None) => None,
             Err(RecvError::Closed | RecvError::Truncated { .. }) => Some(Event::LineClosed),
-            Err(_) => Some(Event::Impostor(self.subject)),
+            Err(_) => Some(Event::Garbage),
         }
     }
 
-    /// The line is closed: because the process is gone, or because the code closed it?
+    /// A reply that came before the end, if one did.
+    fn last_word(&mut self) -> Option<Event> {
+        self.reply()
+            .filter(|event| !matches!(event, Event::LineClosed))
+    }
+
+    /// The line is closed: because the process is ending, or because the code closed it?
     fn why_no_line(&mut self) -> Event {
-        match self.control.recv_timeout(GRACE) {
-            Ok(Some(received)) => match received.value {
-                Report::Ended(ending) => Event::Ended(ending),
-                _ => Event::LineClosed,
-            },
-            Ok(None) => Event::LineClosed,
-            Err(_) => Event::WardenGone,
+        let until = Instant::now() + Duration::from_secs(3);
+        loop {
+            if let Some(ending) = self.ward.ended(Duration::from_millis(20)) {
+                return Event::Ended(ending);
+            }
+            if self.ward.is_gone() {
+                return Event::WardenGone;
+            }
+            // An ending process closes all its descriptors at once.
+            let closed_by_hand = proc::descriptors(self.ward.subject()).is_ok_and(|all| {
+                !all.is_empty() && !all.iter().any(|d| matches!(d.target, Target::Socket(_)))
+            });
+            if closed_by_hand || Instant::now() > until {
+                return Event::LineClosed;
+            }
         }
     }
 
     fn explain(&mut self, event: Event) -> Failing {
         match event {
-            Event::Reply(_) => {
-                Failing::new(Outcome::NotJudged, "an answer came that was not asked for")
-            }
-            Event::Impostor(pid) if pid == self.subject => Failing::new(
-                Outcome::Fail,
-                "the code wrote to a descriptor that is not its own: the line on which answers go",
-            ),
-            Event::Impostor(pid) => ran_on(pid),
-            Event::Ended(ending) => ended(ending, &self.settings),
-            Event::WardenGone => Failing::new(
-                Outcome::Crash,
-                match self.warden.wait_timeout(GRACE) {
-                    Ok(Some(processes::Ending::Killed { signal, .. })) => {
-                        format!(
-                            "the code killed its parent, the process that watches over it ({})",
-                            text::signal(signal)
-                        )
-                    }
-                    _ => "the process that watches over the code is gone".to_owned(),
-                },
-            ),
-            Event::LineClosed => Failing::new(
-                Outcome::Fail,
-                "the code closed a descriptor that is not its own: the line on which answers go",
-            ),
+            Event::Reply(_) => causes::unasked(),
+            Event::Impostor(pid) => causes::ran_on(pid),
+            Event::Garbage => causes::wrote_to_the_line(),
+            Event::LineClosed => causes::closed_the_line(),
+            Event::Ended(ending) => causes::ended(ending, &self.settings),
+            Event::WardenGone => causes::killed_the_warden(self.ward.killed_by()),
             Event::Hung(failing) => failing,
-            Event::Deadline => {
-                let states = crate::hang::states(self.warden.pid());
-                Failing::new(
-                    Outcome::Timeout,
-                    format!("no answer within {:.1} s\n{states}", self.settings.deadline),
-                )
-            }
+            Event::Deadline => causes::deadline(&self.settings, &hang::states(self.ward.warden())),
         }
-    }
-
-    /// The counts until now; zeros if the warden does not count or answer.
-    fn counts(&mut self) -> Counts {
-        if !self.counting || self.control.send(&Order::Count).is_err() {
-            return Counts::default();
-        }
-        match self.control.recv_timeout(GRACE) {
-            Ok(Some(received)) => match received.value {
-                Report::Counts(counts) => counts,
-                _ => Counts::default(),
-            },
-            _ => Counts::default(),
-        }
-    }
-
-    fn descriptors(&self) -> usize {
-        std::fs::read_dir(format!("/proc/{}/fd", self.subject)).map_or(0, Iterator::count)
-    }
-
-    /// What /proc says of the subject and of all below it.
-    fn look(&self) -> Evidence {
-        let below = self.below();
-        let status = proc::status(self.subject).ok();
-        Evidence {
-            pid: self.subject,
-            children: below.iter().filter(|s| s.state != State::Zombie).count() as u32,
-            zombies: self.zombies(&below),
-            threads: status.as_ref().map_or(0, |status| status.threads),
-            peak_memory: status.as_ref().map_or(0, |status| status.peak_resident),
-            ..Evidence::default()
-        }
-    }
-
-    fn evidence_of_no_answer(&self, wall: Duration) -> Evidence {
-        let mut evidence = self.look();
-        evidence.wall = wall;
-        if let Ok(stat) = proc::stat(self.subject) {
-            evidence.cpu = stat.user + stat.system;
-        }
-        evidence
-    }
-
-    /// The processes that the learner's code started and that are still there.
-    fn below(&self) -> Vec<proc::Stat> {
-        proc::descendants(self.warden.pid())
-            .unwrap_or_default()
-            .into_iter()
-            .filter(|pid| *pid != self.subject)
-            .filter_map(|pid| proc::stat(pid).ok())
-            .collect()
-    }
-
-    /// Ended children that nobody waited for. Those that the warden inherited are its to reap.
-    fn zombies(&self, below: &[proc::Stat]) -> u32 {
-        let warden = self.warden.pid();
-        below
-            .iter()
-            .filter(|stat| stat.state == State::Zombie && stat.parent != warden)
-            .count() as u32
     }
 
     /// Ends warden and subject; an error if the code left something behind.
     pub(crate) fn finish(mut self, orphans: bool) -> Result<(), Failing> {
-        let result = if orphans { Ok(()) } else { self.leftovers() };
-        let warden = self.warden.pid();
-        // Hanging up is the order to end everything.
-        drop(self.control);
-        if !matches!(
-            self.warden.wait_timeout(Duration::from_secs(5)),
-            Ok(Some(_))
-        ) {
-            let _ = self.warden.kill_tree();
-        }
-        let mut wardens = wardens_of_this_process();
-        wardens.remove(&warden);
-        adopt_nobody(&wardens);
-        drop(wardens);
+        let result = if orphans {
+            Ok(())
+        } else {
+            self.ward.leftovers()
+        };
+        let subject = self.ward.subject();
+        self.ward.hang_up();
         // A child that ran on after the answer has reported by now.
         while let Ok(Some(received)) = self.questions.recv_timeout(Duration::ZERO) {
-            if result.is_ok() && received.sender != self.subject {
-                return Err(ran_on(received.sender));
+            if result.is_ok() && received.sender != subject {
+                return Err(causes::ran_on(received.sender));
             }
         }
         result
     }
-
-    fn leftovers(&self) -> Result<(), Failing> {
-        let until = Instant::now() + GRACE;
-        loop {
-            let below = self.below();
-            let alive: Vec<_> = below
-                .iter()
-                .filter(|stat| stat.state != State::Zombie)
-                .collect();
-            let zombies = self.zombies(&below);
-            if alive.is_empty() && zombies == 0 {
-                return Ok(());
-            }
-            if Instant::now() < until {
-                std::thread::sleep(Duration::from_millis(5));
-                continue;
-            }
-            let cause = if alive.is_empty() {
-                format!(
-                    "{} left: nobody waited for a child that has ended",
-                    text::count(zombies as usize, "a zombie is", "zombies are")
-                        .replacen("1 ", "", 1)
-                )
-            } else {
-                let names: Vec<_> = alive
-                    .iter()
-                    .map(|stat| format!("{} ({})", stat.pid, stat.comm))
-                    .collect();
-                format!(
-                    "{} still running after the answer: {}",
-                    text::count(alive.len(), "process is", "processes are"),
-                    names.join(", ")
-                )
-            };
-            return Err(Failing::new(Outcome::Leak, cause));
-        }
-    }
-}
-
-fn ran_on(pid: Pid) -> Failing {
-    Failing::new(
-        Outcome::Fail,
-        format!(
-            "a child ran on into the caller's code: process {pid}, forked by your code, came back \
-             out of it as if it were the parent\nA forked child must end inside your function, by exec or _exit."
-        ),
-    )
-}
-
-fn ended(ending: Ending, settings: &Settings) -> Failing {
-    match ending {
-        Ending::Exited(status) => Failing::new(
-            Outcome::Exit,
-            format!("it ended the process (status {status}) instead of returning an answer"),
-        ),
-        Ending::Killed { signal } if signal == libc::SIGXCPU => Failing::new(
-            Outcome::Limit,
-            format!(
-                "it used more CPU time than this test allows ({:.0} s)",
-                2.0 * settings.deadline.ceil() + 2.0
-            ),
-        ),
-        Ending::Killed { signal } if signal == libc::SIGXFSZ => Failing::new(
-            Outcome::Limit,
-            "it wrote a file larger than this test allows (256 MiB)",
-        ),
-        Ending::Killed { signal } => Failing::new(
-            Outcome::Crash,
-            format!("the process was ended by {}", text::signal(signal)),
-        ),
-    }
-}
-
-/// The wardens that live: a process below this one that is not one of them
-/// lost its warden, and must not outlive it.
-fn wardens_of_this_process() -> MutexGuard<'static, HashSet<Pid>> {
-    static SET: std::sync::LazyLock<Mutex<HashSet<Pid>>> = std::sync::LazyLock::new(Mutex::default);
-    SET.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-/// Ends orphans whose warden was killed: this process, a subreaper, inherited them.
-fn adopt_nobody(wardens: &HashSet<Pid>) {
-    let me = std::process::id() as Pid;
-    let until = Instant::now() + Duration::from_secs(2);
-    loop {
-        let orphans: Vec<Pid> = proc::children(me)
-            .unwrap_or_default()
-            .into_iter()
-            .filter(|pid| !wardens.contains(pid))
-            .filter(|pid| carries_role(*pid))
-            .collect();
-        if orphans.is_empty() || Instant::now() > until {
-            return;
-        }
-        for orphan in orphans {
-            let pid = nix::unistd::Pid::from_raw(orphan);
-            let _ = nix::sys::signal::kill(pid, nix::sys::signal::Signal::SIGKILL);
-            let _ = nix::sys::wait::waitpid(pid, None);
-        }
-    }
-}
-
-/// Whether a process stems from a subject: its environment says so, or it is
-/// a zombie and has none.
-fn carries_role(pid: Pid) -> bool {
-    let marker = format!("{ROLE}=");
-    std::fs::read(format!("/proc/{pid}/environ")).is_ok_and(|environ| {
-        environ
-            .split(|b| *b == 0)
-            .any(|v| v.starts_with(marker.as_bytes()))
-    }) || proc::stat(pid).is_ok_and(|stat| stat.state == State::Zombie)
 }
 
 fn shared_memory() -> HashSet<String> {
@@ -570,49 +293,4 @@ fn shared_memory() -> HashSet<String> {
                 .collect()
         })
         .unwrap_or_default()
-}
-
-/// One stream of the subject, read without ever blocking and capped.
-struct Captured {
-    fd: Option<std::fs::File>,
-    kept: Vec<u8>,
-    dropped: u64,
-}
-
-impl Captured {
-    fn pipe() -> Result<(Self, OwnedFd), Errno> {
-        let (ours, theirs) = nix::unistd::pipe2(nix::fcntl::OFlag::O_CLOEXEC)?;
-        nix::fcntl::fcntl(
-            &ours,
-            nix::fcntl::FcntlArg::F_SETFL(nix::fcntl::OFlag::O_NONBLOCK),
-        )?;
-        let captured = Captured {
-            fd: Some(ours.into()),
-            kept: Vec::new(),
-            dropped: 0,
-        };
-        Ok((captured, theirs))
-    }
-
-    fn drain(&mut self) {
-        let mut buffer = [0u8; 16 << 10];
-        // A process that writes without end must not keep the judge here.
-        for _ in 0..64 {
-            let Some(fd) = &mut self.fd else { return };
-            match fd.read(&mut buffer) {
-                Ok(0) => self.fd = None,
-                Ok(length) => {
-                    let room = OUTPUT_CAP.saturating_sub(self.kept.len()).min(length);
-                    self.kept.extend_from_slice(&buffer[..room]);
-                    self.dropped += (length - room) as u64;
-                }
-                Err(error) if error.kind() == std::io::ErrorKind::Interrupted => {}
-                Err(_) => return,
-            }
-        }
-    }
-
-    fn take(&mut self) -> String {
-        String::from_utf8_lossy(&std::mem::take(&mut self.kept)).into_owned()
-    }
 }

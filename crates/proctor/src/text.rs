@@ -82,6 +82,28 @@ pub(crate) fn count(number: usize, one: &str, many: &str) -> String {
     format!("{number} {}", if number == 1 { one } else { many })
 }
 
+pub(crate) fn zombies(number: usize) -> String {
+    if number == 1 {
+        "a zombie is left: nobody waited for a child that has ended".to_owned()
+    } else {
+        format!("{number} zombies are left: nobody waited for children that have ended")
+    }
+}
+
+pub(crate) fn still_running(processes: &[&processes::proc::Stat]) -> String {
+    let names: Vec<_> = processes
+        .iter()
+        .take(5)
+        .map(|stat| format!("{} ({})", stat.pid, stat.comm))
+        .collect();
+    format!(
+        "{} still running after the answer: {}{}",
+        count(processes.len(), "process is", "processes are"),
+        names.join(", "),
+        if processes.len() > 5 { ", …" } else { "" }
+    )
+}
+
 /// The usual name of a signal and, in brackets, what it means.
 pub(crate) fn signal(number: i32) -> String {
     let Ok(signal) = nix::sys::signal::Signal::try_from(number) else {

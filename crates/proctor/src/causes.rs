@@ -1,0 +1,98 @@
+//! The causes of verdicts, in a learner's words.
+
+use processes::Pid;
+
+use crate::evidence::Output;
+use crate::outcome::{Failing, Outcome};
+use crate::part::Settings;
+use crate::text;
+use crate::wire::Ending;
+
+/// A forked child came out of the learner's code.
+pub(crate) fn ran_on(pid: Pid) -> Failing {
+    Failing::new(
+        Outcome::Fail,
+        format!(
+            "a child ran on into the caller's code: process {pid}, forked by your code, came back \
+             out of it as if it were the parent\nA forked child must end inside your function, by exec or _exit."
+        ),
+    )
+}
+
+/// The subject ended before it answered.
+pub(crate) fn ended(ending: Ending, settings: &Settings) -> Failing {
+    match ending {
+        Ending::Exited(status) => Failing::new(
+            Outcome::Exit,
+            format!("it ended the process (status {status}) instead of returning an answer"),
+        ),
+        Ending::Killed { signal } if signal == libc::SIGXCPU => Failing::new(
+            Outcome::Limit,
+            format!(
+                "it used more CPU time than this test allows ({:.0} s)",
+                2.0 * settings.deadline.ceil() + 2.0
+            ),
+        ),
+        Ending::Killed { signal } if signal == libc::SIGXFSZ => Failing::new(
+            Outcome::Limit,
+            "it wrote a file larger than this test allows (256 MiB)",
+        ),
+        Ending::Killed { signal } => Failing::new(
+            Outcome::Crash,
+            format!("the process was ended by {}", text::signal(signal)),
+        ),
+    }
+}
+
+/// The deadline passed, and nothing more could be proved.
+pub(crate) fn deadline(settings: &Settings, states: &str) -> Failing {
+    Failing::new(
+        Outcome::Timeout,
+        format!("no answer within {:.1} s\n{states}", settings.deadline),
+    )
+}
+
+pub(crate) fn unasked() -> Failing {
+    Failing::new(Outcome::NotJudged, "an answer came that was not asked for")
+}
+
+pub(crate) fn wrote_to_the_line() -> Failing {
+    Failing::new(
+        Outcome::Fail,
+        "the code wrote to a descriptor that is not its own: the line on which answers go",
+    )
+}
+
+pub(crate) fn closed_the_line() -> Failing {
+    Failing::new(
+        Outcome::Fail,
+        "the code closed a descriptor that is not its own: the line on which answers go",
+    )
+}
+
+/// The warden is gone, or no longer answers.
+pub(crate) fn killed_the_warden(signal: Option<i32>) -> Failing {
+    let cause = match signal {
+        Some(signal) => format!(
+            "the code killed its parent, the process that watches over it ({})",
+            text::signal(signal)
+        ),
+        None => "the code stopped its parent, the process that watches over it".to_owned(),
+    };
+    Failing::new(Outcome::Crash, cause)
+}
+
+/// Rust aborts when an allocation fails; the limit was what failed it.
+pub(crate) fn recognise_exhausted_memory(
+    failing: &mut Failing,
+    output: &Output,
+    settings: &Settings,
+) {
+    if failing.outcome == Outcome::Crash && output.stderr.contains("memory allocation of ") {
+        failing.outcome = Outcome::Limit;
+        failing.cause = format!(
+            "it asked for more memory than the {} MiB that this test allows",
+            settings.memory
+        );
+    }
+}

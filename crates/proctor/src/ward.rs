@@ -1,0 +1,287 @@
+//! The judge's side of a warden: its start, its reports, its end, and the
+//! processes below it.
+
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::time::{Duration, Instant};
+
+use ipc::Channel;
+use processes::proc::{self, Pid, Stat, State};
+use processes::{Child, Spec, Stdio};
+
+use crate::evidence::Evidence;
+use crate::orphans::{adopt_nobody, wardens_of_this_process};
+use crate::outcome::{Failing, Outcome};
+use crate::part::Site;
+use crate::text;
+use crate::wire::{self, Counts, Ending, Order, ROLE, Report};
+
+/// How long a process may take to vanish after the answer.
+const GRACE: Duration = Duration::from_millis(250);
+/// How long a warden may take to answer, on a machine however busy.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+pub(crate) struct Ward {
+    warden: Child,
+    control: Channel<Order, Report>,
+    subject: Pid,
+    counting: bool,
+    ended: Option<Ending>,
+    gone: bool,
+}
+
+/// What the subject is given to speak with.
+pub(crate) struct Ends {
+    pub questions: OwnedFd,
+    pub stdout: OwnedFd,
+    pub stderr: OwnedFd,
+}
+
+impl Ward {
+    /// Starts warden and subject and waits until both stand.
+    pub(crate) fn start(
+        site: &Site,
+        name: &str,
+        signature: u64,
+        ends: Ends,
+    ) -> Result<Self, Failing> {
+        let broken = |what: &str, error: &dyn std::fmt::Display| {
+            Failing::new(
+                Outcome::NotJudged,
+                format!("the process for the code could not be started: {what}: {error}"),
+            )
+        };
+        let program = match std::env::var_os("PROCTOR_SUBJECT") {
+            Some(program) => program.into(),
+            None => std::env::current_exe().map_err(|e| broken("finding this program", &e))?,
+        };
+        let (control, wardens) =
+            ipc::pair::<Order, Report>().map_err(|e| broken("making a socket pair", &e))?;
+        let spec = Spec::new(&program)
+            .args([
+                site.test(),
+                "--exact",
+                "--include-ignored",
+                "--nocapture",
+                "--test-threads=1",
+            ])
+            .env(ROLE, format!("{} {name}", site.test()))
+            .env_remove("RUST_BACKTRACE")
+            .env_remove("RUST_LIB_BACKTRACE")
+            .env_remove(crate::RECORDS)
+            .stdin(Stdio::Null)
+            .stdout(Stdio::Null)
+            .stderr(Stdio::Null)
+            .pass(wardens.into_fd(), wire::CONTROL)
+            .pass(ends.questions, wire::QUESTIONS)
+            .pass(ends.stdout, wire::STDOUT)
+            .pass(ends.stderr, wire::STDERR);
+        // Refused only by kernels older than any that could run this.
+        let _ = processes::become_subreaper();
+        let warden = {
+            let mut wardens = wardens_of_this_process();
+            let warden = spec.spawn().map_err(|e| broken("starting it", &e))?;
+            wardens.insert(warden.pid());
+            warden
+        };
+        let mut ward = Ward {
+            warden,
+            control,
+            subject: 0,
+            counting: false,
+            ended: None,
+            gone: false,
+        };
+        match ward.greet(signature) {
+            Ok(()) => Ok(ward),
+            Err(failing) => {
+                ward.hang_up();
+                Err(failing)
+            }
+        }
+    }
+
+    fn greet(&mut self, expected: u64) -> Result<(), Failing> {
+        let failing = |outcome, cause: &str| Err(Failing::new(outcome, cause));
+        match self.control.recv_timeout(PATIENCE) {
+            Ok(Some(received)) => match received.value {
+                Report::Ready { signature, .. } if signature != expected => failing(
+                    Outcome::NotJudged,
+                    "the subject was built from another version of the tests",
+                ),
+                Report::Ready {
+                    subject, counting, ..
+                } => {
+                    self.subject = subject;
+                    self.counting = counting;
+                    Ok(())
+                }
+                Report::Broken(why) => failing(Outcome::NotJudged, &why),
+                Report::Ended(_) | Report::Counts(_) => {
+                    failing(Outcome::NotJudged, "the warden reported out of turn")
+                }
+            },
+            Ok(None) => failing(
+                Outcome::Timeout,
+                "the program did not reach the test: something hangs that runs before main",
+            ),
+            Err(_) => failing(
+                Outcome::Exit,
+                "the program ended before it reached the test: something in the library runs before main, a constructor",
+            ),
+        }
+    }
+
+    pub(crate) fn warden(&self) -> Pid {
+        self.warden.pid()
+    }
+
+    pub(crate) fn subject(&self) -> Pid {
+        self.subject
+    }
+
+    pub(crate) fn control(&self) -> BorrowedFd<'_> {
+        self.control.as_fd()
+    }
+
+    /// How the subject ended, once it has and the warden has said so; waits
+    /// at most that long for it.
+    pub(crate) fn ended(&mut self, patience: Duration) -> Option<Ending> {
+        if self.ended.is_none() {
+            self.report(patience);
+        }
+        self.ended
+    }
+
+    /// Whether the warden is gone, which only a signal can do to it.
+    pub(crate) fn is_gone(&self) -> bool {
+        self.gone
+    }
+
+    /// What killed the warden, if it was killed.
+    pub(crate) fn killed_by(&mut self) -> Option<i32> {
+        self.warden
+            .wait_timeout(GRACE)
+            .ok()
+            .flatten()
+            .and_then(processes::Ending::signal)
+    }
+
+    /// Reads one report. An ending is kept, counts are returned.
+    fn report(&mut self, patience: Duration) -> Option<Counts> {
+        match self.control.recv_timeout(patience) {
+            Ok(Some(received)) => match received.value {
+                Report::Counts(counts) => return Some(counts),
+                Report::Ended(ending) => self.ended = Some(ending),
+                Report::Ready { .. } | Report::Broken(_) => {}
+            },
+            Ok(None) => {}
+            Err(_) => self.gone = true,
+        }
+        None
+    }
+
+    /// What was started until now; `None` where that is not counted, or the
+    /// warden does not answer.
+    pub(crate) fn counts(&mut self) -> Option<Counts> {
+        if !self.counting || self.gone || self.control.send(&Order::Count).is_err() {
+            return None;
+        }
+        let until = Instant::now() + PATIENCE;
+        while !self.gone {
+            if let Some(counts) = self.report(Duration::from_millis(200)) {
+                return Some(counts);
+            }
+            let stopped = proc::stat(self.warden.pid())
+                .is_ok_and(|stat| matches!(stat.state, State::Stopped | State::Traced));
+            // A late answer must not be taken for a new one.
+            self.gone |= stopped || Instant::now() > until;
+        }
+        None
+    }
+
+    pub(crate) fn descriptors(&self) -> usize {
+        std::fs::read_dir(format!("/proc/{}/fd", self.subject)).map_or(0, Iterator::count)
+    }
+
+    /// What /proc says of the subject and of all below it.
+    pub(crate) fn look(&self) -> Evidence {
+        let below = self.below();
+        let status = proc::status(self.subject).ok();
+        let stat = proc::stat(self.subject).ok();
+        let zombies = self.zombies(&below);
+        let count = |number: usize| u32::try_from(number).unwrap_or(u32::MAX);
+        Evidence {
+            pid: self.subject,
+            children: count(below.iter().filter(|stat| !stat.state.has_ended()).count()),
+            zombies: count(zombies),
+            threads: status.as_ref().map_or(0, |status| status.threads),
+            peak_memory: status.as_ref().map_or(0, |status| status.peak_resident),
+            cpu: stat.map_or(Duration::ZERO, |stat| stat.cpu()),
+            ..Evidence::default()
+        }
+    }
+
+    /// The processes that the learner's code started and that are still there.
+    fn below(&self) -> Vec<Stat> {
+        proc::descendants(self.warden.pid())
+            .unwrap_or_default()
+            .into_iter()
+            .filter(|pid| *pid != self.subject)
+            .filter_map(|pid| proc::stat(pid).ok())
+            .collect()
+    }
+
+    /// Ended children that nobody waited for. Those that the warden inherited
+    /// are its to reap.
+    fn zombies(&self, below: &[Stat]) -> usize {
+        below
+            .iter()
+            .filter(|stat| stat.state == State::Zombie && stat.parent != self.warden.pid())
+            .count()
+    }
+
+    /// What the code left behind, after the time that a process takes to vanish.
+    pub(crate) fn leftovers(&self) -> Result<(), Failing> {
+        let until = Instant::now() + GRACE;
+        loop {
+            let below = self.below();
+            let alive: Vec<_> = below
+                .iter()
+                .filter(|stat| !stat.state.has_ended())
+                .collect();
+            let zombies = self.zombies(&below);
+            if alive.is_empty() && zombies == 0 {
+                return Ok(());
+            }
+            if Instant::now() < until {
+                std::thread::sleep(Duration::from_millis(5));
+                continue;
+            }
+            let cause = if alive.is_empty() {
+                text::zombies(zombies)
+            } else {
+                text::still_running(&alive)
+            };
+            return Err(Failing::new(Outcome::Leak, cause));
+        }
+    }
+
+    /// Hanging up is the order to end everything. Returns when it is done.
+    pub(crate) fn hang_up(self) {
+        let Ward {
+            mut warden,
+            control,
+            gone,
+            ..
+        } = self;
+        drop(control);
+        let patience = if gone { GRACE } else { PATIENCE };
+        if !matches!(warden.wait_timeout(patience), Ok(Some(_))) {
+            // Stopped by the code that it watched.
+            let _ = warden.kill_tree();
+        }
+        let mut wardens = wardens_of_this_process();
+        wardens.remove(&warden.pid());
+        adopt_nobody(&wardens);
+    }
+}
