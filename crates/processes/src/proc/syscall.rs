@@ -32,7 +32,8 @@ pub enum Syscall {
 /// Where thread `tid` of process `pid` is.
 ///
 /// Needs the right to trace the process (its owner has it as a rule), and a
-/// kernel with `CONFIG_HAVE_ARCH_TRACEHOOK`, which x86-64 and aarch64 have.
+/// kernel with `CONFIG_HAVE_ARCH_TRACEHOOK`, which x86-64 and aarch64 have. A
+/// thread that looks at itself sees the `read` with which it looks.
 ///
 /// # Errors
 /// As in the [module's list](super#errors).
