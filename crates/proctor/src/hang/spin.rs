@@ -12,6 +12,12 @@
 //! own descendants. Where it is refused, or the architecture has no stepping
 //! here, nothing is proved and the deadline decides.
 
+use std::time::Duration;
+#[cfg(target_arch = "x86_64")]
+use std::time::Instant;
+
+use processes::Pid;
+
 use super::Watched;
 use super::closed::World;
 use super::waits::{Picture, Wait};
@@ -24,8 +30,9 @@ mod memory;
 #[cfg(target_arch = "x86_64")]
 mod traced;
 
-/// The verdict, if every thread of the picture waits for ever or spins.
-pub(super) fn prove(now: &Picture, watched: &Watched) -> Option<Failing> {
+/// The verdict, if every thread of the picture waits for ever or spins. The
+/// runners stand still for at most about `budget`.
+pub(super) fn prove(now: &Picture, watched: &Watched, budget: Duration) -> Option<Failing> {
     let world = World::of(now, watched)?;
     let mut runners = Vec::new();
     for process in now.alive() {
@@ -37,7 +44,7 @@ pub(super) fn prove(now: &Picture, watched: &Watched) -> Option<Failing> {
             }
         }
     }
-    if !go_in_circles(&runners) {
+    if !go_in_circles(&runners, budget) {
         return None;
     }
     let first = match runners.len() {
@@ -56,11 +63,11 @@ pub(super) fn prove(now: &Picture, watched: &Watched) -> Option<Failing> {
 }
 
 #[cfg(target_arch = "x86_64")]
-fn go_in_circles(threads: &[(processes::Pid, processes::Pid, i32)]) -> bool {
-    circle::all(threads).unwrap_or(false)
+fn go_in_circles(threads: &[(Pid, Pid, i32)], budget: Duration) -> bool {
+    circle::all(threads, Instant::now() + budget).unwrap_or(false)
 }
 
 #[cfg(not(target_arch = "x86_64"))]
-fn go_in_circles(_threads: &[(processes::Pid, processes::Pid, i32)]) -> bool {
+fn go_in_circles(_threads: &[(Pid, Pid, i32)], _budget: Duration) -> bool {
     false
 }

@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::ops::Range;
+use std::time::Instant;
 
 use processes::{Pid, proc};
 
@@ -12,8 +13,8 @@ use super::traced::{Stepped, Traced};
 const STEPS: usize = 30_000;
 
 /// Whether each of the threads `(process, thread, processor)` goes in a
-/// circle. `None` if one cannot be traced or observed.
-pub(super) fn all(threads: &[(Pid, Pid, i32)]) -> Option<bool> {
+/// circle. `None` if one cannot be traced or observed, or time runs out.
+pub(super) fn all(threads: &[(Pid, Pid, i32)], until: Instant) -> Option<bool> {
     let _here = Beside::processor_of(threads);
     let mut traced = Vec::new();
     for (pid, tid, _) in threads {
@@ -21,14 +22,14 @@ pub(super) fn all(threads: &[(Pid, Pid, i32)]) -> Option<bool> {
     }
     // All of them stand still now; each takes its turn alone.
     for (pid, thread) in &mut traced {
-        if !goes_in_a_circle(*pid, thread)? {
+        if !goes_in_a_circle(*pid, thread, until)? {
             return Some(false);
         }
     }
     Some(true)
 }
 
-fn goes_in_a_circle(pid: Pid, thread: &mut Traced) -> Option<bool> {
+fn goes_in_a_circle(pid: Pid, thread: &mut Traced, until: Instant) -> Option<bool> {
     let writable = Writable::of(pid)?;
     let mut code = Code::of(pid)?;
     // Out of whatever the stop interrupted.
@@ -38,7 +39,10 @@ fn goes_in_a_circle(pid: Pid, thread: &mut Traced) -> Option<bool> {
     let start = thread.registers()?;
     let (vectors, memory) = (thread.vectors()?, Memory::of(pid, &writable)?);
     let mut here = start;
-    for _ in 0..STEPS {
+    for step in 0..STEPS {
+        if step % 64 == 63 && Instant::now() > until {
+            return None;
+        }
         if !code.is_deaf(here.rip, here.rax)? {
             return Some(false);
         }
