@@ -9,6 +9,7 @@ use nix::libc;
 use nix::sys::signal::{SaFlags, SigAction, SigHandler, SigSet, Signal, kill, raise, sigaction};
 use nix::sys::wait::{Id, WaitPidFlag, WaitStatus, waitid, waitpid};
 use nix::unistd::{ForkResult, Pid, fork, getpid, pipe2, read, write};
+use proctor::Subject;
 use serde::{Deserialize, Serialize};
 
 /// What `run_in_child` returned, as plain data.
@@ -32,7 +33,7 @@ fn run(work: impl FnOnce() -> u8) -> Reported {
 #[proctor::test(subject = |codes: Vec<u8>| -> Vec<Reported> {
     codes.into_iter().map(|code| run(move || code)).collect()
 })]
-fn the_exit_code_of_the_closure_comes_back(mut subject: proctor::Subject) {
+fn the_exit_code_of_the_closure_comes_back(mut subject: Subject) {
     // 129 to 137: what a shell makes of signals is not what happened here.
     let mut codes = vec![0, 1, 7, 101, 129, 137, 255];
     codes.extend([proctor::random::<u8>(), proctor::random::<u8>()]);
@@ -54,7 +55,7 @@ fn the_exit_code_of_the_closure_comes_back(mut subject: proctor::Subject) {
     });
     (reported, mine)
 })]
-fn the_closure_runs_in_a_process_of_its_own(mut subject: proctor::Subject) {
+fn the_closure_runs_in_a_process_of_its_own(mut subject: Subject) {
     let number = proctor::random();
     let (reported, after) = subject.ask(&number).value;
     assert!(
@@ -81,7 +82,7 @@ fn die_by(signal: Signal) -> u8 {
     let signals = signals.into_iter().filter_map(|signal| Signal::try_from(signal).ok());
     signals.map(|signal| run(move || die_by(signal))).collect()
 })]
-fn a_signal_is_told_apart_from_an_exit_code(mut subject: proctor::Subject) {
+fn a_signal_is_told_apart_from_an_exit_code(mut subject: Subject) {
     use Signal::{SIGABRT, SIGHUP, SIGINT, SIGKILL, SIGSEGV, SIGTERM, SIGUSR2};
     let mut signals = [SIGHUP, SIGINT, SIGABRT, SIGKILL, SIGSEGV, SIGUSR2, SIGTERM];
     proctor::rng().shuffle(&mut signals);
@@ -96,7 +97,7 @@ fn a_signal_is_told_apart_from_an_exit_code(mut subject: proctor::Subject) {
 }
 
 #[proctor::test(subject = |words: String| -> Reported { run(|| panic!("{words}")) })]
-fn a_panic_in_the_closure_ends_only_the_child(mut subject: proctor::Subject) {
+fn a_panic_in_the_closure_ends_only_the_child(mut subject: Subject) {
     let reported = subject.ask(&proctor::random()).value;
     assert!(
         reported == Exited(101),
@@ -119,7 +120,7 @@ extern "C" fn at_exit() {
     println!();
     reported
 })]
-fn nothing_of_the_caller_happens_twice(mut subject: proctor::Subject) {
+fn nothing_of_the_caller_happens_twice(mut subject: Subject) {
     let texts: (String, String) = (proctor::random(), proctor::random());
     let answer = subject.ask(&texts);
     let times = |text: &str| answer.output.stdout.matches(&format!("<{text}>")).count();
@@ -196,7 +197,7 @@ fn until_it_waits(pid: Pid) {
     let in_time = read(&ended, &mut [0]) == Ok(1);
     (reported, in_time, INTERRUPTIONS.load(Ordering::Relaxed))
 })]
-fn it_waits_until_the_child_has_ended_whatever_signals_arrive(mut subject: proctor::Subject) {
+fn it_waits_until_the_child_has_ended_whatever_signals_arrive(mut subject: Subject) {
     let code = proctor::random();
     let (reported, in_time, interruptions) = subject.ask(&(code, 2)).value;
     if let Error(error) = &reported {
@@ -219,7 +220,7 @@ fn it_waits_until_the_child_has_ended_whatever_signals_arrive(mut subject: proct
         run(move || if child % 2 == 0 { child } else { die_by(Signal::SIGKILL) });
     }
 })]
-fn no_zombie_is_left(mut subject: proctor::Subject) {
+fn no_zombie_is_left(mut subject: Subject) {
     let answer = subject.ask(&6);
     let (zombies, running) = (answer.evidence.zombies, answer.evidence.children);
     assert!(
@@ -253,7 +254,7 @@ fn no_zombie_is_left(mut subject: proctor::Subject) {
     };
     (mine, other)
 })]
-fn another_child_of_the_caller_is_left_alone(mut subject: proctor::Subject) {
+fn another_child_of_the_caller_is_left_alone(mut subject: Subject) {
     let code: u8 = proctor::random();
     let others = code.wrapping_add(1);
     let (mine, other) = subject.ask(&(code, others)).value;
