@@ -1,1 +1,31 @@
-//! Being written.
+//! The course's one command, as a library: `cargo course` is a thin program
+//! over it.
+//!
+//! - [`catalogue`], [`originals`]: which exercises there are, and how they were given;
+//! - [`judge`]: builds and runs the tests of an exercise, and returns what was found;
+//! - [`mistake`]: the mistakes that the course knows;
+//! - [`verify`]: whether exercises, solutions and mistakes agree;
+//! - [`show`]: how all this is printed.
+//!
+//! Nothing but the judge's records decides a verdict: not what a test program
+//! prints, not how it ends.
+
+pub mod cargo;
+pub mod catalogue;
+pub mod cli;
+pub mod commands;
+pub mod expected;
+pub mod files;
+pub mod judge;
+pub mod mistake;
+pub mod originals;
+pub mod progress;
+pub mod run;
+pub mod scratch;
+pub mod show;
+pub mod trouble;
+pub mod verify;
+pub mod waits;
+
+pub use catalogue::{Course, Exercise};
+pub use trouble::Trouble;

@@ -1,0 +1,254 @@
+//! One call of cargo: which test programs it made, and what the compiler said.
+
+use std::collections::VecDeque;
+use std::io::{self, BufRead, BufReader, IsTerminal, Read, Write};
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
+
+use serde::Deserialize;
+
+use crate::trouble::Trouble;
+
+/// How long a build is silent before it shows that it lives.
+const PATIENCE: Duration = Duration::from_millis(1500);
+
+/// What to build, and where.
+#[derive(Debug, Default)]
+pub struct Request<'a> {
+    /// The workspace's root.
+    pub folder: PathBuf,
+    /// Another folder for what is built than cargo's own choice.
+    pub target: Option<PathBuf>,
+    /// The packages.
+    pub packages: Vec<&'a str>,
+    /// The names of their `[[test]]`s.
+    pub tests: Vec<&'a str>,
+    /// Whether the compiler may colour its messages.
+    pub colour: bool,
+}
+
+/// What came of it.
+#[derive(Debug, Default)]
+pub struct Built {
+    /// Each test program with its package's manifest.
+    pub programs: Vec<(PathBuf, PathBuf)>,
+    /// In the order in which the compiler spoke.
+    pub diagnostics: Vec<Diagnostic>,
+    /// Whether everything was built.
+    pub complete: bool,
+    /// The last lines of what cargo itself said.
+    pub said: String,
+}
+
+/// One message of the compiler.
+#[derive(Debug)]
+pub struct Diagnostic {
+    /// The manifest of the package.
+    pub manifest: PathBuf,
+    /// Whether it is about a library (or else, about its tests).
+    pub library: bool,
+    /// `error`, `warning`, ….
+    pub level: String,
+    /// The first line: what is wrong.
+    pub message: String,
+    /// Such as `E0308`.
+    pub code: Option<String>,
+    /// Where, if anywhere: the file as the compiler was given it, and the line.
+    pub place: Option<(String, u32)>,
+    /// As the compiler would print it.
+    pub rendered: String,
+}
+
+impl Diagnostic {
+    /// Whether it kept the package from being built.
+    pub fn is_error(&self) -> bool {
+        self.level.starts_with("error")
+    }
+}
+
+/// Builds the named tests of the named packages, as far as it goes: an error
+/// in one keeps no other from being built.
+///
+/// # Errors
+/// Cargo cannot be started, or its answer cannot be read.
+pub fn build(request: &Request) -> Result<Built, Trouble> {
+    let mut child = command(request).spawn().map_err(Trouble::NoCargo)?;
+    let (Some(stdout), Some(stderr)) = (child.stdout.take(), child.stderr.take()) else {
+        return Err(Trouble::NoCargo(io::Error::other("it has no output")));
+    };
+    let said = std::thread::spawn(move || listen(stderr));
+    let mut built = Built::default();
+    for line in BufReader::new(stdout).lines() {
+        let line = line.map_err(Trouble::NoCargo)?;
+        if let Ok(message) = serde_json::from_str::<Message>(&line) {
+            built.take(message);
+        }
+    }
+    built.complete = child.wait().map_err(Trouble::NoCargo)?.success();
+    built.said = said.join().unwrap_or_default();
+    Ok(built)
+}
+
+/// Not `cargo test`: `build` can go on after an error in another package, and
+/// makes the same programs.
+fn command(request: &Request) -> Command {
+    let mut command = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+    command
+        .current_dir(&request.folder)
+        .args(["build", "--keep-going"])
+        .arg(if request.colour {
+            "--message-format=json-diagnostic-rendered-ansi"
+        } else {
+            "--message-format=json"
+        })
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped());
+    for package in &request.packages {
+        command.args(["--package", package]);
+    }
+    for test in &request.tests {
+        command.args(["--test", test]);
+    }
+    if let Some(target) = &request.target {
+        command.env("CARGO_TARGET_DIR", target);
+    }
+    without_our_own_package(&mut command);
+    command
+}
+
+/// `cargo run` tells its program which package it is; a cargo or a test below
+/// must not take that for its own.
+fn without_our_own_package(command: &mut Command) {
+    for (name, _) in std::env::vars_os() {
+        let Some(text) = name.to_str() else { continue };
+        let ours = text.starts_with("CARGO_PKG_")
+            || text.starts_with("CARGO_MANIFEST_")
+            || matches!(
+                text,
+                "CARGO_CRATE_NAME" | "CARGO_BIN_NAME" | "CARGO_PRIMARY_PACKAGE"
+            );
+        if ours {
+            command.env_remove(&name);
+        }
+    }
+}
+
+/// Keeps the last lines that cargo prints; on a terminal, a build that takes
+/// long shows on one line what it is at.
+fn listen(stream: impl Read) -> String {
+    let started = Instant::now();
+    let mut terminal = io::stderr();
+    let shown = terminal.is_terminal();
+    let mut drawn = false;
+    let mut last: VecDeque<String> = VecDeque::new();
+    for line in BufReader::new(stream).split(b'\n').map_while(Result::ok) {
+        let line = String::from_utf8_lossy(&line).trim_end().to_owned();
+        if shown && started.elapsed() > PATIENCE {
+            let words: String = line.trim().chars().take(60).collect();
+            drawn = write!(terminal, "\r\x1b[K  building: {words}").is_ok();
+            let _ = terminal.flush();
+        }
+        last.push_back(line);
+        if last.len() > 40 {
+            last.pop_front();
+        }
+    }
+    if drawn {
+        let _ = write!(terminal, "\r\x1b[K");
+    }
+    Vec::from(last).join("\n")
+}
+
+impl Built {
+    fn take(&mut self, message: Message) {
+        match message {
+            Message::Artifact {
+                manifest_path,
+                target,
+                executable: Some(executable),
+            } if target.kind == ["test"] => self.programs.push((manifest_path, executable)),
+            Message::Said {
+                manifest_path,
+                target,
+                message,
+            } => {
+                let place = message
+                    .spans
+                    .iter()
+                    .find(|span| span.is_primary)
+                    .map(|span| (span.file_name.clone(), span.line_start));
+                self.diagnostics.push(Diagnostic {
+                    manifest: manifest_path,
+                    library: target.kind != ["test"],
+                    level: message.level,
+                    message: message.message,
+                    code: message.code.map(|code| code.code),
+                    place,
+                    rendered: message.rendered.unwrap_or_default(),
+                });
+            }
+            _ => {}
+        }
+    }
+
+    /// The test program of the package with this manifest.
+    pub fn program(&self, manifest: &Path) -> Option<&Path> {
+        self.programs
+            .iter()
+            .find(|(owner, _)| owner == manifest)
+            .map(|(_, program)| program.as_path())
+    }
+
+    /// What cargo says went wrong where no compiler spoke.
+    pub fn complaint(&self) -> &str {
+        let from = self.said.find("error").unwrap_or(0);
+        self.said.get(from..).unwrap_or(&self.said)
+    }
+}
+
+#[derive(Deserialize)]
+#[serde(tag = "reason")]
+enum Message {
+    #[serde(rename = "compiler-artifact")]
+    Artifact {
+        manifest_path: PathBuf,
+        target: Target,
+        executable: Option<PathBuf>,
+    },
+    #[serde(rename = "compiler-message")]
+    Said {
+        manifest_path: PathBuf,
+        target: Target,
+        message: Rustc,
+    },
+    #[serde(other)]
+    Other,
+}
+
+#[derive(Deserialize)]
+struct Target {
+    kind: Vec<String>,
+}
+
+#[derive(Deserialize)]
+struct Rustc {
+    level: String,
+    message: String,
+    code: Option<Code>,
+    spans: Vec<Span>,
+    rendered: Option<String>,
+}
+
+#[derive(Deserialize)]
+struct Code {
+    code: String,
+}
+
+#[derive(Deserialize)]
+struct Span {
+    file_name: String,
+    line_start: u32,
+    is_primary: bool,
+}

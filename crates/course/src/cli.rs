@@ -1,0 +1,106 @@
+//! The command line.
+
+use std::path::PathBuf;
+
+use clap::{Parser, Subcommand};
+
+/// A course on processes, threads and coroutines.
+///
+/// Alone it checks the exercise that is next and says what to do.
+/// Exit codes: 0 all passed, 1 judged and failed, 2 could not judge.
+#[derive(Debug, Parser)]
+#[command(name = "cargo course", bin_name = "cargo course", version)]
+pub struct Cli {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Option<Command>,
+}
+
+/// What `cargo course` can do.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// The exercises in their order, and which are passed
+    List,
+    /// Judge an exercise
+    Check(Check),
+    /// Show the next hint, or hint N
+    Hint {
+        /// The exercise (the next one if left out)
+        exercise: Option<String>,
+        /// Which of the three hints
+        number: Option<usize>,
+    },
+    /// Put the stub back in place of your file; a backup is kept
+    Reset {
+        /// The exercise
+        exercise: String,
+        /// Put tests, manifest and texts back instead, and leave your file alone
+        #[arg(long)]
+        tests: bool,
+    },
+    /// Show the course's solution
+    Solution {
+        /// The exercise
+        exercise: String,
+        /// Before you have passed it
+        #[arg(long)]
+        give_up: bool,
+    },
+    /// Run a schedule that failed once more, and draw it
+    Replay {
+        /// The exercise
+        exercise: String,
+        /// The schedule as the verdict gave it, such as a3b2a
+        schedule: String,
+        /// Only this test
+        #[arg(long)]
+        test: Option<String>,
+    },
+    /// What each thread of a process waits for
+    WhoWaits {
+        /// The process's number
+        pid: i32,
+    },
+    /// Whether this machine offers what the course needs
+    Doctor,
+    /// Whether stubs, solutions, alternatives, mistakes and texts agree
+    Verify(Verify),
+}
+
+/// `check`
+#[derive(Debug, Default, clap::Args)]
+pub struct Check {
+    /// The exercise (the next one if left out)
+    pub exercise: Option<String>,
+    /// Judge this file in place of src/lib.rs (`-`: standard input)
+    #[arg(long, value_name = "FILE")]
+    pub source: Option<PathBuf>,
+    /// One JSON object a line
+    #[arg(long, conflicts_with = "explain")]
+    pub json: bool,
+    /// What was asked, answered and observed, and how to repeat it
+    #[arg(long)]
+    pub explain: bool,
+}
+
+/// `verify`
+#[derive(Debug, clap::Args)]
+pub struct Verify {
+    /// The exercises (all if left out)
+    pub exercises: Vec<String>,
+    /// How often each verdict must come out the same
+    #[arg(long, default_value_t = 1, value_name = "N")]
+    pub repeat: u32,
+    /// How many programs run at a time
+    #[arg(long, default_value_t = 2, value_name = "N")]
+    pub jobs: usize,
+    /// Take the exercises as they are now for the originals
+    #[arg(long)]
+    pub bless: bool,
+    /// Only build, and collect all programs in this folder
+    #[arg(long, value_name = "FOLDER", conflicts_with_all = ["bless", "run_only"])]
+    pub build_only: Option<PathBuf>,
+    /// Only run what --build-only collected; needs no cargo and no sources
+    #[arg(long, value_name = "FOLDER", conflicts_with_all = ["bless", "exercises"])]
+    pub run_only: Option<PathBuf>,
+}

@@ -1,0 +1,119 @@
+//! `check`, and `cargo course` alone.
+
+use std::io::{self, IsTerminal, Read};
+use std::path::Path;
+
+use super::{named_or_next, progress_of};
+use crate::catalogue::{Course, Exercise};
+use crate::cli::Check;
+use crate::judge::{Judgement, Source, judge};
+use crate::progress::Progress;
+use crate::show::{complain, say};
+use crate::trouble::Trouble;
+use crate::{files, mistake, show};
+
+/// Judges one exercise and prints what was found.
+///
+/// # Errors
+/// There is no verdict.
+pub fn check(course: &Course, options: &Check) -> Result<u8, Trouble> {
+    let mut progress = progress_of(course);
+    let exercise = named_or_next(course, options.exercise.as_deref(), &progress)?;
+    let source = match &options.source {
+        None => Source::Learner,
+        Some(path) => read_source(path)?,
+    };
+    let colour = !options.json && is_coloured();
+    let judgement = judge(course, exercise, &source, colour)?;
+    if options.json {
+        say(&show::json(&judgement));
+    } else if options.explain {
+        say(&show::explain(&judgement));
+    } else {
+        say(&show::judgement(exercise, &judgement));
+        print_explanation(exercise, &judgement);
+    }
+    let own = matches!(source, Source::Learner);
+    if own && judgement.is_passed() {
+        keep(course, exercise, &judgement, &mut progress);
+    }
+    if own && !options.json && !options.explain {
+        say(&what_next(course, exercise, &judgement, &progress));
+    }
+    Ok(judgement.exit_code())
+}
+
+/// `cargo course` without a word: where the learner is, checked once.
+///
+/// # Errors
+/// There is no verdict.
+pub fn next(course: &Course) -> Result<u8, Trouble> {
+    if progress_of(course).current(course).is_none() {
+        say("Every exercise is passed. `cargo course list` shows them.\n");
+        return Ok(0);
+    }
+    check(course, &Check::default())
+}
+
+/// A file, or standard input for `-`.
+fn read_source(path: &Path) -> Result<Source, Trouble> {
+    if path != Path::new("-") {
+        return Ok(Source::Other {
+            name: path.display().to_string(),
+            text: files::text(path)?,
+        });
+    }
+    let name = "standard input";
+    let mut bytes = Vec::new();
+    io::stdin()
+        .read_to_end(&mut bytes)
+        .map_err(Trouble::reading(Path::new(name)))?;
+    let text = String::from_utf8(bytes).map_err(|error| Trouble::NotUtf8 {
+        path: name.into(),
+        valid: error.utf8_error().valid_up_to(),
+    })?;
+    Ok(Source::Other {
+        name: name.to_owned(),
+        text,
+    })
+}
+
+fn print_explanation(exercise: &Exercise, judgement: &Judgement) {
+    if let Some(mistake) = mistake::explanation(exercise, &judgement.records) {
+        say(&show::known_mistake(&mistake));
+    }
+}
+
+/// A pass that cannot be written down is still a pass.
+fn keep(course: &Course, exercise: &Exercise, judgement: &Judgement, progress: &mut Progress) {
+    if progress.note(exercise, &judgement.tests)
+        && let Err(trouble) = progress.write(course)
+    {
+        complain(&format!("your progress is not kept: {trouble}"));
+    }
+}
+
+fn what_next(
+    course: &Course,
+    exercise: &Exercise,
+    judgement: &Judgement,
+    progress: &Progress,
+) -> String {
+    let id = &exercise.id;
+    if !judgement.is_passed() {
+        return format!(
+            "\n  edit {}, then cargo course check {id}; a hint: cargo course hint {id}\n",
+            course.short(&exercise.source()).display()
+        );
+    }
+    let next = match progress.current(course) {
+        Some(next) => format!("next: cargo course check {} ({})", next.id, next.title),
+        None => "that was the last one: every exercise is passed".to_owned(),
+    };
+    format!("\n  the course's own solution: cargo course solution {id}\n  {next}\n")
+}
+
+fn is_coloured() -> bool {
+    io::stdout().is_terminal()
+        && anstream::AutoStream::choice(&io::stdout()) != anstream::ColorChoice::Never
+}

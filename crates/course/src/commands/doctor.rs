@@ -1,0 +1,238 @@
+//! `doctor`: does this machine offer what the course needs?
+//!
+//! Every check says `ok`, or `skip` with what is then left out, or `bad` with
+//! what to do.
+
+use std::fs;
+use std::path::Path;
+use std::process::Command;
+
+use nix::sys::ptrace;
+use nix::sys::signal::{Signal, raise};
+use nix::sys::statvfs::statvfs;
+use nix::sys::wait::{WaitStatus, waitpid};
+use nix::unistd::{ForkResult, fork};
+use processes::proc;
+
+use crate::catalogue::Course;
+use crate::scratch;
+use crate::show::say;
+use crate::show::words::{BAD, GOOD, UNSURE, styled};
+use crate::trouble::Trouble;
+
+/// The oldest Rust that builds the course.
+const RUST: (u32, u32) = (1, 95);
+
+enum Finding {
+    Ok(String),
+    Skip(String),
+    Bad(String),
+}
+
+use Finding::{Bad, Ok as Fine, Skip};
+
+/// Prints all findings: 0 unless one is bad, then 2.
+///
+/// # Errors
+/// None of its own.
+pub fn doctor(here: &Path) -> Result<u8, Trouble> {
+    let findings = [
+        ("rustc", version("rustc")),
+        ("cargo", version("cargo")),
+        ("/proc", proc_is_open()),
+        ("seccomp", seccomp()),
+        ("ptrace", ptrace_of_a_child()),
+        ("Yama", yama()),
+        ("namespaces", user_namespaces()),
+        ("CPUs", cpus()),
+        ("memory", memory()),
+        ("disk", disk(here)),
+    ];
+    let mut code = 0;
+    for (name, finding) in findings {
+        let (mark, text) = match finding {
+            Fine(text) => (styled(GOOD, "ok  "), text),
+            Skip(text) => (styled(UNSURE, "skip"), text),
+            Bad(text) => {
+                code = 2;
+                (styled(BAD, "bad "), text)
+            }
+        };
+        say(&format!("{mark}  {name:<11} {text}\n"));
+    }
+    Ok(code)
+}
+
+fn version(program: &str) -> Finding {
+    let output = match Command::new(program).arg("--version").output() {
+        Ok(output) => String::from_utf8_lossy(&output.stdout).trim().to_owned(),
+        Err(error) => {
+            return Bad(format!(
+                "{program} cannot be started ({error}): install Rust from https://rustup.rs"
+            ));
+        }
+    };
+    let numbers = output.split_whitespace().nth(1).and_then(|version| {
+        let mut parts = version.split('.').map(str::parse::<u32>);
+        Some((parts.next()?.ok()?, parts.next()?.ok()?))
+    });
+    match numbers {
+        Some(found) if found >= RUST => Fine(output),
+        _ => Bad(format!(
+            "`{program} --version` says `{output}`: the course needs {}.{}, `rustup update` gets it",
+            RUST.0, RUST.1
+        )),
+    }
+}
+
+/// A verdict on a hang needs to see in which system call a thread waits.
+fn proc_is_open() -> Finding {
+    let child = Command::new("sleep").arg("10").spawn();
+    let Ok(mut child) = child else {
+        return Skip("`sleep` cannot be started: not tried".into());
+    };
+    let pid = child.id().cast_signed();
+    let seen = proc::syscall(pid, pid)
+        .and(proc::tasks(pid))
+        .and(proc::descriptors(pid));
+    let _ = child.kill();
+    let _ = child.wait();
+    match seen {
+        Ok(_) => Fine("threads, system calls and descriptors of a child can be seen".into()),
+        Err(error) => Skip(format!(
+            "{error}: hangs are reported at the deadline, as `timeout` instead of `deadlock`"
+        )),
+    }
+}
+
+fn seccomp() -> Finding {
+    let action = libc::SECCOMP_RET_USER_NOTIF;
+    // SAFETY: asks the kernel whether it knows an action; reads one u32.
+    let known = unsafe {
+        libc::syscall(
+            libc::SYS_seccomp,
+            libc::SECCOMP_GET_ACTION_AVAIL,
+            0,
+            std::ptr::from_ref(&action),
+        )
+    };
+    match known {
+        0 => Fine("the kernel counts what a subject starts (user notification)".into()),
+        _ => Skip(format!(
+            "no user notification ({}): demands on how many processes were started are not judged",
+            std::io::Error::last_os_error()
+        )),
+    }
+}
+
+fn ptrace_of_a_child() -> Finding {
+    // SAFETY: this program has one thread; the child only stops and exits.
+    let child = match unsafe { fork() } {
+        Ok(ForkResult::Child) => {
+            let traced = ptrace::traceme().is_ok() && raise(Signal::SIGSTOP).is_ok();
+            // SAFETY: ends the child at once, without running what is the parent's.
+            unsafe { libc::_exit(i32::from(!traced)) }
+        }
+        Ok(ForkResult::Parent { child }) => child,
+        Err(error) => return Bad(format!("no child can be started: {error}")),
+    };
+    let stopped = waitpid(child, None);
+    if let Ok(WaitStatus::Stopped(..)) = stopped {
+        let _ = ptrace::cont(child, None);
+        let _ = waitpid(child, None);
+        return Fine("a child can be traced".into());
+    }
+    Skip("a child cannot be traced: exercises that trace say so".into())
+}
+
+fn yama() -> Finding {
+    match fs::read_to_string("/proc/sys/kernel/yama/ptrace_scope")
+        .as_deref()
+        .map(str::trim)
+    {
+        Ok("0") => Fine("any process of yours may be looked at".into()),
+        Ok("1") => Fine("your children may be looked at; for others `who-waits` needs root".into()),
+        Ok(scope) => Skip(format!(
+            "ptrace_scope is {scope}: `who-waits` needs root, hangs may be reported at the deadline"
+        )),
+        Err(_) => Fine("not in this kernel: any process of yours may be looked at".into()),
+    }
+}
+
+fn user_namespaces() -> Finding {
+    // SAFETY: as above; the child calls unshare and exits.
+    let child = match unsafe { fork() } {
+        Ok(ForkResult::Child) => {
+            // SAFETY: changes nothing but this child, which ends at once.
+            let made = unsafe { libc::unshare(libc::CLONE_NEWUSER) } == 0;
+            // SAFETY: as above.
+            unsafe { libc::_exit(i32::from(!made)) }
+        }
+        Ok(ForkResult::Parent { child }) => child,
+        Err(error) => return Bad(format!("no child can be started: {error}")),
+    };
+    match waitpid(child, None) {
+        Ok(WaitStatus::Exited(_, 0)) => Fine("user namespaces can be made".into()),
+        _ => Skip(
+            "no user namespaces: what needs them is skipped, and grading has a weaker sandbox"
+                .into(),
+        ),
+    }
+}
+
+fn cpus() -> Finding {
+    match std::thread::available_parallelism().map(usize::from) {
+        Ok(1) => Skip("one CPU: what needs two at a time is skipped".into()),
+        Ok(count) => Fine(format!("{count} CPUs")),
+        Err(error) => Skip(format!("their number is unknown ({error})")),
+    }
+}
+
+fn memory() -> Finding {
+    let text = fs::read_to_string("/proc/meminfo").unwrap_or_default();
+    let available = text
+        .lines()
+        .find_map(|line| {
+            line.strip_prefix("MemAvailable:")?
+                .split_whitespace()
+                .next()?
+                .parse()
+                .ok()
+        })
+        .map(|kib: u64| kib >> 10);
+    match available {
+        Some(mib @ 1024..) => Fine(format!("{mib} MiB are free")),
+        Some(mib) => Bad(format!(
+            "only {mib} MiB are free: building needs 1024; close something"
+        )),
+        None => Skip("how much is free is unknown".into()),
+    }
+}
+
+fn disk(here: &Path) -> Finding {
+    let target = Course::find(here).map_or_else(|_| here.to_owned(), |c| scratch::folder_of(&c));
+    let exists = target
+        .ancestors()
+        .find(|folder| folder.exists())
+        .unwrap_or(here);
+    let writable = nix::unistd::access(exists, nix::unistd::AccessFlags::W_OK).is_ok();
+    match statvfs(exists) {
+        Ok(_) if !writable => Bad(format!(
+            "{} cannot be written: set CARGO_TARGET_DIR to a folder that can",
+            exists.display()
+        )),
+        Ok(found) => {
+            let mib = found
+                .blocks_available()
+                .saturating_mul(found.fragment_size())
+                >> 20;
+            match mib {
+                2048.. => Fine(format!("{mib} MiB are free for target/")),
+                _ => Bad(format!(
+                    "only {mib} MiB are free for target/: make room for 2048"
+                )),
+            }
+        }
+        Err(error) => Skip(format!("how much is free is unknown ({error})")),
+    }
+}

@@ -1,0 +1,51 @@
+//! `hint`: one step of the ladder.
+
+use super::{named_or_next, progress_of};
+use crate::catalogue::Course;
+use crate::files;
+use crate::show::words::{STRONG, styled};
+use crate::show::{complain, say};
+use crate::trouble::Trouble;
+
+/// The hints of a `hints.md`: what stands below each `## Hint`.
+pub fn hints(text: &str) -> Vec<String> {
+    text.split("\n## Hint")
+        .skip(1)
+        .map(|part| part.split_once('\n').map_or("", |(_, body)| body))
+        .map(|body| body.trim().to_owned())
+        .collect()
+}
+
+/// Prints hint `number`, or the first that was not shown yet.
+///
+/// # Errors
+/// No such exercise or hint.
+pub fn hint(course: &Course, words: (Option<&str>, Option<usize>)) -> Result<u8, Trouble> {
+    // `hint 2` is hint 2 of the next exercise.
+    let (name, number) = match words {
+        (Some(word), None) if word.parse::<usize>().is_ok() => (None, word.parse().ok()),
+        other => other,
+    };
+    let mut progress = progress_of(course);
+    let exercise = named_or_next(course, name, &progress)?;
+    let path = exercise.folder().join("hints.md");
+    let hints = hints(&format!("\n{}", files::text(&path)?));
+    let shown = progress.hints.get(&exercise.id).copied().unwrap_or(0);
+    let number = number.unwrap_or_else(|| (shown + 1).min(hints.len()).max(1));
+    let Some(hint) = number.checked_sub(1).and_then(|index| hints.get(index)) else {
+        return Err(Trouble::Refused(format!(
+            "{} has hints 1 to {}, not {number}",
+            exercise.id,
+            hints.len()
+        )));
+    };
+    let title = format!("{} · hint {number} of {}", exercise.id, hints.len());
+    say(&format!("{}\n\n{hint}\n", styled(STRONG, title)));
+    if number > shown {
+        progress.hints.insert(exercise.id.clone(), number);
+        if let Err(trouble) = progress.write(course) {
+            complain(&format!("which hints you have seen is not kept: {trouble}"));
+        }
+    }
+    Ok(0)
+}

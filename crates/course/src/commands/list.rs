@@ -1,0 +1,57 @@
+//! `list`: the exercises in their order.
+
+use std::fmt::Write;
+
+use super::progress_of;
+use crate::catalogue::Course;
+use crate::show::say;
+use crate::show::words::{FAINT, GOOD, STRONG, styled};
+use crate::trouble::Trouble;
+
+/// Prints the catalogue with what is passed.
+///
+/// # Errors
+/// None of its own.
+pub fn list(course: &Course) -> Result<u8, Trouble> {
+    let progress = progress_of(course);
+    let current = progress.current(course).map(|exercise| &exercise.id);
+    let widest = |width: &dyn Fn(&crate::Exercise) -> usize| {
+        course.exercises.iter().map(width).max().unwrap_or(0)
+    };
+    let ids = widest(&|exercise| exercise.id.len());
+    let titles = widest(&|exercise| exercise.title.chars().count());
+    let mut text = String::new();
+    let mut topic = "";
+    for exercise in &course.exercises {
+        if exercise.topic != topic {
+            topic = &exercise.topic;
+            let _ = writeln!(text, "{}", styled(STRONG, topic));
+        }
+        let mark = match progress.has_passed(exercise) {
+            true => styled(GOOD, "✓"),
+            false if current == Some(&exercise.id) => styled(STRONG, "▸"),
+            false => " ".to_owned(),
+        };
+        let needs = match exercise.needs.as_slice() {
+            [] => String::new(),
+            needs => format!("  after {}", needs.join(", ")),
+        };
+        let minutes = styled(FAINT, format!("{:>3} min{needs}", exercise.minutes));
+        let _ = writeln!(
+            text,
+            "  {mark} {:ids$}  {:titles$}  {minutes}",
+            exercise.id, exercise.title
+        );
+    }
+    let done = course
+        .exercises
+        .iter()
+        .filter(|e| progress.has_passed(e))
+        .count();
+    let _ = writeln!(text, "\n{done} of {} passed", course.exercises.len());
+    if let Some(current) = current {
+        let _ = writeln!(text, "next: cargo course check {current}");
+    }
+    say(&text);
+    Ok(0)
+}

@@ -1,0 +1,56 @@
+//! The commands: each reads what it needs, prints, and returns an exit code.
+
+mod check;
+mod doctor;
+mod hint;
+mod list;
+mod replay;
+mod reset;
+mod solution;
+mod who_waits;
+
+pub use check::{check, next};
+pub use doctor::doctor;
+pub use hint::{hint, hints};
+pub use list::list;
+pub use replay::replay;
+pub use reset::reset;
+pub use solution::solution;
+pub use who_waits::who_waits;
+
+use crate::catalogue::{Course, Exercise};
+use crate::progress::Progress;
+use crate::show::complain;
+use crate::trouble::Trouble;
+
+/// The progress, after saying what is wrong with its file.
+pub(crate) fn progress_of(course: &Course) -> Progress {
+    match Progress::read(course) {
+        Ok((progress, said)) => {
+            if let Some(said) = said {
+                complain(&said.to_string());
+            }
+            progress
+        }
+        Err(trouble) => {
+            complain(&trouble.to_string());
+            Progress::default()
+        }
+    }
+}
+
+/// The exercise of this name, or the next to do.
+pub(crate) fn named_or_next<'a>(
+    course: &'a Course,
+    name: Option<&str>,
+    progress: &Progress,
+) -> Result<&'a Exercise, Trouble> {
+    match name {
+        Some(name) => course.exercise(name),
+        None => progress.current(course).ok_or_else(|| {
+            Trouble::Refused(
+                "every exercise is passed: name one, such as `cargo course check spin-lock`".into(),
+            )
+        }),
+    }
+}

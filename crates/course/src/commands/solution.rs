@@ -1,0 +1,38 @@
+//! `solution`: how the course does it.
+
+use super::progress_of;
+use crate::catalogue::Course;
+use crate::files;
+use crate::show::{complain, say};
+use crate::trouble::Trouble;
+
+/// Prints the solution, once the exercise is passed.
+///
+/// # Errors
+/// It is not passed and `give_up` is not said; the course has no solutions.
+pub fn solution(course: &Course, name: &str, give_up: bool) -> Result<u8, Trouble> {
+    let exercise = course.exercise(name)?;
+    let id = &exercise.id;
+    if !give_up && !progress_of(course).has_passed(exercise) {
+        return Err(Trouble::Refused(format!(
+            "{id} is not passed yet: `cargo course hint {id}` helps on, \
+             `cargo course solution {id} --give-up` shows the solution now"
+        )));
+    }
+    let path = exercise.solution().join("src/lib.rs");
+    if !path.exists() {
+        return Err(Trouble::Refused(format!(
+            "this copy of the course holds no solution of {id}"
+        )));
+    }
+    complain(&format!("{}:\n", course.short(&path).display()));
+    say(&files::text(&path)?);
+    let others = exercise.solution().join("alternatives");
+    if others.is_dir() {
+        complain(&format!(
+            "\nothers that are right: {}",
+            course.short(&others).display()
+        ));
+    }
+    Ok(0)
+}

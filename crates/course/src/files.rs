@@ -1,0 +1,103 @@
+//! Reading and writing files so that nothing is lost or half written.
+
+use std::fs::{self, File};
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+
+use crate::trouble::Trouble;
+
+/// A file as text.
+///
+/// # Errors
+/// It cannot be read, or is not UTF-8.
+pub fn text(path: &Path) -> Result<String, Trouble> {
+    let bytes = fs::read(path).map_err(Trouble::reading(path))?;
+    String::from_utf8(bytes).map_err(|error| Trouble::NotUtf8 {
+        path: path.to_owned(),
+        valid: error.utf8_error().valid_up_to(),
+    })
+}
+
+/// Writes a file whole or not at all, so that it survives a power cut: a new
+/// file beside it, synced, takes its place. Folders are made as needed.
+///
+/// # Errors
+/// Those of the file system; the file is then as it was.
+pub fn write(path: &Path, text: &str) -> Result<(), Trouble> {
+    write_whole(path, text).map_err(Trouble::writing(path))
+}
+
+fn write_whole(path: &Path, text: &str) -> io::Result<()> {
+    let folder = path.parent().unwrap_or(Path::new("."));
+    fs::create_dir_all(folder)?;
+    let mut partial = tempfile::Builder::new()
+        .prefix(".partial-")
+        .permissions(permissions_of(path))
+        .tempfile_in(folder)?;
+    partial.write_all(text.as_bytes())?;
+    partial.as_file().sync_all()?;
+    partial.persist(path)?;
+    File::open(folder)?.sync_all()
+}
+
+/// Those of the file that is replaced, or the usual ones: a temporary file is
+/// its owner's alone.
+fn permissions_of(path: &Path) -> fs::Permissions {
+    use std::os::unix::fs::PermissionsExt;
+    fs::metadata(path).map_or_else(
+        |_| fs::Permissions::from_mode(0o644),
+        |old| old.permissions(),
+    )
+}
+
+/// Writes a file only if its text differs, so that cargo sees no change where
+/// there is none.
+///
+/// # Errors
+/// As [`write`].
+pub fn write_if_changed(path: &Path, text: &str) -> Result<(), Trouble> {
+    match fs::read(path) {
+        Ok(old) if old == text.as_bytes() => Ok(()),
+        _ => write(path, text),
+    }
+}
+
+/// All files below a folder, sorted. Hidden ones and an editor's backups
+/// (`x~`) are left out.
+///
+/// # Errors
+/// A folder that cannot be listed.
+pub fn below(folder: &Path) -> Result<Vec<PathBuf>, Trouble> {
+    let mut found = Vec::new();
+    for entry in fs::read_dir(folder).map_err(Trouble::reading(folder))? {
+        let path = entry.map_err(Trouble::reading(folder))?.path();
+        let name = path.file_name().unwrap_or_default().to_string_lossy();
+        if name.starts_with('.') || name.ends_with('~') {
+            continue;
+        }
+        if path.is_dir() {
+            found.extend(below(&path)?);
+        } else {
+            found.push(path);
+        }
+    }
+    found.sort();
+    Ok(found)
+}
+
+/// FNV-1a, 64 bits, in hexadecimal: tells versions of a text apart, no more.
+pub fn fingerprint(text: &str) -> String {
+    let hash = text.bytes().fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
+        (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
+    });
+    format!("{hash:016x}")
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn the_fingerprint_is_the_published_one() {
+        assert_eq!(super::fingerprint(""), "cbf29ce484222325");
+        assert_eq!(super::fingerprint("foobar"), "85944171f73967e8");
+    }
+}

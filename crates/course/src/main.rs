@@ -1,0 +1,56 @@
+//! `cargo course`: reads the command line, calls the library, exits with its
+//! verdict.
+
+use std::process::ExitCode;
+
+use clap::Parser;
+use course::cli::{Cli, Command};
+use course::show::complain;
+use course::{Course, Trouble, commands, verify};
+
+/// The exit code of "could not judge"; clap's usage errors have it too.
+const NOT_JUDGED: u8 = 2;
+
+fn main() -> ExitCode {
+    match run(&Cli::parse()) {
+        Ok(code) => ExitCode::from(code),
+        Err(trouble) => {
+            complain(&trouble.to_string());
+            ExitCode::from(NOT_JUDGED)
+        }
+    }
+}
+
+fn run(cli: &Cli) -> Result<u8, Trouble> {
+    let here = std::env::current_dir().map_err(Trouble::reading(".".as_ref()))?;
+    // What needs no course works outside of one.
+    match &cli.command {
+        Some(Command::WhoWaits { pid }) => return commands::who_waits(*pid),
+        Some(Command::Doctor) => return commands::doctor(&here),
+        Some(Command::Verify(options)) if let Some(folder) = &options.run_only => {
+            return verify::run_only(folder, options);
+        }
+        _ => {}
+    }
+    let course = Course::find(&here)?;
+    match &cli.command {
+        None => commands::next(&course),
+        Some(Command::List) => commands::list(&course),
+        Some(Command::Check(options)) => commands::check(&course, options),
+        Some(Command::Hint { exercise, number }) => {
+            commands::hint(&course, (exercise.as_deref(), *number))
+        }
+        Some(Command::Reset { exercise, tests }) => commands::reset(&course, exercise, *tests),
+        Some(Command::Solution { exercise, give_up }) => {
+            commands::solution(&course, exercise, *give_up)
+        }
+        Some(Command::Replay {
+            exercise,
+            schedule,
+            test,
+        }) => commands::replay(&course, exercise, schedule, test.as_deref()),
+        Some(Command::Verify(options)) => verify::verify(&course, options),
+        Some(Command::WhoWaits { pid }) => commands::who_waits(*pid),
+        Some(Command::Doctor) => commands::doctor(&here),
+    }
+}

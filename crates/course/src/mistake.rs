@@ -1,0 +1,222 @@
+//! Known mistakes: `solutions/TOPIC/EXERCISE/mistakes/*.patch`.
+//!
+//! Each is a diff against the solution's `src/lib.rs` below a header:
+//!
+//! ```text
+//! What: stores the flag with Relaxed.
+//! Tempts: the test that counts passes on x86 all the same.
+//! Test: what_the_lock_protects_is_seen_by_the_next
+//! Outcome: fail
+//! Cause: data race
+//! Explain: one paragraph for the learner who made it;
+//!   it goes on in lines that are indented.
+//!
+//! --- a/src/lib.rs
+//! …
+//! ```
+
+use std::path::{Path, PathBuf};
+
+use proctor::{Outcome, Record};
+use serde::Deserialize;
+use serde::de::IntoDeserializer;
+use serde::de::value::{Error as ValueError, StrDeserializer};
+
+use crate::catalogue::Exercise;
+use crate::files;
+use crate::trouble::Trouble;
+
+/// One known mistake.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Mistake {
+    /// The file's name without `.patch`.
+    pub name: String,
+    /// What the code does wrong.
+    pub what: String,
+    /// Why one writes it.
+    pub tempts: String,
+    /// The test that must reject it.
+    pub test: String,
+    /// How.
+    pub outcome: Outcome,
+    /// What the recorded cause must contain.
+    pub cause: String,
+    /// For the learner who made it.
+    pub explain: String,
+    diff: String,
+}
+
+/// An outcome by its name.
+pub fn outcome(name: &str) -> Option<Outcome> {
+    let name: StrDeserializer<'_, ValueError> = name.into_deserializer();
+    Outcome::deserialize(name).ok()
+}
+
+impl Mistake {
+    /// Parses a patch with its header.
+    ///
+    /// # Errors
+    /// What is missing or wrong in the header, in words.
+    pub fn parse(name: &str, text: &str) -> Result<Mistake, String> {
+        let start = if text.starts_with("--- ") {
+            0
+        } else {
+            text.find("\n--- ")
+                .ok_or("it holds no diff: no line begins with `--- `")?
+                + 1
+        };
+        let (header, diff) = text.split_at(start);
+        let fields = fields(header)?;
+        let field = |key: &str| {
+            fields
+                .iter()
+                .find(|(name, _)| name == key)
+                .map(|(_, value)| value.clone())
+                .filter(|value| !value.is_empty())
+                .ok_or_else(|| format!("its header has no `{key}:`"))
+        };
+        if let Some((unknown, _)) = fields.iter().find(|(key, _)| !KEYS.contains(&key.as_str())) {
+            return Err(format!(
+                "its header has an unknown `{unknown}:`; known are {}",
+                KEYS.join(", ")
+            ));
+        }
+        let ending = field("Outcome")?;
+        Ok(Mistake {
+            name: name.to_owned(),
+            what: field("What")?,
+            tempts: field("Tempts")?,
+            test: field("Test")?,
+            outcome: outcome(&ending).ok_or_else(|| format!("`{ending}` is no outcome"))?,
+            cause: field("Cause")?,
+            explain: field("Explain")?,
+            diff: diff.to_owned(),
+        })
+    }
+
+    /// The solution with this mistake in it.
+    ///
+    /// # Errors
+    /// The diff is malformed or does not fit.
+    pub fn applied_to(&self, solution: &str) -> Result<String, String> {
+        let patch = diffy::Patch::from_str(&self.diff).map_err(|error| error.to_string())?;
+        let wrong = diffy::apply(solution, &patch)
+            .map_err(|error| format!("it does not fit the solution: {error}"))?;
+        if wrong == solution {
+            return Err("it changes nothing".into());
+        }
+        Ok(wrong)
+    }
+
+    /// Whether this record is the rejection that the mistake deserves.
+    pub fn is_rejected_by(&self, record: &Record) -> bool {
+        record.test == self.test
+            && record.outcome == self.outcome
+            && record.cause.contains(&self.cause)
+    }
+}
+
+const KEYS: [&str; 6] = ["What", "Tempts", "Test", "Outcome", "Cause", "Explain"];
+
+/// `Key: value` lines; an indented line continues the one before.
+fn fields(header: &str) -> Result<Vec<(String, String)>, String> {
+    let mut fields: Vec<(String, String)> = Vec::new();
+    for line in header.lines().filter(|line| !line.trim().is_empty()) {
+        if line.starts_with([' ', '\t']) {
+            let (_, value) = fields.last_mut().ok_or("its first line is indented")?;
+            value.push(' ');
+            value.push_str(line.trim());
+        } else {
+            let (key, value) = line
+                .split_once(':')
+                .ok_or_else(|| format!("`{line}` is no `Key: value`"))?;
+            fields.push((key.trim().to_owned(), value.trim().to_owned()));
+        }
+    }
+    Ok(fields)
+}
+
+/// The patches of an exercise, sorted by name; none in a course without
+/// solutions.
+///
+/// # Errors
+/// A folder that cannot be listed.
+pub fn patches(exercise: &Exercise) -> Result<Vec<PathBuf>, Trouble> {
+    let folder = exercise.solution().join("mistakes");
+    if !folder.is_dir() {
+        return Ok(Vec::new());
+    }
+    let mut found = files::below(&folder)?;
+    found.retain(|path| {
+        path.extension()
+            .is_some_and(|extension| extension == "patch")
+    });
+    Ok(found)
+}
+
+/// Reads one patch.
+///
+/// # Errors
+/// The file cannot be read, or its header is wrong.
+pub fn read(path: &Path) -> Result<Mistake, Trouble> {
+    let name = path.file_stem().unwrap_or_default().to_string_lossy();
+    Mistake::parse(&name, &files::text(path)?).map_err(|why| Trouble::Malformed {
+        path: path.to_owned(),
+        why,
+    })
+}
+
+/// The known mistake that explains these records best, if one does.
+///
+/// Of several that match, the one with the most particular cause: the longest
+/// fragment, then the rarest outcome of the same test. A patch that cannot be
+/// read explains nothing; `verify` complains about it.
+pub fn explanation(exercise: &Exercise, records: &[Record]) -> Option<Mistake> {
+    let known = patches(exercise).ok()?;
+    known
+        .iter()
+        .filter_map(|path| read(path).ok())
+        .filter(|mistake| records.iter().any(|record| mistake.is_rejected_by(record)))
+        .max_by_key(|mistake| mistake.cause.len())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const PATCH: &str = "What: adds two.\nTempts: it\n  looks right.\nTest: one_is_added\n\
+        Outcome: compile-error\nCause: three\nExplain: count\n  again.\n\n\
+        --- a/src/lib.rs\n+++ b/src/lib.rs\n@@ -1,2 +1,2 @@\n fn f() {\n-    1\n+    2\n";
+
+    #[test]
+    fn a_header_is_read_with_its_continued_lines() {
+        let mistake = Mistake::parse("two", PATCH).unwrap();
+        assert_eq!(mistake.tempts, "it looks right.");
+        assert_eq!(mistake.explain, "count again.");
+        assert_eq!(mistake.outcome, Outcome::CompileError);
+    }
+
+    #[test]
+    fn the_diff_is_applied() {
+        let mistake = Mistake::parse("two", PATCH).unwrap();
+        assert_eq!(
+            mistake.applied_to("fn f() {\n    1\n").unwrap(),
+            "fn f() {\n    2\n"
+        );
+        assert!(
+            mistake
+                .applied_to("other\n")
+                .unwrap_err()
+                .contains("does not fit")
+        );
+    }
+
+    #[test]
+    fn what_is_missing_is_named() {
+        let parse = |text: &str| Mistake::parse("x", text).unwrap_err();
+        assert!(parse("What: x\n").contains("no diff"));
+        assert!(parse(&PATCH.replace("Cause: three\n", "")).contains("`Cause:`"));
+        assert!(parse(&PATCH.replace("compile-error", "boom")).contains("`boom`"));
+        assert!(parse(&PATCH.replace("Cause:", "Because:")).contains("`Because:`"));
+    }
+}

@@ -1,0 +1,140 @@
+//! What the learner has passed: `.course/progress.json` in the course's folder.
+//!
+//! Kept per exercise id with the fingerprint of the tests that were passed,
+//! so that an update of the course never loses it and can tell which tests
+//! have changed since.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use serde::{Deserialize, Serialize};
+
+use crate::catalogue::{Course, Exercise};
+use crate::files;
+use crate::trouble::Trouble;
+
+/// The whole file.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Progress {
+    /// By exercise id.
+    #[serde(default)]
+    pub passed: BTreeMap<String, Passed>,
+    /// How many hints were shown, by exercise id.
+    #[serde(default)]
+    pub hints: BTreeMap<String, usize>,
+}
+
+/// One exercise that was passed.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Passed {
+    /// The fingerprint of the tests.
+    pub tests: String,
+    /// Seconds since 1970.
+    pub when: u64,
+}
+
+/// Where it is kept.
+pub fn path(course: &Course) -> PathBuf {
+    course.root.join(".course/progress.json")
+}
+
+impl Progress {
+    /// Reads it. A file that cannot be understood is moved aside, never lost:
+    /// the second value is the sentence that says so.
+    ///
+    /// # Errors
+    /// The file is there and cannot be read.
+    pub fn read(course: &Course) -> Result<(Progress, Option<String>), Trouble> {
+        let path = path(course);
+        let bytes = match fs::read(&path) {
+            Ok(bytes) => bytes,
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+                return Ok((Progress::default(), None));
+            }
+            Err(error) => return Err(Trouble::Unreadable { path, error }),
+        };
+        match serde_json::from_slice(&bytes) {
+            Ok(progress) => Ok((progress, None)),
+            Err(error) => {
+                let aside = move_aside(&path);
+                let kept = match &aside {
+                    Ok(aside) => format!("it is kept as {}", course.short(aside).display()),
+                    Err(error) => format!("and cannot be moved aside: {error}"),
+                };
+                let said = format!(
+                    "{} cannot be understood ({error}): {kept}, and your progress begins anew",
+                    course.short(&path).display()
+                );
+                Ok((Progress::default(), Some(said)))
+            }
+        }
+    }
+
+    /// Writes it, whole or not at all.
+    ///
+    /// # Errors
+    /// Those of the file system.
+    pub fn write(&self, course: &Course) -> Result<(), Trouble> {
+        let text = serde_json::to_string_pretty(self).unwrap_or_default() + "\n";
+        files::write(&path(course), &text)
+    }
+
+    /// Whether an exercise was passed, under whatever name it had.
+    pub fn has_passed(&self, exercise: &Exercise) -> bool {
+        self.of(exercise).is_some()
+    }
+
+    /// What is known of an exercise.
+    pub fn of(&self, exercise: &Exercise) -> Option<&Passed> {
+        std::iter::once(&exercise.id)
+            .chain(&exercise.aliases)
+            .find_map(|id| self.passed.get(id))
+    }
+
+    /// Notes that these tests were passed now; `false` if that is known.
+    pub fn note(&mut self, exercise: &Exercise, tests: &str) -> bool {
+        let tests = files::fingerprint(tests);
+        if self
+            .of(exercise)
+            .is_some_and(|passed| passed.tests == tests)
+        {
+            return false;
+        }
+        let now = SystemTime::now().duration_since(UNIX_EPOCH);
+        let when = now.map_or(0, |since| since.as_secs());
+        self.passed
+            .insert(exercise.id.clone(), Passed { tests, when });
+        true
+    }
+
+    /// The first exercise in the catalogue's order that is not passed.
+    pub fn current<'a>(&self, course: &'a Course) -> Option<&'a Exercise> {
+        course
+            .exercises
+            .iter()
+            .find(|exercise| !self.has_passed(exercise))
+    }
+}
+
+/// `progress.json.broken-1`, or the first number that is free.
+fn move_aside(path: &Path) -> std::io::Result<PathBuf> {
+    let aside = numbered(path, "broken");
+    fs::rename(path, &aside)?;
+    Ok(aside)
+}
+
+/// `PATH.WORD-N` with the first N that is free.
+pub fn numbered(path: &Path, word: &str) -> PathBuf {
+    let mut number = 1;
+    loop {
+        let mut name = path.as_os_str().to_owned();
+        name.push(format!(".{word}-{number}"));
+        let candidate = PathBuf::from(name);
+        if !candidate.exists() {
+            return candidate;
+        }
+        number += 1;
+    }
+}

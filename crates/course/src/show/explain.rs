@@ -1,0 +1,114 @@
+//! `check --explain`: what was asked, answered and observed.
+
+use std::fmt::Write;
+
+use proctor::{Exchange, Outcome, Record};
+
+use super::words::{FAINT, STRONG, styled};
+use crate::judge::Judgement;
+
+/// Lines of printed output that are shown of each stream.
+const LINES: usize = 20;
+
+/// Every exchange of every test, and the command that repeats it.
+pub fn explain(judgement: &Judgement) -> String {
+    let mut text = String::new();
+    for record in &judgement.records {
+        // Writing into a String does not fail.
+        let _ = one(&mut text, judgement, record);
+    }
+    text
+}
+
+fn one(text: &mut String, judgement: &Judgement, record: &Record) -> std::fmt::Result {
+    let name = styled(STRONG, &record.test);
+    writeln!(text, "{name}: {}", record.outcome)?;
+    if !record.cause.is_empty() {
+        writeln!(text, "{}", super::words::indented(&record.cause, "  "))?;
+    }
+    for covered in &record.covered {
+        writeln!(text, "  covered   {covered}")?;
+    }
+    for exchange in &record.exchanges {
+        self::exchange(text, exchange)?;
+    }
+    if record.exchanges.is_empty() {
+        writeln!(text, "  nothing was asked")?;
+    }
+    if record.outcome != Outcome::CompileError {
+        let exercise = &judgement.exercise;
+        let seed = record.seed;
+        writeln!(
+            text,
+            "  {}\n    PROCTOR_SEED={seed} cargo test -p {exercise} --test {exercise} -- --exact {}",
+            styled(FAINT, "the same inputs again:"),
+            record.test
+        )?;
+    }
+    writeln!(text)
+}
+
+fn exchange(text: &mut String, exchange: &Exchange) -> std::fmt::Result {
+    let Exchange {
+        subject,
+        asked,
+        answered,
+        evidence,
+        output,
+    } = exchange;
+    let by = if subject == "subject" {
+        String::new()
+    } else {
+        format!(" ({subject})")
+    };
+    writeln!(text, "  asked{by}     {asked}")?;
+    writeln!(text, "  answered  {answered}")?;
+    if let Some(seen) = evidence {
+        let started = |count: Option<u32>| {
+            count.map_or_else(|| "not counted here".to_owned(), |count| count.to_string())
+        };
+        writeln!(
+            text,
+            "  observed  process {}; started {} processes, {} threads; left {} children, {} zombies, {} descriptors; \
+             {:.1} ms of CPU in {:.1} ms; {} waits, {} preemptions; {} MiB at most",
+            seen.pid,
+            started(seen.processes_started),
+            started(seen.threads_started),
+            seen.children,
+            seen.zombies,
+            seen.descriptors_left,
+            seen.cpu.as_secs_f64() * 1e3,
+            seen.wall.as_secs_f64() * 1e3,
+            seen.voluntary_switches,
+            seen.involuntary_switches,
+            seen.peak_memory >> 20,
+        )?;
+    }
+    for (name, stream) in [("printed", &output.stdout), ("stderr", &output.stderr)] {
+        let lines: Vec<_> = stream.trim_end().lines().collect();
+        let skipped = lines.len().saturating_sub(LINES);
+        if !lines.is_empty() {
+            writeln!(text, "  {name}:")?;
+        }
+        if skipped > 0 {
+            writeln!(text, "    … {skipped} lines before")?;
+        }
+        for line in &lines[skipped..] {
+            writeln!(text, "    {}", harmless(line))?;
+        }
+    }
+    Ok(())
+}
+
+/// A learner's output must not steer the terminal.
+fn harmless(line: &str) -> String {
+    line.chars()
+        .map(|c| {
+            if c.is_control() && c != '\t' {
+                '\u{fffd}'
+            } else {
+                c
+            }
+        })
+        .collect()
+}

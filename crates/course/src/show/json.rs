@@ -1,0 +1,49 @@
+//! `check --json`: one object a line.
+
+use serde::Serialize;
+
+use crate::judge::Judgement;
+
+#[derive(Serialize)]
+struct Test<'a> {
+    exercise: &'a str,
+    test: &'a str,
+    outcome: &'static str,
+    cause: &'a str,
+    millis: u64,
+}
+
+#[derive(Serialize)]
+struct Sum<'a> {
+    exercise: &'a str,
+    passed: usize,
+    failed: usize,
+    not_judged: usize,
+}
+
+/// The judgement in the form of the contract: an object for each test, then
+/// one that sums them up.
+pub fn json(judgement: &Judgement) -> String {
+    let exercise = &judgement.exercise;
+    let tests = judgement.records.iter().map(|record| {
+        line(&Test {
+            exercise,
+            test: &record.test,
+            outcome: record.outcome.name(),
+            cause: &record.cause,
+            millis: record.millis,
+        })
+    });
+    let sum = line(&Sum {
+        exercise,
+        passed: judgement.passed(),
+        failed: judgement.failed(),
+        not_judged: judgement.not_judged(),
+    });
+    tests.chain([sum]).collect()
+}
+
+/// Strings and numbers alone: writing them as JSON cannot fail.
+fn line(object: &impl Serialize) -> String {
+    serde_json::to_string(object).unwrap_or_default() + "\n"
+}

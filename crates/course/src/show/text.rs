@@ -1,0 +1,168 @@
+//! A judgement as a learner reads it.
+//!
+//! ```text
+//! spin-lock · A lock out of one atomic
+//!   ✓ one_thread_may_lock_again                               2 ms
+//!   ✗ a_panic_releases_the_lock                    deadlock 402 ms
+//!       thread 2 waits for a lock that nobody will release
+//!       at src/lib.rs:31
+//! ```
+
+use std::fmt::Write;
+use std::time::Duration;
+
+use proctor::{Outcome, Record};
+
+use super::words::{self, BAD, FAINT, GOOD, STRONG, UNSURE, styled};
+use crate::catalogue::Exercise;
+use crate::judge::{Judgement, Part, Uncompiled};
+use crate::mistake::Mistake;
+
+const WIDTH: usize = 96;
+
+/// The whole judgement, without what to do next.
+pub fn judgement(exercise: &Exercise, judgement: &Judgement) -> String {
+    let mut text = format!(
+        "{} {} {}\n",
+        styled(STRONG, &exercise.id),
+        styled(FAINT, "·"),
+        exercise.title
+    );
+    if let Some(uncompiled) = &judgement.uncompiled {
+        text.push_str(&diagnostics(&exercise.id, uncompiled));
+        return text;
+    }
+    let widest = judgement
+        .records
+        .iter()
+        .map(|record| record.test.chars().count())
+        .max()
+        .unwrap_or(0);
+    let mut said: Option<&str> = None;
+    for record in &judgement.records {
+        text.push_str(&headline(record, widest));
+        // The same words under every test (a stub's) are said once.
+        if said != Some(record.cause.as_str()) || record.timeline.is_some() {
+            text.push_str(&details(exercise, record));
+        }
+        said = (record.outcome != Outcome::Pass).then_some(record.cause.as_str());
+    }
+    text.push_str(&summary(judgement));
+    text
+}
+
+fn headline(record: &Record, widest: usize) -> String {
+    let (mark, style) = match record.outcome {
+        Outcome::Pass => ('✓', GOOD),
+        Outcome::NotJudged => ('?', UNSURE),
+        _ => ('✗', BAD),
+    };
+    let outcome = match record.outcome {
+        Outcome::Pass => String::new(),
+        other => other.to_string(),
+    };
+    let time = words::time(Duration::from_millis(record.millis));
+    // Padded before it is styled: escape sequences have no width.
+    let pad = 22usize.saturating_sub(outcome.len());
+    format!(
+        "  {} {:widest$}  {}{}\n",
+        styled(style, mark),
+        record.test,
+        styled(style, &outcome),
+        styled(FAINT, format!("{time:>pad$}")),
+    )
+}
+
+fn details(exercise: &Exercise, record: &Record) -> String {
+    if record.outcome == Outcome::Pass {
+        return String::new();
+    }
+    let mut text = String::new();
+    let mut line = |line: String| {
+        text.push_str(&line);
+        text.push('\n');
+    };
+    line(words::wrapped_lines(&record.cause, WIDTH, "      "));
+    if let Some(place) = &record.at {
+        line(format!("      {} {place}", styled(FAINT, "at")));
+    }
+    if let Some(timeline) = &record.timeline {
+        line(format!(
+            "\n{}\n",
+            words::indented(timeline.trim_end(), "      ")
+        ));
+    }
+    if let Some(schedule) = &record.schedule {
+        line(format!(
+            "      {} cargo course replay {} {schedule} --test {}",
+            styled(FAINT, "see it again:"),
+            exercise.id,
+            record.test
+        ));
+    }
+    text
+}
+
+fn diagnostics(id: &str, uncompiled: &Uncompiled) -> String {
+    let mut text = format!("\n{}\n", uncompiled.said.trim_end());
+    let remark = match &uncompiled.part {
+        Part::File => "It does not compile yet: no test ran.".to_owned(),
+        Part::Tests => {
+            "Your file compiles, but the tests cannot use it: keep the names and signatures that were given."
+                .to_owned()
+        }
+        Part::World(world) => format!(
+            "Your file compiles, but not in the world `{world}`, which explores it with the same source \
+             against another std. A dependency that you add to Cargo.toml is needed in worlds/*/Cargo.toml \
+             of {id} as well."
+        ),
+    };
+    let _ = writeln!(text, "\n{}", words::wrapped(&remark, WIDTH, ""));
+    text
+}
+
+fn summary(judgement: &Judgement) -> String {
+    let all = judgement.records.len();
+    let times = format!(
+        "built in {}, tested in {}",
+        words::time(judgement.built),
+        words::time(judgement.ran)
+    );
+    let what = if judgement.is_passed() {
+        styled(GOOD, format!("all {} passed", words::count(all, "test")))
+    } else {
+        let mut parts = vec![styled(
+            BAD,
+            format!("{} of {all} failed", judgement.failed()),
+        )];
+        if judgement.not_judged() > 0 {
+            parts.push(styled(
+                UNSURE,
+                format!("{} could not be judged", judgement.not_judged()),
+            ));
+        }
+        parts.join(", ")
+    };
+    let warned = match judgement.warnings {
+        0 => String::new(),
+        some => format!(
+            "\n  the compiler has {}: cargo check -p {}",
+            words::count(some, "warning"),
+            judgement.exercise
+        ),
+    };
+    format!(
+        "\n  {what} {}{warned}\n",
+        styled(FAINT, format!("({times})"))
+    )
+}
+
+/// The explanation of a mistake that the course knows.
+pub fn known_mistake(mistake: &Mistake) -> String {
+    format!(
+        "\n  {} {}\n{}\n",
+        styled(STRONG, "This looks like a known mistake:"),
+        mistake.what.trim_end_matches('.'),
+        words::wrapped(&mistake.explain, WIDTH, "  ")
+    )
+}

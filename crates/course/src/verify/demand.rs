@@ -1,0 +1,107 @@
+//! What a variant of an exercise must be found to be.
+
+use proctor::{Outcome, Record};
+use serde::{Deserialize, Serialize};
+
+/// The demand on the records of one run.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(crate) enum Demand {
+    /// Every test passes.
+    AllPass,
+    /// Every test fails in this way.
+    AllFail {
+        /// The outcome.
+        outcome: Outcome,
+        /// A fragment of the cause.
+        cause: String,
+    },
+    /// This test rejects it, in this way; the others may say what they will.
+    Rejected {
+        /// The test.
+        test: String,
+        /// The outcome.
+        outcome: Outcome,
+        /// A fragment of the cause.
+        cause: String,
+    },
+}
+
+impl Demand {
+    /// The only test that matters, if only one does.
+    pub(crate) fn only(&self) -> Option<&str> {
+        match self {
+            Demand::Rejected { test, .. } => Some(test),
+            _ => None,
+        }
+    }
+
+    /// Where these records are not what is demanded; numbers in causes are
+    /// made alike, so that repeated runs can be counted.
+    pub(crate) fn deviations(&self, records: &[Record]) -> Vec<String> {
+        records
+            .iter()
+            .filter_map(|record| {
+                let wanted = self.wanted(record)?;
+                let cause = record.cause.lines().next().unwrap_or_default();
+                Some(format!(
+                    "{}: {}{}{cause}, not {wanted}",
+                    record.test,
+                    record.outcome,
+                    if cause.is_empty() { "" } else { ": " },
+                ))
+            })
+            .collect()
+    }
+
+    /// What was wanted of a record, if it is not that.
+    fn wanted(&self, record: &Record) -> Option<String> {
+        let (wanted, fragment) = match self {
+            Demand::AllPass => (Outcome::Pass, ""),
+            Demand::AllFail { outcome, cause } => (*outcome, cause.as_str()),
+            Demand::Rejected {
+                test,
+                outcome,
+                cause,
+            } if *test == record.test => (*outcome, cause.as_str()),
+            Demand::Rejected { .. } => return None,
+        };
+        let is_so = record.outcome == wanted && record.cause.contains(fragment);
+        (!is_so).then(|| match fragment {
+            "" => wanted.to_string(),
+            fragment => format!("{wanted} with `{fragment}`"),
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::run::record;
+
+    #[test]
+    fn a_pass_is_no_rejection() {
+        let demand = Demand::Rejected {
+            test: "one".into(),
+            outcome: Outcome::Deadlock,
+            cause: "waits".into(),
+        };
+        let passed = record("one", Outcome::Pass, String::new());
+        assert_eq!(
+            demand.deviations(&[passed]),
+            ["one: pass, not deadlock with `waits`"]
+        );
+        let rejected = record("one", Outcome::Deadlock, "it waits".into());
+        let other = record("two", Outcome::Fail, "x".into());
+        assert_eq!(demand.deviations(&[rejected, other]), [""; 0]);
+    }
+
+    #[test]
+    fn a_rejection_for_another_reason_is_none() {
+        let demand = Demand::AllFail {
+            outcome: Outcome::Panic,
+            cause: "not yet implemented".into(),
+        };
+        let other = record("one", Outcome::Panic, "index out of bounds".into());
+        assert_eq!(demand.deviations(&[other]).len(), 1);
+    }
+}

@@ -1,0 +1,112 @@
+//! `verify`: do stubs, solutions, alternatives, mistakes and texts agree?
+//!
+//! First the files are looked at ([`texts`], [`manifests`], [`strays`]); then
+//! everything is built, each variant once ([`plan`]); then each program runs
+//! as often as asked ([`runs`]) and its records are compared with the demand
+//! ([`demand`]).
+
+mod build;
+mod demand;
+mod manifests;
+mod plan;
+mod report;
+mod runs;
+mod strays;
+mod texts;
+
+use std::path::Path;
+
+use crate::catalogue::{Course, Exercise};
+use crate::cli::Verify;
+use crate::originals::Originals;
+use crate::show;
+use crate::trouble::Trouble;
+
+use plan::Plan;
+
+/// Something that does not agree, and where.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Complaint {
+    /// The exercise; empty for what concerns the whole course.
+    pub exercise: String,
+    /// In a sentence that names the file.
+    pub what: String,
+}
+
+impl Complaint {
+    pub(crate) fn new(exercise: &str, what: impl Into<String>) -> Self {
+        Complaint {
+            exercise: exercise.to_owned(),
+            what: what.into(),
+        }
+    }
+}
+
+/// Verifies the named exercises, or all: 0 if everything agrees, else 1.
+///
+/// # Errors
+/// Something cannot be read, built or run.
+pub fn verify(course: &Course, options: &Verify) -> Result<u8, Trouble> {
+    let exercises = chosen(course, &options.exercises)?;
+    if options.bless {
+        Originals::of_tree(course)?.write(course)?;
+    }
+    let mut complaints = look_at_files(course, &exercises)?;
+    let (plan, found, _building) = build::build(course, &exercises, options.build_only.is_none())?;
+    complaints.extend(found);
+    if let Some(folder) = &options.build_only {
+        report::complaints(&complaints);
+        plan.collect(folder)?;
+        let programs = plan.variants.iter().filter(|v| v.program.is_some()).count();
+        show::say(&format!(
+            "{programs} programs are in {}\n",
+            folder.display()
+        ));
+        return Ok(u8::from(!complaints.is_empty()));
+    }
+    let runs = runs::run(&plan, options.repeat, options.jobs)?;
+    report::complaints(&complaints);
+    Ok(report::table(&plan, &runs, options.repeat, &complaints))
+}
+
+/// Runs what `verify --build-only` collected.
+///
+/// # Errors
+/// The folder holds no plan, or a program cannot be run.
+pub fn run_only(folder: &Path, options: &Verify) -> Result<u8, Trouble> {
+    let plan = Plan::read(folder)?;
+    let runs = runs::run(&plan, options.repeat, options.jobs)?;
+    Ok(report::table(&plan, &runs, options.repeat, &[]))
+}
+
+fn chosen<'a>(course: &'a Course, names: &[String]) -> Result<Vec<&'a Exercise>, Trouble> {
+    if names.is_empty() {
+        return Ok(course.exercises.iter().collect());
+    }
+    names.iter().map(|name| course.exercise(name)).collect()
+}
+
+fn look_at_files(course: &Course, exercises: &[&Exercise]) -> Result<Vec<Complaint>, Trouble> {
+    let mut complaints = Vec::new();
+    complaints.extend(texts::catalogue(course));
+    complaints.extend(manifests::lock(course)?);
+    complaints.extend(strays::unknown_folders(course));
+    for exercise in exercises {
+        complaints.extend(strays::strays(exercise));
+        complaints.extend(manifests::manifests(exercise));
+        complaints.extend(texts::texts(exercise));
+    }
+    let (given, now) = (Originals::read(course)?, Originals::of_tree(course));
+    for exercise in exercises {
+        let same = now
+            .as_ref()
+            .is_ok_and(|now| now.of(exercise) == given.of(exercise));
+        if !same {
+            complaints.push(Complaint::new(
+                &exercise.id,
+                "exercises/originals.json holds other texts: if the tree is right, run `cargo course verify --bless`",
+            ));
+        }
+    }
+    Ok(complaints)
+}

@@ -1,0 +1,86 @@
+//! What there is to run, as data: it can be written into a folder with the
+//! programs and run there, without cargo and by another user.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+
+use super::demand::Demand;
+use crate::files;
+use crate::trouble::Trouble;
+
+/// All variants.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub(crate) struct Plan {
+    /// In the order of the catalogue.
+    pub variants: Vec<Variant>,
+}
+
+/// One source of one exercise.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) struct Variant {
+    /// The exercise.
+    pub exercise: String,
+    /// `stub`, `solution`, `alternative ticket`, `mistake relaxed-unlock`.
+    pub name: String,
+    /// The test program, if it compiles.
+    pub program: Option<PathBuf>,
+    /// Where it runs.
+    pub folder: PathBuf,
+    /// The first error, if it does not compile.
+    pub uncompiled: Option<String>,
+    /// The tests that must give a verdict.
+    pub tests: Vec<String>,
+    /// What must be found.
+    pub demand: Demand,
+}
+
+const PLAN: &str = "plan.json";
+
+impl Variant {
+    /// `spin-lock: mistake relaxed-unlock`
+    pub(crate) fn title(&self) -> String {
+        format!("{}: {}", self.exercise, self.name)
+    }
+}
+
+impl Plan {
+    /// Copies all programs into `folder`, readable for everyone, with the plan.
+    pub(crate) fn collect(&self, folder: &Path) -> Result<(), Trouble> {
+        fs::create_dir_all(folder).map_err(Trouble::writing(folder))?;
+        let mut plan = self.clone();
+        for variant in &mut plan.variants {
+            let Some(program) = &variant.program else {
+                continue;
+            };
+            let name = format!("{}--{}", variant.exercise, variant.name.replace(' ', "-"));
+            let copy = folder.join(&name);
+            // A program that still runs cannot be overwritten; it can be unlinked.
+            let _ = fs::remove_file(&copy);
+            fs::copy(program, &copy).map_err(Trouble::writing(&copy))?;
+            variant.program = Some(PathBuf::from(name));
+            variant.folder = PathBuf::new();
+        }
+        let text = serde_json::to_string_pretty(&plan).unwrap_or_default();
+        files::write(&folder.join(PLAN), &text)
+    }
+
+    /// Reads what [`collect`](Plan::collect) wrote.
+    pub(crate) fn read(folder: &Path) -> Result<Plan, Trouble> {
+        let folder = folder.canonicalize().map_err(Trouble::reading(folder))?;
+        let path = folder.join(PLAN);
+        let mut plan: Plan =
+            serde_json::from_str(&files::text(&path)?).map_err(|error| Trouble::Malformed {
+                path: path.clone(),
+                why: error.to_string(),
+            })?;
+        for variant in &mut plan.variants {
+            variant.folder = folder.clone();
+            if let Some(program) = &mut variant.program {
+                *program = folder.join(&*program);
+            }
+        }
+        Ok(plan)
+    }
+}

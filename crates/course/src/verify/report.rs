@@ -1,0 +1,87 @@
+//! What `verify` prints: a line for each variant, and a table.
+
+use super::Complaint;
+use super::demand::Demand;
+use super::plan::{Plan, Variant};
+use super::runs::Runs;
+use crate::show::say;
+use crate::show::words::{BAD, FAINT, GOOD, count, indented, styled};
+
+/// One variant, as soon as it is done.
+pub(crate) fn variant(variant: &Variant, runs: &Runs, repeat: u32) {
+    let right = runs.right == repeat;
+    let (mark, style) = if right { ("✓", GOOD) } else { ("✗", BAD) };
+    let how = match &variant.demand {
+        Demand::AllPass => "passes".to_owned(),
+        Demand::AllFail { outcome, .. } => format!("{outcome} in each test"),
+        Demand::Rejected { test, outcome, .. } => format!("{outcome} in {test}"),
+    };
+    let title = variant.title();
+    let longest = styled(FAINT, format!("at most {} ms", runs.longest));
+    say(&format!(
+        "{} {title:<52} {:>2}/{repeat}  {how}  {longest}\n",
+        styled(style, mark),
+        runs.right
+    ));
+    for (deviation, times) in &runs.deviations {
+        say(&format!("    {times}× {deviation}\n"));
+    }
+}
+
+/// What the files themselves say.
+pub(crate) fn complaints(complaints: &[Complaint]) {
+    for complaint in complaints {
+        let of = match complaint.exercise.as_str() {
+            "" => String::new(),
+            exercise => format!("{exercise}: "),
+        };
+        let what = indented(&complaint.what, "    ");
+        say(&format!("{} {of}{}\n", styled(BAD, "✗"), what.trim_start()));
+    }
+}
+
+/// One row for each exercise; 0 if everything agrees, else 1.
+pub(crate) fn table(plan: &Plan, runs: &[Runs], repeat: u32, complaints: &[Complaint]) -> u8 {
+    let mut names: Vec<&str> = plan.variants.iter().map(|v| v.exercise.as_str()).collect();
+    names.dedup();
+    say(&format!(
+        "\n{:<20} {:>9} {:>9} {:>13} {:>13} {:>7}\n",
+        "", "stub", "solution", "alternatives", "mistakes", "files"
+    ));
+    let mut wrong = !complaints.is_empty();
+    for name in names {
+        let cell = |kind: &str| {
+            let of_kind = plan
+                .variants
+                .iter()
+                .zip(runs)
+                .filter(|(v, _)| v.exercise == name && v.name.starts_with(kind));
+            let (all, right) = of_kind.fold((0, 0), |(all, right), (_, runs)| {
+                (all + 1, right + usize::from(runs.right == repeat))
+            });
+            (format!("{right}/{all}"), right == all)
+        };
+        let cells = ["stub", "solution", "alternative", "mistake"].map(cell);
+        wrong |= cells.iter().any(|(_, fine)| !fine);
+        let files = complaints.iter().filter(|c| c.exercise == name).count();
+        let files = if files == 0 {
+            "fine".to_owned()
+        } else {
+            format!("{files} ✗")
+        };
+        let [stub, solution, alternatives, mistakes] = cells.map(|(cell, _)| cell);
+        say(&format!(
+            "{name:<20} {stub:>9} {solution:>9} {alternatives:>13} {mistakes:>13} {files:>7}\n"
+        ));
+    }
+    let repeated = count(repeat as usize, "time");
+    let (style, verdict) = match wrong {
+        false => (GOOD, format!("everything agrees, {repeated} of {repeat}")),
+        true => (
+            BAD,
+            "not everything agrees: see the lines with ✗".to_owned(),
+        ),
+    };
+    say(&format!("\n{}\n", styled(style, verdict)));
+    u8::from(wrong)
+}

@@ -1,0 +1,122 @@
+//! Runs the programs, several at a time, each as often as asked.
+
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::mpsc;
+use std::thread;
+
+use proctor::{Outcome, Record};
+
+use super::plan::{Plan, Variant};
+use super::report;
+use crate::run::{self, Run};
+use crate::trouble::Trouble;
+
+/// What the runs of one variant gave.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Runs {
+    /// How many were as demanded.
+    pub right: u32,
+    /// What else was seen, and how often.
+    pub deviations: BTreeMap<String, u32>,
+    /// The longest of its tests that count, in milliseconds.
+    pub longest: u64,
+}
+
+/// Runs all; prints a line for each variant as it is done. One entry for each
+/// variant, in the plan's order.
+pub(crate) fn run(plan: &Plan, repeat: u32, jobs: usize) -> Result<Vec<Runs>, Trouble> {
+    let next = AtomicUsize::new(0);
+    let (done, results) = mpsc::channel();
+    let mut all = vec![Runs::default(); plan.variants.len()];
+    thread::scope(|scope| {
+        for _ in 0..jobs.clamp(1, 64) {
+            let (next, done) = (&next, done.clone());
+            scope.spawn(move || {
+                while let Some((index, variant)) = take(plan, next) {
+                    if done.send((index, repeated(variant, repeat))).is_err() {
+                        break;
+                    }
+                }
+            });
+        }
+        drop(done);
+        for (index, result) in results {
+            let runs = result?;
+            report::variant(&plan.variants[index], &runs, repeat);
+            all[index] = runs;
+        }
+        Ok(all)
+    })
+}
+
+fn take<'a>(plan: &'a Plan, next: &AtomicUsize) -> Option<(usize, &'a Variant)> {
+    let index = next.fetch_add(1, Ordering::Relaxed);
+    Some((index, plan.variants.get(index)?))
+}
+
+fn repeated(variant: &Variant, repeat: u32) -> Result<Runs, Trouble> {
+    let mut runs = Runs::default();
+    for _ in 0..repeat {
+        let records = records_of(variant)?;
+        let counted = records
+            .iter()
+            .filter(|record| variant.demand.only().is_none_or(|test| test == record.test));
+        runs.longest = counted
+            .map(|record| record.millis)
+            .fold(runs.longest, u64::max);
+        let deviations = variant.demand.deviations(&records);
+        if deviations.is_empty() {
+            runs.right += 1;
+        }
+        for deviation in deviations {
+            *runs
+                .deviations
+                .entry(without_numbers(&deviation))
+                .or_default() += 1;
+        }
+    }
+    Ok(runs)
+}
+
+/// Of a mistake only the test that must reject it is run.
+fn records_of(variant: &Variant) -> Result<Vec<Record>, Trouble> {
+    match (&variant.uncompiled, &variant.program) {
+        (None, Some(program)) => run::run(&Run {
+            program,
+            folder: &variant.folder,
+            expected: &variant.tests,
+            only: variant.demand.only(),
+            environment: &[],
+        }),
+        (uncompiled, _) => {
+            let cause = uncompiled
+                .clone()
+                .unwrap_or_else(|| "it has no program".into());
+            let record = |test: &String| run::record(test, Outcome::CompileError, cause.clone());
+            Ok(variant.tests.iter().map(record).collect())
+        }
+    }
+}
+
+/// Random inputs and process numbers differ from run to run: alike they can
+/// be counted.
+fn without_numbers(text: &str) -> String {
+    let mut alike = String::with_capacity(text.len());
+    for c in text.chars() {
+        match c.is_ascii_digit() {
+            true if alike.ends_with('#') => {}
+            true => alike.push('#'),
+            false => alike.push(c),
+        }
+    }
+    alike
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn causes_that_differ_in_numbers_are_alike() {
+        assert_eq!(super::without_numbers("pid 123 of 4"), "pid # of #");
+    }
+}
