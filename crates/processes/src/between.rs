@@ -207,15 +207,22 @@ fn close_all_on_exec() {
     }
 }
 
-/// Tries the paths in order, as execvp does; returns errno.
+/// Tries the paths in order, as execvp does; returns errno. Unlike execvp it
+/// does not say "permission denied" for a missing program because *some*
+/// directory on the way may not be searched.
 fn execute(plan: &Plan) -> c_int {
+    let only_one = plan.paths.len() == 1;
     let mut denied = false;
     for &path in &plan.paths {
         // SAFETY: C strings and null-terminated arrays of them, kept for us by
         // the parent.
         unsafe { libc::execve(path, plan.argv.as_ptr(), plan.envp.as_ptr()) };
         match errno() {
-            libc::EACCES => denied = true,
+            libc::EACCES => {
+                // SAFETY: the same C string.
+                let exists = unsafe { libc::access(path, libc::F_OK) } == 0;
+                denied |= exists || only_one;
+            }
             libc::ENOENT | libc::ENOTDIR => {}
             other => return other,
         }

@@ -46,7 +46,9 @@ impl Limits {
     /// The kernel's share, in its own terms.
     pub(crate) fn resources(&self) -> Vec<ResourceLimit> {
         let cpu = self.cpu.map(|time| {
-            let seconds = time.as_secs() + u64::from(time.subsec_nanos() > 0);
+            let seconds = time
+                .as_secs()
+                .saturating_add(u64::from(time.subsec_nanos() > 0));
             // 0 would be taken for 1 by the kernel.
             seconds.max(1)
         });
@@ -161,5 +163,48 @@ impl fmt::Display for LimitError {
 impl error::Error for LimitError {
     fn source(&self) -> Option<&(dyn error::Error + 'static)> {
         Some(&self.source)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_refused_limit_is_named_and_changes_nothing() {
+        let before = std::fs::read_to_string("/proc/self/limits").unwrap();
+        // More than the system allows anybody (fs.nr_open).
+        let limits = Limits {
+            descriptors: Some(u64::MAX),
+            ..Limits::default()
+        };
+        let error = apply(&limits).unwrap_err();
+        assert_eq!(error.limit(), "descriptors");
+        let expected = "the limit `descriptors` cannot be set to 18446744073709551615: \
+             Operation not permitted (os error 1)";
+        assert!(error.to_string().starts_with(expected), "{error}");
+        assert_eq!(
+            before,
+            std::fs::read_to_string("/proc/self/limits").unwrap()
+        );
+    }
+
+    #[test]
+    fn no_limits_set_nothing_and_cpu_time_is_never_zero() {
+        assert!(Limits::default().resources().is_empty());
+        let seconds = |cpu| {
+            let limits = Limits {
+                cpu: Some(cpu),
+                ..Limits::default()
+            };
+            limits
+                .resources()
+                .into_iter()
+                .map(|limit| (limit.soft, limit.hard))
+                .next()
+        };
+        assert_eq!(seconds(Duration::ZERO), Some((1, 2)));
+        assert_eq!(seconds(Duration::from_millis(1001)), Some((2, 3)));
+        assert_eq!(seconds(Duration::MAX), Some((u64::MAX, u64::MAX)));
     }
 }
