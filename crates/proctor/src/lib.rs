@@ -42,6 +42,8 @@ mod outcome;
 mod output;
 mod part;
 mod random;
+#[cfg(doctest)]
+mod refused;
 mod record;
 mod starts;
 mod subject;
