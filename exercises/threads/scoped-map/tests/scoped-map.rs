@@ -58,9 +58,8 @@ fn results_come_back_in_the_order_of_the_items(mut subject: Subject) {
         let (results, calls) = subject.ask(&(workers, numbers.clone())).value;
         let expected: Vec<u64> = numbers.iter().map(|n| n.wrapping_mul(2)).collect();
 
-        assert_eq!(
-            results.len(),
-            length,
+        assert!(
+            results.len() == length,
             "map({workers}, {length} items) returned {} results: each item must give exactly one",
             results.len()
         );
@@ -82,7 +81,7 @@ fn results_come_back_in_the_order_of_the_items(mut subject: Subject) {
     }
 }
 
-#[proctor::test(subject = |(workers, rounds): (usize, usize)| -> usize {
+#[proctor::test(processes = 2048, subject = |(workers, rounds): (usize, usize)| -> usize {
     // Each call waits until `workers` calls have arrived, round after round.
     let gate = Barrier::new(workers);
     let items = vec![(); workers * rounds];
@@ -92,7 +91,9 @@ fn results_come_back_in_the_order_of_the_items(mut subject: Subject) {
         .count()
 })]
 fn as_many_calls_as_workers_are_in_progress_at_once(mut subject: Subject) {
-    for (workers, rounds) in [(2, 1), (4, 1), (4, 5), (9, 3)] {
+    // More than there are CPUs: a worker may as well be waiting.
+    let cpus = thread::available_parallelism().map_or(1, NonZeroUsize::get);
+    for (workers, rounds) in [(2, 1), (4, 1), (4, 5), (2 * cpus + 1, 3)] {
         let asked = (workers, rounds);
         let answer = ask_at_the_gate(&mut subject, &asked, || {
             format!(
@@ -101,9 +102,9 @@ fn as_many_calls_as_workers_are_in_progress_at_once(mut subject: Subject) {
                 workers * rounds
             )
         });
-        assert_eq!(
-            answer.value, rounds,
-            "the gate opened {} times",
+        assert!(
+            answer.value == rounds,
+            "the gate opened {} times in {rounds} rounds",
             answer.value
         );
     }
@@ -136,10 +137,10 @@ fn the_order_does_not_depend_on_who_finishes_first(mut subject: Subject) {
         });
         let (results, finished) = answer.value;
         let expected: Vec<usize> = (0..length).collect();
-        assert_eq!(
-            results, expected,
-            "the calls finished in the order {finished:?}; the results must still stand in the \
-             order of the items"
+        assert!(
+            results == expected,
+            "the calls finished in the order {finished:?} and the results stand in the order \
+             {results:?}; they must stand in the order of the items"
         );
     }
 }
@@ -206,10 +207,11 @@ fn no_more_threads_than_workers_or_items(mut subject: Subject) {
 fn no_items_give_no_results(mut subject: Subject) {
     for workers in [1, 4] {
         let answer = subject.ask(&workers);
-        assert_eq!(
-            answer.value,
-            (0, 0),
-            "map({workers}, no items): (results, calls of f)"
+        assert!(
+            answer.value == (0, 0),
+            "map({workers}, no items) gave {} results and called f {} times",
+            answer.value.0,
+            answer.value.1
         );
     }
 }
@@ -231,6 +233,8 @@ struct Payload(u64);
 #[proctor::test(subject = |(workers, length, bad, secret): (usize, usize, usize, u64)| -> (Ended, usize) {
     let inside = AtomicUsize::new(0);
     let items: Vec<usize> = (0..length).collect();
+    // Without a panic first: code that panics by itself must not be caught below.
+    scoped_map::map(count(workers), &items, |item| *item);
     let result = catch_unwind(AssertUnwindSafe(|| {
         scoped_map::map(count(workers), &items, |item| {
             let _inside = Inside::enter(&inside);
@@ -266,7 +270,12 @@ fn a_panic_reaches_the_caller_with_its_payload(mut subject: Subject) {
         };
         let (ended, inside) = answer.value;
         match ended {
-            Ended::SamePayload(payload) => assert_eq!(payload, secret, "{called}: another payload"),
+            Ended::SamePayload(payload) => {
+                assert!(
+                    payload == secret,
+                    "{called}: the payload has changed on its way"
+                )
+            }
             Ended::Returned(results) => fail(
                 Outcome::Fail,
                 format!(
@@ -278,8 +287,8 @@ fn a_panic_reaches_the_caller_with_its_payload(mut subject: Subject) {
                 format!("{called} panicked, but with a payload that is not f's: {text:?}"),
             ),
         }
-        assert_eq!(
-            inside, 0,
+        assert!(
+            inside == 0,
             "{called} came back while {inside} calls of f were in progress"
         );
     }

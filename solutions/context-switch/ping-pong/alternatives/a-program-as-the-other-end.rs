@@ -1,0 +1,105 @@
+//! Another way: the process at the other end is a program, `cat`, which does
+//! with its two pipes exactly what is needed. No fork by hand, no unsafe; the
+//! affinity is inherited through exec too.
+
+use std::io::{self, PipeReader, PipeWriter, Read, Write};
+use std::num::NonZeroU32;
+use std::process::{Command, Stdio};
+use std::thread;
+use std::time::Duration;
+
+use nix::sched::{CpuSet, sched_getaffinity, sched_setaffinity};
+use nix::unistd::Pid;
+
+/// The cost of one switch: half a round trip.
+///
+/// # Errors
+/// The first error of `set_up` or of a round trip.
+pub fn cost_of_a_switch<G>(
+    rounds: NonZeroU32,
+    set_up: impl FnOnce() -> io::Result<G>,
+    mut now: impl FnMut() -> Duration,
+) -> io::Result<Duration>
+where
+    G: FnMut() -> io::Result<()>,
+{
+    let mut round_trip = set_up()?;
+    round_trip()?;
+    let start = now();
+    (0..rounds.get()).try_for_each(|_| round_trip())?;
+    let end = now();
+    let nanos = (end.saturating_sub(start)).as_nanos() / (2 * u128::from(rounds.get()));
+    Ok(Duration::from_nanos(
+        u64::try_from(nanos).unwrap_or(u64::MAX),
+    ))
+}
+
+/// The cost of a switch between two threads on `cpu`.
+///
+/// # Errors
+/// If this thread may not run on `cpu`, or a system call fails.
+pub fn between_threads(
+    cpu: usize,
+    rounds: NonZeroU32,
+    now: impl FnMut() -> Duration,
+) -> io::Result<Duration> {
+    pinned(cpu, || {
+        let (from_here, to_there) = io::pipe()?;
+        let (from_there, to_here) = io::pipe()?;
+        let other = thread::Builder::new().spawn(move || echo(from_here, to_here))?;
+        let cost = cost_of_a_switch(rounds, || Ok(thrower(from_there, to_there)), now);
+        // The thrower is gone, and with it the pipe: the echo ends.
+        other
+            .join()
+            .unwrap_or_else(|payload| std::panic::resume_unwind(payload))?;
+        cost
+    })
+}
+
+/// The cost of a switch between this process and another on `cpu`.
+///
+/// # Errors
+/// If this thread may not run on `cpu`, there is no `cat`, or a system call fails.
+pub fn between_processes(
+    cpu: usize,
+    rounds: NonZeroU32,
+    now: impl FnMut() -> Duration,
+) -> io::Result<Duration> {
+    pinned(cpu, || {
+        let (from_here, to_there) = io::pipe()?;
+        let (from_there, to_here) = io::pipe()?;
+        let mut cat = Command::new("cat")
+            .stdin(Stdio::from(from_here))
+            .stdout(Stdio::from(to_here))
+            .spawn()?;
+        let cost = cost_of_a_switch(rounds, || Ok(thrower(from_there, to_there)), now);
+        cat.wait()?;
+        cost
+    })
+}
+
+fn thrower(mut incoming: PipeReader, mut outgoing: PipeWriter) -> impl FnMut() -> io::Result<()> {
+    move || {
+        outgoing.write_all(&[1])?;
+        incoming.read_exact(&mut [0])
+    }
+}
+
+fn echo(incoming: PipeReader, mut outgoing: PipeWriter) -> io::Result<()> {
+    for ball in incoming.bytes() {
+        outgoing.write_all(&[ball?])?;
+    }
+    Ok(())
+}
+
+/// Runs `game` on one CPU, and puts the old affinity back whatever comes of it.
+fn pinned<T>(cpu: usize, game: impl FnOnce() -> io::Result<T>) -> io::Result<T> {
+    let me = Pid::from_raw(0);
+    let before = sched_getaffinity(me)?;
+    let mut only = CpuSet::new();
+    only.set(cpu)?;
+    sched_setaffinity(me, &only)?;
+    let result = game();
+    sched_setaffinity(me, &before)?;
+    result
+}

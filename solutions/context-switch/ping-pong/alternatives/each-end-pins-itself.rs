@@ -1,0 +1,129 @@
+//! Another way: each end pins itself when it begins, so it does not matter
+//! where the one that made it ran; and the other end knows the number of balls
+//! in advance and ends after the last, without waiting for the pipe's end.
+
+use std::io::{self, PipeReader, PipeWriter, Read, Write};
+use std::num::NonZeroU32;
+use std::thread;
+use std::time::Duration;
+
+use nix::errno::Errno;
+use nix::sched::{CpuSet, sched_getaffinity, sched_setaffinity};
+use nix::sys::wait::waitpid;
+use nix::unistd::{ForkResult, Pid, fork};
+
+/// Round trips that do not count.
+const WARM_UP: u32 = 3;
+
+/// The cost of one switch: half a round trip.
+///
+/// # Errors
+/// The first error of `set_up` or of a round trip.
+pub fn cost_of_a_switch<G>(
+    rounds: NonZeroU32,
+    set_up: impl FnOnce() -> io::Result<G>,
+    mut now: impl FnMut() -> Duration,
+) -> io::Result<Duration>
+where
+    G: FnMut() -> io::Result<()>,
+{
+    let mut game = set_up()?;
+    for _ in 0..WARM_UP {
+        game()?;
+    }
+    let before = now();
+    for _ in 0..rounds.get() {
+        game()?;
+    }
+    let after = now();
+    let switches = 2.0 * f64::from(rounds.get());
+    Ok(after.saturating_sub(before).div_f64(switches))
+}
+
+/// The cost of a switch between two threads on `cpu`.
+///
+/// # Errors
+/// If this thread may not run on `cpu`, or a system call fails.
+pub fn between_threads(
+    cpu: usize,
+    rounds: NonZeroU32,
+    now: impl FnMut() -> Duration,
+) -> io::Result<Duration> {
+    let before = sched_getaffinity(Pid::from_raw(0))?;
+    let cost = pin(cpu).and_then(|()| {
+        let (from_here, to_there) = io::pipe()?;
+        let (from_there, to_here) = io::pipe()?;
+        let other = thread::spawn(move || serve(cpu, rounds, from_here, to_here));
+        let cost = throw(rounds, from_there, to_there, now);
+        match other.join() {
+            Ok(served) => cost.and_then(|cost| served.map(|()| cost)),
+            Err(payload) => std::panic::resume_unwind(payload),
+        }
+    });
+    sched_setaffinity(Pid::from_raw(0), &before)?;
+    cost
+}
+
+/// The cost of a switch between this process and a child on `cpu`.
+///
+/// # Errors
+/// If this thread may not run on `cpu`, or a system call fails.
+pub fn between_processes(
+    cpu: usize,
+    rounds: NonZeroU32,
+    now: impl FnMut() -> Duration,
+) -> io::Result<Duration> {
+    let before = sched_getaffinity(Pid::from_raw(0))?;
+    let (from_here, to_there) = io::pipe()?;
+    let (from_there, to_here) = io::pipe()?;
+    // The child is made before this thread is pinned.
+    // SAFETY: the child only makes system calls and ends in `_exit`.
+    let child = match unsafe { fork() }? {
+        ForkResult::Child => {
+            drop((from_there, to_there));
+            let served = serve(cpu, rounds, from_here, to_here);
+            // SAFETY: `_exit` only ends the process.
+            unsafe { nix::libc::_exit(i32::from(served.is_err())) }
+        }
+        ForkResult::Parent { child } => child,
+    };
+    drop((from_here, to_here));
+    let cost = pin(cpu).and_then(|()| throw(rounds, from_there, to_there, now));
+    while waitpid(child, None) == Err(Errno::EINTR) {}
+    sched_setaffinity(Pid::from_raw(0), &before)?;
+    cost
+}
+
+fn throw(
+    rounds: NonZeroU32,
+    mut incoming: PipeReader,
+    mut outgoing: PipeWriter,
+    now: impl FnMut() -> Duration,
+) -> io::Result<Duration> {
+    let round_trip = move || {
+        outgoing.write_all(b"*")?;
+        incoming.read_exact(&mut [0])
+    };
+    cost_of_a_switch(rounds, || Ok(round_trip), now)
+}
+
+fn serve(
+    cpu: usize,
+    rounds: NonZeroU32,
+    mut incoming: PipeReader,
+    mut outgoing: PipeWriter,
+) -> io::Result<()> {
+    pin(cpu)?;
+    for _ in 0..u64::from(WARM_UP) + u64::from(rounds.get()) {
+        let mut ball = [0];
+        incoming.read_exact(&mut ball)?;
+        outgoing.write_all(&ball)?;
+    }
+    Ok(())
+}
+
+fn pin(cpu: usize) -> io::Result<()> {
+    let mut only = CpuSet::new();
+    only.set(cpu)?;
+    Ok(sched_setaffinity(Pid::from_raw(0), &only)?)
+}
