@@ -1,0 +1,145 @@
+//! What the judge observes is what has happened, whoever makes it happen.
+
+use std::process::Command;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use proctor::Subject;
+
+use crate::driver::{Expect, check, passes};
+use crate::kit::{LONG, child, leave, pause_for_ever, reap};
+
+const TABLE: &[Expect] = &[
+    passes("forks_are_counted"),
+    passes("forks_of_children_are_counted"),
+    passes("a_program_is_one_process"),
+    passes("threads_are_counted"),
+    passes("each_question_is_counted_by_itself"),
+    passes("open_descriptors_are_seen"),
+    passes("what_still_runs_and_what_has_ended_is_seen"),
+    passes("sleepers_wait_and_spinners_do_not"),
+    passes("switches_are_counted"),
+    passes("memory_is_measured"),
+];
+
+#[test]
+fn every_case_gets_its_verdict() {
+    check(module_path!(), TABLE, 2);
+}
+
+/// Demands a count, where the machine lets us count at all.
+#[track_caller]
+fn assert_counted(counted: Option<u32>, expected: u32) {
+    assert!(
+        counted.is_none_or(|counted| counted == expected),
+        "counted {counted:?}, not {expected}"
+    );
+}
+
+#[proctor::test(subject = |n: u64| for _ in 0..n { reap(child(|| ())) })]
+#[ignore = "a case of the corpus: run by every_case_gets_its_verdict"]
+fn forks_are_counted(mut subject: Subject) {
+    let evidence = subject.ask(&50).evidence;
+    assert_counted(evidence.processes_started, 50);
+    assert_counted(evidence.threads_started, 0);
+    assert_eq!(
+        (evidence.children, evidence.zombies, evidence.threads),
+        (0, 0, 1)
+    );
+}
+
+#[proctor::test(subject = |n: u64| reap(child(|| for _ in 0..n { reap(child(|| leave(0))) })))]
+#[ignore = "a case of the corpus: run by every_case_gets_its_verdict"]
+fn forks_of_children_are_counted(mut subject: Subject) {
+    assert_counted(subject.ask(&4).evidence.processes_started, 5);
+}
+
+#[proctor::test(subject = |n: u64| for _ in 0..n { Command::new("true").status().unwrap(); })]
+#[ignore = "a case of the corpus: run by every_case_gets_its_verdict"]
+fn a_program_is_one_process(mut subject: Subject) {
+    let evidence = subject.ask(&3).evidence;
+    assert_counted(evidence.processes_started, 3);
+    assert_counted(evidence.threads_started, 0);
+}
+
+#[proctor::test(subject = |n: u64| for _ in 0..n { thread::spawn(|| ()).join().unwrap() })]
+#[ignore = "a case of the corpus: run by every_case_gets_its_verdict"]
+fn threads_are_counted(mut subject: Subject) {
+    let evidence = subject.ask(&50).evidence;
+    assert_counted(evidence.threads_started, 50);
+    assert_counted(evidence.processes_started, 0);
+    assert_eq!(evidence.threads, 1);
+}
+
+#[proctor::test(subject = |n: u64| for _ in 0..n { reap(child(|| ())) })]
+#[ignore = "a case of the corpus: run by every_case_gets_its_verdict"]
+fn each_question_is_counted_by_itself(mut subject: Subject) {
+    for n in [3, 0, 1] {
+        let counted = subject.ask(&u64::from(n)).evidence.processes_started;
+        assert_counted(counted, n);
+    }
+}
+
+#[proctor::test(subject = |keep: bool| {
+    let pipe = nix::unistd::pipe().unwrap();
+    if keep {
+        std::mem::forget(pipe);
+    }
+})]
+#[ignore = "a case of the corpus: run by every_case_gets_its_verdict"]
+fn open_descriptors_are_seen(mut subject: Subject) {
+    for (keep, left) in [(false, 0), (true, 2), (false, 0), (true, 2)] {
+        assert_eq!(subject.ask(&keep).evidence.descriptors_left, left);
+    }
+}
+
+#[proctor::test(orphans = true, subject = |ends: bool| {
+    let pid = child(|| if !ends { pause_for_ever() });
+    if ends {
+        // Waits for the end without taking the zombie away.
+        use nix::sys::wait::{Id, WaitPidFlag, waitid};
+        waitid(Id::Pid(pid), WaitPidFlag::WEXITED | WaitPidFlag::WNOWAIT).unwrap();
+    }
+})]
+#[ignore = "a case of the corpus: run by every_case_gets_its_verdict"]
+fn what_still_runs_and_what_has_ended_is_seen(mut subject: Subject) {
+    let evidence = subject.ask(&false).evidence;
+    assert_eq!((evidence.children, evidence.zombies), (1, 0));
+    let evidence = subject.ask(&true).evidence;
+    assert_eq!((evidence.children, evidence.zombies), (1, 1));
+}
+
+#[proctor::test(subject = |sleeps: bool| {
+    let until = Instant::now() + LONG;
+    if sleeps {
+        thread::sleep(LONG);
+    }
+    while Instant::now() < until {}
+})]
+#[ignore = "a case of the corpus: run by every_case_gets_its_verdict"]
+fn sleepers_wait_and_spinners_do_not(mut subject: Subject) {
+    let sleeper = subject.ask(&true).evidence;
+    assert!(sleeper.waited() && sleeper.wall >= LONG, "{sleeper:?}");
+    let spinner = subject.ask(&false).evidence;
+    // On a machine however busy, it gets some of the CPU for as long as it wants it.
+    assert!(spinner.cpu > 2 * sleeper.cpu, "{spinner:?}");
+}
+
+#[proctor::test(subject = |n: u64| for _ in 0..n { thread::sleep(Duration::from_micros(200)) })]
+#[ignore = "a case of the corpus: run by every_case_gets_its_verdict"]
+fn switches_are_counted(mut subject: Subject) {
+    assert!(subject.ask(&100).evidence.voluntary_switches >= 100);
+    assert!(subject.ask(&0).evidence.voluntary_switches < 20);
+}
+
+#[proctor::test(subject = |n: u64| drop(std::hint::black_box(vec![1u8; n as usize])))]
+#[ignore = "a case of the corpus: run by every_case_gets_its_verdict"]
+fn memory_is_measured(mut subject: Subject) {
+    let before = subject.ask(&0).evidence.peak_memory;
+    let after = subject.ask(&(64 << 20)).evidence;
+    assert!(
+        after.peak_memory >= before + (60 << 20),
+        "{before} and {after:?}"
+    );
+    assert!(after.minor_faults > 100, "{after:?}");
+}
