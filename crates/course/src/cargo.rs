@@ -65,6 +65,14 @@ impl Diagnostic {
     pub fn is_error(&self) -> bool {
         self.level.starts_with("error")
     }
+
+    /// `error[E0308]: mismatched types`
+    pub fn headline(&self) -> String {
+        match &self.code {
+            Some(code) => format!("{}[{code}]: {}", self.level, self.message),
+            None => format!("{}: {}", self.level, self.message),
+        }
+    }
 }
 
 /// Builds the named tests of the named packages, as far as it goes: an error

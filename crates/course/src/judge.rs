@@ -16,8 +16,9 @@ use std::time::{Duration, Instant};
 
 use proctor::{Outcome, Place, Record};
 
-use crate::cargo::{self, Built, Diagnostic, Request};
+use crate::cargo::{self, Built, Request};
 use crate::catalogue::{Course, Exercise};
+use crate::compiled::{Uncompiled, uncompiled, warnings};
 use crate::originals::{self, Originals};
 use crate::run::{self, Run};
 use crate::scratch::Scratch;
@@ -55,30 +56,6 @@ pub struct Judgement {
     pub built: Duration,
     /// Time for running the tests.
     pub ran: Duration,
-}
-
-/// Source that does not compile.
-#[derive(Clone, Debug)]
-pub struct Uncompiled {
-    /// What does not compile.
-    pub part: Part,
-    /// What the compiler says, ready to print.
-    pub said: String,
-    /// The first error in one line.
-    pub cause: String,
-    /// Where it is.
-    pub at: Option<Place>,
-}
-
-/// Which of the crates made of the learner's file does not compile.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Part {
-    /// The file itself.
-    File,
-    /// The tests that use it.
-    Tests,
-    /// The file is right, but not in the world of this name.
-    World(String),
 }
 
 impl Judgement {
@@ -330,76 +307,6 @@ impl Job<'_> {
             ran: self.started.elapsed() - took,
         })
     }
-}
-
-/// Whether the source does not compile, and where.
-///
-/// # Errors
-/// Something else does not compile: the course is broken, not the source.
-pub fn uncompiled(
-    built: &Built,
-    manifest: &Path,
-    worlds: &[PathBuf],
-    renamed: &dyn Fn(&str) -> String,
-) -> Result<Option<Uncompiled>, Trouble> {
-    let errors: Vec<&Diagnostic> = built
-        .diagnostics
-        .iter()
-        .filter(|said| said.is_error() && !said.message.starts_with("aborting due to"))
-        .collect();
-    let of = |part: Part, is: &dyn Fn(&Diagnostic) -> bool| {
-        let errors: Vec<&Diagnostic> = errors.iter().copied().filter(|said| is(said)).collect();
-        let first = errors.first()?;
-        let code = first.code.as_ref().map(|code| format!("[{code}]"));
-        Some(Uncompiled {
-            part,
-            said: renamed(
-                &errors
-                    .iter()
-                    .map(|e| e.rendered.as_str())
-                    .collect::<String>(),
-            ),
-            cause: format!("error{}: {}", code.unwrap_or_default(), first.message),
-            at: first.place.as_ref().map(|(file, line)| Place {
-                file: renamed(file),
-                line: *line,
-            }),
-        })
-    };
-    let own = of(Part::File, &|said| {
-        said.manifest == manifest && said.library
-    })
-    .or_else(|| of(Part::Tests, &|said| said.manifest == manifest));
-    let world = || {
-        worlds.iter().find_map(|world| {
-            let name = world.parent()?.file_name()?.to_string_lossy().into_owned();
-            of(Part::World(name), &|said| said.manifest == *world)
-        })
-    };
-    if let Some(found) = own.or_else(world) {
-        return Ok(Some(found));
-    }
-    match errors.first() {
-        Some(foreign) if built.program(manifest).is_none() => Err(Trouble::Build(format!(
-            "a part of the course itself does not compile ({}):\n{}",
-            foreign.manifest.display(),
-            foreign.rendered
-        ))),
-        _ if built.program(manifest).is_none() => Err(Trouble::Build(format!(
-            "cargo could not build it:\n{}",
-            built.complaint()
-        ))),
-        _ => Ok(None),
-    }
-}
-
-fn warnings(built: &Built, manifest: &Path) -> usize {
-    built
-        .diagnostics
-        .iter()
-        .filter(|said| said.manifest == manifest && said.library && said.level == "warning")
-        .filter(|said| said.place.is_some())
-        .count()
 }
 
 fn rename(record: &mut Record, renamed: &dyn Fn(&str) -> String) {

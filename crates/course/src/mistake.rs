@@ -24,6 +24,7 @@ use serde::de::value::{Error as ValueError, StrDeserializer};
 
 use crate::catalogue::Exercise;
 use crate::files;
+use crate::signatures::Signatures;
 use crate::trouble::Trouble;
 
 /// One known mistake.
@@ -154,13 +155,20 @@ pub fn patches(exercise: &Exercise) -> Result<Vec<PathBuf>, Trouble> {
     Ok(found)
 }
 
+/// A patch's name: the file's without `.patch`.
+pub fn name_of(path: &Path) -> String {
+    path.file_stem()
+        .unwrap_or_default()
+        .to_string_lossy()
+        .into_owned()
+}
+
 /// Reads one patch.
 ///
 /// # Errors
 /// The file cannot be read, or its header is wrong.
 pub fn read(path: &Path) -> Result<Mistake, Trouble> {
-    let name = path.file_stem().unwrap_or_default().to_string_lossy();
-    Mistake::parse(&name, &files::text(path)?).map_err(|why| Trouble::Malformed {
+    Mistake::parse(&name_of(path), &files::text(path)?).map_err(|why| Trouble::Malformed {
         path: path.to_owned(),
         why,
     })
@@ -168,16 +176,23 @@ pub fn read(path: &Path) -> Result<Mistake, Trouble> {
 
 /// The known mistake that explains these records best, if one does.
 ///
-/// Of several that match, the one with the most particular cause: the longest
-/// fragment, then the rarest outcome of the same test. A patch that cannot be
-/// read explains nothing; `verify` complains about it.
-pub fn explanation(exercise: &Exercise, records: &[Record]) -> Option<Mistake> {
+/// Of several that match: the one of which the other tests say the same too,
+/// then the one with the most particular cause. A patch that cannot be read
+/// explains nothing; `verify` complains about it.
+pub fn explanation(
+    exercise: &Exercise,
+    signatures: &Signatures,
+    records: &[Record],
+) -> Option<Mistake> {
     let known = patches(exercise).ok()?;
     known
         .iter()
         .filter_map(|path| read(path).ok())
         .filter(|mistake| records.iter().any(|record| mistake.is_rejected_by(record)))
-        .max_by_key(|mistake| mistake.cause.len())
+        .max_by_key(|mistake| {
+            let likeness = signatures.likeness(&exercise.id, &mistake.name, records);
+            (likeness, mistake.cause.len())
+        })
 }
 
 #[cfg(test)]

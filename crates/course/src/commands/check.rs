@@ -9,6 +9,7 @@ use crate::cli::Check;
 use crate::judge::{Judgement, Source, judge};
 use crate::progress::Progress;
 use crate::show::{complain, say};
+use crate::signatures::Signatures;
 use crate::trouble::Trouble;
 use crate::{files, mistake, show};
 
@@ -31,7 +32,7 @@ pub fn check(course: &Course, options: &Check) -> Result<u8, Trouble> {
         say(&show::explain(&judgement));
     } else {
         say(&show::judgement(exercise, &judgement));
-        print_explanation(exercise, &judgement);
+        print_explanation(course, exercise, &judgement);
     }
     let own = matches!(source, Source::Learner);
     if own && judgement.is_passed() {
@@ -78,8 +79,10 @@ fn read_source(path: &Path) -> Result<Source, Trouble> {
     })
 }
 
-fn print_explanation(exercise: &Exercise, judgement: &Judgement) {
-    if let Some(mistake) = mistake::explanation(exercise, &judgement.records) {
+fn print_explanation(course: &Course, exercise: &Exercise, judgement: &Judgement) {
+    if let Some(mistake) =
+        mistake::explanation(exercise, &Signatures::read(course), &judgement.records)
+    {
         say(&show::known_mistake(&mistake));
     }
 }

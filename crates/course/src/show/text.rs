@@ -15,7 +15,8 @@ use proctor::{Outcome, Record};
 
 use super::words::{self, BAD, FAINT, GOOD, STRONG, UNSURE, styled};
 use crate::catalogue::Exercise;
-use crate::judge::{Judgement, Part, Uncompiled};
+use crate::compiled::{Part, Uncompiled};
+use crate::judge::Judgement;
 use crate::mistake::Mistake;
 
 const WIDTH: usize = 96;

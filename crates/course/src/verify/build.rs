@@ -9,7 +9,8 @@ use super::demand::Demand;
 use super::plan::{Plan, Variant};
 use crate::cargo::{self, Built, Request};
 use crate::catalogue::{Course, Exercise, worlds_in};
-use crate::judge::{expected_tests, uncompiled};
+use crate::compiled::uncompiled;
+use crate::judge::expected_tests;
 use crate::scratch::{Candidate, Scratch, folder_of};
 use crate::trouble::Trouble;
 use crate::{files, mistake, show};
@@ -143,14 +144,14 @@ fn in_scratch(
     };
     let mut sources = Vec::new();
     for path in alternatives(exercise) {
-        let name = stem(&path);
+        let name = mistake::name_of(&path);
         match files::text(&path) {
             Ok(text) => sources.push((format!("alternative {name}"), name, text, Demand::AllPass)),
             Err(trouble) => complaints.push(Complaint::new(&exercise.id, trouble.to_string())),
         }
     }
     for path in mistake::patches(exercise)? {
-        let name = stem(&path);
+        let name = mistake::name_of(&path);
         let made = mistake::read(&path).map_err(|trouble| trouble.to_string());
         let made = made.and_then(|mistake| {
             if !tests.contains(&mistake.test) {
@@ -202,13 +203,6 @@ pub(crate) fn alternatives(exercise: &Exercise) -> Vec<PathBuf> {
     let mut found = files::below(&exercise.solution().join("alternatives")).unwrap_or_default();
     found.retain(|path| path.extension().is_some_and(|extension| extension == "rs"));
     found
-}
-
-fn stem(path: &Path) -> String {
-    path.file_stem()
-        .unwrap_or_default()
-        .to_string_lossy()
-        .into_owned()
 }
 
 /// The variant with its program, and complaints about what the compiler said.

@@ -7,6 +7,7 @@
 
 mod build;
 mod demand;
+mod generated;
 mod manifests;
 mod plan;
 mod report;
@@ -51,7 +52,7 @@ pub fn verify(course: &Course, options: &Verify) -> Result<u8, Trouble> {
     if options.bless {
         Originals::of_tree(course)?.write(course)?;
     }
-    let mut complaints = look_at_files(course, &exercises)?;
+    let mut complaints = look_at_files(course, &exercises, options.bless)?;
     let (plan, found, _building) = build::build(course, &exercises, options.build_only.is_none())?;
     complaints.extend(found);
     if let Some(folder) = &options.build_only {
@@ -64,7 +65,10 @@ pub fn verify(course: &Course, options: &Verify) -> Result<u8, Trouble> {
         ));
         return Ok(u8::from(!complaints.is_empty()));
     }
-    let runs = runs::run(&plan, options.repeat, options.jobs)?;
+    let runs = runs::run(&plan, options)?;
+    if options.bless {
+        generated::keep_signatures(course, &plan, &runs)?;
+    }
     report::complaints(&complaints);
     Ok(report::table(&plan, &runs, options.repeat, &complaints))
 }
@@ -75,7 +79,7 @@ pub fn verify(course: &Course, options: &Verify) -> Result<u8, Trouble> {
 /// The folder holds no plan, or a program cannot be run.
 pub fn run_only(folder: &Path, options: &Verify) -> Result<u8, Trouble> {
     let plan = Plan::read(folder)?;
-    let runs = runs::run(&plan, options.repeat, options.jobs)?;
+    let runs = runs::run(&plan, options)?;
     Ok(report::table(&plan, &runs, options.repeat, &[]))
 }
 
@@ -86,7 +90,11 @@ fn chosen<'a>(course: &'a Course, names: &[String]) -> Result<Vec<&'a Exercise>,
     names.iter().map(|name| course.exercise(name)).collect()
 }
 
-fn look_at_files(course: &Course, exercises: &[&Exercise]) -> Result<Vec<Complaint>, Trouble> {
+fn look_at_files(
+    course: &Course,
+    exercises: &[&Exercise],
+    blessing: bool,
+) -> Result<Vec<Complaint>, Trouble> {
     let mut complaints = Vec::new();
     complaints.extend(texts::catalogue(course));
     complaints.extend(manifests::lock(course)?);
@@ -96,17 +104,9 @@ fn look_at_files(course: &Course, exercises: &[&Exercise]) -> Result<Vec<Complai
         complaints.extend(manifests::manifests(exercise));
         complaints.extend(texts::texts(exercise));
     }
-    let (given, now) = (Originals::read(course)?, Originals::of_tree(course));
-    for exercise in exercises {
-        let same = now
-            .as_ref()
-            .is_ok_and(|now| now.of(exercise) == given.of(exercise));
-        if !same {
-            complaints.push(Complaint::new(
-                &exercise.id,
-                "exercises/originals.json holds other texts: if the tree is right, run `cargo course verify --bless`",
-            ));
-        }
+    if !blessing {
+        complaints.extend(generated::originals(course, exercises)?);
+        complaints.extend(generated::signatures(course, exercises)?);
     }
     Ok(complaints)
 }

@@ -43,6 +43,11 @@ impl Variant {
     pub(crate) fn title(&self) -> String {
         format!("{}: {}", self.exercise, self.name)
     }
+
+    /// The mistake's name, if it is one.
+    pub(crate) fn mistake(&self) -> Option<&str> {
+        self.name.strip_prefix("mistake ")
+    }
 }
 
 impl Plan {

@@ -9,7 +9,9 @@ use proctor::{Outcome, Record};
 
 use super::plan::{Plan, Variant};
 use super::report;
+use crate::cli::Verify;
 use crate::run::{self, Run};
+use crate::signatures::{Signature, signature, without_numbers};
 use crate::trouble::Trouble;
 
 /// What the runs of one variant gave.
@@ -19,22 +21,28 @@ pub(crate) struct Runs {
     pub right: u32,
     /// What else was seen, and how often.
     pub deviations: BTreeMap<String, u32>,
+    /// What all tests said, if all were run.
+    pub signature: Signature,
     /// The longest of its tests that count, in milliseconds.
     pub longest: u64,
 }
 
 /// Runs all; prints a line for each variant as it is done. One entry for each
 /// variant, in the plan's order.
-pub(crate) fn run(plan: &Plan, repeat: u32, jobs: usize) -> Result<Vec<Runs>, Trouble> {
+pub(crate) fn run(plan: &Plan, how: &Verify) -> Result<Vec<Runs>, Trouble> {
+    let (repeat, all_tests) = (how.repeat, how.bless);
     let next = AtomicUsize::new(0);
     let (done, results) = mpsc::channel();
     let mut all = vec![Runs::default(); plan.variants.len()];
     thread::scope(|scope| {
-        for _ in 0..jobs.clamp(1, 64) {
+        for _ in 0..how.jobs.clamp(1, 64) {
             let (next, done) = (&next, done.clone());
             scope.spawn(move || {
                 while let Some((index, variant)) = take(plan, next) {
-                    if done.send((index, repeated(variant, repeat))).is_err() {
+                    if done
+                        .send((index, repeated(variant, repeat, all_tests)))
+                        .is_err()
+                    {
                         break;
                     }
                 }
@@ -55,10 +63,11 @@ fn take<'a>(plan: &'a Plan, next: &AtomicUsize) -> Option<(usize, &'a Variant)> 
     Some((index, plan.variants.get(index)?))
 }
 
-fn repeated(variant: &Variant, repeat: u32) -> Result<Runs, Trouble> {
+fn repeated(variant: &Variant, repeat: u32, all_tests: bool) -> Result<Runs, Trouble> {
     let mut runs = Runs::default();
     for _ in 0..repeat {
-        let records = records_of(variant)?;
+        let records = records_of(variant, all_tests)?;
+        runs.signature = signature(&records);
         let counted = records
             .iter()
             .filter(|record| variant.demand.only().is_none_or(|test| test == record.test));
@@ -79,14 +88,14 @@ fn repeated(variant: &Variant, repeat: u32) -> Result<Runs, Trouble> {
     Ok(runs)
 }
 
-/// Of a mistake only the test that must reject it is run.
-fn records_of(variant: &Variant) -> Result<Vec<Record>, Trouble> {
+/// Of a mistake only the test that must reject it is run, unless all are asked for.
+fn records_of(variant: &Variant, all_tests: bool) -> Result<Vec<Record>, Trouble> {
     match (&variant.uncompiled, &variant.program) {
         (None, Some(program)) => run::run(&Run {
             program,
             folder: &variant.folder,
             expected: &variant.tests,
-            only: variant.demand.only(),
+            only: variant.demand.only().filter(|_| !all_tests),
             environment: &[],
         }),
         (uncompiled, _) => {
@@ -96,27 +105,5 @@ fn records_of(variant: &Variant) -> Result<Vec<Record>, Trouble> {
             let record = |test: &String| run::record(test, Outcome::CompileError, cause.clone());
             Ok(variant.tests.iter().map(record).collect())
         }
-    }
-}
-
-/// Random inputs and process numbers differ from run to run: alike they can
-/// be counted.
-fn without_numbers(text: &str) -> String {
-    let mut alike = String::with_capacity(text.len());
-    for c in text.chars() {
-        match c.is_ascii_digit() {
-            true if alike.ends_with('#') => {}
-            true => alike.push('#'),
-            false => alike.push(c),
-        }
-    }
-    alike
-}
-
-#[cfg(test)]
-mod tests {
-    #[test]
-    fn causes_that_differ_in_numbers_are_alike() {
-        assert_eq!(super::without_numbers("pid 123 of 4"), "pid # of #");
     }
 }

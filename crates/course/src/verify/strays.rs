@@ -47,7 +47,10 @@ fn strays_in(
 pub(crate) fn unknown_folders(course: &Course) -> Vec<Complaint> {
     let mut found = Vec::new();
     for (house, loose) in [
-        ("exercises", ["course.toml", "originals.json"].as_slice()),
+        (
+            "exercises",
+            ["course.toml", "mistakes.json", "originals.json"].as_slice(),
+        ),
         ("solutions", ["README.md"].as_slice()),
     ] {
         for topic in entries(&course.root.join(house)) {

@@ -1,0 +1,135 @@
+//! What every test says of every known mistake: `exercises/mistakes.json`.
+//!
+//! A patch's header names the one test that must reject it. Several mistakes
+//! may be rejected by the same test in the same way; what the *other* tests
+//! say tells them apart. `cargo course verify --bless` writes the file.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use proctor::{Outcome, Record};
+use serde::{Deserialize, Serialize};
+
+use crate::catalogue::Course;
+use crate::files;
+use crate::trouble::Trouble;
+
+/// By test: what it says, in one line.
+pub type Signature = BTreeMap<String, String>;
+
+/// By exercise, by mistake.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Signatures(pub BTreeMap<String, BTreeMap<String, Signature>>);
+
+impl Signatures {
+    /// Where they are kept.
+    pub fn path(course: &Course) -> PathBuf {
+        course.root.join("exercises/mistakes.json")
+    }
+
+    /// Reads them; none where there is no such file, or no sense in it: they
+    /// only choose between explanations.
+    pub fn read(course: &Course) -> Signatures {
+        files::text(&Signatures::path(course))
+            .ok()
+            .and_then(|text| serde_json::from_str(&text).ok())
+            .unwrap_or_default()
+    }
+
+    /// Writes them, whole or not at all.
+    ///
+    /// # Errors
+    /// Those of writing a file.
+    pub fn write(&self, course: &Course) -> Result<(), Trouble> {
+        let mut text = serde_json::to_string_pretty(self).unwrap_or_default();
+        text.push('\n');
+        files::write(&Signatures::path(course), &text)
+    }
+
+    /// How much these records are like those of a mistake: higher is more.
+    pub fn likeness(&self, exercise: &str, mistake: &str, records: &[Record]) -> i32 {
+        let signature = self.0.get(exercise).and_then(|known| known.get(mistake));
+        let Some(signature) = signature else { return 0 };
+        records
+            .iter()
+            .map(|record| {
+                signature
+                    .get(&record.test)
+                    .map_or(0, |known| alike(known, &line_of(record)))
+            })
+            .sum()
+    }
+}
+
+/// What all tests say of one source.
+pub fn signature(records: &[Record]) -> Signature {
+    records
+        .iter()
+        .map(|record| (record.test.clone(), line_of(record)))
+        .collect()
+}
+
+fn line_of(record: &Record) -> String {
+    let cause = record.cause.lines().next().unwrap_or_default();
+    format!("{}: {cause}", record.outcome)
+}
+
+/// A test that passes here and fails there weighs most.
+fn alike(one: &str, other: &str) -> i32 {
+    let outcome = |line: &str| line.split(':').next().unwrap_or_default().to_owned();
+    let passes = |line: &str| outcome(line) == Outcome::Pass.name();
+    if one == other {
+        4
+    } else if without_numbers(one) == without_numbers(other) {
+        3
+    } else if outcome(one) == outcome(other) {
+        1
+    } else if passes(one) != passes(other) {
+        -4
+    } else {
+        0
+    }
+}
+
+/// A text in which every number is `#`: random inputs and process numbers
+/// differ from run to run.
+pub fn without_numbers(text: &str) -> String {
+    let mut alike = String::with_capacity(text.len());
+    for c in text.chars() {
+        match c.is_ascii_digit() {
+            true if alike.ends_with('#') => {}
+            true => alike.push('#'),
+            false => alike.push(c),
+        }
+    }
+    alike
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::run::record;
+
+    #[test]
+    fn causes_that_differ_in_numbers_are_alike() {
+        assert_eq!(without_numbers("pid 123 of 4"), "pid # of #");
+    }
+
+    #[test]
+    fn the_other_tests_tell_mistakes_apart() {
+        let said = |other: Outcome| {
+            [
+                record("named", Outcome::Deadlock, "all wait".into()),
+                record("other", other, String::new()),
+            ]
+        };
+        let known = BTreeMap::from([
+            ("alone".to_owned(), signature(&said(Outcome::Pass))),
+            ("both".to_owned(), signature(&said(Outcome::Deadlock))),
+        ]);
+        let signatures = Signatures(BTreeMap::from([("lock".to_owned(), known)]));
+        let likeness = |name| signatures.likeness("lock", name, &said(Outcome::Deadlock));
+        assert!(likeness("both") > likeness("alone"));
+    }
+}
