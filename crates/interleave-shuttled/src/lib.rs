@@ -1,1 +1,21 @@
-//! Being written.
+//! The `std` of a *shuttled* world: every scheduling decision is a choice that shuttle makes.
+//!
+//! A world crate compiles the learner's file against this crate under the name `std`:
+//!
+//! ```toml
+//! [lib]
+//! path = "../../src/lib.rs"
+//!
+//! [dependencies]
+//! std = { package = "interleave-shuttled", path = "…" }
+//! core = { package = "interleave-shuttled-core", path = "…" }
+//! ```
+//!
+//! Everything that is not modelled is the real std's: the glob below brings it in, and the names
+//! after it take precedence.
+
+pub use ::std::*;
+pub use interleave_model::{Tracked, futex, hint, sync, thread, thread_local, time};
+
+#[doc(hidden)]
+pub mod explorer;

@@ -1,0 +1,174 @@
+//! Runs a scenario under everything that the memory model allows.
+//!
+//! loom decides; the kernel of `interleave-model` tells it what the threads do. A model ends early,
+//! when a failure has been noted, by a panic of ours through loom's own frames; the threads' stacks,
+//! on which the code under test runs, are separate and are given up without unwinding.
+
+mod engine;
+mod stacks;
+
+use engine::Loom;
+use interleave_model::kernel::{self, Run, failure::Failure, panics};
+use std::cell::RefCell;
+use std::panic::{self, AssertUnwindSafe};
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+/// How long to look.
+#[derive(Clone, Debug)]
+pub struct Budget {
+    /// How many executions at most.
+    pub executions: u64,
+    /// How many steps one execution may take.
+    pub steps: u64,
+    /// How often a thread may be interrupted in one execution; `None` for no bound.
+    pub interruptions: Option<usize>,
+    /// When to stop in any case: a safety net that no verdict should need.
+    pub time: Duration,
+}
+
+/// What was found.
+pub struct Found {
+    /// The exploration, with the log of its last execution.
+    pub run: Rc<Run>,
+    /// How many executions there were.
+    pub executions: u64,
+    /// Whether these were all there are (within the bound on interruptions).
+    pub complete: bool,
+    /// The most steps that the code under test took in one execution.
+    pub points: u64,
+    /// The first failure.
+    pub failure: Option<Failure>,
+    /// Why there is no verdict.
+    pub not_judged: Option<String>,
+}
+
+/// Why an execution ends a model early.
+pub(crate) struct Stop;
+
+#[derive(Default)]
+struct Tally {
+    executions: u64,
+    points: u64,
+    failure: Option<Failure>,
+}
+
+/// Explores the memory orderings of `scenario`, whose source file is `file`.
+pub fn explore(
+    scenario: Arc<dyn Fn() + Send + Sync>,
+    file: &'static str,
+    may_outlive: bool,
+    budget: &Budget,
+) -> Found {
+    panics::install_hook(|| loom::model::Builder::new().check(|| {}));
+    let run = Run::new(Box::new(Loom::new(budget.steps)), file, may_outlive);
+    let tally = Rc::new(RefCell::new(Tally::default()));
+    let started = Instant::now();
+    let mut builder = loom::model::Builder::new();
+    builder.max_threads = loom::MAX_THREADS;
+    // A step is at most a few branches: a switch, a load, a yield.
+    builder.max_branches = usize::try_from(budget.steps).unwrap_or(usize::MAX) * 4;
+    builder.max_permutations = usize::try_from(budget.executions + 1).ok();
+    builder.max_duration = Some(budget.time);
+    builder.preemption_bound = budget.interruptions;
+    builder.checkpoint_interval = 1;
+    builder.log = false;
+    builder.location = false;
+    let ended = kernel::with_run(&run, || {
+        TALLY.with(|slot| *slot.borrow_mut() = Some(Rc::clone(&tally)));
+        let ended = panic::catch_unwind(AssertUnwindSafe(|| {
+            builder.check(move || execute(&scenario));
+        }));
+        TALLY.with(|slot| *slot.borrow_mut() = None);
+        ended
+    });
+    run.current.set(kernel::NOBODY);
+    if ended.is_ok() {
+        TALLY.with(|slot| *slot.borrow_mut() = Some(Rc::clone(&tally)));
+        count(&run);
+        TALLY.with(|slot| *slot.borrow_mut() = None);
+    }
+    let in_time = started.elapsed() < budget.time;
+    conclude(run, &tally.borrow(), budget, &ended, in_time)
+}
+
+thread_local! {
+    static TALLY: RefCell<Option<Rc<RefCell<Tally>>>> = const { RefCell::new(None) };
+}
+
+/// One execution, on loom's first thread.
+fn execute(scenario: &Arc<dyn Fn() + Send + Sync>) {
+    let Some(run) = kernel::run() else { return };
+    if run.execution.get() > 0 {
+        count(&run);
+    }
+    run.begin();
+    let main = Arc::clone(scenario);
+    let in_thread = Rc::clone(&run);
+    stacks::run(Box::new(move || in_thread.run_scenario(&*main)));
+}
+
+/// Counts the execution that has ended.
+fn count(run: &Run) {
+    let Some(tally) = TALLY.with(|slot| slot.borrow().clone()) else {
+        return;
+    };
+    let mut tally = tally.borrow_mut();
+    tally.executions += 1;
+    tally.points = tally.points.max(run.state.borrow().points);
+    if tally.failure.is_none() {
+        tally.failure = run.end_of_execution();
+    }
+}
+
+fn conclude(
+    run: Rc<Run>,
+    tally: &Tally,
+    budget: &Budget,
+    ended: &std::thread::Result<()>,
+    in_time: bool,
+) -> Found {
+    let state = run.state.borrow();
+    let failure = state.failure.clone().or(tally.failure.clone());
+    let not_judged = if failure.is_some() {
+        None
+    } else if let Some(at) = state.too_many_threads {
+        Some(format!(
+            "{}:{} starts thread number {}; memory orderings are explored with {} threads at most, the scenario's own included",
+            at.file(),
+            at.line(),
+            state.threads.len() + 1,
+            loom::MAX_THREADS
+        ))
+    } else if state.cut {
+        Some(format!(
+            "one execution took more than {} steps; it was not followed to its end",
+            budget.steps
+        ))
+    } else if let Some(why) = &state.gave_up {
+        Some(why.clone())
+    } else if let Err(payload) = ended {
+        let message = payload
+            .downcast_ref::<String>()
+            .map(String::as_str)
+            .or_else(|| payload.downcast_ref::<&str>().copied())
+            .unwrap_or("it did not say why");
+        let line = message.lines().next().unwrap_or_default();
+        Some(format!("loom gave up: {line}"))
+    } else {
+        None
+    };
+    let executions = tally.executions + u64::from(failure.is_some() && tally.failure.is_none());
+    let complete = ended.is_ok() && executions < budget.executions && in_time;
+    let points = tally.points.max(state.points);
+    drop(state);
+    Found {
+        run,
+        executions,
+        complete,
+        points,
+        failure,
+        not_judged,
+    }
+}

@@ -1,0 +1,94 @@
+//! A modelled futex (futex(2)): sleep while a word has a value, wake who sleeps on it.
+//!
+//! The same names as in `interleave-futex`, which calls the kernel; a crate that names its futex
+//! dependency `futex` compiles against either.
+
+use crate::kernel::{
+    self,
+    engine::Change,
+    event::{Event, Returned, Step},
+    object::Kind,
+    thread::Wait,
+};
+use crate::sync::atomic::AtomicU32;
+use crate::time::deadline;
+use std::panic::Location;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+/// Sleeps until a wake-up on `word`, unless its value is not `expected`: then it returns at once.
+/// As with the kernel's, the comparison and the falling asleep are one step, and whoever returns
+/// must look again.
+#[track_caller]
+pub fn wait(word: &AtomicU32, expected: u32) {
+    wait_until(word, expected, None, Location::caller());
+}
+
+/// [`wait`], for `timeout` at most; false if the time was up.
+#[track_caller]
+pub fn wait_timeout(word: &AtomicU32, expected: u32, timeout: Duration) -> bool {
+    let end = deadline(&kernel::must_run(Kind::AtomicBool), timeout);
+    wait_until(word, expected, Some(end), Location::caller())
+}
+
+fn wait_until(word: &AtomicU32, expected: u32, end: Option<u64>, at: kernel::Place) -> bool {
+    let run = kernel::must_run(Kind::AtomicBool);
+    let id = word.0.id(&run);
+    let value = run.step(Step::write(id), at, |engine| {
+        engine.rmw(id, Change::Look, Ordering::Relaxed, Ordering::Relaxed)
+    });
+    let mut event = Event::new(run.me(), "futex wait", at);
+    event.object = Some(id);
+    event.arguments[0] = Some(u64::from(expected));
+    if value != u64::from(expected) {
+        event.returned = Returned::Err(value);
+        run.log(event);
+        run.saw(id, value);
+        return true;
+    }
+    event.returned = Returned::Word("sleeps");
+    run.log(event);
+    let woken = run.block_maybe_until(end, Wait::Futex(id), Step::write(id), at);
+    event.returned = Returned::Word(if woken { "woken" } else { "timed out" });
+    run.log(event);
+    woken
+}
+
+/// Wakes one thread that sleeps on `word`; whether there was one.
+#[track_caller]
+pub fn wake_one(word: &AtomicU32) -> bool {
+    wake(word, "futex wake_one", Location::caller(), |run, id| {
+        usize::from(run.wake_one(Wait::Futex(id)))
+    }) > 0
+}
+
+/// Wakes all threads that sleep on `word`; how many there were.
+#[track_caller]
+pub fn wake_all(word: &AtomicU32) -> usize {
+    wake(word, "futex wake_all", Location::caller(), |run, id| {
+        run.wake_all(Wait::Futex(id))
+    })
+}
+
+fn wake(
+    word: &AtomicU32,
+    verb: &'static str,
+    at: kernel::Place,
+    wake: impl FnOnce(&kernel::Run, u32) -> usize,
+) -> usize {
+    let run = kernel::must_run(Kind::AtomicBool);
+    let id = word.0.id(&run);
+    run.step(Step::write(id), at, |engine| {
+        engine.rmw(id, Change::Look, Ordering::Relaxed, Ordering::Relaxed)
+    });
+    let woken = wake(&run, id);
+    let mut event = Event::new(run.me(), verb, at);
+    event.object = Some(id);
+    event.returned = Returned::Word(match woken {
+        0 => "nobody sleeps",
+        1 => "wakes one",
+        _ => "wakes several",
+    });
+    run.log(event);
+    woken
+}

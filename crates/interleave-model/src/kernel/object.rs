@@ -1,0 +1,170 @@
+//! The identity of modelled objects, and how a `static` starts afresh in every execution.
+//!
+//! An object's [`Header`] remembers under which number it is known in which execution. Moving the
+//! object moves the header along, so a lock may be built on the stack and put into an `Arc`. A
+//! number from an earlier execution means that the object outlived it: a `static`. Its bytes,
+//! which a constant expression made, are then put back.
+
+use super::{Place, Run, engine::ObjectId, engine::Seed};
+use std::cell::Cell;
+use std::collections::BTreeMap;
+use std::mem::MaybeUninit;
+use std::panic::Location;
+use std::sync::{Mutex, PoisonError};
+
+/// What an object is: decides how it is called and how its values are printed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[allow(missing_docs)]
+pub enum Kind {
+    AtomicBool,
+    /// The name of the type, how many bits it has, and whether it is signed.
+    AtomicInt(&'static str, u32, bool),
+    AtomicPtr,
+    Mutex,
+    RwLock,
+    Condvar,
+    Barrier,
+    Once,
+    Channel,
+    Scope,
+    Thread,
+    Payload,
+}
+
+impl Kind {
+    /// The name of the type, as the learner writes it.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::AtomicBool => "AtomicBool",
+            Self::AtomicInt(name, ..) => name,
+            Self::AtomicPtr => "AtomicPtr",
+            Self::Mutex => "Mutex",
+            Self::RwLock => "RwLock",
+            Self::Condvar => "Condvar",
+            Self::Barrier => "Barrier",
+            Self::Once => "Once",
+            Self::Channel => "channel",
+            Self::Scope => "scope",
+            Self::Thread => "thread",
+            Self::Payload => "payload",
+        }
+    }
+
+    /// A value of this object as a reader expects it. Addresses differ from run to run, so a
+    /// pointer is only said to be null or not.
+    #[must_use]
+    pub fn show(self, value: u64) -> String {
+        match self {
+            Self::AtomicBool => (value != 0).to_string(),
+            Self::AtomicInt(_, bits, true) => {
+                let unused = 64 - bits;
+                ((value << unused).cast_signed() >> unused).to_string()
+            }
+            Self::AtomicPtr => (if value == 0 { "null" } else { "a pointer" }).to_owned(),
+            _ => value.to_string(),
+        }
+    }
+}
+
+/// An object as the kernel knows it during one execution.
+#[derive(Debug)]
+pub struct Object {
+    /// What it is.
+    pub kind: Kind,
+    /// Where it was made.
+    pub made: Place,
+    /// The thread that holds it (a mutex, a write lock).
+    pub owner: Option<usize>,
+    /// The threads that share it (read locks).
+    pub readers: Vec<usize>,
+    /// Payload accesses that have begun and not ended: thread, whether a write, where.
+    pub inside: Vec<(usize, bool, Place)>,
+    /// The last accesses to a payload: thread, whether a write, where.
+    pub accesses: Vec<(usize, bool, Place)>,
+}
+
+/// The first field of every modelled type.
+#[derive(Debug)]
+pub(crate) struct Header {
+    execution: Cell<u64>,
+    id: Cell<ObjectId>,
+    made: Place,
+}
+
+impl Header {
+    #[track_caller]
+    pub(crate) const fn new() -> Self {
+        Self {
+            execution: Cell::new(0),
+            id: Cell::new(0),
+            made: Location::caller(),
+        }
+    }
+
+    /// The number in the current execution, if the object was used in it.
+    pub(crate) fn known(&self, run: &Run) -> Option<ObjectId> {
+        (self.execution.get() == run.execution.get()).then(|| self.id.get())
+    }
+
+    /// Where the object was made.
+    pub(crate) fn made(&self) -> Place {
+        self.made
+    }
+
+    /// Makes the next use count as the first.
+    pub(crate) fn forget(&self) {
+        self.execution.set(0);
+    }
+
+    /// The number in the current execution; `seed` is asked when this is the first use.
+    pub(crate) fn id(&self, run: &Run, kind: Kind, seed: impl FnOnce() -> Seed) -> ObjectId {
+        if let Some(id) = self.known(run) {
+            return id;
+        }
+        let id = run.register(kind, self.made, seed());
+        self.execution.set(run.execution.get());
+        self.id.set(id);
+        id
+    }
+
+    /// Like [`Self::id`] for an object that keeps state in place: `whole` is the object, header
+    /// included. If it is a `static` that an earlier execution used, its initial bytes are put
+    /// back first. What the old bytes owned is leaked, as a process that ends leaks its statics.
+    pub(crate) fn id_reset<T: ?Sized>(&self, run: &Run, kind: Kind, whole: &T) -> ObjectId {
+        if let Some(id) = self.known(run) {
+            return id;
+        }
+        let bytes = std::ptr::from_ref(whole).cast::<MaybeUninit<u8>>().cast_mut();
+        let len = size_of_val(whole);
+        if in_image(bytes.addr()) {
+            let mut pristine = PRISTINE.lock().unwrap_or_else(PoisonError::into_inner);
+            if self.execution.get() == 0 {
+                // SAFETY: `whole` is valid for `len` bytes, and nobody writes while we copy: one
+                // modelled thread runs at a time, in one exploration at a time.
+                let copy = unsafe { std::slice::from_raw_parts(bytes, len) };
+                pristine.insert(bytes.addr(), copy.into());
+            } else if let Some(copy) = pristine.get(&bytes.addr()) {
+                // SAFETY: these are the bytes that a constant expression gave this very object, and
+                // such a value owns nothing, so a second copy is as good as a second evaluation.
+                // Everything behind the header is in an `UnsafeCell` or `Cell`, no guard of the
+                // earlier execution is used any more, and nobody else looks meanwhile (as above).
+                unsafe { bytes.copy_from_nonoverlapping(copy.as_ptr(), len) };
+            }
+        }
+        self.id(run, kind, || Seed::Plain)
+    }
+}
+
+/// The initial bytes of the statics that were used, by address.
+static PRISTINE: Mutex<BTreeMap<usize, Box<[MaybeUninit<u8>]>>> = Mutex::new(BTreeMap::new());
+
+/// Whether an address lies in the program's own image, where statics are.
+fn in_image(address: usize) -> bool {
+    unsafe extern "C" {
+        // Symbols that the linker defines for every ELF program (ld(1), "PROVIDE").
+        static __executable_start: u8;
+        static _end: u8;
+    }
+    (&raw const __executable_start).addr() <= address && address < (&raw const _end).addr()
+}

@@ -1,0 +1,129 @@
+//! Telling a spin from progress.
+//!
+//! A thread that looks at the same places again and sees the same values is *idle*. After
+//! [`PATIENCE`] idle looks it *spins*: an engine lets the others go first. It stops spinning when
+//! somebody changes a place that it looks at. If all threads together look [`spin_limit`] times and
+//! nothing changes, no one ever will: the spin never ends.
+//!
+//! [`spin_limit`]: super::engine::Engine::spin_limit
+
+use super::{
+    Place, Run,
+    engine::ObjectId,
+    event::Step,
+    failure::{FailureKind, short_place},
+    thread::{Status, letter},
+};
+use std::fmt::Write as _;
+
+/// Equal looks in a row after which others go first. A loop sees the same value twice before that.
+const PATIENCE: i32 = 1;
+
+/// Steps in a row by one thread, although others could run, after which others go first: a loop
+/// may wait for another thread and still change something every time round.
+const QUANTUM: u32 = 200;
+
+/// The object under which reads of the clock are counted as looks.
+pub(crate) const CLOCK: ObjectId = ObjectId::MAX;
+
+impl Run {
+    /// Counts a step; true if the thread should let others go first.
+    pub(super) fn before_step(&self, me: usize, step: Step, at: Place) -> bool {
+        let mut state = self.state.borrow_mut();
+        if state.stopping {
+            drop(state);
+            self.engine.stop();
+        }
+        state.steps += 1;
+        if at.file() != state.scenario {
+            state.points += 1;
+        }
+        if state.steps > self.engine.step_limit() {
+            state.cut = true;
+            state.stopping = true;
+            drop(state);
+            self.engine.cut();
+        }
+        state.streak = match state.streak {
+            (thread, count) if thread == me => (me, count + 1),
+            _ => (me, 1),
+        };
+        let tired = state.streak.1 > QUANTUM;
+        if tired {
+            state.streak.1 = 0;
+        }
+        let thread = &mut state.threads[me];
+        thread.next = Some(step);
+        thread.at = at;
+        thread.spinning = tired || thread.idle >= PATIENCE;
+        thread.spinning
+    }
+
+    /// The current thread saw `value` in `object` and changed nothing.
+    pub(crate) fn saw(&self, object: ObjectId, value: u64) {
+        let me = self.me();
+        let mut state = self.state.borrow_mut();
+        let thread = &mut state.threads[me];
+        match thread.seen.iter_mut().find(|(seen, _)| *seen == object) {
+            Some((_, known)) if *known == value => thread.idle += 1,
+            Some((_, known)) => {
+                *known = value;
+                thread.idle = 0;
+                state.fruitless = 0;
+                return;
+            }
+            None => {
+                thread.seen.push((object, value));
+                return;
+            }
+        }
+        state.fruitless += 1;
+        if state.fruitless <= self.engine.spin_limit() {
+            return;
+        }
+        let mut message = String::from("livelock: threads look again and again, and nothing will ever change");
+        for (number, thread) in state.threads.iter().enumerate() {
+            if thread.status == Status::Ready {
+                let _ = write!(
+                    message,
+                    "\n  thread {} spins at {}",
+                    letter(number),
+                    short_place(thread.at)
+                );
+            }
+        }
+        message.push_str(&state.who_waits());
+        let at = state.threads[me].at;
+        drop(state);
+        self.fail(FailureKind::Spin, message, Some(at.into()));
+    }
+
+    /// The current thread changed `object`: its own loop got somewhere, and whoever looks at the
+    /// object will see something new.
+    pub(crate) fn changed(&self, object: ObjectId) {
+        let me = self.me();
+        let mut state = self.state.borrow_mut();
+        state.fruitless = 0;
+        state.clock_reads = 0;
+        for (number, thread) in state.threads.iter_mut().enumerate() {
+            if number == me {
+                thread.idle = thread.idle.min(0);
+                thread.seen.clear();
+            } else if thread
+                .seen
+                .iter()
+                .any(|(seen, _)| *seen == object || *seen == CLOCK)
+            {
+                thread.idle = thread.idle.min(0);
+                thread.spinning = false;
+            }
+        }
+    }
+}
+
+impl Run {
+    /// The current thread looked at the clock: it may be waiting for a time.
+    pub(crate) fn saw_clock(&self) {
+        self.saw(CLOCK, 0);
+    }
+}

@@ -1,0 +1,117 @@
+//! Modelled threads: whether they can run, and what they wait for.
+
+use super::{Place, engine::ObjectId, event::Step, failure::At};
+use std::any::Any;
+
+/// What a blocked thread waits for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[allow(missing_docs)]
+pub enum Wait {
+    Lock(ObjectId),
+    Condvar(ObjectId),
+    Join(usize),
+    Scope,
+    Park,
+    Receive(ObjectId),
+    Send(ObjectId),
+    Barrier(ObjectId),
+    Once(ObjectId),
+    Futex(ObjectId),
+    Sleep,
+}
+
+/// Whether a thread can run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Status {
+    /// It can.
+    Ready,
+    /// Only when another thread wakes it.
+    Blocked(Wait),
+    /// When another thread wakes it, or at this time of the virtual clock, in nanoseconds: running
+    /// it is the choice that its time is up.
+    Timed(Wait, u64),
+    /// It has ended.
+    Finished,
+}
+
+/// A panic that the hook saw.
+#[derive(Clone, Debug)]
+pub struct PanicNote {
+    /// The message.
+    pub message: String,
+    /// Where it was raised.
+    pub at: Option<At>,
+}
+
+/// A modelled thread.
+pub struct Thread {
+    /// The object that stands for it.
+    pub object: ObjectId,
+    /// Its name, if it was given one.
+    pub name: Option<String>,
+    /// Whether it can run.
+    pub status: Status,
+    /// When it began to wait: waiters are woken first come, first served.
+    pub since: u64,
+    /// What it will do when it is scheduled next; `None` before its first step.
+    pub next: Option<Step>,
+    /// Where it is, or waits.
+    pub at: Place,
+    /// How often in a row it saw only what it had seen before.
+    pub idle: i32,
+    /// What it saw since it last changed something: the objects that would wake a spinner.
+    pub seen: Vec<(ObjectId, u64)>,
+    /// It spins: let others go first.
+    pub spinning: bool,
+    /// The token of `park` and `unpark`.
+    pub token: bool,
+    /// The last panic raised in it.
+    pub panic: Option<PanicNote>,
+    /// It ended by a panic that no `join` has seen.
+    pub unobserved_panic: bool,
+    /// A panic was raised in it that may still be unwinding.
+    pub unwinding: bool,
+    /// Its thread-local values by the address of their key; `None` once destroyed.
+    pub locals: Vec<(usize, Option<Box<dyn Any>>)>,
+}
+
+impl Thread {
+    /// A thread that has not begun.
+    #[must_use]
+    pub fn new(object: ObjectId, name: Option<String>, at: Place) -> Self {
+        Self {
+            object,
+            name,
+            status: Status::Ready,
+            since: 0,
+            next: None,
+            at,
+            idle: 0,
+            seen: Vec::new(),
+            spinning: false,
+            token: false,
+            panic: None,
+            unobserved_panic: false,
+            unwinding: false,
+            locals: Vec::new(),
+        }
+    }
+
+    /// What it waits for, with or without a deadline.
+    #[must_use]
+    pub fn wait(&self) -> Option<Wait> {
+        match self.status {
+            Status::Blocked(wait) | Status::Timed(wait, _) => Some(wait),
+            Status::Ready | Status::Finished => None,
+        }
+    }
+}
+
+/// The letter under which a thread is shown: `a` is the one that runs the scenario.
+#[must_use]
+pub fn letter(thread: usize) -> String {
+    match u8::try_from(thread) {
+        Ok(small) if small < 26 => char::from(b'a' + small).to_string(),
+        _ => format!("t{thread}"),
+    }
+}

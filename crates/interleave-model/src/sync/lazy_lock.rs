@@ -1,0 +1,78 @@
+//! `LazyLock`: a value that its first user makes.
+
+use super::once_lock::OnceLock;
+use std::cell::Cell;
+use std::fmt;
+use std::mem::ManuallyDrop;
+use std::ops::Deref;
+use std::panic::{Location, RefUnwindSafe, UnwindSafe};
+
+/// A value made on first use, as [`std::sync::LazyLock`].
+pub struct LazyLock<T, F = fn() -> T> {
+    cell: OnceLock<T>,
+    init: ManuallyDrop<F>,
+    init_is_gone: Cell<bool>,
+}
+
+// SAFETY: `init` is taken by the one thread that initialises, as in std's LazyLock.
+unsafe impl<T: Sync + Send, F: Send> Sync for LazyLock<T, F> {}
+impl<T: RefUnwindSafe + UnwindSafe, F: UnwindSafe> RefUnwindSafe for LazyLock<T, F> {}
+impl<T: UnwindSafe, F: UnwindSafe> UnwindSafe for LazyLock<T, F> {}
+
+impl<T, F: FnOnce() -> T> LazyLock<T, F> {
+    /// A value that `f` will make.
+    #[track_caller]
+    pub const fn new(f: F) -> Self {
+        Self {
+            cell: OnceLock::new(),
+            init: ManuallyDrop::new(f),
+            init_is_gone: Cell::new(false),
+        }
+    }
+
+    /// Makes the value, if need be, and returns it.
+    ///
+    /// # Panics
+    /// If an earlier attempt panicked.
+    #[track_caller]
+    pub fn force(this: &Self) -> &T {
+        this.cell.get_or_make(Location::caller(), || {
+            this.init_is_gone.set(true);
+            // SAFETY: the cell lets one thread in here once in an execution. A static is let in again
+            // in the next execution; its initialiser is a constant that owns nothing, so reading it
+            // again is as good as evaluating the constant again.
+            let f = unsafe { std::ptr::read(&raw const this.init) };
+            ManuallyDrop::into_inner(f)()
+        })
+    }
+}
+
+impl<T, F> Drop for LazyLock<T, F> {
+    fn drop(&mut self) {
+        if !self.init_is_gone.get() {
+            // SAFETY: it was never taken, and nobody can use it after this.
+            unsafe { ManuallyDrop::drop(&mut self.init) };
+        }
+    }
+}
+
+impl<T, F: FnOnce() -> T> Deref for LazyLock<T, F> {
+    type Target = T;
+    #[track_caller]
+    fn deref(&self) -> &T {
+        Self::force(self)
+    }
+}
+
+impl<T: Default> Default for LazyLock<T> {
+    #[track_caller]
+    fn default() -> Self {
+        Self::new(T::default)
+    }
+}
+
+impl<T: fmt::Debug, F> fmt::Debug for LazyLock<T, F> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.cell.fmt(f)
+    }
+}

@@ -1,0 +1,60 @@
+//! `thread::Builder`.
+
+use super::{JoinHandle, Scope, ScopedJoinHandle, spawn};
+use std::io;
+use std::panic::Location;
+
+/// A thread to be, as [`std::thread::Builder`]. The stack size is ignored.
+#[derive(Debug, Default)]
+#[must_use = "must eventually spawn the thread"]
+pub struct Builder {
+    pub(super) name: Option<String>,
+}
+
+impl Builder {
+    /// A thread without a name.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Names the thread.
+    pub fn name(mut self, name: String) -> Self {
+        self.name = Some(name);
+        self
+    }
+
+    /// Ignored: a modelled thread's stack has the size that its explorer gives it.
+    pub fn stack_size(self, _size: usize) -> Self {
+        self
+    }
+
+    /// Starts the thread.
+    ///
+    /// # Errors
+    /// Never; std's may.
+    #[track_caller]
+    pub fn spawn<F, T>(self, f: F) -> io::Result<JoinHandle<T>>
+    where
+        F: FnOnce() -> T + Send + 'static,
+        T: Send + 'static,
+    {
+        Ok(spawn::start(f, self.name, Location::caller()))
+    }
+
+    /// Starts the thread in a scope.
+    ///
+    /// # Errors
+    /// Never; std's may.
+    #[track_caller]
+    pub fn spawn_scoped<'scope, 'env, F, T>(
+        self,
+        scope: &'scope Scope<'scope, 'env>,
+        f: F,
+    ) -> io::Result<ScopedJoinHandle<'scope, T>>
+    where
+        F: FnOnce() -> T + Send + 'scope,
+        T: Send + 'scope,
+    {
+        Ok(scope.start(f, self.name, Location::caller()))
+    }
+}

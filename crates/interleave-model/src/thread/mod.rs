@@ -1,0 +1,32 @@
+//! `std::thread`, modelled.
+
+mod builder;
+mod local;
+mod park;
+mod scope;
+mod spawn;
+
+pub use builder::Builder;
+pub use local::{AccessError, LocalKey};
+pub use park::{Thread, ThreadId, current, park, park_timeout, sleep, yield_now};
+pub(crate) use local::destroy_all as destroy_locals;
+pub use scope::{Scope, ScopedJoinHandle, scope};
+pub use spawn::{JoinHandle, spawn};
+pub use std::thread::Result;
+
+use crate::kernel;
+use std::num::NonZero;
+
+/// Whether the current thread is unwinding from a panic.
+#[must_use]
+pub fn panicking() -> bool {
+    kernel::run().map_or_else(std::thread::panicking, |run| run.panicking())
+}
+
+/// The same answer on every machine: two.
+///
+/// # Errors
+/// Never.
+pub fn available_parallelism() -> std::io::Result<NonZero<usize>> {
+    Ok(NonZero::<usize>::MIN.saturating_add(1))
+}

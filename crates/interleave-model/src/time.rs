@@ -1,0 +1,128 @@
+//! `std::time` with a virtual clock.
+//!
+//! Time passes when a wait is chosen to time out, when a thread sleeps, and a little at each look
+//! at the clock; the longer a thread does nothing but look, the faster, so that a loop up to a
+//! deadline ends. The clock starts afresh in every execution.
+
+use crate::kernel::{self, event::Step, object::Kind};
+pub use std::time::{Duration, SystemTime, SystemTimeError, TryFromFloatSecsError, UNIX_EPOCH};
+use std::ops::{Add, AddAssign, Sub, SubAssign};
+
+/// A point of the virtual clock, as [`std::time::Instant`].
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub struct Instant(Duration);
+
+impl Instant {
+    /// The time now.
+    ///
+    /// # Panics
+    /// Outside an exploration.
+    #[track_caller]
+    #[must_use]
+    pub fn now() -> Self {
+        let run = kernel::must_run(Kind::Thread);
+        Self(Duration::from_nanos(run.read_clock(std::panic::Location::caller())))
+    }
+
+    /// The time since `earlier`, or zero if that is later.
+    #[must_use]
+    pub fn duration_since(&self, earlier: Self) -> Duration {
+        self.0.saturating_sub(earlier.0)
+    }
+
+    /// The time since `earlier`, or `None` if that is later.
+    #[must_use]
+    pub fn checked_duration_since(&self, earlier: Self) -> Option<Duration> {
+        self.0.checked_sub(earlier.0)
+    }
+
+    /// The time since `earlier`, or zero if that is later.
+    #[must_use]
+    pub fn saturating_duration_since(&self, earlier: Self) -> Duration {
+        self.duration_since(earlier)
+    }
+
+    /// The time since this instant.
+    #[track_caller]
+    #[must_use]
+    pub fn elapsed(&self) -> Duration {
+        Self::now().duration_since(*self)
+    }
+
+    /// This instant plus `duration`, if that can be told.
+    #[must_use]
+    pub fn checked_add(&self, duration: Duration) -> Option<Self> {
+        self.0.checked_add(duration).map(Self)
+    }
+
+    /// This instant minus `duration`, if that can be told.
+    #[must_use]
+    pub fn checked_sub(&self, duration: Duration) -> Option<Self> {
+        self.0.checked_sub(duration).map(Self)
+    }
+}
+
+impl Add<Duration> for Instant {
+    type Output = Self;
+    #[track_caller]
+    fn add(self, duration: Duration) -> Self {
+        Self(self.0 + duration)
+    }
+}
+
+impl AddAssign<Duration> for Instant {
+    #[track_caller]
+    fn add_assign(&mut self, duration: Duration) {
+        self.0 += duration;
+    }
+}
+
+impl Sub<Duration> for Instant {
+    type Output = Self;
+    #[track_caller]
+    fn sub(self, duration: Duration) -> Self {
+        Self(self.0 - duration)
+    }
+}
+
+impl SubAssign<Duration> for Instant {
+    #[track_caller]
+    fn sub_assign(&mut self, duration: Duration) {
+        self.0 -= duration;
+    }
+}
+
+impl Sub for Instant {
+    type Output = Duration;
+    fn sub(self, earlier: Self) -> Duration {
+        self.duration_since(earlier)
+    }
+}
+
+/// The virtual time a wait of `timeout` from now ends, in nanoseconds.
+pub(crate) fn deadline(run: &kernel::Run, timeout: Duration) -> u64 {
+    let timeout = u64::try_from(timeout.as_nanos()).unwrap_or(u64::MAX);
+    run.state.borrow().clock.saturating_add(timeout)
+}
+
+impl kernel::Run {
+    /// The virtual clock, in nanoseconds; looking at it takes a microsecond, and twice as much each
+    /// time while nothing else happens.
+    fn read_clock(&self, at: kernel::Place) -> u64 {
+        let idle = self.state.borrow().threads[self.me()].idle;
+        if idle > 0 {
+            self.step(Step::LOCAL, at, |engine| {
+                engine.point(None, std::sync::atomic::Ordering::Relaxed);
+            });
+        }
+        let now = {
+            let mut state = self.state.borrow_mut();
+            let pace = 1_000_u64 << state.clock_reads.min(40);
+            state.clock_reads += 1;
+            state.clock = state.clock.saturating_add(pace);
+            state.clock
+        };
+        self.saw_clock();
+        now
+    }
+}

@@ -1,0 +1,105 @@
+//! Runs a scenario under one schedule after another.
+//!
+//! ```text
+//!   Runner (shuttle) ── asks ──▶ Scheduler ── looks at ──▶ kernel: who can run, what comes next
+//!        │                          └─ asks ──▶ Strategy: fair, bounded, exhaustive, random, replay
+//!        └─ resumes a thread's coroutine
+//! ```
+
+mod engine;
+mod exhaustive;
+mod random;
+mod scheduler;
+
+use engine::Shuttle;
+use interleave_model::kernel::{self, Run, failure::Failure, panics};
+use scheduler::{Campaign, Scheduler};
+use shuttle_engine::{Config, FailurePersistence, MaxSteps, Runner};
+use std::cell::RefCell;
+use std::panic::{self, AssertUnwindSafe};
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// How long to look.
+#[derive(Clone, Debug)]
+pub struct Budget {
+    /// How many schedules at most.
+    pub schedules: u64,
+    /// How many steps one schedule may take.
+    pub steps: u64,
+    /// When to stop in any case: a safety net that no verdict should need.
+    pub time: Duration,
+}
+
+/// What was found.
+pub struct Found {
+    /// The exploration, with the log of its last execution.
+    pub run: Rc<Run>,
+    /// How many different schedules were run.
+    pub schedules: u64,
+    /// Whether these were all there are.
+    pub complete: bool,
+    /// The most steps that the code under test took in one schedule.
+    pub points: u64,
+    /// The first failure, and the threads in the order in which they were scheduled.
+    pub failure: Option<(Failure, Vec<u8>)>,
+    /// Why there is no verdict.
+    pub not_judged: Option<String>,
+}
+
+/// Threads are called by letters.
+const MAX_THREADS: usize = 26;
+
+/// Room for each thread's stack, in bytes; only what is used is backed by memory.
+const STACK: usize = 0x4_0000;
+
+/// Explores the schedules of `scenario`, whose source file is `file`; with `replay`, just that one.
+pub fn explore(
+    scenario: Arc<dyn Fn() + Send + Sync>,
+    file: &'static str,
+    may_outlive: bool,
+    budget: &Budget,
+    replay: Option<Vec<u8>>,
+) -> Found {
+    panics::install_hook(|| {
+        Runner::new(scheduler::Once::new(), config()).run(|| {});
+    });
+    let limit = Rc::new(std::cell::Cell::new(budget.steps));
+    let run = Run::new(Box::new(Shuttle::new(Rc::clone(&limit))), file, may_outlive);
+    let campaign = Rc::new(RefCell::new(Campaign::new(budget, replay, limit)));
+    let scheduler = Scheduler::new(Rc::clone(&run), Rc::clone(&campaign));
+    let ended = kernel::with_run(&run, || {
+        panic::catch_unwind(AssertUnwindSafe(|| {
+            Runner::new(scheduler, config()).run(move || {
+                if let Some(run) = kernel::run() {
+                    run.run_scenario(&*scenario);
+                }
+            });
+        }))
+    });
+    run.current.set(kernel::NOBODY);
+    let campaign = campaign.borrow();
+    let mut found = campaign.found(Rc::clone(&run));
+    if ended.is_err() && found.failure.is_none() {
+        found.failure = run
+            .state
+            .borrow()
+            .failure
+            .clone()
+            .map(|failure| (failure, campaign.schedule()));
+        if found.failure.is_none() && found.not_judged.is_none() {
+            found.not_judged = Some("the explorer itself failed; this is a bug of the course".into());
+        }
+    }
+    found
+}
+
+fn config() -> Config {
+    let mut config = Config::new();
+    config.stack_size = STACK;
+    config.failure_persistence = FailurePersistence::None;
+    config.max_steps = MaxSteps::None;
+    config.silence_warnings = true;
+    config
+}

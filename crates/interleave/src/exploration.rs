@@ -1,0 +1,158 @@
+//! What an exploration found, as plain data: it crosses from the subject to the judge.
+
+use crate::timeline::Timeline;
+use interleave_model::kernel::failure as model;
+use serde::{Deserialize, Serialize};
+use std::fmt;
+
+/// Which of the explored worlds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum World {
+    /// Every schedule, with sequentially consistent memory: shuttle.
+    Schedules,
+    /// Everything that the memory model allows: loom.
+    Orderings,
+}
+
+/// The kind of a failure.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum FailureKind {
+    /// The code under test panicked.
+    Panic,
+    /// An assertion of the scenario did not hold.
+    Assertion,
+    /// No thread can ever run again.
+    Deadlock,
+    /// Threads run for ever without getting anywhere.
+    Spin,
+    /// Two threads were inside the payload at once, or nothing orders their accesses.
+    Race,
+    /// The scenario has ended, but a thread that it started waits for ever.
+    Leak,
+}
+
+/// A place in a source file.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Place {
+    /// The file as the compiler was given it.
+    pub file: String,
+    /// The line, from 1.
+    pub line: u32,
+}
+
+impl fmt::Display for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&model::short(&self.file, self.line))
+    }
+}
+
+/// What went wrong, and how to see it again.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Failure {
+    /// Which kind.
+    pub kind: FailureKind,
+    /// The cause: one sentence, perhaps followed by lines about each thread.
+    pub message: String,
+    /// Where.
+    pub at: Option<Place>,
+    /// The schedule, for [`crate::REPLAY`]; empty in the orderings world, which has none.
+    pub schedule: String,
+    /// What the threads did until then.
+    pub timeline: Timeline,
+}
+
+/// What an exploration found.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Exploration {
+    /// Which world was explored.
+    pub world: World,
+    /// How many schedules (executions, in the orderings world) were run.
+    pub schedules: u64,
+    /// Whether these were all that are different.
+    pub complete: bool,
+    /// The most scheduling points that the code under test reached in one run.
+    pub scheduling_points: u64,
+    /// The first failure.
+    pub failure: Option<Failure>,
+    /// Why there is no verdict, if there is none.
+    pub not_judged: Option<String>,
+    /// What a replay did, whether it failed or not.
+    pub replayed: Option<Timeline>,
+    /// How long it took.
+    pub millis: u64,
+}
+
+impl Exploration {
+    /// What was covered, in words: `all 20 schedules` or `2,000 schedules, budget reached`.
+    #[must_use]
+    pub fn coverage(&self) -> String {
+        let noun = match self.world {
+            World::Schedules => "schedule",
+            World::Orderings => "execution",
+        };
+        let plural = if self.schedules == 1 { "" } else { "s" };
+        let count = with_commas(self.schedules);
+        let what = match self.world {
+            World::Schedules => "",
+            World::Orderings => " under the memory model",
+        };
+        if self.complete && self.schedules == 1 {
+            format!("the only {noun}{what}")
+        } else if self.complete {
+            format!("all {count} {noun}{plural}{what}")
+        } else if self.replayed.is_some() {
+            format!("one {noun}, replayed")
+        } else if self.failure.is_some() {
+            format!("{count} {noun}{plural}{what} until the failure")
+        } else {
+            format!("{count} {noun}{plural}{what}, budget reached")
+        }
+    }
+}
+
+fn with_commas(number: u64) -> String {
+    let digits = number.to_string();
+    let mut text = String::new();
+    for (place, digit) in digits.chars().enumerate() {
+        if place > 0 && (digits.len() - place).is_multiple_of(3) {
+            text.push(',');
+        }
+        text.push(digit);
+    }
+    text
+}
+
+impl From<model::FailureKind> for FailureKind {
+    fn from(kind: model::FailureKind) -> Self {
+        match kind {
+            model::FailureKind::Panic => Self::Panic,
+            model::FailureKind::Assertion => Self::Assertion,
+            model::FailureKind::Deadlock => Self::Deadlock,
+            model::FailureKind::Spin => Self::Spin,
+            model::FailureKind::Race => Self::Race,
+            model::FailureKind::Leak => Self::Leak,
+        }
+    }
+}
+
+impl From<model::At> for Place {
+    fn from(at: model::At) -> Self {
+        Self {
+            file: at.file,
+            line: at.line,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::with_commas;
+
+    #[test]
+    fn numbers_are_grouped_by_three() {
+        assert_eq!(with_commas(7), "7");
+        assert_eq!(with_commas(100), "100");
+        assert_eq!(with_commas(2_000), "2,000");
+        assert_eq!(with_commas(12_345_678), "12,345,678");
+    }
+}

@@ -1,0 +1,246 @@
+//! Exploring: budgets, replays, and the two worlds behind one face.
+
+use crate::exploration::{Exploration, Failure, World};
+use crate::schedule;
+use crate::timeline::Timeline;
+use interleave_loomed::explorer as loomed;
+use interleave_model::kernel::{Run, failure};
+use interleave_shuttled::explorer as shuttled;
+use std::panic::Location;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+/// The environment variable that holds a schedule to replay.
+pub const REPLAY: &str = "INTERLEAVE_REPLAY";
+
+/// A static of the code under test belongs to one exploration at a time.
+static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
+
+/// How far to explore. The defaults suit a scenario of two or three threads with a few operations
+/// each.
+///
+/// ```no_run
+/// # fn scenario() {}
+/// let found = interleave::Explore::new().schedules(5_000).schedules_of(scenario);
+/// ```
+#[derive(Clone, Debug)]
+pub struct Explore {
+    schedules: u64,
+    executions: u64,
+    steps: u64,
+    time: Duration,
+    interruptions: Option<usize>,
+    file: Option<&'static str>,
+    may_outlive: bool,
+}
+
+/// Explores the schedules of `scenario`: exhaustively if the budget allows, else schedules with few
+/// interruptions first, then random ones from fixed seeds.
+#[track_caller]
+pub fn schedules(scenario: impl Fn() + Send + Sync + 'static) -> Exploration {
+    Explore::new().schedules_of(scenario)
+}
+
+/// Explores what the memory model allows `scenario` to do.
+#[track_caller]
+pub fn orderings(scenario: impl Fn() + Send + Sync + 'static) -> Exploration {
+    Explore::new().orderings_of(scenario)
+}
+
+impl Explore {
+    /// The defaults.
+    #[must_use]
+    pub fn new() -> Self {
+        Self {
+            schedules: 2_000,
+            executions: 5_000,
+            steps: 20_000,
+            time: Duration::from_secs(20),
+            interruptions: Some(2),
+            file: None,
+            may_outlive: false,
+        }
+    }
+
+    /// At most so many schedules.
+    #[must_use]
+    pub fn schedules(mut self, schedules: u64) -> Self {
+        self.schedules = schedules.max(1);
+        self
+    }
+
+    /// At most so many executions in the orderings world.
+    #[must_use]
+    pub fn executions(mut self, executions: u64) -> Self {
+        self.executions = executions.max(1);
+        self
+    }
+
+    /// At most so many steps in one run.
+    #[must_use]
+    pub fn steps(mut self, steps: u64) -> Self {
+        self.steps = steps.max(1);
+        self
+    }
+
+    /// The safety net against a scenario that is far too big: no new run is begun after this time.
+    #[must_use]
+    pub fn time(mut self, time: Duration) -> Self {
+        self.time = time;
+        self
+    }
+
+    /// How often a thread may be interrupted in one execution of the orderings world; `None` for no
+    /// bound.
+    #[must_use]
+    pub fn interruptions(mut self, interruptions: Option<usize>) -> Self {
+        self.interruptions = interruptions;
+        self
+    }
+
+    /// The file of the scenario, `file!()` there: steps in it are not steps of the code under test.
+    /// By default the file that calls for the exploration.
+    #[must_use]
+    pub fn scenario_file(mut self, file: &'static str) -> Self {
+        self.file = Some(file);
+        self
+    }
+
+    /// A thread that waits for ever after the scenario has ended is no failure.
+    #[must_use]
+    pub fn threads_may_outlive(mut self) -> Self {
+        self.may_outlive = true;
+        self
+    }
+
+    /// Explores the schedules of `scenario`, or replays the one in [`REPLAY`].
+    #[track_caller]
+    pub fn schedules_of(&self, scenario: impl Fn() + Send + Sync + 'static) -> Exploration {
+        let file = self.file.unwrap_or(Location::caller().file());
+        match std::env::var(REPLAY) {
+            Ok(text) => self.replayed(scenario, file, &text),
+            Err(_) => self.explored(Arc::new(scenario), file, None),
+        }
+    }
+
+    /// Replays one schedule of `scenario`.
+    #[track_caller]
+    pub fn replay_of(
+        &self,
+        scenario: impl Fn() + Send + Sync + 'static,
+        schedule: &str,
+    ) -> Exploration {
+        let file = self.file.unwrap_or(Location::caller().file());
+        self.replayed(scenario, file, schedule)
+    }
+
+    fn replayed(
+        &self,
+        scenario: impl Fn() + Send + Sync + 'static,
+        file: &'static str,
+        text: &str,
+    ) -> Exploration {
+        match schedule::read(text) {
+            Ok(schedule) => self.explored(Arc::new(scenario), file, Some(schedule)),
+            Err(reason) => not_judged(World::Schedules, reason),
+        }
+    }
+
+    fn explored(
+        &self,
+        scenario: Arc<dyn Fn() + Send + Sync>,
+        file: &'static str,
+        replay: Option<Vec<u8>>,
+    ) -> Exploration {
+        let _alone = ONE_AT_A_TIME.lock().unwrap_or_else(PoisonError::into_inner);
+        let started = Instant::now();
+        let budget = shuttled::Budget {
+            schedules: self.schedules,
+            steps: self.steps,
+            time: self.time,
+        };
+        let replaying = replay.is_some();
+        let found = shuttled::explore(scenario, file, self.may_outlive, &budget, replay);
+        let timeline = || Timeline::of(&found.run.state.borrow(), found.failure.is_some());
+        Exploration {
+            world: World::Schedules,
+            schedules: found.schedules,
+            complete: found.complete,
+            scheduling_points: found.points,
+            replayed: replaying.then(timeline),
+            failure: found
+                .failure
+                .as_ref()
+                .map(|(failure, schedule)| told(failure.clone(), &found.run, schedule)),
+            not_judged: found.not_judged.clone(),
+            millis: millis_since(started),
+        }
+    }
+
+    /// Explores what the memory model allows `scenario` to do.
+    #[track_caller]
+    pub fn orderings_of(&self, scenario: impl Fn() + Send + Sync + 'static) -> Exploration {
+        if std::env::var_os(REPLAY).is_some() {
+            return not_judged(
+                World::Orderings,
+                "a schedule string belongs to the schedules world".to_owned(),
+            );
+        }
+        let _alone = ONE_AT_A_TIME.lock().unwrap_or_else(PoisonError::into_inner);
+        let started = Instant::now();
+        let budget = loomed::Budget {
+            executions: self.executions,
+            steps: self.steps.min(5_000),
+            interruptions: self.interruptions,
+            time: self.time,
+        };
+        let file = self.file.unwrap_or(Location::caller().file());
+        let found = loomed::explore(Arc::new(scenario), file, self.may_outlive, &budget);
+        Exploration {
+            world: World::Orderings,
+            schedules: found.executions,
+            complete: found.complete,
+            scheduling_points: found.points,
+            replayed: None,
+            failure: found
+                .failure
+                .clone()
+                .map(|failure| told(failure, &found.run, &[])),
+            not_judged: found.not_judged,
+            millis: millis_since(started),
+        }
+    }
+}
+
+impl Default for Explore {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+fn told(failure: failure::Failure, run: &Run, schedule: &[u8]) -> Failure {
+    Failure {
+        kind: failure.kind.into(),
+        message: failure.message,
+        at: failure.at.map(Into::into),
+        schedule: schedule::write(schedule),
+        timeline: Timeline::of(&run.state.borrow(), true),
+    }
+}
+
+fn not_judged(world: World, reason: String) -> Exploration {
+    Exploration {
+        world,
+        schedules: 0,
+        complete: false,
+        scheduling_points: 0,
+        failure: None,
+        not_judged: Some(reason),
+        replayed: None,
+        millis: 0,
+    }
+}
+
+fn millis_since(started: Instant) -> u64 {
+    u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX)
+}

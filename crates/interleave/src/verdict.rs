@@ -1,0 +1,106 @@
+//! From an exploration to the test's verdict.
+
+use crate::exploration::{Exploration, Failure, FailureKind, World};
+use proctor::{Failing, Outcome};
+
+/// Fewer scheduling points than this in the code under test, and nothing has been explored.
+const LEAST_POINTS: u64 = 2;
+
+impl Exploration {
+    /// Returns if the exploration found nothing wrong, after noting in the test's record what it
+    /// covered; ends the test with a verdict otherwise. In the judge only.
+    pub fn must_hold(&self) {
+        match self.verdict() {
+            Ok(()) => proctor::covered(self.coverage()),
+            Err(failing) => failing.end(),
+        }
+    }
+
+    /// What [`Self::must_hold`] would end the test with.
+    ///
+    /// # Errors
+    /// With the verdict, if it is not a pass.
+    pub fn verdict(&self) -> Result<(), Box<Failing>> {
+        if let Some(failure) = &self.failure {
+            return Err(Box::new(self.failing(failure)));
+        }
+        if let Some(reason) = &self.not_judged {
+            return Err(Box::new(Failing::new(
+                Outcome::NotJudged,
+                format!("could not judge: {reason}"),
+            )));
+        }
+        if self.scheduling_points < LEAST_POINTS {
+            let points = match self.scheduling_points {
+                0 => "nothing that can be scheduled".to_owned(),
+                n => format!("only {n} operation that can be scheduled"),
+            };
+            return Err(Box::new(Failing::new(
+                Outcome::NotJudged,
+                format!(
+                    "could not judge: the code under test did {points} (an operation on an atomic, a lock, a channel or a thread of std)"
+                ),
+            )));
+        }
+        Ok(())
+    }
+
+    fn failing(&self, failure: &Failure) -> Failing {
+        let outcome = match failure.kind {
+            FailureKind::Panic => Outcome::Panic,
+            FailureKind::Assertion | FailureKind::Race => Outcome::Fail,
+            FailureKind::Deadlock => Outcome::Deadlock,
+            FailureKind::Spin => Outcome::Spin,
+            FailureKind::Leak => Outcome::Leak,
+        };
+        let mut failing = Failing::new(outcome, failure.message.clone());
+        if let Some(at) = &failure.at {
+            failing = failing.at(at.file.clone(), at.line);
+        }
+        if !failure.timeline.steps.is_empty() {
+            failing = failing.timeline(failure.timeline.to_string());
+        }
+        if self.world == World::Schedules {
+            failing = failing.schedule(failure.schedule.clone());
+        }
+        failing
+    }
+
+    /// The failure, which must be there and of this kind: for tests of explorations.
+    ///
+    /// # Panics
+    /// If there is none, or another.
+    #[track_caller]
+    #[must_use]
+    pub fn must_fail(&self, kind: FailureKind) -> &Failure {
+        match &self.failure {
+            Some(failure) if failure.kind == kind => failure,
+            Some(failure) => panic!(
+                "expected {kind:?}, found {:?}: {}\n{}",
+                failure.kind, failure.message, failure.timeline
+            ),
+            None => panic!(
+                "expected {kind:?}, found nothing in {} ({:?})",
+                self.coverage(),
+                self.not_judged
+            ),
+        }
+    }
+
+    /// Nothing wrong, and judged: for tests of explorations, which need no judge.
+    ///
+    /// # Panics
+    /// If there is a failure or no verdict.
+    #[track_caller]
+    pub fn must_pass(&self) {
+        if let Some(failure) = &self.failure {
+            panic!(
+                "expected a pass, found {:?}: {}\n{}\nschedule {}",
+                failure.kind, failure.message, failure.timeline, failure.schedule
+            );
+        }
+        if let Some(reason) = &self.not_judged {
+            panic!("expected a pass, not judged: {reason}");
+        }
+    }
+}

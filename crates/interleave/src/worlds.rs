@@ -1,0 +1,45 @@
+//! One scenario, compiled in every world.
+
+/// Expands scenarios in `mod shuttled` and `mod loomed` (or just one of them), where `exercise`
+/// names the world crate, `std` the world's std, and `Arc`, `thread` and `Tracked` are there.
+///
+/// ```ignore
+/// interleave::in_worlds! {
+///     shuttled = spin_lock_shuttled, loomed = spin_lock_loomed;
+///
+///     pub fn two_threads_add() {
+///         let lock = Arc::new(exercise::SpinLock::new(Tracked::new(0u32)));
+///         let theirs = Arc::clone(&lock);
+///         let thread = thread::spawn(move || theirs.lock().update(|n| n + 1));
+///         lock.lock().update(|n| n + 1);
+///         thread.join().unwrap();
+///         assert_eq!(lock.lock().get(), 2);
+///     }
+/// }
+/// // then: interleave::schedules(shuttled::two_threads_add)
+/// ```
+///
+/// In the loomed world, the scenario's own thread included, there may be at most five threads.
+#[macro_export]
+macro_rules! in_worlds {
+    ($($world:ident = $exercise:path),+ ; $($items:tt)*) => {
+        $crate::__in_each_world! { [$($world = $exercise),+] { $($items)* } }
+    };
+}
+
+/// One world after another, with the same items.
+#[doc(hidden)]
+#[macro_export]
+macro_rules! __in_each_world {
+    ([] $items:tt) => {};
+    ([$world:ident = $exercise:path $(, $($more:tt)*)?] { $($items:tt)* }) => {
+        #[allow(unused_imports, dead_code, missing_docs)]
+        mod $world {
+            use $crate::$world as std;
+            use $crate::$world::scenario::*;
+            use $exercise as exercise;
+            $($items)*
+        }
+        $crate::__in_each_world! { [$($($more)*)?] { $($items)* } }
+    };
+}
