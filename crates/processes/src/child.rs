@@ -3,12 +3,14 @@
 use crate::end::{self, Identity};
 use crate::proc::{self, Stat};
 use crate::{Ending, Pid, Signal, Usage, pidfd};
+use std::collections::HashSet;
 use std::io::{self, PipeReader, PipeWriter};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::time::{Duration, Instant};
 
 /// A started process. Dropping it kills it with all that it started
-/// ([`kill_tree`](Child::kill_tree)) and reaps it: none outlives its owner.
+/// ([`kill_tree`](Child::kill_tree)) and reaps it: none outlives its owner,
+/// except a setuid program, which an ordinary user may not kill.
 ///
 /// ```
 /// use processes::{Ending, Signal, Spec};
@@ -52,22 +54,19 @@ impl Child {
     pub(crate) fn new(
         pid: Pid,
         pidfd: OwnedFd,
-        [stdin]: [Option<PipeWriter>; 1],
-        [stdout, stderr]: [Option<PipeReader>; 2],
         deadline: Option<Instant>,
         leads_session: bool,
     ) -> Child {
-        let (fate, timed_out) = (Fate::Ours, false);
         Child {
-            stdin,
-            stdout,
-            stderr,
+            stdin: None,
+            stdout: None,
+            stderr: None,
             pid,
             pidfd,
             deadline,
             leads_session,
-            fate,
-            timed_out,
+            fate: Fate::Ours,
+            timed_out: false,
         }
     }
 
@@ -233,7 +232,7 @@ impl Child {
     fn family(&self) -> io::Result<Vec<Stat>> {
         let everyone = proc::snapshot()?;
         let session = self.leads_session.then_some(self.pid);
-        let below: Vec<Identity> = proc::below(self.pid, everyone.clone())
+        let below: HashSet<Identity> = proc::below(self.pid, everyone.clone())
             .iter()
             .map(Identity::of)
             .collect();
@@ -263,7 +262,9 @@ impl Drop for Child {
         if matches!(self.fate, Fate::Ours) {
             // Nobody is left to hear of an error here.
             _ = self.kill_tree();
-            if pidfd::await_end(&self.pidfd, None).is_ok() {
+            // Again, to know whether it could be killed, and so will end.
+            let killed = pidfd::send(&self.pidfd, Signal::SIGKILL);
+            if killed.is_ok() && pidfd::await_end(&self.pidfd, None).is_ok() {
                 _ = self.reap();
             }
         }

@@ -65,23 +65,31 @@ pub fn end_descendants(deadline: Instant) -> Result<Vec<(Pid, Ending)>, StillAli
     let mut reaped = Vec::new();
     let mut known = HashSet::new();
     let mut rounds_with_news = 0;
+    let mut one_more = true;
     loop {
-        let last_fault = match one_round(&mut reaped, &mut known, &mut rounds_with_news) {
+        let fault = match one_round(&mut reaped, &mut known, &mut rounds_with_news) {
             Ok(true) => return Ok(reaped),
             Ok(false) => None,
             // No descriptor left, perhaps: the bomb may have taken them all.
             Err(error) => Some(error),
         };
         if Instant::now() >= deadline {
-            let me = std::process::id().cast_signed();
-            let processes = proc::family_of(me).unwrap_or_default();
-            return Err(StillAlive {
-                processes,
-                reaped,
-                fault: last_fault,
-            });
+            let processes = proc::family_of(me()).unwrap_or_default();
+            // If the last round ended the last of them, they need only be reaped.
+            let only_zombies = processes.iter().all(|stat| stat.state.has_ended());
+            if fault.is_some() || !only_zombies || !std::mem::take(&mut one_more) {
+                return Err(StillAlive {
+                    processes,
+                    reaped,
+                    fault,
+                });
+            }
         }
     }
+}
+
+fn me() -> Pid {
+    std::process::id().cast_signed()
 }
 
 /// True when nothing is left.
@@ -100,15 +108,14 @@ fn one_round(
             Wait::NoneEnded => break,
         }
     }
-    let me = std::process::id().cast_signed();
-    let alive = living(proc::family_of(me)?);
+    let alive = living(proc::family_of(me())?);
     let news = alive
         .iter()
         .filter(|stat| known.insert(Identity::of(stat)))
         .count();
     *rounds_with_news += u32::from(news > 0);
     if *rounds_with_news > PATIENCE {
-        stop_then_kill(|| proc::family_of(me))?;
+        stop_then_kill(|| proc::family_of(me()))?;
     } else {
         for stat in &alive {
             // One that runs as another user is reported at the deadline.
@@ -248,11 +255,9 @@ pub struct StillAlive {
 impl fmt::Display for StillAlive {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         const SHOWN: usize = 5;
-        write!(
-            f,
-            "{} processes could not be ended in time:",
-            self.processes.len()
-        )?;
+        let count = self.processes.len();
+        let noun = if count == 1 { "process" } else { "processes" };
+        write!(f, "{count} {noun} could not be ended in time:")?;
         for stat in self.processes.iter().take(SHOWN) {
             write!(f, " {} ({}, {:?})", stat.pid, stat.comm, stat.state)?;
         }

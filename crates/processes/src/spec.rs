@@ -226,14 +226,9 @@ impl Spec {
         let started = Instant::now();
         let deadline = self.limits.wall.and_then(|wall| started.checked_add(wall));
         let (pid, pidfd) = launch::launch(&image, &held).map_err(|(step, e)| fail(step, e))?;
-        Ok(Child::new(
-            pid,
-            pidfd,
-            [stdin],
-            [stdout, stderr],
-            deadline,
-            self.new_session,
-        ))
+        let mut child = Child::new(pid, pidfd, deadline, self.new_session);
+        (child.stdin, child.stdout, child.stderr) = (stdin, stdout, stderr);
+        Ok(child)
     }
 
     fn environment(&self) -> Vec<(OsString, OsString)> {

@@ -256,7 +256,7 @@ fn stranger() {
         [child.pid()]
     );
     let expected = format!(
-        "1 processes could not be ended in time: {} (sleep",
+        "1 process could not be ended in time: {} (sleep",
         child.pid()
     );
     assert!(error.to_string().starts_with(&expected), "{error}");
