@@ -2,12 +2,14 @@
 //! says of the processes.
 proctor::exercise!(fork_and_wait);
 
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
 
 use nix::fcntl::OFlag;
 use nix::libc;
 use nix::sys::signal::{SaFlags, SigAction, SigHandler, SigSet, Signal, kill, raise, sigaction};
+use nix::sys::time::{TimeSpec, TimeValLike};
 use nix::sys::wait::{Id, WaitPidFlag, WaitStatus, waitid, waitpid};
+use nix::time::{ClockId, clock_getcpuclockid};
 use nix::unistd::{ForkResult, Pid, fork, getpid, pipe2, read, write};
 use proctor::Subject;
 use serde::{Deserialize, Serialize};
@@ -149,65 +151,89 @@ fn nothing_of_the_caller_happens_twice(mut subject: Subject) {
     );
 }
 
-static INTERRUPTIONS: AtomicU32 = AtomicU32::new(0);
+/// That it runs is all: the system call during which it ran comes back with EINTR.
+extern "C" fn interrupt(_signal: i32) {}
 
-extern "C" fn interrupt(_signal: i32) {
-    INTERRUPTIONS.fetch_add(1, Ordering::Relaxed);
+/// The calling process, watched by its child.
+struct Caller {
+    pid: Pid,
+    asks_again_and_again: bool,
 }
 
-/// Returns when process `pid` sleeps in the kernel, or is gone. A process that
-/// does not sleep but asks again and again counts as waiting after 20 ms of
-/// CPU time; the clock on the wall plays no part.
-fn until_it_waits(pid: Pid) {
-    let look = || {
-        let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
-        // After the name, which ends with the last bracket: state is field 3,
-        // user and system time in ticks of 10 ms are fields 14 and 15 (man 5 proc).
-        let fields: Vec<_> = stat.get(stat.rfind(')')? + 2..)?.split(' ').collect();
-        let time = |index: usize| fields.get(index)?.parse::<u64>().ok();
-        // R runs or would like to, D is about to go on by itself.
-        let busy = ["R", "D"].contains(fields.first()?);
-        Some((busy, time(11)? + time(12)?))
-    };
-    let Some((_, before)) = look() else { return };
-    while let Some((busy, now)) = look() {
-        if !busy || now >= before + 2 {
-            return;
+impl Caller {
+    fn of_this() -> Self {
+        Caller {
+            pid: getpid(),
+            asks_again_and_again: false,
         }
-        std::thread::yield_now();
+    }
+
+    /// Returns when the caller sleeps in the kernel, or is gone.
+    ///
+    /// A caller that never sleeps, but asks again and again, counts as waiting
+    /// once it has run for 10 ms or has been switched away from 20 times (a
+    /// yield counts): it is at its wait then. The clock on the wall plays no part.
+    fn until_it_waits(&mut self) {
+        let Some((_, ran, switched)) = self.look() else {
+            return;
+        };
+        while !self.asks_again_and_again {
+            match self.look() {
+                Some((true, now, switches)) => {
+                    self.asks_again_and_again =
+                        now >= ran + TimeSpec::milliseconds(10) || switches >= switched + 20;
+                }
+                _ => return,
+            }
+            // Leave the CPU to the caller until the next look.
+            std::thread::sleep(Duration::from_micros(100));
+        }
+    }
+
+    /// Whether it runs or is about to, its CPU time, how often it was switched away from.
+    fn look(&self) -> Option<(bool, TimeSpec, u64)> {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.pid)).ok()?;
+        let field = |name: &str| {
+            status
+                .lines()
+                .find_map(|line| line.strip_prefix(name))
+                .map(str::trim)
+        };
+        let state = field("State:")?;
+        let switches = field("nonvoluntary_ctxt_switches:")?.parse().ok()?;
+        let ran = clock_getcpuclockid(self.pid).and_then(ClockId::now).ok()?;
+        Some((state.starts_with(['R', 'D']), ran, switches))
     }
 }
 
-#[proctor::test(subject = |(code, signals): (u8, u32)| -> (Reported, bool, u32) {
-    let caller = getpid();
-    // No SA_RESTART: a handler that has run leaves the system call with EINTR.
-    let counting = SigAction::new(SigHandler::Handler(interrupt), SaFlags::empty(), SigSet::empty());
-    // SAFETY: the handler only adds to an atomic.
-    unsafe { sigaction(Signal::SIGUSR1, &counting) }.expect("a handler for SIGUSR1");
+#[proctor::test(subject = |(code, signals): (u8, u32)| -> (Reported, bool) {
+    let mut caller = Caller::of_this();
+    // No SA_RESTART, with which the kernel would make the call again itself.
+    let interrupting = SigAction::new(SigHandler::Handler(interrupt), SaFlags::empty(), SigSet::empty());
+    // SAFETY: the handler does nothing.
+    unsafe { sigaction(Signal::SIGUSR1, &interrupting) }.expect("a handler for SIGUSR1");
     let (ended, end) = pipe2(OFlag::O_CLOEXEC | OFlag::O_NONBLOCK).expect("a pipe");
     let reported = run(move || {
         for _ in 0..signals {
-            until_it_waits(caller);
-            let _ = kill(caller, Signal::SIGUSR1);
+            caller.until_it_waits();
+            let _ = kill(caller.pid, Signal::SIGUSR1);
         }
-        until_it_waits(caller);
+        caller.until_it_waits();
         let _ = write(&end, b"!");
         code
     });
     let in_time = read(&ended, &mut [0]) == Ok(1);
-    (reported, in_time, INTERRUPTIONS.load(Ordering::Relaxed))
+    (reported, in_time)
 })]
 fn it_waits_until_the_child_has_ended_whatever_signals_arrive(mut subject: Subject) {
     let code = proctor::random();
-    let (reported, in_time, interruptions) = subject.ask(&(code, 2)).value;
+    let (reported, in_time) = subject.ask(&(code, 2)).value;
     if let Error(error) = &reported {
-        panic!(
-            "{interruptions} signals arrived while it waited, and run_in_child gave up with an error: {error}"
-        );
+        panic!("signals arrived while it waited, and run_in_child gave up with an error: {error}");
     }
     assert!(
         in_time,
-        "run_in_child came back with {reported:?} while the child was still running ({interruptions} signals had arrived)"
+        "signals arrived, and run_in_child came back with {reported:?} while the child was still running"
     );
     assert!(
         reported == Exited(code),
@@ -234,7 +260,7 @@ fn no_zombie_is_left(mut subject: Subject) {
 }
 
 #[proctor::test(subject = |(code, others): (u8, u8)| -> (Reported, Reported) {
-    let caller = getpid();
+    let mut caller = Caller::of_this();
     // SAFETY: a subject has one thread, and this child only ends.
     let other = match unsafe { fork() }.expect("a child") {
         // SAFETY: ends the process and touches no memory.
@@ -244,7 +270,7 @@ fn no_zombie_is_left(mut subject: Subject) {
     // It has ended, and its status waits for whoever asks.
     waitid(Id::Pid(other), WaitPidFlag::WEXITED | WaitPidFlag::WNOWAIT).expect("its end");
     let mine = run(move || {
-        until_it_waits(caller);
+        caller.until_it_waits();
         code
     });
     let other = match waitpid(other, None) {
