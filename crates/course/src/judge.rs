@@ -14,7 +14,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use proctor::{Outcome, Place, Record};
+use proctor::{Outcome, Record};
 
 use crate::cargo::{self, Built, Request};
 use crate::catalogue::{Course, Exercise};

@@ -65,8 +65,10 @@ impl<'a> Scratch<'a> {
     /// The folder cannot be made.
     pub fn open(course: &'a Course, name: &str) -> Result<Self, Trouble> {
         let base = folder_of(course);
+        fs::create_dir_all(base.join(name)).map_err(Trouble::writing(&base))?;
+        // As cargo will name it, without `..` and symbolic links.
+        let base = base.canonicalize().map_err(Trouble::reading(&base))?;
         let folder = base.join(name);
-        fs::create_dir_all(&folder).map_err(Trouble::writing(&folder))?;
         let path = base.join("lock");
         let lock = File::create(&path).map_err(Trouble::writing(&path))?;
         let lock = Flock::lock(lock, FlockArg::LockExclusive)

@@ -28,7 +28,7 @@ pub fn check(course: &Course, options: &Check) -> Result<u8, Trouble> {
     let judgement = judge(course, exercise, &source, colour)?;
     if options.json {
         say(&show::json(&judgement));
-    } else if options.explain {
+    } else if options.explain && judgement.uncompiled.is_none() {
         say(&show::explain(&judgement));
     } else {
         say(&show::judgement(exercise, &judgement));

@@ -1,0 +1,182 @@
+//! The verdicts of the real command, on a small course: what it prints, keeps
+//! and exits with. The first of these builds the judge, which takes a while.
+
+use std::fs;
+use std::io::Write;
+use std::process::Stdio;
+
+use crate::fixture::{Fixture, RIGHT, STUB, Said, WRONG};
+use serde_json::Value;
+
+/// The lines of `--json`.
+fn lines(said: &Said) -> Vec<Value> {
+    said.out
+        .lines()
+        .map(|line| serde_json::from_str(line).unwrap())
+        .collect()
+}
+
+#[test]
+fn a_learner_goes_from_the_stub_to_a_pass() {
+    let course = Fixture::built();
+
+    let stub = course.run(&[]);
+    stub.says(1, "not yet implemented: add one");
+    stub.says(1, "cargo course hint add-one");
+
+    course.exercise("src/lib.rs", WRONG);
+    let wrong = course.run(&["check"]);
+    wrong.says(1, "one more than");
+    wrong.says(1, "Count on your fingers");
+
+    course.exercise("src/lib.rs", RIGHT);
+    course
+        .run(&["check", "add-one"])
+        .says(0, "all 2 tests passed");
+    course.run(&["list"]).says(0, "1 of 1 passed");
+    course.run(&[]).says(0, "Every exercise is passed");
+    course.run(&["solution", "add-one"]).says(0, "n + 1");
+}
+
+#[test]
+fn json_has_a_line_for_each_test_and_one_for_all() {
+    let course = Fixture::built();
+    course.exercise("src/lib.rs", WRONG);
+    let said = course.run(&["check", "add-one", "--json"]);
+    assert_eq!(said.code, 1);
+    let lines = lines(&said);
+    assert_eq!(lines.len(), 3);
+    assert_eq!(lines[0]["test"], "one_is_added");
+    assert_eq!(lines[0]["outcome"], "fail");
+    assert_eq!(lines[1]["test"], "worlds::zero_has_a_successor");
+    assert!(lines[1]["millis"].is_u64());
+    let sum = serde_json::json!({
+        "exercise": "add-one", "passed": 0, "failed": 2, "not_judged": 0
+    });
+    assert_eq!(lines[2], sum);
+}
+
+#[test]
+fn code_that_does_not_compile_fails_every_test_and_is_shown_once() {
+    let course = Fixture::built();
+    course.exercise("src/lib.rs", &RIGHT.replace("n + 1", "n + \"1\""));
+    let said = course.run(&["check", "add-one"]);
+    said.says(1, "no test ran");
+    assert_eq!(said.out.matches("error[E0277]").count(), 1, "{said:?}");
+    let said = course.run(&["check", "add-one", "--json"]);
+    assert_eq!(said.code, 1);
+    let lines = lines(&said);
+    assert_eq!(lines[0]["outcome"], "compile-error");
+    assert!(
+        lines[0]["cause"]
+            .as_str()
+            .unwrap()
+            .starts_with("error[E0277]")
+    );
+    assert_eq!(lines[2]["failed"], 2);
+}
+
+#[test]
+fn a_changed_signature_is_told_from_an_error_in_the_file() {
+    let course = Fixture::built();
+    course.exercise("src/lib.rs", &RIGHT.replace("u64", "u8"));
+    course
+        .run(&["check", "add-one"])
+        .says(1, "keep the names and signatures");
+}
+
+#[test]
+fn another_source_is_judged_and_the_learners_file_left_alone() {
+    let course = Fixture::built();
+    course.write("mine/try.rs", RIGHT);
+    course
+        .run(&["check", "add-one", "--source", "mine/try.rs"])
+        .says(0, "all 2 tests passed");
+    course.write("mine/try.rs", &RIGHT.replace("n + 1", "panic!(\"no\")"));
+    let said = course.run(&["check", "add-one", "--source", "mine/try.rs"]);
+    said.says(1, "at mine/try.rs:5");
+    assert!(!said.out.contains("candidate"), "{said:?}");
+    course.write("mine/try.rs", "pub fn add_one(n: u64) -> u64 { m }\n");
+    course
+        .run(&["check", "add-one", "--source", "mine/try.rs"])
+        .says(1, "mine/try.rs:1");
+    assert_eq!(fs::read_to_string(course.path("src/lib.rs")).unwrap(), STUB);
+    course.run(&["list"]).says(0, "0 of 1 passed");
+}
+
+#[test]
+fn a_source_may_come_from_standard_input() {
+    let course = Fixture::built();
+    let mut child = course
+        .command(&["check", "add-one", "--source", "-"])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    child
+        .stdin
+        .take()
+        .unwrap()
+        .write_all(RIGHT.as_bytes())
+        .unwrap();
+    Said::of(child.wait_with_output().unwrap()).says(0, "all 2 tests passed");
+}
+
+#[test]
+fn a_program_that_ends_before_main_is_no_pass() {
+    let course = Fixture::built();
+    let constructor = format!(
+        "{RIGHT}\nextern \"C\" fn leave() {{ std::process::exit(0) }}\n#[used]\n#[unsafe(link_section = \".init_array\")]\n\
+         static LEAVE: extern \"C\" fn() = leave;\n"
+    );
+    course.exercise("src/lib.rs", &constructor);
+    let said = course.run(&["check", "add-one", "--json"]);
+    assert_eq!(said.code, 1);
+    let lines = lines(&said);
+    assert_eq!(lines[0]["outcome"], "exit");
+    assert!(
+        lines[0]["cause"]
+            .as_str()
+            .unwrap()
+            .contains("before this test gave a verdict")
+    );
+}
+
+#[test]
+fn a_verdict_stands_although_progress_cannot_be_kept() {
+    let course = Fixture::built();
+    course.exercise("src/lib.rs", RIGHT);
+    course.write(".course", "not a folder");
+    let said = course.run(&["check", "add-one"]);
+    said.says(0, "all 2 tests passed");
+    assert!(said.err.contains("your progress is not kept"), "{said:?}");
+}
+
+#[test]
+fn explain_says_what_was_asked_and_how_to_repeat_it() {
+    let course = Fixture::built();
+    course.exercise("src/lib.rs", WRONG);
+    let said = course.run(&["check", "add-one", "--explain"]);
+    said.says(1, "asked     0");
+    said.says(1, "answered  2");
+    said.says(
+        1,
+        "cargo test -p add-one --test add-one -- --exact worlds::zero_has_a_successor",
+    );
+}
+
+#[test]
+fn a_dependency_more_is_the_learners_own_affair() {
+    let course = Fixture::built();
+    course.exercise(
+        "src/lib.rs",
+        &RIGHT.replace("n + 1", "u64::from(libc::SIGHUP.cast_unsigned()) + n"),
+    );
+    let given = fs::read_to_string(course.path("Cargo.toml")).unwrap();
+    let added = given.replace("[dependencies]\n", "[dependencies]\nlibc = \"0.2\"\n");
+    course.exercise("Cargo.toml", &added);
+    course
+        .run(&["check", "add-one"])
+        .says(0, "all 2 tests passed");
+}

@@ -1,0 +1,5 @@
+//! The real command, on a small course of its own.
+
+mod bad_input;
+mod fixture;
+mod judging;
