@@ -37,9 +37,19 @@ unsafe impl<T: Send> Send for Tracked<T> {}
 unsafe impl<T: Send> Sync for Tracked<T> {}
 
 impl<T> Tracked<T> {
-    /// A payload.
+    /// A payload. Making it counts as an access that writes: whoever uses it must come after that.
     #[track_caller]
-    pub const fn new(value: T) -> Self {
+    pub fn new(value: T) -> Self {
+        let tracked = Self::constant(value);
+        if kernel::run().is_some_and(|run| run.current.get() != kernel::NOBODY) {
+            tracked.enter();
+        }
+        tracked
+    }
+
+    /// A payload for a `static`.
+    #[track_caller]
+    pub const fn constant(value: T) -> Self {
         Self {
             header: Header::new(),
             value: UnsafeCell::new(value),

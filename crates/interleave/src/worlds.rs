@@ -33,7 +33,7 @@ macro_rules! in_worlds {
 macro_rules! __in_each_world {
     ([] $items:tt) => {};
     ([$world:ident = $exercise:path $(, $($more:tt)*)?] { $($items:tt)* }) => {
-        #[allow(unused_imports, dead_code, missing_docs)]
+        #[allow(unused_imports, dead_code, missing_docs, unreachable_pub)]
         mod $world {
             use $crate::$world as std;
             use $crate::$world::scenario::*;

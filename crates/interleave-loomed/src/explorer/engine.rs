@@ -8,14 +8,19 @@
 //! fences correctly and plain `SeqCst` accesses as if they were weaker than they are. Between fences
 //! they are, if anything, stronger: a program that needs them is never called wrong.
 //!
-//! Waiting yields: loom's own `park` would let the waker's past happen before the waiter's future,
-//! which a futex does not promise.
+//! A thread that is woken comes after its waker (loom's `unpark` says so), also after a futex
+//! wake-up, which promises no such thing; the executions in which it did not sleep show what is
+//! missing. Stores are read-modify-writes for loom, because otherwise it would let a store come
+//! between the two halves of another thread's `swap` in the modification order, and a right spin
+//! lock would hang; a plain store therefore does not end a release sequence.
 
+use super::atom::Atom;
 use super::stacks;
 use interleave_model::kernel::engine::{Change, Collision, Engine, ObjectId, Seed};
-use interleave_model::kernel::{self, NOBODY};
+use interleave_model::kernel::{self, NOBODY, thread::Status};
 use loom::cell::UnsafeCell;
 use loom::sync::atomic::{self, AtomicU64};
+use loom::thread::Thread;
 use std::cell::{Cell, RefCell};
 use std::panic::{self, AssertUnwindSafe};
 use std::rc::Rc;
@@ -25,22 +30,32 @@ use std::sync::atomic::Ordering;
 const SPIN_LIMIT: u32 = 1_000;
 
 enum Object {
-    /// The value is kept in the topmost bits, so many, so that additions wrap around where they
-    /// must.
-    /// The last cell is the value stored last, for owners who look without a step.
-    Atomic(AtomicU64, u32, Cell<u64>),
+    Atomic(Atom),
     Cell(UnsafeCell<()>),
 }
 
 pub(super) struct Loom {
     objects: RefCell<Vec<Rc<Object>>>,
+    /// Atomics that were made when the execution began. loom demands that the making of an atomic
+    /// happens before every use, and ours are noticed at their first use, by whichever thread.
+    spare: Rc<RefCell<Vec<AtomicU64>>>,
+    ran_out: Rc<Cell<bool>>,
+    /// Handles to wake threads by.
+    threads: RefCell<Vec<Thread>>,
     step_limit: u64,
 }
 
 impl Loom {
-    pub(super) fn new(step_limit: u64) -> Self {
+    pub(super) fn new(
+        step_limit: u64,
+        spare: Rc<RefCell<Vec<AtomicU64>>>,
+        ran_out: Rc<Cell<bool>>,
+    ) -> Self {
         Self {
             objects: RefCell::new(Vec::new()),
+            spare,
+            ran_out,
+            threads: RefCell::new(Vec::new()),
             step_limit,
         }
     }
@@ -59,19 +74,12 @@ impl Loom {
         if let Some((me, run)) = me {
             run.current.set(me);
         }
-        match result {
-            Ok(result) => result,
-            Err(payload) => self.broken(&*payload),
-        }
+        result.unwrap_or_else(|payload| self.broken(&*payload))
     }
 
     fn broken(&self, payload: &(dyn std::any::Any + Send)) -> ! {
-        let message = payload
-            .downcast_ref::<String>()
-            .map(String::as_str)
-            .or_else(|| payload.downcast_ref::<&str>().copied())
-            .unwrap_or("it did not say why");
         if let Some(run) = kernel::run() {
+            let message = message_of(payload);
             let line = message.lines().next().unwrap_or_default();
             run.state.borrow_mut().gave_up = Some(format!("loom gave up: {line}"));
         }
@@ -91,6 +99,22 @@ impl Loom {
             result
         })
     }
+
+    fn spare(&self) -> AtomicU64 {
+        let spare = self.spare.borrow_mut().pop();
+        spare.unwrap_or_else(|| {
+            self.ran_out.set(true);
+            self.stop()
+        })
+    }
+}
+
+fn message_of(payload: &(dyn std::any::Any + Send)) -> &str {
+    payload
+        .downcast_ref::<String>()
+        .map(String::as_str)
+        .or_else(|| payload.downcast_ref::<&str>().copied())
+        .unwrap_or("it did not say why")
 }
 
 /// The strongest order of that kind of access below `SeqCst`.
@@ -115,9 +139,8 @@ impl Engine for Loom {
     }
 
     fn spawn(&self, body: Box<dyn FnOnce()>) {
-        self.away(|| {
-            drop(loom::thread::spawn(move || stacks::run(body)));
-        });
+        let thread = self.away(|| loom::thread::spawn(move || stacks::run(body)).thread().clone());
+        self.threads.borrow_mut().push(thread);
     }
 
     fn point(&self, object: Option<ObjectId>, order: Ordering) {
@@ -133,7 +156,22 @@ impl Engine for Loom {
     }
 
     fn pause(&self) {
-        self.away(loom::thread::yield_now);
+        let timed = kernel::run().is_some_and(|run| {
+            let state = run.state.borrow();
+            matches!(state.threads[run.current.get()].status, Status::Timed(..))
+        });
+        self.away(if timed { loom::thread::yield_now } else { loom::thread::park });
+    }
+
+    fn wake(&self, thread: usize) {
+        let handle = self.threads.borrow().get(thread).cloned();
+        if let Some(handle) = handle {
+            handle.unpark();
+        }
+    }
+
+    fn may_wait_unseen(&self) -> bool {
+        false
     }
 
     fn spin(&self) {
@@ -141,66 +179,46 @@ impl Engine for Loom {
     }
 
     fn new_object(&self, id: ObjectId, seed: Seed) {
-        let object = self.away(|| match seed {
-            Seed::Plain => Object::Atomic(AtomicU64::new(0), 64, Cell::new(0)),
-            Seed::Atomic(value, bits) => {
-                let shifted = AtomicU64::new(value << (64 - bits));
-                Object::Atomic(shifted, bits, Cell::new(value))
-            },
-            Seed::Cell => Object::Cell(UnsafeCell::new(())),
-        });
+        let object = match seed {
+            Seed::Plain => Object::Atomic(Atom::new(self.spare(), 0, 64)),
+            Seed::Atomic(value, bits) => Object::Atomic(Atom::new(self.spare(), value, bits)),
+            Seed::Cell => Object::Cell(self.away(|| UnsafeCell::new(()))),
+        };
+        if id == 0 {
+            // The first object is the first thread.
+            let main = self.away(loom::thread::current);
+            *self.threads.borrow_mut() = vec![main];
+        }
         let mut objects = self.objects.borrow_mut();
         objects.truncate(id as usize);
         objects.push(Rc::new(object));
     }
 
     fn load(&self, id: ObjectId, order: Ordering) -> u64 {
-        let object = self.object(id);
-        let Object::Atomic(atomic, bits, _) = &*object else {
-            return 0;
-        };
-        self.with_fences([order, order], || {
-            atomic.load(weaken(order, Ordering::Acquire))
-        }) >> (64 - bits)
+        match &*self.object(id) {
+            Object::Atomic(atom) => self.with_fences([order, order], || {
+                atom.load(weaken(order, Ordering::Acquire))
+            }),
+            Object::Cell(_) => 0,
+        }
     }
 
     fn store(&self, id: ObjectId, value: u64, order: Ordering) {
-        let object = self.object(id);
-        if let Object::Atomic(atomic, bits, latest) = &*object {
+        if let Object::Atomic(atom) = &*self.object(id) {
             self.with_fences([order, order], || {
-                atomic.store(value << (64 - bits), weaken(order, Ordering::Release));
+                atom.store(value, weaken(order, Ordering::Release));
             });
-            latest.set(value);
         }
     }
 
     fn rmw(&self, id: ObjectId, change: Change, success: Ordering, failure: Ordering) -> u64 {
-        let object = self.object(id);
-        let Object::Atomic(atomic, bits, latest) = &*object else {
-            return 0;
-        };
-        let up = 64 - bits;
-        let old = self.with_fences([success, failure], || {
-            let success = weaken(success, Ordering::AcqRel);
-            let failure = weaken(failure, Ordering::Acquire);
-            match change {
-                // Fails, unless the value is 1 in 64 bits; then it stores what is there.
-                Change::Look => atomic
-                    .compare_exchange(1, 1, success, failure)
-                    .unwrap_or_else(|found| found),
-                Change::Swap(new) => atomic.swap(new << up, success),
-                Change::CompareExchange(current, new) => atomic
-                    .compare_exchange(current << up, new << up, success, failure)
-                    .unwrap_or_else(|found| found),
-                Change::Add(value) => atomic.fetch_add(value << up, success),
-                Change::And(value) => atomic.fetch_and(value << up, success),
-                Change::Or(value) => atomic.fetch_or(value << up, success),
-                Change::Xor(value) => atomic.fetch_xor(value << up, success),
-            }
-        });
-        let old = old >> up;
-        latest.set(change.apply(old, *bits));
-        old
+        match &*self.object(id) {
+            Object::Atomic(atom) => self.with_fences([success, failure], || {
+                let success = weaken(success, Ordering::AcqRel);
+                atom.rmw(change, success, weaken(failure, Ordering::Acquire))
+            }),
+            Object::Cell(_) => 0,
+        }
     }
 
     fn fence(&self, order: Ordering) {
@@ -209,7 +227,7 @@ impl Engine for Loom {
 
     fn peek(&self, id: ObjectId) -> u64 {
         match &*self.object(id) {
-            Object::Atomic(_, _, latest) => latest.get(),
+            Object::Atomic(atom) => atom.latest(),
             Object::Cell(_) => 0,
         }
     }
@@ -232,12 +250,7 @@ impl Engine for Loom {
             run.current.set(me);
         }
         checked.map_err(|payload| {
-            let message = payload
-                .downcast_ref::<String>()
-                .map(String::as_str)
-                .or_else(|| payload.downcast_ref::<&str>().copied())
-                .unwrap_or_default();
-            if write && message.contains("read and write") {
+            if write && message_of(&*payload).contains("read and write") {
                 Collision::WithRead
             } else {
                 Collision::WithWrite

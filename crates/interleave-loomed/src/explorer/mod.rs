@@ -4,12 +4,14 @@
 //! when a failure has been noted, by a panic of ours through loom's own frames; the threads' stacks,
 //! on which the code under test runs, are separate and are given up without unwinding.
 
+mod atom;
 mod engine;
 mod stacks;
 
 use engine::Loom;
 use interleave_model::kernel::{self, Run, failure::Failure, panics};
-use std::cell::RefCell;
+use loom::sync::atomic::AtomicU64;
+use std::cell::{Cell, RefCell};
 use std::panic::{self, AssertUnwindSafe};
 use std::rc::Rc;
 use std::sync::Arc;
@@ -54,6 +56,12 @@ struct Tally {
     failure: Option<Failure>,
 }
 
+/// How many atomics and other objects a scenario has, at first guess.
+const OBJECTS: usize = 32;
+
+/// More than that are not explored.
+const MOST_OBJECTS: usize = 2_048;
+
 /// Explores the memory orderings of `scenario`, whose source file is `file`.
 pub fn explore(
     scenario: Arc<dyn Fn() + Send + Sync>,
@@ -62,9 +70,69 @@ pub fn explore(
     budget: &Budget,
 ) -> Found {
     panics::install_hook(|| loom::model::Builder::new().check(|| {}));
-    let run = Run::new(Box::new(Loom::new(budget.steps)), file, may_outlive);
-    let tally = Rc::new(RefCell::new(Tally::default()));
+    let mut objects = OBJECTS;
+    loop {
+        match attempt(&scenario, file, may_outlive, budget, objects) {
+            Ok(found) => return found,
+            Err(TooFewObjects) if objects < MOST_OBJECTS => objects *= 4,
+            Err(TooFewObjects) => {
+                let run = Run::new(Box::new(Loom::new(0, Rc::default(), Rc::default())), file, false);
+                return Found {
+                    run,
+                    executions: 0,
+                    complete: false,
+                    points: 0,
+                    failure: None,
+                    not_judged: Some(format!(
+                        "the code makes more than {MOST_OBJECTS} atomics, locks and channels in one execution"
+                    )),
+                };
+            }
+        }
+    }
+}
+
+struct TooFewObjects;
+
+fn attempt(
+    scenario: &Arc<dyn Fn() + Send + Sync>,
+    file: &'static str,
+    may_outlive: bool,
+    budget: &Budget,
+    objects: usize,
+) -> Result<Found, TooFewObjects> {
+    let spare = Rc::new(RefCell::new(Vec::new()));
+    let ran_out = Rc::new(Cell::new(false));
+    let engine = Loom::new(budget.steps, Rc::clone(&spare), Rc::clone(&ran_out));
+    let run = Run::new(Box::new(engine), file, may_outlive);
+    let model = Rc::new(Model {
+        tally: RefCell::default(),
+        spare,
+        objects,
+    });
     let started = Instant::now();
+    let builder = builder(budget);
+    let scenario = Arc::clone(scenario);
+    let ended = kernel::with_run(&run, || {
+        MODEL.with(|slot| *slot.borrow_mut() = Some(Rc::clone(&model)));
+        let ended = panic::catch_unwind(AssertUnwindSafe(|| {
+            builder.check(move || execute(&scenario));
+        }));
+        MODEL.with(|slot| *slot.borrow_mut() = None);
+        ended
+    });
+    run.current.set(kernel::NOBODY);
+    if ran_out.get() {
+        return Err(TooFewObjects);
+    }
+    if ended.is_ok() {
+        model.count(&run);
+    }
+    let in_time = started.elapsed() < budget.time;
+    Ok(conclude(run, &model.tally.borrow(), budget, &ended, in_time))
+}
+
+fn builder(budget: &Budget) -> loom::model::Builder {
     let mut builder = loom::model::Builder::new();
     builder.max_threads = loom::MAX_THREADS;
     // A step is at most a few branches: a switch, a load, a yield.
@@ -73,52 +141,48 @@ pub fn explore(
     builder.max_duration = Some(budget.time);
     builder.preemption_bound = budget.interruptions;
     builder.checkpoint_interval = 1;
+    builder.checkpoint_file = None;
     builder.log = false;
     builder.location = false;
-    let ended = kernel::with_run(&run, || {
-        TALLY.with(|slot| *slot.borrow_mut() = Some(Rc::clone(&tally)));
-        let ended = panic::catch_unwind(AssertUnwindSafe(|| {
-            builder.check(move || execute(&scenario));
-        }));
-        TALLY.with(|slot| *slot.borrow_mut() = None);
-        ended
-    });
-    run.current.set(kernel::NOBODY);
-    if ended.is_ok() {
-        TALLY.with(|slot| *slot.borrow_mut() = Some(Rc::clone(&tally)));
-        count(&run);
-        TALLY.with(|slot| *slot.borrow_mut() = None);
-    }
-    let in_time = started.elapsed() < budget.time;
-    conclude(run, &tally.borrow(), budget, &ended, in_time)
+    builder
+}
+
+/// What lasts from one execution to the next.
+struct Model {
+    tally: RefCell<Tally>,
+    spare: Rc<RefCell<Vec<AtomicU64>>>,
+    objects: usize,
 }
 
 thread_local! {
-    static TALLY: RefCell<Option<Rc<RefCell<Tally>>>> = const { RefCell::new(None) };
+    static MODEL: RefCell<Option<Rc<Model>>> = const { RefCell::new(None) };
 }
 
 /// One execution, on loom's first thread.
 fn execute(scenario: &Arc<dyn Fn() + Send + Sync>) {
-    let Some(run) = kernel::run() else { return };
-    if run.execution.get() > 0 {
-        count(&run);
-    }
-    run.begin();
-    let main = Arc::clone(scenario);
-    let in_thread = Rc::clone(&run);
-    stacks::run(Box::new(move || in_thread.run_scenario(&*main)));
-}
-
-/// Counts the execution that has ended.
-fn count(run: &Run) {
-    let Some(tally) = TALLY.with(|slot| slot.borrow().clone()) else {
+    let (Some(run), Some(model)) = (kernel::run(), MODEL.with(|slot| slot.borrow().clone())) else {
         return;
     };
-    let mut tally = tally.borrow_mut();
-    tally.executions += 1;
-    tally.points = tally.points.max(run.state.borrow().points);
-    if tally.failure.is_none() {
-        tally.failure = run.end_of_execution();
+    if run.execution.get() > 0 {
+        model.count(&run);
+    }
+    run.begin();
+    let fresh = (0..model.objects).map(|_| AtomicU64::new(0)).collect();
+    *model.spare.borrow_mut() = fresh;
+    let scenario = Arc::clone(scenario);
+    let in_thread = Rc::clone(&run);
+    stacks::run(Box::new(move || in_thread.run_scenario(&*scenario)));
+}
+
+impl Model {
+    /// Counts the execution that has ended.
+    fn count(&self, run: &Run) {
+        let mut tally = self.tally.borrow_mut();
+        tally.executions += 1;
+        tally.points = tally.points.max(run.state.borrow().points);
+        if tally.failure.is_none() {
+            tally.failure = run.end_of_execution();
+        }
     }
 }
 

@@ -86,6 +86,13 @@ pub trait Engine {
     /// return early, the caller looks again.
     fn pause(&self);
 
+    /// Thread number `thread`, which [`Self::pause`]s, has been made ready.
+    fn wake(&self, thread: usize);
+
+    /// Whether a thread that will have to wait may begin its wait without a scheduling point: true
+    /// if the engine tries all orders of steps anyway, false if it looks for steps that collide.
+    fn may_wait_unseen(&self) -> bool;
+
     /// The calling thread looked at the same values again: others should go first.
     fn spin(&self);
 

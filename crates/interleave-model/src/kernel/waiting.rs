@@ -102,8 +102,8 @@ impl Run {
 
     /// Makes a waiting thread ready.
     pub(crate) fn wake(&self, thread: usize) {
-        let mut state = self.state.borrow_mut();
-        state.threads[thread].status = Status::Ready;
+        self.state.borrow_mut().threads[thread].status = Status::Ready;
+        self.engine.wake(thread);
     }
 
     /// Wakes everybody who waits for `wait`; how many they were.

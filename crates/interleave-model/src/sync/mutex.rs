@@ -139,7 +139,7 @@ impl<T: ?Sized> Mutex<T> {
 /// Takes the lock `id` for the current thread, waiting if need be.
 pub(super) fn acquire(run: &Run, id: ObjectId, at: Place, verb: &'static str) {
     let owner = || run.state.borrow().objects[id as usize].owner;
-    if owner().is_none() {
+    if owner().is_none() || !run.engine.may_wait_unseen() {
         run.point(Step::write(id), id, Ordering::Acquire, at);
     }
     let mut event = Event::new(run.me(), verb, at);

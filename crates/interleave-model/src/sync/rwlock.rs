@@ -91,7 +91,7 @@ impl<T: ?Sized> RwLock<T> {
 
     fn acquire(&self, mode: Mode, verb: &'static str, at: Place) -> Rc<Run> {
         let (run, id) = self.enter();
-        if free(&run, id, mode) {
+        if free(&run, id, mode) || !run.engine.may_wait_unseen() {
             run.point(Step::write(id), id, Ordering::Acquire, at);
         }
         let mut event = Event::new(run.me(), verb, at);

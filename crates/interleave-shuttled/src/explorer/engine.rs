@@ -59,6 +59,12 @@ impl Engine for Shuttle {
         thread::switch();
     }
 
+    fn wake(&self, _thread: usize) {}
+
+    fn may_wait_unseen(&self) -> bool {
+        true
+    }
+
     fn spin(&self) {}
 
     fn new_object(&self, id: ObjectId, seed: Seed) {

@@ -157,7 +157,7 @@ impl Campaign {
             Strategy::Replay(..) => false,
             Strategy::Fair { .. } => {
                 self.strategy = Strategy::Search(Search::bounded(1));
-                self.quota = (budget / 5).max(1);
+                self.quota = (budget / 5).clamp(1, 100);
                 true
             }
             Strategy::Search(search) if search.is_bounded() => {
