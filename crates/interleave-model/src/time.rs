@@ -5,8 +5,8 @@
 //! deadline ends. The clock starts afresh in every execution.
 
 use crate::kernel::{self, event::Step, object::Kind};
-pub use std::time::{Duration, SystemTime, SystemTimeError, TryFromFloatSecsError, UNIX_EPOCH};
 use std::ops::{Add, AddAssign, Sub, SubAssign};
+pub use std::time::{Duration, SystemTime, SystemTimeError, TryFromFloatSecsError, UNIX_EPOCH};
 
 /// A point of the virtual clock, as [`std::time::Instant`].
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
@@ -21,7 +21,9 @@ impl Instant {
     #[must_use]
     pub fn now() -> Self {
         let run = kernel::must_run(Kind::Thread);
-        Self(Duration::from_nanos(run.read_clock(std::panic::Location::caller())))
+        Self(Duration::from_nanos(
+            run.read_clock(std::panic::Location::caller()),
+        ))
     }
 
     /// The time since `earlier`, or zero if that is later.

@@ -142,8 +142,12 @@ impl<'a, T> Access<'a, T> {
     }
 
     fn end(self) {
-        self.run
-            .point(step(self.id, self.write), self.id, Ordering::Relaxed, self.at);
+        self.run.point(
+            step(self.id, self.write),
+            self.id,
+            Ordering::Relaxed,
+            self.at,
+        );
     }
 }
 
@@ -166,7 +170,11 @@ impl<T> Drop for Access<'_, T> {
 }
 
 fn step(id: ObjectId, write: bool) -> Step {
-    if write { Step::write(id) } else { Step::read(id) }
+    if write {
+        Step::write(id)
+    } else {
+        Step::read(id)
+    }
 }
 
 fn begin(run: &Run, id: ObjectId, me: usize, verb: &'static str, write: bool, at: Place) {
@@ -206,7 +214,12 @@ fn begin(run: &Run, id: ObjectId, me: usize, verb: &'static str, write: bool, at
         let earlier = earlier.map_or_else(
             || "made by another thread".to_owned(),
             |(thread, wrote, place)| {
-                format!("thread {} {} at {}", letter(thread), done(wrote), short_place(place))
+                format!(
+                    "thread {} {} at {}",
+                    letter(thread),
+                    done(wrote),
+                    short_place(place)
+                )
             },
         );
         let message = format!(

@@ -45,7 +45,9 @@ pub fn read(text: &str) -> Result<Vec<u8>, String> {
                 .parse::<usize>()
                 .ok()
                 .filter(|count| (1..=LONGEST).contains(count))
-                .ok_or_else(|| format!("`{text}` is not a schedule: no thread runs {number} times"))?,
+                .ok_or_else(|| {
+                    format!("`{text}` is not a schedule: no thread runs {number} times")
+                })?,
         };
         rest = &rest[digits..];
         threads.extend(std::iter::repeat_n(letter - b'a', count));
@@ -65,14 +67,29 @@ mod tests {
 
     #[test]
     fn what_was_written_is_read_back() {
-        for threads in [vec![0], vec![0, 1, 2, 25], vec![3; 1_000], vec![1, 1, 0, 0, 0]] {
+        for threads in [
+            vec![0],
+            vec![0, 1, 2, 25],
+            vec![3; 1_000],
+            vec![1, 1, 0, 0, 0],
+        ] {
             assert_eq!(read(&write(&threads)), Ok(threads));
         }
     }
 
     #[test]
     fn nonsense_is_refused_with_its_reason() {
-        for nonsense in ["", " ", "3", "A", "a0", "a-1", "ä", "a99999999999999999999", "a b"] {
+        for nonsense in [
+            "",
+            " ",
+            "3",
+            "A",
+            "a0",
+            "a-1",
+            "ä",
+            "a99999999999999999999",
+            "a b",
+        ] {
             assert!(read(nonsense).is_err(), "{nonsense:?}");
         }
     }

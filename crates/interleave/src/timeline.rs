@@ -71,7 +71,11 @@ impl Timeline {
         let kept = log
             .iter()
             .take(if left_out > 0 { FIRST } else { log.len() })
-            .chain(log.iter().skip(FIRST + left_out).take(if left_out > 0 { LAST } else { 0 }));
+            .chain(
+                log.iter()
+                    .skip(FIRST + left_out)
+                    .take(if left_out > 0 { LAST } else { 0 }),
+            );
         let steps = kept
             .map(|event| Step {
                 thread: event.thread,
@@ -145,7 +149,11 @@ impl fmt::Display for Timeline {
             }
             let here = (step.place.as_str(), step.thread);
             if last != Some(here) {
-                let text = if step.source.is_empty() { "·" } else { &step.source };
+                let text = if step.source.is_empty() {
+                    "·"
+                } else {
+                    &step.source
+                };
                 self.row(f, &step.place, step.thread, text, width)?;
             }
             last = Some(here);
@@ -174,7 +182,11 @@ impl Timeline {
     ) -> fmt::Result {
         let mut line = format!("{:MARGIN$}", fit(margin, MARGIN - 1));
         for column in 0..self.threads.len().max(1) {
-            let text = if column == thread { fit(text, width) } else { String::new() };
+            let text = if column == thread {
+                fit(text, width)
+            } else {
+                String::new()
+            };
             let _ = write!(line, "│ {text:width$}");
         }
         write!(f, "\n{}", line.trim_end())
@@ -186,7 +198,10 @@ fn fit(text: &str, width: usize) -> String {
     if text.chars().count() <= width {
         text.to_owned()
     } else {
-        text.chars().take(width.saturating_sub(1)).chain(['…']).collect()
+        text.chars()
+            .take(width.saturating_sub(1))
+            .chain(['…'])
+            .collect()
     }
 }
 

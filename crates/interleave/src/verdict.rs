@@ -71,7 +71,6 @@ impl Exploration {
     /// # Panics
     /// If there is none, or another.
     #[track_caller]
-    #[must_use]
     pub fn must_fail(&self, kind: FailureKind) -> &Failure {
         match &self.failure {
             Some(failure) if failure.kind == kind => failure,

@@ -59,12 +59,14 @@ impl Atom {
             Change::CompareExchange(current, new) => self
                 .exchange(self.up(current), self.up(new), success, failure)
                 .unwrap_or_else(|e| e),
-            Change::Add(value) => self
-                .inner
-                .fetch_add(value << (64 - self.bits), success),
-            Change::And(value) if self.initial == 0 => self.inner.fetch_and(self.up(value), success),
+            Change::Add(value) => self.inner.fetch_add(value << (64 - self.bits), success),
+            Change::And(value) if self.initial == 0 => {
+                self.inner.fetch_and(self.up(value), success)
+            }
             Change::Or(value) if self.initial == 0 => self.inner.fetch_or(self.up(value), success),
-            Change::Xor(value) if self.initial == 0 => self.inner.fetch_xor(self.up(value), success),
+            Change::Xor(value) if self.initial == 0 => {
+                self.inner.fetch_xor(self.up(value), success)
+            }
             Change::And(_) | Change::Or(_) | Change::Xor(_) => {
                 let mut held = self
                     .exchange(1, 1, Ordering::Relaxed, Ordering::Relaxed)

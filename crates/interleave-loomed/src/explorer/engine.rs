@@ -139,7 +139,11 @@ impl Engine for Loom {
     }
 
     fn spawn(&self, body: Box<dyn FnOnce()>) {
-        let thread = self.away(|| loom::thread::spawn(move || stacks::run(body)).thread().clone());
+        let thread = self.away(|| {
+            loom::thread::spawn(move || stacks::run(body))
+                .thread()
+                .clone()
+        });
         self.threads.borrow_mut().push(thread);
     }
 
@@ -160,7 +164,11 @@ impl Engine for Loom {
             let state = run.state.borrow();
             matches!(state.threads[run.current.get()].status, Status::Timed(..))
         });
-        self.away(if timed { loom::thread::yield_now } else { loom::thread::park });
+        self.away(if timed {
+            loom::thread::yield_now
+        } else {
+            loom::thread::park
+        });
     }
 
     fn wake(&self, thread: usize) {

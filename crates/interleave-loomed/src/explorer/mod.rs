@@ -76,7 +76,11 @@ pub fn explore(
             Ok(found) => return found,
             Err(TooFewObjects) if objects < MOST_OBJECTS => objects *= 4,
             Err(TooFewObjects) => {
-                let run = Run::new(Box::new(Loom::new(0, Rc::default(), Rc::default())), file, false);
+                let run = Run::new(
+                    Box::new(Loom::new(0, Rc::default(), Rc::default())),
+                    file,
+                    false,
+                );
                 return Found {
                     run,
                     executions: 0,
@@ -129,7 +133,13 @@ fn attempt(
         model.count(&run);
     }
     let in_time = started.elapsed() < budget.time;
-    Ok(conclude(run, &model.tally.borrow(), budget, &ended, in_time))
+    Ok(conclude(
+        run,
+        &model.tally.borrow(),
+        budget,
+        &ended,
+        in_time,
+    ))
 }
 
 fn builder(budget: &Budget) -> loom::model::Builder {

@@ -217,7 +217,12 @@ impl Run {
 
     /// One step of the current thread: announces it, lets `action` ask the engine for a scheduling
     /// point, and returns when the thread goes on.
-    pub(crate) fn step<R>(&self, step: Step, at: Place, action: impl FnOnce(&dyn Engine) -> R) -> R {
+    pub(crate) fn step<R>(
+        &self,
+        step: Step,
+        at: Place,
+        action: impl FnOnce(&dyn Engine) -> R,
+    ) -> R {
         let me = self.current.get();
         if self.before_step(me, step, at) {
             self.engine.spin();

@@ -135,7 +135,9 @@ impl Header {
         if let Some(id) = self.known(run) {
             return id;
         }
-        let bytes = std::ptr::from_ref(whole).cast::<MaybeUninit<u8>>().cast_mut();
+        let bytes = std::ptr::from_ref(whole)
+            .cast::<MaybeUninit<u8>>()
+            .cast_mut();
         let len = size_of_val(whole);
         if in_image(bytes.addr()) {
             let mut pristine = PRISTINE.lock().unwrap_or_else(PoisonError::into_inner);

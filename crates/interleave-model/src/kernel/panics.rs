@@ -84,10 +84,7 @@ impl Run {
             // `resume_unwind` does not call the hook.
             thread.unwinding = true;
         }
-        state
-            .threads
-            .get(me)
-            .is_some_and(|thread| thread.unwinding)
+        state.threads.get(me).is_some_and(|thread| thread.unwinding)
     }
 
     /// The current thread's body has caught the panic that ended it.
@@ -149,13 +146,17 @@ impl Run {
     /// joined is still a failure. (A panic of the code under test there is silent, as in std.)
     pub fn end_of_execution(&self) -> Option<super::failure::Failure> {
         let state = self.state.borrow();
-        state.threads.iter().enumerate().find_map(|(number, thread)| {
-            let note = thread.panic.as_ref().filter(|_| thread.unobserved_panic)?;
-            (kind(&state, note) == FailureKind::Assertion).then(|| super::failure::Failure {
-                kind: FailureKind::Assertion,
-                message: format!("thread {} panicked: {}", letter(number), note.message),
-                at: note.at.clone(),
+        state
+            .threads
+            .iter()
+            .enumerate()
+            .find_map(|(number, thread)| {
+                let note = thread.panic.as_ref().filter(|_| thread.unobserved_panic)?;
+                (kind(&state, note) == FailureKind::Assertion).then(|| super::failure::Failure {
+                    kind: FailureKind::Assertion,
+                    message: format!("thread {} panicked: {}", letter(number), note.message),
+                    at: note.at.clone(),
+                })
             })
-        })
     }
 }

@@ -81,7 +81,8 @@ impl Run {
         if state.fruitless <= self.engine.spin_limit() {
             return;
         }
-        let mut message = String::from("livelock: threads look again and again, and nothing will ever change");
+        let mut message =
+            String::from("livelock: threads look again and again, and nothing will ever change");
         for (number, thread) in state.threads.iter().enumerate() {
             if thread.status == Status::Ready {
                 let _ = write!(

@@ -94,8 +94,7 @@ impl Condvar {
         timeout: Duration,
     ) -> LockResult<(MutexGuard<'a, T>, WaitTimeoutResult)> {
         let end = deadline(&kernel::must_run(Kind::Condvar), timeout);
-        let (guard, woken) =
-            self.wait_until(guard, Some(end), "wait_timeout", Location::caller());
+        let (guard, woken) = self.wait_until(guard, Some(end), "wait_timeout", Location::caller());
         pair(guard, WaitTimeoutResult(!woken))
     }
 
@@ -120,7 +119,10 @@ impl Condvar {
             if run.state.borrow().clock >= end {
                 return Ok((guard, WaitTimeoutResult(true)));
             }
-            match self.wait_until(guard, Some(end), "wait_timeout_while", at).0 {
+            match self
+                .wait_until(guard, Some(end), "wait_timeout_while", at)
+                .0
+            {
                 Ok(again) => guard = again,
                 Err(poisoned) => return pair(Err(poisoned), WaitTimeoutResult(false)),
             }
@@ -149,7 +151,11 @@ impl Condvar {
         event.returned = Returned::Word("unlocks and waits");
         run.log(event);
         release(&run, lock);
-        let then = if end.is_some() { both } else { Step::write(lock) };
+        let then = if end.is_some() {
+            both
+        } else {
+            Step::write(lock)
+        };
         let woken = run.block_maybe_until(end, Wait::Condvar(id), then, at);
         event.returned = Returned::Word(if woken { "notified" } else { "timed out" });
         run.log(event);

@@ -15,9 +15,7 @@ use std::panic::Location;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-pub use std::sync::mpsc::{
-    RecvError, RecvTimeoutError, SendError, TryRecvError, TrySendError,
-};
+pub use std::sync::mpsc::{RecvError, RecvTimeoutError, SendError, TryRecvError, TrySendError};
 use std::time::Duration;
 
 struct Channel<T> {
@@ -113,7 +111,11 @@ impl<T> Channel<T> {
             while self.received.get() < ticket {
                 if self.receiver_is_gone.get() {
                     // A rendezvous has one message under way: ours.
-                    return self.queue.borrow_mut().pop_back().map_or(Ok(()), |m| Err(SendError(m)));
+                    return self
+                        .queue
+                        .borrow_mut()
+                        .pop_back()
+                        .map_or(Ok(()), |m| Err(SendError(m)));
                 }
                 run.block(Wait::Send(id), Step::write(id), at);
                 run.resync(id, Ordering::Acquire);
@@ -128,8 +130,8 @@ impl<T> Channel<T> {
         if self.receiver_is_gone.get() {
             return Err(TrySendError::Disconnected(message));
         }
-        let no_taker = self.capacity == Some(0)
-            && run.state.borrow().waiters(Wait::Receive(id)).is_empty();
+        let no_taker =
+            self.capacity == Some(0) && run.state.borrow().waiters(Wait::Receive(id)).is_empty();
         if self.full() || no_taker {
             self.log(&run, id, "try_send", at, "full");
             run.saw(id, 1);
@@ -300,7 +302,8 @@ impl<T> Receiver<T> {
     #[track_caller]
     pub fn recv_timeout(&self, timeout: Duration) -> Result<T, RecvTimeoutError> {
         let end = deadline(&kernel::must_run(Kind::Channel), timeout);
-        self.0.receive(Some(end), "recv_timeout", Location::caller())
+        self.0
+            .receive(Some(end), "recv_timeout", Location::caller())
     }
 
     /// Waits for messages until all senders are gone.

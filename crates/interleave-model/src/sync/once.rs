@@ -112,7 +112,11 @@ impl Once {
         let done = self.progress.get() == Progress::Complete;
         let mut event = Event::new(run.me(), verb, at);
         event.object = Some(id);
-        event.returned = Returned::Word(if done { "initialised" } else { "not initialised" });
+        event.returned = Returned::Word(if done {
+            "initialised"
+        } else {
+            "not initialised"
+        });
         run.log(event);
         if !done {
             run.saw(id, 0);

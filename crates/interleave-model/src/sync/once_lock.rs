@@ -161,7 +161,8 @@ impl<T> From<T> for OnceLock<T> {
 impl<T: Clone> Clone for OnceLock<T> {
     #[track_caller]
     fn clone(&self) -> Self {
-        self.get().map_or_else(Self::new, |value| Self::from(value.clone()))
+        self.get()
+            .map_or_else(Self::new, |value| Self::from(value.clone()))
     }
 }
 

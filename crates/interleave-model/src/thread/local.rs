@@ -54,9 +54,11 @@ impl<T: 'static> LocalKey<T> {
             let state = run.state.borrow();
             let locals = &state.threads[run.me()].locals;
             let (_, value) = locals.iter().find(|(theirs, _)| *theirs == key)?;
-            Some(value.as_ref().and_then(|value| {
-                value.downcast_ref::<T>().map(std::ptr::from_ref)
-            }))
+            Some(
+                value
+                    .as_ref()
+                    .and_then(|value| value.downcast_ref::<T>().map(std::ptr::from_ref)),
+            )
         };
         let value = match known() {
             Some(Some(value)) => value,

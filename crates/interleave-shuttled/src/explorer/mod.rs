@@ -89,7 +89,8 @@ pub fn explore(
             .clone()
             .map(|failure| (failure, campaign.schedule()));
         if found.failure.is_none() && found.not_judged.is_none() {
-            found.not_judged = Some("the explorer itself failed; this is a bug of the course".into());
+            found.not_judged =
+                Some("the explorer itself failed; this is a bug of the course".into());
         }
     }
     found

@@ -68,7 +68,11 @@ impl Random {
             let pick = self.next() % choices.len() as u64;
             return choices[usize::try_from(pick).unwrap_or(0)].0;
         }
-        let threads = choices.iter().map(|(thread, _)| thread + 1).max().unwrap_or(0);
+        let threads = choices
+            .iter()
+            .map(|(thread, _)| thread + 1)
+            .max()
+            .unwrap_or(0);
         while self.priorities.len() < threads {
             // Above all that `changes` hand out.
             let priority = self.next() | (1 << 63);

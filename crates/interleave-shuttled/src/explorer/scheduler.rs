@@ -89,7 +89,11 @@ impl Campaign {
         }
         Found {
             run,
-            schedules: if self.complete { self.exhaustive } else { self.schedules },
+            schedules: if self.complete {
+                self.exhaustive
+            } else {
+                self.schedules
+            },
             complete: self.complete,
             points: self.points,
             failure: self.failure.clone(),
@@ -141,7 +145,8 @@ impl Campaign {
 
     /// Counts the schedule and says whether there is another.
     fn next_strategy(&mut self) -> bool {
-        let redundant = matches!(&self.strategy, Strategy::Search(search) if search.was_redundant());
+        let redundant =
+            matches!(&self.strategy, Strategy::Search(search) if search.was_redundant());
         if !redundant {
             self.schedules += 1;
         }
@@ -290,9 +295,10 @@ impl Options {
             .ready
             .extend(timed.into_iter().map(|(_, choice)| choice));
         // Spinners take turns when nobody else is left.
-        options
-            .spinners
-            .sort_by_key(|number| (*number + state.threads.len() - last.min(state.threads.len()) - 1) % state.threads.len().max(1));
+        options.spinners.sort_by_key(|number| {
+            (*number + state.threads.len() - last.min(state.threads.len()) - 1)
+                % state.threads.len().max(1)
+        });
         options
     }
 
@@ -313,7 +319,9 @@ impl Options {
         if self.without_timeout == 0 {
             return self.ready[0].0;
         }
-        let ready = self.ready[..self.without_timeout].iter().map(|(thread, _)| *thread);
+        let ready = self.ready[..self.without_timeout]
+            .iter()
+            .map(|(thread, _)| *thread);
         ready
             .clone()
             .filter(|thread| last == NOBODY || *thread > last)

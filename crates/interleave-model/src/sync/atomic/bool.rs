@@ -26,7 +26,8 @@ impl AtomicBool {
     #[track_caller]
     pub fn fetch_and(&self, value: bool, order: Ordering) -> bool {
         let at = std::panic::Location::caller();
-        self.0.rmw("fetch_and", value, Change::And(value.pack()), order, at)
+        self.0
+            .rmw("fetch_and", value, Change::And(value.pack()), order, at)
     }
 
     /// Logical "not and"; returns the old value.
@@ -41,14 +42,16 @@ impl AtomicBool {
     #[track_caller]
     pub fn fetch_or(&self, value: bool, order: Ordering) -> bool {
         let at = std::panic::Location::caller();
-        self.0.rmw("fetch_or", value, Change::Or(value.pack()), order, at)
+        self.0
+            .rmw("fetch_or", value, Change::Or(value.pack()), order, at)
     }
 
     /// Logical "exclusive or"; returns the old value.
     #[track_caller]
     pub fn fetch_xor(&self, value: bool, order: Ordering) -> bool {
         let at = std::panic::Location::caller();
-        self.0.rmw("fetch_xor", value, Change::Xor(value.pack()), order, at)
+        self.0
+            .rmw("fetch_xor", value, Change::Xor(value.pack()), order, at)
     }
 
     /// Inverts the value; returns the old one.

@@ -50,8 +50,9 @@ impl<T: Word> AtomicCell<T> {
 
     /// Its number in the current execution.
     pub(crate) fn id(&self, run: &Run) -> ObjectId {
-        self.header
-            .id(run, T::KIND, || Seed::Atomic(self.initial.get().pack(), T::BITS))
+        self.header.id(run, T::KIND, || {
+            Seed::Atomic(self.initial.get().pack(), T::BITS)
+        })
     }
 
     pub(crate) fn load(&self, order: Ordering, at: Place) -> T {
@@ -164,7 +165,11 @@ impl<T: Word> AtomicCell<T> {
         } else {
             run.saw(id, old);
         }
-        if done { Ok(T::unpack(old)) } else { Err(T::unpack(old)) }
+        if done {
+            Ok(T::unpack(old))
+        } else {
+            Err(T::unpack(old))
+        }
     }
 
     /// The newest value, without a step: for owners.
@@ -298,7 +303,10 @@ macro_rules! common_methods {
             let mut old = self.0.load(fetch_order, at);
             while let Some(new) = f(old) {
                 let orders = [set_order, fetch_order];
-                match self.0.compare_exchange("fetch_update", [old, new], orders, at) {
+                match self
+                    .0
+                    .compare_exchange("fetch_update", [old, new], orders, at)
+                {
                     Ok(value) => return Ok(value),
                     Err(value) => old = value,
                 }

@@ -28,21 +28,29 @@ macro_rules! atomic_int {
             #[track_caller]
             pub fn fetch_add(&self, value: $int, order: Ordering) -> $int {
                 let at = std::panic::Location::caller();
-                self.0.rmw("fetch_add", value, Change::Add(value.pack()), order, at)
+                self.0
+                    .rmw("fetch_add", value, Change::Add(value.pack()), order, at)
             }
 
             /// Subtracts, wrapping around; returns the old value.
             #[track_caller]
             pub fn fetch_sub(&self, value: $int, order: Ordering) -> $int {
                 let at = std::panic::Location::caller();
-                self.0.rmw("fetch_sub", value, Change::Add(value.wrapping_neg().pack()), order, at)
+                self.0.rmw(
+                    "fetch_sub",
+                    value,
+                    Change::Add(value.wrapping_neg().pack()),
+                    order,
+                    at,
+                )
             }
 
             /// Bitwise "and"; returns the old value.
             #[track_caller]
             pub fn fetch_and(&self, value: $int, order: Ordering) -> $int {
                 let at = std::panic::Location::caller();
-                self.0.rmw("fetch_and", value, Change::And(value.pack()), order, at)
+                self.0
+                    .rmw("fetch_and", value, Change::And(value.pack()), order, at)
             }
 
             /// Bitwise "not and"; returns the old value.
@@ -57,14 +65,16 @@ macro_rules! atomic_int {
             #[track_caller]
             pub fn fetch_or(&self, value: $int, order: Ordering) -> $int {
                 let at = std::panic::Location::caller();
-                self.0.rmw("fetch_or", value, Change::Or(value.pack()), order, at)
+                self.0
+                    .rmw("fetch_or", value, Change::Or(value.pack()), order, at)
             }
 
             /// Bitwise "exclusive or"; returns the old value.
             #[track_caller]
             pub fn fetch_xor(&self, value: $int, order: Ordering) -> $int {
                 let at = std::panic::Location::caller();
-                self.0.rmw("fetch_xor", value, Change::Xor(value.pack()), order, at)
+                self.0
+                    .rmw("fetch_xor", value, Change::Xor(value.pack()), order, at)
             }
 
             /// The greater of the two; returns the old value.

@@ -1,0 +1,76 @@
+//! What the corpus shares: each case is run in both worlds, `REPEAT` times, and must be judged the
+//! same every time, down to the schedule.
+#![allow(dead_code)]
+
+use interleave::{Exploration, Explore, FailureKind};
+use std::panic::Location;
+
+/// How often each case is run.
+fn repeat() -> usize {
+    std::env::var("REPEAT")
+        .ok()
+        .and_then(|text| text.parse().ok())
+        .unwrap_or(1)
+}
+
+/// What must be the same from run to run.
+fn gist(found: &Exploration) -> (u64, bool, Option<(String, String)>, Option<String>) {
+    let failure = found.failure.as_ref();
+    (
+        found.schedules,
+        found.complete,
+        failure.map(|failure| (failure.schedule.clone(), failure.message.clone())),
+        found.not_judged.clone(),
+    )
+}
+
+fn same_every_time(explore: impl Fn() -> Exploration) -> Exploration {
+    let first = explore();
+    for _ in 1..repeat() {
+        assert_eq!(gist(&explore()), gist(&first));
+    }
+    first
+}
+
+/// Explores the schedules of a scenario in the caller's file.
+#[track_caller]
+pub fn schedules(scenario: fn()) -> Exploration {
+    let file = Location::caller().file();
+    same_every_time(|| Explore::new().scenario_file(file).schedules_of(scenario))
+}
+
+/// Explores the orderings of a scenario in the caller's file.
+#[track_caller]
+pub fn orderings(scenario: fn()) -> Exploration {
+    let file = Location::caller().file();
+    same_every_time(|| Explore::new().scenario_file(file).orderings_of(scenario))
+}
+
+/// Right in both worlds.
+#[track_caller]
+pub fn holds([shuttled, loomed]: [fn(); 2]) {
+    schedules(shuttled).must_pass();
+    orderings(loomed).must_pass();
+}
+
+/// Wrong in both worlds, for this reason.
+#[track_caller]
+pub fn fails([shuttled, loomed]: [fn(); 2], kind: FailureKind) {
+    schedules(shuttled).must_fail(kind);
+    orderings(loomed).must_fail(kind);
+}
+
+/// Right as far as schedules go, wrong in memory.
+#[track_caller]
+pub fn fails_in_memory([shuttled, loomed]: [fn(); 2], kind: FailureKind) {
+    schedules(shuttled).must_pass();
+    orderings(loomed).must_fail(kind);
+}
+
+/// Both worlds' version of a scenario.
+#[macro_export]
+macro_rules! both {
+    ($scenario:ident) => {
+        [shuttled::$scenario as fn(), loomed::$scenario as fn()]
+    };
+}
