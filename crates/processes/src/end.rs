@@ -76,7 +76,7 @@ pub fn end_descendants(deadline: Instant) -> Result<Vec<(Pid, Ending)>, StillAli
         if Instant::now() >= deadline {
             let processes = proc::family_of(me()).unwrap_or_default();
             // If the last round ended the last of them, they need only be reaped.
-            let only_zombies = processes.iter().all(|stat| stat.state.has_ended());
+            let only_zombies = processes.iter().all(|stat| stat.has_ended());
             if fault.is_some() || !only_zombies || !std::mem::take(&mut one_more) {
                 return Err(StillAlive {
                     processes,
@@ -149,7 +149,7 @@ pub(crate) fn stop_then_kill(find: impl Fn() -> io::Result<Vec<Stat>>) -> io::Re
         if (!news && (all_had_stopped || found.is_empty())) || Instant::now() >= deadline {
             break;
         }
-        all_had_stopped = found.iter().all(|stat| cannot_fork(stat.state));
+        all_had_stopped = found.iter().all(cannot_fork);
         if !all_had_stopped {
             thread::yield_now();
         }
@@ -161,14 +161,27 @@ pub(crate) fn stop_then_kill(find: impl Fn() -> io::Result<Vec<Stat>>) -> io::Re
     Ok(())
 }
 
-/// Stopped; or asleep in the kernel, out of reach of signals, as a parent in
-/// vfork is: it will act on the stop before it can fork.
-fn cannot_fork(state: State) -> bool {
-    matches!(state, State::Stopped | State::Traced | State::DiskSleep)
+/// Whether none of its threads can be half-way through a fork: each has ended,
+/// is stopped, or sleeps in the kernel out of reach of signals, as a parent in
+/// vfork does: it will act on the stop before it can fork.
+fn cannot_fork(process: &Stat) -> bool {
+    let settled = |state: State| {
+        let waits = matches!(state, State::Stopped | State::Traced | State::DiskSleep);
+        waits || state.has_ended()
+    };
+    if process.threads <= 1 {
+        return settled(process.state);
+    }
+    // A thread, or the process, that is gone by now does not fork either.
+    let threads = proc::tasks(process.pid).unwrap_or_default();
+    let states = threads
+        .into_iter()
+        .filter_map(|tid| proc::task_stat(process.pid, tid).ok());
+    states.map(|thread| thread.state).all(settled)
 }
 
 fn living(mut family: Vec<Stat>) -> Vec<Stat> {
-    family.retain(|stat| !stat.state.has_ended());
+    family.retain(|stat| !stat.has_ended());
     family
 }
 

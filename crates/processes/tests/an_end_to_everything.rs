@@ -46,6 +46,7 @@ fn the_case() {
         Ok("reap") => reap(),
         Ok("daemon") => daemon(),
         Ok("stopped") => stopped(),
+        Ok("headless") => headless(),
         Ok("bomb") => bomb(),
         Ok("stranger") => stranger(),
         Ok(other) => panic!("no case {other}"),
@@ -175,6 +176,36 @@ fn stopped() {
     };
     assert_eq!(end_descendants(soon()).unwrap(), [(child.pid(), killed)]);
     assert!(child.wait().is_err());
+}
+
+#[test]
+fn a_process_whose_first_thread_has_ended_is_no_zombie_and_ends_too() {
+    in_a_process_of_its_own("headless");
+}
+
+fn headless() {
+    become_subreaper().unwrap();
+    // SAFETY: the C library lets a forked child start threads.
+    let pid = unsafe { libc::fork() };
+    if pid == 0 {
+        std::thread::spawn(|| {
+            loop {
+                std::thread::park();
+            }
+        });
+        // SAFETY: ends this thread alone, which owns nothing any more.
+        unsafe { libc::syscall(libc::SYS_exit, 0) };
+    }
+    assert!(pid > 0);
+    until("its first thread has ended", || {
+        proc::stat(pid).unwrap().state == State::Zombie
+    });
+    assert!(!proc::stat(pid).unwrap().has_ended());
+    let killed = Ending::Killed {
+        signal: libc::SIGKILL,
+        core: false,
+    };
+    assert_eq!(end_descendants(soon()).unwrap(), [(pid, killed)]);
 }
 
 #[test]

@@ -43,8 +43,9 @@ impl State {
         }
     }
 
-    /// Whether the process has ended: a zombie holds its number and its
-    /// status, and runs no code.
+    /// Whether the thread has ended: a zombie holds its number and its
+    /// status, and runs no code. Of a *process* ask [`Stat::has_ended`]: its
+    /// state is its first thread's, and others may run on.
     #[must_use]
     pub fn has_ended(self) -> bool {
         matches!(self, State::Zombie | State::Dead)
@@ -89,6 +90,14 @@ impl Stat {
     #[must_use]
     pub fn cpu(&self) -> Duration {
         self.user + self.system
+    }
+
+    /// Whether the process has ended, with all its threads. A process whose
+    /// first thread alone has ended (`pthread_exit` in `main`) shows as a
+    /// zombie, and lives.
+    #[must_use]
+    pub fn has_ended(&self) -> bool {
+        self.state.has_ended() && self.threads <= 1
     }
 
     /// When it started, as a time after boot.

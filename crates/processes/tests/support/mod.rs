@@ -35,7 +35,7 @@ pub(crate) fn until(what: &str, mut condition: impl FnMut() -> bool) {
 /// Whether this very process has ended, even if its number is used again.
 pub(crate) fn has_ended(earlier: &Stat) -> bool {
     proc::stat(earlier.pid).map_or(true, |now| {
-        now.start_ticks != earlier.start_ticks || now.state.has_ended()
+        now.start_ticks != earlier.start_ticks || now.has_ended()
     })
 }
 
