@@ -76,7 +76,7 @@ pub fn end_descendants(deadline: Instant) -> Result<Vec<(Pid, Ending)>, StillAli
         if Instant::now() >= deadline {
             let processes = proc::family_of(me()).unwrap_or_default();
             // If the last round ended the last of them, they need only be reaped.
-            let only_zombies = processes.iter().all(|stat| stat.has_ended());
+            let only_zombies = processes.iter().all(Stat::has_ended);
             if fault.is_some() || !only_zombies || !std::mem::take(&mut one_more) {
                 return Err(StillAlive {
                     processes,
