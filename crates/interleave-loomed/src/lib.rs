@@ -17,5 +17,19 @@
 pub use ::std::*;
 pub use interleave_model::{Tracked, futex, hint, sync, thread, thread_local, time};
 
+/// The preludes: what a file sees without naming it. The real ones bring their own `thread_local!`.
+pub mod prelude {
+    macro_rules! preludes {
+        ($($edition:ident)*) => {$(
+            /// The prelude of one edition.
+            pub mod $edition {
+                pub use ::std::prelude::$edition::*;
+                pub use interleave_model::thread_local;
+            }
+        )*};
+    }
+    preludes! { v1 rust_2015 rust_2018 rust_2021 rust_2024 }
+}
+
 #[doc(hidden)]
 pub mod explorer;

@@ -1,6 +1,6 @@
 //! What the corpus shares: each case is run in both worlds, `REPEAT` times, and must be judged the
 //! same every time, down to the schedule.
-#![allow(dead_code)]
+#![allow(dead_code, unreachable_pub)]
 
 use interleave::{Exploration, Explore, FailureKind};
 use std::panic::Location;

@@ -1,0 +1,3 @@
+//! The futex of world crates: the names of `interleave-futex`, explored. It serves both worlds.
+
+pub use interleave_model::futex::{wait, wait_timeout, wake_all, wake_one};

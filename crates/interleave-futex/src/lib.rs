@@ -1,0 +1,101 @@
+//! futex(2): sleep while a word has a value, wake who sleeps on it.
+//!
+//! The same names in every world: a package that depends on `futex = { package =
+//! "interleave-futex" }` is compiled again as a world crate with `futex = { package =
+//! "interleave-futex-modelled" }`.
+//!
+//! ```
+//! use interleave_futex as futex;
+//! use std::sync::Arc;
+//! use std::sync::atomic::{AtomicU32, Ordering};
+//!
+//! let word = Arc::new(AtomicU32::new(0));
+//! let theirs = Arc::clone(&word);
+//! let thread = std::thread::spawn(move || {
+//!     theirs.store(1, Ordering::Release);
+//!     futex::wake_one(&theirs);
+//! });
+//! while word.load(Ordering::Acquire) == 0 {
+//!     futex::wait(&word, 0);
+//! }
+//! thread.join().unwrap();
+//! ```
+
+use std::sync::atomic::AtomicU32;
+use std::time::Duration;
+
+/// Sleeps until a wake-up on `word`, unless its value is not `expected`: then it returns at once.
+/// The comparison and the falling asleep are one step. It may also return for no reason, or because
+/// of a signal; whoever returns must look again.
+pub fn wait(word: &AtomicU32, expected: u32) {
+    futex(word, libc::FUTEX_WAIT, expected, None);
+}
+
+/// [`wait`], for `timeout` at most, on the monotonic clock; false if the time was up.
+pub fn wait_timeout(word: &AtomicU32, expected: u32, timeout: Duration) -> bool {
+    let limit = libc::timespec {
+        tv_sec: libc::time_t::try_from(timeout.as_secs()).unwrap_or(libc::time_t::MAX),
+        tv_nsec: libc::c_long::from(timeout.subsec_nanos().cast_signed()),
+    };
+    let result = futex(word, libc::FUTEX_WAIT, expected, Some(&limit));
+    let timed_out =
+        result == -1 && std::io::Error::last_os_error().raw_os_error() == Some(libc::ETIMEDOUT);
+    !timed_out
+}
+
+/// Wakes one thread that sleeps on `word`; whether there was one.
+pub fn wake_one(word: &AtomicU32) -> bool {
+    futex(word, libc::FUTEX_WAKE, 1, None) > 0
+}
+
+/// Wakes all threads that sleep on `word`; how many there were.
+pub fn wake_all(word: &AtomicU32) -> usize {
+    let all = i32::MAX.cast_unsigned();
+    usize::try_from(futex(word, libc::FUTEX_WAKE, all, None)).unwrap_or(0)
+}
+
+/// A private futex: between the threads of one process.
+fn futex(
+    word: &AtomicU32,
+    operation: libc::c_int,
+    value: u32,
+    limit: Option<&libc::timespec>,
+) -> libc::c_long {
+    let limit = limit.map_or(std::ptr::null(), std::ptr::from_ref);
+    // SAFETY: `word` is a valid, aligned 32-bit word for the whole call, and `limit` is null or valid.
+    unsafe {
+        libc::syscall(
+            libc::SYS_futex,
+            word.as_ptr(),
+            operation | libc::FUTEX_PRIVATE_FLAG,
+            value,
+            limit,
+        )
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_wait_for_another_value_returns_at_once() {
+        wait(&AtomicU32::new(1), 0);
+    }
+
+    #[test]
+    fn a_wait_that_nobody_ends_times_out() {
+        assert!(!wait_timeout(
+            &AtomicU32::new(0),
+            0,
+            Duration::from_millis(5)
+        ));
+    }
+
+    #[test]
+    fn nobody_sleeps_so_nobody_is_woken() {
+        let word = AtomicU32::new(0);
+        assert!(!wake_one(&word));
+        assert_eq!(wake_all(&word), 0);
+    }
+}
