@@ -186,7 +186,6 @@ impl Process {
 impl Thread {
     fn take(pid: Pid, tid: Pid) -> Option<Thread> {
         let stat = proc::task_stat(pid, tid).ok()?;
-        let status = proc::task_status(pid, tid).ok()?;
         let wait = match stat.state {
             State::Running => Wait::Runs,
             State::Stopped | State::Traced => Wait::Stopped,
@@ -195,6 +194,10 @@ impl Thread {
                 Syscall::Inside { number, args, .. } => blocked(pid, number, args),
             },
         };
+        // After the system call: to tell it, the kernel waits until the thread
+        // is off the CPU. Before that, a thread that has just run and is about
+        // to sleep still shows the old number of switches, as if it had not run.
+        let status = proc::task_status(pid, tid).ok()?;
         Some(Thread {
             tid,
             name: stat.comm,

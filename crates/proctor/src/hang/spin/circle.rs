@@ -30,8 +30,14 @@ pub(super) fn all(threads: &[(Pid, Pid, i32)], until: Instant) -> Option<bool> {
 }
 
 fn goes_in_a_circle(pid: Pid, thread: &mut Traced, until: Instant) -> Option<bool> {
+    if thread.is_in_call() {
+        return Some(false);
+    }
     let writable = Writable::of(pid)?;
     let mut code = Code::of(pid)?;
+    if is_in_a_call(&thread.registers()?) {
+        return Some(false);
+    }
     // Out of whatever the stop interrupted.
     if thread.step()? != Stepped::One {
         return None;
@@ -55,6 +61,15 @@ fn goes_in_a_circle(pid: Pid, thread: &mut Traced, until: Instant) -> Option<boo
         }
     }
     Some(false)
+}
+
+/// Whether the stop interrupted a system call that waits: it went to sleep
+/// since it was seen to run. A step would begin the call again, and last until
+/// somebody ends the wait, who may be standing still too.
+fn is_in_a_call(registers: &libc::user_regs_struct) -> bool {
+    // ERESTARTSYS to ERESTART_RESTARTBLOCK, which only a tracer ever sees.
+    const RESTARTS: Range<i64> = -516..-511;
+    registers.orig_rax.cast_signed() >= 0 && RESTARTS.contains(&registers.rax.cast_signed())
 }
 
 /// Everything that the program can see of its registers.

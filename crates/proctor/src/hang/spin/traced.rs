@@ -19,6 +19,8 @@ pub(super) enum Stepped {
 pub(super) struct Traced {
     thread: Thread,
     stopped: bool,
+    /// The stop cut a system call short; it begins again when the thread is let go.
+    in_call: bool,
     pending: Option<Signal>,
 }
 
@@ -30,17 +32,51 @@ impl Traced {
         let mut traced = Traced {
             thread,
             stopped: false,
+            in_call: false,
             pending: None,
         };
         ptrace::interrupt(thread).ok()?;
         match traced.wait()? {
-            WaitStatus::PtraceEvent(..) => Some(traced),
+            WaitStatus::PtraceEvent(..) => {}
             WaitStatus::Stopped(_, signal) => {
                 traced.pending = (signal != Signal::SIGTRAP).then_some(signal);
-                traced.pending.is_none().then_some(traced)
+                traced.pending.is_none().then_some(())?;
             }
-            _ => None,
+            _ => return None,
         }
+        traced.hide_the_stop()?;
+        Some(traced)
+    }
+
+    /// Lets a system call that the stop cut short begin again instead of
+    /// failing with EINTR, as `epoll_wait` and others do even without a signal
+    /// (man 7 signal, "Interruption … by stop signals"): the code set no
+    /// handler, so it need not expect that.
+    fn hide_the_stop(&mut self) -> Option<()> {
+        /// Kernel-internal: restart, always.
+        const ERESTARTNOINTR: i64 = 513;
+        /// Kernel-internal codes for a call that is to be restarted.
+        const RESTARTS: std::ops::RangeInclusive<i64> = 512..=516;
+        let mut registers = self.registers()?;
+        // Not in a system call at all: orig_rax is -1.
+        if registers.orig_rax.cast_signed() < 0 {
+            return Some(());
+        }
+        let error = registers.rax.cast_signed().checked_neg()?;
+        let interrupted = error == i64::from(libc::EINTR);
+        self.in_call = interrupted || RESTARTS.contains(&error);
+        if interrupted {
+            registers.rax = (-ERESTARTNOINTR).cast_unsigned();
+            ptrace::setregs(self.thread, registers).ok()?;
+        }
+        Some(())
+    }
+
+    /// Whether the thread was in a system call that may wait. To step it would
+    /// be to enter that call again, and to wait as long as it does: for ever,
+    /// if it waits for a thread that is stopped too, or for the next question.
+    pub(super) fn is_in_call(&self) -> bool {
+        self.in_call
     }
 
     /// Executes one instruction.
