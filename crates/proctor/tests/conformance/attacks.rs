@@ -137,6 +137,7 @@ case!(kills_its_parent_and_leaves_a_daemon, |n| {
 
 // Whoever looks for the role in the environment does not find this one.
 case!(kills_its_parent_and_leaves_an_unmarked_program, |n| {
+    let (reader, writer) = nix::unistd::pipe2(nix::fcntl::OFlag::O_CLOEXEC).unwrap();
     daemon(|| {
         let error = program_that_pauses()
             .env_clear()
@@ -144,6 +145,9 @@ case!(kills_its_parent_and_leaves_an_unmarked_program, |n| {
             .exec();
         panic!("{error}");
     });
+    drop(writer);
+    // Its end of the pipe is closed when it has become the other program.
+    assert_eq!(nix::unistd::read(&reader, &mut [0]), Ok(0));
     kill(warden(), Signal::SIGKILL).unwrap();
     if n < u64::MAX {
         pause_for_ever();

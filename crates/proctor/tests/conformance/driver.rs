@@ -21,7 +21,7 @@ use proctor::{Outcome, Record};
 /// What carries a case's mark to every process that stems from it.
 pub(crate) const MARK: &str = "CONFORMANCE_CASE";
 /// Longer than any verdict takes, on a machine however busy.
-const PATIENCE: Duration = Duration::from_secs(90);
+const PATIENCE: Duration = Duration::from_secs(150);
 /// How long the processes of a killed judge may take to vanish.
 const VANISHING: Duration = Duration::from_secs(5);
 

@@ -50,7 +50,7 @@ fn every_case_gets_its_verdict() {
     check(module_path!(), TABLE, 4);
 }
 
-case!(a_child_computes_for_a_second, deadline = 30.0, |n| {
+case!(a_child_computes_for_a_second, deadline = 120.0, |n| {
     reap(child(|| {
         labour(Duration::from_secs(1), |rounds| {
             (0..rounds).fold(0, |a, b| a ^ b)

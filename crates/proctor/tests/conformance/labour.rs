@@ -50,7 +50,7 @@ fn every_case_gets_its_verdict() {
 
 const WORK: Duration = Duration::from_millis(2500);
 
-case!(whole_numbers_for_long, deadline = 30.0, |n| {
+case!(whole_numbers_for_long, deadline = 120.0, |n| {
     labour(WORK, |rounds| {
         (0..rounds).fold(n, |x, i| {
             (x ^ i).wrapping_mul(0x9e37_79b9_7f4a_7c15).rotate_left(7)
@@ -59,7 +59,7 @@ case!(whole_numbers_for_long, deadline = 30.0, |n| {
     2 * n
 });
 
-case!(floating_numbers_for_long, deadline = 30.0, |n| {
+case!(floating_numbers_for_long, deadline = 120.0, |n| {
     labour(WORK, |rounds| {
         let mut x = 0.5f64;
         for _ in 0..rounds {
@@ -70,7 +70,7 @@ case!(floating_numbers_for_long, deadline = 30.0, |n| {
     2 * n
 });
 
-case!(memory_for_long, deadline = 30.0, |n| {
+case!(memory_for_long, deadline = 120.0, |n| {
     let mut table = vec![0u64; 1 << 20];
     let table = Mutex::new(&mut table);
     labour(WORK, |rounds| {
@@ -87,7 +87,7 @@ case!(memory_for_long, deadline = 30.0, |n| {
 static COUNT: AtomicU64 = AtomicU64::new(0);
 
 // All that changes is one word in memory: the registers come back the same.
-case!(a_counter_in_memory_for_long, deadline = 30.0, |n| {
+case!(a_counter_in_memory_for_long, deadline = 120.0, |n| {
     labour(WORK, |rounds| {
         COUNT.store(0, Ordering::Relaxed);
         while COUNT.load(Ordering::Relaxed) < rounds {
@@ -99,7 +99,7 @@ case!(a_counter_in_memory_for_long, deadline = 30.0, |n| {
 });
 
 // Whoever looks for a short time sees the inner loop only.
-case!(a_short_loop_in_a_long_loop, deadline = 30.0, |n| {
+case!(a_short_loop_in_a_long_loop, deadline = 120.0, |n| {
     let flag = AtomicBool::new(false);
     labour(WORK, |rounds| {
         for _ in 0..rounds.div_ceil(100) {
@@ -114,7 +114,7 @@ case!(a_short_loop_in_a_long_loop, deadline = 30.0, |n| {
     2 * n
 });
 
-case!(four_threads_that_work, deadline = 30.0, |n| {
+case!(four_threads_that_work, deadline = 120.0, |n| {
     thread::scope(|scope| {
         for _ in 0..4 {
             scope.spawn(|| {
@@ -127,7 +127,7 @@ case!(four_threads_that_work, deadline = 30.0, |n| {
     2 * n
 });
 
-case!(four_threads_that_share_a_lock, deadline = 30.0, |n| {
+case!(four_threads_that_share_a_lock, deadline = 120.0, |n| {
     let total = Mutex::new(0u64);
     let until = Instant::now() + 2 * LONG;
     thread::scope(|scope| {
@@ -143,7 +143,7 @@ case!(four_threads_that_share_a_lock, deadline = 30.0, |n| {
     2 * n
 });
 
-case!(four_threads_that_share_a_spin_lock, deadline = 30.0, |n| {
+case!(four_threads_that_share_a_spin_lock, deadline = 120.0, |n| {
     // While one works the others spin, with no system call at all.
     let held = AtomicBool::new(false);
     thread::scope(|scope| {
@@ -162,7 +162,7 @@ case!(four_threads_that_share_a_spin_lock, deadline = 30.0, |n| {
     2 * n
 });
 
-case!(a_thread_that_works_while_one_spins, deadline = 30.0, |n| {
+case!(a_thread_that_works_while_one_spins, deadline = 120.0, |n| {
     let done = AtomicBool::new(false);
     thread::scope(|scope| {
         scope.spawn(|| {
@@ -176,7 +176,7 @@ case!(a_thread_that_works_while_one_spins, deadline = 30.0, |n| {
     2 * n
 });
 
-case!(many_system_calls, deadline = 30.0, |n| {
+case!(many_system_calls, deadline = 120.0, |n| {
     labour(2 * LONG, |rounds| {
         (0..rounds)
             .map(|_| u64::from(nix::unistd::getppid().as_raw() > 0))
@@ -195,7 +195,7 @@ fn in_turns(wait: impl Fn()) {
     }
 }
 
-case!(short_epoll_waits_between_work, deadline = 30.0, |n| {
+case!(short_epoll_waits_between_work, deadline = 120.0, |n| {
     let poll = nix::sys::epoll::Epoll::new(nix::sys::epoll::EpollCreateFlags::empty()).unwrap();
     in_turns(|| {
         let events = &mut [nix::sys::epoll::EpollEvent::empty()];
@@ -209,7 +209,7 @@ const A_MILLISECOND: libc::timespec = libc::timespec {
     tv_nsec: 1_000_000,
 };
 
-case!(short_semaphore_waits_between_work, deadline = 30.0, |n| {
+case!(short_semaphore_waits_between_work, deadline = 120.0, |n| {
     // SAFETY: makes a set without a name.
     let set = unsafe { libc::semget(libc::IPC_PRIVATE, 1, 0o600) };
     in_turns(|| {
@@ -236,7 +236,7 @@ case!(short_semaphore_waits_between_work, deadline = 30.0, |n| {
     2 * n
 });
 
-case!(short_signal_waits_between_work, deadline = 30.0, |n| {
+case!(short_signal_waits_between_work, deadline = 120.0, |n| {
     let set = nix::sys::signal::SigSet::from(Signal::SIGUSR1);
     in_turns(|| {
         // SAFETY: set and time outlive the call; no information is asked for.
@@ -247,7 +247,7 @@ case!(short_signal_waits_between_work, deadline = 30.0, |n| {
     2 * n
 });
 
-case!(a_spin_until_a_sleeper_sets_a_flag, deadline = 30.0, |n| {
+case!(a_spin_until_a_sleeper_sets_a_flag, deadline = 120.0, |n| {
     let flag = AtomicBool::new(false);
     thread::scope(|scope| {
         scope.spawn(|| {
@@ -261,7 +261,7 @@ case!(a_spin_until_a_sleeper_sets_a_flag, deadline = 30.0, |n| {
 
 case!(
     a_spin_until_a_sleeper_sets_a_flag_under_a_lock,
-    deadline = 30.0,
+    deadline = 120.0,
     |n| {
         let flag = Mutex::new(false);
         thread::scope(|scope| {
@@ -275,13 +275,13 @@ case!(
     }
 );
 
-case!(a_spin_until_a_time, deadline = 30.0, |n| {
+case!(a_spin_until_a_time, deadline = 120.0, |n| {
     let until = Instant::now() + Duration::from_millis(1200);
     while Instant::now() < until {}
     2 * n
 });
 
-case!(a_spin_on_the_time_stamp_counter, deadline = 30.0, |n| {
+case!(a_spin_on_the_time_stamp_counter, deadline = 120.0, |n| {
     #[cfg(target_arch = "x86_64")]
     // SAFETY: every x86-64 has it.
     let now = || unsafe { core::arch::x86_64::_rdtsc() };
@@ -296,7 +296,7 @@ case!(a_spin_on_the_time_stamp_counter, deadline = 30.0, |n| {
     2 * n
 });
 
-case!(a_spin_until_a_handler_sets_a_flag, deadline = 30.0, |n| {
+case!(a_spin_until_a_handler_sets_a_flag, deadline = 120.0, |n| {
     set_on(Signal::SIGALRM);
     timer(2 * LONG, Duration::ZERO);
     while SIGNALLED.load(Ordering::Acquire) == 0 {
@@ -305,7 +305,7 @@ case!(a_spin_until_a_handler_sets_a_flag, deadline = 30.0, |n| {
     2 * n
 });
 
-case!(a_spin_until_a_child_sets_a_flag, deadline = 30.0, |n| {
+case!(a_spin_until_a_child_sets_a_flag, deadline = 120.0, |n| {
     let word: &AtomicU32 = shared_word();
     let sleeper = child(|| {
         std::thread::sleep(2 * LONG);
@@ -316,7 +316,7 @@ case!(a_spin_until_a_child_sets_a_flag, deadline = 30.0, |n| {
     2 * n
 });
 
-case!(yields_until_a_child_has_ended, deadline = 30.0, |n| {
+case!(yields_until_a_child_has_ended, deadline = 120.0, |n| {
     let sleeper = child(|| std::thread::sleep(2 * LONG));
     while waitpid(sleeper, Some(WaitPidFlag::WNOHANG)) == Ok(WaitStatus::StillAlive) {
         thread::yield_now();
@@ -326,7 +326,7 @@ case!(yields_until_a_child_has_ended, deadline = 30.0, |n| {
 
 case!(
     reads_that_would_block_until_a_child_writes,
-    deadline = 30.0,
+    deadline = 120.0,
     |n| {
         let (reader, writer) = nix::unistd::pipe2(nix::fcntl::OFlag::O_NONBLOCK).unwrap();
         let sleeper = child(|| {

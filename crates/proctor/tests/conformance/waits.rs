@@ -121,7 +121,7 @@ case!(a_lock_held_by_a_sleeper, |n| {
         drop(held);
     });
     let total = *total.lock().unwrap();
-    total + 2 * n - 8 * (n / 8)
+    total - 8 * (n / 8) + 2 * n
 });
 
 case!(a_read_lock_held_by_a_sleeper, |n| {
