@@ -1,2 +1,262 @@
-//! Being written.
+//! What a spin lock must do, judged from outside: in the real world, in every
+//! schedule, and under the memory model.
 proctor::exercise!(spin_lock);
+
+use std::cell::Cell;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::rc::Rc;
+use std::sync::MutexGuard;
+
+use interleave::{Exploration, FailureKind};
+use proctor::{Outcome, Subject};
+use spin_lock::{SpinGuard, SpinLock};
+
+/// Does not compile unless `new` can be called for a static.
+const fn for_a_static(value: u64) -> SpinLock<u64> {
+    SpinLock::new(value)
+}
+
+#[proctor::test(subject = |(first, second, other): (u64, u64, u64)| {
+    let mut lock = for_a_static(first);
+    let mut seen = Vec::new();
+    let mut guard = lock.lock();
+    seen.push(*guard);
+    *guard = second;
+    seen.push(*guard);
+    // Not the same lock, so not held.
+    let another = SpinLock::new(other);
+    let free = another.try_lock().map(|guard| *guard);
+    drop(guard);
+    // Not lock(): a lock that is not released would hang here.
+    let released = lock.try_lock().map(|guard| *guard);
+    *lock.get_mut() ^= other;
+    seen.push(*lock.get_mut());
+    seen.push(lock.into_inner());
+    (seen, free, released)
+})]
+fn it_keeps_a_value_and_lends_it_to_the_holder(mut subject: Subject) {
+    let [first, second, other] = std::array::from_fn(|_| proctor::random::<u64>());
+    let (seen, free, released) = subject.ask(&(first, second, other)).value;
+    assert_eq!(
+        free,
+        Some(other),
+        "try_lock() on one lock while another is held gave (left) and should have given (right)"
+    );
+    assert_eq!(
+        released,
+        Some(second),
+        "after the guard was dropped, try_lock() gave (left) and should have given (right)"
+    );
+    assert_eq!(
+        seen,
+        [first, second, second ^ other, second ^ other],
+        "read through the guard, again after writing through it, by get_mut() and by into_inner(): (left), and should have been (right)"
+    );
+}
+
+interleave::in_worlds! {
+    shuttled = spin_lock_shuttled, loomed = spin_lock_loomed;
+
+    type Lock = Arc<exercise::SpinLock<Tracked<u32>>>;
+
+    fn fresh() -> Lock {
+        Arc::new(exercise::SpinLock::new(Tracked::new(0)))
+    }
+
+    /// Two threads lock, and each changes the payload.
+    pub fn both_lock() {
+        let lock = fresh();
+        let theirs = Arc::clone(&lock);
+        let thread = thread::spawn(move || theirs.lock().update(|n| n + 1));
+        lock.lock().update(|n| n + 1);
+        thread.join().unwrap();
+    }
+
+    /// One thread locks, the other tries.
+    pub fn one_locks_and_one_tries() {
+        let lock = fresh();
+        let theirs = Arc::clone(&lock);
+        let thread = thread::spawn(move || theirs.lock().update(|n| n + 1));
+        if let Some(guard) = lock.try_lock() {
+            guard.update(|n| n + 1);
+        }
+        thread.join().unwrap();
+    }
+
+    /// Both try, and go away if they do not get it.
+    pub fn both_try() {
+        let lock = fresh();
+        let theirs = Arc::clone(&lock);
+        let thread = thread::spawn(move || {
+            if let Some(guard) = theirs.try_lock() {
+                guard.update(|n| n + 1);
+            }
+        });
+        if let Some(guard) = lock.try_lock() {
+            guard.update(|n| n + 1);
+        }
+        thread.join().unwrap();
+    }
+
+    /// Each of two threads adds twice; nothing may be missing.
+    pub fn both_add_twice() {
+        let lock = fresh();
+        let theirs = Arc::clone(&lock);
+        let thread = thread::spawn(move || {
+            theirs.lock().update(|n| n + 1);
+            theirs.lock().update(|n| n + 1);
+        });
+        lock.lock().update(|n| n + 1);
+        lock.lock().update(|n| n + 1);
+        thread.join().unwrap();
+        let sum = lock.lock().get();
+        assert_eq!(sum, 4, "two threads added twice each under the lock, and the sum (left) is not 4 (right)");
+    }
+
+    /// One holds the lock all the time that another tries.
+    pub fn trying_while_it_is_held() {
+        let lock = fresh();
+        let guard = lock.lock();
+        for attempt in ["first", "second"] {
+            assert!(lock.try_lock().is_none(), "the {attempt} try_lock() on a held lock gave a guard");
+        }
+        let theirs = Arc::clone(&lock);
+        let got = thread::spawn(move || theirs.try_lock().is_some()).join().unwrap();
+        assert!(!got, "try_lock() of another thread gave a guard while the lock was held");
+        guard.update(|n| n + 1);
+        drop(guard);
+        let got = lock.try_lock().is_some();
+        assert!(got, "try_lock() on a free lock gave no guard");
+    }
+
+    /// The holder lets go while another waits.
+    pub fn waiting_for_the_holder() {
+        let lock = fresh();
+        let guard = lock.lock();
+        let theirs = Arc::clone(&lock);
+        let waiter = thread::spawn(move || theirs.lock().get());
+        guard.set(7);
+        drop(guard);
+        let seen = waiter.join().unwrap();
+        assert_eq!(seen, 7, "who waited for the lock read (left), not what the holder had written (right)");
+    }
+
+    /// The holder waits for the waiter, so nobody will ever let go.
+    pub fn waiting_for_ever() {
+        let lock = fresh();
+        let _guard = lock.lock();
+        let theirs = Arc::clone(&lock);
+        let waiter = thread::spawn(move || drop(theirs.lock()));
+        waiter.join().unwrap();
+    }
+}
+
+#[proctor::test(subject = |(): ()| {
+    [shuttled::both_lock, shuttled::one_locks_and_one_tries, shuttled::both_try].map(interleave::schedules).to_vec()
+})]
+fn two_threads_never_hold_it_at_once(mut subject: Subject) {
+    all_hold(&subject.ask(&()).value);
+}
+
+#[proctor::test(subject = |(): ()| vec![interleave::schedules(shuttled::both_add_twice)])]
+fn no_update_is_lost(mut subject: Subject) {
+    all_hold(&subject.ask(&()).value);
+}
+
+#[proctor::test(subject = |(): ()| vec![interleave::schedules(shuttled::trying_while_it_is_held)])]
+fn try_lock_gives_up_while_it_is_held(mut subject: Subject) {
+    all_hold(&subject.ask(&()).value);
+}
+
+#[proctor::test(subject = |(): ()| {
+    [shuttled::waiting_for_the_holder, shuttled::waiting_for_ever].map(interleave::schedules).to_vec()
+})]
+fn a_held_lock_is_waited_for_by_trying_again(mut subject: Subject) {
+    let found = subject.ask(&()).value;
+    let [waiting, forever] = &found[..] else {
+        panic!("two scenarios and {} explorations", found.len());
+    };
+    waiting.must_hold();
+    // Here the one right thing to find is a spin that never ends.
+    match forever.failure.as_ref().map(|failure| failure.kind) {
+        Some(FailureKind::Spin) => {}
+        Some(FailureKind::Deadlock) => proctor::fail(
+            Outcome::Fail,
+            "a thread that waits in lock() goes to sleep: the lock is made of another lock, and it should be made of an atomic",
+        ),
+        None if forever.not_judged.is_none() => proctor::fail(
+            Outcome::Fail,
+            "lock() returned although the lock was held: it gave up waiting",
+        ),
+        _ => forever.must_hold(),
+    }
+}
+
+#[proctor::test(subject = |(): ()| {
+    [loomed::both_lock, loomed::one_locks_and_one_tries, loomed::both_try].map(interleave::orderings).to_vec()
+})]
+fn what_a_holder_wrote_the_next_one_sees(mut subject: Subject) {
+    all_hold(&subject.ask(&()).value);
+}
+
+fn all_hold(found: &[Exploration]) {
+    found.iter().for_each(Exploration::must_hold);
+}
+
+#[proctor::test(subject = |(before, after): (u64, u64)| {
+    let lock = SpinLock::new(before);
+    let panicked = catch_unwind(AssertUnwindSafe(|| {
+        let mut guard = lock.lock();
+        *guard = after;
+        panic!("while it holds the lock");
+    }));
+    (panicked.is_err(), lock.try_lock().map(|guard| *guard))
+})]
+fn a_panic_while_it_is_held_releases_it(mut subject: Subject) {
+    let [before, after] = std::array::from_fn(|_| proctor::random::<u64>());
+    let (panicked, found) = subject.ask(&(before, after)).value;
+    assert!(panicked, "the holder's panic did not come out");
+    assert!(
+        found.is_some(),
+        "the holder panicked and the lock is still held: whoever locks it next waits for ever"
+    );
+    assert_eq!(
+        found,
+        Some(after),
+        "after the holder's panic the value is (left) and should be as it left it (right)"
+    );
+}
+
+#[proctor::test(subject = |value: u64| SpinLock::new(value).into_inner())]
+fn it_is_shared_exactly_where_that_is_sound(mut subject: Subject) {
+    let value = proctor::random::<u64>();
+    assert_eq!(subject.ask(&value).value, value);
+    assert!(
+        proctor::implements!(SpinLock<u64>: Send),
+        "a SpinLock<u64> should be Send"
+    );
+    assert!(
+        proctor::implements!(SpinLock<Cell<u64>>: Sync),
+        "a SpinLock<Cell<u64>> should be Sync: the lock lets one thread at a time at the Cell, which may be sent"
+    );
+    assert!(
+        !proctor::implements!(SpinLock<Rc<u64>>: Sync),
+        "SpinLock<Rc<u64>> is Sync: two threads could clone the same Rc, one after the other, and count in parallel when they drop their clones"
+    );
+    assert!(
+        !proctor::implements!(SpinLock<Rc<u64>>: Send),
+        "SpinLock<Rc<u64>> is Send: an Rc would leave its thread"
+    );
+    assert!(
+        !proctor::implements!(SpinLock<MutexGuard<'static, u64>>: Sync),
+        "SpinLock<MutexGuard<u64>> is Sync: a value that must stay on its thread (not Send) could be swapped out on another"
+    );
+    assert!(
+        !proctor::implements!(SpinGuard<'static, Cell<u64>>: Sync),
+        "SpinGuard<Cell<u64>> is Sync: two threads that share one guard would be in the Cell at once"
+    );
+    assert!(
+        !proctor::implements!(SpinGuard<'static, Rc<u64>>: Send),
+        "SpinGuard<Rc<u64>> is Send: an Rc would leave its thread"
+    );
+}
