@@ -50,9 +50,9 @@ pub struct Timeline {
 const FIRST: usize = 10;
 const LAST: usize = 60;
 
-/// The width of the picture, and of its first column.
+/// The width of the picture, and the most that its first column takes of it.
 const WIDTH: usize = 100;
-const MARGIN: usize = 18;
+const WIDEST_MARGIN: usize = 30;
 
 impl Timeline {
     pub(crate) fn of(state: &State, failed: bool) -> Self {
@@ -136,15 +136,16 @@ fn show(state: &State, event: &Event, value: u64) -> String {
 impl fmt::Display for Timeline {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let columns = self.threads.len().max(1);
-        let width = ((WIDTH - MARGIN) / columns).saturating_sub(2).max(8);
-        write!(f, "{:MARGIN$}", "")?;
+        let margin = self.margin();
+        let width = ((WIDTH - margin) / columns).saturating_sub(2).max(8);
+        write!(f, "{:margin$}", "")?;
         for thread in &self.threads {
             write!(f, "│ {:width$}", fit(thread, width))?;
         }
         let mut last: Option<(&str, usize)> = None;
         for (number, step) in self.steps.iter().enumerate() {
             if self.left_out > 0 && number == FIRST {
-                write!(f, "\n{:MARGIN$}… {} steps left out …", "", self.left_out)?;
+                write!(f, "\n{:margin$}… {} steps left out …", "", self.left_out)?;
                 last = None;
             }
             let here = (step.place.as_str(), step.thread);
@@ -163,8 +164,8 @@ impl fmt::Display for Timeline {
             }
             for (part, line) in wrap(&text, width).into_iter().enumerate() {
                 let mark = part == 0 && self.failed && number + 1 == self.steps.len();
-                let margin = if mark { "          ✗ here" } else { "" };
-                self.row(f, margin, step.thread, &line, width)?;
+                let place = if mark { "      ✗ here" } else { "" };
+                self.row(f, place, step.thread, &line, width)?;
             }
         }
         Ok(())
@@ -172,15 +173,22 @@ impl fmt::Display for Timeline {
 }
 
 impl Timeline {
+    /// The width of the first column: room for the longest place, within reason.
+    fn margin(&self) -> usize {
+        let longest = self.steps.iter().map(|step| step.place.chars().count());
+        longest.max().unwrap_or(0).clamp(13, WIDEST_MARGIN - 1) + 1
+    }
+
     fn row(
         &self,
         f: &mut fmt::Formatter<'_>,
-        margin: &str,
+        place: &str,
         thread: usize,
         text: &str,
         width: usize,
     ) -> fmt::Result {
-        let mut line = format!("{:MARGIN$}", fit(margin, MARGIN - 1));
+        let margin = self.margin();
+        let mut line = format!("{:margin$}", fit(place, margin - 1));
         for column in 0..self.threads.len().max(1) {
             let text = if column == thread {
                 fit(text, width)

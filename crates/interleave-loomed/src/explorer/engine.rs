@@ -15,7 +15,7 @@
 //! lock would hang; a plain store therefore does not end a release sequence.
 
 use super::atom::Atom;
-use super::stacks;
+use super::stacks::{self, Exit};
 use interleave_model::kernel::engine::{Change, Collision, Engine, ObjectId, Seed};
 use interleave_model::kernel::{self, NOBODY, thread::Status};
 use loom::cell::UnsafeCell;
@@ -267,10 +267,17 @@ impl Engine for Loom {
     }
 
     fn stop(&self) -> ! {
-        stacks::give_up()
+        stacks::leave(Exit::Model)
+    }
+
+    fn retire(&self) -> ! {
+        if let Some(run) = kernel::run() {
+            run.current.set(NOBODY);
+        }
+        stacks::leave(Exit::Thread)
     }
 
     fn cut(&self) -> ! {
-        stacks::give_up()
+        stacks::leave(Exit::Model)
     }
 }

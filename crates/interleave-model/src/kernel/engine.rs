@@ -123,6 +123,10 @@ pub trait Engine {
     /// stack is given up without running destructors.
     fn stop(&self) -> !;
 
+    /// Ends the calling thread for good, without running destructors: it would wait for ever, and is
+    /// allowed to.
+    fn retire(&self) -> !;
+
     /// Ends this execution only: it took too many steps.
     fn cut(&self) -> !;
 }

@@ -66,6 +66,8 @@ pub struct State {
     pub failure: Option<Failure>,
     /// The execution is being given up.
     pub stopping: bool,
+    /// All threads that are left wait for ever, and may: they end.
+    pub retiring: bool,
     /// The engine itself gave up: why.
     pub gave_up: Option<String>,
     /// The execution was given up because it wanted more threads than the engine has: where.
@@ -139,6 +141,7 @@ impl Run {
                 clock_reads: 0,
                 failure: None,
                 stopping: false,
+                retiring: false,
                 gave_up: None,
                 too_many_threads: None,
                 cut: false,
@@ -175,6 +178,7 @@ impl Run {
         state.clock_reads = 0;
         state.failure = None;
         state.stopping = false;
+        state.retiring = false;
         state.gave_up = None;
         state.too_many_threads = None;
         state.cut = false;

@@ -39,6 +39,9 @@ impl Run {
         loop {
             self.engine.pause();
             self.current.set(me);
+            if self.state.borrow().retiring {
+                self.retire();
+            }
             if self.state.borrow().threads[me].status == Status::Ready {
                 return;
             }
@@ -97,7 +100,15 @@ impl Run {
         if !state.somebody_can_run() {
             drop(state);
             self.nobody_can_run();
+            self.retire();
         }
+    }
+
+    /// Ends a thread that may outlive the scenario, and waits for ever.
+    fn retire(&self) -> ! {
+        let me = self.me();
+        self.state.borrow_mut().threads[me].status = Status::Finished;
+        self.engine.retire()
     }
 
     /// Makes a waiting thread ready.
@@ -144,15 +155,26 @@ impl Run {
                 .threads
                 .iter()
                 .any(|thread| thread.status != Status::Finished)
-            && !(state.scenario_ended && state.may_outlive)
         {
             drop(state);
             self.nobody_can_run();
         }
     }
 
-    fn nobody_can_run(&self) -> ! {
+    /// Returns if that is no failure: then the threads that wait are about to retire.
+    fn nobody_can_run(&self) {
         let state = self.state.borrow();
+        if state.scenario_ended && state.may_outlive {
+            let waiting: Vec<_> = (0..state.threads.len())
+                .filter(|thread| matches!(state.threads[*thread].status, Status::Blocked(_)))
+                .collect();
+            drop(state);
+            self.state.borrow_mut().retiring = true;
+            for thread in waiting {
+                self.engine.wake(thread);
+            }
+            return;
+        }
         let blocked: Vec<_> = state
             .threads
             .iter()

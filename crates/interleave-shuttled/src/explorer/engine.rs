@@ -111,6 +111,13 @@ impl Engine for Shuttle {
         }
     }
 
+    fn retire(&self) -> ! {
+        if let Some(run) = interleave_model::kernel::run() {
+            run.state.borrow_mut().stopping = true;
+        }
+        self.stop()
+    }
+
     fn cut(&self) -> ! {
         self.stop()
     }

@@ -1,0 +1,90 @@
+//! A failing schedule can be run again, by itself, from its string.
+
+use interleave::{Explore, FailureKind, World};
+
+mod nothing {}
+
+interleave::in_worlds! {
+    shuttled = crate::nothing;
+
+    use std::sync::Mutex;
+    use std::sync::atomic::{AtomicU32, Ordering::*};
+
+    pub fn lost_update() {
+        let counter = Arc::new(AtomicU32::new(0));
+        let theirs = Arc::clone(&counter);
+        let thread = thread::spawn(move || theirs.store(theirs.load(SeqCst) + 1, SeqCst));
+        counter.store(counter.load(SeqCst) + 1, SeqCst);
+        thread.join().unwrap();
+        assert_eq!(counter.load(SeqCst), 2);
+    }
+
+    pub fn opposite_order() {
+        static A: Mutex<()> = Mutex::new(());
+        static B: Mutex<()> = Mutex::new(());
+        let thread = thread::spawn(|| { let _a = A.lock(); let _b = B.lock(); });
+        { let _b = B.lock(); let _a = A.lock(); }
+        thread.join().unwrap();
+    }
+}
+
+#[test]
+fn a_replay_fails_in_the_same_way() {
+    for scenario in [shuttled::lost_update as fn(), shuttled::opposite_order] {
+        let found = interleave::schedules(scenario);
+        let failure = found.failure.expect("both are wrong");
+        let again = Explore::new().replay_of(scenario, &failure.schedule);
+        let replayed = again.failure.expect("the same failure");
+        assert_eq!(replayed.message, failure.message);
+        assert_eq!(replayed.timeline, failure.timeline);
+        assert_eq!(replayed.schedule, failure.schedule);
+        assert_eq!(again.schedules, 1);
+    }
+}
+
+#[test]
+fn a_replay_that_goes_well_shows_its_timeline() {
+    let again = Explore::new().replay_of(shuttled::lost_update, "a9");
+    assert!(again.failure.is_none());
+    // Thread a cannot take nine steps: it waits for b.
+    let reason = again
+        .not_judged
+        .expect("thread a blocks before its ninth step");
+    assert!(reason.contains("thread a cannot run"), "{reason}");
+    let again = Explore::new().replay_of(shuttled::lost_update, "a");
+    assert!(again.failure.is_none() && again.not_judged.is_none());
+    let timeline = again.replayed.expect("a timeline even so");
+    assert!(
+        timeline
+            .steps
+            .iter()
+            .any(|step| step.operation.contains("load(SeqCst)"))
+    );
+    assert_eq!(timeline.threads, ["a (main)", "b"]);
+}
+
+#[test]
+fn nonsense_is_not_judged() {
+    for nonsense in ["", "A3", "z", "a3b0", "b99"] {
+        let again = Explore::new().replay_of(shuttled::lost_update, nonsense);
+        assert!(again.failure.is_none());
+        assert!(again.not_judged.is_some(), "{nonsense:?}");
+        assert_eq!(again.world, World::Schedules);
+    }
+}
+
+#[test]
+fn a_timeline_fits_a_hundred_columns_and_marks_the_failing_step() {
+    let found = interleave::schedules(shuttled::opposite_order);
+    let picture = found.must_fail(FailureKind::Deadlock).timeline.to_string();
+    assert!(
+        picture.lines().all(|line| line.chars().count() <= 100),
+        "\n{picture}"
+    );
+    assert_eq!(picture.matches("here").count(), 1, "\n{picture}");
+    assert!(picture.contains("Mutex #1 lock → locked"), "\n{picture}");
+    assert!(
+        picture.contains("let thread = thread::spawn"),
+        "source lines\n{picture}"
+    );
+}
