@@ -200,21 +200,23 @@ impl Drop for Noted {
         let steps = Rc::new(Cell::new(0));
         let captured = Noted("what it captured", Rc::clone(&dropped));
         let (log, count) = (Rc::clone(&dropped), Rc::clone(&steps));
-        let mut generator = Generator::new(move |yielder| {
-            let _captured = &captured;
-            let _outer = Noted("a local of the body", Rc::clone(&log));
-            let deeper = || {
-                let _inner = Noted("a local of a call below", log);
-                while count.get() < taken + FAR_AHEAD {
-                    count.set(count.get() + 1);
-                    yielder.yield_item(count.get());
-                }
-            };
-            deeper();
-        });
-        let items = generator.by_ref().take(taken as usize).count() as u64;
-        let (steps_before, dropped_before) = (steps.get(), dropped.borrow().clone());
-        drop(generator);
+        let (items, steps_before, dropped_before) = {
+            let mut generator = Generator::new(move |yielder| {
+                let _captured = &captured;
+                let _outer = Noted("a local of the body", Rc::clone(&log));
+                let deeper = || {
+                    let _inner = Noted("a local of a call below", log);
+                    while count.get() < taken + FAR_AHEAD {
+                        count.set(count.get() + 1);
+                        yielder.yield_item(count.get());
+                    }
+                };
+                deeper();
+            });
+            let items = generator.by_ref().take(taken as usize).count() as u64;
+            (items, steps.get(), dropped.borrow().clone())
+            // Here the generator is dropped.
+        };
         let dropped_after = dropped.borrow().clone();
         (items, steps_before, steps.get(), dropped_before, dropped_after)
     },
