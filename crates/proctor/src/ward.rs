@@ -212,7 +212,7 @@ impl Ward {
         let count = |number: usize| u32::try_from(number).unwrap_or(u32::MAX);
         Evidence {
             pid: self.subject,
-            children: count(below.iter().filter(|stat| !stat.state.has_ended()).count()),
+            children: count(below.iter().filter(|stat| !stat.has_ended()).count()),
             zombies: count(zombies),
             threads: status.as_ref().map_or(0, |status| status.threads),
             peak_memory: status.as_ref().map_or(0, |status| status.peak_resident),
@@ -236,7 +236,7 @@ impl Ward {
     fn zombies(&self, below: &[Stat]) -> usize {
         below
             .iter()
-            .filter(|stat| stat.state == State::Zombie && stat.parent != self.warden.pid())
+            .filter(|stat| stat.has_ended() && stat.parent != self.warden.pid())
             .count()
     }
 
@@ -247,7 +247,7 @@ impl Ward {
             let below = self.below();
             let alive: Vec<_> = below
                 .iter()
-                .filter(|stat| !stat.state.has_ended())
+                .filter(|stat| !stat.has_ended())
                 .collect();
             let zombies = self.zombies(&below);
             if alive.is_empty() && zombies == 0 {
