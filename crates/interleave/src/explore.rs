@@ -16,6 +16,10 @@ pub const REPLAY: &str = "INTERLEAVE_REPLAY";
 /// A static of the code under test belongs to one exploration at a time.
 static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
 
+/// An execution that is given up while one of its threads unwinds leaves the operating-system thread
+/// "panicking" for good: what the next one would learn about its own panics would be wrong.
+const UNWINDING: &str = "an earlier exploration on this thread was given up in the middle of a panic; explore in a new process";
+
 /// How far to explore. The defaults suit a scenario of two or three threads with a few operations
 /// each.
 ///
@@ -53,7 +57,7 @@ impl Explore {
     pub fn new() -> Self {
         Self {
             schedules: 2_000,
-            executions: 5_000,
+            executions: 2_000,
             steps: 20_000,
             time: Duration::from_secs(20),
             interruptions: Some(2),
@@ -152,6 +156,9 @@ impl Explore {
         file: &'static str,
         replay: Option<Vec<u8>>,
     ) -> Exploration {
+        if std::thread::panicking() {
+            return not_judged(World::Schedules, UNWINDING.to_owned());
+        }
         let _alone = ONE_AT_A_TIME.lock().unwrap_or_else(PoisonError::into_inner);
         let started = Instant::now();
         let budget = shuttled::Budget {
@@ -185,6 +192,9 @@ impl Explore {
                 World::Orderings,
                 "a schedule string belongs to the schedules world".to_owned(),
             );
+        }
+        if std::thread::panicking() {
+            return not_judged(World::Orderings, UNWINDING.to_owned());
         }
         let _alone = ONE_AT_A_TIME.lock().unwrap_or_else(PoisonError::into_inner);
         let started = Instant::now();

@@ -79,8 +79,8 @@ interleave::in_worlds! {
         assert_eq!(lock.1.get(), 2 * turns);
     }
     pub fn spin_lock_without_a_hint() { spin(2, || ()); }
-    pub fn spin_lock_with_a_hint() { spin(2, || std::hint::spin_loop()); }
-    pub fn spin_lock_that_yields() { spin(2, || thread::yield_now()); }
+    pub fn spin_lock_with_a_hint() { spin(2, std::hint::spin_loop); }
+    pub fn spin_lock_that_yields() { spin(2, thread::yield_now); }
     pub fn spin_lock_that_sleeps() { spin(1, || thread::sleep(Duration::from_millis(1))); }
 
     pub fn spin_lock_by_swap() {
@@ -416,6 +416,51 @@ interleave::in_worlds! {
         assert!(!std::thread::panicking());
     }
 
+    pub fn unwinding_poisons_only_what_it_holds() {
+        let locks = Arc::new((Mutex::new(0), Mutex::new(0)));
+        let theirs = Arc::clone(&locks);
+        struct Adds(Arc<(Mutex<u32>, Mutex<u32>)>);
+        impl Drop for Adds {
+            fn drop(&mut self) { *self.0.1.lock().unwrap() += 1; }
+        }
+        let thread = thread::spawn(move || {
+            let _adds = Adds(Arc::clone(&theirs));
+            let _guard = theirs.0.lock().unwrap();
+            panic!("on purpose");
+        });
+        *locks.1.lock().unwrap() += 1;
+        assert!(thread.join().is_err());
+        assert_eq!(*locks.1.lock().unwrap(), 2);
+        assert!(locks.0.is_poisoned());
+    }
+
+    pub fn a_destructor_that_joins_while_unwinding() {
+        struct Joins(Option<mpsc::Sender<u32>>, Option<thread::JoinHandle<u32>>);
+        impl Drop for Joins {
+            fn drop(&mut self) {
+                self.0.take();
+                assert_eq!(self.1.take().unwrap().join().unwrap(), 3);
+            }
+        }
+        let thread = thread::spawn(|| {
+            let (sender, receiver) = mpsc::channel();
+            let worker = thread::spawn(move || receiver.iter().sum());
+            let pool = Joins(Some(sender), Some(worker));
+            pool.0.as_ref().unwrap().send(3).unwrap();
+            panic!("on purpose");
+        });
+        assert!(thread.join().is_err());
+    }
+
+    pub fn a_scope_whose_thread_panics() {
+        let caught = std::panic::catch_unwind(|| thread::scope(|scope| {
+            scope.spawn(|| panic!("on purpose"));
+        }));
+        assert!(caught.is_err());
+        let result = thread::scope(|scope| scope.spawn(|| -> u32 { panic!("on purpose") }).join());
+        assert!(result.is_err());
+    }
+
     pub fn own_arc_with_acquire() {
         struct Shared { count: AtomicUsize, value: Tracked<u32> }
         let shared: *mut Shared = Box::into_raw(Box::new(Shared { count: AtomicUsize::new(2), value: Tracked::new(0) }));
@@ -482,6 +527,7 @@ right! {
     parks_until_unparked parks_for_a_while channel bounded_channel rendezvous_channel
     receives_with_a_timeout barrier_twice readers_and_a_writer initialised_once
     lazily_and_by_once scoped_threads_borrow statics_start_afresh thread_locals_with_destructors
-    a_panic_that_is_joined a_panic_that_is_caught own_arc_with_acquire std_arc_everywhere
+    a_panic_that_is_joined a_panic_that_is_caught unwinding_poisons_only_what_it_holds
+    a_destructor_that_joins_while_unwinding a_scope_whose_thread_panics own_arc_with_acquire std_arc_everywhere
     every_width_wraps futex_handshake
 }

@@ -344,6 +344,41 @@ interleave::in_worlds! {
         thread::spawn(|| assert_eq!(1 + 1, 3));
     }
 
+    pub fn a_spin_that_gives_up_and_goes_in() {
+        let lock = Arc::new((AtomicBool::new(false), Tracked::new(0)));
+        fn add(lock: &(AtomicBool, Tracked<u32>)) {
+            let mut looks = 0;
+            while lock.0.swap(true, Acquire) && looks < 30 { looks += 1; }
+            lock.1.update(|n| n + 1);
+            lock.0.store(false, Release);
+        }
+        let theirs = Arc::clone(&lock);
+        let thread = thread::spawn(move || add(&theirs));
+        add(&lock);
+        thread.join().unwrap();
+    }
+
+    // The worker panics, then the scenario waits for it for ever: the panic is the cause.
+    pub fn a_panic_that_leaves_others_waiting() {
+        let pair = Arc::new((Mutex::new(false), Condvar::new()));
+        let theirs = Arc::clone(&pair);
+        thread::spawn(move || {
+            if theirs.0.is_poisoned() { return; }
+            panic!("not yet implemented");
+        });
+        let mut ready = pair.0.lock().unwrap();
+        while !*ready { ready = pair.1.wait(ready).unwrap(); }
+    }
+
+    pub fn a_deadlock_in_a_destructor_while_unwinding() {
+        struct Joins(Option<thread::JoinHandle<()>>);
+        impl Drop for Joins {
+            fn drop(&mut self) { let _ = self.0.take().unwrap().join(); }
+        }
+        let _joins = Joins(Some(thread::spawn(|| thread::park())));
+        panic!("the first cause");
+    }
+
     // Fences that are too weak for a store buffer.
     pub fn store_buffer_with_weak_fences() {
         let flags = Arc::new((AtomicU32::new(0), AtomicU32::new(0)));
@@ -395,6 +430,8 @@ wrong! {
     a_thread_is_left_waiting: fails Leak;
     futex_woken_before_the_store: fails Deadlock;
     an_assertion_in_a_thread_that_nobody_joins: fails Assertion;
+    a_panic_that_leaves_others_waiting: fails Assertion;
+    a_deadlock_in_a_destructor_while_unwinding: fails Assertion;
 }
 
 // Stepping back changes the locks, so that only a fair schedule shows that it never ends.
@@ -403,4 +440,27 @@ fn both_step_back_for_ever() {
     schedules(shuttled::both_step_back_for_ever).must_fail(Spin);
     let found = orderings(loomed::both_step_back_for_ever);
     assert!(found.failure.is_none(), "{:?}", found.failure);
+}
+
+// In the orderings world, a spinner goes on only when the others are done.
+#[test]
+fn a_spin_that_gives_up_and_goes_in() {
+    schedules(shuttled::a_spin_that_gives_up_and_goes_in).must_fail(Race);
+    let found = orderings(loomed::a_spin_that_gives_up_and_goes_in);
+    assert!(found.not_judged.is_none(), "{:?}", found.not_judged);
+}
+
+#[test]
+fn the_cause_of_a_deadlock_may_be_an_earlier_panic() {
+    for found in [
+        schedules(shuttled::a_panic_that_leaves_others_waiting),
+        orderings(loomed::a_panic_that_leaves_others_waiting),
+    ] {
+        let message = &found.must_fail(Assertion).message;
+        assert!(
+            message.starts_with("thread b panicked: not yet implemented"),
+            "{message}"
+        );
+        assert!(message.contains("thread a waits"), "{message}");
+    }
 }

@@ -14,7 +14,7 @@ use loom::sync::atomic::AtomicU64;
 use std::cell::{Cell, RefCell};
 use std::panic::{self, AssertUnwindSafe};
 use std::rc::Rc;
-use std::sync::Arc;
+use std::sync::{Arc, Once};
 use std::time::{Duration, Instant};
 
 /// How long to look.
@@ -69,7 +69,8 @@ pub fn explore(
     may_outlive: bool,
     budget: &Budget,
 ) -> Found {
-    panics::install_hook(|| loom::model::Builder::new().check(|| {}));
+    static HOOK: Once = Once::new();
+    panics::install_hook(&HOOK, || loom::model::Builder::new().check(|| {}));
     let mut objects = OBJECTS;
     loop {
         match attempt(&scenario, file, may_outlive, budget, objects) {

@@ -6,15 +6,17 @@ use super::{
     thread::{PanicNote, letter},
 };
 use std::panic::PanicHookInfo;
-use std::sync::Once;
+use std::sync::{Mutex, Once, PoisonError};
 
 /// Puts our hook in front of whatever hook there is. It notes panics of modelled threads and prints
 /// nothing; all others go to the hook that was there.
 ///
-/// `before` runs first, once: libraries that install hooks of their own do it there.
-pub fn install_hook(before: impl FnOnce()) {
-    static INSTALL: Once = Once::new();
-    INSTALL.call_once(|| {
+/// `before` runs first: a library that installs a hook of its own, once, does it there. Each such
+/// library has its own `once`.
+pub fn install_hook(once: &'static Once, before: impl FnOnce()) {
+    static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
+    once.call_once(|| {
+        let _alone = ONE_AT_A_TIME.lock().unwrap_or_else(PoisonError::into_inner);
         let theirs = std::panic::take_hook();
         before();
         // Whatever `before` left is dropped: those hooks print what only their authors read.

@@ -163,6 +163,8 @@ impl Run {
 
     /// Returns if that is no failure: then the threads that wait are about to retire.
     fn nobody_can_run(&self) {
+        // Settles who is unwinding.
+        let _ = self.panicking();
         let state = self.state.borrow();
         if state.scenario_ended && state.may_outlive {
             let waiting: Vec<_> = (0..state.threads.len())
@@ -204,7 +206,7 @@ impl Run {
             .threads
             .iter()
             .enumerate()
-            .find(|(_, thread)| thread.unobserved_panic && thread.panic.is_some());
+            .find(|(_, thread)| thread.unobserved_panic || thread.unwinding);
         if let Some((number, thread)) = panicked
             && let Some(note) = &thread.panic
         {

@@ -9,7 +9,7 @@ use crate::kernel::{
     object::{Header, Kind},
     thread::Wait,
 };
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 use std::fmt;
 use std::marker::PhantomData;
 use std::panic::{self, AssertUnwindSafe, Location};
@@ -28,6 +28,8 @@ struct Data {
     owner: usize,
     running: Cell<usize>,
     a_thread_panicked: Cell<bool>,
+    /// Who panicked: the scope sees that, if nobody else does.
+    panicked: RefCell<Vec<usize>>,
 }
 
 // SAFETY: the cells are only touched by the one modelled thread that runs (see `kernel`).
@@ -52,6 +54,7 @@ where
             owner: run.me(),
             running: Cell::new(0),
             a_thread_panicked: Cell::new(false),
+            panicked: RefCell::default(),
         }),
         _scope: PhantomData,
         _env: PhantomData,
@@ -66,6 +69,9 @@ where
         run.block(Wait::Scope, Step::read(id), at);
     }
     run.resync(id, Ordering::Acquire);
+    for thread in data.panicked.borrow().iter() {
+        run.state.borrow_mut().threads[*thread].unobserved_panic = false;
+    }
     match result {
         Err(payload) => panic::resume_unwind(payload),
         Ok(_) if data.a_thread_panicked.get() => panic!("a scoped thread panicked"),
@@ -109,6 +115,10 @@ impl<'scope> Scope<'scope, '_> {
             }
             drop(theirs);
             let run = kernel::must_run(Kind::Scope);
+            if panicked {
+                run.ended_by_panic();
+                data.panicked.borrow_mut().push(run.me());
+            }
             run.resync(id, Ordering::Release);
             data.running.set(data.running.get() - 1);
             if data.running.get() == 0 {
@@ -119,7 +129,7 @@ impl<'scope> Scope<'scope, '_> {
                 }
                 run.changed(id);
             }
-            panicked
+            false
         };
         let body: Box<dyn FnOnce() -> bool + 'scope> = Box::new(body);
         // SAFETY: what the closure borrows outlives 'scope, and `scope` returns only when `running`

@@ -18,7 +18,7 @@ use shuttle_engine::{Config, FailurePersistence, MaxSteps, Runner};
 use std::cell::RefCell;
 use std::panic::{self, AssertUnwindSafe};
 use std::rc::Rc;
-use std::sync::Arc;
+use std::sync::{Arc, Once};
 use std::time::Duration;
 
 /// How long to look.
@@ -62,7 +62,8 @@ pub fn explore(
     budget: &Budget,
     replay: Option<Vec<u8>>,
 ) -> Found {
-    panics::install_hook(|| {
+    static HOOK: Once = Once::new();
+    panics::install_hook(&HOOK, || {
         Runner::new(scheduler::Once::new(), config()).run(|| {});
     });
     let limit = Rc::new(std::cell::Cell::new(budget.steps));

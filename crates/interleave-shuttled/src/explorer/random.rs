@@ -9,9 +9,10 @@ use super::exhaustive::Choice;
 /// Steps at which PCT changes priorities.
 const CHANGES: usize = 3;
 
-/// One schedule in so many chooses a spinner where others could run, so that spins that give up
-/// are followed to their end.
-const BURST: u64 = 16;
+/// In every other pair of schedules, each thread that spins may go on for so many looks, once,
+/// although others could run: so spins that give up are followed to their end. Far fewer than the
+/// looks that are called a spin without end.
+pub(super) const PATIENCE: i32 = 200;
 
 pub(super) struct Random {
     number: u64,
@@ -20,6 +21,8 @@ pub(super) struct Random {
     changes: [u64; CHANGES],
     step: u64,
     longest: u64,
+    /// The threads whose patience has been granted.
+    granted: Vec<usize>,
 }
 
 impl Random {
@@ -31,6 +34,7 @@ impl Random {
             changes: [0; CHANGES],
             step: 0,
             longest: 20,
+            granted: Vec::new(),
         }
     }
 
@@ -40,6 +44,7 @@ impl Random {
         self.number += 1;
         self.state = self.number.wrapping_mul(0x9E37_79B9_7F4A_7C15);
         self.step = 0;
+        self.granted.clear();
         self.priorities.clear();
         let longest = self.longest;
         self.changes = std::array::from_fn(|_| self.next() % longest);
@@ -54,9 +59,13 @@ impl Random {
         z ^ (z >> 31)
     }
 
-    /// Whether to run a spinner now, although others can run.
-    pub(super) fn burst(&mut self) -> bool {
-        self.next().is_multiple_of(BURST)
+    /// Whether a thread that spins may go on.
+    pub(super) fn be_patient(&mut self, thread: usize) -> bool {
+        let patient = self.number % 4 >= 2 && !self.granted.contains(&thread);
+        if patient {
+            self.granted.push(thread);
+        }
+        patient
     }
 
     pub(super) fn choose(&mut self, choices: &[Choice]) -> usize {

@@ -3,7 +3,7 @@
 use super::{
     Budget, Found,
     exhaustive::{Choice, Search},
-    random::Random,
+    random::{PATIENCE, Random},
 };
 use interleave_model::kernel::{
     NOBODY, Run, State,
@@ -44,6 +44,8 @@ pub(super) struct Campaign {
     schedules: u64,
     exhaustive: u64,
     complete: bool,
+    /// A spinner was passed over: an exhaustive search does not follow a spin that gives up.
+    spun: bool,
     finished: u64,
     cut: u64,
     points: u64,
@@ -67,6 +69,7 @@ impl Campaign {
             schedules: 0,
             exhaustive: 0,
             complete: false,
+            spun: false,
             finished: 0,
             cut: 0,
             points: 0,
@@ -179,7 +182,9 @@ impl Campaign {
                 }
                 if !search.advance() {
                     self.complete = self.cut == 0;
-                    return false;
+                    self.strategy = Strategy::Random(Random::new());
+                    self.quota = (budget / 10).max(1);
+                    return self.spun;
                 }
                 if self.quota == 0 {
                     self.strategy = Strategy::Random(Random::new());
@@ -203,7 +208,8 @@ impl Campaign {
     }
 
     fn choose(&mut self, state: &mut State) -> Option<usize> {
-        let options = Options::of(state, self.last);
+        let mut options = Options::of(state, self.last);
+        self.spun |= !options.spinners.is_empty() && !options.ready.is_empty();
         let thread = match &mut self.strategy {
             Strategy::Replay(schedule, done) => {
                 let wanted = schedule.get(*done).map(|letter| usize::from(*letter));
@@ -230,16 +236,17 @@ impl Campaign {
             }
             Strategy::Search(search) => Some(search.choose(&options.ready, options.can_stay)),
             Strategy::Random(random) => {
-                let spinner = options.spinners.first().copied();
-                match spinner.filter(|_| random.burst()) {
-                    Some(thread) => {
-                        // A long look: follow a spin that gives up.
-                        state.threads[thread].idle = -200;
-                        state.threads[thread].spinning = false;
-                        Some(thread)
+                for &spinner in &options.spinners {
+                    if random.be_patient(spinner) {
+                        let thread = &mut state.threads[spinner];
+                        thread.idle = -PATIENCE;
+                        thread.spinning = false;
+                        options
+                            .ready
+                            .push((spinner, thread.next.unwrap_or(Step::LOCAL)));
                     }
-                    None => Some(random.choose(&options.ready)),
                 }
+                Some(random.choose(&options.ready))
             }
         }?;
         self.last = thread;

@@ -24,8 +24,17 @@ fn gist(found: &Exploration) -> (u64, bool, Option<(String, String)>, Option<Str
     )
 }
 
-fn same_every_time(explore: impl Fn() -> Exploration) -> Exploration {
+fn same_every_time(explore: impl Fn() -> Exploration + Sync) -> Exploration {
+    // A thread each: an execution given up during a panic leaves its mark on the thread.
+    let explore = || {
+        std::thread::scope(|scope| scope.spawn(&explore).join()).expect("explorers do not panic")
+    };
     let first = explore();
+    if std::env::var_os("SHOW").is_some() {
+        let name = std::thread::current().name().map(str::to_owned);
+        let (coverage, millis) = (first.coverage(), first.millis);
+        eprintln!("SHOW {name:?}: {coverage}, {millis} ms");
+    }
     for _ in 1..repeat() {
         assert_eq!(gist(&explore()), gist(&first));
     }
