@@ -55,6 +55,9 @@ pub enum Command {
         /// Only this test
         #[arg(long)]
         test: Option<String>,
+        /// Of this file in place of src/lib.rs
+        #[arg(long, value_name = "FILE")]
+        source: Option<PathBuf>,
     },
     /// What each thread of a process waits for
     WhoWaits {

@@ -1,27 +1,24 @@
 //! Judging one exercise: a function that returns a value, and prints nothing.
 //!
 //! ```no_run
-//! use course::{Course, judge::{self, Source}};
+//! use course::{Course, judge::{self, How, Source}};
 //!
 //! let course = Course::find(&std::env::current_dir()?)?;
 //! let exercise = course.exercise("spin-lock")?;
-//! let judgement = judge::judge(&course, exercise, &Source::Learner, false)?;
+//! let judgement = judge::judge(&course, exercise, &Source::Learner, &How::default())?;
 //! println!("{} of {} passed", judgement.passed(), judgement.records.len());
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
-use std::fs;
-use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use proctor::{Outcome, Record};
 
-use crate::cargo::{self, Built, Request};
 use crate::catalogue::{Course, Exercise};
 use crate::compiled::{Uncompiled, uncompiled, warnings};
 use crate::originals::{self, Originals};
 use crate::run::{self, Run};
-use crate::scratch::Scratch;
+use crate::stage::Stage;
 use crate::trouble::Trouble;
 use crate::{expected, files};
 
@@ -37,6 +34,17 @@ pub enum Source {
         /// The text.
         text: String,
     },
+}
+
+/// How to judge.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct How<'a> {
+    /// Whether the compiler may colour its messages.
+    pub colour: bool,
+    /// Only this test.
+    pub only: Option<&'a str>,
+    /// Environment variables for the test program.
+    pub environment: &'a [(&'a str, String)],
 }
 
 /// What was found.
@@ -98,15 +106,6 @@ impl Judgement {
     }
 }
 
-/// What stands where, for one build and run.
-struct Site<'a> {
-    request: Request<'a>,
-    manifest: PathBuf,
-    worlds: Vec<PathBuf>,
-    /// How the compiler names the source, and how a person does.
-    renamed: Option<(String, String)>,
-}
-
 /// Builds and runs an exercise's tests on a source.
 ///
 /// # Errors
@@ -115,86 +114,59 @@ pub fn judge(
     course: &Course,
     exercise: &Exercise,
     source: &Source,
-    colour: bool,
-) -> Result<Judgement, Trouble> {
-    judge_with(course, exercise, source, colour, None, &[])
-}
-
-/// [`judge`], of one test only, and with environment variables for its program.
-///
-/// # Errors
-/// As [`judge`]; there is no test of that name.
-pub fn judge_with(
-    course: &Course,
-    exercise: &Exercise,
-    source: &Source,
-    colour: bool,
-    only: Option<&str>,
-    environment: &[(&str, String)],
+    how: &How,
 ) -> Result<Judgement, Trouble> {
     let tests = originals::pristine_tests(exercise, &Originals::read(course)?)?;
     let expected = expected_tests(exercise, &tests)?;
+    refuse_unknown_test(exercise, &expected, how.only)?;
     let started = Instant::now();
-    match source {
+    let stage = match source {
         Source::Learner => {
             learner_file(exercise)?;
-            let site = Site {
-                request: Request {
-                    folder: course.root.clone(),
-                    packages: vec![&exercise.id],
-                    tests: vec![&exercise.id],
-                    colour,
-                    target: None,
-                },
-                manifest: exercise.folder().join("Cargo.toml"),
-                worlds: exercise.worlds(),
-                renamed: None,
-            };
-            let built = cargo::build(&site.request)?;
-            let job = Job {
-                exercise,
-                site: &site,
-                tests,
-                expected,
-                only,
-                environment,
-                started,
-            };
-            job.judge(&built, None)
+            Stage::of_learner(course, exercise, how.colour)?
         }
-        Source::Other { name, text } => {
-            let mut scratch = Scratch::open(course, "source")?;
-            let candidate = scratch.add(exercise, &exercise.id, "candidate", text)?;
-            scratch.finish()?;
-            let site = Site {
-                request: Request {
-                    folder: scratch.folder.clone(),
-                    packages: vec![&exercise.id],
-                    tests: vec![&exercise.id],
-                    colour,
-                    target: Some(scratch.target.clone()),
-                },
-                manifest: candidate.manifest,
-                worlds: candidate.worlds,
-                renamed: Some((candidate.source, name.clone())),
-            };
-            let built = cargo::build(&site.request)?;
-            // The next command may build over this program: run a copy, and
-            // let the next one in.
-            let copy = copy_of(built.program(&site.manifest))?;
-            drop(scratch);
-            let job = Job {
-                exercise,
-                site: &site,
-                tests,
-                expected,
-                only,
-                environment,
-                started,
-            };
-            job.judge(&built, copy.as_ref().map(|(_, program)| program.as_path()))
+        Source::Other { name, text } => Stage::of_text(course, exercise, name, text, how.colour)?,
+    };
+    let built = started.elapsed();
+    let uncompiled = uncompiled(&stage.built, &stage.manifest, &stage.worlds, &|text| {
+        stage.named(text)
+    })?;
+    let records = match (&uncompiled, stage.program()) {
+        (Some(uncompiled), _) => expected
+            .iter()
+            .map(|test| Record {
+                at: uncompiled.at.clone(),
+                ..run::record(test, Outcome::CompileError, uncompiled.cause.clone())
+            })
+            .collect(),
+        (None, Some(program)) => {
+            let mut records = run::run(&Run {
+                program,
+                folder: &stage.folder,
+                expected: &expected,
+                only: how.only,
+                environment: how.environment,
+            })?;
+            records.iter_mut().for_each(|record| rename(record, &stage));
+            records
         }
-    }
+        (None, None) => {
+            return Err(Trouble::Build(format!(
+                "cargo made no test program of {}: {}",
+                exercise.id,
+                stage.built.complaint()
+            )));
+        }
+    };
+    Ok(Judgement {
+        exercise: exercise.id.clone(),
+        records,
+        uncompiled,
+        warnings: warnings(&stage.built, &stage.manifest),
+        tests,
+        built,
+        ran: started.elapsed() - built,
+    })
 }
 
 /// The tests that must give a verdict.
@@ -226,98 +198,31 @@ fn learner_file(exercise: &Exercise) -> Result<(), Trouble> {
     }
 }
 
-fn copy_of(program: Option<&Path>) -> Result<Option<(tempfile::TempDir, PathBuf)>, Trouble> {
-    let Some(program) = program else {
-        return Ok(None);
-    };
-    let folder = tempfile::Builder::new()
-        .prefix("course-program-")
-        .tempdir()
-        .map_err(Trouble::writing(&std::env::temp_dir()))?;
-    let copy = folder.path().join("tests");
-    fs::copy(program, &copy).map_err(Trouble::writing(&copy))?;
-    Ok(Some((folder, copy)))
-}
-
-/// One exercise on one source, once it is built.
-struct Job<'a> {
-    exercise: &'a Exercise,
-    site: &'a Site<'a>,
-    tests: String,
-    expected: Vec<String>,
-    only: Option<&'a str>,
-    environment: &'a [(&'a str, String)],
-    started: Instant,
-}
-
-impl Job<'_> {
-    fn judge(self, built: &Built, copy: Option<&Path>) -> Result<Judgement, Trouble> {
-        if let Some(only) = self.only
-            && !self.expected.iter().any(|test| test == only)
-        {
-            return Err(Trouble::Refused(format!(
-                "{} has no test `{only}`; it has {}",
-                self.exercise.id,
-                self.expected.join(", ")
-            )));
-        }
-        let took = self.started.elapsed();
-        let renamed = |text: &str| match &self.site.renamed {
-            Some((from, to)) => text.replace(from, to),
-            None => text.to_owned(),
-        };
-        let uncompiled = uncompiled(built, &self.site.manifest, &self.site.worlds, &renamed)?;
-        let records = match (&uncompiled, built.program(&self.site.manifest)) {
-            (Some(uncompiled), _) => self
-                .expected
-                .iter()
-                .map(|test| Record {
-                    at: uncompiled.at.clone(),
-                    ..run::record(test, Outcome::CompileError, uncompiled.cause.clone())
-                })
-                .collect(),
-            (None, Some(program)) => {
-                let mut records = run::run(&Run {
-                    program: copy.unwrap_or(program),
-                    folder: &self.exercise.folder(),
-                    expected: &self.expected,
-                    only: self.only,
-                    environment: self.environment,
-                })?;
-                for record in &mut records {
-                    rename(record, &renamed);
-                }
-                records
-            }
-            (None, None) => {
-                return Err(Trouble::Build(format!(
-                    "cargo made no test program of {}: {}",
-                    self.exercise.id,
-                    built.complaint()
-                )));
-            }
-        };
-        Ok(Judgement {
-            exercise: self.exercise.id.clone(),
-            records,
-            uncompiled,
-            warnings: warnings(built, &self.site.manifest),
-            tests: self.tests,
-            built: took,
-            ran: self.started.elapsed() - took,
-        })
+fn refuse_unknown_test(
+    exercise: &Exercise,
+    expected: &[String],
+    only: Option<&str>,
+) -> Result<(), Trouble> {
+    match only {
+        Some(only) if !expected.iter().any(|test| test == only) => Err(Trouble::Refused(format!(
+            "{} has no test `{only}`; it has {}",
+            exercise.id,
+            expected.join(", ")
+        ))),
+        _ => Ok(()),
     }
 }
 
-fn rename(record: &mut Record, renamed: &dyn Fn(&str) -> String) {
-    record.cause = renamed(&record.cause);
+/// The source by the name that the learner knows, everywhere.
+fn rename(record: &mut Record, stage: &Stage) {
+    record.cause = stage.named(&record.cause);
     if let Some(place) = &mut record.at {
-        place.file = renamed(&place.file);
+        place.file = stage.named(&place.file);
     }
     if let Some(timeline) = &mut record.timeline {
-        *timeline = renamed(timeline);
+        *timeline = stage.named(timeline);
     }
     for exchange in &mut record.exchanges {
-        exchange.answered = renamed(&exchange.answered);
+        exchange.answered = stage.named(&exchange.answered);
     }
 }

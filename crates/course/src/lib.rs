@@ -25,6 +25,7 @@ pub mod run;
 pub mod scratch;
 pub mod show;
 pub mod signatures;
+pub mod stage;
 pub mod trouble;
 pub mod verify;
 pub mod waits;

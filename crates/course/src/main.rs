@@ -48,7 +48,15 @@ fn run(cli: &Cli) -> Result<u8, Trouble> {
             exercise,
             schedule,
             test,
-        }) => commands::replay(&course, exercise, schedule, test.as_deref()),
+            source,
+        }) => {
+            let replay = commands::Replay {
+                schedule,
+                test: test.as_deref(),
+                source: source.as_deref(),
+            };
+            commands::replay(&course, exercise, &replay)
+        }
         Some(Command::Verify(options)) => verify::verify(&course, options),
         Some(Command::WhoWaits { pid }) => commands::who_waits(*pid),
         Some(Command::Doctor) => commands::doctor(&here),

@@ -6,7 +6,7 @@ use std::path::Path;
 use super::{named_or_next, progress_of};
 use crate::catalogue::{Course, Exercise};
 use crate::cli::Check;
-use crate::judge::{Judgement, Source, judge};
+use crate::judge::{How, Judgement, Source, judge};
 use crate::progress::Progress;
 use crate::show::{complain, say};
 use crate::signatures::Signatures;
@@ -24,14 +24,17 @@ pub fn check(course: &Course, options: &Check) -> Result<u8, Trouble> {
         None => Source::Learner,
         Some(path) => read_source(path)?,
     };
-    let colour = !options.json && is_coloured();
-    let judgement = judge(course, exercise, &source, colour)?;
+    let how = How {
+        colour: !options.json && is_coloured(),
+        ..How::default()
+    };
+    let judgement = judge(course, exercise, &source, &how)?;
     if options.json {
         say(&show::json(&judgement));
     } else if options.explain && judgement.uncompiled.is_none() {
         say(&show::explain(&judgement));
     } else {
-        say(&show::judgement(exercise, &judgement));
+        say(&show::judgement(exercise, &source, &judgement));
         print_explanation(course, exercise, &judgement);
     }
     let own = matches!(source, Source::Learner);
@@ -57,7 +60,7 @@ pub fn next(course: &Course) -> Result<u8, Trouble> {
 }
 
 /// A file, or standard input for `-`.
-fn read_source(path: &Path) -> Result<Source, Trouble> {
+pub(super) fn read_source(path: &Path) -> Result<Source, Trouble> {
     if path != Path::new("-") {
         return Ok(Source::Other {
             name: path.display().to_string(),

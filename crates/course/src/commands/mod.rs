@@ -13,7 +13,7 @@ pub use check::{check, next};
 pub use doctor::doctor;
 pub use hint::{hint, hints};
 pub use list::list;
-pub use replay::replay;
+pub use replay::{Replay, replay};
 pub use reset::reset;
 pub use solution::solution;
 pub use who_waits::who_waits;

@@ -1,9 +1,12 @@
 //! `replay`: one schedule again, drawn as a timeline.
 
+use std::path::Path;
+
 use proctor::{Outcome, Record};
 
+use super::check::read_source;
 use crate::catalogue::Course;
-use crate::judge::{Source, judge_with};
+use crate::judge::{How, Source, judge};
 use crate::show::say;
 use crate::show::words::{FAINT, STRONG, indented, styled, wrapped_lines};
 use crate::trouble::Trouble;
@@ -11,19 +14,30 @@ use crate::trouble::Trouble;
 /// The variable that makes an exploration run one schedule only.
 const REPLAY: &str = "INTERLEAVE_REPLAY";
 
-/// Runs the tests that explore, or only `test`, on one schedule.
+/// What to replay.
+#[derive(Clone, Copy, Debug)]
+pub struct Replay<'a> {
+    /// The schedule, as the verdict gave it.
+    pub schedule: &'a str,
+    /// Only this test.
+    pub test: Option<&'a str>,
+    /// Of this file in place of the learner's.
+    pub source: Option<&'a Path>,
+}
+
+/// Runs the tests that explore, or only one, on one schedule.
 ///
 /// Exit code 0 if the schedule runs through, 1 if it fails again, 2 if it does
 /// not belong to the code as it is now.
 ///
 /// # Errors
 /// There is no verdict; no test explores.
-pub fn replay(
-    course: &Course,
-    name: &str,
-    schedule: &str,
-    test: Option<&str>,
-) -> Result<u8, Trouble> {
+pub fn replay(course: &Course, name: &str, replay: &Replay) -> Result<u8, Trouble> {
+    let Replay {
+        schedule,
+        test,
+        source,
+    } = *replay;
     let exercise = course.exercise(name)?;
     if exercise.worlds().is_empty() {
         return Err(Trouble::Refused(format!(
@@ -31,15 +45,13 @@ pub fn replay(
             exercise.id
         )));
     }
-    let environment = [(REPLAY, schedule.to_owned())];
-    let judgement = judge_with(
-        course,
-        exercise,
-        &Source::Learner,
-        false,
-        test,
-        &environment,
-    )?;
+    let source = source.map_or(Ok(Source::Learner), read_source)?;
+    let how = How {
+        only: test,
+        environment: &[(REPLAY, schedule.to_owned())],
+        ..How::default()
+    };
+    let judgement = judge(course, exercise, &source, &how)?;
     if let Some(uncompiled) = &judgement.uncompiled {
         say(&uncompiled.said);
         return Ok(1);

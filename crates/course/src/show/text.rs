@@ -16,13 +16,13 @@ use proctor::{Outcome, Record};
 use super::words::{self, BAD, FAINT, GOOD, STRONG, UNSURE, styled};
 use crate::catalogue::Exercise;
 use crate::compiled::{Part, Uncompiled};
-use crate::judge::Judgement;
+use crate::judge::{Judgement, Source};
 use crate::mistake::Mistake;
 
 const WIDTH: usize = 96;
 
 /// The whole judgement, without what to do next.
-pub fn judgement(exercise: &Exercise, judgement: &Judgement) -> String {
+pub fn judgement(exercise: &Exercise, source: &Source, judgement: &Judgement) -> String {
     let mut text = format!(
         "{} {} {}\n",
         styled(STRONG, &exercise.id),
@@ -44,7 +44,7 @@ pub fn judgement(exercise: &Exercise, judgement: &Judgement) -> String {
         text.push_str(&headline(record, widest));
         // The same words under every test (a stub's) are said once.
         if said != Some(record.cause.as_str()) || record.timeline.is_some() {
-            text.push_str(&details(exercise, record));
+            text.push_str(&details(exercise, source, record));
         }
         said = (record.outcome != Outcome::Pass).then_some(record.cause.as_str());
     }
@@ -74,7 +74,7 @@ fn headline(record: &Record, widest: usize) -> String {
     )
 }
 
-fn details(exercise: &Exercise, record: &Record) -> String {
+fn details(exercise: &Exercise, source: &Source, record: &Record) -> String {
     if record.outcome == Outcome::Pass {
         return String::new();
     }
@@ -94,8 +94,12 @@ fn details(exercise: &Exercise, record: &Record) -> String {
         ));
     }
     if let Some(schedule) = &record.schedule {
+        let of = match source {
+            Source::Learner => String::new(),
+            Source::Other { name, .. } => format!(" --source {name}"),
+        };
         line(format!(
-            "      {} cargo course replay {} {schedule} --test {}",
+            "      {} cargo course replay {} {schedule} --test {}{of}",
             styled(FAINT, "see it again:"),
             exercise.id,
             record.test
