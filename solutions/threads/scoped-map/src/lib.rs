@@ -50,7 +50,7 @@ where
         // Collected, because an iterator is lazy: it would start one thread,
         // wait for its end and only then start the next.
         let started: Vec<_> = (0..workers.get().min(items.len()))
-            .map(|_| scope.spawn(&work))
+            .map(|_| scope.spawn(work))
             .collect();
         for worker in started {
             match worker.join() {
