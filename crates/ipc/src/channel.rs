@@ -105,6 +105,13 @@ impl<S, R> Channel<S, R> {
         self.socket
     }
 
+    /// Bytes of a message that has begun to arrive and is not whole yet,
+    /// length included; 0 between messages.
+    #[must_use]
+    pub fn unfinished(&self) -> usize {
+        self.incoming.begun()
+    }
+
     /// The longest body in bytes, for both directions. A longer one is
     /// refused: when sending before a byte is written, when receiving before
     /// a byte of it is read.

@@ -45,6 +45,11 @@ impl From<Broken> for RecvError {
 }
 
 impl Incoming {
+    /// Bytes of a frame that has begun to arrive and is not whole.
+    pub(crate) fn begun(&self) -> usize {
+        self.received
+    }
+
     /// Receives until the frame is whole, and hands out its body and sender;
     /// `None` if the deadline comes first. Without a deadline it waits for
     /// ever.

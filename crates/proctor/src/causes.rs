@@ -82,17 +82,33 @@ pub(crate) fn killed_the_warden(signal: Option<i32>) -> Failing {
     Failing::new(Outcome::Crash, cause)
 }
 
-/// Rust aborts when an allocation fails; the limit was what failed it.
-pub(crate) fn recognise_exhausted_memory(
-    failing: &mut Failing,
-    output: &Output,
-    settings: &Settings,
-) {
-    if failing.outcome == Outcome::Crash && output.stderr.contains("memory allocation of ") {
+/// The warden refused to let it start more.
+pub(crate) fn too_many(settings: &Settings, failing: Failing) -> Failing {
+    Failing {
+        outcome: Outcome::Limit,
+        cause: format!(
+            "it started more processes and threads than this test allows ({} alive at a time)\n\
+             what came of it: {}",
+            settings.processes,
+            text::shortened(&failing.cause, 300)
+        ),
+        ..failing
+    }
+}
+
+/// Rust ends a program by an abort in two cases, after a line that says why.
+pub(crate) fn recognise_aborts(failing: &mut Failing, output: &Output, settings: &Settings) {
+    if failing.outcome != Outcome::Crash {
+        return;
+    }
+    // The limit was what failed the allocation.
+    if output.stderr.contains("memory allocation of ") {
         failing.outcome = Outcome::Limit;
         failing.cause = format!(
             "it asked for more memory than the {} MiB that this test allows",
             settings.memory
         );
+    } else if output.stderr.contains("has overflowed its stack") {
+        failing.cause = "a thread overflowed its stack, and that ends the process".to_owned();
     }
 }

@@ -42,9 +42,9 @@ mod outcome;
 mod output;
 mod part;
 mod random;
+mod record;
 #[cfg(doctest)]
 mod refused;
-mod record;
 mod starts;
 mod subject;
 mod text;

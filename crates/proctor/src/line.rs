@@ -15,7 +15,7 @@ use crate::outcome::{Failing, Outcome};
 use crate::output::Captured;
 use crate::part::{Settings, Site};
 use crate::ward::{Ends, Ward};
-use crate::wire::{Body, Counts, Ending, Question, Reply};
+use crate::wire::{Body, Ending, Question, Reply};
 
 pub(crate) struct Line {
     ward: Ward,
@@ -91,7 +91,7 @@ impl Line {
             dropped: lost + more,
         };
         if let Err(failing) = &mut result {
-            causes::recognise_exhausted_memory(failing, &output, &self.settings);
+            causes::recognise_aborts(failing, &output, &self.settings);
         }
         (result, output)
     }
@@ -108,11 +108,21 @@ impl Line {
             .questions
             .send_timeout(&Question { id, payload }, patience)
         {
-            Ok(true) => self.wait(asked, before.as_ref()),
+            Ok(true) => self.wait(asked),
             Ok(false) => Event::Deadline,
             Err(_) => self.why_no_line(),
         };
         let wall = asked.elapsed();
+        let after = self.ward.counts();
+        let refused = match (&before, &after) {
+            (Some(before), Some(after)) => after.refused > before.refused,
+            _ => false,
+        };
+        let event = match event {
+            // It answered, and ended the warden or stopped it.
+            Event::Reply(_) if self.ward.is_gone() => Event::WardenGone,
+            event => event,
+        };
         let reply = match event {
             Event::Reply(reply) => reply,
             event => {
@@ -120,6 +130,9 @@ impl Line {
                 let mut evidence = self.ward.look();
                 evidence.wall = wall;
                 failing.evidence = Some(Box::new(evidence));
+                if refused {
+                    failing = causes::too_many(&self.settings, failing);
+                }
                 return Err(failing);
             }
         };
@@ -134,6 +147,9 @@ impl Line {
             Body::Panicked { message, at } => {
                 let mut failing = Failing::new(Outcome::Panic, message);
                 failing.at = at;
+                if refused {
+                    failing = causes::too_many(&self.settings, failing);
+                }
                 return Err(failing);
             }
             Body::RanOn => return Err(causes::ran_on(self.ward.subject())),
@@ -153,14 +169,14 @@ impl Line {
         let left = self.ward.descriptors().saturating_sub(descriptors);
         evidence.descriptors_left = u32::try_from(left).unwrap_or(u32::MAX);
         evidence.shared_memory = shared_memory().difference(&shared).cloned().collect();
-        if let (Some(before), Some(after)) = (before, self.ward.counts()) {
+        if let (Some(before), Some(after)) = (before, after) {
             evidence.processes_started = Some(after.processes - before.processes);
             evidence.threads_started = Some(after.threads - before.threads);
         }
         Ok(RawAnswer { bytes, evidence })
     }
 
-    fn wait(&mut self, asked: Instant, before: Option<&Counts>) -> Event {
+    fn wait(&mut self, asked: Instant) -> Event {
         let deadline = asked + Duration::from_secs_f64(self.settings.deadline);
         let mut hang = Hang::new(asked);
         loop {
@@ -177,17 +193,19 @@ impl Line {
                 return self.last_word().unwrap_or(Event::WardenGone);
             }
             if Instant::now() >= deadline {
-                return Event::Deadline;
+                return self.no_answer(Event::Deadline);
             }
             if hang.is_due() {
-                let alarms = self.ward.counts().zip(before);
+                // Those of earlier questions too: a timer may run for long.
                 let watched = Watched {
                     warden: self.ward.warden(),
-                    alarms: alarms.map(|(now, before)| now.alarms - before.alarms),
+                    alarms: self.ward.counts().map(|counts| counts.alarms),
                 };
                 if let Some(failing) = hang.look(&watched) {
                     // It may have answered while we looked.
-                    return self.last_word().unwrap_or(Event::Hung(failing));
+                    return self
+                        .last_word()
+                        .unwrap_or_else(|| self.no_answer(Event::Hung(failing)));
                 }
             }
             self.pause(hang.next().min(deadline));
@@ -233,6 +251,15 @@ impl Line {
             .filter(|event| !matches!(event, Event::LineClosed))
     }
 
+    /// Why there is none: bytes that are no whole answer come first.
+    fn no_answer(&self, event: Event) -> Event {
+        if self.questions.unfinished() > 0 {
+            Event::Garbage
+        } else {
+            event
+        }
+    }
+
     /// The line is closed: because the process is ending, or because the code closed it?
     fn why_no_line(&mut self) -> Event {
         let until = Instant::now() + Duration::from_secs(3);
@@ -275,9 +302,10 @@ impl Line {
         };
         let subject = self.ward.subject();
         self.ward.hang_up();
-        // A child that ran on after the answer has reported by now.
+        // A child that ran on after the answer has reported by now, and that
+        // explains a zombie too.
         while let Ok(Some(received)) = self.questions.recv_timeout(Duration::ZERO) {
-            if result.is_ok() && received.sender != subject {
+            if received.sender != subject {
                 return Err(causes::ran_on(received.sender));
             }
         }

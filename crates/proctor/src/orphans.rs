@@ -11,9 +11,7 @@ use std::time::{Duration, Instant};
 use nix::sys::signal::{Signal, kill};
 use nix::sys::wait::waitpid;
 use processes::Pid;
-use processes::proc::{self, State};
-
-use crate::wire::ROLE;
+use processes::proc;
 
 /// The wardens that live: a process below this one that is not one of them
 /// lost its warden, and must not outlive it.
@@ -22,16 +20,23 @@ pub(crate) fn wardens_of_this_process() -> MutexGuard<'static, HashSet<Pid>> {
     SET.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Ends orphans whose warden was killed: this process, a subreaper, inherited them.
-pub(crate) fn adopt_nobody(wardens: &HashSet<Pid>) {
+/// Ends what a killed warden left: children of this process (a subreaper, it
+/// inherited them) that are no wardens, started after that one, and are in a
+/// session that is not this process's, which no subject can join.
+pub(crate) fn end_orphans(wardens: &HashSet<Pid>, since: u64) {
     let me = std::process::id() as Pid;
+    let Ok(ours) = proc::stat(me).map(|stat| stat.session) else {
+        return;
+    };
     let until = Instant::now() + Duration::from_secs(2);
     loop {
         let orphans: Vec<Pid> = proc::children(me)
             .unwrap_or_default()
             .into_iter()
             .filter(|pid| !wardens.contains(pid))
-            .filter(|pid| carries_role(*pid))
+            .filter_map(|pid| proc::stat(pid).ok())
+            .filter(|stat| stat.session != ours && stat.start_ticks >= since)
+            .map(|stat| stat.pid)
             .collect();
         if orphans.is_empty() || Instant::now() > until {
             return;
@@ -42,15 +47,4 @@ pub(crate) fn adopt_nobody(wardens: &HashSet<Pid>) {
             let _ = waitpid(pid, None);
         }
     }
-}
-
-/// Whether a process stems from a subject: its environment says so, or it is
-/// a zombie and has none.
-fn carries_role(pid: Pid) -> bool {
-    let marker = format!("{ROLE}=");
-    std::fs::read(format!("/proc/{pid}/environ")).is_ok_and(|environ| {
-        environ
-            .split(|b| *b == 0)
-            .any(|v| v.starts_with(marker.as_bytes()))
-    }) || proc::stat(pid).is_ok_and(|stat| stat.state == State::Zombie)
 }

@@ -8,8 +8,9 @@ use ipc::Channel;
 use processes::proc::{self, Pid, Stat, State};
 use processes::{Child, Spec, Stdio};
 
+use crate::causes;
 use crate::evidence::Evidence;
-use crate::orphans::{adopt_nobody, wardens_of_this_process};
+use crate::orphans::{end_orphans, wardens_of_this_process};
 use crate::outcome::{Failing, Outcome};
 use crate::part::Site;
 use crate::text;
@@ -27,6 +28,8 @@ pub(crate) struct Ward {
     counting: bool,
     ended: Option<Ending>,
     gone: bool,
+    /// When the warden started, in ticks since boot.
+    started: u64,
 }
 
 /// What the subject is given to speak with.
@@ -83,6 +86,7 @@ impl Ward {
             wardens.insert(warden.pid());
             warden
         };
+        let started = proc::stat(warden.pid()).map_or(0, |stat| stat.start_ticks);
         let mut ward = Ward {
             warden,
             control,
@@ -90,6 +94,7 @@ impl Ward {
             counting: false,
             ended: None,
             gone: false,
+            started,
         };
         match ward.greet(signature) {
             Ok(()) => Ok(ward),
@@ -116,7 +121,7 @@ impl Ward {
                     Ok(())
                 }
                 Report::Broken(why) => failing(Outcome::NotJudged, &why),
-                Report::Ended(_) | Report::Counts(_) => {
+                Report::Ended(_) | Report::Counts(_) | Report::Left(_) => {
                     failing(Outcome::NotJudged, "the warden reported out of turn")
                 }
             },
@@ -152,7 +157,7 @@ impl Ward {
         self.ended
     }
 
-    /// Whether the warden is gone, which only a signal can do to it.
+    /// Whether the warden is gone or stopped, which only a signal can do to it.
     pub(crate) fn is_gone(&self) -> bool {
         self.gone
     }
@@ -166,30 +171,35 @@ impl Ward {
             .and_then(processes::Ending::signal)
     }
 
-    /// Reads one report. An ending is kept, counts are returned.
-    fn report(&mut self, patience: Duration) -> Option<Counts> {
+    /// Reads one report, if one comes in time. An ending is kept.
+    fn report(&mut self, patience: Duration) -> Option<Report> {
         match self.control.recv_timeout(patience) {
-            Ok(Some(received)) => match received.value {
-                Report::Counts(counts) => return Some(counts),
-                Report::Ended(ending) => self.ended = Some(ending),
-                Report::Ready { .. } | Report::Broken(_) => {}
-            },
+            Ok(Some(received)) => {
+                if let Report::Ended(ending) = received.value {
+                    self.ended = Some(ending);
+                }
+                return Some(received.value);
+            }
             Ok(None) => {}
             Err(_) => self.gone = true,
         }
         None
     }
 
-    /// What was started until now; `None` where that is not counted, or the
-    /// warden does not answer.
-    pub(crate) fn counts(&mut self) -> Option<Counts> {
-        if !self.counting || self.gone || self.control.send(&Order::Count).is_err() {
+    /// Gives an order and waits for the report that answers it; `None` if the
+    /// warden is gone or stopped.
+    fn ask<T>(&mut self, order: &Order, answer: impl Fn(&Report) -> Option<T>) -> Option<T> {
+        if self.gone {
             return None;
         }
+        self.gone = self.control.send(order).is_err();
         let until = Instant::now() + PATIENCE;
         while !self.gone {
-            if let Some(counts) = self.report(Duration::from_millis(200)) {
-                return Some(counts);
+            if let Some(report) = self.report(Duration::from_millis(200)) {
+                if let Some(answer) = answer(&report) {
+                    return Some(answer);
+                }
+                continue;
             }
             let stopped = proc::stat(self.warden.pid())
                 .is_ok_and(|stat| matches!(stat.state, State::Stopped | State::Traced));
@@ -197,6 +207,16 @@ impl Ward {
             self.gone |= stopped || Instant::now() > until;
         }
         None
+    }
+
+    /// What was started until now; `None` where that is not counted, or the
+    /// warden does not answer.
+    pub(crate) fn counts(&mut self) -> Option<Counts> {
+        let counts = self.ask(&Order::Count, |report| match report {
+            Report::Counts(counts) => Some(*counts),
+            _ => None,
+        });
+        counts.filter(|_| self.counting)
     }
 
     pub(crate) fn descriptors(&self) -> usize {
@@ -240,29 +260,37 @@ impl Ward {
             .count()
     }
 
-    /// What the code left behind, after the time that a process takes to vanish.
-    pub(crate) fn leftovers(&self) -> Result<(), Failing> {
+    /// What the code left behind, after the time that a process takes to
+    /// vanish. Ends the subject.
+    pub(crate) fn leftovers(&mut self) -> Result<(), Failing> {
+        let leak = |cause| Err(Failing::new(Outcome::Leak, cause));
         let until = Instant::now() + GRACE;
         loop {
             let below = self.below();
-            let alive: Vec<_> = below
-                .iter()
-                .filter(|stat| !stat.has_ended())
-                .collect();
+            let alive: Vec<_> = below.iter().filter(|stat| !stat.has_ended()).collect();
             let zombies = self.zombies(&below);
             if alive.is_empty() && zombies == 0 {
-                return Ok(());
+                break;
             }
             if Instant::now() < until {
                 std::thread::sleep(Duration::from_millis(5));
-                continue;
-            }
-            let cause = if alive.is_empty() {
-                text::zombies(zombies)
+            } else if alive.is_empty() {
+                return leak(text::zombies(zombies));
             } else {
-                text::still_running(&alive)
-            };
-            return Err(Failing::new(Outcome::Leak, cause));
+                return leak(text::still_running(&alive));
+            }
+        }
+        let left = self.ask(&Order::Finish, |report| match report {
+            Report::Left(left) => Some(*left),
+            _ => None,
+        });
+        match left {
+            Some(false) => Ok(()),
+            Some(true) => leak(
+                "processes are still running after the answer: each starts the next and ends"
+                    .to_owned(),
+            ),
+            None => Err(causes::killed_the_warden(self.killed_by())),
         }
     }
 
@@ -272,16 +300,21 @@ impl Ward {
             mut warden,
             control,
             gone,
+            started,
             ..
         } = self;
         drop(control);
         let patience = if gone { GRACE } else { PATIENCE };
-        if !matches!(warden.wait_timeout(patience), Ok(Some(_))) {
+        let ended = warden.wait_timeout(patience);
+        let by_itself = matches!(ended, Ok(Some(processes::Ending::Exited(0))));
+        if !matches!(ended, Ok(Some(_))) {
             // Stopped by the code that it watched.
             let _ = warden.kill_tree();
         }
         let mut wardens = wardens_of_this_process();
         wardens.remove(&warden.pid());
-        adopt_nobody(&wardens);
+        if !by_itself {
+            end_orphans(&wardens, started);
+        }
     }
 }

@@ -15,10 +15,10 @@ use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::prctl;
 use nix::sys::resource::{Resource, setrlimit};
-use nix::sys::signal::Signal;
+use nix::sys::signal::{Signal, kill};
 use nix::sys::socket::{AddressFamily, SockFlag, SockType, socketpair};
-use nix::sys::wait::{Id, WaitPidFlag, WaitStatus, waitid};
-use nix::unistd::{ForkResult, Pid, fork, setpgid};
+use nix::sys::wait::{Id, WaitPidFlag, WaitStatus, waitid, waitpid};
+use nix::unistd::{ForkResult, Pid, fork, setsid};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
@@ -26,6 +26,9 @@ use crate::part::{Settings, Site};
 use crate::starts::Starts;
 use crate::wire::{self, Ending, Order, Report};
 use crate::{starts, subject};
+
+/// How long the processes of the code may take to vanish with the subject.
+const GRACE: Duration = Duration::from_millis(250);
 
 type Control = ipc::Channel<Report, Order>;
 
@@ -45,7 +48,7 @@ where
                 counting: starts.is_counting(),
             };
             if control.send(&ready).is_ok() {
-                watch(&mut control, pid, starts, settings);
+                watch(&mut control, pid, starts);
             }
         }
         Err((step, errno)) => {
@@ -119,10 +122,12 @@ where
     }
 }
 
-/// Prepares the child: descriptors, limits, a process group, the filter.
+/// Prepares the child: descriptors, limits, a session, the filter.
 fn furnish(settings: &Settings, warden: OwnedFd) -> nix::Result<OwnedFd> {
     prctl::set_pdeathsig(Signal::SIGKILL)?;
-    setpgid(Pid::from_raw(0), Pid::from_raw(0))?;
+    // A session of its own: nothing in it can join the judge's, which tells
+    // the code's processes from the judge's when a warden is killed.
+    setsid()?;
     // The judge's line stands high, so that the learner's descriptors begin at 3.
     let high = i32::try_from(settings.descriptors).unwrap_or(1024) - 1;
     // SAFETY: fcntl, dup2 and close_range act on descriptors that the judge passed
@@ -166,10 +171,9 @@ fn limit(settings: &Settings) -> nix::Result<()> {
 }
 
 /// Serves the judge and the filter until the judge hangs up.
-fn watch(control: &mut Control, subject: Pid, mut starts: Starts, settings: &Settings) {
+fn watch(control: &mut Control, subject: Pid, mut starts: Starts) {
     let Some(ended) = pidfd(subject) else { return };
     let mut running = true;
-    let _ = settings;
     loop {
         let mut fds = vec![PollFd::new(control.as_fd(), PollFlags::POLLIN)];
         if running {
@@ -201,14 +205,38 @@ fn watch(control: &mut Control, subject: Pid, mut starts: Starts, settings: &Set
         if asked {
             match control.recv() {
                 Ok(received) => {
-                    let Order::Count = received.value;
-                    if control.send(&Report::Counts(starts.counts())).is_err() {
+                    let report = match received.value {
+                        Order::Count => Report::Counts(starts.counts()),
+                        Order::Finish => {
+                            running = false;
+                            Report::Left(something_outlives(subject))
+                        }
+                    };
+                    if control.send(&report).is_err() {
                         return;
                     }
                 }
                 // The judge is done, or dead.
                 Err(_) => return,
             }
+        }
+    }
+}
+
+/// Ends the subject and tells whether anything else lives below.
+///
+/// A list of processes can miss one that hands over to a child while the list
+/// is made, again and again. `waitpid` cannot: it says ECHILD when nothing is
+/// left, since whatever loses its parent becomes a child of the subreaper.
+fn something_outlives(subject: Pid) -> bool {
+    let _ = kill(subject, Signal::SIGKILL);
+    let until = Instant::now() + GRACE;
+    loop {
+        match waitpid(Pid::from_raw(-1), Some(WaitPidFlag::WNOHANG)) {
+            Err(Errno::ECHILD) => return false,
+            Ok(WaitStatus::StillAlive) if Instant::now() > until => return true,
+            Ok(WaitStatus::StillAlive) => std::thread::sleep(Duration::from_millis(1)),
+            _ => {}
         }
     }
 }

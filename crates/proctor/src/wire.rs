@@ -34,8 +34,11 @@ pub(crate) enum Report {
     },
     /// The subject ended.
     Ended(Ending),
-    /// The counts since the last one, asked for by [`Order::Count`].
+    /// The counts until now, asked for by [`Order::Count`].
     Counts(Counts),
+    /// Whether something still lived when the subject had been ended, asked
+    /// for by [`Order::Finish`].
+    Left(bool),
     /// No subject could be started.
     Broken(String),
 }
@@ -43,8 +46,10 @@ pub(crate) enum Report {
 /// From the judge to the warden.
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) enum Order {
-    /// Report the counts, and start again from 0.
+    /// Report the counts.
     Count,
+    /// End the subject, and report whether anything else lives below.
+    Finish,
 }
 
 /// What the warden saw at the system calls.

@@ -90,32 +90,31 @@ impl Picture {
                 })
     }
 
-    /// A line a thread.
+    /// A line a thread, up to a screen of them.
     pub(super) fn describe(&self) -> String {
-        let mut text = String::new();
+        const MOST: usize = 12;
         let several = self.alive().count() > 1;
+        let mut lines = Vec::new();
         for process in self.alive() {
             for (index, thread) in process.threads.iter().enumerate() {
-                if !text.is_empty() {
-                    text.push('\n');
-                }
+                let mut line = String::new();
                 if several {
-                    let _ = write!(text, "process {}, ", process.pid);
+                    let _ = write!(line, "process {}, ", process.pid);
                 }
                 let _ = if index == 0 {
-                    write!(text, "main thread: {}", process.words(&thread.wait))
+                    write!(line, "main thread: ")
                 } else {
-                    write!(
-                        text,
-                        "thread {} ({}): {}",
-                        index + 1,
-                        thread.name,
-                        process.words(&thread.wait)
-                    )
+                    write!(line, "thread {} ({}): ", index + 1, thread.name)
                 };
+                line.push_str(&process.words(&thread.wait));
+                lines.push(line);
             }
         }
-        text
+        if lines.len() > MOST {
+            let more = lines.split_off(MOST).len();
+            lines.push(format!("and {more} more"));
+        }
+        lines.join("\n")
     }
 }
 
