@@ -1,6 +1,6 @@
 //! The litmus programs, against shuttle and loom used alone: same outcomes.
 //!
-//! One exception is intended and tested in `right.rs`: loom alone rejects a store buffer that
+//! One exception is intended and tested in `right_memory.rs`: loom alone rejects a store buffer that
 //! `SeqCst` accesses decide; here it holds.
 
 mod common;

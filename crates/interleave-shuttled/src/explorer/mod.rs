@@ -6,14 +6,18 @@
 //!        └─ resumes a thread's coroutine
 //! ```
 
+mod campaign;
 mod engine;
 mod exhaustive;
+mod livelock;
+mod options;
 mod random;
 mod scheduler;
 
+use campaign::Campaign;
 use engine::Shuttle;
 use interleave_model::kernel::{self, Run, failure::Failure, panics};
-use scheduler::{Campaign, Scheduler};
+use scheduler::Scheduler;
 use shuttle_engine::{Config, FailurePersistence, MaxSteps, Runner};
 use std::cell::RefCell;
 use std::panic::{self, AssertUnwindSafe};

@@ -1,5 +1,7 @@
 //! `std::sync::mpsc`: unbounded, bounded and rendezvous channels.
 
+mod iter;
+
 use crate::kernel::{
     self, Place, Run,
     engine::{ObjectId, Seed},
@@ -8,6 +10,7 @@ use crate::kernel::{
     thread::Wait,
 };
 use crate::time::deadline;
+pub use iter::{IntoIter, Iter, TryIter};
 use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
 use std::fmt;
@@ -314,58 +317,6 @@ impl<T> Receiver<T> {
     /// The messages that are there.
     pub fn try_iter(&self) -> TryIter<'_, T> {
         TryIter(self)
-    }
-}
-
-/// See [`Receiver::iter`].
-#[derive(Debug)]
-pub struct Iter<'a, T: 'a>(&'a Receiver<T>);
-
-/// See [`Receiver::try_iter`].
-#[derive(Debug)]
-pub struct TryIter<'a, T: 'a>(&'a Receiver<T>);
-
-/// An owning [`Receiver::iter`].
-#[derive(Debug)]
-pub struct IntoIter<T>(Receiver<T>);
-
-impl<T> Iterator for Iter<'_, T> {
-    type Item = T;
-    #[track_caller]
-    fn next(&mut self) -> Option<T> {
-        self.0.recv().ok()
-    }
-}
-
-impl<T> Iterator for TryIter<'_, T> {
-    type Item = T;
-    #[track_caller]
-    fn next(&mut self) -> Option<T> {
-        self.0.try_recv().ok()
-    }
-}
-
-impl<T> Iterator for IntoIter<T> {
-    type Item = T;
-    #[track_caller]
-    fn next(&mut self) -> Option<T> {
-        self.0.recv().ok()
-    }
-}
-
-impl<'a, T> IntoIterator for &'a Receiver<T> {
-    type Item = T;
-    type IntoIter = Iter<'a, T>;
-    fn into_iter(self) -> Iter<'a, T> {
-        self.iter()
-    }
-}
-
-impl<T> IntoIterator for Receiver<T> {
-    type Item = T;
-    type IntoIter = IntoIter<T>;
-    fn into_iter(self) -> IntoIter<T> {
-        IntoIter(self)
     }
 }
 

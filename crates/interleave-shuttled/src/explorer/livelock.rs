@@ -1,0 +1,48 @@
+//! Threads that run for ever and get nowhere, although all have their turn.
+
+use interleave_model::kernel::failure::{Failure, FailureKind, short_place};
+use interleave_model::kernel::{State, thread::letter};
+use std::fmt::Write as _;
+
+/// A fair schedule that ran into the step limit: a livelock if it goes round in a circle.
+pub(super) fn livelock(state: &State) -> Option<Failure> {
+    let log = &state.log;
+    let tail = &log[log.len() - log.len() / 2..];
+    let same = |one: usize, other: usize| {
+        let (a, b) = (&tail[one], &tail[other]);
+        a.thread == b.thread
+            && std::ptr::eq(a.at, b.at)
+            && a.returned == b.returned
+            && a.arguments == b.arguments
+    };
+    let period = (1..tail.len().min(400) / 2)
+        .find(|period| (*period..tail.len()).all(|i| same(i, i - period)))?;
+    let circle = &tail[tail.len() - period..];
+    let mut message = String::from(
+        "livelock: with all threads taking turns, they go round in a circle and never end",
+    );
+    let mut threads: Vec<_> = circle.iter().map(|event| event.thread).collect();
+    threads.sort_unstable();
+    threads.dedup();
+    for thread in threads {
+        let mut places: Vec<_> = circle
+            .iter()
+            .filter(|event| event.thread == thread)
+            .map(|event| short_place(event.at))
+            .collect();
+        places.dedup();
+        places.truncate(6);
+        let _ = write!(
+            message,
+            "\n  thread {} goes round {}",
+            letter(thread),
+            places.join(", ")
+        );
+    }
+    message.push_str(&state.who_waits());
+    Some(Failure {
+        kind: FailureKind::Spin,
+        message,
+        at: circle.first().map(|event| event.at.into()),
+    })
+}
