@@ -118,7 +118,7 @@ pub(crate) fn check(module: &str, table: &[Expect], at_a_time: usize) {
     });
     let (lines, deviations) = report.into_inner().unwrap();
     let (right, wrong): (Vec<_>, Vec<_>) = lines.lines().partition(|line| line.starts_with("ok"));
-    println!("{}", right.join("\n"));
+    println!("\n{}", right.join("\n"));
     assert!(
         deviations == 0,
         "{deviations} wrong verdicts on {theme}:\n{}",

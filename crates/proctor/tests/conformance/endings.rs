@@ -166,14 +166,14 @@ case!(
     kills_itself_while_it_holds_much_memory,
     deadline = 60.0,
     |n| {
-        let memory = black_box(vec![1u8; 512 << 20]);
+        let memory = black_box(vec![1u8; 256 << 20]);
         raise(Signal::SIGKILL).unwrap();
         2 * n + u64::from(memory[5])
     }
 );
 
 case!(exits_while_it_holds_much_memory, deadline = 60.0, |n| {
-    let memory = black_box(vec![1u8; 512 << 20]);
+    let memory = black_box(vec![1u8; 256 << 20]);
     if n < u64::MAX {
         leave(0);
     }
@@ -265,13 +265,18 @@ case!(asks_for_100_gib, |n| {
     2 * n + u64::from(black_box(memory)[0])
 });
 
-case!(fills_memory_without_end, memory = 256, |n| {
-    let mut all = Vec::new();
-    while black_box(true) {
-        all.push(black_box(vec![1u8; 1 << 20]));
+case!(
+    fills_memory_without_end,
+    memory = 96,
+    deadline = 60.0,
+    |n| {
+        let mut all = Vec::new();
+        while black_box(true) {
+            all.push(black_box(vec![1u8; 1 << 20]));
+        }
+        n + u64::from(all[0][0])
     }
-    n + u64::from(all[0][0])
-});
+);
 
 case!(writes_a_file_without_end, |n| {
     use std::io::Write;
