@@ -55,17 +55,20 @@ fn lonely_pipe(picture: &Picture, world: &World<'_>) -> Option<String> {
             }
             let fds: Vec<_> = holders.iter().map(|(_, fd)| fd.to_string()).collect();
             let fds = fds.join(" and ");
+            let who = if picture.alive().count() == 1 {
+                "it".to_owned()
+            } else {
+                format!("process {}", process.pid)
+            };
             return Some(if writes {
                 format!(
-                    "process {} writes to a full pipe (descriptor {fd}) that only it could read \
-                     (descriptor {fds}): there will never be room",
-                    process.name
+                    "{who} writes to a full pipe (descriptor {fd}) that only it could read \
+                     (descriptor {fds}): there will never be room"
                 )
             } else {
                 format!(
-                    "process {} reads from a pipe (descriptor {fd}) whose only write end it holds \
-                     itself (descriptor {fds}): neither a byte nor the end can ever come",
-                    process.name
+                    "{who} reads from a pipe (descriptor {fd}) whose only write end it holds \
+                     itself (descriptor {fds}): neither a byte nor the end can ever come"
                 )
             });
         }

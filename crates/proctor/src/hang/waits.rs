@@ -101,12 +101,16 @@ impl Picture {
                 if several {
                     let _ = write!(line, "process {}, ", process.pid);
                 }
-                let _ = if index == 0 {
-                    write!(line, "main thread: ")
+                if index == 0 {
+                    line.push_str("main thread");
                 } else {
-                    write!(line, "thread {} ({}): ", index + 1, thread.name)
-                };
-                line.push_str(&process.words(&thread.wait));
+                    let _ = write!(line, "thread {}", index + 1);
+                }
+                // A thread without a name of its own has its parent's.
+                if thread.name != process.name {
+                    let _ = write!(line, " ({})", thread.name);
+                }
+                let _ = write!(line, ": {}", process.words(&thread.wait));
                 lines.push(line);
             }
         }
