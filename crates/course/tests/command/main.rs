@@ -3,3 +3,4 @@
 mod bad_input;
 mod fixture;
 mod judging;
+mod who_waits;
