@@ -8,7 +8,7 @@ use tempfile::TempDir;
 use crate::cargo::{self, Built, Request};
 use crate::catalogue::{Course, Exercise};
 use crate::files;
-use crate::scratch::Scratch;
+use crate::scratch::{Candidate, Scratch};
 use crate::trouble::Trouble;
 
 /// What stands where, for one build and run.
@@ -41,13 +41,16 @@ impl Stage {
             colour,
             target: None,
         })?;
+        let source = exercise.source();
+        let source = course.short(&source).display().to_string();
+        let worlds = exercise.worlds();
         Ok(Stage {
             built,
             manifest: exercise.folder().join("Cargo.toml"),
-            worlds: exercise.worlds(),
+            names: names(&source, &worlds, &source),
+            worlds,
             folder: exercise.folder(),
             copy: None,
-            names: Vec::new(),
         })
     }
 
@@ -75,22 +78,21 @@ impl Stage {
         // The next command may build over the program, and write over the
         // source whose lines a timeline quotes: run copies, and let it in.
         let copy = match built.program(&candidate.manifest) {
-            Some(program) => Some(copied(program, &candidate.source, text)?),
+            Some(program) => Some(copied(program, &candidate, text)?),
             None => None,
         };
         let folder = copy
             .as_ref()
             .map_or_else(|| exercise.folder(), |(copy, _)| copy.path().into());
+        let mut names = names(&candidate.source, &candidate.worlds, name);
+        names.push((format!("{}/", course.root.display()), String::new()));
         Ok(Stage {
             built,
             manifest: candidate.manifest,
             worlds: candidate.worlds,
             folder,
             copy,
-            names: vec![
-                (candidate.source, name.to_owned()),
-                (format!("{}/", course.root.display()), String::new()),
-            ],
+            names,
         })
     }
 
@@ -110,12 +112,43 @@ impl Stage {
     }
 }
 
-fn copied(program: &Path, source: &str, text: &str) -> Result<(TempDir, PathBuf), Trouble> {
+/// The compiler names a world's source by the way from the world's folder.
+fn names(source: &str, worlds: &[PathBuf], name: &str) -> Vec<(String, String)> {
+    let package = source.trim_end_matches("src/lib.rs");
+    let mut names: Vec<_> = world_names(worlds)
+        .map(|world| format!("{package}worlds/{world}/../../src/lib.rs"))
+        .map(|path| (path, name.to_owned()))
+        .collect();
+    if source != name {
+        names.push((source.to_owned(), name.to_owned()));
+    }
+    names
+}
+
+fn world_names(worlds: &[PathBuf]) -> impl Iterator<Item = String> {
+    worlds
+        .iter()
+        .filter_map(|manifest| manifest.parent()?.file_name())
+        .map(|name| name.to_string_lossy().into_owned())
+}
+
+/// A copy of the program, and of the source where the compiler saw it.
+fn copied(
+    program: &Path,
+    candidate: &Candidate,
+    text: &str,
+) -> Result<(TempDir, PathBuf), Trouble> {
     let folder = tempfile::Builder::new()
         .prefix("course-program-")
         .tempdir()
         .map_err(Trouble::writing(&std::env::temp_dir()))?;
-    files::write(&folder.path().join(source), text)?;
+    let source = folder.path().join(&candidate.source);
+    files::write(&source, text)?;
+    for world in world_names(&candidate.worlds) {
+        let package = source.ancestors().nth(2).unwrap_or(&source);
+        let world = package.join("worlds").join(world);
+        fs::create_dir_all(&world).map_err(Trouble::writing(&world))?;
+    }
     let copy = folder.path().join("tests");
     fs::copy(program, &copy).map_err(Trouble::writing(&copy))?;
     Ok((folder, copy))
