@@ -92,20 +92,21 @@ impl Exploration {
         };
         let plural = if self.schedules == 1 { "" } else { "s" };
         let count = with_commas(self.schedules);
-        let what = match self.world {
+        // loom leaves out a few orders of lock operations that shuttle tries.
+        let told_apart = match self.world {
             World::Schedules => "",
-            World::Orderings => " under the memory model",
+            World::Orderings => " that loom tells apart",
         };
         if self.complete && self.schedules == 1 {
-            format!("the only {noun}{what}")
+            format!("the only {noun}{told_apart}")
         } else if self.complete {
-            format!("all {count} {noun}{plural}{what}")
+            format!("all {count} {noun}{plural}{told_apart}")
         } else if self.replayed.is_some() {
             format!("one {noun}, replayed")
         } else if self.failure.is_some() {
-            format!("{count} {noun}{plural}{what} until the failure")
+            format!("{count} {noun}{plural} until the failure")
         } else {
-            format!("{count} {noun}{plural}{what}, budget reached")
+            format!("{count} {noun}{plural}, budget reached")
         }
     }
 }

@@ -88,3 +88,24 @@ fn a_timeline_fits_a_hundred_columns_and_marks_the_failing_step() {
         "source lines\n{picture}"
     );
 }
+
+#[test]
+fn the_environment_asks_for_one_schedule() {
+    if std::env::var_os(interleave::REPLAY).is_some() {
+        let again = interleave::schedules(shuttled::lost_update);
+        assert_eq!((again.schedules, again.failure.is_some()), (1, true));
+        let orderings = interleave::orderings(shuttled::lost_update);
+        let reason = orderings.not_judged.expect("it has no schedules");
+        assert_eq!(reason, "a schedule string belongs to the schedules world");
+        return;
+    }
+    let failure = interleave::schedules(shuttled::lost_update).failure;
+    let schedule = failure.expect("an update is lost").schedule;
+    let this = std::env::current_exe().expect("this test's binary");
+    let output = std::process::Command::new(this)
+        .args(["--exact", "the_environment_asks_for_one_schedule"])
+        .env(interleave::REPLAY, &schedule)
+        .output()
+        .expect("this test's binary starts");
+    assert!(output.status.success(), "{output:?}");
+}

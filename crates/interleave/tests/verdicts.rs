@@ -80,10 +80,7 @@ fn coverage_is_told_in_words() {
         found.schedules
     );
     let found = orderings(loomed::nothing_at_all);
-    assert_eq!(
-        found.coverage(),
-        "the only execution under the memory model"
-    );
+    assert_eq!(found.coverage(), "the only execution that loom tells apart");
 }
 
 #[test]
