@@ -1,6 +1,6 @@
 //! The identity of modelled objects, and how a `static` starts afresh in every execution.
 //!
-//! An object's [`Header`] remembers under which number it is known in which execution. Moving the
+//! An object's header remembers under which number it is known in which execution. Moving the
 //! object moves the header along, so a lock may be built on the stack and put into an `Arc`. A
 //! number from an earlier execution means that the object outlived it: a `static`. Its bytes,
 //! which a constant expression made, are then put back.
