@@ -26,6 +26,8 @@ pub struct Request<'a> {
     pub tests: Vec<&'a str>,
     /// Whether the compiler may colour its messages.
     pub colour: bool,
+    /// Is told each line that cargo itself says.
+    pub tell: Option<fn(&str)>,
 }
 
 /// What came of it.
@@ -85,7 +87,8 @@ pub fn build(request: &Request) -> Result<Built, Trouble> {
     let (Some(stdout), Some(stderr)) = (child.stdout.take(), child.stderr.take()) else {
         return Err(Trouble::NoCargo(io::Error::other("it has no output")));
     };
-    let said = std::thread::spawn(move || listen(stderr));
+    let tell = request.tell;
+    let said = std::thread::spawn(move || listen(stderr, tell));
     let mut built = Built::default();
     for line in BufReader::new(stdout).lines() {
         let line = line.map_err(Trouble::NoCargo)?;
@@ -145,7 +148,7 @@ fn without_our_own_package(command: &mut Command) {
 
 /// Keeps the last lines that cargo prints; on a terminal, a build that takes
 /// long shows on one line what it is at.
-fn listen(stream: impl Read) -> String {
+fn listen(stream: impl Read, tell: Option<fn(&str)>) -> String {
     let started = Instant::now();
     let mut terminal = io::stderr();
     let shown = terminal.is_terminal();
@@ -153,6 +156,9 @@ fn listen(stream: impl Read) -> String {
     let mut last: VecDeque<String> = VecDeque::new();
     for line in BufReader::new(stream).split(b'\n').map_while(Result::ok) {
         let line = String::from_utf8_lossy(&line).trim_end().to_owned();
+        if let Some(tell) = tell {
+            tell(line.trim());
+        }
         if shown && started.elapsed() > PATIENCE {
             let words: String = line.trim().chars().take(60).collect();
             drawn = write!(terminal, "\r\x1b[K  building: {words}").is_ok();

@@ -6,7 +6,8 @@ use clap::{Parser, Subcommand};
 
 /// A course on processes, threads and coroutines.
 ///
-/// Alone it checks the exercise that is next and says what to do.
+/// Alone, in a terminal, it goes with you from exercise to exercise; without
+/// a terminal it checks the exercise that is next.
 /// Exit codes: 0 all passed, 1 judged and failed, 2 could not judge.
 #[derive(Debug, Parser)]
 #[command(name = "cargo course", bin_name = "cargo course", version)]
@@ -14,6 +15,9 @@ pub struct Cli {
     /// What to do.
     #[command(subcommand)]
     pub command: Option<Command>,
+    /// Lines only, nothing redrawn: for screen readers
+    #[arg(long)]
+    pub plain: bool,
 }
 
 /// What `cargo course` can do.
@@ -21,6 +25,18 @@ pub struct Cli {
 pub enum Command {
     /// The exercises in their order, and which are passed
     List,
+    /// Judge whenever you save, and show hints, verdicts and what is next
+    Watch {
+        /// Lines only, nothing redrawn: for screen readers
+        #[arg(long)]
+        plain: bool,
+    },
+    /// How far you are, and how many minutes are left
+    Progress {
+        /// As one JSON object
+        #[arg(long)]
+        json: bool,
+    },
     /// Judge an exercise
     Check(Check),
     /// Show the next hint, or hint N
@@ -66,6 +82,12 @@ pub enum Command {
     },
     /// Whether this machine offers what the course needs
     Doctor,
+    /// The process that judges for the loop
+    #[command(hide = true, name = crate::live::run::COMMAND)]
+    JudgeForTheLoop {
+        /// The exercise
+        exercise: String,
+    },
     /// Whether stubs, solutions, alternatives, mistakes and texts agree
     Verify(Verify),
 }

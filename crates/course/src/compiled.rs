@@ -6,12 +6,13 @@
 use std::path::{Path, PathBuf};
 
 use proctor::Place;
+use serde::{Deserialize, Serialize};
 
 use crate::cargo::{Built, Diagnostic};
 use crate::trouble::Trouble;
 
 /// Source that does not compile.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Uncompiled {
     /// What does not compile.
     pub part: Part,
@@ -24,7 +25,7 @@ pub struct Uncompiled {
 }
 
 /// Which of the crates made of the learner's file does not compile.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Part {
     /// The file itself.
     File,

@@ -13,6 +13,7 @@
 use std::time::{Duration, Instant};
 
 use proctor::{Outcome, Record};
+use serde::{Deserialize, Serialize};
 
 use crate::catalogue::{Course, Exercise};
 use crate::compiled::{Uncompiled, uncompiled, warnings};
@@ -45,10 +46,12 @@ pub struct How<'a> {
     pub only: Option<&'a str>,
     /// Environment variables for the test program.
     pub environment: &'a [(&'a str, String)],
+    /// Is told what is being done, in a few words.
+    pub tell: Option<fn(&str)>,
 }
 
 /// What was found.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Judgement {
     /// The exercise.
     pub exercise: String,
@@ -123,7 +126,7 @@ pub fn judge(
     let stage = match source {
         Source::Learner => {
             learner_file(exercise)?;
-            Stage::of_learner(course, exercise, how.colour)?
+            Stage::of_learner(course, exercise, how)?
         }
         Source::Other { name, text } => Stage::of_text(course, exercise, name, text, how.colour)?,
     };
@@ -140,6 +143,9 @@ pub fn judge(
             })
             .collect(),
         (None, Some(program)) => {
+            if let Some(tell) = how.tell {
+                tell("running the tests");
+            }
             let mut records = run::run(&Run {
                 program,
                 folder: &stage.folder,

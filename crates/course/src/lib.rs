@@ -5,7 +5,8 @@
 //! - [`judge`]: builds and runs the tests of an exercise, and returns what was found;
 //! - [`mistake`]: the mistakes that the course knows;
 //! - [`verify`]: whether exercises, solutions and mistakes agree;
-//! - [`show`]: how all this is printed.
+//! - [`show`]: how all this is printed;
+//! - [`live`]: the learner's loop in a terminal.
 //!
 //! Nothing but the judge's records decides a verdict: not what a test program
 //! prints, not how it ends.
@@ -18,6 +19,7 @@ pub mod compiled;
 pub mod expected;
 pub mod files;
 pub mod judge;
+pub mod live;
 pub mod mistake;
 pub mod originals;
 pub mod progress;

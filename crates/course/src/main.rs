@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use clap::Parser;
 use course::cli::{Cli, Command};
 use course::show::complain;
-use course::{Course, Trouble, commands, verify};
+use course::{Course, Trouble, commands, live, verify};
 
 /// The exit code of "could not judge"; clap's usage errors have it too.
 const NOT_JUDGED: u8 = 2;
@@ -34,7 +34,10 @@ fn run(cli: &Cli) -> Result<u8, Trouble> {
     }
     let course = Course::find(&here)?;
     match &cli.command {
-        None => commands::next(&course),
+        None => begin(&course, cli.plain),
+        Some(Command::Watch { plain }) => begin(&course, *plain || cli.plain),
+        Some(Command::Progress { json }) => commands::progress(&course, *json),
+        Some(Command::JudgeForTheLoop { exercise }) => live::judge_for_the_loop(&course, exercise),
         Some(Command::List) => commands::list(&course),
         Some(Command::Check(options)) => commands::check(&course, options),
         Some(Command::Hint { exercise, number }) => {
@@ -60,5 +63,13 @@ fn run(cli: &Cli) -> Result<u8, Trouble> {
         Some(Command::Verify(options)) => verify::verify(&course, options),
         Some(Command::WhoWaits { pid }) => commands::who_waits(*pid),
         Some(Command::Doctor) => commands::doctor(&here),
+    }
+}
+
+/// The loop where somebody is there, else one check.
+fn begin(course: &Course, plain: bool) -> Result<u8, Trouble> {
+    match live::is_possible() {
+        true => live::live(course, plain),
+        false => commands::next(course),
     }
 }

@@ -9,6 +9,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::{SystemTime, UNIX_EPOCH};
 
+use nix::fcntl::{Flock, FlockArg};
 use serde::{Deserialize, Serialize};
 
 use crate::catalogue::{Course, Exercise};
@@ -24,6 +25,9 @@ pub struct Progress {
     /// How many hints were shown, by exercise id.
     #[serde(default)]
     pub hints: BTreeMap<String, usize>,
+    /// The exercise that the learner was at, if the loop was left there.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub at: Option<String>,
 }
 
 /// One exercise that was passed.
@@ -72,11 +76,33 @@ impl Progress {
         }
     }
 
+    /// Changes what is kept: reads it, changes it, writes it, while no other
+    /// course does the same. Two terminals at once lose nothing.
+    ///
+    /// # Errors
+    /// Those of the file system. Nothing is changed then.
+    pub fn change(
+        course: &Course,
+        change: impl FnOnce(&mut Progress),
+    ) -> Result<Progress, Trouble> {
+        let file = path(course);
+        let lock = file.with_extension("lock");
+        let folder = lock.parent().unwrap_or(&lock);
+        fs::create_dir_all(folder).map_err(Trouble::writing(folder))?;
+        let opened = fs::File::create(&lock).map_err(Trouble::writing(&lock))?;
+        let _held = Flock::lock(opened, FlockArg::LockExclusive)
+            .map_err(|(_, errno)| Trouble::writing(&lock)(errno.into()))?;
+        let (mut progress, _) = Progress::read(course)?;
+        change(&mut progress);
+        progress.write(course)?;
+        Ok(progress)
+    }
+
     /// Writes it, whole or not at all.
     ///
     /// # Errors
     /// Those of the file system.
-    pub fn write(&self, course: &Course) -> Result<(), Trouble> {
+    fn write(&self, course: &Course) -> Result<(), Trouble> {
         let text = serde_json::to_string_pretty(self).unwrap_or_default() + "\n";
         files::write(&path(course), &text)
     }
@@ -107,6 +133,21 @@ impl Progress {
         self.passed
             .insert(exercise.id.clone(), Passed { tests, when });
         true
+    }
+
+    /// How many hints of an exercise were shown, under whatever name it had.
+    pub fn hints_of(&self, exercise: &Exercise) -> usize {
+        let names = std::iter::once(&exercise.id).chain(&exercise.aliases);
+        names
+            .filter_map(|id| self.hints.get(id).copied())
+            .max()
+            .unwrap_or(0)
+    }
+
+    /// Notes that hints up to `number` were shown.
+    pub fn has_seen(&mut self, exercise: &Exercise, number: usize) {
+        let number = number.max(self.hints_of(exercise));
+        self.hints.insert(exercise.id.clone(), number);
     }
 
     /// The first exercise in the catalogue's order that is not passed.

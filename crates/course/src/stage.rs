@@ -8,6 +8,7 @@ use tempfile::TempDir;
 use crate::cargo::{self, Built, Request};
 use crate::catalogue::{Course, Exercise};
 use crate::files;
+use crate::judge::How;
 use crate::scratch::{Candidate, Scratch};
 use crate::trouble::Trouble;
 
@@ -33,13 +34,14 @@ impl Stage {
     ///
     /// # Errors
     /// Those of [`cargo::build`].
-    pub fn of_learner(course: &Course, exercise: &Exercise, colour: bool) -> Result<Self, Trouble> {
+    pub fn of_learner(course: &Course, exercise: &Exercise, how: &How) -> Result<Self, Trouble> {
         let built = cargo::build(&Request {
             folder: course.root.clone(),
             packages: vec![&exercise.id],
             tests: vec![&exercise.id],
-            colour,
+            colour: how.colour,
             target: None,
+            tell: how.tell,
         })?;
         let source = exercise.source();
         let source = course.short(&source).display().to_string();
@@ -74,6 +76,7 @@ impl Stage {
             tests: vec![&exercise.id],
             colour,
             target: Some(scratch.target.clone()),
+            tell: None,
         })?;
         // The next command may build over the program, and write over the
         // source whose lines a timeline quotes: run copies, and let it in.

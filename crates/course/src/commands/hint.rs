@@ -3,6 +3,7 @@
 use super::{named_or_next, progress_of};
 use crate::catalogue::Course;
 use crate::files;
+use crate::progress::Progress;
 use crate::show::words::{STRONG, styled};
 use crate::show::{complain, say};
 use crate::trouble::Trouble;
@@ -26,11 +27,11 @@ pub fn hint(course: &Course, words: (Option<&str>, Option<usize>)) -> Result<u8,
         (Some(word), None) if word.parse::<usize>().is_ok() => (None, word.parse().ok()),
         other => other,
     };
-    let mut progress = progress_of(course);
+    let progress = progress_of(course);
     let exercise = named_or_next(course, name, &progress)?;
     let path = exercise.folder().join("hints.md");
     let hints = hints(&format!("\n{}", files::text(&path)?));
-    let shown = progress.hints.get(&exercise.id).copied().unwrap_or(0);
+    let shown = progress.hints_of(exercise);
     let number = number.unwrap_or_else(|| (shown + 1).min(hints.len()).max(1));
     let Some(hint) = number.checked_sub(1).and_then(|index| hints.get(index)) else {
         return Err(Trouble::Refused(format!(
@@ -42,8 +43,8 @@ pub fn hint(course: &Course, words: (Option<&str>, Option<usize>)) -> Result<u8,
     let title = format!("{} · hint {number} of {}", exercise.id, hints.len());
     say(&format!("{}\n\n{hint}\n", styled(STRONG, title)));
     if number > shown {
-        progress.hints.insert(exercise.id.clone(), number);
-        if let Err(trouble) = progress.write(course) {
+        let kept = Progress::change(course, |kept| kept.has_seen(exercise, number));
+        if let Err(trouble) = kept {
             complain(&format!("which hints you have seen is not kept: {trouble}"));
         }
     }

@@ -4,6 +4,7 @@ mod check;
 mod doctor;
 mod hint;
 mod list;
+mod progress;
 mod replay;
 mod reset;
 mod solution;
@@ -13,8 +14,10 @@ pub use check::{check, next};
 pub use doctor::doctor;
 pub use hint::{hint, hints};
 pub use list::list;
+pub use progress::progress;
 pub use replay::{Replay, replay};
 pub use reset::reset;
+pub(crate) use reset::restore;
 pub use solution::solution;
 pub use who_waits::who_waits;
 

@@ -20,6 +20,21 @@ const SOURCE: &str = "src/lib.rs";
 /// that was there is then still there, or in its backup.
 pub fn reset(course: &Course, name: &str, tests: bool) -> Result<u8, Trouble> {
     let exercise = course.exercise(name)?;
+    for sentence in restore(course, exercise, tests)? {
+        say(&format!("{sentence}\n"));
+    }
+    Ok(0)
+}
+
+/// Does it, and returns what was done in sentences.
+///
+/// # Errors
+/// As [`reset`].
+pub(crate) fn restore(
+    course: &Course,
+    exercise: &Exercise,
+    tests: bool,
+) -> Result<Vec<String>, Trouble> {
     let originals = Originals::read(course)?;
     let given = originals.of(exercise).ok_or_else(|| {
         Trouble::Refused(format!(
@@ -28,7 +43,7 @@ pub fn reset(course: &Course, name: &str, tests: bool) -> Result<u8, Trouble> {
             exercise.id
         ))
     })?;
-    let mut restored = 0;
+    let mut said = Vec::new();
     for (file, text) in given {
         if (file == SOURCE) == tests {
             continue;
@@ -39,28 +54,27 @@ pub fn reset(course: &Course, name: &str, tests: bool) -> Result<u8, Trouble> {
         }
         let backup = back_up(course, exercise, &path, file)?;
         files::write(&path, text)?;
-        restored += 1;
         let kept = match backup {
             Some(backup) => format!("; what it was is in {}", course.short(&backup).display()),
             None => String::new(),
         };
-        say(&format!(
-            "{} is as it was given{kept}\n",
+        said.push(format!(
+            "{} is as it was given{kept}",
             course.short(&path).display()
         ));
     }
-    if restored == 0 {
+    if said.is_empty() {
         let what = if tests {
             "everything but your src/lib.rs"
         } else {
             "src/lib.rs"
         };
-        say(&format!(
-            "{}: {what} is as it was given already\n",
+        said.push(format!(
+            "{}: {what} is as it was given already",
             exercise.id
         ));
     }
-    Ok(0)
+    Ok(said)
 }
 
 /// Copies a file to `.course/backups/EXERCISE/FILE.N`; `None` if there is none.

@@ -110,7 +110,14 @@ fn details(exercise: &Exercise, source: &Source, record: &Record) -> String {
 
 fn diagnostics(id: &str, uncompiled: &Uncompiled) -> String {
     let mut text = format!("\n{}\n", uncompiled.said.trim_end());
-    let remark = match &uncompiled.part {
+    let remark = remark(id, uncompiled);
+    let _ = writeln!(text, "\n{}", words::wrapped(&remark, WIDTH, ""));
+    text
+}
+
+/// What source that does not compile means, in a sentence.
+pub(crate) fn remark(id: &str, uncompiled: &Uncompiled) -> String {
+    match &uncompiled.part {
         Part::File => "It does not compile yet: no test ran.".to_owned(),
         Part::Tests => {
             "Your file compiles, but the tests cannot use it: keep the names and signatures that were given."
@@ -121,9 +128,7 @@ fn diagnostics(id: &str, uncompiled: &Uncompiled) -> String {
              against another std. A dependency that you add to Cargo.toml is needed in worlds/*/Cargo.toml \
              of {id} as well."
         ),
-    };
-    let _ = writeln!(text, "\n{}", words::wrapped(&remark, WIDTH, ""));
-    text
+    }
 }
 
 fn summary(judgement: &Judgement) -> String {

@@ -91,6 +91,7 @@ pub(crate) fn build<'a>(
             packages: packages.iter().map(String::as_str).collect(),
             tests,
             colour: false,
+            tell: None,
         })?;
         for (draft, _) in &others {
             plan.variants

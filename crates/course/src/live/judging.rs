@@ -1,0 +1,101 @@
+//! The other side of [`run`](super::run): the process that judges.
+//!
+//! It says on standard output what it does and what it found, a [`Word`] a
+//! line. When its standard input ends, because the loop wants no verdict any
+//! more or is dead, it ends everything below it, cleans up and exits: cargo,
+//! compilers, test programs and what they started are all its descendants.
+
+use std::io::{self, Read, Write};
+use std::process;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use super::report::{Report, Word};
+use crate::catalogue::Course;
+use crate::judge::{How, Source, judge};
+use crate::mistake;
+use crate::signatures::Signatures;
+use crate::trouble::Trouble;
+
+/// How long unfinished work may take to clean up.
+const PATIENCE: Duration = Duration::from_secs(2);
+
+/// Judges an exercise for the loop.
+///
+/// # Errors
+/// None: also the reason for no verdict is said on standard output.
+pub fn judge_for_the_loop(course: &Course, name: &str) -> Result<u8, Trouble> {
+    // Without it daemons would be out of reach; everything else still is not.
+    let _ = processes::become_subreaper();
+    thread::spawn(end_with_the_loop);
+    let how = How {
+        colour: true,
+        tell: Some(|words| {
+            if let Some(words) = worth_telling(words) {
+                tell(&Word::Doing(words));
+            }
+        }),
+        ..How::default()
+    };
+    let judged = course
+        .exercise(name)
+        .and_then(|exercise| Ok((exercise, judge(course, exercise, &Source::Learner, &how)?)));
+    tell(&match judged {
+        Ok((exercise, judgement)) => {
+            let signatures = Signatures::read(course);
+            let mistake = mistake::explanation(exercise, &signatures, &judgement.records)
+                .map(|mistake| (mistake.what, mistake.explain));
+            Word::Report(Box::new(Report { judgement, mistake }))
+        }
+        Err(trouble) => Word::Trouble(trouble.to_string()),
+    });
+    // What a test left behind goes with it.
+    let _ = processes::end_descendants(Instant::now() + PATIENCE);
+    Ok(0)
+}
+
+fn tell(word: &Word) {
+    let mut line = serde_json::to_vec(word).unwrap_or_default();
+    line.push(b'\n');
+    // A loop that has gone away hears nothing.
+    let _ = io::stdout().lock().write_all(&line);
+}
+
+/// Of what cargo says, that which takes long.
+fn worth_telling(line: &str) -> Option<String> {
+    const VERBS: [&str; 5] = [
+        "Compiling",
+        "Downloading",
+        "Updating",
+        "Blocking",
+        "running",
+    ];
+    VERBS
+        .iter()
+        .any(|verb| line.starts_with(verb))
+        .then(|| match line.split_once(" (") {
+            Some((line, _)) => line.to_lowercase(),
+            None => line.to_lowercase(),
+        })
+}
+
+/// Waits for the end of standard input, then sees to it that this process ends
+/// soon and leaves nothing: the judge itself returns as soon as the programs
+/// that it waits for are gone, and removes its temporary files.
+fn end_with_the_loop() {
+    let mut byte = [0];
+    loop {
+        match io::stdin().lock().read(&mut byte) {
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Ok(1..) => {}
+            _ => break,
+        }
+    }
+    let deadline = Instant::now() + PATIENCE;
+    while Instant::now() < deadline {
+        let _ = processes::end_descendants(deadline);
+        // The judge may be about to start the next program.
+        thread::sleep(Duration::from_millis(2));
+    }
+    process::exit(2);
+}

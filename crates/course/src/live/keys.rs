@@ -1,0 +1,212 @@
+//! What the keys do.
+
+use super::state::{Effect, Event, Key, Page, Question, State};
+use super::view;
+
+/// The keys with what they do, as the help shows them.
+pub const KEYS: [(&str, &str); 16] = [
+    (
+        "enter, space",
+        "judge once more (saving a file does that by itself)",
+    ),
+    ("t", "the task"),
+    ("v", "the verdict"),
+    ("h", "a hint: one rung of the ladder at a time"),
+    ("e", "explain: what was asked, answered and observed"),
+    (
+        "s",
+        "the course's solution: after passing, or if you give up",
+    ),
+    ("n", "the next exercise"),
+    ("p", "the previous exercise"),
+    ("l", "list all exercises; type to filter, enter to go"),
+    (
+        "r",
+        "reset: put the stub back; your file is kept as a backup",
+    ),
+    ("b", "the book"),
+    ("↑ ↓, PgUp PgDn", "scroll; ← → where lines are cut off"),
+    ("esc", "back to the task or the verdict"),
+    ("ctrl-z", "back to the shell for a while; `fg` returns"),
+    ("q, ctrl-c", "quit; everything that runs is ended"),
+    ("?", "this help"),
+];
+
+impl State {
+    pub(super) fn key(&mut self, key: Key) -> Vec<Effect> {
+        if key == Key::Interrupt {
+            return self.on(Event::Stop);
+        }
+        if key == Key::Suspend {
+            return vec![Effect::Suspend];
+        }
+        if let Some(question) = self.question.take() {
+            return self.answer(question, key);
+        }
+        self.notice = None;
+        if self.page == Page::Welcome {
+            self.home();
+            return match key {
+                Key::Char('q') => self.on(Event::Stop),
+                _ => Vec::new(),
+            };
+        }
+        if self.scrolled(key) {
+            return Vec::new();
+        }
+        match self.page {
+            Page::List => self.key_in_list(key),
+            _ => self.key_elsewhere(key),
+        }
+    }
+
+    fn answer(&mut self, question: Question, key: Key) -> Vec<Effect> {
+        if !matches!(key, Key::Char('y' | 'Y')) {
+            self.notice = Some("nothing was changed".to_owned());
+            return Vec::new();
+        }
+        match question {
+            Question::Reset => vec![Effect::Reset],
+            Question::GiveUp => {
+                self.show(Page::Solution);
+                vec![Effect::Solve]
+            }
+        }
+    }
+
+    fn key_elsewhere(&mut self, key: Key) -> Vec<Effect> {
+        match key {
+            Key::Enter | Key::Char(' ') => return self.again(),
+            Key::Escape | Key::Backspace => self.home(),
+            Key::Char(c) => return self.letter(c.to_ascii_lowercase()),
+            _ => {}
+        }
+        Vec::new()
+    }
+
+    fn letter(&mut self, letter: char) -> Vec<Effect> {
+        match letter {
+            't' => self.show(Page::Task),
+            'v' if self.report.is_some() || self.missing.is_some() => self.show(Page::Verdict),
+            'v' => self.say("there is no verdict yet"),
+            'h' => return self.hint(),
+            'e' => match &self.report {
+                Some(Ok(_)) => self.show(Page::Explain),
+                _ => self.say("there is nothing to explain yet: no test was judged"),
+            },
+            's' if self.card().passed => {
+                self.show(Page::Solution);
+                return vec![Effect::Solve];
+            }
+            's' => self.ask(Question::GiveUp),
+            'n' if self.current + 1 < self.exercises.len() => return self.go(self.current + 1),
+            'n' => self.say("this is the last exercise"),
+            'p' if self.current > 0 => return self.go(self.current - 1),
+            'p' => self.say("this is the first exercise"),
+            'l' => {
+                self.filter.clear();
+                self.chosen = self.current;
+                self.show(Page::List);
+            }
+            'r' => self.ask(Question::Reset),
+            'b' => self.say("the book comes later; until then the task is all there is to read"),
+            '?' => self.show(Page::Help),
+            'q' => return self.on(Event::Stop),
+            other => self.notice = Some(format!("`{other}` does nothing here; ? shows the keys")),
+        }
+        Vec::new()
+    }
+
+    fn hint(&mut self) -> Vec<Effect> {
+        let all = self.content.hints.len();
+        if all == 0 {
+            self.say("this exercise has no hints");
+            return Vec::new();
+        }
+        // The first press after looking elsewhere shows what was shown before.
+        let again = self.page != Page::Hints && self.hints > 0;
+        if !again && self.hints == all {
+            self.say("that was the last hint; s shows the solution");
+            return Vec::new();
+        }
+        self.hints += usize::from(!again);
+        self.show(Page::Hints);
+        self.scroll = view::start_of_last_hint(self);
+        vec![Effect::KeepHints(self.hints)]
+    }
+
+    fn key_in_list(&mut self, key: Key) -> Vec<Effect> {
+        let found = self.filtered();
+        match key {
+            Key::Escape => self.home(),
+            Key::Enter => {
+                return match found.get(self.chosen) {
+                    Some(&index) => self.go(index),
+                    None => {
+                        self.say("no exercise is called that");
+                        Vec::new()
+                    }
+                };
+            }
+            Key::Up => self.chosen = self.chosen.saturating_sub(1),
+            Key::Down => self.chosen = (self.chosen + 1).min(found.len().saturating_sub(1)),
+            Key::Backspace => {
+                self.filter.pop();
+                self.chosen = 0;
+            }
+            Key::Char(c) if self.filter.chars().count() < 40 => {
+                self.filter.push(c);
+                self.chosen = 0;
+            }
+            _ => {}
+        }
+        self.scroll = view::scroll_to_chosen(self);
+        Vec::new()
+    }
+
+    /// Where one works: the verdict if there is one, else the task.
+    fn home(&mut self) {
+        let passed = matches!(&self.report, Some(Ok(r)) if r.judgement.is_passed());
+        self.show(if passed {
+            Page::Passed
+        } else if self.missing.is_some() || (self.report.is_some() && !self.fresh) {
+            Page::Verdict
+        } else {
+            Page::Task
+        });
+    }
+
+    fn ask(&mut self, question: Question) {
+        self.question = Some(question);
+    }
+
+    fn say(&mut self, sentence: &str) {
+        self.notice = Some(sentence.to_owned());
+    }
+
+    /// Whether the key moved the window over the page.
+    fn scrolled(&mut self, key: Key) -> bool {
+        let most = view::most_scroll(self);
+        let page = view::window(self).saturating_sub(2).max(1);
+        let in_list = self.page == Page::List;
+        self.scroll = match key {
+            Key::Up if !in_list => self.scroll.saturating_sub(1),
+            Key::Down if !in_list => self.scroll + 1,
+            Key::PageUp => self.scroll.saturating_sub(page),
+            Key::PageDown => self.scroll + page,
+            Key::Home => 0,
+            Key::End => most,
+            Key::Left => {
+                self.sideways = self.sideways.saturating_sub(8);
+                return true;
+            }
+            Key::Right => {
+                self.sideways = (self.sideways + 8).min(view::most_sideways(self));
+                return true;
+            }
+            _ => return false,
+        }
+        .min(most);
+        true
+    }
+}

@@ -1,0 +1,113 @@
+//! The loop in lines: nothing is redrawn, a command is a word and enter. For
+//! screen readers, for terminals that can do nothing else, for logs.
+
+use std::io::{self, BufRead};
+use std::sync::mpsc::Sender;
+use std::thread;
+
+use super::state::{Event, Key, Page, State};
+use super::text::Line;
+use super::view;
+use crate::show::say;
+
+/// What was said last, so that it is not said twice.
+#[derive(Debug, Default)]
+pub struct Plain {
+    shown: Option<u64>,
+    status: String,
+    page: Option<Page>,
+}
+
+impl Plain {
+    /// Says what is new since the last time.
+    pub fn draw(&mut self, state: &State) {
+        say(&self.news(state));
+    }
+
+    /// The same as a text.
+    pub fn news(&mut self, state: &State) -> String {
+        let mut news = String::new();
+        if self.shown != Some(state.shown) {
+            self.shown = Some(state.shown);
+            if matches!(state.page, Page::Task) && self.page != Some(Page::Task) {
+                news += &heading(state);
+            }
+            self.page = Some(state.page);
+            news += "\n";
+            news += &text(&view::body(state));
+        }
+        let status = status(state);
+        if status != self.status && !status.is_empty() {
+            news += &format!("\n{status}\n");
+            if state.running.is_none() && state.question.is_none() {
+                news += "(? and enter: the keys)\n";
+            }
+        }
+        self.status = status;
+        news
+    }
+}
+
+/// Without what changes every moment.
+fn status(state: &State) -> String {
+    match &state.running {
+        Some(_) if state.question.is_none() && state.notice.is_none() => "judging …".to_owned(),
+        _ => view::status(state).text(),
+    }
+}
+
+fn heading(state: &State) -> String {
+    let card = state.card();
+    let done = state.exercises.iter().filter(|card| card.passed).count();
+    let spot = state.content.spot.as_ref();
+    let edit = spot.map_or(String::new(), |spot| {
+        format!("edit {}:{}\n", spot.short, spot.line)
+    });
+    format!(
+        "\n{} · {}: {}\nexercise {} of {}, {done} passed, {} minutes left\n{edit}",
+        card.topic,
+        card.id,
+        card.title,
+        state.current + 1,
+        state.exercises.len(),
+        view::minutes_left(&state.exercises),
+    )
+}
+
+fn text(lines: &[Line]) -> String {
+    let mut text = String::new();
+    for line in lines {
+        text.push_str(line.text().trim_end());
+        text.push('\n');
+    }
+    text
+}
+
+/// Reads commands: the first letter of a line is the key; in the list the whole
+/// line is the filter.
+pub fn read_lines(events: Sender<Event>) {
+    thread::spawn(move || {
+        for line in io::stdin().lock().lines() {
+            let Ok(line) = line else { break };
+            for key in keys_of(line.trim()) {
+                if events.send(Event::Key(key)).is_err() {
+                    return;
+                }
+            }
+        }
+        let _ = events.send(Event::Stop);
+    });
+}
+
+fn keys_of(line: &str) -> Vec<Key> {
+    let mut letters = line.chars();
+    match (letters.next(), letters.next()) {
+        (None, _) => vec![Key::Enter],
+        (Some(one), None) => vec![Key::Char(one)],
+        // A name: through the list, as its filter.
+        _ => std::iter::once(Key::Char('l'))
+            .chain(line.chars().map(Key::Char))
+            .chain([Key::Enter])
+            .collect(),
+    }
+}

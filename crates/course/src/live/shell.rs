@@ -1,0 +1,196 @@
+//! Does what the state machine asks for: the only part of the loop that
+//! touches files, processes and the screen.
+
+use std::collections::VecDeque;
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender};
+use std::time::Duration;
+
+use super::content;
+use super::plain::Plain;
+use super::run::Run;
+use super::state::{Effect, Event, State};
+use super::terminal::{Terminal, size};
+use super::view;
+use super::watch::Watch;
+use crate::catalogue::{Course, Exercise};
+use crate::commands::restore;
+use crate::progress::Progress;
+use crate::trouble::Trouble;
+
+/// How often a running time is shown anew.
+const TICK: Duration = Duration::from_millis(100);
+/// While nothing runs there is nothing to show.
+const REST: Duration = Duration::from_secs(3600);
+
+/// Where the state is shown.
+#[derive(Debug)]
+pub enum Screen {
+    /// Redrawn.
+    Terminal(Terminal),
+    /// In lines.
+    Plain(Plain),
+}
+
+impl Screen {
+    fn draw(&mut self, state: &State) {
+        match self {
+            Screen::Terminal(terminal) => terminal.draw(&view::frame(state)),
+            Screen::Plain(plain) => plain.draw(state),
+        }
+    }
+}
+
+/// The loop's hands.
+#[derive(Debug)]
+pub struct Shell<'a> {
+    /// The course.
+    pub course: &'a Course,
+    /// Where it is shown.
+    pub screen: Screen,
+    /// For those who tell.
+    pub events: Sender<Event>,
+    /// What is told.
+    pub told: Receiver<Event>,
+    /// Tells of saves.
+    pub watch: Watch,
+    /// The run, while there is one.
+    pub run: Option<Run>,
+}
+
+impl Shell<'_> {
+    /// Runs until the learner quits or is gone.
+    pub fn go(&mut self, state: &mut State) {
+        let mut effects: VecDeque<Effect> = state.start().into();
+        loop {
+            while let Some(effect) = effects.pop_front() {
+                if effect == Effect::Quit {
+                    // What runs has ended before the screen is given back.
+                    self.run = None;
+                    return;
+                }
+                for event in self.act(state, effect) {
+                    effects.extend(state.on(event));
+                }
+            }
+            self.screen.draw(state);
+            let wait = if self.run.is_some() { TICK } else { REST };
+            match self.told.recv_timeout(wait) {
+                Ok(event) => effects.extend(self.take(state, event)),
+                Err(RecvTimeoutError::Timeout) => {}
+                Err(RecvTimeoutError::Disconnected) => effects.push_back(Effect::Quit),
+            }
+            // What has come meanwhile needs no picture of its own.
+            while effects.is_empty()
+                && let Ok(event) = self.told.try_recv()
+            {
+                effects.extend(self.take(state, event));
+            }
+            if let Some(run) = &self.run {
+                effects.extend(state.on(Event::Elapsed(run.elapsed())));
+            }
+        }
+    }
+
+    fn take(&mut self, state: &mut State, event: Event) -> Vec<Effect> {
+        if let Event::Resized(..) = event
+            && let Screen::Terminal(terminal) = &mut self.screen
+        {
+            terminal.forget();
+        }
+        let ended = matches!(&event, Event::Judged(number, _) if *number == state.run);
+        let effects = state.on(event);
+        if ended {
+            self.run = None;
+        }
+        effects
+    }
+
+    fn act(&mut self, state: &State, effect: Effect) -> Vec<Event> {
+        let course = self.course;
+        let exercise = &course.exercises[state.current];
+        match effect {
+            Effect::Open => {
+                self.watch.look_at(&exercise.folder());
+                let kept = Progress::change(course, |kept| kept.at = Some(exercise.id.clone()));
+                let hints = match &kept {
+                    Ok(kept) => kept.hints_of(exercise),
+                    Err(_) => 0,
+                };
+                let content = content::content(course, exercise);
+                let mut events = vec![Event::Opened(Box::new(content), hints)];
+                if let Err(trouble) = kept {
+                    events.push(not_kept(&trouble));
+                }
+                events
+            }
+            Effect::Look => {
+                let content = content::content(course, exercise);
+                vec![Event::Opened(Box::new(content), state.hints)]
+            }
+            Effect::Judge(number) => {
+                // First the old run ends with all its processes.
+                self.run = None;
+                match Run::start(course, &exercise.id, number, &self.events) {
+                    Ok(run) => {
+                        self.run = Some(run);
+                        Vec::new()
+                    }
+                    Err(said) => vec![Event::Judged(number, Err(said))],
+                }
+            }
+            Effect::EndRun => {
+                self.run = None;
+                Vec::new()
+            }
+            Effect::KeepPass(tests) => self.keep(|kept| _ = kept.note(exercise, &tests)),
+            Effect::KeepHints(number) => self.keep(|kept| kept.has_seen(exercise, number)),
+            Effect::Reset => vec![Event::Notice(reset(course, exercise))],
+            Effect::Solve => vec![Event::Solved(Box::new(content::solution(course, exercise)))],
+            Effect::Suspend => match &mut self.screen {
+                Screen::Terminal(terminal) => {
+                    terminal.suspend();
+                    let (columns, rows) = size();
+                    vec![Event::Resized(columns, rows)]
+                }
+                Screen::Plain(_) => Vec::new(),
+            },
+            Effect::Quit => Vec::new(),
+        }
+    }
+
+    fn keep(&self, change: impl FnOnce(&mut Progress)) -> Vec<Event> {
+        match Progress::change(self.course, change) {
+            Ok(kept) => vec![Event::Progress(passed(self.course, &kept))],
+            Err(trouble) => vec![not_kept(&trouble)],
+        }
+    }
+}
+
+/// Which exercises are passed.
+pub fn passed(course: &Course, progress: &Progress) -> Vec<bool> {
+    let exercises = course.exercises.iter();
+    exercises.map(|one| progress.has_passed(one)).collect()
+}
+
+fn not_kept(trouble: &Trouble) -> Event {
+    Event::Notice(format!("your progress is not kept: {trouble}"))
+}
+
+/// Puts the stub back; if the whole folder is gone, all of it.
+fn reset(course: &Course, exercise: &Exercise) -> String {
+    let all = !exercise.folder().join("Cargo.toml").exists();
+    let rest = match all {
+        true => restore(course, exercise, true),
+        false => Ok(Vec::new()),
+    };
+    let done = rest.and_then(|mut said| {
+        let stub = restore(course, exercise, false)?;
+        if all {
+            said = vec![format!("{} is as it was given", exercise.id)];
+        } else {
+            said.extend(stub);
+        }
+        Ok(said.join("; "))
+    });
+    done.unwrap_or_else(|trouble| trouble.to_string())
+}

@@ -1,0 +1,374 @@
+//! The loop as a machine: a [`State`], the [`Event`]s that change it, and the
+//! [`Effect`]s that they ask for. It reads no file, starts no process and
+//! draws nothing, so every path through it can be tested.
+//!
+//! ```text
+//!   keys ─┐                     ┌─ judge, end the run
+//!   saves ┼─▶ State::on(event) ─┼─ read, keep, reset files
+//!   runs ─┘          │          └─ leave
+//!                    ▼
+//!              view::frame(&state)
+//! ```
+
+use std::time::Duration;
+
+use super::content::{Content, Solution};
+use super::report::Report;
+
+/// A key, freed of how terminals encode it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[allow(missing_docs)]
+pub enum Key {
+    Char(char),
+    Enter,
+    Escape,
+    Backspace,
+    Up,
+    Down,
+    Left,
+    Right,
+    PageUp,
+    PageDown,
+    Home,
+    End,
+    /// Ctrl-C.
+    Interrupt,
+    /// Ctrl-Z.
+    Suspend,
+}
+
+/// What happens to the loop.
+#[derive(Debug)]
+pub enum Event {
+    /// A key was pressed.
+    Key(Key),
+    /// The terminal has so many columns and rows, or says so.
+    Resized(u16, u16),
+    /// An exercise was opened; and how many of its hints were shown before.
+    Opened(Box<Content>, usize),
+    /// A file of the exercise was saved.
+    Saved,
+    /// The learner's file is not there.
+    Missing(String),
+    /// The run of this number says what it does.
+    Doing(u64, String),
+    /// The run of this number has ended, with a verdict or the reason for none.
+    Judged(u64, Result<Box<Report>, String>),
+    /// The run has lasted so long.
+    Elapsed(Duration),
+    /// Which exercises are passed.
+    Progress(Vec<bool>),
+    /// Solution and own text were read.
+    Solved(Box<Solution>),
+    /// Something to say in one line.
+    Notice(String),
+    /// The window was closed, or somebody asks the course to end.
+    Stop,
+}
+
+/// What is to be done.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Effect {
+    /// Read the current exercise's texts, watch its files, and remember it.
+    Open,
+    /// Read where to edit again.
+    Look,
+    /// End the run, if there is one, and start the one of this number.
+    Judge(u64),
+    /// End the run.
+    EndRun,
+    /// Write down that these tests were passed.
+    KeepPass(String),
+    /// Write down that so many hints were shown.
+    KeepHints(usize),
+    /// Put the stub back.
+    Reset,
+    /// Read the solution.
+    Solve,
+    /// Let the shell have the terminal (Ctrl-Z).
+    Suspend,
+    /// Leave.
+    Quit,
+}
+
+/// One exercise, as the lists show it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Card {
+    /// The package's name.
+    pub id: String,
+    /// The topic's.
+    pub topic: String,
+    /// In words.
+    pub title: String,
+    /// How long it takes.
+    pub minutes: u32,
+    /// What to do before.
+    pub needs: Vec<String>,
+    /// Whether it was passed.
+    pub passed: bool,
+}
+
+/// What fills the screen.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Page {
+    /// At the first start.
+    Welcome,
+    /// What to build.
+    Task,
+    /// What the judge found.
+    Verdict,
+    /// The hints so far.
+    Hints,
+    /// All exercises.
+    List,
+    /// What was asked, answered and observed.
+    Explain,
+    /// The course's solution.
+    Solution,
+    /// After passing: solution, own, mistakes avoided.
+    Passed,
+    /// The keys.
+    Help,
+}
+
+/// A question that only y or n answers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Question {
+    /// Put the stub back?
+    Reset,
+    /// Show the solution before passing?
+    GiveUp,
+}
+
+/// Whether the judge is at work.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Running {
+    /// What it is doing.
+    pub doing: String,
+    /// For how long.
+    pub elapsed: Duration,
+}
+
+/// Everything that decides what is shown.
+#[derive(Debug)]
+pub struct State {
+    /// Columns and rows, within reason.
+    pub size: (usize, usize),
+    /// In the catalogue's order.
+    pub exercises: Vec<Card>,
+    /// The index of the exercise that is open.
+    pub current: usize,
+    /// Its texts.
+    pub content: Content,
+    /// What is shown.
+    pub page: Page,
+    /// Counts what is shown anew: a page, or a page with new content.
+    pub shown: u64,
+    /// Lines above the window.
+    pub scroll: usize,
+    /// Columns to the left of it.
+    pub sideways: usize,
+    /// The run, if there is one.
+    pub running: Option<Running>,
+    /// The number of the last run that was started.
+    pub run: u64,
+    /// What the last run found; of this exercise.
+    pub report: Option<Result<Box<Report>, String>>,
+    /// How many hints are uncovered.
+    pub hints: usize,
+    /// The solution, once it may be shown.
+    pub solution: Option<Box<Solution>>,
+    /// One line to say.
+    pub notice: Option<String>,
+    /// What waits for y or n.
+    pub question: Option<Question>,
+    /// What was typed in the list.
+    pub filter: String,
+    /// Which of the filtered entries is chosen.
+    pub chosen: usize,
+    /// Why there is nothing to judge.
+    pub missing: Option<String>,
+    /// Whether nothing was saved since the exercise was opened.
+    pub fresh: bool,
+    /// What was found on this machine, at the first start.
+    pub machine: Vec<String>,
+}
+
+/// The smallest and largest size that is drawn, whatever a terminal says.
+const LEAST: (usize, usize) = (1, 1);
+const MOST: (usize, usize) = (400, 200);
+/// Taken for one that says 0 × 0.
+const USUAL: (usize, usize) = (80, 24);
+
+impl State {
+    /// The loop at the start, at this exercise.
+    pub fn new(exercises: Vec<Card>, current: usize) -> State {
+        State {
+            size: USUAL,
+            exercises,
+            current,
+            content: Content::default(),
+            page: Page::Task,
+            shown: 0,
+            scroll: 0,
+            sideways: 0,
+            running: None,
+            run: 0,
+            report: None,
+            hints: 0,
+            solution: None,
+            notice: None,
+            question: None,
+            filter: String::new(),
+            chosen: 0,
+            missing: None,
+            fresh: true,
+            machine: Vec::new(),
+        }
+    }
+
+    /// The exercise that is open.
+    pub fn card(&self) -> &Card {
+        &self.exercises[self.current]
+    }
+
+    /// The indexes of the exercises that the filter lets through.
+    pub fn filtered(&self) -> Vec<usize> {
+        let wanted = self.filter.to_lowercase();
+        let has = |text: &str| text.to_lowercase().contains(&wanted);
+        (0..self.exercises.len())
+            .filter(|&index| {
+                let card = &self.exercises[index];
+                has(&card.id) || has(&card.topic) || has(&card.title)
+            })
+            .collect()
+    }
+
+    /// What is to be done at the start.
+    pub fn start(&mut self) -> Vec<Effect> {
+        vec![Effect::Open, self.judge()]
+    }
+
+    /// What happened, and what is to be done about it.
+    pub fn on(&mut self, event: Event) -> Vec<Effect> {
+        match event {
+            Event::Key(key) => return self.key(key),
+            Event::Resized(columns, rows) => self.size = believed(columns, rows),
+            Event::Opened(content, hints) => {
+                self.hints = hints.min(content.hints.len());
+                self.content = *content;
+            }
+            Event::Saved => {
+                let back = self.missing.take().is_some();
+                self.fresh = false;
+                self.notice = back.then(|| "the file is back".to_owned());
+                return vec![Effect::Look, self.judge()];
+            }
+            Event::Missing(said) => {
+                self.running = None;
+                self.report = None;
+                self.missing = Some(said);
+                self.show(Page::Verdict);
+                return vec![Effect::EndRun];
+            }
+            Event::Doing(run, words) if run == self.run => {
+                if let Some(running) = &mut self.running {
+                    running.doing = words;
+                }
+            }
+            Event::Judged(run, found) if run == self.run && self.running.is_some() => {
+                return self.judged(found);
+            }
+            // Of a run that was ended.
+            Event::Doing(..) | Event::Judged(..) => {}
+            Event::Elapsed(elapsed) => {
+                if let Some(running) = &mut self.running {
+                    running.elapsed = elapsed;
+                }
+            }
+            Event::Progress(passed) => {
+                for (card, passed) in self.exercises.iter_mut().zip(passed) {
+                    card.passed = passed;
+                }
+            }
+            Event::Solved(solution) => {
+                self.solution = Some(solution);
+                self.shown += 1;
+            }
+            Event::Notice(notice) => self.notice = Some(notice),
+            Event::Stop => return vec![Effect::EndRun, Effect::Quit],
+        }
+        Vec::new()
+    }
+
+    fn judged(&mut self, found: Result<Box<Report>, String>) -> Vec<Effect> {
+        let first = self.fresh;
+        self.running = None;
+        let passed = found.as_ref().ok().filter(|r| r.judgement.is_passed());
+        let tests = passed.map(|report| report.judgement.tests.clone());
+        self.report = Some(found);
+        // The first verdict is that of the stub: the task is more important.
+        let stays = match self.page {
+            Page::Welcome | Page::List | Page::Help => true,
+            Page::Task => first && tests.is_none(),
+            _ => false,
+        };
+        let Some(tests) = tests else {
+            if !stays {
+                self.show(Page::Verdict);
+            }
+            return Vec::new();
+        };
+        let current = self.current;
+        self.exercises[current].passed = true;
+        if !stays {
+            self.show(Page::Passed);
+        }
+        vec![Effect::KeepPass(tests), Effect::Solve]
+    }
+
+    fn judge(&mut self) -> Effect {
+        self.run += 1;
+        self.running = Some(Running::default());
+        Effect::Judge(self.run)
+    }
+
+    /// Opens another page, or the same with new content, from its top.
+    pub(super) fn show(&mut self, page: Page) {
+        self.page = page;
+        self.shown += 1;
+        self.scroll = 0;
+        self.sideways = 0;
+    }
+
+    /// Opens an exercise.
+    pub(super) fn go(&mut self, index: usize) -> Vec<Effect> {
+        self.current = index;
+        self.report = None;
+        self.solution = None;
+        self.missing = None;
+        self.notice = None;
+        self.hints = 0;
+        self.show(Page::Task);
+        self.fresh = true;
+        vec![Effect::Open, self.judge()]
+    }
+
+    /// Judges once more.
+    pub(super) fn again(&mut self) -> Vec<Effect> {
+        self.notice = None;
+        self.fresh = false;
+        vec![self.judge()]
+    }
+}
+
+fn believed(columns: u16, rows: u16) -> (usize, usize) {
+    let one = |said: u16, least: usize, usual: usize, most: usize| match said {
+        0 => usual,
+        said => usize::from(said).clamp(least, most),
+    };
+    (
+        one(columns, LEAST.0, USUAL.0, MOST.0),
+        one(rows, LEAST.1, USUAL.1, MOST.1),
+    )
+}

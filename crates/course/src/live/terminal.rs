@@ -1,0 +1,240 @@
+//! The terminal: raw keys in, whole screens out, and everything as it was in
+//! the end.
+
+use std::io::{self, Write};
+use std::os::fd::AsFd;
+use std::sync::mpsc::Sender;
+use std::thread;
+use std::time::Duration;
+
+use anstyle::{AnsiColor, Effects, Style};
+use crossterm::event::{
+    DisableBracketedPaste, EnableBracketedPaste, Event as Input, KeyCode, KeyEvent, KeyEventKind,
+    KeyModifiers,
+};
+use crossterm::terminal::{
+    DisableLineWrap, EnableLineWrap, EnterAlternateScreen, LeaveAlternateScreen,
+};
+use crossterm::{Command, cursor, event, terminal};
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+
+use super::state::{Event, Key};
+use super::text::{Line, Look, Span};
+
+/// What the terminal says of its size: columns and rows, or zeros.
+pub fn size() -> (u16, u16) {
+    terminal::window_size().map_or((0, 0), |size| (size.columns, size.rows))
+}
+
+/// The terminal while it is ours; dropping it gives it back.
+#[derive(Debug)]
+pub struct Terminal {
+    drawn: Vec<Line>,
+    coloured: bool,
+    links: bool,
+}
+
+impl Terminal {
+    /// Takes the terminal over: another screen, raw keys, no cursor.
+    ///
+    /// # Errors
+    /// It is no terminal.
+    pub fn take() -> io::Result<Terminal> {
+        give_back_on_panic();
+        enter()?;
+        Ok(Terminal {
+            drawn: Vec::new(),
+            coloured: std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty()),
+            links: understands_links(&std::env::var("TERM").unwrap_or_default()),
+        })
+    }
+
+    /// Shows these lines; only those that differ are written.
+    pub fn draw(&mut self, lines: &[Line]) {
+        let mut out = String::new();
+        add(&mut out, terminal::BeginSynchronizedUpdate);
+        if self.drawn.len() != lines.len() {
+            self.drawn.clear();
+            add(&mut out, terminal::Clear(terminal::ClearType::All));
+        }
+        for (row, line) in lines.iter().enumerate() {
+            if self.drawn.get(row) == Some(line) {
+                continue;
+            }
+            let row = u16::try_from(row).unwrap_or(u16::MAX);
+            add(&mut out, cursor::MoveTo(0, row));
+            add(&mut out, terminal::Clear(terminal::ClearType::UntilNewLine));
+            for span in &line.spans {
+                self.span(&mut out, span);
+            }
+        }
+        add(&mut out, terminal::EndSynchronizedUpdate);
+        self.drawn = lines.to_vec();
+        write(&out);
+    }
+
+    fn span(&self, out: &mut String, span: &Span) {
+        let style = style(span.look, self.coloured);
+        let link = span.link.as_ref().filter(|_| self.links);
+        if let Some(link) = link {
+            out.push_str(&format!("\x1b]8;;{link}\x1b\\"));
+        }
+        out.push_str(&format!("{style}{}{style:#}", span.text));
+        if link.is_some() {
+            out.push_str("\x1b]8;;\x1b\\");
+        }
+    }
+
+    /// Forgets what is on the screen, so that all of it is written.
+    pub fn forget(&mut self) {
+        self.drawn.clear();
+    }
+
+    /// Gives the terminal to the shell until the learner returns (`fg`).
+    pub fn suspend(&mut self) {
+        leave();
+        // SIGSTOP: a job control shell notices; whoever has none will not.
+        let _ = nix::sys::signal::raise(nix::sys::signal::Signal::SIGSTOP);
+        let _ = enter();
+        self.forget();
+    }
+}
+
+impl Drop for Terminal {
+    fn drop(&mut self) {
+        leave();
+    }
+}
+
+fn enter() -> io::Result<()> {
+    terminal::enable_raw_mode()?;
+    let mut out = String::new();
+    add(&mut out, EnterAlternateScreen);
+    add(&mut out, cursor::Hide);
+    add(&mut out, DisableLineWrap);
+    add(&mut out, EnableBracketedPaste);
+    write(&out);
+    Ok(())
+}
+
+fn leave() {
+    let mut out = String::new();
+    add(&mut out, DisableBracketedPaste);
+    add(&mut out, EnableLineWrap);
+    add(&mut out, cursor::Show);
+    add(&mut out, LeaveAlternateScreen);
+    write(&out);
+    // A terminal that is gone needs nothing back.
+    let _ = terminal::disable_raw_mode();
+}
+
+/// A panic's words belong on the screen that remains.
+fn give_back_on_panic() {
+    let before = std::panic::take_hook();
+    std::panic::set_hook(Box::new(move |panic| {
+        leave();
+        before(panic);
+    }));
+}
+
+fn add(out: &mut String, command: impl Command) {
+    // Writing into a String does not fail.
+    let _ = command.write_ansi(out);
+}
+
+/// A terminal that has gone away hears nothing; the signal that says so
+/// arrives by itself.
+fn write(text: &str) {
+    let mut stdout = io::stdout().lock();
+    let _ = stdout.write_all(text.as_bytes());
+    let _ = stdout.flush();
+}
+
+/// Those that print what they do not know are few and old.
+fn understands_links(term: &str) -> bool {
+    !["", "dumb", "linux", "ansi", "vt100", "vt220"].contains(&term)
+}
+
+fn style(look: Look, coloured: bool) -> Style {
+    let colour = |colour: AnsiColor| match coloured {
+        true => colour.on_default(),
+        false => Style::new(),
+    };
+    match look {
+        Look::Plain => Style::new(),
+        Look::Strong => Style::new().bold(),
+        Look::Faint => Style::new().dimmed(),
+        Look::Good => colour(AnsiColor::Green),
+        Look::Bad => colour(AnsiColor::Red),
+        Look::Unsure => colour(AnsiColor::Yellow),
+        Look::Code => colour(AnsiColor::Cyan),
+        Look::Chosen => Style::new().effects(Effects::INVERT),
+    }
+}
+
+/// Reads keys in a thread of its own for as long as there is a terminal.
+pub fn read_keys(events: Sender<Event>) {
+    thread::spawn(move || {
+        while is_there() {
+            // The parser may have more than one key from one read.
+            while event::poll(Duration::ZERO).unwrap_or(false) {
+                let sent = match event::read() {
+                    Ok(Input::Key(key)) => key_of(key).map(Event::Key),
+                    Ok(Input::Resize(columns, rows)) => Some(Event::Resized(columns, rows)),
+                    Ok(_) => None,
+                    Err(_) => Some(Event::Stop),
+                };
+                if sent.is_some_and(|event| events.send(event).is_err()) {
+                    return;
+                }
+            }
+        }
+        let _ = events.send(Event::Stop);
+    });
+}
+
+/// Waits until there is something to read; `false` if nobody is there to
+/// write it any more. (Reading on would be a busy loop.)
+fn is_there() -> bool {
+    let stdin = io::stdin();
+    loop {
+        let mut fds = [PollFd::new(stdin.as_fd(), PollFlags::POLLIN)];
+        match poll(&mut fds, PollTimeout::NONE) {
+            Err(nix::errno::Errno::EINTR) => {}
+            Err(_) => return false,
+            Ok(_) => {
+                let seen = fds[0].revents().unwrap_or(PollFlags::POLLERR);
+                let gone = PollFlags::POLLHUP | PollFlags::POLLERR | PollFlags::POLLNVAL;
+                return !seen.intersects(gone);
+            }
+        }
+    }
+}
+
+fn key_of(key: KeyEvent) -> Option<Key> {
+    if key.kind == KeyEventKind::Release {
+        return None;
+    }
+    if key.modifiers.contains(KeyModifiers::CONTROL) {
+        return match key.code {
+            KeyCode::Char('c' | 'd') => Some(Key::Interrupt),
+            KeyCode::Char('z') => Some(Key::Suspend),
+            _ => None,
+        };
+    }
+    Some(match key.code {
+        KeyCode::Char(c) => Key::Char(c),
+        KeyCode::Enter => Key::Enter,
+        KeyCode::Esc => Key::Escape,
+        KeyCode::Backspace => Key::Backspace,
+        KeyCode::Up => Key::Up,
+        KeyCode::Down => Key::Down,
+        KeyCode::Left => Key::Left,
+        KeyCode::Right => Key::Right,
+        KeyCode::PageUp => Key::PageUp,
+        KeyCode::PageDown => Key::PageDown,
+        KeyCode::Home => Key::Home,
+        KeyCode::End => Key::End,
+        _ => return None,
+    })
+}

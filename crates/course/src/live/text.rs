@@ -1,0 +1,358 @@
+//! Text that fits: spans in a look, lines of them, wrapped or clipped to a
+//! number of columns.
+//!
+//! ```
+//! use course::live::text::{Line, Look};
+//!
+//! let line = Line::plain("two threads ").then("deadlock", Look::Bad);
+//! assert_eq!(line.clipped(15, 0).text(), "two threads de…");
+//! assert_eq!(line.wrapped(12)[1].text(), "deadlock");
+//! ```
+//!
+//! What goes into a span is made harmless: no control character gets through,
+//! so nothing that a learner's program prints can steer the terminal.
+
+use std::sync::Arc;
+
+use unicode_width::UnicodeWidthChar;
+
+/// Longer texts on one line are shortened: nobody reads them.
+const LONGEST: usize = 4000;
+
+/// How a span looks.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Look {
+    /// As the terminal writes.
+    #[default]
+    Plain,
+    /// A heading.
+    Strong,
+    /// Beside the point.
+    Faint,
+    /// What passed.
+    Good,
+    /// What failed.
+    Bad,
+    /// What could not be judged.
+    Unsure,
+    /// Code, and names from it.
+    Code,
+    /// The entry that is chosen.
+    Chosen,
+}
+
+/// A piece of a line in one look.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Span {
+    /// Without control characters.
+    pub text: String,
+    /// How it looks.
+    pub look: Look,
+    /// Where a click leads.
+    pub link: Option<Arc<str>>,
+}
+
+/// One line.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Line {
+    /// From left to right.
+    pub spans: Vec<Span>,
+    /// Whether its layout counts: then it is clipped, not wrapped.
+    pub fixed: bool,
+}
+
+impl Line {
+    /// An empty line.
+    pub fn empty() -> Line {
+        Line::default()
+    }
+
+    /// A line in the plain look.
+    pub fn plain(text: impl AsRef<str>) -> Line {
+        Line::empty().then(text, Look::Plain)
+    }
+
+    /// A line in one look.
+    pub fn of(text: impl AsRef<str>, look: Look) -> Line {
+        Line::empty().then(text, look)
+    }
+
+    /// A line whose layout counts.
+    pub fn fixed(text: impl AsRef<str>, look: Look) -> Line {
+        Line {
+            fixed: true,
+            ..Line::of(text, look)
+        }
+    }
+
+    /// With a span more.
+    #[must_use]
+    pub fn then(mut self, text: impl AsRef<str>, look: Look) -> Line {
+        self.push(text, look);
+        self
+    }
+
+    /// With a span more that leads somewhere.
+    #[must_use]
+    pub fn linked(mut self, text: impl AsRef<str>, look: Look, link: Option<Arc<str>>) -> Line {
+        self.push(text, look);
+        if let Some(span) = self.spans.last_mut() {
+            span.link = link;
+        }
+        self
+    }
+
+    /// Adds a span.
+    pub fn push(&mut self, text: impl AsRef<str>, look: Look) {
+        self.spans.push(Span {
+            text: harmless(text.as_ref()),
+            look,
+            link: None,
+        });
+    }
+
+    /// The text alone.
+    pub fn text(&self) -> String {
+        self.spans.iter().map(|span| span.text.as_str()).collect()
+    }
+
+    /// How many columns it takes.
+    pub fn width(&self) -> usize {
+        self.spans.iter().map(|span| width(&span.text)).sum()
+    }
+
+    /// What of it is seen in `columns` columns after the first `skipped`; the
+    /// last is `…` where there is more.
+    pub fn clipped(&self, columns: usize, skipped: usize) -> Line {
+        if self.width() <= columns && skipped == 0 {
+            return self.clone();
+        }
+        let mut cells = self.cells();
+        cells.drain(..columns_in(&cells, skipped));
+        if cells_width(&cells) > columns {
+            cells.truncate(columns_in(&cells, columns.saturating_sub(1)));
+            if columns > 0 {
+                cells.push(Cell::plain('…'));
+            }
+        }
+        Line::of_cells(&cells, self.fixed)
+    }
+
+    /// Broken at spaces into lines of at most `columns`; they go on below
+    /// where the first one's text begins. A fixed line stays one line.
+    pub fn wrapped(&self, columns: usize) -> Vec<Line> {
+        if self.fixed || self.width() <= columns || columns == 0 {
+            return vec![self.clone()];
+        }
+        let mut cells = self.cells();
+        let indent = indent_of(&cells).min(columns / 2);
+        let mut lines = Vec::new();
+        loop {
+            let room = columns_in(&cells, columns);
+            if room == cells.len() {
+                lines.push(Line::of_cells(&cells, false));
+                return lines;
+            }
+            // A word that is longer than the line is cut.
+            let (end, next) =
+                last_gap(&cells[..=room], indent).unwrap_or((room.max(1), room.max(1)));
+            lines.push(Line::of_cells(&cells[..end], false));
+            let rest = cells.split_off(next);
+            cells = vec![Cell::plain(' '); indent];
+            cells.extend(rest);
+        }
+    }
+
+    fn cells(&self) -> Vec<Cell> {
+        let of = |span: &Span| {
+            let (look, link) = (span.look, span.link.clone());
+            let chars: Vec<char> = span.text.chars().collect();
+            chars.into_iter().map(move |c| Cell {
+                c,
+                look,
+                link: link.clone(),
+            })
+        };
+        self.spans.iter().flat_map(of).collect()
+    }
+
+    fn of_cells(cells: &[Cell], fixed: bool) -> Line {
+        let mut spans: Vec<Span> = Vec::new();
+        for cell in cells {
+            match spans.last_mut() {
+                Some(last) if last.look == cell.look && last.link == cell.link => {
+                    last.text.push(cell.c);
+                }
+                _ => spans.push(Span {
+                    text: cell.c.into(),
+                    look: cell.look,
+                    link: cell.link.clone(),
+                }),
+            }
+        }
+        Line { spans, fixed }
+    }
+}
+
+/// One character of a line.
+#[derive(Clone)]
+struct Cell {
+    c: char,
+    look: Look,
+    link: Option<Arc<str>>,
+}
+
+impl Cell {
+    fn plain(c: char) -> Cell {
+        Cell {
+            c,
+            look: Look::Plain,
+            link: None,
+        }
+    }
+}
+
+/// Several lines side by side, the second beginning at `column`.
+pub fn beside(left: &[Line], right: &[Line], column: usize) -> Vec<Line> {
+    let row = |index: usize| {
+        let mut line = left
+            .get(index)
+            .map(|line| line.clipped(column.saturating_sub(1), 0))
+            .unwrap_or_default();
+        if let Some(right) = right.get(index) {
+            line.push(" ".repeat(column.saturating_sub(line.width())), Look::Plain);
+            line.spans.extend(right.spans.iter().cloned());
+        }
+        line.fixed = true;
+        line
+    };
+    (0..left.len().max(right.len())).map(row).collect()
+}
+
+/// How many columns a text takes.
+pub fn width(text: &str) -> usize {
+    text.chars().map(columns).sum()
+}
+
+fn columns(c: char) -> usize {
+    c.width().unwrap_or(0)
+}
+
+fn cells_width(cells: &[Cell]) -> usize {
+    cells.iter().map(|cell| columns(cell.c)).sum()
+}
+
+/// How many cells fit into so many columns.
+fn columns_in(cells: &[Cell], room: usize) -> usize {
+    let mut used = 0;
+    cells
+        .iter()
+        .position(|cell| {
+            used += columns(cell.c);
+            used > room
+        })
+        .unwrap_or(cells.len())
+}
+
+/// Where a line's text begins: after spaces, and after the mark of a list.
+fn indent_of(cells: &[Cell]) -> usize {
+    let text: String = cells.iter().map(|cell| cell.c).collect();
+    let spaces = text.len() - text.trim_start_matches(' ').len();
+    let marks = ["- ", "• ", "✓ ", "✗ ", "? ", "▸ "];
+    let marked = marks.iter().any(|mark| text[spaces..].starts_with(mark));
+    spaces + if marked { 2 } else { 0 }
+}
+
+/// The last place to break at: where the line ends, and where the next begins.
+fn last_gap(cells: &[Cell], indent: usize) -> Option<(usize, usize)> {
+    let gap = cells.iter().rposition(|cell| cell.c == ' ')?;
+    (gap > indent).then_some((gap, gap + 1))
+}
+
+/// A text in which nothing steers a terminal: tabs are spaces, every other
+/// control character and every change of direction is `\u{fffd}`.
+pub fn harmless(text: &str) -> String {
+    let mut safe = String::with_capacity(text.len());
+    for (number, c) in text.chars().enumerate() {
+        if number >= LONGEST {
+            let more = text.chars().count() - LONGEST;
+            safe.push_str(&format!(" … {more} characters more"));
+            break;
+        }
+        match c {
+            '\t' => safe.push_str("    "),
+            c if c.is_control() || turns(c) => safe.push('\u{fffd}'),
+            c => safe.push(c),
+        }
+    }
+    safe
+}
+
+/// Characters that reorder what follows, or separate lines.
+fn turns(c: char) -> bool {
+    matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{2028}' | '\u{2029}')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn texts(lines: &[Line]) -> Vec<String> {
+        lines.iter().map(Line::text).collect()
+    }
+
+    #[test]
+    fn a_line_goes_on_below_where_its_text_began() {
+        let line = Line::plain("  - one two three");
+        assert_eq!(
+            texts(&line.wrapped(10)),
+            ["  - one", "    two", "    three"]
+        );
+    }
+
+    #[test]
+    fn a_word_longer_than_the_line_is_cut() {
+        assert_eq!(texts(&Line::plain("abcdef").wrapped(4)), ["abcd", "ef"]);
+        assert_eq!(Line::plain("abc").wrapped(1).len(), 3);
+        assert_eq!(Line::plain("漢字").wrapped(1).len(), 2);
+    }
+
+    #[test]
+    fn wide_characters_take_two_columns() {
+        assert_eq!(Line::plain("漢字かな").clipped(5, 0).text(), "漢字…");
+        assert_eq!(Line::plain("漢字かな").clipped(4, 4).text(), "かな");
+    }
+
+    #[test]
+    fn looks_survive_wrapping() {
+        let line = Line::plain("aa ").then("bb cc", Look::Bad);
+        let lines = line.wrapped(5);
+        assert_eq!(lines[0].spans[1].look, Look::Bad);
+        assert_eq!(lines[1].spans[0].look, Look::Bad);
+    }
+
+    #[test]
+    fn what_a_program_prints_steers_nothing() {
+        assert_eq!(
+            harmless("a\x1b[2Jb\u{9b}1m\r"),
+            "a\u{fffd}[2Jb\u{fffd}1m\u{fffd}"
+        );
+        assert_eq!(harmless("\u{202e}x"), "\u{fffd}x");
+    }
+
+    #[test]
+    fn a_line_of_ten_megabytes_is_shortened() {
+        let line = Line::plain("x".repeat(10 << 20));
+        assert!(line.text().len() < 5000);
+        assert!(line.text().ends_with("characters more"));
+    }
+
+    #[test]
+    fn two_columns_stand_side_by_side() {
+        let (left, right) = (
+            [Line::plain("abcdef")],
+            [Line::plain("x"), Line::plain("y")],
+        );
+        assert_eq!(texts(&beside(&left, &right, 5)), ["abc… x", "     y"]);
+    }
+}

@@ -1,0 +1,268 @@
+//! What surrounds the page: where the learner is, how the run goes, the keys.
+
+use std::sync::Arc;
+
+use crate::live::content::Spot;
+use crate::live::state::{Card, Page, Question, State};
+use crate::live::text::{Line, Look};
+use crate::show::words;
+
+/// The question's words.
+const PROMPT: [(Question, &str); 2] = [
+    (
+        Question::Reset,
+        "put the stub back in place of your file? A backup is kept. y/n",
+    ),
+    (
+        Question::GiveUp,
+        "not passed yet; a hint (h) may do. Show the solution all the same? y/n",
+    ),
+];
+
+/// The lines above the page.
+pub(super) fn head(state: &State) -> Vec<Line> {
+    let (columns, rows) = state.size;
+    if rows < 4 {
+        return Vec::new();
+    }
+    let mut lines = vec![title(state)];
+    if rows >= 14 {
+        lines.push(bar(&state.exercises, state.current, columns));
+    }
+    if rows >= 8
+        && let Some(spot) = &state.content.spot
+    {
+        lines.push(edit(spot, columns));
+    }
+    if rows >= 14 {
+        lines.push(Line::of("─".repeat(columns), Look::Faint));
+    }
+    lines
+}
+
+fn title(state: &State) -> Line {
+    let card = state.card();
+    let left = Line::of(&card.id, Look::Strong)
+        .then(" · ", Look::Faint)
+        .then(&card.title, Look::Plain);
+    let done = state.exercises.iter().filter(|card| card.passed).count();
+    let all = state.exercises.len();
+    let right = match minutes_left(&state.exercises) {
+        0 => format!("{done} of {all} passed"),
+        left => format!("{done} of {all} passed · {left} min left"),
+    };
+    let short = format!("{done}/{all}");
+    ends(left, &[&right, &short], state.size.0)
+}
+
+/// `left`, and the first of `rights` for which there is room, at the other end.
+fn ends(left: Line, rights: &[&str], columns: usize) -> Line {
+    let used = left.width();
+    let fits = |right: &&&str| used + 2 + crate::live::text::width(right) <= columns;
+    let Some(right) = rights.iter().find(fits) else {
+        let least = rights.last().map_or("", |right| *right);
+        let room = columns.saturating_sub(crate::live::text::width(least) + 1);
+        return left.clipped(room, 0).then(format!(" {least}"), Look::Faint);
+    };
+    let gap = columns - used - crate::live::text::width(right);
+    left.then(" ".repeat(gap), Look::Plain)
+        .then(right, Look::Faint)
+}
+
+/// How many minutes the exercises take that are not passed.
+pub fn minutes_left(cards: &[Card]) -> u32 {
+    let open = cards.iter().filter(|card| !card.passed);
+    open.map(|card| card.minutes).sum()
+}
+
+/// The topics, and how far the learner is in each.
+pub fn bar(cards: &[Card], current: usize, columns: usize) -> Line {
+    let mut topics: Vec<(&str, usize, usize, bool)> = Vec::new();
+    for (index, card) in cards.iter().enumerate() {
+        if topics.last().is_none_or(|(topic, ..)| *topic != card.topic) {
+            topics.push((&card.topic, 0, 0, false));
+        }
+        if let Some((_, done, all, here)) = topics.last_mut() {
+            *done += usize::from(card.passed);
+            *all += 1;
+            *here |= index == current;
+        }
+    }
+    let drawn = |short: bool| {
+        let mut line = Line::empty();
+        for (topic, done, all, here) in &topics {
+            let (mark, look) = match (done == all, here) {
+                (true, _) => ("✓", Look::Good),
+                (false, true) => ("▸", Look::Strong),
+                (false, false) => ("·", Look::Faint),
+            };
+            let name: String = topic.chars().take(if short { 3 } else { 99 }).collect();
+            let count = match all {
+                1 => String::new(),
+                all => format!(" {done}/{all}"),
+            };
+            let gap = if line.spans.is_empty() { "" } else { "  " };
+            let name_look = if *here { Look::Strong } else { look };
+            line = line
+                .then(format!("{gap}{mark} "), look)
+                .then(format!("{name}{count}"), name_look);
+        }
+        line
+    };
+    let long = drawn(false);
+    if long.width() <= columns {
+        long
+    } else {
+        drawn(true)
+    }
+}
+
+fn edit(spot: &Spot, columns: usize) -> Line {
+    let place = format!("{}:{}", spot.short, spot.line);
+    let room = columns.saturating_sub(5);
+    let chars: Vec<char> = place.chars().collect();
+    // The end of a path says more than its beginning.
+    let seen: String = if chars.len() > room && room > 0 {
+        let tail = &chars[chars.len() - (room - 1)..];
+        std::iter::once(&'…').chain(tail).collect()
+    } else {
+        place
+    };
+    Line::of("edit ", Look::Faint).linked(seen, Look::Code, Some(link(spot)))
+}
+
+/// A file URL, with what is not plain in a path encoded (RFC 3986).
+fn link(spot: &Spot) -> Arc<str> {
+    use std::fmt::Write;
+    use std::os::unix::ffi::OsStrExt;
+    let mut url = String::from("file://");
+    for &byte in spot.path.as_os_str().as_bytes() {
+        match byte {
+            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'/' | b'-' | b'.' | b'_' | b'~' => {
+                url.push(char::from(byte));
+            }
+            other => _ = write!(url, "%{other:02X}"),
+        }
+    }
+    url.into()
+}
+
+/// The lines below the page.
+pub(super) fn foot(state: &State, hidden: usize) -> Vec<Line> {
+    let (columns, rows) = state.size;
+    if rows < 2 {
+        return Vec::new();
+    }
+    let more = match hidden {
+        0 => String::new(),
+        more => format!("↓ {more} more"),
+    };
+    // What must be read whole may take two lines.
+    let mut said = status(state).wrapped(columns);
+    let most = if rows >= 10 { 3 } else { 1 };
+    said.truncate(most);
+    if let Some(last) = said.pop() {
+        let arrow = if hidden == 0 { "" } else { "↓" };
+        said.push(ends(last, &[&more, arrow], columns));
+    }
+    if rows >= 6 {
+        said.push(footer(state));
+    }
+    said
+}
+
+/// The one line that says how things are.
+pub fn status(state: &State) -> Line {
+    if let Some(question) = state.question {
+        let words = PROMPT.iter().find(|(asked, _)| *asked == question);
+        return Line::of(words.map_or("y/n", |(_, words)| words), Look::Unsure);
+    }
+    if let Some(notice) = &state.notice {
+        return Line::of(notice, Look::Unsure);
+    }
+    if let Some(running) = &state.running {
+        let doing = match running.doing.as_str() {
+            "" => "building",
+            doing => doing,
+        };
+        let time = match running.elapsed.as_millis() {
+            ..500 => String::new(),
+            _ => format!(" · {}", words::time(running.elapsed)),
+        };
+        return Line::of("● ", Look::Unsure).then(format!("judging: {doing}{time}"), Look::Plain);
+    }
+    if let Some(missing) = &state.missing {
+        return Line::of(missing.lines().next().unwrap_or_default(), Look::Bad);
+    }
+    match &state.report {
+        None => Line::of("waiting for you to save", Look::Faint),
+        Some(Err(_)) => Line::of("? could not judge (v says why)", Look::Unsure),
+        Some(Ok(report)) => {
+            let judgement = &report.judgement;
+            let all = judgement.records.len();
+            if judgement.is_passed() {
+                Line::of(
+                    format!("✓ all {} passed", words::count(all, "test")),
+                    Look::Good,
+                )
+            } else if judgement.uncompiled.is_some() {
+                Line::of("✗ it does not compile yet", Look::Bad)
+            } else if judgement.failed() > 0 {
+                let failed = judgement.failed();
+                let line = Line::of(format!("✗ {failed} of {all} failed"), Look::Bad);
+                match state.fresh && state.page == Page::Task {
+                    true => line.then(" · red is where you start", Look::Faint),
+                    false => line.then(" · watching", Look::Faint),
+                }
+            } else {
+                let unsure = judgement.not_judged();
+                Line::of(
+                    format!("? {unsure} of {all} could not be judged"),
+                    Look::Unsure,
+                )
+            }
+        }
+    }
+}
+
+fn footer(state: &State) -> Line {
+    let keys: &[(&str, &str)] = match (state.page, state.question) {
+        (_, Some(_)) => &[("y", "yes"), ("n", "no")],
+        (Page::Welcome, _) => &[("any key", "begin"), ("q", "quit")],
+        (Page::List, _) => &[("enter", "go"), ("↑↓", "choose"), ("esc", "back")],
+        (Page::Passed, _) => &[
+            ("n", "next"),
+            ("l", "list"),
+            ("e", "explain"),
+            ("t", "task"),
+            ("?", "keys"),
+            ("q", "quit"),
+        ],
+        (Page::Task, _) => &[
+            ("h", "hint"),
+            ("v", "verdict"),
+            ("n", "next"),
+            ("l", "list"),
+            ("?", "keys"),
+            ("q", "quit"),
+        ],
+        _ => &[
+            ("h", "hint"),
+            ("e", "explain"),
+            ("t", "task"),
+            ("n", "next"),
+            ("l", "list"),
+            ("?", "keys"),
+            ("q", "quit"),
+        ],
+    };
+    let mut line = Line::empty();
+    for (key, does) in keys {
+        let gap = if line.spans.is_empty() { "" } else { "  " };
+        line = line
+            .then(gap, Look::Plain)
+            .then(key, Look::Strong)
+            .then(format!(" {does}"), Look::Faint);
+    }
+    line
+}

@@ -1,0 +1,171 @@
+//! The pages that need no verdict: welcome, task, hints, list, help.
+
+use crate::live::keys::KEYS;
+use crate::live::markdown;
+use crate::live::state::State;
+use crate::live::text::{Line, Look, width};
+
+/// The first screen there is.
+pub(super) fn welcome(state: &State) -> Vec<Line> {
+    let mut lines = vec![
+        Line::of("Roommates", Look::Strong),
+        Line::plain(
+            "Processes, threads and coroutines: who shares a house, and what goes wrong in it.",
+        ),
+        Line::empty(),
+        Line::plain(
+            "Keep this open beside your editor. You write code where the course says, you save, \
+             and here is the verdict: which tests fail, why, and on which line.",
+        ),
+        Line::empty(),
+        Line::empty()
+            .then("Red is where you start. ", Look::Bad)
+            .then(
+                "Every exercise begins with `todo!()`, so every test fails at first. \
+                 A deadlock, a crash or a leak is a verdict too, with its cause: nothing you \
+                 write here can hang or break the course.",
+                Look::Plain,
+            ),
+        Line::empty(),
+        Line::of("Your machine", Look::Strong),
+    ];
+    lines.extend(state.machine.iter().map(|finding| {
+        let mark = finding.split_whitespace().next().unwrap_or_default();
+        let rest = finding.strip_prefix(mark).unwrap_or(finding).trim_start();
+        let (name, said) = rest.split_once(' ').unwrap_or((rest, ""));
+        let (mark, look) = match mark {
+            "ok" => ("✓ ", Look::Good),
+            "skip" => ("? ", Look::Unsure),
+            _ => ("✗ ", Look::Bad),
+        };
+        Line::of(mark, look)
+            .then(format!("{name}: "), Look::Faint)
+            .then(said.trim_start(), Look::Plain)
+    }));
+    lines.push(Line::empty());
+    lines.push(Line::of("Any key goes on.", Look::Strong));
+    lines
+}
+
+/// What to build.
+pub(super) fn task(state: &State) -> Vec<Line> {
+    markdown::lines(&state.content.task)
+}
+
+/// The hints that are uncovered, the newest last.
+pub(super) fn hints(state: &State) -> Vec<Line> {
+    let all = state.content.hints.len();
+    let mut lines = hints_up_to(state, state.hints);
+    let left = all - state.hints.min(all);
+    lines.push(Line::empty());
+    lines.push(match left {
+        0 => Line::of("That was the last one.", Look::Faint),
+        1 => Line::of("h again: one more.", Look::Faint),
+        left => Line::of(format!("h again: {left} more."), Look::Faint),
+    });
+    lines
+}
+
+/// What stands above the newest hint.
+pub(super) fn hints_before_last(state: &State) -> Vec<Line> {
+    let mut lines = hints_up_to(state, state.hints.saturating_sub(1));
+    if !lines.is_empty() {
+        lines.push(Line::empty());
+    }
+    lines
+}
+
+fn hints_up_to(state: &State, number: usize) -> Vec<Line> {
+    let all = state.content.hints.len();
+    let mut lines = Vec::new();
+    for (index, hint) in state.content.hints.iter().take(number).enumerate() {
+        if index > 0 {
+            lines.push(Line::empty());
+        }
+        lines.push(Line::of(
+            format!("Hint {} of {all}", index + 1),
+            Look::Strong,
+        ));
+        lines.extend(markdown::lines(hint));
+    }
+    lines
+}
+
+/// All exercises that the filter lets through.
+pub(super) fn list(state: &State) -> Vec<Line> {
+    entries(state).0
+}
+
+/// The same up to the chosen one.
+pub(super) fn list_to_chosen(state: &State) -> Vec<Line> {
+    let (mut lines, chosen) = entries(state);
+    lines.truncate(chosen + 1);
+    lines
+}
+
+fn entries(state: &State) -> (Vec<Line>, usize) {
+    let mut lines = vec![match state.filter.as_str() {
+        "" => Line::of("type to filter", Look::Faint),
+        filter => Line::of("filter: ", Look::Faint).then(filter, Look::Strong),
+    }];
+    let found = state.filtered();
+    let widest = |text: &dyn Fn(usize) -> usize| found.iter().map(|&index| text(index)).max();
+    let ids = widest(&|index| width(&state.exercises[index].id)).unwrap_or(0);
+    let titles = widest(&|index| width(&state.exercises[index].title)).unwrap_or(0);
+    let mut topic = "";
+    let mut at = 0;
+    for (place, &index) in found.iter().enumerate() {
+        let card = &state.exercises[index];
+        if card.topic != topic {
+            topic = &card.topic;
+            lines.push(Line::of(topic, Look::Strong));
+        }
+        let is_chosen = place == state.chosen;
+        let (mark, look) = match (card.passed, index == state.current) {
+            (true, _) => ("✓", Look::Good),
+            (false, true) => ("▸", Look::Strong),
+            (false, false) => (" ", Look::Plain),
+        };
+        let name = if is_chosen { Look::Chosen } else { Look::Plain };
+        let pad = |text: &str, to: usize| " ".repeat(to.saturating_sub(width(text)));
+        let needs = match card.needs.as_slice() {
+            [] => String::new(),
+            needs => format!("  after {}", needs.join(", ")),
+        };
+        if is_chosen {
+            at = lines.len();
+        }
+        let mut line = Line::of(if is_chosen { "› " } else { "  " }, Look::Strong)
+            .then(format!("{mark} "), look)
+            .then(format!("{}{}", card.id, pad(&card.id, ids)), name)
+            .then(
+                format!("  {}{}", card.title, pad(&card.title, titles)),
+                Look::Plain,
+            )
+            .then(format!("  {:>3} min{needs}", card.minutes), Look::Faint);
+        line.fixed = true;
+        lines.push(line);
+    }
+    if found.is_empty() {
+        lines.push(Line::plain(
+            "no exercise has that in its name, title or topic",
+        ));
+    }
+    (lines, at)
+}
+
+/// The keys.
+pub(super) fn help() -> Vec<Line> {
+    let widest = KEYS.iter().map(|(key, _)| width(key)).max().unwrap_or(0);
+    let mut lines = vec![Line::of("Keys", Look::Strong)];
+    lines.extend(KEYS.iter().map(|(key, does)| {
+        let pad = " ".repeat(widest - width(key));
+        Line::of(format!("  {key}{pad}  "), Look::Strong).then(*does, Look::Plain)
+    }));
+    lines.push(Line::empty());
+    lines.push(Line::plain(
+        "The same in a shell: `cargo course check`, `hint`, `list`, `reset`, `solution`, `progress`; \
+         `cargo test -p EXERCISE` runs the very same tests.",
+    ));
+    lines
+}

@@ -1,0 +1,148 @@
+//! What the judge found: the same words as `cargo course check`, laid out for
+//! the width of the screen.
+
+use std::time::Duration;
+
+use proctor::{Outcome, Record};
+
+use crate::live::ansi;
+use crate::live::report::Report;
+use crate::live::state::State;
+use crate::live::text::{Line, Look, width};
+use crate::show::{self, words};
+
+/// The verdict, or why there is none.
+pub(super) fn page(state: &State) -> Vec<Line> {
+    if let Some(missing) = &state.missing {
+        let id = &state.card().id;
+        return vec![
+            Line::of(missing, Look::Bad),
+            Line::empty(),
+            Line::plain(format!(
+                "Put it back and the course goes on by itself; or r puts the stub of {id} there."
+            )),
+        ];
+    }
+    match &state.report {
+        None => vec![Line::of("No verdict yet.", Look::Faint)],
+        Some(Err(trouble)) => trouble
+            .lines()
+            .map(|line| Line::of(line, Look::Unsure))
+            .collect(),
+        Some(Ok(report)) => of(report, state.size.0),
+    }
+}
+
+fn of(report: &Report, columns: usize) -> Vec<Line> {
+    let judgement = &report.judgement;
+    let mut lines = Vec::new();
+    if let Some(uncompiled) = &judgement.uncompiled {
+        lines.extend(ansi::lines(uncompiled.said.trim_end()));
+        lines.push(Line::empty());
+        lines.push(Line::of(
+            show::remark(&judgement.exercise, uncompiled),
+            Look::Strong,
+        ));
+        return lines;
+    }
+    let mut said = "";
+    for record in &judgement.records {
+        lines.push(headline(record, columns));
+        // The same words under every test (a stub's) are said once.
+        if record.outcome != Outcome::Pass {
+            if said != record.cause || record.timeline.is_some() {
+                lines.extend(details(&judgement.exercise, record));
+            }
+            said = &record.cause;
+        }
+    }
+    lines.push(Line::empty());
+    lines.push(Line::of(
+        format!(
+            "built in {}, tested in {}",
+            words::time(judgement.built),
+            words::time(judgement.ran)
+        ),
+        Look::Faint,
+    ));
+    if judgement.warnings > 0 {
+        let warnings = words::count(judgement.warnings, "warning");
+        let id = &judgement.exercise;
+        lines.push(Line::of(
+            format!("the compiler has {warnings}: cargo check -p {id}"),
+            Look::Faint,
+        ));
+    }
+    if let Some((what, explain)) = &report.mistake {
+        let what = what.trim_end_matches('.');
+        lines.push(Line::empty());
+        lines.push(
+            Line::of("This looks like a known mistake: ", Look::Strong).then(what, Look::Plain),
+        );
+        lines.push(Line::plain(explain));
+    }
+    lines
+}
+
+fn headline(record: &Record, columns: usize) -> Line {
+    let (mark, look) = match record.outcome {
+        Outcome::Pass => ("✓ ", Look::Good),
+        Outcome::NotJudged => ("? ", Look::Unsure),
+        _ => ("✗ ", Look::Bad),
+    };
+    let time = words::time(Duration::from_millis(record.millis));
+    let line = Line::of(mark, look).then(&record.test, Look::Plain);
+    let outcome = match record.outcome {
+        Outcome::Pass => String::new(),
+        other => format!("{other} "),
+    };
+    let right = width(&outcome) + width(&time);
+    // The eye has to find the way from a name to its time.
+    let columns = columns.min(90);
+    match columns.checked_sub(line.width() + right) {
+        Some(gap) if gap >= 2 => line
+            .then(" ".repeat(gap), Look::Plain)
+            .then(outcome, look)
+            .then(time, Look::Faint),
+        _ => line.then(format!(" {}", outcome.trim_end()), look),
+    }
+}
+
+fn details(exercise: &str, record: &Record) -> Vec<Line> {
+    let mut lines = Vec::new();
+    for line in record.cause.trim_end().lines() {
+        lines.push(Line {
+            fixed: line.starts_with([' ', '\t']) && line.len() > 60,
+            ..Line::plain(format!("    {line}"))
+        });
+    }
+    if let Some(place) = &record.at {
+        lines.push(Line::of("    at ", Look::Faint).then(place.to_string(), Look::Code));
+    }
+    if let Some(timeline) = &record.timeline {
+        lines.push(Line::empty());
+        let rows = timeline.trim_end().lines();
+        lines.extend(rows.map(|row| Line::fixed(format!("    {row}"), Look::Plain)));
+        lines.push(Line::empty());
+    }
+    if let Some(schedule) = &record.schedule {
+        lines.push(Line::of("    see it again: ", Look::Faint).then(
+            format!(
+                "cargo course replay {exercise} {schedule} --test {}",
+                record.test
+            ),
+            Look::Code,
+        ));
+    }
+    lines
+}
+
+/// Every exchange of every test.
+pub(super) fn explained(state: &State) -> Vec<Line> {
+    match &state.report {
+        Some(Ok(report)) if report.judgement.uncompiled.is_none() => {
+            ansi::lines(&show::explain(&report.judgement))
+        }
+        _ => page(state),
+    }
+}

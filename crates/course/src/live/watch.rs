@@ -1,0 +1,258 @@
+//! Tells when a learner's file was saved.
+//!
+//! The kernel's file events ([`notify`]) say *when to look*; what decides is
+//! the files' content. So it does not matter how an editor saves (in place,
+//! or a new file renamed over the old one), and a slow look at the files every
+//! now and then finds what no event told: network and shared folders, folders
+//! that were renamed, a kernel that has no watches left.
+
+use std::fs;
+use std::hash::{DefaultHasher, Hasher};
+use std::path::{Path, PathBuf};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use notify::{EventKind, RecursiveMode, Watcher};
+
+use super::state::Event;
+
+/// An editor writes a file in several steps: wait for so long a pause …
+const PAUSE: Duration = Duration::from_millis(10);
+/// … but not longer than this.
+const LONGEST: Duration = Duration::from_millis(50);
+/// How often to look where no event comes.
+const PERIOD: Duration = Duration::from_millis(400);
+/// A file that is gone for less is being saved.
+const GONE: Duration = Duration::from_millis(250);
+/// Larger files are told apart by their length.
+const LARGEST: u64 = 4 << 20;
+
+/// What the watching thread is told.
+enum Told {
+    /// Something changed somewhere.
+    Look,
+    /// Another exercise is open.
+    Folder(PathBuf),
+}
+
+/// Watches one exercise's folder at a time.
+#[derive(Debug)]
+pub struct Watch {
+    tell: Sender<Told>,
+    // Dropping it ends the kernel's watch.
+    _watcher: Option<notify::RecommendedWatcher>,
+}
+
+impl Watch {
+    /// Watches what is below `exercises`, for the exercise in `folder`.
+    pub fn start(exercises: &Path, folder: &Path, events: Sender<Event>) -> Watch {
+        let (tell, told) = channel();
+        let look = tell.clone();
+        let watcher = notify::recommended_watcher(move |event: notify::Result<notify::Event>| {
+            let is_read = matches!(&event, Ok(event) if matches!(event.kind, EventKind::Access(_)));
+            if !is_read {
+                let _ = look.send(Told::Look);
+            }
+        })
+        .and_then(|mut watcher| {
+            watcher.watch(exercises, RecursiveMode::Recursive)?;
+            Ok(watcher)
+        });
+        let now = Seen::of(folder);
+        let folder = folder.to_owned();
+        thread::spawn(move || watch(folder, now, &told, &events));
+        Watch {
+            tell,
+            // Without it the slow look remains.
+            _watcher: watcher.ok(),
+        }
+    }
+
+    /// Another exercise is open.
+    pub fn look_at(&self, folder: &Path) {
+        let _ = self.tell.send(Told::Folder(folder.to_owned()));
+    }
+}
+
+/// What a look at the files found.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Seen {
+    /// All of them, in a number that differs where they do.
+    Files(u64),
+    /// The learner's file is not there.
+    Gone,
+}
+
+impl Seen {
+    fn of(folder: &Path) -> Seen {
+        if !folder.join("src/lib.rs").is_file() {
+            return Seen::Gone;
+        }
+        let mut hasher = DefaultHasher::new();
+        add(folder, 4, &mut hasher);
+        Seen::Files(hasher.finish())
+    }
+}
+
+/// Adds the names and texts of all sources and manifests below a folder.
+fn add(folder: &Path, depth: usize, hasher: &mut DefaultHasher) {
+    let entries = fs::read_dir(folder).into_iter().flatten().flatten();
+    let mut paths: Vec<PathBuf> = entries.map(|entry| entry.path()).collect();
+    paths.sort();
+    for path in paths {
+        let name = path.file_name().unwrap_or_default().to_string_lossy();
+        if name.starts_with('.') || name == "target" {
+            continue;
+        }
+        if path.is_dir() {
+            if depth > 0 {
+                add(&path, depth - 1, hasher);
+            }
+        } else if name.ends_with(".rs") || name.ends_with(".toml") {
+            let length = fs::metadata(&path).map_or(0, |metadata| metadata.len());
+            hasher.write(name.as_bytes());
+            hasher.write_u64(length);
+            if length <= LARGEST {
+                hasher.write(&fs::read(&path).unwrap_or_default());
+            }
+        }
+    }
+}
+
+fn watch(mut folder: PathBuf, mut known: Seen, told: &Receiver<Told>, events: &Sender<Event>) {
+    let mut gone_since: Option<Instant> = None;
+    loop {
+        let period = if gone_since.is_some() { GONE } else { PERIOD };
+        match told.recv_timeout(period) {
+            Ok(Told::Folder(other)) => {
+                folder = other;
+                known = Seen::of(&folder);
+                gone_since = None;
+                // Gone from the start: it has to be told.
+                if known == Seen::Gone {
+                    known = Seen::Files(0);
+                }
+            }
+            Ok(Told::Look) => {
+                if let Some(other) = settle(told) {
+                    folder = other;
+                    known = Seen::of(&folder);
+                }
+            }
+            Err(RecvTimeoutError::Timeout) => {}
+            Err(RecvTimeoutError::Disconnected) => return,
+        }
+        let now = Seen::of(&folder);
+        if now == known {
+            gone_since = None;
+            continue;
+        }
+        if now == Seen::Gone {
+            let since = *gone_since.get_or_insert_with(Instant::now);
+            if since.elapsed() < GONE {
+                continue;
+            }
+        }
+        known = now;
+        gone_since = None;
+        let event = match now {
+            Seen::Files(_) => Event::Saved,
+            Seen::Gone => Event::Missing(missing(&folder)),
+        };
+        if events.send(event).is_err() {
+            return;
+        }
+    }
+}
+
+/// Waits until events pause; another folder may be opened meanwhile.
+fn settle(told: &Receiver<Told>) -> Option<PathBuf> {
+    let started = Instant::now();
+    let mut folder = None;
+    while started.elapsed() < LONGEST {
+        match told.recv_timeout(PAUSE) {
+            Ok(Told::Look) => {}
+            Ok(Told::Folder(other)) => folder = Some(other),
+            Err(_) => break,
+        }
+    }
+    folder
+}
+
+fn missing(folder: &Path) -> String {
+    let file = folder.join("src/lib.rs");
+    let least = |path: &Path| path.display().to_string();
+    match folder.is_dir() {
+        true => format!("{} is missing: it was renamed or deleted", least(&file)),
+        false => format!(
+            "the folder {} is missing: it was renamed or deleted",
+            least(folder)
+        ),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn exercise() -> tempfile::TempDir {
+        let folder = tempfile::tempdir().unwrap();
+        fs::create_dir(folder.path().join("src")).unwrap();
+        fs::write(folder.path().join("src/lib.rs"), "one").unwrap();
+        folder
+    }
+
+    /// Longer than any wait here, shorter than a patience.
+    fn next(events: &Receiver<Event>) -> Event {
+        events.recv_timeout(Duration::from_secs(30)).unwrap()
+    }
+
+    #[test]
+    fn a_save_in_place_and_one_by_renaming_are_seen() {
+        let folder = exercise();
+        let (send, events) = channel();
+        let _watch = Watch::start(folder.path(), folder.path(), send);
+        fs::write(folder.path().join("src/lib.rs"), "two").unwrap();
+        assert!(matches!(next(&events), Event::Saved));
+        fs::write(folder.path().join("src/.new"), "three").unwrap();
+        fs::rename(
+            folder.path().join("src/.new"),
+            folder.path().join("src/lib.rs"),
+        )
+        .unwrap();
+        assert!(matches!(next(&events), Event::Saved));
+    }
+
+    #[test]
+    fn a_folder_that_goes_is_missed_and_one_that_returns_is_found() {
+        let folder = exercise();
+        let (inside, aside) = (folder.path().join("src"), folder.path().join("elsewhere"));
+        let (send, events) = channel();
+        let _watch = Watch::start(folder.path(), folder.path(), send);
+        fs::rename(&inside, &aside).unwrap();
+        assert!(matches!(next(&events), Event::Missing(said) if said.contains("lib.rs")));
+        fs::rename(&aside, &inside).unwrap();
+        assert!(matches!(next(&events), Event::Saved));
+    }
+
+    #[test]
+    fn a_save_where_no_event_comes_is_found_by_looking() {
+        let folder = exercise();
+        let (send, events) = channel();
+        // The kernel watches another folder.
+        let elsewhere = tempfile::tempdir().unwrap();
+        let _watch = Watch::start(elsewhere.path(), folder.path(), send);
+        fs::write(folder.path().join("src/lib.rs"), "two").unwrap();
+        assert!(matches!(next(&events), Event::Saved));
+    }
+
+    #[test]
+    fn the_same_text_again_is_no_save() {
+        let folder = exercise();
+        let before = Seen::of(folder.path());
+        fs::write(folder.path().join("src/lib.rs"), "one").unwrap();
+        fs::write(folder.path().join("src/.lib.rs.swp"), "x").unwrap();
+        assert_eq!(Seen::of(folder.path()), before);
+    }
+}
