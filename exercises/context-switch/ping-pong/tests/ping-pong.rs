@@ -628,10 +628,15 @@ fn the_caller_may_run_where_it_could_before(mut subject: Subject) {
             let after = Task::read(&format!("/proc/{}/status", played.evidence.pid))
                 .unwrap_or_else(|| fail(Outcome::NotJudged, "/proc does not show the process"))
                 .cpus;
+            let it_was = if narrow {
+                "had been confined to"
+            } else {
+                "could run on"
+            };
             assert!(
                 after == before,
-                "between {between:?}: afterwards the calling thread may run on the CPUs {after}; \
-                 before, on {before}"
+                "between {between:?}: before the call the calling thread {it_was} the CPUs \
+                 {before}; afterwards it may run on {after}"
             );
         }
     }

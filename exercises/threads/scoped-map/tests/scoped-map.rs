@@ -96,9 +96,14 @@ fn as_many_calls_as_workers_are_in_progress_at_once(mut subject: Subject) {
     for (workers, rounds) in [(2, 1), (4, 1), (4, 5), (2 * cpus + 1, 3)] {
         let asked = (workers, rounds);
         let answer = ask_at_the_gate(&mut subject, &asked, || {
+            let cpus = if workers > cpus {
+                "\nThere are more workers than CPUs here, which must not matter."
+            } else {
+                ""
+            };
             format!(
                 "fewer than {workers} calls of f are in progress at once: map({workers}, {} items) \
-                 with calls that wait until {workers} of them have begun goes no further",
+                 with calls that wait until {workers} of them have begun goes no further{cpus}",
                 workers * rounds
             )
         });
