@@ -19,6 +19,9 @@ use serde::Deserialize;
 
 use crate::trouble::Trouble;
 
+/// Where a bundle keeps what is known of mistakes; no other copy has it.
+pub const EXPLANATIONS: &str = "exercises/explanations.json";
+
 /// The course on this machine.
 #[derive(Debug)]
 pub struct Course {
@@ -135,6 +138,12 @@ impl Course {
             .filter(|(similarity, _)| *similarity > 0.7)
             .max_by(|(one, _), (other, _)| one.total_cmp(other))
             .map(|(_, id)| id.clone())
+    }
+
+    /// Whether this is the copy for students, which `cargo course bundle` makes:
+    /// it holds no solutions, and explanations of mistakes without the mistakes.
+    pub fn is_bundle(&self) -> bool {
+        self.root.join(EXPLANATIONS).is_file()
     }
 
     /// A path below the root as a person reads it.

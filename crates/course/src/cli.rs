@@ -90,6 +90,15 @@ pub enum Command {
     },
     /// Whether stubs, solutions, alternatives, mistakes and texts agree
     Verify(Verify),
+    /// Begin an exercise: all its files, with every place to fill in marked
+    New {
+        /// The topic and the exercise's name, such as sync/ticket-lock
+        #[arg(value_name = "TOPIC/EXERCISE")]
+        name: String,
+        /// It explores schedules and orderings
+        #[arg(long)]
+        worlds: bool,
+    },
 }
 
 /// `check`

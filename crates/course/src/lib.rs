@@ -20,6 +20,7 @@ pub mod expected;
 pub mod files;
 pub mod judge;
 pub mod live;
+pub mod lockfile;
 pub mod mistake;
 pub mod originals;
 pub mod progress;
@@ -29,6 +30,7 @@ pub mod show;
 pub mod signatures;
 pub mod stage;
 pub mod trouble;
+pub mod unwritten;
 pub mod verify;
 pub mod waits;
 

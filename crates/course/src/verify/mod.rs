@@ -22,6 +22,7 @@ use crate::cli::Verify;
 use crate::originals::Originals;
 use crate::show;
 use crate::trouble::Trouble;
+use crate::unwritten;
 
 use plan::Plan;
 
@@ -48,11 +49,35 @@ impl Complaint {
 /// # Errors
 /// Something cannot be read, built or run.
 pub fn verify(course: &Course, options: &Verify) -> Result<u8, Trouble> {
-    let exercises = chosen(course, &options.exercises)?;
+    if course.is_bundle() {
+        return Err(Trouble::Refused(
+            "this copy of the course is for students: it holds no solutions and no mistakes to verify".into(),
+        ));
+    }
+    let mut unwritten = unwritten::unwritten(course, &Originals::read(course)?);
+    let is_unwritten = |id: &str| unwritten.iter().any(|exercise| exercise.id == id);
+    let (begun, exercises): (Vec<_>, Vec<_>) = chosen(course, &options.exercises)?
+        .into_iter()
+        .partition(|exercise| is_unwritten(&exercise.id));
     if options.bless {
-        Originals::of_tree(course)?.write(course)?;
+        let mut originals = Originals::of_tree(course)?;
+        originals.0.retain(|id, _| !is_unwritten(id));
+        originals.write(course)?;
     }
     let mut complaints = look_at_files(course, &exercises, options.bless)?;
+    complaints.retain(|complaint| !is_unwritten(&complaint.exercise));
+    unwritten.retain(|exercise| begun.iter().any(|begun| begun.id == exercise.id));
+    report::unwritten(course, &unwritten);
+    if exercises.is_empty() {
+        report::complaints(&complaints);
+        return Ok(report::table(
+            &Plan::default(),
+            &[],
+            options.repeat,
+            &complaints,
+            &unwritten,
+        ));
+    }
     let (plan, found, _building) = build::build(course, &exercises, options.build_only.is_none())?;
     complaints.extend(found);
     if let Some(folder) = &options.build_only {
@@ -70,7 +95,13 @@ pub fn verify(course: &Course, options: &Verify) -> Result<u8, Trouble> {
         generated::keep_signatures(course, &plan, &runs)?;
     }
     report::complaints(&complaints);
-    Ok(report::table(&plan, &runs, options.repeat, &complaints))
+    Ok(report::table(
+        &plan,
+        &runs,
+        options.repeat,
+        &complaints,
+        &unwritten,
+    ))
 }
 
 /// Runs what `verify --build-only` collected.
@@ -80,7 +111,7 @@ pub fn verify(course: &Course, options: &Verify) -> Result<u8, Trouble> {
 pub fn run_only(folder: &Path, options: &Verify) -> Result<u8, Trouble> {
     let plan = Plan::read(folder)?;
     let runs = runs::run(&plan, options)?;
-    Ok(report::table(&plan, &runs, options.repeat, &[]))
+    Ok(report::table(&plan, &runs, options.repeat, &[], &[]))
 }
 
 fn chosen<'a>(course: &'a Course, names: &[String]) -> Result<Vec<&'a Exercise>, Trouble> {
@@ -103,6 +134,7 @@ fn look_at_files(
         complaints.extend(strays::strays(exercise));
         complaints.extend(manifests::manifests(exercise));
         complaints.extend(texts::texts(exercise));
+        complaints.extend(texts::gaps(course, exercise));
     }
     if !blessing {
         complaints.extend(generated::originals(course, exercises)?);

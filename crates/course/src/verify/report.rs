@@ -4,8 +4,10 @@ use super::Complaint;
 use super::demand::Demand;
 use super::plan::{Plan, Variant};
 use super::runs::Runs;
+use crate::catalogue::Course;
 use crate::show::say;
-use crate::show::words::{BAD, FAINT, GOOD, count, indented, styled};
+use crate::show::words::{BAD, FAINT, GOOD, UNSURE, count, indented, styled};
+use crate::unwritten::Unwritten;
 
 /// One variant, as soon as it is done.
 pub(crate) fn variant(variant: &Variant, runs: &Runs, repeat: u32) {
@@ -40,8 +42,25 @@ pub(crate) fn complaints(complaints: &[Complaint]) {
     }
 }
 
+/// The exercises that are not written yet: where what is missing.
+pub(crate) fn unwritten(course: &Course, exercises: &[Unwritten]) {
+    for exercise in exercises {
+        say(&format!("{} {exercise}\n", styled(UNSURE, "…")));
+        for place in &exercise.places {
+            let path = course.short(&place.path).display();
+            say(&format!("    {path}:{}  {}\n", place.line, place.what));
+        }
+    }
+}
+
 /// One row for each exercise; 0 if everything agrees, else 1.
-pub(crate) fn table(plan: &Plan, runs: &[Runs], repeat: u32, complaints: &[Complaint]) -> u8 {
+pub(crate) fn table(
+    plan: &Plan,
+    runs: &[Runs],
+    repeat: u32,
+    complaints: &[Complaint],
+    unwritten: &[Unwritten],
+) -> u8 {
     let mut names: Vec<&str> = plan.variants.iter().map(|v| v.exercise.as_str()).collect();
     names.dedup();
     say(&format!(
@@ -74,12 +93,29 @@ pub(crate) fn table(plan: &Plan, runs: &[Runs], repeat: u32, complaints: &[Compl
             "{name:<20} {stub:>9} {solution:>9} {alternatives:>13} {mistakes:>13} {files:>7}\n"
         ));
     }
+    for exercise in unwritten {
+        let places = count(exercise.places.len(), "place");
+        say(&format!(
+            "{:<20} not yet written: {places} to fill in\n",
+            exercise.id
+        ));
+    }
     let repeated = count(repeat as usize, "time");
+    let but = match unwritten.len() {
+        0 => String::new(),
+        1 => "; 1 exercise is not yet written".to_owned(),
+        some => format!("; {some} exercises are not yet written"),
+    };
     let (style, verdict) = match wrong {
+        false if plan.variants.is_empty() => (UNSURE, format!("nothing to run{but}")),
+        false if !unwritten.is_empty() => (
+            UNSURE,
+            format!("everything else agrees, {repeated} of {repeat}{but}"),
+        ),
         false => (GOOD, format!("everything agrees, {repeated} of {repeat}")),
         true => (
             BAD,
-            "not everything agrees: see the lines with ✗".to_owned(),
+            format!("not everything agrees: see the lines with ✗{but}"),
         ),
     };
     say(&format!("\n{}\n", styled(style, verdict)));

@@ -6,7 +6,7 @@ use super::Complaint;
 use super::build::alternatives;
 use crate::catalogue::{Course, Exercise};
 use crate::commands::hints;
-use crate::{files, mistake};
+use crate::{files, mistake, unwritten};
 
 /// What the demands of the course are.
 const ALTERNATIVES: usize = 3;
@@ -74,6 +74,18 @@ pub(crate) fn texts(exercise: &Exercise) -> Vec<Complaint> {
     found
         .into_iter()
         .map(|what| Complaint::new(&exercise.id, what))
+        .collect()
+}
+
+/// Places to fill in, in an exercise that was taken for written.
+pub(crate) fn gaps(course: &Course, exercise: &Exercise) -> Vec<Complaint> {
+    unwritten::places(course, exercise)
+        .iter()
+        .map(|place| {
+            let path = course.short(&place.path).display();
+            let what = format!("{path}:{} is to be filled in: {}", place.line, place.what);
+            Complaint::new(&exercise.id, what)
+        })
         .collect()
 }
 

@@ -1,0 +1,26 @@
+//! FILL IN: what is judged here, and by which means each mistake is caught every time.
+
+proctor::exercise!(new_exercise);
+
+use new_exercise::Counter;
+
+use proctor::Subject;
+
+// FILL IN: a test for each promise, its name a sentence. The closure captures nothing;
+// question and answer are plain data; inputs and expected values are made in the body.
+#[proctor::test(subject = |(start, amounts): (u64, Vec<u64>)| {
+    let counter = Counter::new(start);
+    for amount in amounts {
+        counter.add(amount);
+    }
+    counter.sum()
+})]
+fn it_gives_the_sum_of_all_that_was_added(mut subject: Subject) {
+    let [start, one, two] = std::array::from_fn(|_| u64::from(proctor::random::<u32>()));
+    let sum = subject.ask(&(start, vec![one, two])).value;
+    assert_eq!(
+        sum,
+        start + one + two,
+        "the sum of {start}, {one} and {two} is (right), and sum() gave (left)"
+    );
+}

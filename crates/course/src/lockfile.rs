@@ -1,0 +1,84 @@
+//! `Cargo.lock`: which packages there are, and keeping it true.
+
+use std::path::Path;
+use std::process::{Command, Stdio};
+
+use serde::Deserialize;
+
+use crate::files;
+use crate::trouble::Trouble;
+
+/// The packages of a lock file.
+#[derive(Debug, Default, Deserialize)]
+pub struct Lockfile {
+    /// In the file's order.
+    #[serde(default)]
+    pub package: Vec<Package>,
+}
+
+/// One package.
+#[derive(Debug, Deserialize)]
+pub struct Package {
+    /// Its name; another version may have the same.
+    pub name: String,
+    /// Its version.
+    pub version: String,
+    /// Where it comes from; a package of the workspace comes from nowhere.
+    pub source: Option<String>,
+    /// `NAME`, or `NAME VERSION` where that is not enough.
+    #[serde(default)]
+    pub dependencies: Vec<String>,
+}
+
+impl Lockfile {
+    /// Reads that of the workspace in `root`; empty if there is none yet.
+    ///
+    /// # Errors
+    /// It cannot be read, or is no lock file.
+    pub fn read(root: &Path) -> Result<Lockfile, Trouble> {
+        let path = root.join("Cargo.lock");
+        if !path.exists() {
+            return Ok(Lockfile::default());
+        }
+        toml::from_str(&files::text(&path)?).map_err(|error| Trouble::Malformed {
+            path,
+            why: error.to_string(),
+        })
+    }
+
+    /// The package of this name.
+    pub fn package(&self, name: &str) -> Option<&Package> {
+        self.package.iter().find(|package| package.name == name)
+    }
+
+    /// The first package that depends on this name.
+    pub fn dependent(&self, name: &str) -> Option<&Package> {
+        let is_named = |entry: &String| entry.split(' ').next() == Some(name);
+        self.package
+            .iter()
+            .find(|package| package.dependencies.iter().any(is_named))
+    }
+}
+
+/// Brings the lock file of the workspace in `root` up to date with its members,
+/// and nothing else in it; without the network.
+///
+/// # Errors
+/// Cargo cannot be started, or the workspace does not resolve: what cargo says.
+pub fn refresh(root: &Path) -> Result<(), Trouble> {
+    let output = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()))
+        .args(["update", "--workspace", "--offline", "--quiet"])
+        .current_dir(root)
+        .stdin(Stdio::null())
+        .output()
+        .map_err(Trouble::NoCargo)?;
+    if output.status.success() {
+        return Ok(());
+    }
+    let said = String::from_utf8_lossy(&output.stderr);
+    Err(Trouble::Build(format!(
+        "cargo cannot bring {} up to date:\n{}",
+        root.join("Cargo.lock").display(),
+        said.trim_end()
+    )))
+}
