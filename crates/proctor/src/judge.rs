@@ -77,7 +77,7 @@ where
                 format!("the question cannot be written down: {error}"),
             )
         })?;
-        let asked = text::shortened(&format!("{question:?}"), SHOWN);
+        let asked = text::debug(question, SHOWN);
         let (result, output) = self.exchange(payload);
         let result = result.and_then(|raw| {
             let value = postcard::from_bytes::<A>(&raw.bytes).map_err(|error| {
@@ -86,7 +86,7 @@ where
             Ok((value, raw.evidence))
         });
         let (answered, evidence) = match &result {
-            Ok((value, evidence)) => (format!("{value:?}"), Some(evidence.clone())),
+            Ok((value, evidence)) => (text::debug(value, SHOWN), Some(evidence.clone())),
             Err(failing) => (
                 format!("{}: {}", failing.outcome, failing.cause),
                 failing.evidence.as_deref().cloned(),
@@ -95,7 +95,7 @@ where
         self.trial.exchanges.borrow_mut().push(Exchange {
             subject: self.name.to_owned(),
             asked,
-            answered: text::shortened(&answered, SHOWN),
+            answered,
             evidence,
             output: output.clone(),
         });

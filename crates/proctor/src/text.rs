@@ -1,6 +1,7 @@
 //! The words of verdicts.
 
 use std::any::Any;
+use std::fmt::{Debug, Write};
 
 use crate::outcome::Failing;
 use crate::record::Exchange;
@@ -21,6 +22,36 @@ pub(crate) fn shortened(text: &str, limit: usize) -> String {
     match text.char_indices().nth(limit) {
         Some((end, _)) => format!("{}… ({} bytes)", &text[..end], text.len()),
         None => text.to_owned(),
+    }
+}
+
+/// A debug form of which no more is made than is kept: that of a mebibyte
+/// takes seconds in a debug build.
+pub(crate) fn debug(value: &impl Debug, limit: usize) -> String {
+    let mut kept = Kept {
+        text: String::new(),
+        limit,
+    };
+    if write!(kept, "{value:?}").is_err() {
+        kept.text.push('…');
+    }
+    kept.text
+}
+
+struct Kept {
+    text: String,
+    limit: usize,
+}
+
+impl Write for Kept {
+    fn write_str(&mut self, part: &str) -> std::fmt::Result {
+        let room = self.limit.saturating_sub(self.text.len());
+        if part.len() <= room {
+            self.text.push_str(part);
+            return Ok(());
+        }
+        self.text.push_str(&part[..part.floor_char_boundary(room)]);
+        Err(std::fmt::Error)
     }
 }
 
@@ -122,4 +153,27 @@ pub(crate) fn signal(number: i32) -> String {
         _ => "",
     };
     format!("signal {number}, {}{meaning}", signal.as_str())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{debug, harmless, shortened};
+
+    #[test]
+    fn a_long_debug_form_is_cut_at_a_character() {
+        assert_eq!(debug(&vec![1, 2, 3], 100), "[1, 2, 3]");
+        assert_eq!(debug(&"ääää", 4), "\"ä…");
+        assert_eq!(debug(&vec![7u8; 1 << 20], 5), "[7, 7…");
+    }
+
+    #[test]
+    fn a_long_text_says_how_long_it_was() {
+        assert_eq!(shortened("short", 5), "short");
+        assert_eq!(shortened("longer", 4), "long… (6 bytes)");
+    }
+
+    #[test]
+    fn escapes_are_shown_and_not_obeyed() {
+        assert_eq!(harmless("a\u{1b}[31m\tb\n"), "a\\u{1b}[31m\tb\n");
+    }
 }

@@ -38,7 +38,11 @@ impl<'a> World<'a> {
         }
         let mut descriptors = Vec::new();
         for process in picture.alive() {
-            descriptors.push((process.pid, proc::descriptors(process.pid).ok()?));
+            let open = proc::descriptors(process.pid).ok()?;
+            if open.iter().any(works_in_the_kernel) {
+                return None;
+            }
+            descriptors.push((process.pid, open));
         }
         let mut open_outside = Vec::new();
         for pid in [std::process::id() as Pid, watched.warden] {
@@ -96,6 +100,13 @@ fn pipe_of(descriptor: &Descriptor) -> Option<u64> {
         Target::Pipe(inode) => Some(inode),
         _ => None,
     }
+}
+
+/// Descriptors by which the kernel itself may change memory or wake a futex
+/// for the process.
+fn works_in_the_kernel(descriptor: &Descriptor) -> bool {
+    matches!(&descriptor.target, Target::Anonymous(kind)
+        if kind.contains("io_uring") || kind.contains("userfaultfd"))
 }
 
 /// Timers made with `timer_create`; the file is absent on kernels without them.

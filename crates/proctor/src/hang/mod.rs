@@ -64,8 +64,8 @@ impl Hang {
                 deadlock::prove(before, now, watched)
             }
             (Some(_), Some(now)) if Instant::now() >= self.next_spin => {
-                // A long computation loses at most a quarter of its time to this.
-                let verdict = spin::prove(now, watched, self.spin_pause / 4);
+                // A long computation loses at most a third of its time to this.
+                let verdict = spin::prove(now, watched, self.spin_pause / 2);
                 self.next_spin = Instant::now() + self.spin_pause;
                 self.spin_pause = (self.spin_pause * 2).min(Duration::from_secs(4));
                 verdict

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 use std::ops::Range;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use processes::{Pid, proc};
 
@@ -12,18 +12,29 @@ use super::traced::{Stepped, Traced};
 /// More steps than any waiting loop takes for one turn, in a debug build too.
 const STEPS: usize = 30_000;
 
+/// How long the threads run on between two looks.
+const RUN_ON: Duration = Duration::from_millis(15);
+
 /// Whether each of the threads `(process, thread, processor)` goes in a
 /// circle. `None` if one cannot be traced or observed, or time runs out.
 pub(super) fn all(threads: &[(Pid, Pid, i32)], until: Instant) -> Option<bool> {
     let _here = Beside::processor_of(threads);
-    let mut traced = Vec::new();
-    for (pid, tid, _) in threads {
-        traced.push((*pid, Traced::stop(*tid)?));
-    }
-    // All of them stand still now; each takes its turn alone.
-    for (pid, thread) in &mut traced {
-        if !goes_in_a_circle(*pid, thread, until)? {
-            return Some(false);
+    // Several threads go in circles past each other, and one might yet meet
+    // another at the right moment: look again after they have run on.
+    let rounds = if threads.len() == 1 { 1 } else { 3 };
+    for round in 0..rounds {
+        if round > 0 {
+            std::thread::sleep(RUN_ON);
+        }
+        let mut traced = Vec::new();
+        for (pid, tid, _) in threads {
+            traced.push((*pid, Traced::stop(*tid)?));
+        }
+        // All of them stand still now; each takes its turn alone.
+        for (pid, thread) in &mut traced {
+            if !goes_in_a_circle(*pid, thread, until)? {
+                return Some(false);
+            }
         }
     }
     Some(true)
@@ -35,9 +46,6 @@ fn goes_in_a_circle(pid: Pid, thread: &mut Traced, until: Instant) -> Option<boo
     }
     let writable = Writable::of(pid)?;
     let mut code = Code::of(pid)?;
-    if is_in_a_call(&thread.registers()?) {
-        return Some(false);
-    }
     // Out of whatever the stop interrupted.
     if thread.step()? != Stepped::One {
         return None;
@@ -61,15 +69,6 @@ fn goes_in_a_circle(pid: Pid, thread: &mut Traced, until: Instant) -> Option<boo
         }
     }
     Some(false)
-}
-
-/// Whether the stop interrupted a system call that waits: it went to sleep
-/// since it was seen to run. A step would begin the call again, and last until
-/// somebody ends the wait, who may be standing still too.
-fn is_in_a_call(registers: &libc::user_regs_struct) -> bool {
-    // ERESTARTSYS to ERESTART_RESTARTBLOCK, which only a tracer ever sees.
-    const RESTARTS: Range<i64> = -516..-511;
-    registers.orig_rax.cast_signed() >= 0 && RESTARTS.contains(&registers.rax.cast_signed())
 }
 
 /// Everything that the program can see of its registers.
