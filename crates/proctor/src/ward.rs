@@ -272,7 +272,13 @@ impl Ward {
             if alive.is_empty() && zombies == 0 {
                 break;
             }
-            if Instant::now() < until {
+            // On a busy machine it takes a while until one that was killed is gone.
+            let time = if alive.iter().any(|stat| is_dying(stat)) {
+                until + PATIENCE
+            } else {
+                until
+            };
+            if Instant::now() < time {
                 std::thread::sleep(Duration::from_millis(5));
             } else if alive.is_empty() {
                 return leak(text::zombies(zombies));
@@ -317,4 +323,11 @@ impl Ward {
             end_orphans(&wardens, started);
         }
     }
+}
+
+/// Whether a process is as good as gone: it is ending, or a SIGKILL is on its way.
+fn is_dying(stat: &Stat) -> bool {
+    stat.is_ending()
+        || proc::status(stat.pid)
+            .is_ok_and(|status| proc::Status::has(status.signals_pending, libc::SIGKILL))
 }

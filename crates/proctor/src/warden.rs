@@ -230,6 +230,8 @@ fn watch(control: &mut Control, subject: Pid, mut starts: Starts) {
 /// left, since whatever loses its parent becomes a child of the subreaper.
 fn something_outlives(subject: Pid) -> bool {
     let _ = kill(subject, Signal::SIGKILL);
+    // However long that takes on a busy machine.
+    while waitpid(subject, None) == Err(Errno::EINTR) {}
     let until = Instant::now() + GRACE;
     loop {
         match waitpid(Pid::from_raw(-1), Some(WaitPidFlag::WNOHANG)) {

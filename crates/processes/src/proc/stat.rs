@@ -83,6 +83,8 @@ pub struct Stat {
     pub start_ticks: u64,
     /// The CPU it ran on last.
     pub processor: i32,
+    /// The kernel's flags for it (`PF_…` in the kernel's sched.h).
+    pub flags: u32,
 }
 
 impl Stat {
@@ -98,6 +100,14 @@ impl Stat {
     #[must_use]
     pub fn has_ended(&self) -> bool {
         self.state.has_ended() && self.threads <= 1
+    }
+
+    /// Whether the process is ending: it has called exit, or was killed and
+    /// has noticed, and only the kernel's clearing up is left.
+    #[must_use]
+    pub fn is_ending(&self) -> bool {
+        const PF_EXITING: u32 = 0x4;
+        self.flags & PF_EXITING != 0 && self.threads <= 1
     }
 
     /// When it started, as a time after boot.
@@ -171,6 +181,7 @@ fn parse(line: &[u8]) -> Option<Stat> {
         pid,
         comm: String::from_utf8_lossy(name).into_owned(),
         state: State::from_letter(*fields.first()?.as_bytes().first()?),
+        flags: fields.get(6)?.parse().ok()?,
         parent: signed(1)?,
         group: signed(2)?,
         session: signed(3)?,

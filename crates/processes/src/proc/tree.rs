@@ -127,6 +127,7 @@ mod tests {
             threads: 1,
             start_ticks: 0,
             processor: 0,
+            flags: 0,
         }
     }
 

@@ -21,7 +21,7 @@ pub(super) fn all(threads: &[(Pid, Pid, i32)], until: Instant) -> Option<bool> {
     let _here = Beside::processor_of(threads);
     // Several threads go in circles past each other, and one might yet meet
     // another at the right moment: look again after they have run on.
-    let rounds = if threads.len() == 1 { 1 } else { 3 };
+    let rounds = if threads.len() == 1 { 1 } else { 2 };
     for round in 0..rounds {
         if round > 0 {
             std::thread::sleep(RUN_ON);
