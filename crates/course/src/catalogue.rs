@@ -22,6 +22,9 @@ use crate::trouble::Trouble;
 /// Where a bundle keeps what is known of mistakes; no other copy has it.
 pub const EXPLANATIONS: &str = "exercises/explanations.json";
 
+/// What such a copy says where a solution is asked for.
+pub const NO_SOLUTIONS: &str = "this copy of the course is for students and holds no solutions: whoever gave it to you has them";
+
 /// The course on this machine.
 #[derive(Debug)]
 pub struct Course {
@@ -161,6 +164,11 @@ impl Exercise {
     /// `solutions/TOPIC/ID`.
     pub fn solution(&self) -> PathBuf {
         self.root.join("solutions").join(&self.topic).join(&self.id)
+    }
+
+    /// What a bundle knows of the mistakes of all exercises; nowhere else there.
+    pub(crate) fn explanations(&self) -> PathBuf {
+        self.root.join(EXPLANATIONS)
     }
 
     /// The learner's file.

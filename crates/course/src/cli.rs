@@ -90,6 +90,12 @@ pub enum Command {
     },
     /// Whether stubs, solutions, alternatives, mistakes and texts agree
     Verify(Verify),
+    /// Copy the course for students: without solutions and mistakes
+    Bundle {
+        /// Where to; it must not be there, or be empty
+        #[arg(value_name = "DIR")]
+        folder: PathBuf,
+    },
     /// Begin an exercise: all its files, with every place to fill in marked
     New {
         /// The topic and the exercise's name, such as sync/ticket-lock

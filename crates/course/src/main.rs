@@ -61,6 +61,7 @@ fn run(cli: &Cli) -> Result<u8, Trouble> {
             commands::replay(&course, exercise, &replay)
         }
         Some(Command::Verify(options)) => verify::verify(&course, options),
+        Some(Command::Bundle { folder }) => commands::bundle(&course, &here.join(folder)),
         Some(Command::New { name, worlds }) => commands::new(&course, name, *worlds),
         Some(Command::WhoWaits { pid }) => commands::who_waits(*pid),
         Some(Command::Doctor) => commands::doctor(&here),

@@ -15,12 +15,13 @@
 //! …
 //! ```
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use proctor::{Outcome, Record};
-use serde::Deserialize;
 use serde::de::IntoDeserializer;
 use serde::de::value::{Error as ValueError, StrDeserializer};
+use serde::{Deserialize, Serialize};
 
 use crate::catalogue::Exercise;
 use crate::files;
@@ -28,7 +29,7 @@ use crate::signatures::Signatures;
 use crate::trouble::Trouble;
 
 /// One known mistake.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Mistake {
     /// The file's name without `.patch`.
     pub name: String,
@@ -44,6 +45,8 @@ pub struct Mistake {
     pub cause: String,
     /// For the learner who made it.
     pub explain: String,
+    /// Not among the explanations of a bundle: it shows the solution.
+    #[serde(skip)]
     diff: String,
 }
 
@@ -174,20 +177,37 @@ pub fn read(path: &Path) -> Result<Mistake, Trouble> {
     })
 }
 
+/// The mistakes of all exercises without their diffs, by exercise id: what a
+/// bundle knows of them.
+pub type Explanations = BTreeMap<String, Vec<Mistake>>;
+
+/// The known mistakes of an exercise: its patches, or in a bundle what it says
+/// of them.
+///
+/// What cannot be read is left out: it explains nothing, and `verify` complains
+/// about it.
+pub fn known(exercise: &Exercise) -> Vec<Mistake> {
+    let explanations = files::text(&exercise.explanations())
+        .ok()
+        .and_then(|text| serde_json::from_str::<Explanations>(&text).ok());
+    if let Some(mut explanations) = explanations {
+        return explanations.remove(&exercise.id).unwrap_or_default();
+    }
+    let patches = patches(exercise).unwrap_or_default();
+    patches.iter().filter_map(|path| read(path).ok()).collect()
+}
+
 /// The known mistake that explains these records best, if one does.
 ///
 /// Of several that match: the one of which the other tests say the same too,
-/// then the one with the most particular cause. A patch that cannot be read
-/// explains nothing; `verify` complains about it.
+/// then the one with the most particular cause.
 pub fn explanation(
     exercise: &Exercise,
     signatures: &Signatures,
     records: &[Record],
 ) -> Option<Mistake> {
-    let known = patches(exercise).ok()?;
-    known
-        .iter()
-        .filter_map(|path| read(path).ok())
+    known(exercise)
+        .into_iter()
         .filter(|mistake| records.iter().any(|record| mistake.is_rejected_by(record)))
         .max_by_key(|mistake| {
             let likeness = signatures.likeness(&exercise.id, &mistake.name, records);

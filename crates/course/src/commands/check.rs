@@ -116,6 +116,9 @@ fn what_next(
         Some(next) => format!("next: cargo course check {} ({})", next.id, next.title),
         None => "that was the last one: every exercise is passed".to_owned(),
     };
+    if course.is_bundle() {
+        return format!("\n  {next}\n");
+    }
     format!("\n  the course's own solution: cargo course solution {id}\n  {next}\n")
 }
 

@@ -1,5 +1,6 @@
 //! The commands: each reads what it needs, prints, and returns an exit code.
 
+mod bundle;
 mod check;
 mod doctor;
 mod hint;
@@ -11,6 +12,7 @@ mod reset;
 mod solution;
 mod who_waits;
 
+pub use bundle::bundle;
 pub use check::{check, next};
 pub use doctor::doctor;
 pub use hint::{hint, hints};

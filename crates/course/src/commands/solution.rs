@@ -1,7 +1,7 @@
 //! `solution`: how the course does it.
 
 use super::progress_of;
-use crate::catalogue::Course;
+use crate::catalogue::{Course, NO_SOLUTIONS};
 use crate::files;
 use crate::show::{complain, say};
 use crate::trouble::Trouble;
@@ -12,6 +12,9 @@ use crate::trouble::Trouble;
 /// It is not passed and `give_up` is not said; the course has no solutions.
 pub fn solution(course: &Course, name: &str, give_up: bool) -> Result<u8, Trouble> {
     let exercise = course.exercise(name)?;
+    if course.is_bundle() {
+        return Err(Trouble::Refused(NO_SOLUTIONS.into()));
+    }
     let id = &exercise.id;
     if !give_up && !progress_of(course).has_passed(exercise) {
         return Err(Trouble::Refused(format!(

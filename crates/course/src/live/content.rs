@@ -71,14 +71,14 @@ pub fn spot(course: &Course, exercise: &Exercise) -> Option<Spot> {
 pub fn solution(course: &Course, exercise: &Exercise) -> Solution {
     let path = exercise.solution().join("src/lib.rs");
     let others = std::fs::read_dir(exercise.solution().join("alternatives"));
-    let what = |patch: &PathBuf| Some(mistake::read(patch).ok()?.what);
     Solution {
         reference: files::text(&path).ok(),
         path: course.short(&path).display().to_string(),
         own: files::text(&exercise.source()).unwrap_or_default(),
-        mistakes: mistake::patches(exercise)
-            .map(|patches| patches.iter().filter_map(what).collect())
-            .unwrap_or_default(),
+        mistakes: mistake::known(exercise)
+            .into_iter()
+            .map(|mistake| mistake.what)
+            .collect(),
         alternatives: others.map_or(0, |entries| entries.flatten().count()),
     }
 }

@@ -1,6 +1,7 @@
 //! After passing: how the course does it, beside how the learner did, and what
 //! was avoided.
 
+use crate::catalogue::NO_SOLUTIONS;
 use crate::live::content::Solution;
 use crate::live::state::State;
 use crate::live::text::{Line, Look, beside};
@@ -56,10 +57,7 @@ fn avoided(solution: &Solution) -> Vec<Line> {
 
 fn sources(solution: &Solution, columns: usize, with_own: bool) -> Vec<Line> {
     let Some(reference) = &solution.reference else {
-        return vec![Line::plain(format!(
-            "This copy of the course holds no solution ({} is not there).",
-            solution.path
-        ))];
+        return vec![Line::plain(NO_SOLUTIONS)];
     };
     let code = |title: &str, text: &str| {
         let mut lines = vec![Line::of(title, Look::Strong)];
