@@ -263,7 +263,7 @@ fn dropping_it_half_way_drops_what_lives_on_its_stack(mut subject: Subject, mut 
         );
     }
     // With 256 MiB of address space, stacks that are not given back run out.
-    let wanted = 800;
+    let wanted = 400;
     let expected: u64 = (0..wanted)
         .map(|n| [0, n, 2 * n + 1, 2 * n + 1][n as usize % 4])
         .sum();
@@ -343,8 +343,8 @@ fn a_body_yields_from_deep_inside_its_calls(mut subject: Subject) {
 })]
 fn many_take_turns_on_the_thread_of_their_caller(mut subject: Subject) {
     let mut rng = proctor::rng();
-    let starts: Vec<u64> = (0..200).map(|_| u64::from(rng.u32(..))).collect();
-    let turns: Vec<usize> = (0..2000).map(|_| rng.usize(..starts.len())).collect();
+    let starts: Vec<u64> = (0..100).map(|_| u64::from(rng.u32(..))).collect();
+    let turns: Vec<usize> = (0..400).map(|_| rng.usize(..starts.len())).collect();
     let answer = subject.ask(&(starts.clone(), turns.clone()));
     let (items, elsewhere): (Vec<Option<u64>>, u32) = answer.value;
     let mut nexts = starts;
@@ -352,7 +352,7 @@ fn many_take_turns_on_the_thread_of_their_caller(mut subject: Subject) {
         assert_eq!(
             item,
             Some(nexts[*which]),
-            "200 generators take turns: in turn {turn}, generator {which} gave (left) and should have gone on where it stopped, with (right)"
+            "100 generators take turns: in turn {turn}, generator {which} gave (left) and should have gone on where it stopped, with (right)"
         );
         nexts[*which] += 1;
     }
