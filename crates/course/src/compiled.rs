@@ -50,6 +50,9 @@ pub fn uncompiled(
         .iter()
         .filter(|said| said.is_error() && !said.message.starts_with("aborting due to"))
         .collect();
+    if let Some(trouble) = errors.iter().find_map(|said| lack(said)) {
+        return Err(trouble);
+    }
     let of = |part: Part, is: &dyn Fn(&Diagnostic) -> bool| {
         let errors: Vec<&Diagnostic> = errors.iter().copied().filter(|said| is(said)).collect();
         let first = errors.first()?;
@@ -85,11 +88,51 @@ pub fn uncompiled(
             foreign.rendered
         ))),
         _ if built.program(manifest).is_none() => Err(Trouble::Build(format!(
-            "cargo could not build it:\n{}",
-            built.complaint()
+            "cargo could not build it:\n{}\n{}",
+            built.complaint(),
+            remedy(&built.said)
         ))),
         _ => Ok(None),
     }
+}
+
+/// What the machine lacks: the words of the system or the compiler, and what
+/// to do. None of these is the learner's mistake.
+const LACKS: [(&str, &str); 5] = [
+    (
+        "Read-only file system",
+        "set CARGO_TARGET_DIR to a folder that can be written",
+    ),
+    (
+        "Permission denied",
+        "set CARGO_TARGET_DIR to a folder of your own",
+    ),
+    (
+        "No space left on device",
+        "the disk is full: make room, or set CARGO_TARGET_DIR to a folder on another one",
+    ),
+    (
+        "Disk quota exceeded",
+        "your disk quota is used up: make room and try again",
+    ),
+    (
+        "linker `cc` not found",
+        "a C compiler is needed to link: install gcc or clang",
+    ),
+];
+
+fn remedy(said: &str) -> &'static str {
+    LACKS
+        .iter()
+        .find(|(words, _)| said.contains(words))
+        .map_or("", |(_, remedy)| remedy)
+}
+
+/// The compiler failed and the source is not to blame: it names no place in it.
+fn lack(said: &Diagnostic) -> Option<Trouble> {
+    let remedy = remedy(&said.rendered);
+    (said.place.is_none() && !remedy.is_empty())
+        .then(|| Trouble::Build(format!("{}{remedy}", said.rendered)))
 }
 
 /// How many warnings the compiler has about the library of this manifest.

@@ -167,7 +167,7 @@ impl std::error::Error for Trouble {
 fn words(error: &io::Error) -> String {
     match error.kind() {
         io::ErrorKind::NotFound => "there is no such file".into(),
-        io::ErrorKind::PermissionDenied => "you have no right to".into(),
+        io::ErrorKind::PermissionDenied => "permission denied".into(),
         io::ErrorKind::StorageFull => "the disk is full: make room and try again".into(),
         io::ErrorKind::QuotaExceeded => "your disk quota is used up".into(),
         io::ErrorKind::ReadOnlyFilesystem => "the file system is read-only".into(),

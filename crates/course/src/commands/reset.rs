@@ -97,6 +97,10 @@ fn back_up(
     let backup = numbered(&kept, "backup");
     fs::copy(path, &backup)
         .and_then(|_| fs::File::open(&backup)?.sync_all())
+        .inspect_err(|_| {
+            // Half a backup would be taken for a whole one.
+            let _ = fs::remove_file(&backup);
+        })
         .map_err(Trouble::writing(&backup))?;
     Ok(Some(backup))
 }

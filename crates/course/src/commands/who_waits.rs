@@ -40,7 +40,9 @@ pub fn who_waits(pid: Pid) -> Result<u8, Trouble> {
 
 fn refused(pid: Pid, error: &std::io::Error) -> Trouble {
     Trouble::Refused(match error.kind() {
-        std::io::ErrorKind::NotFound => format!("there is no process {pid} (any more)"),
+        std::io::ErrorKind::NotFound => {
+            format!("there is no process {pid} (any more), or /proc hides it from you")
+        }
         std::io::ErrorKind::PermissionDenied => format!(
             "you may not look into process {pid}: it is another user's, or the machine forbids it \
              (`cargo course doctor`); as root it can be seen"
