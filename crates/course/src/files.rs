@@ -54,7 +54,7 @@ fn permissions_of(path: &Path) -> fs::Permissions {
 /// there is none.
 ///
 /// # Errors
-/// As [`write`].
+/// As [`write()`].
 pub fn write_if_changed(path: &Path, text: &str) -> Result<(), Trouble> {
     match fs::read(path) {
         Ok(old) if old == text.as_bytes() => Ok(()),

@@ -1,9 +1,9 @@
 //! `verify`: do stubs, solutions, alternatives, mistakes and texts agree?
 //!
-//! First the files are looked at ([`texts`], [`manifests`], [`strays`]); then
-//! everything is built, each variant once ([`plan`]); then each program runs
-//! as often as asked ([`runs`]) and its records are compared with the demand
-//! ([`demand`]).
+//! First the files are looked at (`texts`, `manifests`, `strays`); then
+//! everything is built, each variant once (`plan`); then each program runs
+//! as often as asked (`runs`) and its records are compared with the demand
+//! (`demand`).
 
 mod build;
 mod demand;
