@@ -44,6 +44,9 @@ impl State {
             return self.answer(question, key);
         }
         self.notice = None;
+        if self.scrolled(key) {
+            return Vec::new();
+        }
         if self.page == Page::Welcome {
             self.home();
             return match key {
@@ -51,11 +54,8 @@ impl State {
                 _ => Vec::new(),
             };
         }
-        if self.scrolled(key) {
-            return Vec::new();
-        }
         match self.page {
-            Page::List => self.key_in_list(key),
+            Page::List if !self.in_lines => self.key_in_list(key),
             _ => self.key_elsewhere(key),
         }
     }

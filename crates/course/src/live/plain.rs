@@ -83,31 +83,24 @@ fn text(lines: &[Line]) -> String {
     text
 }
 
-/// Reads commands: the first letter of a line is the key; in the list the whole
-/// line is the filter.
+/// Reads commands: a letter is a key, a longer word the name of an exercise.
 pub fn read_lines(events: Sender<Event>) {
     thread::spawn(move || {
         for line in io::stdin().lock().lines() {
             let Ok(line) = line else { break };
-            for key in keys_of(line.trim()) {
-                if events.send(Event::Key(key)).is_err() {
-                    return;
-                }
+            if events.send(command(line.trim())).is_err() {
+                return;
             }
         }
         let _ = events.send(Event::Stop);
     });
 }
 
-fn keys_of(line: &str) -> Vec<Key> {
+fn command(line: &str) -> Event {
     let mut letters = line.chars();
     match (letters.next(), letters.next()) {
-        (None, _) => vec![Key::Enter],
-        (Some(one), None) => vec![Key::Char(one)],
-        // A name: through the list, as its filter.
-        _ => std::iter::once(Key::Char('l'))
-            .chain(line.chars().map(Key::Char))
-            .chain([Key::Enter])
-            .collect(),
+        (None, _) => Event::Key(Key::Enter),
+        (Some(one), None) => Event::Key(Key::Char(one)),
+        _ => Event::Named(line.to_owned()),
     }
 }

@@ -33,6 +33,7 @@ pub fn live(course: &Course, in_lines: bool) -> Result<u8, Trouble> {
     };
     let mut state = begin(course, &progress)?;
     state.notice = said;
+    state.in_lines = in_lines;
     if is_first {
         state.machine = machine();
         state.page = Page::Welcome;

@@ -42,6 +42,8 @@ pub enum Key {
 pub enum Event {
     /// A key was pressed.
     Key(Key),
+    /// An exercise was called for, by its name or a part of it.
+    Named(String),
     /// The terminal has so many columns and rows, or says so.
     Resized(u16, u16),
     /// An exercise was opened; and how many of its hints were shown before.
@@ -192,6 +194,8 @@ pub struct State {
     pub fresh: bool,
     /// What was found on this machine, at the first start.
     pub machine: Vec<String>,
+    /// Whether commands are lines: then a letter is a command in the list too.
+    pub in_lines: bool,
 }
 
 /// The smallest and largest size that is drawn, whatever a terminal says.
@@ -224,6 +228,7 @@ impl State {
             missing: None,
             fresh: true,
             machine: Vec::new(),
+            in_lines: false,
         }
     }
 
@@ -253,6 +258,7 @@ impl State {
     pub fn on(&mut self, event: Event) -> Vec<Effect> {
         match event {
             Event::Key(key) => return self.key(key),
+            Event::Named(name) => return self.named(name),
             Event::Resized(columns, rows) => self.size = believed(columns, rows),
             Event::Opened(content, hints) => {
                 self.hints = hints.min(content.hints.len());
@@ -325,6 +331,20 @@ impl State {
             self.show(Page::Passed);
         }
         vec![Effect::KeepPass(tests), Effect::Solve]
+    }
+
+    fn named(&mut self, name: String) -> Vec<Effect> {
+        self.filter = name;
+        let found = self.filtered();
+        let exact = |&&index: &&usize| self.exercises[index].id == self.filter;
+        match found.iter().find(exact).or(found.first()) {
+            Some(&index) => self.go(index),
+            None => {
+                let name = std::mem::take(&mut self.filter);
+                self.notice = Some(format!("`{name}` is no key and in no exercise's name"));
+                Vec::new()
+            }
+        }
     }
 
     fn judge(&mut self) -> Effect {

@@ -51,6 +51,9 @@ impl Terminal {
 
     /// Shows these lines; only those that differ are written.
     pub fn draw(&mut self, lines: &[Line]) {
+        if self.drawn == lines {
+            return;
+        }
         let mut out = String::new();
         add(&mut out, terminal::BeginSynchronizedUpdate);
         if self.drawn.len() != lines.len() {

@@ -17,7 +17,7 @@ use std::sync::Arc;
 use unicode_width::UnicodeWidthChar;
 
 /// Longer texts on one line are shortened: nobody reads them.
-const LONGEST: usize = 4000;
+const LONGEST: usize = 1000;
 
 /// How a span looks.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -147,17 +147,23 @@ impl Line {
         let mut cells = self.cells();
         let indent = indent_of(&cells).min(columns / 2);
         let mut lines = Vec::new();
+        // The first line's indent is its own.
+        let mut start = 0;
         loop {
             let room = columns_in(&cells, columns);
             if room == cells.len() {
                 lines.push(Line::of_cells(&cells, false));
                 return lines;
             }
-            // A word that is longer than the line is cut.
-            let (end, next) =
-                last_gap(&cells[..=room], indent).unwrap_or((room.max(1), room.max(1)));
+            // A word that is longer than the line is cut, by one character at least.
+            let cut = room.max(start + 1);
+            let (end, next) = last_gap(&cells[..=room], indent).unwrap_or((cut, cut));
             lines.push(Line::of_cells(&cells[..end], false));
             let rest = cells.split_off(next);
+            if rest.is_empty() {
+                return lines;
+            }
+            start = indent;
             cells = vec![Cell::plain(' '); indent];
             cells.extend(rest);
         }
@@ -315,6 +321,7 @@ mod tests {
         assert_eq!(texts(&Line::plain("abcdef").wrapped(4)), ["abcd", "ef"]);
         assert_eq!(Line::plain("abc").wrapped(1).len(), 3);
         assert_eq!(Line::plain("漢字").wrapped(1).len(), 2);
+        assert_eq!(texts(&Line::plain(" 漢字").wrapped(2)).len(), 3);
     }
 
     #[test]

@@ -180,16 +180,15 @@ fn settle(told: &Receiver<Told>) -> Option<PathBuf> {
     folder
 }
 
+/// In words, with the path from the course's folder.
 fn missing(folder: &Path) -> String {
     let file = folder.join("src/lib.rs");
-    let least = |path: &Path| path.display().to_string();
-    match folder.is_dir() {
-        true => format!("{} is missing: it was renamed or deleted", least(&file)),
-        false => format!(
-            "the folder {} is missing: it was renamed or deleted",
-            least(folder)
-        ),
-    }
+    let gone = if folder.is_dir() { &file } else { folder };
+    let root = folder
+        .ancestors()
+        .find(|above| above.join("exercises").is_dir());
+    let short = root.and_then(|root| gone.strip_prefix(root).ok());
+    format!("{} is not there any more", short.unwrap_or(gone).display())
 }
 
 #[cfg(test)]

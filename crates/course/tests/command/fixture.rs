@@ -1,9 +1,11 @@
 //! A small course in a folder of its own, and the real command in it.
 
-use std::fs;
+use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use nix::fcntl::{Flock, FlockArg};
 
 /// The exercise `add-one`: its stub, a solution, and its tests.
 pub(crate) const STUB: &str = "//! Adds.\n\n/// One more than `n`.\npub fn add_one(_n: u64) -> u64 {\n    todo!(\"add one\")\n}\n";
@@ -26,11 +28,15 @@ const CATALOGUE: &str = "[[exercise]]\nid = \"add-one\"\ntopic = \"sums\"\ntitle
 
 const PACKAGE: &str = "version = \"0.1.0\"\nedition = \"2024\"\npublish = false\n";
 
+/// Held while a test builds: against the tests of this program, and against
+/// other test programs (nextest runs each test in one of its own).
+type Turn = (MutexGuard<'static, ()>, Flock<File>);
+
 pub(crate) struct Fixture {
     pub(crate) root: PathBuf,
     /// Those that build do so in one folder, one after the other: cargo then
     /// builds the course's own crates once.
-    _turn: Option<MutexGuard<'static, ()>>,
+    _turn: Option<Turn>,
 }
 
 impl Fixture {
@@ -44,10 +50,13 @@ impl Fixture {
     pub(crate) fn built() -> Fixture {
         static TURN: Mutex<()> = Mutex::new(());
         let turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
-        Fixture::in_turn("built", Some(turn))
+        fs::create_dir_all(home()).unwrap();
+        let lock = File::create(home().join("lock")).unwrap();
+        let lock = Flock::lock(lock, FlockArg::LockExclusive).unwrap();
+        Fixture::in_turn("built", Some((turn, lock)))
     }
 
-    fn in_turn(name: &str, turn: Option<MutexGuard<'static, ()>>) -> Fixture {
+    fn in_turn(name: &str, turn: Option<Turn>) -> Fixture {
         let root = home().join(name);
         let _ = fs::remove_dir_all(&root);
         let fixture = Fixture { root, _turn: turn };

@@ -32,12 +32,28 @@ pub(super) fn head(state: &State) -> Vec<Line> {
     if rows >= 8
         && let Some(spot) = &state.content.spot
     {
-        lines.push(edit(spot, columns));
+        lines.push(edit(&where_to_look(state, spot), columns));
     }
     if rows >= 14 {
         lines.push(Line::of("─".repeat(columns), Look::Faint));
     }
     lines
+}
+
+/// The line of the first failure if it is in the learner's file, else where
+/// there is something to do.
+fn where_to_look(state: &State, spot: &Spot) -> Spot {
+    let failed = match &state.report {
+        Some(Ok(report)) => report.judgement.records.iter().find_map(|record| {
+            let place = record.at.as_ref()?;
+            (place.file == spot.short).then_some(place.line)
+        }),
+        _ => None,
+    };
+    Spot {
+        line: failed.map_or(spot.line, |line| line as usize),
+        ..spot.clone()
+    }
 }
 
 fn title(state: &State) -> Line {
@@ -165,6 +181,9 @@ pub(super) fn foot(state: &State, hidden: usize) -> Vec<Line> {
         let arrow = if hidden == 0 { "" } else { "↓" };
         said.push(ends(last, &[&more, arrow], columns));
     }
+    if rows >= 20 {
+        said.insert(0, Line::empty());
+    }
     if rows >= 6 {
         said.push(footer(state));
     }
@@ -187,7 +206,7 @@ pub fn status(state: &State) -> Line {
         };
         let time = match running.elapsed.as_millis() {
             ..500 => String::new(),
-            _ => format!(" · {}", words::time(running.elapsed)),
+            _ => format!(" · {:.1} s", running.elapsed.as_secs_f64()),
         };
         return Line::of("● ", Look::Unsure).then(format!("judging: {doing}{time}"), Look::Plain);
     }

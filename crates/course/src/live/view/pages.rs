@@ -29,21 +29,30 @@ pub(super) fn welcome(state: &State) -> Vec<Line> {
         Line::empty(),
         Line::of("Your machine", Look::Strong),
     ];
-    lines.extend(state.machine.iter().map(|finding| {
-        let mark = finding.split_whitespace().next().unwrap_or_default();
-        let rest = finding.strip_prefix(mark).unwrap_or(finding).trim_start();
-        let (name, said) = rest.split_once(' ').unwrap_or((rest, ""));
-        let (mark, look) = match mark {
-            "ok" => ("✓ ", Look::Good),
+    lines.extend(machine(&state.machine));
+    lines.push(Line::empty());
+    lines.push(Line::of("Any key goes on.", Look::Strong));
+    lines
+}
+
+/// What works, in one line, and each thing that does not with what follows.
+fn machine(findings: &[String]) -> Vec<Line> {
+    let parts = |finding: &str| {
+        let (mark, rest) = finding.trim().split_once(' ')?;
+        let (name, said) = rest.trim_start().split_once(' ')?;
+        Some([mark, name, said.trim_start()].map(str::to_owned))
+    };
+    let found: Vec<[String; 3]> = findings.iter().filter_map(|f| parts(f)).collect();
+    let fine = found.iter().filter(|[mark, ..]| mark == "ok");
+    let fine: Vec<&str> = fine.map(|[_, name, _]| name.as_str()).collect();
+    let mut lines = vec![Line::of("✓ ", Look::Good).then(fine.join(", "), Look::Plain)];
+    for [mark, name, said] in found.iter().filter(|[mark, ..]| mark != "ok") {
+        let (sign, look) = match mark.as_str() {
             "skip" => ("? ", Look::Unsure),
             _ => ("✗ ", Look::Bad),
         };
-        Line::of(mark, look)
-            .then(format!("{name}: "), Look::Faint)
-            .then(said.trim_start(), Look::Plain)
-    }));
-    lines.push(Line::empty());
-    lines.push(Line::of("Any key goes on.", Look::Strong));
+        lines.push(Line::of(sign, look).then(format!("{name}: {said}"), Look::Plain));
+    }
     lines
 }
 
@@ -105,6 +114,7 @@ pub(super) fn list_to_chosen(state: &State) -> Vec<Line> {
 
 fn entries(state: &State) -> (Vec<Line>, usize) {
     let mut lines = vec![match state.filter.as_str() {
+        "" if state.in_lines => Line::of("a name and enter: that exercise", Look::Faint),
         "" => Line::of("type to filter", Look::Faint),
         filter => Line::of("filter: ", Look::Faint).then(filter, Look::Strong),
     }];

@@ -19,7 +19,8 @@ pub(super) fn page(state: &State) -> Vec<Line> {
             Line::of(missing, Look::Bad),
             Line::empty(),
             Line::plain(format!(
-                "Put it back and the course goes on by itself; or r puts the stub of {id} there."
+                "It was renamed or deleted. Put it back and the course goes on by itself; or r puts \
+                 {id} there as it was given, without what you wrote."
             )),
         ];
     }
