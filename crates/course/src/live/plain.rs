@@ -15,6 +15,7 @@ use crate::show::say;
 pub struct Plain {
     shown: Option<u64>,
     status: String,
+    notice: Option<String>,
     page: Option<Page>,
 }
 
@@ -36,23 +37,26 @@ impl Plain {
             news += "\n";
             news += &text(&view::body(state));
         }
-        let status = status(state);
-        if status != self.status && !status.is_empty() {
+        let notice = view::notice(state).map(|line| line.text());
+        if notice != self.notice {
+            if let Some(notice) = &notice {
+                news += &format!("\n{notice}\n");
+            }
+            self.notice = notice;
+        }
+        let status = match state.running {
+            // Without what changes every moment.
+            Some(_) => "judging …".to_owned(),
+            None => view::status(state).text(),
+        };
+        if status != self.status {
             news += &format!("\n{status}\n");
-            if state.running.is_none() && state.question.is_none() {
+            if state.running.is_none() {
                 news += "(? and enter: the keys)\n";
             }
+            self.status = status;
         }
-        self.status = status;
         news
-    }
-}
-
-/// Without what changes every moment.
-fn status(state: &State) -> String {
-    match &state.running {
-        Some(_) if state.question.is_none() && state.notice.is_none() => "judging …".to_owned(),
-        _ => view::status(state).text(),
     }
 }
 

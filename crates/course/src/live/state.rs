@@ -265,9 +265,8 @@ impl State {
                 self.content = *content;
             }
             Event::Saved => {
-                let back = self.missing.take().is_some();
+                self.missing = None;
                 self.fresh = false;
-                self.notice = back.then(|| "the file is back".to_owned());
                 return vec![Effect::Look, self.judge()];
             }
             Event::Missing(said) => {

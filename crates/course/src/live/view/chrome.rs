@@ -173,13 +173,15 @@ pub(super) fn foot(state: &State, hidden: usize) -> Vec<Line> {
         0 => String::new(),
         more => format!("↓ {more} more"),
     };
-    // What must be read whole may take two lines.
-    let mut said = status(state).wrapped(columns);
-    let most = if rows >= 10 { 3 } else { 1 };
-    said.truncate(most);
-    if let Some(last) = said.pop() {
-        let arrow = if hidden == 0 { "" } else { "↓" };
-        said.push(ends(last, &[&more, arrow], columns));
+    let arrow = if hidden == 0 { "" } else { "↓" };
+    let mut said = Vec::new();
+    if let Some(notice) = notice(state) {
+        // What must be read whole may take several lines.
+        said = notice.wrapped(columns);
+        said.truncate(if rows >= 10 { 4 } else { 1 });
+    }
+    if said.is_empty() || rows >= 10 {
+        said.push(ends(status(state), &[&more, arrow], columns));
     }
     if rows >= 20 {
         said.insert(0, Line::empty());
@@ -190,15 +192,17 @@ pub(super) fn foot(state: &State, hidden: usize) -> Vec<Line> {
     said
 }
 
+/// A question, or an answer to the last key.
+pub fn notice(state: &State) -> Option<Line> {
+    let words = match (&state.question, &state.notice) {
+        (Some(question), _) => PROMPT.iter().find(|(asked, _)| asked == question)?.1,
+        (None, notice) => notice.as_deref()?,
+    };
+    Some(Line::of(words, Look::Unsure))
+}
+
 /// The one line that says how things are.
 pub fn status(state: &State) -> Line {
-    if let Some(question) = state.question {
-        let words = PROMPT.iter().find(|(asked, _)| *asked == question);
-        return Line::of(words.map_or("y/n", |(_, words)| words), Look::Unsure);
-    }
-    if let Some(notice) = &state.notice {
-        return Line::of(notice, Look::Unsure);
-    }
     if let Some(running) = &state.running {
         let doing = match running.doing.as_str() {
             "" => "building",

@@ -21,7 +21,7 @@ mod verdict;
 use super::state::{Page, State};
 use super::text::Line;
 
-pub use chrome::{bar, minutes_left, status};
+pub use chrome::{bar, minutes_left, notice, status};
 
 /// The whole screen.
 pub fn frame(state: &State) -> Vec<Line> {

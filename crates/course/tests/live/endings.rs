@@ -1,0 +1,106 @@
+//! However it ends: nothing runs on, nothing is lost.
+
+use nix::sys::signal::Signal;
+
+use crate::fixture::{Fixture, RIGHT, STUB};
+use crate::terminal::Terminal;
+
+/// Waits long, and has a process of its own that waits longer.
+const SLOW: &str = "//! Adds.\n\n/// One more than `n`.\npub fn add_one(n: u64) -> u64 {\n    \
+    let child = std::process::Command::new(\"sleep\").arg(\"1000\").spawn();\n    \
+    std::thread::sleep(std::time::Duration::from_secs(1000));\n    drop(child);\n    n + 1\n}\n";
+
+/// The loop, in the middle of running slow code.
+fn running(course: &Fixture) -> Terminal {
+    let terminal = Terminal::begun(course);
+    course.exercise("src/lib.rs", SLOW);
+    terminal.until("judging: running the tests");
+    while !terminal
+        .marked()
+        .iter()
+        .any(|line| line.starts_with("sleep"))
+    {
+        std::thread::yield_now();
+    }
+    terminal
+}
+
+#[test]
+fn ctrl_c_ends_what_runs() {
+    let course = Fixture::built();
+    let mut terminal = running(&course);
+    terminal.press("\x03");
+    assert_eq!(terminal.end().code(), Some(0));
+    terminal.is_as_before();
+    terminal.leaves_nothing();
+}
+
+#[test]
+fn closing_the_window_ends_what_runs() {
+    let course = Fixture::built();
+    let mut terminal = running(&course);
+    terminal.close();
+    terminal.end();
+    terminal.leaves_nothing();
+}
+
+#[test]
+fn a_request_to_end_is_followed() {
+    let course = Fixture::built();
+    let mut terminal = running(&course);
+    terminal.signal(Signal::SIGTERM);
+    terminal.end();
+    terminal.is_as_before();
+    terminal.leaves_nothing();
+}
+
+#[test]
+fn a_killed_loop_leaves_nothing() {
+    let course = Fixture::built();
+    let mut terminal = running(&course);
+    terminal.signal(Signal::SIGKILL);
+    terminal.end();
+    terminal.leaves_nothing();
+}
+
+#[test]
+fn a_loop_that_is_killed_while_cargo_builds_leaves_nothing() {
+    let course = Fixture::built();
+    let mut terminal = Terminal::begun(&course);
+    course.exercise("src/lib.rs", RIGHT);
+    terminal.until("judging");
+    terminal.signal(Signal::SIGKILL);
+    terminal.end();
+    terminal.leaves_nothing();
+}
+
+#[test]
+fn a_second_save_ends_the_first_run() {
+    let course = Fixture::built();
+    let terminal = running(&course);
+    course.exercise("src/lib.rs", RIGHT);
+    terminal.until("✓ add-one is passed");
+    let left = terminal.marked();
+    assert!(
+        !left.iter().any(|line| line.starts_with("sleep")),
+        "{left:?}"
+    );
+    // Only the loop itself.
+    assert_eq!(left.len(), 1, "{left:?}");
+}
+
+#[test]
+fn many_saves_in_a_row_end_with_the_last_verdict() {
+    let course = Fixture::built();
+    let terminal = Terminal::begun(&course);
+    for number in 0..10 {
+        course.exercise(
+            "src/lib.rs",
+            &STUB.replace("add one", &format!("try {number}")),
+        );
+        std::thread::yield_now();
+    }
+    terminal.until("not yet implemented: try 9");
+    course.exercise("src/lib.rs", RIGHT);
+    terminal.until("✓ add-one is passed");
+}
