@@ -259,6 +259,6 @@ fn a_tree_that_is_read_only_is_named() {
     }
     let said = Said::of(command.output().unwrap());
     open(&root, 0o755);
-    said.could_not("cannot be written: you have no right to");
+    said.could_not("cannot be written: permission denied");
     assert_eq!(texts(&root), before);
 }
