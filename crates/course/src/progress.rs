@@ -179,3 +179,48 @@ pub fn numbered(path: &Path, word: &str) -> PathBuf {
         number += 1;
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const CATALOGUE: &str = "[[exercise]]\nid = \"new\"\ntopic = \"t\"\ntitle = \"T\"\n\
+        minutes = 1\npoints = 1\nneeds = []\naliases = [\"old\"]\n\
+        stub = { outcome = \"panic\", cause = \"not\" }\n";
+
+    fn course() -> (tempfile::TempDir, Course) {
+        let root = tempfile::tempdir().unwrap();
+        fs::create_dir(root.path().join("exercises")).unwrap();
+        fs::write(root.path().join("exercises/course.toml"), CATALOGUE).unwrap();
+        let course = Course::open(root.path()).unwrap();
+        (root, course)
+    }
+
+    #[test]
+    fn a_renamed_exercise_stays_passed_and_its_hints_shown() {
+        let (_root, course) = course();
+        let old = r#"{"passed": {"old": {"tests": "x", "when": 1}}, "hints": {"old": 2}}"#;
+        files::write(&path(&course), old).unwrap();
+        let (progress, _) = Progress::read(&course).unwrap();
+        assert!(progress.has_passed(&course.exercises[0]));
+        assert_eq!(progress.hints_of(&course.exercises[0]), 2);
+    }
+
+    #[test]
+    fn changes_from_many_sides_are_all_kept() {
+        let (_root, course) = course();
+        std::thread::scope(|scope| {
+            for number in 0..8 {
+                let course = &course;
+                scope.spawn(move || {
+                    Progress::change(course, |kept| {
+                        kept.hints.insert(format!("exercise-{number}"), number);
+                    })
+                    .unwrap();
+                });
+            }
+        });
+        let (progress, _) = Progress::read(&course).unwrap();
+        assert_eq!(progress.hints.len(), 8);
+    }
+}

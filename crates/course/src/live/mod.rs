@@ -24,6 +24,8 @@ pub mod signals;
 pub mod start;
 pub mod state;
 pub mod terminal;
+#[cfg(test)]
+mod tests;
 pub mod text;
 pub mod view;
 pub mod watch;

@@ -1,0 +1,271 @@
+//! The machine and the view, without files, processes or a terminal.
+
+use std::time::Duration;
+
+use proctor::{Outcome, Place};
+
+use super::content::{Content, Solution, Spot};
+use super::plain::Plain;
+use super::report::Report;
+use super::state::{Card, Effect, Event, Key, Page, Question, State};
+use super::text::Line;
+use super::view;
+use crate::judge::Judgement;
+use crate::run::record;
+
+fn card(id: &str, topic: &str) -> Card {
+    Card {
+        id: id.into(),
+        topic: topic.into(),
+        title: format!("All about {id}"),
+        minutes: 30,
+        needs: Vec::new(),
+        passed: false,
+    }
+}
+
+fn state() -> State {
+    let cards = ["fork", "frame", "lock"].map(|id| card(id, &format!("{id}-topic")));
+    let mut state = State::new(cards.into(), 0);
+    state.start();
+    state.on(Event::Opened(
+        Box::new(Content {
+            task: "# Fork\n\nOne *two* `three`.\n\n```\ncode\n```\n".into(),
+            hints: vec!["Look.".into(), "Think.".into()],
+            spot: Some(Spot {
+                short: "exercises/a b/lib.rs".into(),
+                path: "/x/exercises/a b/lib.rs".into(),
+                line: 7,
+            }),
+        }),
+        0,
+    ));
+    state
+}
+
+fn judgement(outcome: Outcome) -> Box<Report> {
+    let mut one = record("one_is_one", outcome, "a cause\n  with layout".into());
+    one.at = Some(Place {
+        file: "exercises/a b/lib.rs".into(),
+        line: 12,
+    });
+    one.timeline = Some("a │ b\n──┼──".into());
+    Box::new(Report {
+        judgement: Judgement {
+            exercise: "fork".into(),
+            records: vec![one],
+            uncompiled: None,
+            warnings: 1,
+            tests: "the tests".into(),
+            built: Duration::ZERO,
+            ran: Duration::ZERO,
+        },
+        mistake: Some(("does it".into(), "do not".into())),
+    })
+}
+
+fn press(state: &mut State, keys: &str) -> Vec<Effect> {
+    let mut effects = Vec::new();
+    for c in keys.chars() {
+        effects.extend(state.on(Event::Key(Key::Char(c))));
+    }
+    effects
+}
+
+fn screen(state: &State) -> String {
+    let lines: Vec<String> = view::frame(state).iter().map(Line::text).collect();
+    lines.join("\n")
+}
+
+#[test]
+fn every_frame_fits_its_terminal() {
+    let mut state = state();
+    for stage in 0..4 {
+        match stage {
+            1 => _ = state.on(Event::Judged(state.run, Ok(judgement(Outcome::Deadlock)))),
+            2 => _ = press(&mut state, "hr"),
+            3 => {
+                state.on(Event::Solved(Box::new(Solution {
+                    reference: Some("fn f() {\n    1\n}\n".repeat(30)),
+                    own: "// 漢字\n".repeat(40),
+                    mistakes: vec!["does not".into()],
+                    ..Solution::default()
+                })));
+            }
+            _ => {}
+        }
+        for page in [
+            Page::Welcome,
+            Page::Task,
+            Page::Verdict,
+            Page::Hints,
+            Page::List,
+            Page::Explain,
+            Page::Solution,
+            Page::Passed,
+            Page::Help,
+        ] {
+            for (columns, rows) in [
+                (0, 0),
+                (1, 1),
+                (2, 2),
+                (3, 60),
+                (40, 10),
+                (80, 24),
+                (160, 50),
+                (300, 3),
+                (10_000, 10_000),
+            ] {
+                state.page = page;
+                state.scroll = 1000;
+                state.on(Event::Resized(columns, rows));
+                let frame = view::frame(&state);
+                assert_eq!(frame.len(), state.size.1, "{page:?} in {columns} × {rows}");
+                for line in frame {
+                    assert!(line.width() <= state.size.0, "{page:?}: {line:?}");
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn a_save_starts_a_run_and_the_verdict_of_an_older_one_is_nobodys() {
+    let mut state = state();
+    let first = state.run;
+    let effects = state.on(Event::Saved);
+    assert_eq!(effects, [Effect::Look, Effect::Judge(first + 1)]);
+    state.on(Event::Judged(first, Ok(judgement(Outcome::Pass))));
+    assert!(state.report.is_none() && state.running.is_some());
+    state.on(Event::Judged(first + 1, Ok(judgement(Outcome::Fail))));
+    assert_eq!(state.page, Page::Verdict);
+    assert!(state.running.is_none());
+}
+
+#[test]
+fn the_stubs_verdict_leaves_the_task_on_the_screen() {
+    let mut state = state();
+    state.on(Event::Judged(state.run, Ok(judgement(Outcome::Panic))));
+    assert_eq!(state.page, Page::Task);
+    assert!(screen(&state).contains("red is where you start"));
+}
+
+#[test]
+fn a_verdict_names_cause_line_and_known_mistake() {
+    let mut state = state();
+    state.on(Event::Saved);
+    state.on(Event::Judged(state.run, Ok(judgement(Outcome::Deadlock))));
+    let screen = screen(&state);
+    for words in [
+        "deadlock",
+        "a cause",
+        "at exercises/a b/lib.rs:12",
+        "──┼──",
+        "known mistake: does it",
+        // The line to edit is now that of the failure.
+        "edit exercises/a b/lib.rs:12",
+    ] {
+        assert!(screen.contains(words), "{words}: {screen}");
+    }
+}
+
+#[test]
+fn passing_is_kept_and_shows_the_solution() {
+    let mut state = state();
+    state.on(Event::Saved);
+    let effects = state.on(Event::Judged(state.run, Ok(judgement(Outcome::Pass))));
+    assert_eq!(
+        effects,
+        [Effect::KeepPass("the tests".into()), Effect::Solve]
+    );
+    assert_eq!(state.page, Page::Passed);
+    assert!(screen(&state).contains("n goes on to frame"));
+    assert!(screen(&state).contains("1 of 3 passed · 60 min left"));
+}
+
+#[test]
+fn a_verdict_does_not_take_the_list_from_under_the_hands() {
+    let mut state = state();
+    press(&mut state, "l");
+    state.on(Event::Saved);
+    state.on(Event::Judged(state.run, Ok(judgement(Outcome::Pass))));
+    assert_eq!(state.page, Page::List);
+}
+
+#[test]
+fn hints_are_a_ladder_and_kept() {
+    let mut state = state();
+    assert_eq!(press(&mut state, "h"), [Effect::KeepHints(1)]);
+    assert!(!screen(&state).contains("Think."));
+    assert_eq!(press(&mut state, "h"), [Effect::KeepHints(2)]);
+    assert!(screen(&state).contains("Think."));
+    assert_eq!(press(&mut state, "h"), []);
+    assert!(screen(&state).contains("the last hint"));
+}
+
+#[test]
+fn the_list_goes_where_the_filter_points() {
+    let mut state = state();
+    press(&mut state, "lLOCK");
+    assert_eq!(state.filtered(), [2]);
+    let effects = state.on(Event::Key(Key::Enter));
+    assert_eq!(state.card().id, "lock");
+    assert!(matches!(effects[..], [Effect::Open, Effect::Judge(_)]));
+    press(&mut state, "lnothing");
+    assert_eq!(state.on(Event::Key(Key::Enter)), []);
+    assert_eq!(state.card().id, "lock");
+}
+
+#[test]
+fn next_and_previous_stop_at_the_ends() {
+    let mut state = state();
+    assert_eq!(press(&mut state, "p"), []);
+    press(&mut state, "nn");
+    assert_eq!(state.card().id, "lock");
+    assert_eq!(press(&mut state, "n"), []);
+    assert!(screen(&state).contains("the last exercise"));
+}
+
+#[test]
+fn only_y_answers_yes() {
+    let mut state = state();
+    press(&mut state, "r");
+    assert_eq!(state.question, Some(Question::Reset));
+    assert_eq!(state.on(Event::Key(Key::Enter)), []);
+    assert_eq!(press(&mut state, "ry"), [Effect::Reset]);
+    assert_eq!(press(&mut state, "sn"), []);
+    assert_ne!(state.page, Page::Solution);
+    assert_eq!(press(&mut state, "sy"), [Effect::Solve]);
+}
+
+#[test]
+fn a_file_that_is_missing_ends_the_run_until_it_is_back() {
+    let mut state = state();
+    let effects = state.on(Event::Missing("lib.rs is not there any more".into()));
+    assert_eq!(effects, [Effect::EndRun]);
+    assert!(screen(&state).contains("or r puts"));
+    state.on(Event::Saved);
+    assert!(state.missing.is_none() && state.running.is_some());
+}
+
+#[test]
+fn in_lines_everything_is_said_once() {
+    let mut state = state();
+    state.in_lines = true;
+    let mut plain = Plain::default();
+    let first = plain.news(&state);
+    assert!(first.contains("exercise 1 of 3, 0 passed, 90 minutes left"));
+    assert!(first.contains("One two three."), "{first}");
+    state.on(Event::Elapsed(Duration::from_secs(9)));
+    assert_eq!(plain.news(&state), "");
+    state.on(Event::Saved);
+    state.on(Event::Judged(state.run, Ok(judgement(Outcome::Fail))));
+    let second = plain.news(&state);
+    assert!(second.contains("a cause") && !second.contains("One two"));
+    press(&mut state, "l");
+    plain.news(&state);
+    // In the list, too, a letter is a command.
+    assert_eq!(press(&mut state, "h"), [Effect::KeepHints(1)]);
+    state.on(Event::Named("fram".into()));
+    assert_eq!(state.card().id, "frame");
+}
