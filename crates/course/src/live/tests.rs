@@ -243,7 +243,7 @@ fn a_file_that_is_missing_ends_the_run_until_it_is_back() {
     let mut state = state();
     let effects = state.on(Event::Missing("lib.rs is not there any more".into()));
     assert_eq!(effects, [Effect::EndRun]);
-    assert!(screen(&state).contains("or r puts"));
+    assert!(screen(&state).contains("is not there any more"));
     state.on(Event::Saved);
     assert!(state.missing.is_none() && state.running.is_some());
 }

@@ -46,13 +46,24 @@ fn of(report: &Report, columns: usize) -> Vec<Line> {
         ));
         return lines;
     }
+    // First what helps most: details may fill several screens.
+    if let Some((what, explain)) = &report.mistake {
+        let what = what.trim_end_matches('.');
+        lines.push(
+            Line::of("This looks like a known mistake: ", Look::Strong).then(what, Look::Plain),
+        );
+        lines.push(Line::plain(explain));
+        lines.push(Line::empty());
+    }
+    let mut drawn = false;
     let mut said = "";
     for record in &judgement.records {
         lines.push(headline(record, columns));
         // The same words under every test (a stub's) are said once.
         if record.outcome != Outcome::Pass {
             if said != record.cause || record.timeline.is_some() {
-                lines.extend(details(&judgement.exercise, record));
+                lines.extend(details(&judgement.exercise, record, !drawn));
+                drawn |= record.timeline.is_some();
             }
             said = &record.cause;
         }
@@ -73,14 +84,6 @@ fn of(report: &Report, columns: usize) -> Vec<Line> {
             format!("the compiler has {warnings}: cargo check -p {id}"),
             Look::Faint,
         ));
-    }
-    if let Some((what, explain)) = &report.mistake {
-        let what = what.trim_end_matches('.');
-        lines.push(Line::empty());
-        lines.push(
-            Line::of("This looks like a known mistake: ", Look::Strong).then(what, Look::Plain),
-        );
-        lines.push(Line::plain(explain));
     }
     lines
 }
@@ -109,7 +112,8 @@ fn headline(record: &Record, columns: usize) -> Line {
     }
 }
 
-fn details(exercise: &str, record: &Record) -> Vec<Line> {
+/// Cause and line; and the timeline if `draw`: one is enough to begin with.
+fn details(exercise: &str, record: &Record, draw: bool) -> Vec<Line> {
     let mut lines = Vec::new();
     for line in record.cause.trim_end().lines() {
         lines.push(Line {
@@ -120,20 +124,30 @@ fn details(exercise: &str, record: &Record) -> Vec<Line> {
     if let Some(place) = &record.at {
         lines.push(Line::of("    at ", Look::Faint).then(place.to_string(), Look::Code));
     }
-    if let Some(timeline) = &record.timeline {
+    if let Some(timeline) = record.timeline.as_ref().filter(|_| draw) {
         lines.push(Line::empty());
         let rows = timeline.trim_end().lines();
         lines.extend(rows.map(|row| Line::fixed(format!("    {row}"), Look::Plain)));
         lines.push(Line::empty());
     }
     if let Some(schedule) = &record.schedule {
-        lines.push(Line::of("    see it again: ", Look::Faint).then(
-            format!(
-                "cargo course replay {exercise} {schedule} --test {}",
-                record.test
+        lines.push(
+            Line::of(
+                if draw {
+                    "    see it again: "
+                } else {
+                    "    see it: "
+                },
+                Look::Faint,
+            )
+            .then(
+                format!(
+                    "cargo course replay {exercise} {schedule} --test {}",
+                    record.test
+                ),
+                Look::Code,
             ),
-            Look::Code,
-        ));
+        );
     }
     lines
 }
