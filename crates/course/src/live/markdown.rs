@@ -29,10 +29,7 @@ pub fn lines(text: &str) -> Vec<Line> {
             let title = line.trim_start_matches('#').trim();
             lines.push(inline(title, Look::Strong));
         } else if line.starts_with('|') {
-            lines.push(Line {
-                fixed: true,
-                ..inline(line, Look::Plain)
-            });
+            lines.extend(row(line));
         } else if is_item {
             paragraph = line.trim_end().to_owned();
         } else {
@@ -47,6 +44,24 @@ pub fn lines(text: &str) -> Vec<Line> {
         lines.pop();
     }
     lines
+}
+
+/// A row of a table as an entry of a list, which can be broken to any width;
+/// nothing for the rule below the head.
+fn row(line: &str) -> Option<Line> {
+    let cells = line.trim().trim_matches('|').split(" | ").map(str::trim);
+    let cells: Vec<&str> = cells.collect();
+    let is_rule = line.chars().all(|c| "|-: ".contains(c));
+    let (first, rest) = cells.split_first().filter(|_| !is_rule)?;
+    let mut entry = Line::plain("- ");
+    entry.spans.extend(inline(first, Look::Strong).spans);
+    if !rest.is_empty() {
+        entry.push(": ", Look::Plain);
+        entry
+            .spans
+            .extend(inline(&rest.join(" · "), Look::Plain).spans);
+    }
+    Some(entry)
 }
 
 fn finish(paragraph: &mut String, lines: &mut Vec<Line>) {
@@ -129,6 +144,14 @@ mod tests {
         let texts: Vec<_> = lines.iter().map(Line::text).collect();
         assert_eq!(texts, ["x:", "    fn *f*()", "    ", "      1", "end"]);
         assert!(lines[1].fixed);
+    }
+
+    #[test]
+    fn a_table_becomes_a_list() {
+        assert_eq!(
+            texts("| a | b |\n|---|:--|\n| `x` | y | z |"),
+            ["- a: b", "- x: y · z"]
+        );
     }
 
     #[test]

@@ -35,7 +35,7 @@ impl Plain {
             }
             self.page = Some(state.page);
             news += "\n";
-            news += &text(&view::body(state));
+            news += &text(&view::body(state), state.size.0);
         }
         let notice = view::notice(state).map(|line| line.text());
         if notice != self.notice {
@@ -78,9 +78,10 @@ fn heading(state: &State) -> String {
     )
 }
 
-fn text(lines: &[Line]) -> String {
+/// Broken between words: a terminal would break within them.
+fn text(lines: &[Line], columns: usize) -> String {
     let mut text = String::new();
-    for line in lines {
+    for line in lines.iter().flat_map(|line| line.wrapped(columns)) {
         text.push_str(line.text().trim_end());
         text.push('\n');
     }

@@ -6,7 +6,7 @@ use std::sync::mpsc::channel;
 
 use super::plain::{self, Plain};
 use super::shell::{Screen, Shell, passed};
-use super::state::{Card, Page, State};
+use super::state::{Card, Event, Page, State};
 use super::terminal::{self, Terminal};
 use super::watch::Watch;
 use super::{signals, view};
@@ -38,6 +38,8 @@ pub fn live(course: &Course, in_lines: bool) -> Result<u8, Trouble> {
         state.machine = machine();
         state.page = Page::Welcome;
     }
+    let (columns, rows) = terminal::size();
+    state.on(Event::Resized(columns, rows));
     let (events, told) = channel();
     let refused =
         |error: io::Error| Trouble::Refused(format!("the terminal cannot be used: {error}"));
@@ -47,8 +49,6 @@ pub fn live(course: &Course, in_lines: bool) -> Result<u8, Trouble> {
         Screen::Plain(Plain::default())
     } else {
         let terminal = Terminal::take().map_err(refused)?;
-        let (columns, rows) = terminal::size();
-        state.on(super::state::Event::Resized(columns, rows));
         terminal::read_keys(events.clone());
         Screen::Terminal(terminal)
     };
