@@ -1,0 +1,1 @@
+//! What a switch costs: pinning, counters, ping-pong over every channel, and the statistics to say so.

@@ -1,0 +1,1 @@
+//! Fibers, generators, a scheduler, an executor, a reactor and an event loop.

@@ -1,0 +1,1 @@
+//! Locks, semaphores and monitors, each built from atomics and a futex.
