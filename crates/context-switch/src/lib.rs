@@ -1,1 +1,6 @@
-//! What a switch costs: pinning, counters, ping-pong over every channel, and the statistics to say so.
+//! What a switch costs, and how to find out without fooling oneself.
+//!
+//! - [`sampling`]: is one thing faster than another? Interleaved samples, an
+//!   interval, a verdict.
+
+pub mod sampling;
