@@ -51,7 +51,8 @@ fn goes_in_a_circle(pid: Pid, thread: &mut Traced, until: Instant) -> Option<boo
         return None;
     }
     let start = thread.registers()?;
-    let (vectors, memory) = (thread.vectors()?, Memory::of(pid, &writable)?);
+    let notes = thread.kernel_notes();
+    let (vectors, memory) = (thread.vectors()?, Memory::of(pid, &writable, &notes)?);
     let mut here = start;
     for step in 0..STEPS {
         if step % 64 == 63 && Instant::now() > until {
@@ -65,7 +66,8 @@ fn goes_in_a_circle(pid: Pid, thread: &mut Traced, until: Instant) -> Option<boo
         }
         here = thread.registers()?;
         if same(&here, &start) {
-            return Some(thread.vectors()? == vectors && Memory::of(pid, &writable)? == memory);
+            let unchanged = Memory::of(pid, &writable, &notes)? == memory;
+            return Some(unchanged && thread.vectors()? == vectors);
         }
     }
     Some(false)

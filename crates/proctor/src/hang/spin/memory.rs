@@ -2,6 +2,7 @@
 
 use std::hash::{DefaultHasher, Hasher};
 use std::io::IoSliceMut;
+use std::ops::Range;
 
 use nix::sys::uio::{RemoteIoVec, process_vm_readv};
 use processes::{Pid, proc};
@@ -39,7 +40,8 @@ pub(super) struct Memory {
 }
 
 impl Memory {
-    pub(super) fn of(pid: Pid, writable: &Writable) -> Option<Self> {
+    /// All of it but `own`, the kernel's notes to the thread that is looked at.
+    pub(super) fn of(pid: Pid, writable: &Writable, own: &Range<u64>) -> Option<Self> {
         use std::os::unix::fs::FileExt as _;
         let pagemap = std::fs::File::open(format!("/proc/{pid}/pagemap")).ok()?;
         let mut hasher = DefaultHasher::new();
@@ -59,6 +61,7 @@ impl Memory {
                 }
                 let address = start + index as u64 * PAGE;
                 read(pid, address, &mut page)?;
+                blank(&mut page, address, own);
                 hasher.write_u64(address);
                 hasher.write(&page);
             }
@@ -67,6 +70,15 @@ impl Memory {
             pages,
             hash: hasher.finish(),
         })
+    }
+}
+
+/// Overwrites the part of a page that lies in `range` of the addresses.
+fn blank(page: &mut [u8], address: u64, range: &Range<u64>) {
+    let end = address + page.len() as u64;
+    let (from, to) = (range.start.max(address), range.end.min(end));
+    if from < to {
+        page[(from - address) as usize..(to - address) as usize].fill(0);
     }
 }
 
@@ -80,4 +92,23 @@ pub(super) fn read(pid: Pid, address: u64, into: &mut [u8]) -> Option<()> {
     let pid = nix::unistd::Pid::from_raw(pid);
     let read = process_vm_readv(pid, &mut [IoSliceMut::new(into)], &[remote]).ok()?;
     (read == length).then_some(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::blank;
+
+    #[test]
+    fn only_what_lies_in_the_range_is_blanked() {
+        let blanked = |range| {
+            let mut page = [1u8; 4];
+            blank(&mut page, 100, &range);
+            page
+        };
+        assert_eq!(blanked(101..103), [1, 0, 0, 1]);
+        assert_eq!(blanked(90..101), [0, 1, 1, 1]);
+        assert_eq!(blanked(103..200), [1, 1, 1, 0]);
+        assert_eq!(blanked(104..108), [1; 4]);
+        assert_eq!(blanked(0..0), [1; 4]);
+    }
 }

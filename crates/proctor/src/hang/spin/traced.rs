@@ -1,5 +1,7 @@
 //! A thread held by ptrace(2) and let go one instruction at a time.
 
+use std::ops::Range;
+
 use nix::sys::ptrace;
 use nix::sys::signal::Signal;
 use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
@@ -119,6 +121,38 @@ impl Traced {
             state.truncate(iov.iov_len);
             state
         })
+    }
+
+    /// Where the kernel notes for the thread on which processor it runs
+    /// (rseq(2)), whenever it moves it: it may do so between any two steps, and
+    /// no loop waits for that. Empty where there is no such place.
+    pub(super) fn kernel_notes(&self) -> Range<u64> {
+        const PTRACE_GET_RSEQ_CONFIGURATION: libc::c_uint = 0x420f;
+        #[repr(C)]
+        #[derive(Default)]
+        struct Configuration {
+            pointer: u64,
+            size: u32,
+            signature: u32,
+            flags: u32,
+            pad: u32,
+        }
+        let mut found = Configuration::default();
+        // SAFETY: the kernel writes at most as many bytes as it is told to,
+        // which is the size of `found`.
+        let result = unsafe {
+            libc::ptrace(
+                PTRACE_GET_RSEQ_CONFIGURATION,
+                self.thread.as_raw(),
+                size_of::<Configuration>(),
+                &raw mut found,
+            )
+        };
+        // Kernels before 5.13 do not tell (EIO).
+        match result {
+            ..=0 => 0..0,
+            _ => found.pointer..found.pointer.saturating_add(found.size.into()),
+        }
     }
 
     fn wait(&mut self) -> Option<WaitStatus> {
