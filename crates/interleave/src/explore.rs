@@ -1,16 +1,18 @@
 //! Exploring: budgets, replays, and the two worlds behind one face.
 
 use crate::exploration::{Exploration, Failure, World};
+use crate::position::{self, POSITION, Position, Request};
 use crate::schedule;
 use crate::timeline::Timeline;
 use interleave_loomed::explorer as loomed;
 use interleave_model::kernel::{Run, failure};
-use interleave_shuttled::explorer as shuttled;
+use interleave_shuttled::explorer::{self as shuttled, Plan, Then};
 use std::panic::Location;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-/// The environment variable that holds a schedule to replay.
+/// The environment variable that holds a schedule to replay, such as `a3b2a`, or
+/// `two_threads_add:a3b2a` for the scenario of that name alone.
 pub const REPLAY: &str = "INTERLEAVE_REPLAY";
 
 /// A static of the code under test belongs to one exploration at a time.
@@ -117,13 +119,22 @@ impl Explore {
         self
     }
 
-    /// Explores the schedules of `scenario`, or replays the one in [`REPLAY`].
+    /// Explores the schedules of `scenario`, or replays the one in [`REPLAY`], or tells the position
+    /// that [`POSITION`] asks for.
     #[track_caller]
     pub fn schedules_of(&self, scenario: impl Fn() + Send + Sync + 'static) -> Exploration {
         let file = self.file.unwrap_or(Location::caller().file());
+        if let Ok(text) = std::env::var(POSITION) {
+            let told = Request::read(&text).and_then(|request| {
+                self.found_position(Arc::new(scenario), file, &request)?
+                    .write(&request.answer)
+            });
+            let reason = told.map_or_else(|reason| reason, |()| position::TOLD.to_owned());
+            return not_judged(World::Schedules, reason);
+        }
         match std::env::var(REPLAY) {
             Ok(text) => self.replayed(scenario, file, &text),
-            Err(_) => self.explored(Arc::new(scenario), file, None),
+            Err(_) => self.explored(Arc::new(scenario), file, Plan::default()),
         }
     }
 
@@ -144,9 +155,58 @@ impl Explore {
         file: &'static str,
         text: &str,
     ) -> Exploration {
-        match schedule::read(text) {
-            Ok(schedule) => self.explored(Arc::new(scenario), file, Some(schedule)),
+        let (name, letters) = schedule::parts(text);
+        match schedule::read(letters) {
+            Ok(prefix) => {
+                let plan = Plan {
+                    scenario: name.map(str::to_owned),
+                    prefix,
+                    then: Then::Finish,
+                };
+                self.explored(Arc::new(scenario), file, plan)
+            }
             Err(reason) => not_judged(World::Schedules, reason),
+        }
+    }
+
+    /// Where `scenario` is after the steps of a request. (The answer's file is not written.)
+    ///
+    /// # Errors
+    /// With a sentence: the request's schedule is none, or it is for another scenario.
+    #[track_caller]
+    pub fn position_of(
+        &self,
+        scenario: impl Fn() + Send + Sync + 'static,
+        request: &Request,
+    ) -> Result<Position, String> {
+        let file = self.file.unwrap_or(Location::caller().file());
+        self.found_position(Arc::new(scenario), file, request)
+    }
+
+    fn found_position(
+        &self,
+        scenario: Arc<dyn Fn() + Send + Sync>,
+        file: &'static str,
+        request: &Request,
+    ) -> Result<Position, String> {
+        if std::thread::panicking() {
+            return Err(UNWINDING.to_owned());
+        }
+        let _alone = ONE_AT_A_TIME.lock().unwrap_or_else(PoisonError::into_inner);
+        let budget = shuttled::Budget {
+            schedules: request.count,
+            ..self.budget()
+        };
+        Position::find(request, |plan| {
+            shuttled::explore(Arc::clone(&scenario), file, self.may_outlive, &budget, plan)
+        })
+    }
+
+    fn budget(&self) -> shuttled::Budget {
+        shuttled::Budget {
+            schedules: self.schedules,
+            steps: self.steps,
+            time: self.time,
         }
     }
 
@@ -154,20 +214,15 @@ impl Explore {
         &self,
         scenario: Arc<dyn Fn() + Send + Sync>,
         file: &'static str,
-        replay: Option<Vec<u8>>,
+        plan: Plan,
     ) -> Exploration {
         if std::thread::panicking() {
             return not_judged(World::Schedules, UNWINDING.to_owned());
         }
         let _alone = ONE_AT_A_TIME.lock().unwrap_or_else(PoisonError::into_inner);
         let started = Instant::now();
-        let budget = shuttled::Budget {
-            schedules: self.schedules,
-            steps: self.steps,
-            time: self.time,
-        };
-        let replaying = replay.is_some();
-        let found = shuttled::explore(scenario, file, self.may_outlive, &budget, replay);
+        let replaying = plan.then == Then::Finish;
+        let found = shuttled::explore(scenario, file, self.may_outlive, &self.budget(), plan);
         let timeline = || Timeline::of(&found.run.state.borrow(), found.failure.is_some());
         Exploration {
             world: World::Schedules,
@@ -187,7 +242,8 @@ impl Explore {
     /// Explores what the memory model allows `scenario` to do.
     #[track_caller]
     pub fn orderings_of(&self, scenario: impl Fn() + Send + Sync + 'static) -> Exploration {
-        if std::env::var_os(REPLAY).is_some() {
+        let asks = |name| std::env::var_os(name).is_some();
+        if asks(REPLAY) || asks(POSITION) {
             return not_judged(
                 World::Orderings,
                 "a schedule string belongs to the schedules world".to_owned(),
@@ -229,12 +285,13 @@ impl Default for Explore {
 }
 
 fn told(failure: failure::Failure, run: &Run, schedule: &[u8]) -> Failure {
+    let state = run.state.borrow();
     Failure {
         kind: failure.kind.into(),
         message: failure.message,
         at: failure.at.map(Into::into),
-        schedule: schedule::write(schedule),
-        timeline: Timeline::of(&run.state.borrow(), true),
+        schedule: schedule::write_named(state.named, schedule),
+        timeline: Timeline::of(&state, true),
     }
 }
 

@@ -45,6 +45,7 @@
 
 mod exploration;
 mod explore;
+pub mod position;
 pub mod schedule;
 mod source;
 mod timeline;
@@ -54,6 +55,8 @@ mod worlds;
 pub use exploration::{Exploration, Failure, FailureKind, Place, World};
 pub use explore::{Explore, REPLAY, orderings, schedules};
 pub use interleave_model::Tracked;
+#[doc(hidden)]
+pub use interleave_model::kernel::scenario::named;
 pub use timeline::{Step, Timeline};
 
 /// The std of scenarios in the shuttled world.

@@ -1,4 +1,7 @@
 //! Schedules as short strings: `a3b2a` is thread a three times, thread b twice, thread a once.
+//!
+//! A test may explore several scenarios. `two_threads_add:a3b2a` says which one is meant, by the name
+//! of a function in [`in_worlds!`](crate::in_worlds).
 
 /// Threads, by number, in the order in which they were scheduled, as a string.
 ///
@@ -15,6 +18,30 @@ pub fn write(threads: &[u8]) -> String {
         }
     }
     text
+}
+
+/// [`write`], with the scenario's name in front if there is one; nothing if nothing was scheduled.
+pub(crate) fn write_named(name: Option<&str>, threads: &[u8]) -> String {
+    match name {
+        Some(name) if !threads.is_empty() => format!("{name}:{}", write(threads)),
+        _ => write(threads),
+    }
+}
+
+/// The scenario's name, if the string has one, and the rest.
+///
+/// ```
+/// use interleave::schedule::parts;
+///
+/// assert_eq!(parts("two_threads_add:a3b2a"), (Some("two_threads_add"), "a3b2a"));
+/// assert_eq!(parts("a3b2a"), (None, "a3b2a"));
+/// ```
+#[must_use]
+pub fn parts(text: &str) -> (Option<&str>, &str) {
+    match text.trim().split_once(':') {
+        Some((name, letters)) => (Some(name), letters),
+        None => (None, text.trim()),
+    }
 }
 
 /// The other way round.

@@ -57,14 +57,8 @@ const WIDEST_MARGIN: usize = 30;
 impl Timeline {
     pub(crate) fn of(state: &State, failed: bool) -> Self {
         let mut sources = Sources::default();
-        let threads = state
-            .threads
-            .iter()
-            .enumerate()
-            .map(|(number, thread)| match &thread.name {
-                Some(name) => format!("{} ({name})", letter(number)),
-                None => letter(number),
-            })
+        let threads = (0..state.threads.len())
+            .map(|number| name(state, number))
             .collect();
         let log: Vec<_> = state.log.iter().collect();
         let left_out = log.len().saturating_sub(FIRST + LAST);
@@ -94,7 +88,15 @@ impl Timeline {
     }
 }
 
-fn operation(state: &State, event: &Event) -> String {
+/// A thread's letter, and its name if it has one.
+pub(crate) fn name(state: &State, number: usize) -> String {
+    match &state.threads[number].name {
+        Some(name) => format!("{} ({name})", letter(number)),
+        None => letter(number),
+    }
+}
+
+pub(crate) fn operation(state: &State, event: &Event) -> String {
     let mut text = String::new();
     if let Some(id) = event.object {
         text.push_str(&state.object_name(id));

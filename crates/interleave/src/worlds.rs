@@ -3,6 +3,9 @@
 /// Expands scenarios in `mod shuttled` and `mod loomed` (or just one of them), where `exercise`
 /// names the world crate, `std` the world's std, and `Arc`, `thread` and `Tracked` are there.
 ///
+/// A public function without arguments and result is a scenario: its name is part of the schedules
+/// that it fails on, and its documentation is what `cargo course schedule` says of it.
+///
 /// ```ignore
 /// interleave::in_worlds! {
 ///     shuttled = spin_lock_shuttled, loomed = spin_lock_loomed;
@@ -38,8 +41,27 @@ macro_rules! __in_each_world {
             use $crate::$world as std;
             use $crate::$world::scenario::*;
             use $exercise as exercise;
-            $($items)*
+            $crate::__with_names! { $($items)* }
         }
         $crate::__in_each_world! { [$($($more)*)?] { $($items)* } }
+    };
+}
+
+/// The same items, but a scenario says first what it is called.
+#[doc(hidden)]
+#[macro_export]
+macro_rules! __with_names {
+    () => {};
+    ($(#[$attribute:meta])* pub fn $name:ident() $body:block $($rest:tt)*) => {
+        $(#[$attribute])*
+        pub fn $name() {
+            $crate::named(stringify!($name));
+            $body
+        }
+        $crate::__with_names! { $($rest)* }
+    };
+    ($item:item $($rest:tt)*) => {
+        $item
+        $crate::__with_names! { $($rest)* }
     };
 }

@@ -101,6 +101,14 @@ impl State {
         text
     }
 
+    /// What a thread waits for, in words, if it waits.
+    #[must_use]
+    pub fn waits_for(&self, thread: usize) -> Option<String> {
+        self.threads[thread]
+            .wait()
+            .map(|wait| self.wait_in_words(wait))
+    }
+
     fn wait_in_words(&self, wait: Wait) -> String {
         let named = |id: u32| {
             let made = short_place(self.objects[id as usize].made);

@@ -16,6 +16,7 @@ pub mod failure;
 pub mod object;
 pub mod panics;
 mod progress;
+pub mod scenario;
 pub mod thread;
 mod waiting;
 
@@ -86,6 +87,10 @@ pub struct State {
     pub waits: u64,
     /// The file of the scenario: steps there are not steps of the code under test.
     pub scenario: &'static str,
+    /// What the scenario is called, once it has said so.
+    pub named: Option<&'static str>,
+    /// The only scenario that is to be run, if not whichever there is.
+    pub wanted: Option<String>,
     /// The scenario's own thread has ended.
     pub scenario_ended: bool,
     /// A thread that outlives the scenario, blocked for ever, is not a failure.
@@ -151,6 +156,8 @@ impl Run {
                 streak: (NOBODY, 0),
                 waits: 0,
                 scenario,
+                named: None,
+                wanted: None,
                 scenario_ended: false,
                 may_outlive,
             }),
@@ -187,6 +194,7 @@ impl Run {
         state.fruitless = 0;
         state.streak = (NOBODY, 0);
         state.waits = 0;
+        state.named = None;
         state.scenario_ended = false;
         drop(state);
     }

@@ -1,13 +1,13 @@
 //! Which schedules are tried, and in which order.
 
 use super::{
-    Budget, Found,
+    Budget, Counted, Found, Then,
     exhaustive::Search,
     livelock::livelock,
     options::Options,
     random::{PATIENCE, Random},
 };
-use interleave_model::kernel::{NOBODY, Run, State, event::Step, failure::Failure};
+use interleave_model::kernel::{NOBODY, Run, State, event::Step, failure::Failure, thread::letter};
 use std::cell::Cell;
 use std::rc::Rc;
 use std::time::Instant;
@@ -19,12 +19,17 @@ enum Strategy {
     Search(Search),
     /// See [`Random`].
     Random(Random),
-    /// A given schedule, and how far it has been followed.
-    Replay(Vec<u8>, usize),
+    /// As it comes: the running thread goes on if it can.
+    Default,
+    /// No further.
+    Stand { run_on: bool },
 }
 
 /// The plan, and what it has found so far.
 pub(super) struct Campaign {
+    /// What every schedule begins with.
+    prefix: Vec<u8>,
+    then: Then,
     strategy: Strategy,
     /// How many more schedules the current strategy may try.
     quota: u64,
@@ -44,14 +49,38 @@ pub(super) struct Campaign {
     points: u64,
     failure: Option<(Failure, Vec<u8>)>,
     not_judged: Option<String>,
+    is_other: bool,
+    decided: usize,
+    standing: Option<Vec<usize>>,
+    count: Count,
 }
 
+/// What [`Then::Count`] has seen.
+#[derive(Default)]
+struct Count {
+    counted: Counted,
+    /// Steps of all executions.
+    steps: u64,
+    /// Threads that were given up before their end: their stacks are never unmapped.
+    given_up: usize,
+}
+
+/// Where counting ends: so many steps take a fraction of a second, and so many stacks have room in
+/// the address space that a subject has.
+const MOST_COUNTED_STEPS: u64 = 300_000;
+const MOST_GIVEN_UP: usize = 800;
+
 impl Campaign {
-    pub(super) fn new(budget: &Budget, replay: Option<Vec<u8>>, limit: Rc<Cell<u64>>) -> Self {
+    pub(super) fn new(budget: &Budget, prefix: Vec<u8>, then: Then, limit: Rc<Cell<u64>>) -> Self {
         Self {
-            strategy: replay.map_or(Strategy::Fair { last: NOBODY }, |schedule| {
-                Strategy::Replay(schedule, 0)
-            }),
+            prefix,
+            then,
+            strategy: match then {
+                Then::Explore => Strategy::Fair { last: NOBODY },
+                Then::Finish => Strategy::Default,
+                Then::Stand { run_on } => Strategy::Stand { run_on },
+                Then::Count => Strategy::Search(Search::full()),
+            },
             quota: 1,
             budget: budget.clone(),
             limit,
@@ -68,6 +97,10 @@ impl Campaign {
             points: 0,
             failure: None,
             not_judged: None,
+            is_other: false,
+            decided: 0,
+            standing: None,
+            count: Count::default(),
         }
     }
 
@@ -77,7 +110,8 @@ impl Campaign {
 
     pub(super) fn found(&self, run: Rc<Run>) -> Found {
         let mut not_judged = self.not_judged.clone();
-        if self.failure.is_none() && not_judged.is_none() && self.finished == 0 {
+        let wants_an_end = matches!(self.then, Then::Explore | Then::Finish);
+        if wants_an_end && self.failure.is_none() && not_judged.is_none() && self.finished == 0 {
             not_judged = Some(format!(
                 "every schedule took more than {} steps; none was followed to its end",
                 self.limit.get()
@@ -94,6 +128,11 @@ impl Campaign {
             points: self.points,
             failure: self.failure.clone(),
             not_judged,
+            is_other: self.is_other,
+            schedule: self.schedule.clone(),
+            decided: self.decided,
+            standing: self.standing.clone(),
+            counted: self.count.counted,
         }
     }
 
@@ -101,6 +140,14 @@ impl Campaign {
     pub(super) fn end_execution(&mut self, run: &Run) -> bool {
         let late = run.end_of_execution();
         let state = run.state.borrow();
+        if state.is_other() {
+            self.is_other = true;
+            self.not_judged = Some(of_another(&state));
+            return false;
+        }
+        if self.then == Then::Count {
+            return self.count(&state, late.is_some());
+        }
         self.points = self.points.max(state.points);
         if let Some(failure) = state.failure.clone().or(late) {
             self.failure = Some((failure, self.schedule.clone()));
@@ -139,6 +186,33 @@ impl Campaign {
         self.next_strategy()
     }
 
+    /// Counts the schedule, whatever came of it; false if it was the last, or enough.
+    fn count(&mut self, state: &State, failed_late: bool) -> bool {
+        let Strategy::Search(search) = &mut self.strategy else {
+            return false;
+        };
+        let count = &mut self.count;
+        let failed = failed_late || state.failure.is_some();
+        let is_open = state.too_many_threads.is_some() || (state.cut && !failed);
+        if !search.was_redundant() && !is_open {
+            count.counted.schedules += 1;
+            count.counted.failing += u64::from(failed);
+        }
+        if !state.cut && state.failure.is_none() {
+            self.finished += 1;
+        }
+        self.cut += u64::from(is_open);
+        count.steps += state.steps;
+        count.given_up += state.unfinished();
+        if !search.advance() {
+            count.counted.complete = self.cut == 0;
+            return false;
+        }
+        count.counted.schedules < self.budget.schedules
+            && count.steps < MOST_COUNTED_STEPS
+            && count.given_up < MOST_GIVEN_UP
+    }
+
     /// Counts the schedule and says whether there is another.
     fn next_strategy(&mut self) -> bool {
         let redundant =
@@ -155,7 +229,7 @@ impl Campaign {
         }
         let budget = self.budget.schedules;
         match &mut self.strategy {
-            Strategy::Replay(..) => false,
+            Strategy::Default | Strategy::Stand { .. } => false,
             Strategy::Fair { .. } => {
                 self.strategy = Strategy::Search(Search::bounded(1));
                 self.quota = (budget / 5).clamp(1, 100);
@@ -196,31 +270,53 @@ impl Campaign {
             Strategy::Fair { last } => *last = NOBODY,
             Strategy::Search(search) => search.begin(),
             Strategy::Random(random) => random.begin(),
-            Strategy::Replay(_, done) => *done = 0,
+            Strategy::Default | Strategy::Stand { .. } => {}
         }
+        self.decided = 0;
     }
 
     pub(super) fn choose(&mut self, state: &mut State) -> Option<usize> {
+        if state.is_other() {
+            return None;
+        }
         let mut options = Options::of(state, self.last);
         self.spun |= !options.spinners.is_empty() && !options.ready.is_empty();
-        let thread = match &mut self.strategy {
-            Strategy::Replay(schedule, done) => {
-                let wanted = schedule.get(*done).map(|letter| usize::from(*letter));
-                *done += 1;
-                match wanted {
-                    Some(thread) if options.allows(thread) => Some(thread),
-                    Some(thread) => {
-                        self.not_judged = Some(format!(
-                            "the schedule does not fit this code: at its step {}, thread {} cannot run",
-                            *done,
-                            interleave_model::kernel::thread::letter(thread)
-                        ));
-                        return None;
-                    }
-                    None => options.default_choice(),
-                }
-            }
+        let thread = match self.prefix.get(self.schedule.len()) {
+            Some(&wanted) => self.follow(wanted.into(), &options)?,
+            None => self.decide(state, &mut options)?,
+        };
+        self.last = thread;
+        self.schedule.push(u8::try_from(thread).unwrap_or(u8::MAX));
+        if options.default_choice() != Some(thread) {
+            self.decided = self.schedule.len();
+        }
+        Some(thread)
+    }
+
+    /// A thread that was asked for, if it can run.
+    fn follow(&mut self, thread: usize, options: &Options) -> Option<usize> {
+        if options.allows(thread) {
+            return Some(thread);
+        }
+        self.not_judged = Some(format!(
+            "the schedule does not fit this code: at its step {}, thread {} cannot run",
+            self.schedule.len() + 1,
+            letter(thread)
+        ));
+        None
+    }
+
+    fn decide(&mut self, state: &mut State, options: &mut Options) -> Option<usize> {
+        match &mut self.strategy {
+            Strategy::Default => options.default_choice(),
             _ if options.fresh.is_some() => options.fresh,
+            Strategy::Stand { run_on } => {
+                if *run_on && options.ready.len() <= 1 {
+                    return options.default_choice();
+                }
+                self.standing = Some(options.all());
+                None
+            }
             _ if options.ready.is_empty() => options.default_choice(),
             Strategy::Fair { last } => {
                 let chosen = options.in_turn(*last);
@@ -241,9 +337,14 @@ impl Campaign {
                 }
                 Some(random.choose(&options.ready))
             }
-        }?;
-        self.last = thread;
-        self.schedule.push(u8::try_from(thread).unwrap_or(u8::MAX));
-        Some(thread)
+        }
+    }
+}
+
+fn of_another(state: &State) -> String {
+    let wanted = state.wanted.as_deref().unwrap_or_default();
+    match state.named {
+        Some(name) => format!("the schedule belongs to the scenario {wanted}, and this is {name}"),
+        None => format!("the schedule belongs to the scenario {wanted}, and this one has no name"),
     }
 }

@@ -2,7 +2,7 @@
 //!
 //! ```text
 //!   Runner (shuttle) ── asks ──▶ Scheduler ── looks at ──▶ kernel: who can run, what comes next
-//!        │                          └─ asks ──▶ Strategy: fair, bounded, exhaustive, random, replay
+//!        │                          └─ asks ──▶ Strategy: fair, bounded, exhaustive, random, none
 //!        └─ resumes a thread's coroutine
 //! ```
 
@@ -36,6 +36,45 @@ pub struct Budget {
     pub time: Duration,
 }
 
+/// What to look for, and where to begin.
+#[derive(Clone, Debug, Default)]
+pub struct Plan {
+    /// The scenario of this name only.
+    pub scenario: Option<String>,
+    /// The threads that are scheduled first, in this order.
+    pub prefix: Vec<u8>,
+    /// What comes after them.
+    pub then: Then,
+}
+
+/// What comes after a [`Plan`]'s prefix.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Then {
+    /// One schedule after another, until one fails.
+    #[default]
+    Explore,
+    /// The rest of this one schedule, as it comes.
+    Finish,
+    /// Nothing: the execution is left as it stands then, for somebody to look at.
+    Stand {
+        /// But go on while there is nothing to choose.
+        run_on: bool,
+    },
+    /// All schedules that begin like that, whether they fail or not: how many are there?
+    Count,
+}
+
+/// How many schedules there are below a prefix.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Counted {
+    /// How many different ones were run.
+    pub schedules: u64,
+    /// How many of them failed.
+    pub failing: u64,
+    /// Whether these were all.
+    pub complete: bool,
+}
+
 /// What was found.
 pub struct Found {
     /// The exploration, with the log of its last execution.
@@ -50,6 +89,16 @@ pub struct Found {
     pub failure: Option<(Failure, Vec<u8>)>,
     /// Why there is no verdict.
     pub not_judged: Option<String>,
+    /// Another scenario was wanted; nothing was run.
+    pub is_other: bool,
+    /// The threads in the order in which they were scheduled in the last execution.
+    pub schedule: Vec<u8>,
+    /// After so many of them the rest follows by itself.
+    pub decided: usize,
+    /// Who could go on, where [`Then::Stand`] stopped.
+    pub standing: Option<Vec<usize>>,
+    /// What [`Then::Count`] counted.
+    pub counted: Counted,
 }
 
 /// Threads are called by letters.
@@ -58,13 +107,13 @@ const MAX_THREADS: usize = 26;
 /// Room for each thread's stack, in bytes; only what is used is backed by memory.
 const STACK: usize = 0x4_0000;
 
-/// Explores the schedules of `scenario`, whose source file is `file`; with `replay`, just that one.
+/// Runs schedules of `scenario`, whose source file is `file`, as planned.
 pub fn explore(
     scenario: Arc<dyn Fn() + Send + Sync>,
     file: &'static str,
     may_outlive: bool,
     budget: &Budget,
-    replay: Option<Vec<u8>>,
+    plan: Plan,
 ) -> Found {
     static HOOK: Once = Once::new();
     panics::install_hook(&HOOK, || {
@@ -72,7 +121,9 @@ pub fn explore(
     });
     let limit = Rc::new(std::cell::Cell::new(budget.steps));
     let run = Run::new(Box::new(Shuttle::new(Rc::clone(&limit))), file, may_outlive);
-    let campaign = Rc::new(RefCell::new(Campaign::new(budget, replay, limit)));
+    run.state.borrow_mut().wanted = plan.scenario;
+    let campaign = Campaign::new(budget, plan.prefix, plan.then, limit);
+    let campaign = Rc::new(RefCell::new(campaign));
     let scheduler = Scheduler::new(Rc::clone(&run), Rc::clone(&campaign));
     let ended = kernel::with_run(&run, || {
         panic::catch_unwind(AssertUnwindSafe(|| {

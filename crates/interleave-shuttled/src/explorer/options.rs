@@ -63,6 +63,15 @@ impl Options {
             || self.ready.iter().any(|(ready, _)| *ready == thread)
     }
 
+    /// Everybody who may be scheduled, by number.
+    pub(super) fn all(&self) -> Vec<usize> {
+        let ready = self.ready.iter().map(|(thread, _)| *thread);
+        let mut all: Vec<_> = ready.chain(self.spinners.iter().copied()).collect();
+        all.extend(self.fresh);
+        all.sort_unstable();
+        all
+    }
+
     pub(super) fn default_choice(&self) -> Option<usize> {
         self.fresh
             .or(self.ready.first().map(|(thread, _)| *thread))

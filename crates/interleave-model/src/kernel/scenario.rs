@@ -1,0 +1,40 @@
+//! Scenarios with names: a schedule can then say whose it is.
+
+use super::{NOBODY, State, run, thread::Status};
+
+/// Says, first thing in a scenario, what it is called; outside of an exploration it does nothing.
+///
+/// If another scenario is wanted, the execution ends here: none of the code under test has run.
+pub fn named(name: &'static str) {
+    let Some(run) = run().filter(|run| run.current.get() != NOBODY) else {
+        return;
+    };
+    let is_other = {
+        let mut state = run.state.borrow_mut();
+        // A scenario that is made of others has its own name.
+        state.named.get_or_insert(name);
+        let is_other = state.is_other();
+        state.stopping |= is_other;
+        is_other
+    };
+    if is_other {
+        run.engine.stop();
+    }
+}
+
+impl State {
+    /// How many threads have not ended.
+    #[must_use]
+    pub fn unfinished(&self) -> usize {
+        let threads = self.threads.iter();
+        threads
+            .filter(|thread| thread.status != Status::Finished)
+            .count()
+    }
+
+    /// Whether another scenario than this one is wanted.
+    #[must_use]
+    pub fn is_other(&self) -> bool {
+        self.wanted.is_some() && self.wanted.as_deref() != self.named
+    }
+}
