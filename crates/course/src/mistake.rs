@@ -15,6 +15,7 @@
 //! …
 //! ```
 
+use std::cmp::Reverse;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
@@ -197,22 +198,44 @@ pub fn known(exercise: &Exercise) -> Vec<Mistake> {
     patches.iter().filter_map(|path| read(path).ok()).collect()
 }
 
-/// The known mistake that explains these records best, if one does.
+/// More explanations than this would not be read.
+const AT_MOST: usize = 3;
+
+/// The known mistakes that explain these records best: none, one, or a few
+/// that no test tells apart.
 ///
-/// Of several that match: the one of which the other tests say the same too,
-/// then the one with the most particular cause.
-pub fn explanation(
+/// Of those that match, the ones of which the other tests say the same too.
+pub fn explanations(
     exercise: &Exercise,
     signatures: &Signatures,
     records: &[Record],
-) -> Option<Mistake> {
-    known(exercise)
+) -> Vec<Mistake> {
+    let mut matching: Vec<(i32, Mistake)> = known(exercise)
         .into_iter()
         .filter(|mistake| records.iter().any(|record| mistake.is_rejected_by(record)))
-        .max_by_key(|mistake| {
+        .map(|mistake| {
             let likeness = signatures.likeness(&exercise.id, &mistake.name, records);
-            (likeness, mistake.cause.len())
+            (likeness, mistake)
         })
+        .collect();
+    // The most particular causes first.
+    matching.sort_by_key(|(likeness, mistake)| Reverse((*likeness, mistake.cause.len())));
+    let best = matching.first().map(|(likeness, _)| *likeness);
+    matching
+        .into_iter()
+        .take_while(|(likeness, _)| Some(*likeness) == best)
+        .map(|(_, mistake)| mistake)
+        .take(AT_MOST)
+        .collect()
+}
+
+/// What stands above explanations.
+pub fn heading(explanations: usize) -> String {
+    match explanations {
+        1 => "This looks like a known mistake:".to_owned(),
+        2 => "This looks like one of two known mistakes:".to_owned(),
+        _ => "This looks like one of these known mistakes:".to_owned(),
+    }
 }
 
 #[cfg(test)]

@@ -83,10 +83,9 @@ pub(super) fn read_source(path: &Path) -> Result<Source, Trouble> {
 }
 
 fn print_explanation(course: &Course, exercise: &Exercise, judgement: &Judgement) {
-    if let Some(mistake) =
-        mistake::explanation(exercise, &Signatures::read(course), &judgement.records)
-    {
-        say(&show::known_mistake(&mistake));
+    let known = mistake::explanations(exercise, &Signatures::read(course), &judgement.records);
+    if !known.is_empty() {
+        say(&show::known_mistakes(&known));
     }
 }
 

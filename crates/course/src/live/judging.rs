@@ -43,9 +43,15 @@ pub fn judge_for_the_loop(course: &Course, name: &str) -> Result<u8, Trouble> {
     tell(&match judged {
         Ok((exercise, judgement)) => {
             let signatures = Signatures::read(course);
-            let mistake = mistake::explanation(exercise, &signatures, &judgement.records)
-                .map(|mistake| (mistake.what, mistake.explain));
-            Word::Report(Box::new(Report { judgement, mistake }))
+            let known = mistake::explanations(exercise, &signatures, &judgement.records);
+            let mistakes = known
+                .into_iter()
+                .map(|mistake| (mistake.what, mistake.explain))
+                .collect();
+            Word::Report(Box::new(Report {
+                judgement,
+                mistakes,
+            }))
         }
         Err(trouble) => Word::Trouble(trouble.to_string()),
     });

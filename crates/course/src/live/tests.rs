@@ -60,7 +60,7 @@ fn judgement(outcome: Outcome) -> Box<Report> {
             built: Duration::ZERO,
             ran: Duration::ZERO,
         },
-        mistake: Some(("does it".into(), "do not".into())),
+        mistakes: vec![("does it".into(), "do not".into())],
     })
 }
 

@@ -17,7 +17,7 @@ use super::words::{self, BAD, FAINT, GOOD, STRONG, UNSURE, styled};
 use crate::catalogue::Exercise;
 use crate::compiled::{Part, Uncompiled};
 use crate::judge::{Judgement, Source};
-use crate::mistake::Mistake;
+use crate::mistake::{self, Mistake};
 
 const WIDTH: usize = 96;
 
@@ -167,12 +167,24 @@ fn summary(judgement: &Judgement) -> String {
     )
 }
 
-/// The explanation of a mistake that the course knows.
-pub fn known_mistake(mistake: &Mistake) -> String {
-    format!(
-        "\n  {} {}\n{}\n",
-        styled(STRONG, "This looks like a known mistake:"),
-        mistake.what.trim_end_matches('.'),
-        words::wrapped(&mistake.explain, WIDTH, "  ")
-    )
+/// The explanations of mistakes that the course knows: one, or several
+/// between which the tests cannot tell.
+pub fn known_mistakes(mistakes: &[Mistake]) -> String {
+    let heading = styled(STRONG, mistake::heading(mistakes.len()));
+    if let [mistake] = mistakes {
+        return format!(
+            "\n  {heading} {}\n{}\n",
+            mistake.what.trim_end_matches('.'),
+            words::wrapped(&mistake.explain, WIDTH, "  ")
+        );
+    }
+    let mut text = format!("\n  {heading}\n");
+    for mistake in mistakes {
+        let what = format!("- {}", mistake.what);
+        text.push_str(&words::wrapped(&what, WIDTH, "  "));
+        text.push('\n');
+        text.push_str(&words::wrapped(&mistake.explain, WIDTH, "    "));
+        text.push('\n');
+    }
+    text
 }

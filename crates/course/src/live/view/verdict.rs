@@ -9,6 +9,7 @@ use crate::live::ansi;
 use crate::live::report::Report;
 use crate::live::state::State;
 use crate::live::text::{Line, Look, width};
+use crate::mistake;
 use crate::show::{self, words};
 
 /// The verdict, or why there is none.
@@ -47,12 +48,18 @@ fn of(report: &Report, columns: usize) -> Vec<Line> {
         return lines;
     }
     // First what helps most: details may fill several screens.
-    if let Some((what, explain)) = &report.mistake {
-        let what = what.trim_end_matches('.');
-        lines.push(
-            Line::of("This looks like a known mistake: ", Look::Strong).then(what, Look::Plain),
-        );
+    let heading = mistake::heading(report.mistakes.len());
+    if let [(what, explain)] = &report.mistakes[..] {
+        let what = format!(" {}", what.trim_end_matches('.'));
+        lines.push(Line::of(heading, Look::Strong).then(what, Look::Plain));
         lines.push(Line::plain(explain));
+        lines.push(Line::empty());
+    } else if !report.mistakes.is_empty() {
+        lines.push(Line::of(heading, Look::Strong));
+        for (what, explain) in &report.mistakes {
+            lines.push(Line::plain(format!("- {what}")));
+            lines.push(Line::plain(explain));
+        }
         lines.push(Line::empty());
     }
     let mut drawn = false;
