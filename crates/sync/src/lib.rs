@@ -64,7 +64,7 @@ pub use barrier::Barrier;
 pub use condvar::Condvar;
 pub use deadline::TimedOut;
 pub use event_count::EventCount;
-pub use lock_order::{LockOrder, OrderViolation, OrderedGuard, OrderedMutex, Taken};
+pub use lock_order::{Arrow, LockOrder, OrderViolation, OrderedGuard, OrderedMutex};
 pub use monitor::{Inside, Monitor};
 pub use mutex::{Mutex, MutexGuard};
 pub use parker::{Parker, Unparker};
