@@ -1,0 +1,51 @@
+//! The switch between two stacks, the only part that knows the processor.
+//!
+//! A fiber and whoever resumes it share one word, the **link**: it holds the
+//! stack pointer of the side that is *not* running. A switch pushes what the
+//! calling convention promises to keep, swaps the stack pointer with the link,
+//! and pops what the other side has pushed. No kernel is involved.
+//!
+//! ```text
+//!                     link                            link
+//!   resumer ──┐    ┌────────┐             resumer  ┌────────┐
+//!   (running) │    │ fiber's│   enter()   (waits)◀─┤resumer's│  ┌── fiber
+//!             │    │ stack ─┼──▶ fiber   ───────▶  │ stack  │  │  (running)
+//!             ▼    │ pointer│   (waits)            │ pointer│  ▼
+//!                  └────────┘   ◀───────           └────────┘
+//!                                leave()
+//! ```
+//!
+//! Two things are done for speed, both habits of the field (see the `arch`
+//! folder of the crate `corosensei`):
+//!
+//! - The switch is inline assembly that declares the callee-saved registers as
+//!   *clobbered* in place of pushing all of them: the compiler saves those that
+//!   are in use and no others.
+//! - Processors predict where a `ret` goes from a stack of the `call`s before
+//!   it. So [`enter`] *calls* into the fiber and [`leave`] *returns* out of it,
+//!   and both are inlined, so that no other `ret` comes between.
+//!
+//! Not saved: the floating-point control words (rounding mode, exception
+//! masks). Rust code does not change them.
+
+#[cfg(target_arch = "aarch64")]
+mod aarch64;
+#[cfg(target_arch = "x86_64")]
+mod x86_64;
+
+#[cfg(target_arch = "aarch64")]
+pub(super) use aarch64::{enter, leave, prepare};
+#[cfg(target_arch = "x86_64")]
+pub(super) use x86_64::{enter, leave, prepare};
+
+#[cfg(not(any(target_arch = "x86_64", target_arch = "aarch64")))]
+compile_error!("the switch between fibers is written for x86-64 and aarch64 only");
+
+/// Where a stack that does not run goes on: the address of what it pushed last.
+pub(super) type StackPointer = *mut u8;
+
+/// What a new stack runs first. It is given the link and never returns.
+pub(super) type Entry = unsafe extern "C" fn(link: *mut StackPointer) -> !;
+
+/// What both calling conventions demand of a stack pointer at a call, in bytes.
+pub(super) const STACK_ALIGNMENT: usize = 16;

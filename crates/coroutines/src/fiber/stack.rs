@@ -1,0 +1,270 @@
+//! Memory for a fiber's stack, and its reuse.
+//!
+//! A stack is an anonymous private mapping (mmap(2)) whose lowest page may not
+//! be touched. A stack grows downwards, so a fiber that recurses too deep
+//! touches this *guard page* and the process dies of SIGSEGV, in place of
+//! writing over whatever lies below. (Rust touches every page of a large frame
+//! in order, so no frame jumps over the guard.)
+//!
+//! ```text
+//!   low addresses                                        high addresses
+//!   ┌────────────┬──────────────────────────────────────────────┐
+//!   │ guard page │ …  unused, no memory yet  … │ ◀── grows down  │ top
+//!   └────────────┴──────────────────────────────────────────────┘
+//! ```
+//!
+//! The kernel gives memory to a page when it is first touched: a stack of
+//! 256 KiB whose fiber uses one page costs one page. What is dear is the making:
+//! two system calls, a page fault for each page used, and the unmapping. A
+//! [`StackPool`] keeps stacks for the next fiber, with the pages they have.
+//!
+//! ```
+//! use coroutines::fiber::{Fiber, StackPool};
+//!
+//! let pool = StackPool::new(64 * 1024);
+//! for n in 0..1000 {
+//!     let mut fiber = Fiber::<(), (), i32>::on(pool.stack()?, move |_, ()| n)?;
+//!     fiber.resume(());
+//! } // each fiber gives its stack back here
+//! assert_eq!(pool.idle(), 1, "one stack was made, and used a thousand times");
+//! # Ok::<(), coroutines::fiber::StackError>(())
+//! ```
+
+use std::cell::RefCell;
+use std::ffi::c_void;
+use std::fmt;
+use std::num::NonZeroUsize;
+use std::ptr::NonNull;
+use std::rc::Rc;
+
+use nix::errno::Errno;
+use nix::sys::mman::{MapFlags, ProtFlags, mmap_anonymous, mprotect, munmap};
+use nix::unistd::{SysconfVar, sysconf};
+
+/// The size in bytes of the stacks of [`Fiber::new`](super::Fiber::new).
+pub const DEFAULT_STACK_SIZE: usize = 256 * 1024;
+
+/// The least size in bytes: room for a panic, its message and its unwinding.
+pub const MIN_STACK_SIZE: usize = 32 * 1024;
+
+/// How many idle stacks a pool keeps, unless told otherwise.
+const DEFAULT_IDLE_STACKS: usize = 1024;
+
+/// A stack for one fiber.
+///
+/// Dropped, it goes back to the pool it is from, or else to the kernel.
+#[derive(Debug)]
+pub struct Stack {
+    /// Always there, until `drop` takes it.
+    mapping: Option<Mapping>,
+    home: Option<Rc<Idle>>,
+}
+
+impl Stack {
+    /// A new stack of at least `size` bytes, rounded up to whole pages, and
+    /// below it a guard page.
+    ///
+    /// # Errors
+    ///
+    /// [`StackError::TooSmall`] below [`MIN_STACK_SIZE`], and
+    /// [`StackError::NoMemory`] if the kernel refuses the mapping.
+    pub fn new(size: usize) -> Result<Self, StackError> {
+        Ok(Self {
+            mapping: Some(Mapping::new(size)?),
+            home: None,
+        })
+    }
+
+    /// Its size in bytes, without the guard page.
+    pub fn size(&self) -> usize {
+        self.mapping.as_ref().map_or(0, Mapping::usable)
+    }
+
+    /// Its highest address, exclusive: where the first frame goes.
+    pub(super) fn top(&self) -> *mut u8 {
+        self.mapping.as_ref().map_or(std::ptr::null_mut(), |it| {
+            it.start.as_ptr().wrapping_byte_add(it.length).cast()
+        })
+    }
+}
+
+impl Drop for Stack {
+    fn drop(&mut self) {
+        if let (Some(home), Some(mapping)) = (&self.home, self.mapping.take()) {
+            home.keep(mapping);
+        }
+    }
+}
+
+/// Stacks of one size that are used again and again.
+///
+/// A clone is another handle to the same stacks. The pool belongs to one
+/// thread, as the fibers do. A stack comes back as its last fiber left it: with
+/// its pages, and with what was written there.
+#[derive(Clone, Debug)]
+pub struct StackPool {
+    stack_size: usize,
+    idle: Rc<Idle>,
+}
+
+impl StackPool {
+    /// A pool, empty for now, of stacks of `stack_size` bytes. It keeps at most
+    /// 1,024 idle stacks; those beyond go back to the kernel.
+    pub fn new(stack_size: usize) -> Self {
+        Self::keeping(DEFAULT_IDLE_STACKS, stack_size)
+    }
+
+    /// A pool that keeps at most `most` idle stacks.
+    pub fn keeping(most: usize, stack_size: usize) -> Self {
+        let idle = Rc::new(Idle {
+            most,
+            mappings: RefCell::default(),
+        });
+        Self { stack_size, idle }
+    }
+
+    /// An idle stack, the one used last (its memory is the likeliest to be in
+    /// the caches), or else a new one.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`Stack::new`].
+    pub fn stack(&self) -> Result<Stack, StackError> {
+        let idle = self.idle.mappings.borrow_mut().pop();
+        let mapping = match idle {
+            Some(mapping) => mapping,
+            None => Mapping::new(self.stack_size)?,
+        };
+        Ok(Stack {
+            mapping: Some(mapping),
+            home: Some(Rc::clone(&self.idle)),
+        })
+    }
+
+    /// How many stacks wait to be used.
+    pub fn idle(&self) -> usize {
+        self.idle.mappings.borrow().len()
+    }
+}
+
+#[derive(Debug)]
+struct Idle {
+    most: usize,
+    mappings: RefCell<Vec<Mapping>>,
+}
+
+impl Idle {
+    fn keep(&self, mapping: Mapping) {
+        let mut mappings = self.mappings.borrow_mut();
+        if mappings.len() < self.most {
+            mappings.push(mapping);
+        }
+    }
+}
+
+/// A mapping of our own: a guard page and above it memory.
+#[derive(Debug)]
+struct Mapping {
+    start: NonNull<c_void>,
+    length: usize,
+    guard: usize,
+}
+
+impl Mapping {
+    fn new(size: usize) -> Result<Self, StackError> {
+        if size < MIN_STACK_SIZE {
+            return Err(StackError::TooSmall {
+                size,
+                least: MIN_STACK_SIZE,
+            });
+        }
+        let refused = |cause| StackError::NoMemory { size, cause };
+        let page = page_size();
+        let length = size
+            .checked_next_multiple_of(page)
+            .and_then(|usable| usable.checked_add(page))
+            .and_then(NonZeroUsize::new)
+            .ok_or(refused(Errno::ENOMEM))?;
+        // MAP_STACK keeps transparent huge pages away (since Linux 6.7): else
+        // the first touch could cost 2 MiB. MAP_NORESERVE: most of it is never used.
+        let flags = MapFlags::MAP_PRIVATE | MapFlags::MAP_STACK | MapFlags::MAP_NORESERVE;
+        let access = ProtFlags::PROT_READ | ProtFlags::PROT_WRITE;
+        // SAFETY: a new mapping at an address of the kernel's choice.
+        let start = unsafe { mmap_anonymous(None, length, access, flags) }.map_err(refused)?;
+        let mapping = Self {
+            start,
+            length: length.get(),
+            guard: page,
+        };
+        // SAFETY: the first page of the mapping, in which nothing lives yet.
+        unsafe { mprotect(start, page, ProtFlags::PROT_NONE) }.map_err(refused)?;
+        Ok(mapping)
+    }
+
+    fn usable(&self) -> usize {
+        self.length - self.guard
+    }
+}
+
+impl Drop for Mapping {
+    fn drop(&mut self) {
+        // SAFETY: our own mapping. A fiber gives its stack up only after all
+        // that lived on it is gone, or leaks both. The call fails for wrong
+        // arguments only, so there is nothing to report.
+        let _ = unsafe { munmap(self.start, self.length) };
+    }
+}
+
+/// The size of a page in bytes: 4,096 on x86-64, up to 65,536 on aarch64.
+fn page_size() -> usize {
+    let size = sysconf(SysconfVar::PAGE_SIZE).ok().flatten();
+    // The largest page of both: still a multiple of the real one.
+    size.and_then(|size| usize::try_from(size).ok())
+        .unwrap_or(64 * 1024)
+}
+
+/// Why there is no stack.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum StackError {
+    /// A stack of `size` bytes does not hold what it has to.
+    TooSmall {
+        /// What was asked for, in bytes.
+        size: usize,
+        /// What is needed at least, in bytes.
+        least: usize,
+    },
+    /// The kernel refused the mapping.
+    NoMemory {
+        /// What was asked for, in bytes.
+        size: usize,
+        /// What mmap(2) or mprotect(2) said.
+        cause: Errno,
+    },
+}
+
+impl fmt::Display for StackError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::TooSmall { size, least } => write!(
+                f,
+                "a stack of {size} bytes is too small for this fiber: ask for at least {least}"
+            ),
+            Self::NoMemory { size, cause } => write!(
+                f,
+                "the kernel refused a stack of {size} bytes ({cause}): ask for smaller stacks or \
+                 keep fewer fibers (a stack takes two of the mappings that \
+                 /proc/sys/vm/max_map_count allows a process)"
+            ),
+        }
+    }
+}
+
+impl std::error::Error for StackError {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        match self {
+            Self::TooSmall { .. } => None,
+            Self::NoMemory { cause, .. } => Some(cause),
+        }
+    }
+}

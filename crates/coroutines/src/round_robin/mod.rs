@@ -1,0 +1,299 @@
+//! A scheduler for fibers: each runs until it yields, then the next in line.
+//!
+//! ```
+//! use std::cell::RefCell;
+//! use std::rc::Rc;
+//! use coroutines::round_robin::RoundRobin;
+//!
+//! let said = Rc::new(RefCell::new(String::new()));
+//! let mut fibers = RoundRobin::new();
+//! for name in ["a", "b", "c"] {
+//!     let said = Rc::clone(&said);
+//!     fibers.spawn(move |turn| {
+//!         for n in 1..=2 {
+//!             *said.borrow_mut() += &format!("{name}{n} ");
+//!             turn.yield_now();
+//!         }
+//!     })?;
+//! }
+//! fibers.run()?;
+//! assert_eq!(*said.borrow(), "a1 b1 c1 a2 b2 c2 ");
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! Nothing is taken away from a fiber: one that does not yield keeps all others
+//! waiting, and a blocking system call in one blocks them all.
+//!
+//! ```text
+//!              ┌──────── yields ────────┐
+//!              ▼                        │
+//!   spawn ──▶ queue ──── its turn ──▶ runs ──▶ ends ──▶ its stack is kept
+//!              ▲                        │        │
+//!              └── the other ended ── joins      └──▶ wakes those that join it
+//! ```
+
+mod join;
+
+use std::cell::{Cell, RefCell};
+use std::collections::VecDeque;
+use std::fmt;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::rc::Rc;
+
+use corosensei::stack::DefaultStack;
+use corosensei::{Coroutine, CoroutineResult, Yielder};
+
+use crate::no_stack::{NoStack, new_stack};
+pub use join::JoinHandle;
+use join::{Ending, Outcome};
+
+/// A queue of fibers on this thread.
+///
+/// Dropped, it unwinds the fibers that have not ended, in no particular order.
+#[derive(Default)]
+pub struct RoundRobin {
+    fibers: Rc<Fibers>,
+}
+
+impl RoundRobin {
+    /// A scheduler without fibers.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Puts a fiber at the end of the queue. Nothing of `body` runs yet.
+    ///
+    /// # Errors
+    ///
+    /// [`NoStack`] if the kernel has no memory for its stack.
+    pub fn spawn<F, T>(&self, body: F) -> Result<JoinHandle<T>, NoStack>
+    where
+        F: FnOnce(&Turn<'_>) -> T + 'static,
+        T: 'static,
+    {
+        Fibers::spawn(&self.fibers, body)
+    }
+
+    /// Gives every fiber its turns until all have ended, also those that they
+    /// spawn on their way.
+    ///
+    /// A fiber's panic ends that fiber only; [`JoinHandle`] has its payload.
+    ///
+    /// # Errors
+    ///
+    /// [`Deadlock`] if fibers remain that join one another, so that none of
+    /// them can ever go on. They stay as they are until the scheduler is dropped.
+    pub fn run(&mut self) -> Result<(), Deadlock> {
+        // Its own statement: the queue is free again while the fiber runs.
+        while let Some(id) = self.fibers.next() {
+            self.fibers.give_turn(id);
+        }
+        match self.fibers.unended() {
+            0 => Ok(()),
+            waiting => Err(Deadlock { waiting }),
+        }
+    }
+
+    /// How many switches to fibers there were so far.
+    pub fn turns(&self) -> u64 {
+        self.fibers.turns.get()
+    }
+}
+
+impl Drop for RoundRobin {
+    fn drop(&mut self) {
+        // Taken out first: a destructor on a fiber's stack may still use the
+        // scheduler through its `Turn`.
+        let left = std::mem::take(&mut *self.fibers.all.borrow_mut());
+        drop(left);
+    }
+}
+
+impl fmt::Debug for RoundRobin {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("RoundRobin")
+            .field("unended", &self.fibers.unended())
+            .field("turns", &self.turns())
+            .finish_non_exhaustive()
+    }
+}
+
+/// A fiber's turn at the processor: its way to the scheduler.
+pub struct Turn<'f> {
+    yielder: &'f Yielder<(), Pause>,
+    fibers: &'f Rc<Fibers>,
+}
+
+impl Turn<'_> {
+    /// Goes to the end of the queue: all others that are ready run first.
+    ///
+    /// It does not return if the scheduler is dropped meanwhile: the stack is
+    /// unwound from here. A body that catches this panic must let it go on
+    /// ([`std::panic::resume_unwind`]).
+    pub fn yield_now(&self) {
+        self.yielder.suspend(Pause::Yield);
+    }
+
+    /// Puts another fiber at the end of the queue.
+    ///
+    /// # Errors
+    ///
+    /// [`NoStack`] if the kernel has no memory for its stack.
+    pub fn spawn<F, T>(&self, body: F) -> Result<JoinHandle<T>, NoStack>
+    where
+        F: FnOnce(&Turn<'_>) -> T + 'static,
+        T: 'static,
+    {
+        Fibers::spawn(self.fibers, body)
+    }
+
+    /// Waits for the end of another fiber; the others run meanwhile.
+    ///
+    /// # Errors
+    ///
+    /// What the fiber panicked with, if it did.
+    pub fn join<T: 'static>(&self, other: JoinHandle<T>) -> std::thread::Result<T> {
+        let outcome = other.into_outcome();
+        loop {
+            if let Some(result) = outcome.take() {
+                return result;
+            }
+            let outcome: Rc<dyn Ending> = Rc::clone(&outcome) as _;
+            self.yielder.suspend(Pause::Join(outcome));
+        }
+    }
+}
+
+impl fmt::Debug for Turn<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Turn").finish_non_exhaustive()
+    }
+}
+
+/// Why a fiber gives up its turn.
+enum Pause {
+    Yield,
+    /// Until this has come to its end.
+    Join(Rc<dyn Ending>),
+}
+
+struct Fiber {
+    body: Coroutine<(), Pause, ()>,
+    ending: Rc<dyn Ending>,
+}
+
+/// What the scheduler and the running fiber share. No borrow of it lasts over a
+/// switch: the fiber would find it borrowed.
+#[derive(Default)]
+struct Fibers {
+    /// By number; empty where the fiber has ended or runs at the moment.
+    all: RefCell<Vec<Option<Fiber>>>,
+    free: RefCell<Vec<usize>>,
+    ready: RefCell<VecDeque<usize>>,
+    stacks: RefCell<Vec<DefaultStack>>,
+    turns: Cell<u64>,
+}
+
+impl Fibers {
+    fn spawn<F, T>(this: &Rc<Self>, body: F) -> Result<JoinHandle<T>, NoStack>
+    where
+        F: FnOnce(&Turn<'_>) -> T + 'static,
+        T: 'static,
+    {
+        let idle = this.stacks.borrow_mut().pop();
+        let stack = match idle {
+            Some(stack) => stack,
+            None => new_stack()?,
+        };
+        let outcome = Rc::new(Outcome::default());
+        let ours = Rc::clone(&outcome);
+        // Weak: the scheduler owns the fibers, not the other way round.
+        let fibers = Rc::downgrade(this);
+        let body = Coroutine::with_stack(stack, move |yielder: &Yielder<(), Pause>, ()| {
+            // A fiber runs only while its scheduler is there.
+            if let Some(fibers) = &fibers.upgrade() {
+                ours.returned(body(&Turn { yielder, fibers }));
+            }
+        });
+        let ending: Rc<dyn Ending> = Rc::clone(&outcome) as _;
+        this.enter(Fiber { body, ending });
+        Ok(JoinHandle::new(outcome))
+    }
+
+    fn enter(&self, fiber: Fiber) {
+        let mut all = self.all.borrow_mut();
+        let free = self.free.borrow_mut().pop();
+        let id = free.unwrap_or(all.len());
+        match all.get_mut(id) {
+            Some(place) => *place = Some(fiber),
+            None => all.push(Some(fiber)),
+        }
+        self.ready.borrow_mut().push_back(id);
+    }
+
+    fn next(&self) -> Option<usize> {
+        self.ready.borrow_mut().pop_front()
+    }
+
+    fn unended(&self) -> usize {
+        self.all.borrow().iter().flatten().count()
+    }
+
+    /// Runs one fiber until it yields, joins or ends.
+    fn give_turn(&self, id: usize) {
+        let taken = self.all.borrow_mut().get_mut(id).and_then(Option::take);
+        let Some(mut fiber) = taken else {
+            return;
+        };
+        self.turns.set(self.turns.get() + 1);
+        // A panic comes out of `resume` here, on the scheduler's stack.
+        match catch_unwind(AssertUnwindSafe(|| fiber.body.resume(()))) {
+            Ok(CoroutineResult::Yield(Pause::Yield)) => {
+                self.put_back(id, fiber);
+                self.ready.borrow_mut().push_back(id);
+            }
+            Ok(CoroutineResult::Yield(Pause::Join(other))) => {
+                self.put_back(id, fiber);
+                if !other.wait(id) {
+                    self.ready.borrow_mut().push_back(id);
+                }
+            }
+            Ok(CoroutineResult::Return(())) => self.end(id, fiber),
+            Err(payload) => {
+                fiber.ending.panicked(payload);
+                self.end(id, fiber);
+            }
+        }
+    }
+
+    fn put_back(&self, id: usize, fiber: Fiber) {
+        if let Some(place) = self.all.borrow_mut().get_mut(id) {
+            *place = Some(fiber);
+        }
+    }
+
+    fn end(&self, id: usize, fiber: Fiber) {
+        self.ready.borrow_mut().extend(fiber.ending.waiters());
+        self.stacks.borrow_mut().push(fiber.body.into_stack());
+        self.free.borrow_mut().push(id);
+    }
+}
+
+/// The fibers that are left wait for one another.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Deadlock {
+    /// How many there are.
+    pub waiting: usize,
+}
+
+impl fmt::Display for Deadlock {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "{} fiber(s) join fibers that never end: look for a circle of joins",
+            self.waiting
+        )
+    }
+}
+
+impl std::error::Error for Deadlock {}
