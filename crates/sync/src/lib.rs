@@ -58,6 +58,7 @@ mod mutex;
 mod parker;
 mod rwlock;
 mod semaphore;
+mod spin;
 mod spin_lock;
 
 pub use barrier::Barrier;
@@ -71,8 +72,3 @@ pub use parker::{Parker, Unparker};
 pub use rwlock::{ReadGuard, RwLock, WriteGuard};
 pub use semaphore::{Permit, Semaphore, TooManyPermits};
 pub use spin_lock::{SpinGuard, SpinLock};
-
-/// How often a waiter looks again before it goes to sleep: a sleep and a wake-up are two system
-/// calls and two switches, several microseconds, while most holders are gone in less than one.
-/// A thread that explores never spins, so that what it explores is the sleeping.
-pub(crate) const SPINS: u32 = if cfg!(feature = "explored") { 0 } else { 100 };
