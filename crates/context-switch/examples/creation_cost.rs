@@ -1,0 +1,24 @@
+//! What creation costs, and how only fork minds the memory in use.
+
+use context_switch::Pages;
+use context_switch::creation::Kind;
+use context_switch::sampling::{Nanoseconds, Samples};
+use std::error::Error;
+
+fn main() -> Result<(), Box<dyn Error>> {
+    println!("in use      fork     vfork    thread     fiber");
+    for mebibytes in [0, 16, 64] {
+        let pages = Pages::private(mebibytes * 256)?;
+        pages.touch();
+        print!("{mebibytes:2} MiB");
+        for kind in [Kind::Fork, Kind::Vfork, Kind::Thread, Kind::Fiber] {
+            let mut nanos = Vec::new();
+            for _ in 0..15 {
+                nanos.push(kind.make_and_wait()?.as_nanos() as f64);
+            }
+            print!(" {:>9}", Nanoseconds(Samples::new(nanos)?.median()));
+        }
+        println!();
+    }
+    Ok(())
+}

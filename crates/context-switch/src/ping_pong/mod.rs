@@ -1,0 +1,155 @@
+//! Two sides that hand a turn to and fro, and what a round trip takes.
+//!
+//! ```text
+//!   here    ──▶ send ─┐ wait              ┌──▶ send ─┐
+//!                     ▼                   │          ▼
+//!   there   wait    ┌──▶ send ────────────┘  wait  ┌──▶ …
+//!           └───────── one round trip ─────────────┘
+//! ```
+//!
+//! A round trip is *two* hand-overs; on one CPU, two switches.
+
+mod ends;
+mod error;
+mod play;
+mod processes;
+mod resume;
+mod threads;
+
+pub use error::PingPongError;
+pub use resume::resumes;
+
+use crate::{Counters, Pages, Placement};
+use ends::{Ends, Futex, Pipe, Spin};
+use std::time::Duration;
+use std::{fmt, io};
+
+/// What the two sides are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Between {
+    /// The calling process and a forked child.
+    Processes,
+    /// Two threads of the calling process.
+    Threads,
+}
+
+/// How they hand over the turn.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Over {
+    /// A byte through a pipe, one pipe for each direction (man 7 pipe).
+    Pipe,
+    /// A word in shared memory, and a system call to sleep and to wake (man 2
+    /// futex).
+    Futex,
+    /// A word in shared memory that the waiting side looks at all the time.
+    Spin,
+}
+
+/// A game of ping-pong to be measured.
+#[derive(Clone, Copy, Debug)]
+#[must_use = "nothing is played before `run`"]
+pub struct PingPong {
+    between: Between,
+    over: Over,
+    placement: Placement,
+    pages: usize,
+}
+
+impl PingPong {
+    /// Both sides are pinned for the time of the game.
+    pub fn new(between: Between, over: Over, placement: Placement) -> PingPong {
+        PingPong {
+            between,
+            over,
+            placement,
+            pages: 0,
+        }
+    }
+
+    /// Each side touches this many pages of its own whenever it has the turn.
+    pub fn touching(mut self, pages: usize) -> PingPong {
+        self.pages = pages;
+        self
+    }
+
+    /// Plays, after some round trips to warm up. Starting and ending the other
+    /// side is not in the time.
+    ///
+    /// The forked child neither allocates nor locks, so that this may be called
+    /// in a process with other threads. A signal with a handler prolongs a
+    /// round trip and does no other harm.
+    ///
+    /// # Errors
+    /// Two CPUs are needed and one is allowed; spinning on one CPU; no process,
+    /// thread or memory to be had; the other side ended before the last trip.
+    pub fn run(self, round_trips: u32) -> Result<Trips, PingPongError> {
+        if self.over == Over::Spin && self.placement == Placement::OneCpu {
+            return Err(PingPongError::SpinOnOneCpu);
+        }
+        match self.over {
+            Over::Pipe => self.play(round_trips, Pipe::pair()?),
+            Over::Futex => {
+                let page = Pages::shared(1)?;
+                self.play(round_trips, Futex::pair(&page))
+            }
+            Over::Spin => {
+                let page = Pages::shared(1)?;
+                self.play(round_trips, Spin::pair(&page))
+            }
+        }
+    }
+
+    fn play<E: Ends>(self, round_trips: u32, ends: (E, E)) -> Result<Trips, PingPongError> {
+        let game = play::Game {
+            cpus: self.placement.cpus()?,
+            round_trips,
+            pages: self.pages,
+        };
+        match self.between {
+            Between::Processes => processes::play(game, ends),
+            Between::Threads => threads::play(game, ends),
+        }
+    }
+}
+
+impl fmt::Display for PingPong {
+    /// `processes over a pipe, on one CPU`
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let between = match self.between {
+            Between::Processes => "processes",
+            Between::Threads => "threads",
+        };
+        let over = match self.over {
+            Over::Pipe => "over a pipe",
+            Over::Futex => "over a futex",
+            Over::Spin => "spinning",
+        };
+        f.pad(&format!("{between} {over}, {}", self.placement))
+    }
+}
+
+/// A game that was played.
+#[derive(Clone, Copy, Debug)]
+pub struct Trips {
+    /// How many round trips were timed.
+    pub round_trips: u32,
+    /// What they took together.
+    pub elapsed: Duration,
+    /// What the kernel counted meanwhile for the side that kept the time.
+    pub here: Counters,
+    /// And for the other side.
+    pub there: Counters,
+}
+
+impl Trips {
+    /// Nanoseconds for one round trip: two hand-overs.
+    #[must_use]
+    pub fn nanos(&self) -> f64 {
+        self.elapsed.as_nanos() as f64 / f64::from(self.round_trips.max(1))
+    }
+}
+
+/// The other side is no longer there.
+fn gone() -> io::Error {
+    io::ErrorKind::UnexpectedEof.into()
+}

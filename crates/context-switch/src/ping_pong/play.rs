@@ -1,0 +1,84 @@
+//! What each side does; the same code for processes and threads.
+
+use super::ends::Ends;
+use crate::{Counters, Pages};
+use std::io;
+use std::time::{Duration, Instant};
+
+/// Round trips before the first that counts.
+pub(super) const WARM_UP: u32 = 32;
+
+/// How it is played.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Game {
+    /// Where this side and the other side run.
+    pub(super) cpus: [usize; 2],
+    /// How many round trips are timed.
+    pub(super) round_trips: u32,
+    /// How many pages each side touches at its turn.
+    pub(super) pages: usize,
+}
+
+/// The side that begins and keeps the time. Never inlined: one function that
+/// is compiled in two ways can be faster in one of them.
+#[inline(never)]
+pub(super) fn here<E: Ends>(
+    game: Game,
+    mut end: E,
+    is_there: impl Fn() -> bool,
+) -> io::Result<(Duration, Counters)> {
+    let set = WorkingSet::of(game.pages)?;
+    let mut trip = || {
+        set.touch();
+        end.send()?;
+        end.wait(&is_there)
+    };
+    for _ in 0..WARM_UP {
+        trip()?;
+    }
+    let before = Counters::of_this_thread()?;
+    let started = Instant::now();
+    for _ in 0..game.round_trips {
+        trip()?;
+    }
+    let elapsed = started.elapsed();
+    Ok((elapsed, Counters::of_this_thread()?.since(&before)))
+}
+
+/// The side that answers.
+#[inline(never)]
+pub(super) fn there<E: Ends>(
+    game: Game,
+    mut end: E,
+    is_there: impl Fn() -> bool,
+) -> io::Result<Counters> {
+    let set = WorkingSet::of(game.pages)?;
+    let mut answer = || {
+        end.wait(&is_there)?;
+        set.touch();
+        end.send()
+    };
+    for _ in 0..WARM_UP {
+        answer()?;
+    }
+    let before = Counters::of_this_thread()?;
+    for _ in 0..game.round_trips {
+        answer()?;
+    }
+    Ok(Counters::of_this_thread()?.since(&before))
+}
+
+struct WorkingSet(Option<Pages>);
+
+impl WorkingSet {
+    fn of(pages: usize) -> io::Result<WorkingSet> {
+        let pages = (pages > 0).then(|| Pages::private(pages)).transpose()?;
+        Ok(WorkingSet(pages))
+    }
+
+    fn touch(&self) {
+        if let Some(pages) = &self.0 {
+            pages.touch();
+        }
+    }
+}

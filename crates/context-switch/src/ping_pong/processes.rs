@@ -1,0 +1,115 @@
+//! Between this process and a forked child.
+
+use super::ends::Ends;
+use super::play::{self, Game};
+use super::{PingPongError, Trips, gone};
+use crate::pinning::keep_on;
+use crate::{Counters, Pages, Pinned};
+use nix::errno::Errno;
+use nix::sys::signal::{Signal, kill};
+use nix::sys::wait::{Id, WaitPidFlag, WaitStatus, waitid, waitpid};
+use nix::unistd::{ForkResult, Pid, fork, getppid};
+use std::io;
+use std::sync::atomic::AtomicU64;
+use std::sync::atomic::Ordering::Relaxed;
+
+/// What the child tells when it has played, in memory that both share.
+#[derive(Default)]
+struct Told {
+    voluntary: AtomicU64,
+    involuntary: AtomicU64,
+    minor_faults: AtomicU64,
+    major_faults: AtomicU64,
+}
+
+pub(super) fn play<E: Ends>(game: Game, ends: (E, E)) -> Result<Trips, PingPongError> {
+    let (end_here, end_there) = ends;
+    let page = Pages::shared(1)?;
+    // SAFETY: atomics, which may be zero.
+    let told = unsafe { page.first::<Told>() };
+    let _pinned = Pinned::to(game.cpus[0])?;
+    let parent = nix::unistd::getpid();
+    // SAFETY: the child calls only what neither allocates nor locks, because
+    // another thread may have held the allocator's lock when it was forked;
+    // and it leaves by _exit, so that nothing of the parent's is dropped.
+    let child = match unsafe { fork() }? {
+        ForkResult::Parent { child } => Child(Some(child)),
+        ForkResult::Child => {
+            // Or else it would never see an end of file at its pipe.
+            drop(end_here);
+            let played = answer(game, end_there, parent, told);
+            let status = match played {
+                Ok(()) => 0,
+                Err(error) => error.raw_os_error().unwrap_or(libc::EIO),
+            };
+            // SAFETY: it ends the process, without destructors.
+            unsafe { libc::_exit(status) }
+        }
+    };
+    drop(end_there);
+    let played = play::here(game, end_here, || child.is_there());
+    match child.wait()? {
+        WaitStatus::Exited(_, 0) => {}
+        WaitStatus::Exited(_, errno) => return Err(Errno::from_raw(errno).into()),
+        _ => return Err(gone().into()),
+    }
+    let (elapsed, here) = played?;
+    let there = Counters {
+        voluntary: told.voluntary.load(Relaxed),
+        involuntary: told.involuntary.load(Relaxed),
+        minor_faults: told.minor_faults.load(Relaxed),
+        major_faults: told.major_faults.load(Relaxed),
+    };
+    Ok(Trips {
+        round_trips: game.round_trips,
+        elapsed,
+        here,
+        there,
+    })
+}
+
+fn answer<E: Ends>(game: Game, end: E, parent: Pid, told: &Told) -> io::Result<()> {
+    nix::sys::prctl::set_pdeathsig(Signal::SIGKILL)?;
+    keep_on(game.cpus[1])?;
+    let counted = play::there(game, end, || getppid() == parent)?;
+    // Waiting for the child orders these before the parent's loads.
+    told.voluntary.store(counted.voluntary, Relaxed);
+    told.involuntary.store(counted.involuntary, Relaxed);
+    told.minor_faults.store(counted.minor_faults, Relaxed);
+    told.major_faults.store(counted.major_faults, Relaxed);
+    Ok(())
+}
+
+/// Killed and reaped when the game ends early.
+struct Child(Option<Pid>);
+
+impl Child {
+    /// Without reaping it.
+    fn is_there(&self) -> bool {
+        let Some(pid) = self.0 else { return false };
+        let look = WaitPidFlag::WEXITED | WaitPidFlag::WNOHANG | WaitPidFlag::WNOWAIT;
+        waitid(Id::Pid(pid), look) == Ok(WaitStatus::StillAlive)
+    }
+
+    fn wait(mut self) -> nix::Result<WaitStatus> {
+        self.0.take().map_or(Err(Errno::ECHILD), reap)
+    }
+}
+
+impl Drop for Child {
+    fn drop(&mut self) {
+        if let Some(pid) = self.0.take() {
+            _ = kill(pid, Signal::SIGKILL);
+            _ = reap(pid);
+        }
+    }
+}
+
+fn reap(pid: Pid) -> nix::Result<WaitStatus> {
+    loop {
+        match waitpid(pid, None) {
+            Err(Errno::EINTR) => {}
+            other => return other,
+        }
+    }
+}

@@ -1,0 +1,42 @@
+//! Between a thread and a coroutine of its own.
+
+use super::Trips;
+use super::play::WARM_UP;
+use crate::Counters;
+use corosensei::{Coroutine, CoroutineResult};
+use std::io;
+use std::time::Instant;
+
+/// Resumes a coroutine this many times; each time it suspends itself at once.
+/// A round trip is again two hand-overs, without a system call:
+///
+/// ```
+/// let trips = context_switch::resumes(10_000)?;
+/// assert_eq!(trips.here.voluntary, 0);
+/// # Ok::<(), std::io::Error>(())
+/// ```
+///
+/// # Errors
+/// There is no memory for the coroutine's stack.
+pub fn resumes(round_trips: u32) -> io::Result<Trips> {
+    let stack = corosensei::stack::DefaultStack::new(64 * 1024)?;
+    let mut coroutine = Coroutine::with_stack(stack, move |yielder, ()| {
+        for _ in 0..round_trips.saturating_add(WARM_UP) {
+            yielder.suspend(());
+        }
+    });
+    for _ in 0..WARM_UP {
+        coroutine.resume(());
+    }
+    let before = Counters::of_this_thread()?;
+    let started = Instant::now();
+    while let CoroutineResult::Yield(()) = coroutine.resume(()) {}
+    let elapsed = started.elapsed();
+    Ok(Trips {
+        round_trips,
+        elapsed,
+        here: Counters::of_this_thread()?.since(&before),
+        // It runs on this very thread, whose counters have been read.
+        there: Counters::default(),
+    })
+}
