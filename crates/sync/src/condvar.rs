@@ -53,7 +53,7 @@ impl Condvar {
     /// Use the same mutex for all waits at a time: another is not unsound, but whoever notifies
     /// holds one of them only, and the others' waiters may miss it.
     pub fn wait<'a, T: ?Sized>(&self, guard: MutexGuard<'a, T>) -> MutexGuard<'a, T> {
-        self.sleep(guard, |word, seen| futex::wait(word, seen)).0
+        self.sleep(guard, futex::wait).0
     }
 
     /// Waits until `condition` is false; looks first, so it may not wait at all.

@@ -85,7 +85,7 @@ impl Semaphore {
     #[inline]
     #[must_use]
     pub fn try_acquire(&self) -> Option<Permit<'_>> {
-        self.take().then_some(Permit { of: self })
+        self.take().then(|| Permit { of: self }) // lazily: a permit that is dropped is released
     }
 
     /// [`acquire`](Self::acquire), for `timeout` at most. With a timeout of zero it never waits.

@@ -1,0 +1,53 @@
+//! The racing counter of the lessons: two threads add to one variable, and additions get lost.
+//!
+//! The lesson's program counts on luck to show that, and seldom has it: a thread is hardly ever
+//! interrupted between its load and its store. A barrier between the two makes it happen each time.
+
+use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
+use std::thread;
+use sync::{Barrier, Mutex};
+
+const TIMES: u32 = 1_000;
+
+/// Two threads do this at the same time.
+fn both(add: impl Fn() + Sync) {
+    thread::scope(|scope| {
+        for _ in 0..2 {
+            scope.spawn(|| (0..TIMES).for_each(|_| add()));
+        }
+    });
+}
+
+fn main() {
+    println!(
+        "2 threads added 1, {TIMES} times each; {} were expected",
+        2 * TIMES
+    );
+
+    // `counter += 1` in Python, or on an atomic, piece by piece.
+    let (counter, both_have_read) = (AtomicU32::new(0), Barrier::new(2));
+    let both_have_written = Barrier::new(2);
+    both(|| {
+        let seen = counter.load(Relaxed);
+        both_have_read.wait(); // where the scheduler may switch, now it does
+        counter.store(seen + 1, Relaxed);
+        both_have_written.wait();
+    });
+    println!("load, then store:   {}", counter.into_inner());
+
+    // The processor's own addition: nobody comes between its load and its store.
+    let counter = AtomicU32::new(0);
+    both(|| {
+        counter.fetch_add(1, Relaxed);
+    });
+    println!("one atomic step:    {}", counter.into_inner());
+
+    // As many steps as you like, one thread at a time.
+    let counter = Mutex::new(0);
+    both(|| {
+        let mut counter = counter.lock();
+        let seen = *counter;
+        *counter = seen + 1;
+    });
+    println!("a lock around both: {}", counter.into_inner());
+}
