@@ -19,6 +19,7 @@
 //! - [`run`] does it all: feeds the input, reads the output, keeps the time.
 //! - [`become_subreaper`] and [`end_descendants`] end *everything* that a
 //!   process started, daemons and fork bombs included.
+//! - [`fork`] copies this process; [`ProcessPool`] keeps such copies at work.
 //! - [`proc`]: what the kernel says about any process.
 //!
 //! Linux only (x86-64 and aarch64), from 5.11 on.
@@ -27,9 +28,11 @@ mod between;
 mod child;
 mod end;
 mod ending;
+mod fork;
 mod launch;
 pub mod limits;
 mod pidfd;
+mod pool;
 pub mod proc;
 mod run;
 mod spawn_error;
@@ -38,8 +41,10 @@ mod spec;
 pub use child::Child;
 pub use end::{StillAlive, become_subreaper, end_descendants, reap_all};
 pub use ending::{Ending, Usage};
+pub use fork::{PANICKED, fork};
 pub use limits::{LimitError, Limits};
 pub use nix::sys::signal::Signal;
+pub use pool::{ItemError, MOST_WORKERS, PoolError, ProcessPool};
 pub use proc::Pid;
 pub use run::{Captured, DEFAULT_OUTPUT, End, Outcome, RunError, run};
 pub use spawn_error::{SpawnError, Step};

@@ -1,0 +1,39 @@
+//! The squares of five numbers, computed by a pool of processes – once with a
+//! function that takes its time, to see that they do it side by side.
+//!
+//! `cargo run -p processes --example pool_of_squares`
+
+use processes::ProcessPool;
+use std::collections::HashSet;
+use std::error::Error;
+use std::thread;
+use std::time::{Duration, Instant};
+
+/// What each number takes. The lesson sleeps for a second.
+const NAP: Duration = Duration::from_millis(100);
+
+fn main() -> Result<(), Box<dyn Error>> {
+    let mut pool = ProcessPool::new(5, |number: u64| {
+        thread::sleep(NAP);
+        (number * number, std::process::id())
+    })?;
+
+    let start = Instant::now();
+    let results = pool.map([1, 2, 3, 4, 5])?;
+    let took = start.elapsed();
+
+    let (mut squares, mut workers) = (Vec::new(), HashSet::new());
+    for result in results {
+        let (square, worker) = result?;
+        squares.push(square);
+        workers.insert(worker);
+    }
+    println!("Squares: {squares:?}");
+    println!("computed by {} processes", workers.len());
+    println!(
+        "this one among them: {}",
+        workers.contains(&std::process::id())
+    );
+    println!("faster than one after the other: {}", took < 5 * NAP);
+    Ok(())
+}

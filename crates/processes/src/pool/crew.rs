@@ -1,0 +1,318 @@
+//! The program's view of its workers.
+
+use super::PoolError;
+use super::control::{Control, Order, Report};
+use super::desk::Desk;
+use super::zygote::Zygote;
+use crate::between::set_signal_mask;
+use crate::{Child, Ending, Pid, fork, pidfd};
+use std::collections::VecDeque;
+use std::io::{self, Read, Write};
+use std::os::fd::{AsFd, BorrowedFd, RawFd};
+use std::os::unix::net::UnixStream;
+use std::time::Duration;
+
+/// How long the zygote may take to end everything.
+const PATIENCE: Duration = Duration::from_secs(15);
+
+/// How much is read from a worker at once.
+const PIECE: usize = 64 * 1024;
+
+/// The workers, and the zygote that starts them.
+pub(crate) struct Crew {
+    pub(crate) seats: Vec<Seat>,
+    /// `None` once the pool was shut down.
+    line: Option<Control>,
+    zygote: Child,
+}
+
+/// A place for one worker at a time.
+pub(crate) struct Seat {
+    pub(crate) desk: Desk,
+    pub(crate) worker: Option<Worker>,
+    /// The last attempt to start one failed.
+    pub(crate) refused: bool,
+}
+
+/// A worker, from the order to start it to the report of its end.
+pub(crate) struct Worker {
+    pub(crate) socket: UnixStream,
+    pub(crate) pid: Option<Pid>,
+    /// What it has to do, in the order in which it was sent.
+    pub(crate) chunks: VecDeque<Chunk>,
+    /// How many chunks it was sent, those taken back included.
+    pub(crate) offered: u64,
+    /// How many results came from it.
+    pub(crate) answered: u64,
+    /// It will end by itself, or by our order: it gets no more work.
+    pub(crate) retired: bool,
+    /// Nothing more will come from the socket.
+    pub(crate) hung_up: bool,
+    /// What the socket did not take yet.
+    outgoing: Vec<u8>,
+    /// Bytes that arrived: those from `parsed` to `filled` are to be used.
+    incoming: Vec<u8>,
+    parsed: usize,
+    filled: usize,
+}
+
+/// Items that are sent together.
+#[derive(Debug)]
+pub(crate) struct Chunk {
+    /// The number under which its worker's desk knows it.
+    pub(crate) number: u64,
+    /// The index of its first item.
+    pub(crate) first: usize,
+    pub(crate) count: usize,
+    /// How many items have their result.
+    pub(crate) done: usize,
+    /// All its items, as frames, in case it goes to another worker.
+    pub(crate) frames: Vec<u8>,
+}
+
+impl Crew {
+    /// Forks the zygote, and has it start a worker on each seat.
+    pub(crate) fn start(
+        workers: usize,
+        kept: &[RawFd],
+        work: &mut dyn FnMut(UnixStream, &Desk),
+    ) -> Result<Crew, PoolError> {
+        let desks = |count| {
+            (0..count)
+                .map(|_| Desk::new())
+                .collect::<io::Result<Vec<_>>>()
+        };
+        let mut desks = desks(workers).map_err(PoolError::Start)?;
+        let zygote = fork_zygote(&mut desks, kept, work).map_err(PoolError::Start)?;
+        let (line, zygote) = zygote;
+        let seats = desks
+            .into_iter()
+            .map(|desk| Seat {
+                desk,
+                worker: None,
+                refused: false,
+            })
+            .collect();
+        let line = Some(line);
+        let mut crew = Crew {
+            seats,
+            line,
+            zygote,
+        };
+        for seat in 0..workers {
+            crew.hire(seat)?;
+            if let Some(Report::Refused { errno, .. }) = crew.report(true)? {
+                let error = io::Error::from_raw_os_error(errno);
+                return Err(PoolError::Start(error));
+            }
+        }
+        Ok(crew)
+    }
+
+    /// Has a worker started. It may be given work at once.
+    pub(crate) fn hire(&mut self, seat: usize) -> Result<(), PoolError> {
+        let pair = || {
+            let (ours, theirs) = UnixStream::pair()?;
+            ours.set_nonblocking(true)?;
+            Ok((ours, theirs))
+        };
+        let (ours, theirs) = pair().map_err(PoolError::NoWorker)?;
+        self.seats[seat].desk.clear();
+        self.order(Order::Start { seat }, Some(theirs.as_fd()))?;
+        self.seats[seat].worker = Some(Worker::new(ours));
+        Ok(())
+    }
+
+    /// Has a worker killed. The report of its end follows.
+    pub(crate) fn dismiss(&mut self, seat: usize) -> Result<(), PoolError> {
+        self.order(Order::Kill { seat }, None)
+    }
+
+    fn order(&mut self, order: Order, socket: Option<BorrowedFd<'_>>) -> Result<(), PoolError> {
+        let sent = self.line.as_ref().map(|line| line.order(order, socket));
+        match sent {
+            Some(Ok(())) => Ok(()),
+            _ => Err(self.lost()),
+        }
+    }
+
+    /// The zygote's next report, with what it says about pids noted down.
+    pub(crate) fn report(&mut self, wait: bool) -> Result<Option<Report>, PoolError> {
+        let report = match self.line.as_ref().map(|line| line.next_report(wait)) {
+            Some(Ok(report)) => report,
+            _ => return Err(self.lost()),
+        };
+        if let Some(Report::Started { seat, pid }) = report
+            && let Some(worker) = self.worker(seat)
+        {
+            worker.pid = Some(pid);
+        }
+        Ok(report)
+    }
+
+    pub(crate) fn worker(&mut self, seat: usize) -> Option<&mut Worker> {
+        self.seats.get_mut(seat)?.worker.as_mut()
+    }
+
+    /// The zygote's descriptor for its orders; readable when it reports.
+    pub(crate) fn line(&self) -> Option<BorrowedFd<'_>> {
+        self.line.as_ref().map(AsFd::as_fd)
+    }
+
+    /// Without its zygote a pool has no workers: they ended with it.
+    fn lost(&mut self) -> PoolError {
+        self.line = None;
+        PoolError::Lost(self.zygote.wait_timeout(PATIENCE).ok().flatten())
+    }
+
+    /// Ends all processes of the pool.
+    pub(crate) fn end(&mut self) -> Result<(), PoolError> {
+        // The zygote kills the workers when its line is closed.
+        if self.line.take().is_none() {
+            return Ok(());
+        }
+        for seat in &mut self.seats {
+            seat.worker = None;
+        }
+        match self.zygote.wait_timeout(PATIENCE) {
+            Ok(Some(Ending::Exited(0))) => Ok(()),
+            Ok(Some(other)) => Err(PoolError::StillAlive(format!("their parent {other}"))),
+            Ok(None) => Err(PoolError::StillAlive("their parent still runs".to_owned())),
+            // Somebody else reaped it, so it has ended.
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+            Err(error) => Err(PoolError::StillAlive(error.to_string())),
+        }
+    }
+}
+
+impl Drop for Crew {
+    fn drop(&mut self) {
+        // If that fails, dropping the zygote kills it, and with it the workers.
+        _ = self.end();
+    }
+}
+
+fn fork_zygote(
+    desks: &mut Vec<Desk>,
+    kept: &[RawFd],
+    work: &mut dyn FnMut(UnixStream, &Desk),
+) -> io::Result<(Control, Child)> {
+    let (ours, theirs) = Control::pair()?;
+    let (mut theirs, mut program) = (
+        Some(theirs),
+        Some(pidfd::open(std::process::id().cast_signed())?),
+    );
+    // No handler of the program may run in the copy.
+    let mask = set_signal_mask(u64::MAX);
+    let zygote = fork::fork(|| {
+        let (Some(line), Some(program)) = (theirs.take(), program.take()) else {
+            return 1;
+        };
+        let desks = std::mem::take(desks);
+        match Zygote::new(line, program, desks, kept) {
+            Ok(zygote) => zygote.run(work),
+            Err(_) => 1,
+        }
+    });
+    set_signal_mask(mask);
+    Ok((ours, zygote?))
+}
+
+impl Worker {
+    fn new(socket: UnixStream) -> Worker {
+        Worker {
+            socket,
+            pid: None,
+            chunks: VecDeque::new(),
+            offered: 0,
+            answered: 0,
+            retired: false,
+            hung_up: false,
+            outgoing: Vec::new(),
+            incoming: Vec::new(),
+            parsed: 0,
+            filled: 0,
+        }
+    }
+
+    /// Whether the socket did not take everything yet.
+    pub(crate) fn has_outgoing(&self) -> bool {
+        !self.outgoing.is_empty()
+    }
+
+    /// Sends as much as the socket takes.
+    pub(crate) fn send(&mut self, frames: &[u8]) {
+        let sent = match self.outgoing.is_empty() {
+            true => self.write(frames),
+            false => 0,
+        };
+        self.outgoing.extend_from_slice(&frames[sent..]);
+    }
+
+    /// Goes on with what the socket did not take.
+    pub(crate) fn flush(&mut self) {
+        let outgoing = std::mem::take(&mut self.outgoing);
+        let sent = self.write(&outgoing);
+        self.outgoing = outgoing;
+        self.outgoing.drain(..sent);
+    }
+
+    fn write(&mut self, bytes: &[u8]) -> usize {
+        let mut sent = 0;
+        while sent < bytes.len() {
+            match self.socket.write(&bytes[sent..]) {
+                Ok(count) => sent += count,
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => break,
+                // It is dead, or as good as that; its end will be reported.
+                Err(_) => return bytes.len(),
+            }
+        }
+        sent
+    }
+
+    /// Takes in what has come, up to a limit, so that no worker starves the
+    /// others; false if there was nothing.
+    pub(crate) fn receive(&mut self) -> bool {
+        self.incoming.copy_within(self.parsed..self.filled, 0);
+        (self.parsed, self.filled) = (0, self.filled - self.parsed);
+        if self.incoming.len() - self.filled < PIECE {
+            let length = (2 * self.filled).max(2 * PIECE);
+            self.incoming.resize(length, 0);
+        }
+        loop {
+            match self.socket.read(&mut self.incoming[self.filled..]) {
+                Ok(0) => {
+                    self.hung_up = true;
+                    return false;
+                }
+                Ok(count) => {
+                    self.filled += count;
+                    return true;
+                }
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => {
+                    self.hung_up |= error.kind() != io::ErrorKind::WouldBlock;
+                    return false;
+                }
+            }
+        }
+    }
+
+    /// What has arrived and is not used up.
+    pub(crate) fn arrived(&self) -> &[u8] {
+        &self.incoming[self.parsed..self.filled]
+    }
+
+    /// Uses up so many bytes of it.
+    pub(crate) fn consume(&mut self, count: usize) {
+        self.parsed += count;
+    }
+
+    /// As if nothing had arrived but these bytes.
+    pub(crate) fn replace_arrived(&mut self, bytes: &[u8]) {
+        self.incoming.clear();
+        self.incoming.extend_from_slice(bytes);
+        (self.parsed, self.filled) = (0, bytes.len());
+    }
+}

@@ -1,0 +1,429 @@
+//! One `map`: chunks out, results in, the dead replaced.
+//!
+//! ```text
+//!  items ──▶ chunks ──▶ worker 0: running, waiting, waiting …
+//!                 └───▶ worker 1: running, waiting …
+//! ```
+//!
+//! Each worker is sent a few chunks ahead, so that it need not wait for the
+//! program between two. The price would be a chunk that waits behind a long
+//! one while another worker is idle: the idle one takes it over.
+
+use super::control::Report;
+use super::crew::{Chunk, Crew};
+use super::desk::CHUNKS;
+use super::frame::{self, HEADER, Kind, Parsed};
+use super::{ItemError, PoolError};
+use crate::Ending;
+use nix::errno::Errno;
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use std::borrow::Borrow;
+use std::collections::VecDeque;
+use std::io;
+use std::marker::PhantomData;
+use std::os::fd::AsFd;
+
+/// How many workers in a row may die before they begin their chunk, until the
+/// item on which they would have begun is blamed.
+const UNEXPLAINED_DEATHS: usize = 3;
+
+pub(crate) struct Run<'a, T, R, I, S> {
+    crew: &'a mut Crew,
+    items: I,
+    /// None is left of them.
+    exhausted: bool,
+    /// The index of the next one.
+    next: usize,
+    /// How many go into a chunk.
+    size: usize,
+    /// What receives the results.
+    sink: S,
+    /// Chunks that came back.
+    backlog: VecDeque<Chunk>,
+    /// Buffers to be used again.
+    spare: Vec<Vec<u8>>,
+    unexplained: usize,
+    types: PhantomData<fn(T) -> R>,
+}
+
+impl<'a, T, R, I, S> Run<'a, T, R, I, S>
+where
+    T: Serialize,
+    R: DeserializeOwned,
+    I: Iterator<Item: Borrow<T>>,
+    S: FnMut(usize, Result<R, ItemError>),
+{
+    pub(crate) fn new(crew: &'a mut Crew, items: I, size: usize, sink: S) -> Self {
+        Run {
+            crew,
+            items,
+            exhausted: false,
+            next: 0,
+            size: size.max(1),
+            sink,
+            backlog: VecDeque::new(),
+            spare: Vec::new(),
+            unexplained: 0,
+            types: PhantomData,
+        }
+    }
+
+    /// Works until every item has its result.
+    pub(crate) fn finish(mut self) -> Result<(), PoolError> {
+        for place in &mut self.crew.seats {
+            place.refused = false;
+        }
+        // Some may have died since the last time.
+        self.read_reports()?;
+        loop {
+            self.fill_seats()?;
+            self.hand_out();
+            if self.busy().next().is_none() && self.backlog.is_empty() && self.exhausted {
+                return Ok(());
+            }
+            self.wait()?;
+        }
+    }
+
+    /// Replaces the dead, as far as there is work for them.
+    fn fill_seats(&mut self) -> Result<(), PoolError> {
+        for seat in 0..self.crew.seats.len() {
+            let place = &self.crew.seats[seat];
+            if place.worker.is_none() && !place.refused {
+                self.crew.hire(seat)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn busy(&self) -> impl Iterator<Item = usize> {
+        let seats = self.crew.seats.iter().enumerate();
+        seats.filter_map(|(seat, place)| {
+            let worker = place.worker.as_ref()?;
+            (!worker.chunks.is_empty()).then_some(seat)
+        })
+    }
+
+    /// Gives every worker one chunk, then every worker a second, and so on.
+    fn hand_out(&mut self) {
+        for depth in 0..CHUNKS {
+            for seat in 0..self.crew.seats.len() {
+                let worker = self.crew.worker(seat);
+                let free = worker.is_some_and(|worker| {
+                    let idle = worker.chunks.len() <= depth;
+                    idle && !worker.retired && !worker.has_outgoing()
+                });
+                if !free {
+                    continue;
+                }
+                match self.next_chunk().or_else(|| self.take_over(seat)) {
+                    Some(chunk) => self.give(seat, chunk),
+                    None => return,
+                }
+            }
+        }
+    }
+
+    fn next_chunk(&mut self) -> Option<Chunk> {
+        self.backlog.pop_front().or_else(|| self.make_chunk())
+    }
+
+    fn make_chunk(&mut self) -> Option<Chunk> {
+        if self.exhausted {
+            return None;
+        }
+        let mut frames = self.spare.pop().unwrap_or_default();
+        frames.clear();
+        let (mut first, mut count, mut last) = (self.next, 0, 0);
+        while count < self.size {
+            let Some(item) = self.items.next() else {
+                self.exhausted = true;
+                break;
+            };
+            let (index, end) = (self.next, frames.len());
+            self.next += 1;
+            match frame::append(&mut frames, Kind::Item, item.borrow()) {
+                Ok(()) => {
+                    last = end;
+                    count += 1;
+                }
+                Err(why) => {
+                    (self.sink)(index, Err(ItemError::Item(why)));
+                    // The items of a chunk have consecutive numbers.
+                    if count > 0 {
+                        break;
+                    }
+                    first = self.next;
+                }
+            }
+        }
+        if count == 0 {
+            return None;
+        }
+        mark_last(&mut frames[last..]);
+        Some(Chunk {
+            number: 0,
+            first,
+            count,
+            done: 0,
+            frames,
+        })
+    }
+
+    /// A chunk that waits behind others, for a worker that has none.
+    fn take_over(&mut self, idle: usize) -> Option<Chunk> {
+        if !self.crew.worker(idle)?.chunks.is_empty() {
+            return None;
+        }
+        for place in &mut self.crew.seats {
+            let Some(worker) = &mut place.worker else {
+                continue;
+            };
+            // Its only chunk is as good as begun.
+            if worker.chunks.len() > 1
+                && let Some(last) = worker.chunks.back()
+                && place.desk.revoke(last.number)
+            {
+                return worker.chunks.pop_back();
+            }
+        }
+        None
+    }
+
+    fn give(&mut self, seat: usize, mut chunk: Chunk) {
+        let place = &mut self.crew.seats[seat];
+        if let Some(worker) = &mut place.worker {
+            chunk.number = worker.offered;
+            worker.offered += 1;
+            place.desk.offer(chunk.number);
+            worker.send(&chunk.frames);
+            worker.chunks.push_back(chunk);
+        }
+    }
+
+    /// Waits until something happens, and deals with it.
+    fn wait(&mut self) -> Result<(), PoolError> {
+        let mut watched = Vec::with_capacity(self.crew.seats.len() + 1);
+        let mut seats = Vec::with_capacity(self.crew.seats.len());
+        if let Some(line) = self.crew.line() {
+            watched.push(PollFd::new(line, PollFlags::POLLIN));
+        }
+        for (seat, place) in self.crew.seats.iter().enumerate() {
+            if let Some(worker) = place.worker.as_ref().filter(|worker| !worker.hung_up) {
+                let mut events = PollFlags::POLLIN;
+                events.set(PollFlags::POLLOUT, worker.has_outgoing());
+                watched.push(PollFd::new(worker.socket.as_fd(), events));
+                seats.push(seat);
+            }
+        }
+        match poll(&mut watched, PollTimeout::NONE) {
+            Err(Errno::EINTR) => return Ok(()),
+            Err(errno) => return Err(PoolError::NoWorker(errno.into())),
+            Ok(_) => {}
+        }
+        let ready: Vec<bool> = watched.iter().map(|fd| fd.any().unwrap_or(true)).collect();
+        for (seat, _) in seats
+            .into_iter()
+            .zip(&ready[1..])
+            .filter(|(_, ready)| **ready)
+        {
+            if let Some(worker) = self.crew.worker(seat) {
+                worker.flush();
+                worker.receive();
+            }
+            self.take_in(seat)?;
+        }
+        if ready[0] {
+            self.read_reports()
+        } else {
+            Ok(())
+        }
+    }
+
+    /// Deals with the results that have arrived from a worker.
+    fn take_in(&mut self, seat: usize) -> Result<(), PoolError> {
+        loop {
+            let Some(worker) = self.crew.worker(seat) else {
+                return Ok(());
+            };
+            let (kind, body, size) = match frame::parse(worker.arrived()) {
+                Parsed::Frame { kind, body, size } => (kind, body, size),
+                Parsed::Incomplete => return Ok(()),
+                Parsed::Garbage => (Kind::Item, &[][..], 0),
+            };
+            let Some((outcome, retires)) = outcome(kind, body) else {
+                return self.distrust(seat);
+            };
+            worker.consume(size);
+            worker.retired |= retires;
+            worker.answered += 1;
+            let Some(chunk) = worker.chunks.front_mut() else {
+                return self.distrust(seat);
+            };
+            let index = chunk.first + chunk.done;
+            chunk.done += 1;
+            if chunk.done == chunk.count {
+                let finished = worker.chunks.pop_front();
+                self.spare.extend(finished.map(|chunk| chunk.frames));
+            }
+            self.unexplained = 0;
+            (self.sink)(index, outcome);
+        }
+    }
+
+    /// It sent what no worker of ours sends: something in it writes where it
+    /// should not.
+    fn distrust(&mut self, seat: usize) -> Result<(), PoolError> {
+        if let Some(worker) = self.crew.worker(seat) {
+            worker.hung_up = true;
+            worker.replace_arrived(&[]);
+            // Not to be believed either.
+            worker.answered = u64::MAX;
+        }
+        self.crew.dismiss(seat)
+    }
+
+    fn read_reports(&mut self) -> Result<(), PoolError> {
+        while let Some(report) = self.crew.report(false)? {
+            match report {
+                Report::Started { .. } => {}
+                Report::Ended { seat, status } => self.bury(seat, Ending::from_raw(status))?,
+                Report::Refused { seat, errno } => {
+                    self.give_up(seat);
+                    self.crew.seats[seat].refused = true;
+                    if self.crew.seats.iter().all(|place| place.worker.is_none()) {
+                        let error = io::Error::from_raw_os_error(errno);
+                        return Err(PoolError::NoWorker(error));
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// A worker has ended: what it had done counts, one item is lost, the rest
+    /// goes to others.
+    fn bury(&mut self, seat: usize, ending: Option<Ending>) -> Result<(), PoolError> {
+        // All that it ever sent is here by now.
+        while self
+            .crew
+            .worker(seat)
+            .is_some_and(|worker| !worker.hung_up && worker.receive())
+        {
+            self.take_in(seat)?;
+        }
+        self.salvage(seat)?;
+        let place = &mut self.crew.seats[seat];
+        if let Some(worker) = &mut place.worker
+            && !worker.retired
+            && let Some(chunk) = worker.chunks.front_mut()
+        {
+            let begun = !place.desk.revoke(chunk.number);
+            self.unexplained += usize::from(!begun);
+            if begun || self.unexplained >= UNEXPLAINED_DEATHS {
+                self.unexplained = 0;
+                let index = chunk.first + chunk.done;
+                chunk.done += 1;
+                (self.sink)(index, Err(ItemError::Died(ending)));
+            }
+        }
+        self.give_up(seat);
+        Ok(())
+    }
+
+    /// Takes the results that a dead worker had not sent.
+    fn salvage(&mut self, seat: usize) -> Result<(), PoolError> {
+        let place = &mut self.crew.seats[seat];
+        let Some(worker) = &mut place.worker else {
+            return Ok(());
+        };
+        // What it was sending when it died is here as well.
+        let Some(known) = worker.answered.checked_sub(place.desk.sent_before()) else {
+            return Ok(());
+        };
+        let mut rest = place.desk.unsent();
+        for _ in 0..known {
+            match frame::parse(rest) {
+                Parsed::Frame { size, .. } => rest = &rest[size..],
+                Parsed::Incomplete | Parsed::Garbage => return Ok(()),
+            }
+        }
+        worker.replace_arrived(rest);
+        self.take_in(seat)
+    }
+
+    /// Clears the seat; what its worker had to do goes back.
+    fn give_up(&mut self, seat: usize) {
+        let Some(worker) = self.crew.seats[seat].worker.take() else {
+            return;
+        };
+        for mut chunk in worker.chunks.into_iter().rev() {
+            let mut rest = &chunk.frames[..];
+            for _ in 0..chunk.done {
+                if let Parsed::Frame { size, .. } = frame::parse(rest) {
+                    rest = &rest[size..];
+                }
+            }
+            let used = chunk.frames.len() - rest.len();
+            chunk.frames.drain(..used);
+            chunk.first += chunk.done;
+            chunk.count -= chunk.done;
+            chunk.done = 0;
+            if chunk.count > 0 {
+                self.backlog.push_front(chunk);
+            }
+        }
+    }
+}
+
+impl<T, R, I, S> Drop for Run<'_, T, R, I, S> {
+    /// If it did not come to its end – an error, or a panic in an iterator or a
+    /// sink –, workers are still busy with what nobody wants any more.
+    fn drop(&mut self) {
+        let seats = self.crew.seats.len();
+        for seat in 0..seats {
+            let busy = |crew: &mut Crew| {
+                crew.worker(seat)
+                    .is_some_and(|worker| !worker.chunks.is_empty())
+            };
+            if !busy(self.crew) || self.crew.dismiss(seat).is_err() {
+                continue;
+            }
+            while busy(self.crew) {
+                match self.crew.report(true) {
+                    Ok(Some(Report::Ended { seat, .. } | Report::Refused { seat, .. })) => {
+                        self.crew.seats[seat].worker = None;
+                    }
+                    Ok(_) => {}
+                    Err(_) => return,
+                }
+            }
+        }
+    }
+}
+
+/// What a frame from a worker means, and whether the worker ends after it.
+/// `None` for what no worker sends.
+fn outcome<R: DeserializeOwned>(kind: Kind, body: &[u8]) -> Option<(Result<R, ItemError>, bool)> {
+    let text = || String::from_utf8_lossy(body.get(1..).unwrap_or_default());
+    let message = || postcard::from_bytes::<String>(body).unwrap_or_else(|_| text().into_owned());
+    Some(match kind {
+        Kind::Result => {
+            let result = postcard::from_bytes(body);
+            let result = result.map_err(|error| ItemError::Answer(error.to_string()));
+            (result, false)
+        }
+        Kind::Panic => (Err(ItemError::Panicked(message())), true),
+        Kind::NotDecoded => (Err(ItemError::Item(message())), false),
+        Kind::NotEncoded => (Err(ItemError::Answer(message())), false),
+        Kind::Item | Kind::LastItem => return None,
+    })
+}
+
+/// Tells the worker that its chunk ends with this frame.
+fn mark_last(frame: &mut [u8]) {
+    let length = frame.len() - HEADER;
+    frame[..HEADER].copy_from_slice(&frame::header(Kind::LastItem, length));
+}

@@ -1,0 +1,158 @@
+//! What a worker does all its life.
+
+use super::desk::{Desk, NotPut};
+use super::frame::{self, Kind, Parsed};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use std::any::Any;
+use std::io::{self, Read, Write};
+use std::os::unix::net::UnixStream;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+/// How much is read at once, as far as it has come.
+const PIECE: usize = 64 * 1024;
+
+/// Works until the program closes the socket, or `function` panics.
+pub(crate) fn work<T, R>(socket: UnixStream, desk: &Desk, function: &mut dyn FnMut(T) -> R)
+where
+    T: DeserializeOwned,
+    R: Serialize,
+{
+    let mut answers = Answers {
+        socket: &socket,
+        desk,
+        unsent: 0,
+    };
+    // An error means that the program is gone.
+    _ = serve(&socket, &mut answers, function);
+}
+
+fn serve<T, R>(
+    mut socket: &UnixStream,
+    answers: &mut Answers<'_>,
+    function: &mut dyn FnMut(T) -> R,
+) -> io::Result<()>
+where
+    T: DeserializeOwned,
+    R: Serialize,
+{
+    let mut input = vec![0; PIECE];
+    let (mut start, mut end) = (0, 0);
+    let mut chunk = 0;
+    let mut ours = None;
+    loop {
+        let (kind, body, size) = match frame::parse(&input[start..end]) {
+            Parsed::Frame { kind, body, size } => (kind, body, size),
+            Parsed::Garbage => return Err(io::ErrorKind::InvalidData.into()),
+            Parsed::Incomplete => {
+                input.copy_within(start..end, 0);
+                (start, end) = (0, end - start);
+                if end == input.len() {
+                    input.resize(2 * end, 0);
+                }
+                match socket.read(&mut input[end..]) {
+                    Ok(0) => return Ok(()),
+                    Ok(count) => end += count,
+                    Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                    Err(error) => return Err(error),
+                }
+                continue;
+            }
+        };
+        // Claimed as late as possible: until then it may go to another worker.
+        let ours_now = *ours.get_or_insert_with(|| answers.desk.begin(chunk));
+        if ours_now && !one_item(body, answers, function)? {
+            return answers.send();
+        }
+        if kind == Kind::LastItem {
+            // Before the next chunk, which may take long, or for ever.
+            answers.send()?;
+            _ = io::stdout().flush();
+            chunk += 1;
+            ours = None;
+        }
+        start += size;
+    }
+}
+
+/// False if the function panicked.
+fn one_item<T, R>(
+    body: &[u8],
+    answers: &mut Answers<'_>,
+    function: &mut dyn FnMut(T) -> R,
+) -> io::Result<bool>
+where
+    T: DeserializeOwned,
+    R: Serialize,
+{
+    // What the panic leaves half-changed is never used again: this worker ends.
+    let outcome = catch_unwind(AssertUnwindSafe(|| match postcard::from_bytes::<T>(body) {
+        Ok(item) => answers.put(Kind::Result, &function(item)),
+        Err(error) => answers.put(Kind::NotDecoded, &error.to_string()),
+    }));
+    match outcome {
+        Ok(put) => put.map(|()| true),
+        Err(payload) => {
+            answers.put(Kind::Panic, &message(payload.as_ref()))?;
+            Ok(false)
+        }
+    }
+}
+
+/// What a panic said.
+fn message(payload: &(dyn Any + Send)) -> &str {
+    if let Some(text) = payload.downcast_ref::<&str>() {
+        text
+    } else if let Some(text) = payload.downcast_ref::<String>() {
+        text
+    } else {
+        "a value that is no text"
+    }
+}
+
+/// Results on their way to the program: on the desk first, then sent together.
+struct Answers<'a> {
+    socket: &'a UnixStream,
+    desk: &'a Desk,
+    /// How many lie on the desk.
+    unsent: u64,
+}
+
+impl Answers<'_> {
+    fn put(&mut self, kind: Kind, value: &impl Serialize) -> io::Result<()> {
+        match self.desk.put(kind, value) {
+            Ok(()) => {
+                self.unsent += 1;
+                Ok(())
+            }
+            Err(NotPut::NotEncoded(why)) => self.put(Kind::NotEncoded, &why),
+            Err(NotPut::Full) if self.unsent > 0 => {
+                self.send()?;
+                self.put(kind, value)
+            }
+            Err(NotPut::Full) => self.send_directly(kind, value),
+        }
+    }
+
+    fn send(&mut self) -> io::Result<()> {
+        if self.unsent > 0 {
+            let mut socket = self.socket;
+            socket.write_all(self.desk.unsent())?;
+            self.desk.clear_sent(self.unsent);
+            self.unsent = 0;
+        }
+        Ok(())
+    }
+
+    /// A result that is larger than the desk.
+    fn send_directly(&mut self, kind: Kind, value: &impl Serialize) -> io::Result<()> {
+        let mut bytes = Vec::new();
+        if let Err(why) = frame::append(&mut bytes, kind, value) {
+            return self.put(Kind::NotEncoded, &why);
+        }
+        let mut socket = self.socket;
+        socket.write_all(&bytes)?;
+        self.desk.clear_sent(1);
+        Ok(())
+    }
+}
