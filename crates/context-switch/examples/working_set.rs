@@ -5,8 +5,8 @@ use context_switch::{Between, PingPongError, working_set};
 
 fn main() -> Result<(), PingPongError> {
     println!("pages of each   two switches and the work   the work alone   difference");
-    for pages in [0, 16, 64, 256, 1024] {
-        let cost = working_set::cost(Between::Processes, pages, 500)?;
+    for pages in [0, 16, 128, 192, 256, 384, 512, 1024, 2048] {
+        let cost = working_set::cost(Between::Processes, pages, 100)?;
         println!(
             "{pages:13} {:>27} {:>16} {:>12}",
             Nanoseconds(cost.with_switches),

@@ -92,17 +92,34 @@ impl Pages {
         self.length.get()
     }
 
-    /// Writes a byte in each page, each in another line of its page: the same
-    /// line of all would fall into a few sets of the cache and push each other
-    /// out.
+    /// Writes a byte in each page, so that each takes memory.
     pub fn touch(&self) {
         for page in 0..self.count() {
-            let offset = page * self.page + page * LINE % self.page;
-            // SAFETY: the offset lies within the mapping, which lives as long
-            // as `self`; any byte is a valid `AtomicU8`.
-            let byte = unsafe { self.start.cast::<AtomicU8>().byte_add(offset).as_ref() };
-            byte.store(byte.load(Relaxed).wrapping_add(1), Relaxed);
+            self.touch_line(page, 0);
         }
+    }
+
+    /// Writes a byte in each line of each page, each time in another page: a
+    /// processor that guesses the next line would hide what fetching it costs.
+    /// And in another line of that page, because the same lines of all pages
+    /// share a few places in the cache and would push each other out.
+    pub fn sweep(&self) {
+        let lines = self.page / LINE;
+        for line in 0..lines {
+            for page in 0..self.count() {
+                self.touch_line(page, (line + page) % lines);
+            }
+        }
+    }
+
+    #[inline]
+    fn touch_line(&self, page: usize, line: usize) {
+        let offset = page * self.page + line * LINE;
+        // SAFETY: `page` is one of ours and `line` one of its lines, so the
+        // byte lies in the mapping, which lives as long as `self`; any byte is
+        // a valid `AtomicU8`.
+        let byte = unsafe { self.start.cast::<AtomicU8>().byte_add(offset).as_ref() };
+        byte.store(byte.load(Relaxed).wrapping_add(1), Relaxed);
     }
 
     /// The beginning of the memory as a `T`.

@@ -44,7 +44,7 @@ fn a_stack_that_is_too_small_is_refused() {
         }
     );
     assert!(error.to_string().contains("at least 32768"), "{error}");
-    assert!(StackPool::new(0).stack().is_err());
+    assert!(StackPool::new(0).is_err());
 }
 
 #[test]
@@ -87,7 +87,7 @@ fn a_process_at_its_limit_of_memory_gets_an_error() {
 
 #[test]
 fn a_pool_uses_a_stack_again() {
-    let pool = StackPool::new(MIN_STACK_SIZE);
+    let pool = StackPool::new(MIN_STACK_SIZE).unwrap();
     let clone = pool.clone();
     let mut addresses = Vec::new();
     for _ in 0..3 {
@@ -107,7 +107,7 @@ fn a_pool_uses_a_stack_again() {
 
 #[test]
 fn a_pool_keeps_no_more_than_it_is_told() {
-    let pool = StackPool::keeping(2, MIN_STACK_SIZE);
+    let pool = StackPool::keeping(2, MIN_STACK_SIZE).unwrap();
     let stacks: Vec<_> = (0..5).map(|_| pool.stack().unwrap()).collect();
     drop(stacks);
     assert_eq!(pool.idle(), 2);
@@ -115,7 +115,7 @@ fn a_pool_keeps_no_more_than_it_is_told() {
 
 #[test]
 fn a_stack_may_outlive_the_handle_of_its_pool() {
-    let stack = StackPool::new(MIN_STACK_SIZE).stack().unwrap();
+    let stack = StackPool::new(MIN_STACK_SIZE).unwrap().stack().unwrap();
     let mut fiber = Fiber::<(), (), u8>::on(stack, |_, ()| 7).unwrap();
     fiber.resume(());
 }

@@ -75,6 +75,8 @@ pub enum Command {
         #[arg(long, value_name = "FILE")]
         source: Option<PathBuf>,
     },
+    /// Be the scheduler of your own code: step its threads until it breaks
+    Schedule(Schedule),
     /// What each thread of a process waits for
     WhoWaits {
         /// The process's number
@@ -121,6 +123,28 @@ pub struct Check {
     /// What was asked, answered and observed, and how to repeat it
     #[arg(long)]
     pub explain: bool,
+}
+
+/// `schedule`
+#[derive(Debug, clap::Args)]
+pub struct Schedule {
+    /// The exercise
+    pub exercise: String,
+    /// A scenario, or a test that explores one
+    #[arg(value_name = "TEST")]
+    pub of: Option<String>,
+    /// Of this file in place of src/lib.rs
+    #[arg(long, value_name = "FILE", conflicts_with = "reference")]
+    pub source: Option<PathBuf>,
+    /// Of the course's solution, which no schedule breaks
+    #[arg(long)]
+    pub reference: bool,
+    /// With --reference: before you have passed it
+    #[arg(long, requires = "reference")]
+    pub give_up: bool,
+    /// Lines only, nothing redrawn: reads a, b, u, r, q from standard input
+    #[arg(long)]
+    pub plain: bool,
 }
 
 /// `verify`

@@ -191,7 +191,7 @@ pub fn expected_tests(exercise: &Exercise, tests: &str) -> Result<Vec<String>, T
     Ok(expected)
 }
 
-fn learner_file(exercise: &Exercise) -> Result<(), Trouble> {
+pub(crate) fn learner_file(exercise: &Exercise) -> Result<(), Trouble> {
     let path = exercise.source();
     match files::text(&path) {
         Err(Trouble::Unreadable { error, .. }) if error.kind() == std::io::ErrorKind::NotFound => {

@@ -6,7 +6,8 @@
 //! - [`mistake`]: the mistakes that the course knows;
 //! - [`verify`]: whether exercises, solutions and mistakes agree;
 //! - [`show`]: how all this is printed;
-//! - [`live`]: the learner's loop in a terminal.
+//! - [`live`]: the learner's loop in a terminal;
+//! - [`schedule`]: the learner as the scheduler.
 //!
 //! Nothing but the judge's records decides a verdict: not what a test program
 //! prints, not how it ends.
@@ -25,6 +26,7 @@ pub mod mistake;
 pub mod originals;
 pub mod progress;
 pub mod run;
+pub mod schedule;
 pub mod scratch;
 pub mod show;
 pub mod signatures;

@@ -6,6 +6,7 @@ use std::process::ExitCode;
 use clap::Parser;
 use course::cli::{Cli, Command};
 use course::show::complain;
+use course::schedule::{Schedule, schedule};
 use course::{Course, Trouble, commands, live, verify};
 
 /// The exit code of "could not judge"; clap's usage errors have it too.
@@ -59,6 +60,16 @@ fn run(cli: &Cli) -> Result<u8, Trouble> {
                 source: source.as_deref(),
             };
             commands::replay(&course, exercise, &replay)
+        }
+        Some(Command::Schedule(options)) => {
+            let asked = Schedule {
+                of: options.of.as_deref(),
+                source: options.source.as_deref(),
+                reference: options.reference,
+                give_up: options.give_up,
+                plain: options.plain || cli.plain,
+            };
+            schedule(&course, &options.exercise, &asked)
         }
         Some(Command::Verify(options)) => verify::verify(&course, options),
         Some(Command::Bundle { folder }) => commands::bundle(&course, &here.join(folder)),

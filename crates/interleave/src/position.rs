@@ -41,7 +41,8 @@ pub struct Request {
     pub schedule: String,
     /// Go on from there while there is nothing to choose.
     pub run_on: bool,
-    /// Count at most so many of the schedules that begin like this; 0 for none.
+    /// Count at most so many of the schedules that begin like this; 0 to run this one alone, which
+    /// then cannot tell what the threads would do next.
     pub count: u64,
     /// The file that the answer is written to.
     pub answer: PathBuf,
@@ -187,13 +188,16 @@ impl Position {
             return Err(found.not_judged.unwrap_or_default());
         }
         let mut position = Self::of(&found);
+        if request.count == 0 {
+            return Ok(position);
+        }
         for &thread in found.standing.iter().flatten() {
             position.threads[thread].next = next_of(thread, &found, |prefix| {
                 explore(request.plan(prefix, Then::Stand { run_on: false }))
             });
         }
         // A run that was given up while it unwound leaves nothing to run another one in.
-        if found.standing.is_some() && request.count > 0 && !std::thread::panicking() {
+        if found.standing.is_some() && !std::thread::panicking() {
             let counted = explore(request.plan(found.schedule.clone(), Then::Count)).counted;
             position.below = Some(counted.into());
         }

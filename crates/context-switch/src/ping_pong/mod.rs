@@ -66,7 +66,8 @@ impl PingPong {
         }
     }
 
-    /// Each side touches this many pages of its own whenever it has the turn.
+    /// Each side writes to every cache line of this many pages of its own
+    /// whenever it has the turn ([`Pages::sweep`]).
     pub fn touching(mut self, pages: usize) -> PingPong {
         self.pages = pages;
         self

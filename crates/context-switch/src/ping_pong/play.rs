@@ -15,7 +15,7 @@ pub(super) struct Game {
     pub(super) cpus: [usize; 2],
     /// How many round trips are timed.
     pub(super) round_trips: u32,
-    /// How many pages each side touches at its turn.
+    /// How many pages each side sweeps at its turn.
     pub(super) pages: usize,
 }
 
@@ -29,7 +29,7 @@ pub(super) fn here<E: Ends>(
 ) -> io::Result<(Duration, Counters)> {
     let set = WorkingSet::of(game.pages)?;
     let mut trip = || {
-        set.touch();
+        set.sweep();
         end.send()?;
         end.wait(&is_there)
     };
@@ -55,7 +55,7 @@ pub(super) fn there<E: Ends>(
     let set = WorkingSet::of(game.pages)?;
     let mut answer = || {
         end.wait(&is_there)?;
-        set.touch();
+        set.sweep();
         end.send()
     };
     for _ in 0..WARM_UP {
@@ -76,9 +76,9 @@ impl WorkingSet {
         Ok(WorkingSet(pages))
     }
 
-    fn touch(&self) {
+    fn sweep(&self) {
         if let Some(pages) = &self.0 {
-            pages.touch();
+            pages.sweep();
         }
     }
 }

@@ -1,5 +1,6 @@
 //! The measuring: warm-up, batches, interleaved rounds.
 
+use super::interleave::order;
 use super::{Measured, Report, Samples};
 use std::hint::black_box;
 use std::time::{Duration, Instant};
@@ -117,20 +118,6 @@ impl<'a> Comparison<'a> {
     }
 }
 
-/// Who is measured when: each alternative comes at every place equally often,
-/// and after every other, so that what one leaves in the caches hurts none
-/// more than the rest.
-fn order(round: usize, count: usize) -> impl Iterator<Item = usize> {
-    (0..count).map(move |place| {
-        let forward = (place + round / 2) % count;
-        if round.is_multiple_of(2) {
-            forward
-        } else {
-            count - 1 - forward
-        }
-    })
-}
-
 /// The loop is compiled together with the operation: calling it through the
 /// box would cost as much as a fast operation takes.
 fn timed<T>(mut operation: impl FnMut() -> T) -> impl FnMut(u64) -> Duration {
@@ -182,22 +169,6 @@ impl Alternative<'_> {
 mod tests {
     use super::*;
     use std::cell::RefCell;
-
-    #[test]
-    fn each_alternative_comes_at_every_place_equally_often() {
-        for count in [2, 3, 4] {
-            let mut places = vec![vec![0; count]; count];
-            for round in 0..2 * count {
-                for (place, index) in order(round, count).enumerate() {
-                    places[index][place] += 1;
-                }
-            }
-            assert!(
-                places.iter().flatten().all(|&times| times == 2),
-                "{places:?}"
-            );
-        }
-    }
 
     #[test]
     fn short_operations_are_timed_in_batches_and_long_ones_alone() {

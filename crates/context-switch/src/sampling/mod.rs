@@ -41,6 +41,7 @@
 
 mod bootstrap;
 mod comparison;
+mod interleave;
 mod random;
 mod report;
 mod samples;
@@ -48,6 +49,7 @@ mod units;
 
 pub use bootstrap::{CONFIDENCE, Interval, median_of, ratio};
 pub use comparison::Comparison;
+pub use interleave::{Side, interleave};
 pub use random::Random;
 pub use report::{Measured, Report, Verdict};
 pub use samples::{Samples, SamplesError};

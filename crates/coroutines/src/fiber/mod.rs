@@ -25,13 +25,13 @@
 //! ```text
 //!   the top of a fiber's stack
 //!  ┌───────────────────────────────────────────────┐
-//!  │ Root: the link, the values that cross, the    │  made by Fiber::on,
-//!  │       body that is to run                     │  read by both sides
+//!  │ Root: the link, where the resumer waits,      │  made by Fiber::on
+//!  │       and the body that is to run             │
 //!  ├───────────────────────────────────────────────┤
 //!  │ frame of `entry`, which catches every panic   │
 //!  │ frame of the body                             │
 //!  │ frame of whatever the body calls …            │
-//!  │ what `suspend` has pushed                     │◀── kept in the link
+//!  │ what `suspend` has pushed                     │◀── kept in the Fiber
 //!  └───────────────────────────────────────────────┘
 //! ```
 
@@ -41,11 +41,13 @@ mod stack;
 
 use std::any::Any;
 use std::fmt;
+use std::marker::PhantomData;
 use std::mem::ManuallyDrop;
 use std::panic::resume_unwind;
 use std::ptr::NonNull;
 
-use root::{Exchange, ForcedUnwind, Root};
+use arch::{Link, StackPointer, Word};
+use root::{ForcedUnwind, Root};
 pub use stack::{DEFAULT_STACK_SIZE, MIN_STACK_SIZE, Stack, StackError, StackPool};
 
 /// A function on a stack of its own, which is given values of `Input`, yields
@@ -65,10 +67,13 @@ pub use stack::{DEFAULT_STACK_SIZE, MIN_STACK_SIZE, Stack, StackError, StackPool
 /// unwound again. A body that suspends in a *destructor* while it is unwound
 /// aborts the process, as every panic in such a place does.
 pub struct Fiber<Input: 'static, Yield: 'static, Return: 'static> {
-    root: NonNull<Exchange<Input, Yield, Return>>,
-    done: bool,
-    /// Under `root`: freed after the body has come to its end, or never.
+    /// At the top of the stack.
+    link: NonNull<Link>,
+    /// Where the body goes on; null when it has come to its end.
+    body: StackPointer,
+    /// Freed after the body has come to its end, or never.
     stack: ManuallyDrop<Stack>,
+    crossing: PhantomData<fn(Input) -> (Yield, Return)>,
 }
 
 /// What a fiber gave when it was resumed.
@@ -102,18 +107,18 @@ impl<Input, Yield, Return> Fiber<Input, Yield, Return> {
     ///
     /// # Errors
     ///
-    /// [`StackError::TooSmall`] if `body` itself and the values that cross, which
-    /// all lie at the top of the stack, leave less than three quarters of
-    /// [`MIN_STACK_SIZE`].
+    /// [`StackError::TooSmall`] if `body` itself, which lies at the top of the
+    /// stack, leaves less than three quarters of [`MIN_STACK_SIZE`].
     pub fn on<F>(stack: Stack, body: F) -> Result<Self, StackError>
     where
         F: FnOnce(&Suspender<Input, Yield>, Input) -> Return + 'static,
     {
-        let root = Root::place(&stack, body)?;
+        let (link, body) = Root::place(&stack, body)?;
         Ok(Self {
-            root,
-            done: false,
+            link,
+            body,
             stack: ManuallyDrop::new(stack),
+            crossing: PhantomData,
         })
     }
 
@@ -143,10 +148,12 @@ impl<Input, Yield, Return> Fiber<Input, Yield, Return> {
     /// With the body's own panic, as [`resume`](Self::resume).
     #[inline]
     pub fn try_resume(&mut self, input: Input) -> Result<Step<Yield, Return>, Finished<Input>> {
-        if self.done {
+        if self.is_done() {
             return Err(Finished(input));
         }
-        match self.switch(Some(input)) {
+        let mut input = ManuallyDrop::new(input);
+        // SAFETY: the input is ours, and is not used here again.
+        match unsafe { self.switch(root::give(&mut input)) } {
             Ok(step) => Ok(step),
             Err(payload) => resume_unwind(payload),
         }
@@ -155,25 +162,24 @@ impl<Input, Yield, Return> Fiber<Input, Yield, Return> {
     /// Whether the body has come to its end, by returning or by a panic.
     #[inline]
     pub fn is_done(&self) -> bool {
-        self.done
+        self.body.is_null()
     }
 
-    /// Runs the body until it suspends, returns or panics. No input means:
-    /// unwind your stack.
-    #[inline]
-    fn switch(&mut self, input: Option<Input>) -> Result<Step<Yield, Return>, Panic> {
-        // SAFETY: not done, so the root is there and the fiber waits: `&mut
-        // self` means that nobody else resumes it, and it does not run itself,
-        // else this call could not be made through the borrow of its resumer.
-        // It runs on this thread, as it is not Send.
-        let step = unsafe { Exchange::switch(self.root, input) };
-        match step {
-            Ok(Step::Yield(value)) => Ok(Step::Yield(value)),
-            end => {
-                self.done = true;
-                end
-            }
-        }
+    /// Runs the body until it suspends, returns or panics.
+    ///
+    /// # Safety
+    ///
+    /// The word is from [`root::give`] of an `Input`, which has no other owner
+    /// then, or null: unwind your stack. The fiber is not done.
+    #[inline(always)]
+    unsafe fn switch(&mut self, word: Word) -> Result<Step<Yield, Return>, Panic> {
+        // SAFETY: not done, so the body waits, on its stack that is still
+        // there: `&mut self` means that nobody else resumes it, and it does not
+        // run itself, else this call could not be made through the borrow of
+        // its resumer. It is on this thread, as it is not Send.
+        let (body, step) = unsafe { root::switch(self.link, self.body, word) };
+        self.body = body;
+        step
     }
 }
 
@@ -184,8 +190,9 @@ impl<Input, Yield, Return> Drop for Fiber<Input, Yield, Return> {
     fn drop(&mut self) {
         let mut panic = None;
         // More than once only if the body catches the unwinding and suspends again.
-        while !self.done {
-            panic = self.switch(None).err();
+        while !self.is_done() {
+            // SAFETY: no input, and not done.
+            panic = unsafe { self.switch(std::ptr::null_mut()) }.err();
         }
         // SAFETY: the body is at its end: nothing lives on the stack any more.
         // Not used again, as this is the destructor.
@@ -204,7 +211,7 @@ impl<Input, Yield, Return> Drop for Fiber<Input, Yield, Return> {
 impl<Input, Yield, Return> fmt::Debug for Fiber<Input, Yield, Return> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Fiber")
-            .field("done", &self.done)
+            .field("done", &self.is_done())
             .field("stack_size", &self.stack.size())
             .finish_non_exhaustive()
     }
@@ -222,7 +229,8 @@ impl<Input: fmt::Debug> std::error::Error for Finished<Input> {}
 ///
 /// It lives on the fiber's stack and cannot leave it, nor the thread.
 pub struct Suspender<Input, Yield> {
-    crossing: NonNull<root::Crossing<Input, Yield>>,
+    link: NonNull<Link>,
+    crossing: PhantomData<fn(Yield) -> Input>,
 }
 
 impl<Input, Yield> Suspender<Input, Yield> {
@@ -237,8 +245,8 @@ impl<Input, Yield> Suspender<Input, Yield> {
     #[inline(always)]
     pub fn suspend(&self, value: Yield) -> Input {
         // SAFETY: a Suspender is reachable from its fiber's stack only, and so
-        // this is called while the fiber runs.
-        match unsafe { root::Crossing::suspend(self.crossing, value) } {
+        // this is called while the fiber runs. Its types are the fiber's.
+        match unsafe { root::suspend(self.link, value) } {
             Some(input) => input,
             None => resume_unwind(Box::new(ForcedUnwind)),
         }

@@ -1,22 +1,21 @@
-//! What lies at the top of a fiber's stack, and how values cross over it.
+//! What lies at the top of a fiber's stack, and how values cross.
+//!
+//! A value crosses where it is: the word that goes over with the switch is its
+//! address, on the stack of the side that gives it. That side stands still, so
+//! the other side moves the value out from there.
 //!
 //! ```text
-//!   Root      = Exchange + the body          known to Fiber::on and `entry`
-//!   Exchange  = Crossing + how it ended      known to Fiber
-//!   Crossing  = link, input, yielded value   known to Suspender
+//!   to the fiber      the address of an Input     no address: unwind
+//!   to the resumer    the address of a Yield      after the last switch: that
+//!                                                 of how the body has ended
 //! ```
-//!
-//! Each begins with the next (`repr(C)`), so that one address is all four: the
-//! link's address is what the switch hands from stack to stack.
-//!
-//! The side that runs owns all of it. The switch is the hand-over: before it,
-//! one side writes what the other will read after it.
 
-use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::process::abort;
-use std::ptr::NonNull;
+use std::marker::PhantomData;
+use std::mem::ManuallyDrop;
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+use std::ptr::{self, NonNull};
 
-use super::arch::{self, STACK_ALIGNMENT, StackPointer};
+use super::arch::{self, Link, STACK_ALIGNMENT, StackPointer, Word};
 use super::{MIN_STACK_SIZE, Panic, Stack, StackError, Step, Suspender};
 
 /// What must be left of a stack below its root, in bytes.
@@ -25,37 +24,25 @@ const ROOM_FOR_FRAMES: usize = MIN_STACK_SIZE / 4 * 3;
 /// What a panic carries that unwinds a dropped fiber.
 pub(super) struct ForcedUnwind;
 
+/// The first things on the stack; the link's address is also the root's.
 #[repr(C)]
-pub(super) struct Crossing<Input, Yield> {
-    link: StackPointer,
-    /// From the resumer to the fiber; none if the fiber is to unwind.
-    input: Option<Input>,
-    /// From the fiber to the resumer; none if the fiber has ended.
-    yielded: Option<Yield>,
+pub(super) struct Root<F, Input, Yield> {
+    link: Link,
+    /// Taken when the stack is first entered.
+    body: ManuallyDrop<F>,
+    crossing: PhantomData<fn(Input) -> Yield>,
 }
 
-#[repr(C)]
-pub(super) struct Exchange<Input, Yield, Return> {
-    crossing: Crossing<Input, Yield>,
-    /// What the body returned, or what it panicked with.
-    end: Option<Result<Return, Panic>>,
-}
-
-#[repr(C)]
-pub(super) struct Root<F, Input, Yield, Return> {
-    exchange: Exchange<Input, Yield, Return>,
-    body: Option<F>,
-}
-
-impl<F, Input, Yield, Return> Root<F, Input, Yield, Return>
+impl<F, Input, Yield, Return> Root<F, Input, Yield>
 where
     F: FnOnce(&Suspender<Input, Yield>, Input) -> Return + 'static,
 {
-    /// Puts a root at the top of `stack` and makes the stack ready to run `body`.
+    /// Puts a root at the top of `stack` and makes the stack ready to run
+    /// `body`: the link, and where the fiber waits to begin.
     pub(super) fn place(
         stack: &Stack,
         body: F,
-    ) -> Result<NonNull<Exchange<Input, Yield, Return>>, StackError> {
+    ) -> Result<(NonNull<Link>, StackPointer), StackError> {
         let alignment = align_of::<Self>().max(STACK_ALIGNMENT);
         // Aligning the address downwards costs at most the alignment.
         let taken = size_of::<Self>().saturating_add(alignment);
@@ -69,19 +56,14 @@ where
         // SAFETY: `root` is aligned, and it and the room below it lie within
         // the stack, which is borrowed and on which nothing runs.
         unsafe {
+            let fiber = arch::prepare(root, Self::entry);
             let root = root.cast::<Self>();
             root.write(Self {
-                exchange: Exchange {
-                    crossing: Crossing {
-                        link: arch::prepare(root.cast(), Self::entry),
-                        input: None,
-                        yielded: None,
-                    },
-                    end: None,
-                },
-                body: Some(body),
+                link: ptr::null_mut(),
+                body: ManuallyDrop::new(body),
+                crossing: PhantomData,
             });
-            Ok(NonNull::new_unchecked(root).cast())
+            Ok((NonNull::new_unchecked(root).cast(), fiber))
         }
     }
 
@@ -91,96 +73,91 @@ where
     /// # Safety
     ///
     /// Called once, by the first switch to the stack, with the link of a root
-    /// of this very type.
-    unsafe extern "C" fn entry(link: *mut StackPointer) -> ! {
-        // SAFETY: the link is the first field of the root, which lies above
-        // this frame and so lives longer.
+    /// of this very type, and a word that is null or of this input.
+    unsafe extern "C" fn entry(link: *mut Link, word: Word) -> ! {
         let root: *mut Self = link.cast();
         let end = catch_unwind(AssertUnwindSafe(|| {
-            // SAFETY: this side runs, so it may use the root; no reference to
-            // it lives on over a switch.
-            let (body, input) =
-                unsafe { ((*root).body.take(), take_input::<Input, Yield>(root.cast())) };
-            match (body, input) {
-                (Some(body), Some(input)) => {
-                    // SAFETY: see above; an address within a live object is not null.
-                    let crossing = unsafe { NonNull::new_unchecked(root) }.cast();
-                    body(&Suspender { crossing }, input)
-                }
+            // SAFETY: the link is the first field of the root, which is above
+            // this frame and so lives longer. The body is taken this once.
+            let body = ManuallyDrop::into_inner(unsafe { (&raw const (*root).body).read() });
+            if word.is_null() {
                 // Dropped before it began: the body is dropped here, not run.
-                _ => std::panic::resume_unwind(Box::new(ForcedUnwind)),
+                resume_unwind(Box::new(ForcedUnwind));
             }
+            // SAFETY: the resumer gives an Input, and stands still.
+            let input = unsafe { receive(word) };
+            let suspender = Suspender {
+                // SAFETY: the address of a living object.
+                link: unsafe { NonNull::new_unchecked(link) },
+                crossing: PhantomData,
+            };
+            body(&suspender, input)
         }));
-        // SAFETY: as above. Nothing that needs dropping is left in this frame,
-        // as the stack may be freed or given to another fiber from now on.
-        unsafe {
-            (&raw mut (*root).exchange.end).write(Some(end));
-            (&raw mut (*root).exchange.crossing.yielded).write(None);
-            arch::leave(link);
-        }
-        // Nobody enters a fiber that has ended.
-        abort()
+        let mut end: ManuallyDrop<Result<Return, Panic>> = ManuallyDrop::new(end);
+        // SAFETY: the resumer waits where the link says. It moves the end out;
+        // nothing else in this frame needs dropping.
+        unsafe { arch::finish(link, give(&mut end)) }
     }
 }
 
-impl<Input, Yield, Return> Exchange<Input, Yield, Return> {
-    /// From the resumer's stack to the fiber's and back. No input means: unwind.
-    ///
-    /// # Safety
-    ///
-    /// `this` is from [`Root::place`], its stack is still there, the fiber has
-    /// not ended and waits to be entered, on this thread.
-    #[inline(always)]
-    pub(super) unsafe fn switch(
-        this: NonNull<Self>,
-        input: Option<Input>,
-    ) -> Result<Step<Yield, Return>, Panic> {
-        let this = this.as_ptr();
-        // SAFETY: the fiber waits, so this side owns the exchange, before the
-        // switch and after it. What is overwritten was moved out by the other
-        // side. The link is what `prepare` or the last `leave` put there.
-        unsafe {
-            (&raw mut (*this).crossing.input).write(input);
-            arch::enter(this.cast());
-            if let Some(value) = (&raw const (*this).crossing.yielded).read() {
-                return Ok(Step::Yield(value));
-            }
-            match (*this).end.take() {
-                Some(Ok(value)) => Ok(Step::Return(value)),
-                Some(Err(panic)) => Err(panic),
-                // Neither suspended nor ended: `entry` and `suspend` do one of them.
-                None => abort(),
-            }
-        }
-    }
-}
-
-impl<Input, Yield> Crossing<Input, Yield> {
-    /// From the fiber's stack to its resumer's and back. No input means: unwind.
-    ///
-    /// # Safety
-    ///
-    /// Called on the fiber's own stack, or on one that was entered from it.
-    #[inline(always)]
-    pub(super) unsafe fn suspend(this: NonNull<Self>, value: Yield) -> Option<Input> {
-        let this = this.as_ptr();
-        // SAFETY: the fiber runs, so this side owns the crossing, before the
-        // switch and after it. The old value was moved out by the resumer.
-        unsafe {
-            (&raw mut (*this).yielded).write(Some(value));
-            arch::leave(this.cast());
-            take_input(this)
-        }
-    }
-}
-
-/// Moves the input out; the resumer writes a new one before it enters again.
+/// From the resumer's stack to the fiber's and back. Gives where the fiber waits
+/// now, null if it has ended, and what it gave.
 ///
 /// # Safety
 ///
-/// The caller's side runs, and takes it once for each time that it was entered.
+/// `word` is null, which means: unwind, or from [`give`] of an Input of the
+/// caller's, which has no other owner then. `link` is from [`Root::place`] with these types. `fiber` is from there, or
+/// from the last switch to this fiber, and not null. Its stack is still there.
+/// All is on this thread.
 #[inline(always)]
-unsafe fn take_input<Input, Yield>(this: *mut Crossing<Input, Yield>) -> Option<Input> {
-    // SAFETY: the caller says so.
-    unsafe { (&raw const (*this).input).read() }
+pub(super) unsafe fn switch<Yield, Return>(
+    link: NonNull<Link>,
+    fiber: StackPointer,
+    word: Word,
+) -> (StackPointer, Result<Step<Yield, Return>, Panic>) {
+    // SAFETY: the fiber waits. It gives a Yield in `suspend`, where it can be
+    // entered again, and its end in `entry`, where it cannot.
+    unsafe {
+        let (fiber, word) = arch::enter(link.as_ptr(), fiber, word);
+        let step = if fiber.is_null() {
+            receive::<Result<Return, Panic>>(word).map(Step::Return)
+        } else {
+            Ok(Step::Yield(receive(word)))
+        };
+        (fiber, step)
+    }
+}
+
+/// From the fiber's stack to its resumer's and back. No input means: unwind.
+///
+/// # Safety
+///
+/// Called on the fiber's own stack, or on one that was entered from it, with
+/// the fiber's own types.
+#[inline(always)]
+pub(super) unsafe fn suspend<Input, Yield>(link: NonNull<Link>, value: Yield) -> Option<Input> {
+    let mut value = ManuallyDrop::new(value);
+    // SAFETY: the fiber runs. Its resumer gives an Input or nothing, in `switch`.
+    unsafe {
+        let word = arch::leave(link.as_ptr(), give(&mut value));
+        (!word.is_null()).then(|| receive(word))
+    }
+}
+
+/// The word for a value that the other side will move out.
+#[inline(always)]
+pub(super) fn give<T>(value: &mut ManuallyDrop<T>) -> Word {
+    ptr::from_mut(value).cast()
+}
+
+/// Moves a value out of the other side's stack.
+///
+/// # Safety
+///
+/// The word is from [`give`] of a `T` on the side that was left just now, and
+/// this is done once.
+#[inline(always)]
+unsafe fn receive<T>(word: Word) -> T {
+    // SAFETY: the caller says so; the giver does not drop it.
+    unsafe { word.cast::<T>().read() }
 }

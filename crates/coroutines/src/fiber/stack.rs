@@ -21,7 +21,7 @@
 //! ```
 //! use coroutines::fiber::{Fiber, StackPool};
 //!
-//! let pool = StackPool::new(64 * 1024);
+//! let pool = StackPool::new(64 * 1024)?;
 //! for n in 0..1000 {
 //!     let mut fiber = Fiber::<(), (), i32>::on(pool.stack()?, move |_, ()| n)?;
 //!     fiber.resume(());
@@ -55,9 +55,10 @@ const DEFAULT_IDLE_STACKS: usize = 1024;
 /// Dropped, it goes back to the pool it is from, or else to the kernel.
 #[derive(Debug)]
 pub struct Stack {
-    /// Always there, until `drop` takes it.
-    mapping: Option<Mapping>,
-    home: Option<Rc<Idle>>,
+    /// Its highest address, exclusive.
+    top: NonNull<u8>,
+    /// Of a stack without a pool: a pool of its own, which keeps nothing.
+    home: Rc<Home>,
 }
 
 impl Stack {
@@ -69,30 +70,26 @@ impl Stack {
     /// [`StackError::TooSmall`] below [`MIN_STACK_SIZE`], and
     /// [`StackError::NoMemory`] if the kernel refuses the mapping.
     pub fn new(size: usize) -> Result<Self, StackError> {
-        Ok(Self {
-            mapping: Some(Mapping::new(size)?),
-            home: None,
-        })
+        StackPool::keeping(0, size)?.stack()
     }
 
     /// Its size in bytes, without the guard page.
+    #[inline]
     pub fn size(&self) -> usize {
-        self.mapping.as_ref().map_or(0, Mapping::usable)
+        self.home.stack_size
     }
 
     /// Its highest address, exclusive: where the first frame goes.
+    #[inline]
     pub(super) fn top(&self) -> *mut u8 {
-        self.mapping.as_ref().map_or(std::ptr::null_mut(), |it| {
-            it.start.as_ptr().wrapping_byte_add(it.length).cast()
-        })
+        self.top.as_ptr()
     }
 }
 
 impl Drop for Stack {
+    #[inline]
     fn drop(&mut self) {
-        if let (Some(home), Some(mapping)) = (&self.home, self.mapping.take()) {
-            home.keep(mapping);
-        }
+        self.home.take_back(self.top);
     }
 }
 
@@ -100,27 +97,34 @@ impl Drop for Stack {
 ///
 /// A clone is another handle to the same stacks. The pool belongs to one
 /// thread, as the fibers do. A stack comes back as its last fiber left it: with
-/// its pages, and with what was written there.
+/// its pages, and with what was written there. Idle stacks go back to the
+/// kernel when the last handle and the last stack in use are gone.
 #[derive(Clone, Debug)]
 pub struct StackPool {
-    stack_size: usize,
-    idle: Rc<Idle>,
+    home: Rc<Home>,
 }
 
 impl StackPool {
-    /// A pool, empty for now, of stacks of `stack_size` bytes. It keeps at most
-    /// 1,024 idle stacks; those beyond go back to the kernel.
-    pub fn new(stack_size: usize) -> Self {
+    /// A pool, empty for now, of stacks of at least `stack_size` bytes, rounded
+    /// up to whole pages. It keeps at most 1,024 idle stacks; those beyond go
+    /// back to the kernel.
+    ///
+    /// # Errors
+    ///
+    /// [`StackError::TooSmall`] below [`MIN_STACK_SIZE`], and
+    /// [`StackError::NoMemory`] if there is no such size.
+    pub fn new(stack_size: usize) -> Result<Self, StackError> {
         Self::keeping(DEFAULT_IDLE_STACKS, stack_size)
     }
 
     /// A pool that keeps at most `most` idle stacks.
-    pub fn keeping(most: usize, stack_size: usize) -> Self {
-        let idle = Rc::new(Idle {
-            most,
-            mappings: RefCell::default(),
-        });
-        Self { stack_size, idle }
+    ///
+    /// # Errors
+    ///
+    /// As [`new`](Self::new).
+    pub fn keeping(most: usize, stack_size: usize) -> Result<Self, StackError> {
+        let home = Rc::new(Home::new(most, stack_size)?);
+        Ok(Self { home })
     }
 
     /// An idle stack, the one used last (its memory is the likeliest to be in
@@ -128,90 +132,102 @@ impl StackPool {
     ///
     /// # Errors
     ///
-    /// Those of [`Stack::new`].
+    /// [`StackError::NoMemory`] if a new one is needed and the kernel refuses it.
+    #[inline]
     pub fn stack(&self) -> Result<Stack, StackError> {
-        let idle = self.idle.mappings.borrow_mut().pop();
-        let mapping = match idle {
-            Some(mapping) => mapping,
-            None => Mapping::new(self.stack_size)?,
+        let idle = self.home.idle.borrow_mut().pop();
+        let top = match idle {
+            Some(top) => top,
+            None => self.home.map()?,
         };
-        Ok(Stack {
-            mapping: Some(mapping),
-            home: Some(Rc::clone(&self.idle)),
-        })
+        let home = Rc::clone(&self.home);
+        Ok(Stack { top, home })
     }
 
     /// How many stacks wait to be used.
     pub fn idle(&self) -> usize {
-        self.idle.mappings.borrow().len()
+        self.home.idle.borrow().len()
     }
 }
 
+/// Where stacks of one size come from and go to.
 #[derive(Debug)]
-struct Idle {
-    most: usize,
-    mappings: RefCell<Vec<Mapping>>,
-}
-
-impl Idle {
-    fn keep(&self, mapping: Mapping) {
-        let mut mappings = self.mappings.borrow_mut();
-        if mappings.len() < self.most {
-            mappings.push(mapping);
-        }
-    }
-}
-
-/// A mapping of our own: a guard page and above it memory.
-#[derive(Debug)]
-struct Mapping {
-    start: NonNull<c_void>,
-    length: usize,
+struct Home {
+    /// Bytes of each, without the guard; whole pages.
+    stack_size: usize,
+    /// Bytes of the guard below each: a page.
     guard: usize,
+    /// How many may be idle.
+    most: usize,
+    /// The tops of mappings that nothing lives on.
+    idle: RefCell<Vec<NonNull<u8>>>,
 }
 
-impl Mapping {
-    fn new(size: usize) -> Result<Self, StackError> {
+impl Home {
+    fn new(most: usize, size: usize) -> Result<Self, StackError> {
         if size < MIN_STACK_SIZE {
-            return Err(StackError::TooSmall {
-                size,
-                least: MIN_STACK_SIZE,
-            });
+            let least = MIN_STACK_SIZE;
+            return Err(StackError::TooSmall { size, least });
         }
+        let guard = page_size();
+        let stack_size = size
+            .checked_next_multiple_of(guard)
+            .filter(|stack_size| stack_size.checked_add(guard).is_some());
+        let cause = Errno::ENOMEM;
+        Ok(Self {
+            stack_size: stack_size.ok_or(StackError::NoMemory { size, cause })?,
+            guard,
+            most,
+            idle: RefCell::default(),
+        })
+    }
+
+    fn map(&self) -> Result<NonNull<u8>, StackError> {
+        let size = self.stack_size;
         let refused = |cause| StackError::NoMemory { size, cause };
-        let page = page_size();
-        let length = size
-            .checked_next_multiple_of(page)
-            .and_then(|usable| usable.checked_add(page))
-            .and_then(NonZeroUsize::new)
-            .ok_or(refused(Errno::ENOMEM))?;
+        let length = NonZeroUsize::new(size + self.guard).ok_or(refused(Errno::EINVAL))?;
         // MAP_STACK keeps transparent huge pages away (since Linux 6.7): else
         // the first touch could cost 2 MiB. MAP_NORESERVE: most of it is never used.
         let flags = MapFlags::MAP_PRIVATE | MapFlags::MAP_STACK | MapFlags::MAP_NORESERVE;
         let access = ProtFlags::PROT_READ | ProtFlags::PROT_WRITE;
         // SAFETY: a new mapping at an address of the kernel's choice.
         let start = unsafe { mmap_anonymous(None, length, access, flags) }.map_err(refused)?;
-        let mapping = Self {
-            start,
-            length: length.get(),
-            guard: page,
-        };
+        // SAFETY: within the mapping, or one past it.
+        let top = unsafe { start.byte_add(length.get()) }.cast();
         // SAFETY: the first page of the mapping, in which nothing lives yet.
-        unsafe { mprotect(start, page, ProtFlags::PROT_NONE) }.map_err(refused)?;
-        Ok(mapping)
+        match unsafe { mprotect(start, self.guard, ProtFlags::PROT_NONE) } {
+            Ok(()) => Ok(top),
+            Err(cause) => {
+                self.unmap(top);
+                Err(refused(cause))
+            }
+        }
     }
 
-    fn usable(&self) -> usize {
-        self.length - self.guard
+    #[inline]
+    fn take_back(&self, top: NonNull<u8>) {
+        let mut idle = self.idle.borrow_mut();
+        if idle.len() < self.most {
+            idle.push(top);
+        } else {
+            self.unmap(top);
+        }
+    }
+
+    fn unmap(&self, top: NonNull<u8>) {
+        let length = self.stack_size + self.guard;
+        // SAFETY: a mapping of ours from `map`, given up by its only owner: a
+        // fiber drops its stack after all that lived on it is gone, or leaks
+        // both. The call fails for wrong arguments only: nothing to report.
+        let _ = unsafe { munmap(top.byte_sub(length).cast::<c_void>(), length) };
     }
 }
 
-impl Drop for Mapping {
+impl Drop for Home {
     fn drop(&mut self) {
-        // SAFETY: our own mapping. A fiber gives its stack up only after all
-        // that lived on it is gone, or leaks both. The call fails for wrong
-        // arguments only, so there is nothing to report.
-        let _ = unsafe { munmap(self.start, self.length) };
+        for top in self.idle.take() {
+            self.unmap(top);
+        }
     }
 }
 

@@ -60,7 +60,7 @@ pub fn next(course: &Course) -> Result<u8, Trouble> {
 }
 
 /// A file, or standard input for `-`.
-pub(super) fn read_source(path: &Path) -> Result<Source, Trouble> {
+pub(crate) fn read_source(path: &Path) -> Result<Source, Trouble> {
     if path != Path::new("-") {
         return Ok(Source::Other {
             name: path.display().to_string(),

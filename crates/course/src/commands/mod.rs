@@ -13,6 +13,7 @@ mod solution;
 mod who_waits;
 
 pub use bundle::bundle;
+pub(crate) use check::read_source;
 pub use check::{check, next};
 pub use doctor::doctor;
 pub use hint::{hint, hints};
@@ -23,6 +24,7 @@ pub use replay::{Replay, replay};
 pub use reset::reset;
 pub(crate) use reset::restore;
 pub use solution::solution;
+pub(crate) use solution::solution_of;
 pub use who_waits::who_waits;
 
 use crate::catalogue::{Course, Exercise};

@@ -1,7 +1,9 @@
 //! `solution`: how the course does it.
 
+use std::path::PathBuf;
+
 use super::progress_of;
-use crate::catalogue::{Course, NO_SOLUTIONS};
+use crate::catalogue::{Course, Exercise, NO_SOLUTIONS};
 use crate::files;
 use crate::show::{complain, say};
 use crate::trouble::Trouble;
@@ -12,22 +14,9 @@ use crate::trouble::Trouble;
 /// It is not passed and `give_up` is not said; the course has no solutions.
 pub fn solution(course: &Course, name: &str, give_up: bool) -> Result<u8, Trouble> {
     let exercise = course.exercise(name)?;
-    if course.is_bundle() {
-        return Err(Trouble::Refused(NO_SOLUTIONS.into()));
-    }
-    let id = &exercise.id;
-    if !give_up && !progress_of(course).has_passed(exercise) {
-        return Err(Trouble::Refused(format!(
-            "{id} is not passed yet: `cargo course hint {id}` helps on, \
-             `cargo course solution {id} --give-up` shows the solution now"
-        )));
-    }
-    let path = exercise.solution().join("src/lib.rs");
-    if !path.exists() {
-        return Err(Trouble::Refused(format!(
-            "this copy of the course holds no solution of {id}"
-        )));
-    }
+    let path = solution_of(course, exercise, give_up, |id| {
+        format!("cargo course solution {id} --give-up")
+    })?;
     complain(&format!("{}:\n", course.short(&path).display()));
     say(&files::text(&path)?);
     let others = exercise.solution().join("alternatives");
@@ -38,4 +27,35 @@ pub fn solution(course: &Course, name: &str, give_up: bool) -> Result<u8, Troubl
         ));
     }
     Ok(0)
+}
+
+/// Where the solution is, once the learner may see it; `anyway` is the command
+/// that shows it all the same.
+///
+/// # Errors
+/// As [`solution`].
+pub(crate) fn solution_of(
+    course: &Course,
+    exercise: &Exercise,
+    give_up: bool,
+    anyway: impl Fn(&str) -> String,
+) -> Result<PathBuf, Trouble> {
+    if course.is_bundle() {
+        return Err(Trouble::Refused(NO_SOLUTIONS.into()));
+    }
+    let id = &exercise.id;
+    if !give_up && !progress_of(course).has_passed(exercise) {
+        return Err(Trouble::Refused(format!(
+            "{id} is not passed yet: `cargo course hint {id}` helps on, \
+             `{}` shows the solution now",
+            anyway(id)
+        )));
+    }
+    let path = exercise.solution().join("src/lib.rs");
+    if !path.exists() {
+        return Err(Trouble::Refused(format!(
+            "this copy of the course holds no solution of {id}"
+        )));
+    }
+    Ok(path)
 }

@@ -381,7 +381,7 @@ impl State {
     }
 }
 
-fn believed(columns: u16, rows: u16) -> (usize, usize) {
+pub(crate) fn believed(columns: u16, rows: u16) -> (usize, usize) {
     let one = |said: u16, least: usize, usual: usize, most: usize| match said {
         0 => usual,
         said => usize::from(said).clamp(least, most),

@@ -16,15 +16,16 @@
 //! The word at the pointer is always the address at which that stack goes on.
 //!
 //! Registers at the moment of entering a fiber, for [`start`] and the end of
-//! [`leave`]: `rdi` = the link, `rdx` = the fiber's stack pointer, `rsp` = the
-//! resumer's stack pointer, with the return address of `enter` at it.
+//! [`leave`]: `rdi` = the link, `rsi` = the word that crosses, `rdx` = the
+//! fiber's stack pointer, `rsp` = the resumer's stack pointer, with the return
+//! address of `enter` at it.
 
 use std::arch::{asm, naked_asm};
 
-use super::{Entry, StackPointer};
+use super::{Entry, Link, StackPointer, Word};
 
 /// Makes a new stack ready to be entered: the first [`enter`] calls
-/// `entry(link)` with the stack pointer at `top`.
+/// `entry(link, word)` with the stack pointer at `top`.
 ///
 /// # Safety
 ///
@@ -43,35 +44,37 @@ pub(in crate::fiber) unsafe fn prepare(top: *mut u8, entry: Entry) -> StackPoint
 #[unsafe(naked)]
 unsafe extern "C" fn start() -> ! {
     naked_asm!(
-        // Whoever walks the stack (a backtrace, the unwinder) ends here: there
-        // is no return address above this frame.
-        ".cfi_startproc",
-        ".cfi_undefined rip",
         // The resumer waits from now on: its stack pointer goes into the link.
         "mov [rdi], rsp",
         // Move to the fiber's stack, past the address of `start`.
         "lea rsp, [rdx + 8]",
-        // A zero frame pointer is the end for those who follow frame pointers.
-        "xor ebp, ebp",
-        // Take the address of entry; rsp is at `top` now, a multiple of 16,
-        // which the calling convention wants at a call.
+        // Take the address of entry; rsp is at `top` now.
         "pop rax",
-        // entry(link): the first argument is in rdi already.
-        "call rax",
-        // An entry never returns; should it, stop here and not in the wild.
-        "ud2",
-        ".cfi_endproc",
+        // Whoever walks the stack (a backtrace, the unwinder, a profiler that
+        // follows frame pointers) ends here: no return address, no frame above.
+        "push 0",
+        "xor ebp, ebp",
+        // entry(link, word): both arguments are in their registers already. A
+        // jump, not a call: the open call is that of `enter`, which `leave`
+        // returns from.
+        "jmp rax",
     )
 }
 
-/// Leaves the resumer's stack for the fiber's; returns when the fiber [`leave`]s.
+/// Leaves the resumer's stack for the fiber's, with a word for it. Returns when
+/// the fiber leaves: with its stack pointer, null if it has [`finish`]ed, and
+/// its word.
 ///
 /// # Safety
 ///
-/// `link` holds the stack pointer of a fiber that waits (from [`prepare`] or
-/// from a [`leave`] with this same link), on this thread.
+/// `fiber` waits: it is from [`prepare`], or what the last `enter` of this fiber
+/// gave. `link` is that fiber's. All is on this thread.
 #[inline(always)]
-pub(in crate::fiber) unsafe fn enter(link: *mut StackPointer) {
+pub(in crate::fiber) unsafe fn enter(
+    link: *mut Link,
+    mut fiber: StackPointer,
+    mut word: Word,
+) -> (StackPointer, Word) {
     // SAFETY: what the convention makes callee-saved is pushed (rbx, rbp, which
     // the compiler does not let us name) or declared clobbered (all others).
     // Both sides pop what they have pushed. Values that the other side reads
@@ -80,30 +83,32 @@ pub(in crate::fiber) unsafe fn enter(link: *mut StackPointer) {
         asm!(
             "push rbp",
             "push rbx",
-            // The fiber's stack pointer. At it: the address where it goes on.
-            "mov rdx, [rdi]",
-            // Go on there. The call leaves our return address on *our* stack:
-            // the fiber comes back with a plain `ret`, as the processor expects.
+            // At the fiber's stack pointer is the address where it goes on. The
+            // call leaves our return address on *our* stack: the fiber comes
+            // back with a plain `ret`, as the processor expects.
             "call [rdx]",
             // Back. `leave` has moved rsp to our stack, its `ret` has taken
             // the return address.
             "pop rbx",
             "pop rbp",
             inlateout("rdi") link => _,
+            inlateout("rdx") fiber,
+            inlateout("rsi") word,
             lateout("r12") _, lateout("r13") _, lateout("r14") _, lateout("r15") _,
             clobber_abi("C"),
         );
     }
+    (fiber, word)
 }
 
-/// Leaves the fiber's stack for its resumer's; returns when the fiber is
-/// [`enter`]ed again, or never.
+/// Leaves the fiber's stack for its resumer's, with a word for it; returns the
+/// resumer's word when the fiber is [`enter`]ed again, or never.
 ///
 /// # Safety
 ///
 /// The caller runs on the stack that was [`enter`]ed last with this `link`.
 #[inline(always)]
-pub(in crate::fiber) unsafe fn leave(link: *mut StackPointer) {
+pub(in crate::fiber) unsafe fn leave(link: *mut Link, mut word: Word) -> Word {
     // SAFETY: as in `enter`.
     unsafe {
         asm!(
@@ -112,21 +117,43 @@ pub(in crate::fiber) unsafe fn leave(link: *mut StackPointer) {
             // Where we go on, for the `call [rdx]` of the next `enter`.
             "lea rax, [rip + 2f]",
             "push rax",
-            // Swap the stack pointer with the link.
-            "mov rax, [rdi]",
-            "mov [rdi], rsp",
-            "mov rsp, rax",
-            // Return from the `call` in `enter`.
+            // Our stack pointer is what `enter` returns.
+            "mov rdx, rsp",
+            // Return from the `call` in `enter`, on the resumer's stack.
+            "mov rsp, [rdi]",
             "ret",
-            // Entered again: the same three steps as in `start`.
+            // Entered again: the same two steps as in `start`.
             "2:",
             "mov [rdi], rsp",
             "lea rsp, [rdx + 8]",
             "pop rbx",
             "pop rbp",
             inlateout("rdi") link => _,
+            inlateout("rsi") word,
             lateout("r12") _, lateout("r13") _, lateout("r14") _, lateout("r15") _,
             clobber_abi("C"),
         );
+    }
+    word
+}
+
+/// Leaves the fiber's stack for good, with a last word for the resumer.
+///
+/// # Safety
+///
+/// As [`leave`]; and nothing on this stack is left that needs dropping.
+#[inline(always)]
+pub(in crate::fiber) unsafe fn finish(link: *mut Link, word: Word) -> ! {
+    // SAFETY: as in `leave`, but there is nothing to come back to.
+    unsafe {
+        asm!(
+            // No stack pointer: this fiber cannot be entered again.
+            "xor edx, edx",
+            "mov rsp, [rdi]",
+            "ret",
+            in("rdi") link,
+            in("rsi") word,
+            options(noreturn),
+        )
     }
 }
