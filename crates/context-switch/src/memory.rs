@@ -7,7 +7,7 @@ use std::ffi::c_void;
 use std::io;
 use std::num::NonZeroUsize;
 use std::ptr::NonNull;
-use std::sync::atomic::{AtomicU8, Ordering::Relaxed};
+use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
 
 /// A cache line on x86-64 and on most aarch64 machines, in bytes.
 const LINE: usize = 64;
@@ -92,34 +92,27 @@ impl Pages {
         self.length.get()
     }
 
-    /// Writes a byte in each page, so that each takes memory.
+    /// How many cache lines.
+    pub(crate) fn lines(&self) -> usize {
+        self.bytes() / LINE
+    }
+
+    /// Writes to each page, so that each takes memory.
     pub fn touch(&self) {
+        let lines_in_page = self.page / LINE;
         for page in 0..self.count() {
-            self.touch_line(page, 0);
+            self.line(page * lines_in_page).store(1, Relaxed);
         }
     }
 
-    /// Writes a byte in each line of each page, each time in another page: a
-    /// processor that guesses the next line would hide what fetching it costs.
-    /// And in another line of that page, because the same lines of all pages
-    /// share a few places in the cache and would push each other out.
-    pub fn sweep(&self) {
-        let lines = self.page / LINE;
-        for line in 0..lines {
-            for page in 0..self.count() {
-                self.touch_line(page, (line + page) % lines);
-            }
-        }
-    }
-
+    /// The first word of a line; the lines are numbered round and round.
     #[inline]
-    fn touch_line(&self, page: usize, line: usize) {
-        let offset = page * self.page + line * LINE;
-        // SAFETY: `page` is one of ours and `line` one of its lines, so the
-        // byte lies in the mapping, which lives as long as `self`; any byte is
-        // a valid `AtomicU8`.
-        let byte = unsafe { self.start.cast::<AtomicU8>().byte_add(offset).as_ref() };
-        byte.store(byte.load(Relaxed).wrapping_add(1), Relaxed);
+    pub(crate) fn line(&self, number: usize) -> &AtomicU32 {
+        let offset = number % self.lines() * LINE;
+        // SAFETY: the offset is that of one of our lines, which begin at
+        // multiples of 64; any word is a valid `AtomicU32`, and it lives as
+        // long as `self`.
+        unsafe { self.start.cast::<AtomicU32>().byte_add(offset).as_ref() }
     }
 
     /// The beginning of the memory as a `T`.

@@ -9,16 +9,19 @@
 //! switches cost, directly (registers, scheduler) and indirectly: lines and
 //! address translations that the other has pushed out and that must be fetched
 //! again. It is largest where one working set fits into a cache and two do not.
-//! After C. Li, C. Ding, K. Shen, *Quantifying the cost of context
-//! switch*, 2007.
+//! After C. Li, C. Ding, K. Shen, *Quantifying the cost of context switch*,
+//! 2007.
 
 use crate::{Between, Over, Pages, PingPong, PingPongError, Pinned, Placement};
+use std::hint::black_box;
+use std::io;
+use std::sync::atomic::Ordering::Relaxed;
 use std::time::{Duration, Instant};
 
 /// One measurement, in nanoseconds for a round trip: both sides' work.
 #[derive(Clone, Copy, Debug)]
 pub struct Cost {
-    /// Handing over after each sweep of the working set.
+    /// Handing over after each walk through the working set.
     pub with_switches: f64,
     /// The same work of both sides, each alone.
     pub alone: f64,
@@ -33,7 +36,8 @@ impl Cost {
     }
 }
 
-/// Measures once: two sides on one CPU, each with this many pages of its own.
+/// Measures once: two sides on one CPU, each with this many pages of its own,
+/// rounded down to a power of two.
 ///
 /// ```
 /// use context_switch::{Between, working_set};
@@ -45,10 +49,10 @@ impl Cost {
 /// # Errors
 /// As for [`PingPong::run`].
 pub fn cost(between: Between, pages: usize, round_trips: u32) -> Result<Cost, PingPongError> {
-    let game = PingPong::new(between, Over::Pipe, Placement::OneCpu).touching(pages);
+    let game = PingPong::new(between, Over::Pipe, Placement::OneCpu).using(pages);
     let with_switches = game.run(round_trips)?.nanos();
     let _pinned = Pinned::to(Placement::OneCpu.cpus()?[0])?;
-    let both = sweep_alone(pages, round_trips)? + sweep_alone(pages, round_trips)?;
+    let both = work_alone(pages, round_trips)? + work_alone(pages, round_trips)?;
     Ok(Cost {
         with_switches,
         alone: both.as_nanos() as f64 / f64::from(round_trips.max(1)),
@@ -56,12 +60,89 @@ pub fn cost(between: Between, pages: usize, round_trips: u32) -> Result<Cost, Pi
 }
 
 /// One side's work, with nobody in between.
-fn sweep_alone(pages: usize, times: u32) -> Result<Duration, PingPongError> {
-    let set = Pages::private(pages)?;
-    set.sweep();
+fn work_alone(pages: usize, times: u32) -> io::Result<Duration> {
+    let set = WorkingSet::of(pages)?;
+    set.walk();
     let started = Instant::now();
-    if pages > 0 {
-        (0..times).for_each(|_| set.sweep());
-    }
+    (0..times).for_each(|_| set.walk());
     Ok(started.elapsed())
+}
+
+/// Pages whose every line says which is the next, in one circle: a processor
+/// cannot fetch a line before it has read the one that names it, and so cannot
+/// hide how long that takes.
+pub(crate) struct WorkingSet {
+    pages: Option<Pages>,
+    lines: u32,
+}
+
+impl WorkingSet {
+    /// Neither allocates nor locks, so that a forked child may call it.
+    pub(crate) fn of(pages: usize) -> io::Result<WorkingSet> {
+        let Some(power) = pages.checked_ilog2() else {
+            return Ok(WorkingSet {
+                pages: None,
+                lines: 0,
+            });
+        };
+        let pages = Pages::private(1 << power)?;
+        let lines = u32::try_from(pages.lines()).map_err(|_| io::ErrorKind::OutOfMemory)?;
+        for line in 0..lines {
+            pages
+                .line(line as usize)
+                .store(successor(line) % lines, Relaxed);
+        }
+        Ok(WorkingSet {
+            pages: Some(pages),
+            lines,
+        })
+    }
+
+    /// Reads every line once.
+    pub(crate) fn walk(&self) {
+        let Some(pages) = &self.pages else { return };
+        let mut line = 0;
+        for _ in 0..self.lines {
+            line = pages.line(line as usize).load(Relaxed);
+        }
+        black_box(line);
+    }
+}
+
+/// Modulo a power of two this visits every number once before it comes back (D.
+/// Knuth, *The Art of Computer Programming*, 3.2.1.2, theorem A), and looks
+/// like no order that a processor would guess.
+fn successor(line: u32) -> u32 {
+    line.wrapping_mul(1_664_525).wrapping_add(1_013_904_223)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_walk_reads_every_line_once_and_ends_where_it_began() {
+        for (asked, got) in [(1, 1), (2, 2), (3, 2), (16, 16)] {
+            let set = WorkingSet::of(asked).unwrap();
+            let pages = set.pages.as_ref().unwrap();
+            assert_eq!(pages.count(), got);
+            let mut seen = vec![false; pages.lines()];
+            let mut line = 0;
+            for _ in 0..set.lines {
+                assert!(
+                    !std::mem::replace(&mut seen[line], true),
+                    "line {line} twice"
+                );
+                line = pages.line(line).load(Relaxed) as usize;
+            }
+            assert_eq!(line, 0);
+        }
+    }
+
+    #[test]
+    fn no_pages_are_no_work() {
+        let set = WorkingSet::of(0).unwrap();
+        assert!(set.pages.is_none());
+        set.walk();
+    }
 }

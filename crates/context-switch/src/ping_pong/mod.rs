@@ -66,9 +66,9 @@ impl PingPong {
         }
     }
 
-    /// Each side writes to every cache line of this many pages of its own
-    /// whenever it has the turn ([`Pages::sweep`]).
-    pub fn touching(mut self, pages: usize) -> PingPong {
+    /// Each side reads every cache line of this many pages of its own (rounded
+    /// down to a power of two) whenever it has the turn, and only then answers.
+    pub fn using(mut self, pages: usize) -> PingPong {
         self.pages = pages;
         self
     }

@@ -1,7 +1,8 @@
 //! What each side does; the same code for processes and threads.
 
 use super::ends::Ends;
-use crate::{Counters, Pages};
+use crate::Counters;
+use crate::working_set::WorkingSet;
 use std::io;
 use std::time::{Duration, Instant};
 
@@ -15,7 +16,7 @@ pub(super) struct Game {
     pub(super) cpus: [usize; 2],
     /// How many round trips are timed.
     pub(super) round_trips: u32,
-    /// How many pages each side sweeps at its turn.
+    /// How many pages each side walks at its turn.
     pub(super) pages: usize,
 }
 
@@ -29,7 +30,7 @@ pub(super) fn here<E: Ends>(
 ) -> io::Result<(Duration, Counters)> {
     let set = WorkingSet::of(game.pages)?;
     let mut trip = || {
-        set.sweep();
+        set.walk();
         end.send()?;
         end.wait(&is_there)
     };
@@ -55,7 +56,7 @@ pub(super) fn there<E: Ends>(
     let set = WorkingSet::of(game.pages)?;
     let mut answer = || {
         end.wait(&is_there)?;
-        set.sweep();
+        set.walk();
         end.send()
     };
     for _ in 0..WARM_UP {
@@ -66,19 +67,4 @@ pub(super) fn there<E: Ends>(
         answer()?;
     }
     Ok(Counters::of_this_thread()?.since(&before))
-}
-
-struct WorkingSet(Option<Pages>);
-
-impl WorkingSet {
-    fn of(pages: usize) -> io::Result<WorkingSet> {
-        let pages = (pages > 0).then(|| Pages::private(pages)).transpose()?;
-        Ok(WorkingSet(pages))
-    }
-
-    fn sweep(&self) {
-        if let Some(pages) = &self.0 {
-            pages.sweep();
-        }
-    }
 }
