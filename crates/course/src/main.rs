@@ -5,8 +5,8 @@ use std::process::ExitCode;
 
 use clap::Parser;
 use course::cli::{Cli, Command};
-use course::show::complain;
 use course::schedule::{Schedule, schedule};
+use course::show::complain;
 use course::{Course, Trouble, commands, live, verify};
 
 /// The exit code of "could not judge"; clap's usage errors have it too.

@@ -78,6 +78,8 @@ pub struct Exploration {
     pub not_judged: Option<String>,
     /// What a replay did, whether it failed or not.
     pub replayed: Option<Timeline>,
+    /// The schedule to replay belongs to another scenario: nothing was run.
+    pub is_other: bool,
     /// How long it took.
     pub millis: u64,
 }

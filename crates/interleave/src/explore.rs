@@ -229,7 +229,8 @@ impl Explore {
             schedules: found.schedules,
             complete: found.complete,
             scheduling_points: found.points,
-            replayed: replaying.then(timeline),
+            replayed: (replaying && !found.is_other).then(timeline),
+            is_other: found.is_other,
             failure: found
                 .failure
                 .as_ref()
@@ -268,6 +269,7 @@ impl Explore {
             complete: found.complete,
             scheduling_points: found.points,
             replayed: None,
+            is_other: false,
             failure: found
                 .failure
                 .clone()
@@ -304,6 +306,7 @@ fn not_judged(world: World, reason: String) -> Exploration {
         failure: None,
         not_judged: Some(reason),
         replayed: None,
+        is_other: false,
         millis: 0,
     }
 }

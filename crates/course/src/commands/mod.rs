@@ -20,6 +20,7 @@ pub use hint::{hint, hints};
 pub use list::list;
 pub use new::new;
 pub use progress::progress;
+pub(crate) use replay::REPLAY;
 pub use replay::{Replay, replay};
 pub use reset::reset;
 pub(crate) use reset::restore;

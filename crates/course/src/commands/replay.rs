@@ -5,14 +5,16 @@ use std::path::Path;
 use proctor::{Outcome, Record};
 
 use super::check::read_source;
-use crate::catalogue::Course;
+use crate::catalogue::{Course, Exercise};
 use crate::judge::{How, Source, judge};
+use crate::originals::{self, Originals};
+use crate::schedule::scenarios::scenarios;
 use crate::show::say;
 use crate::show::words::{FAINT, STRONG, indented, styled, wrapped_lines};
 use crate::trouble::Trouble;
 
 /// The variable that makes an exploration run one schedule only.
-const REPLAY: &str = "INTERLEAVE_REPLAY";
+pub(crate) const REPLAY: &str = "INTERLEAVE_REPLAY";
 
 /// What to replay.
 #[derive(Clone, Copy, Debug)]
@@ -45,6 +47,7 @@ pub fn replay(course: &Course, name: &str, replay: &Replay) -> Result<u8, Troubl
             exercise.id
         )));
     }
+    let explorers = explorers(course, exercise, replay)?;
     let source = source.map_or(Ok(Source::Learner), read_source)?;
     let how = How {
         only: test,
@@ -57,8 +60,9 @@ pub fn replay(course: &Course, name: &str, replay: &Replay) -> Result<u8, Troubl
         return Ok(1);
     }
     // A test that explores nothing has heard nothing of the schedule.
-    let explored = |record: &&Record| {
-        test.is_some() || record.timeline.is_some() || !record.covered.is_empty()
+    let explored = |record: &&Record| match &explorers {
+        Some(tests) => tests.contains(&record.test),
+        None => test.is_some() || record.timeline.is_some() || !record.covered.is_empty(),
     };
     let mut records: Vec<&Record> = judgement.records.iter().filter(explored).collect();
     // Of several that explore, the schedule belongs to those that could follow it.
@@ -89,6 +93,42 @@ pub fn replay(course: &Course, name: &str, replay: &Replay) -> Result<u8, Troubl
     })
 }
 
+/// The tests that explore the scenario to which the schedule belongs, if it
+/// says to which, and if it can be told of them.
+fn explorers(
+    course: &Course,
+    exercise: &Exercise,
+    replay: &Replay,
+) -> Result<Option<Vec<String>>, Trouble> {
+    let Some((name, _)) = replay.schedule.split_once(':') else {
+        return Ok(None);
+    };
+    let tests = originals::pristine_tests(exercise, &Originals::read(course)?)?;
+    let found = scenarios(&tests).map_err(|why| Trouble::Malformed {
+        path: exercise.tests(),
+        why,
+    })?;
+    let Some(scenario) = found.iter().find(|scenario| scenario.name == name) else {
+        let names: Vec<&str> = found.iter().map(|one| one.name.as_str()).collect();
+        return Err(Trouble::Refused(format!(
+            "{} has no scenario `{name}` to which the schedule could belong; it has {}",
+            exercise.id,
+            names.join(", ")
+        )));
+    };
+    let tests = scenario.tests.clone();
+    match replay.test {
+        _ if tests.is_empty() => Ok(None),
+        Some(test) if !tests.iter().any(|explorer| explorer == test) => {
+            Err(Trouble::Refused(format!(
+                "the test {test} does not explore the scenario {name} to which the schedule belongs: {} does",
+                tests.join(", ")
+            )))
+        }
+        _ => Ok(Some(tests)),
+    }
+}
+
 fn drawn(record: &Record) -> String {
     let mut text = format!("{}: {}\n", styled(STRONG, &record.test), record.outcome);
     if !record.cause.is_empty() {
@@ -97,6 +137,9 @@ fn drawn(record: &Record) -> String {
     }
     if let Some(place) = &record.at {
         text.push_str(&format!("  {} {place}\n", styled(FAINT, "at")));
+    }
+    if record.outcome == Outcome::Pass && record.covered.is_empty() {
+        text.push_str("  the schedule ends as this test expects it\n");
     }
     let drawings = record.timeline.iter().chain(&record.covered);
     for drawing in drawings {

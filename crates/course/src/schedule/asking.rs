@@ -1,0 +1,182 @@
+//! Asks the learner's code, in a subject of its own each time, where a
+//! schedule leads.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use proctor::{Outcome, Record};
+use tempfile::TempDir;
+
+use super::position::{End, POSITION, Position, Request};
+use crate::catalogue::{Course, Exercise};
+use crate::commands::REPLAY;
+use crate::compiled::{Uncompiled, uncompiled};
+use crate::files;
+use crate::judge::{How, Source, learner_file};
+use crate::run::{self, Run};
+use crate::stage::Stage;
+use crate::trouble::Trouble;
+
+/// How many schedules are counted below each position.
+const COUNTED: u64 = 2_000;
+
+/// A source, built, and the scenario that is asked about.
+#[derive(Debug)]
+pub struct Asker {
+    stage: Stage,
+    /// The program as it was built now, whatever is built later.
+    program: PathBuf,
+    /// Program and answers.
+    folder: TempDir,
+    scenario: String,
+    /// The tests that may answer.
+    tests: Vec<String>,
+    /// The learner's file, and its text when it was built.
+    source: Option<(PathBuf, String)>,
+}
+
+impl Asker {
+    /// Builds the source, unless it does not compile.
+    ///
+    /// # Errors
+    /// Cargo cannot be started, or fails for another reason than the source.
+    pub fn build(
+        course: &Course,
+        exercise: &Exercise,
+        source: &Source,
+        scenario: &str,
+        tests: Vec<String>,
+        how: &How,
+    ) -> Result<Result<Asker, Uncompiled>, Trouble> {
+        let (stage, source) = match source {
+            Source::Learner => {
+                learner_file(exercise)?;
+                let path = exercise.source();
+                let text = files::text(&path)?;
+                let stage = Stage::of_learner(course, exercise, how)?;
+                (stage, Some((path, text)))
+            }
+            Source::Other { name, text } => {
+                let stage = Stage::of_text(course, exercise, name, text, how.colour)?;
+                (stage, None)
+            }
+        };
+        let named = |text: &str| stage.named(text);
+        if let Some(found) = uncompiled(&stage.built, &stage.manifest, &stage.worlds, &named)? {
+            return Ok(Err(found));
+        }
+        let Some(built) = stage.program() else {
+            return Err(Trouble::Build(format!(
+                "cargo made no test program of {}: {}",
+                exercise.id,
+                stage.built.complaint()
+            )));
+        };
+        let folder = tempfile::Builder::new()
+            .prefix("course-schedule-")
+            .tempdir()
+            .map_err(Trouble::writing(&std::env::temp_dir()))?;
+        let program = folder.path().join("tests");
+        fs::copy(built, &program).map_err(Trouble::writing(&program))?;
+        Ok(Ok(Asker {
+            program,
+            folder,
+            scenario: scenario.to_owned(),
+            tests,
+            source,
+            stage,
+        }))
+    }
+
+    /// Whether the learner's file is no longer what was built.
+    pub fn is_stale(&self) -> bool {
+        self.source
+            .as_ref()
+            .is_some_and(|(path, built)| fs::read_to_string(path).is_ok_and(|now| now != *built))
+    }
+
+    /// Where the steps lead; with `run_on` further, to the next choice.
+    ///
+    /// # Errors
+    /// In words: the code ended its process, or could not be run.
+    pub fn ask(&self, schedule: &str, run_on: bool) -> Result<Position, String> {
+        // What another schedule does to the process must not hide this one.
+        self.answered(schedule, run_on, COUNTED)
+            .or_else(|_| self.answered(schedule, run_on, 0))
+    }
+
+    fn answered(&self, schedule: &str, run_on: bool, count: u64) -> Result<Position, String> {
+        let path = self.folder.path().join("answer.json");
+        // The last answer is not this one's.
+        let _ = fs::remove_file(&path);
+        let request = Request {
+            scenario: &self.scenario,
+            schedule,
+            run_on,
+            count,
+            answer: &path,
+        };
+        let request = serde_json::to_string(&request).map_err(|error| error.to_string())?;
+        let records = self.run((POSITION, request))?;
+        if let Some(position) = read(&path)? {
+            let mut position = self.renamed(position);
+            if let Some(End::Failed { .. }) = position.end {
+                position.is_expected = self.is_expected(&position.replay)?;
+            }
+            return Ok(position);
+        }
+        let ended = records
+            .iter()
+            .find(|record| !matches!(record.outcome, Outcome::Pass | Outcome::NotJudged))
+            .or(records.first());
+        Err(match ended {
+            Some(record) => format!(
+                "this schedule ends the process ({}): {}",
+                record.outcome,
+                self.stage.named(&record.cause)
+            ),
+            None => format!("no test ran the scenario {}", self.scenario),
+        })
+    }
+
+    fn run(&self, variable: (&str, String)) -> Result<Vec<Record>, String> {
+        let only = self.tests.first().filter(|_| self.tests.len() == 1);
+        run::run(&Run {
+            program: &self.program,
+            folder: &self.stage.folder,
+            expected: &self.tests,
+            only: only.map(String::as_str),
+            environment: &[variable],
+        })
+        .map_err(|trouble| trouble.to_string())
+    }
+
+    /// Whether the judge accepts that this schedule fails: some scenarios are
+    /// there to end badly.
+    fn is_expected(&self, schedule: &str) -> Result<bool, String> {
+        let records = self.run((REPLAY, schedule.to_owned()))?;
+        Ok(self.tests.len() == 1 && records.iter().all(|record| record.outcome == Outcome::Pass))
+    }
+
+    /// With files named as the learner knows them.
+    fn renamed(&self, mut position: Position) -> Position {
+        if let Some(End::Failed { message, at }) = &mut position.end {
+            *message = self.stage.named(message);
+            if let Some(place) = at {
+                place.file = self.stage.named(&place.file);
+            }
+        }
+        position
+    }
+}
+
+/// `None` if there is no answer.
+fn read(path: &Path) -> Result<Option<Position>, String> {
+    match fs::read(path) {
+        Ok(answer) => serde_json::from_slice(&answer)
+            .map(Some)
+            .map_err(|error| format!("the answer of the test program is none: {error}")),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(format!("{} cannot be read: {error}", path.display())),
+    }
+}

@@ -1,0 +1,262 @@
+//! Being the scheduler, as a machine: positions, keys, and what is to be
+//! asked next. It runs nothing and draws nothing.
+
+use super::position::{End, Position, ThreadState};
+use crate::live::state::Key;
+
+/// The keys with what they do, as the help shows them.
+pub const KEYS: [(&str, &str); 7] = [
+    ("a, b, c …", "the next step of that thread"),
+    ("enter, n", "run on to where there is something to choose"),
+    ("u, backspace", "undo: one position back"),
+    ("r", "restart: back to the beginning"),
+    ("↑ ↓", "what happened before, where it does not fit"),
+    ("?", "this help; any key leaves it"),
+    ("q, ctrl-c", "quit"),
+];
+
+/// What is being scheduled.
+#[derive(Clone, Debug, Default)]
+pub struct Subject {
+    /// The exercise.
+    pub exercise: String,
+    /// The scenario's name.
+    pub scenario: String,
+    /// What it does.
+    pub about: String,
+    /// Whether the code is the course's solution.
+    pub is_reference: bool,
+    /// What `cargo course replay EXERCISE SCHEDULE` needs besides, each with a
+    /// space in front.
+    pub options: String,
+}
+
+/// What is to be done.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Effect {
+    /// Ask where these steps lead, and further if there is nothing to choose.
+    Ask {
+        /// The steps.
+        schedule: String,
+        /// Whether to run on.
+        run_on: bool,
+    },
+    /// Let the shell have the terminal.
+    Suspend,
+    /// Leave.
+    Quit,
+}
+
+/// A game: the way to the position that is shown, so that each step of it can
+/// be undone.
+#[derive(Clone, Debug)]
+pub struct Game {
+    /// What is being scheduled.
+    pub subject: Subject,
+    way: Vec<Position>,
+    /// Something to say in one line.
+    pub notice: Option<String>,
+    /// Whether the help is shown.
+    pub help: bool,
+    /// Whether an answer is on its way.
+    pub is_asking: bool,
+    /// How many rows of what happened are hidden below.
+    pub scrolled: usize,
+    /// Counts moves, and answers to them.
+    pub turn: u64,
+}
+
+impl Game {
+    /// Begins where no thread has taken a step.
+    pub fn new(subject: Subject, begin: Position) -> Game {
+        Game {
+            subject,
+            way: vec![begin],
+            notice: None,
+            help: false,
+            is_asking: false,
+            scrolled: 0,
+            turn: 0,
+        }
+    }
+
+    /// The position that is shown.
+    pub fn now(&self) -> &Position {
+        // There is always the beginning.
+        &self.way[self.way.len() - 1]
+    }
+
+    /// How many positions can be undone.
+    pub fn undoable(&self) -> usize {
+        self.way.len() - 1
+    }
+
+    /// Whether the schedule until here broke the code.
+    pub fn is_broken(&self) -> bool {
+        let now = self.now();
+        matches!(now.end, Some(End::Failed { .. })) && !now.is_expected
+    }
+
+    /// The command that runs this schedule again.
+    pub fn replay(&self) -> String {
+        let Subject {
+            exercise, options, ..
+        } = &self.subject;
+        format!(
+            "cargo course replay {exercise} {}{options}",
+            self.now().replay
+        )
+    }
+
+    /// A key of the terminal.
+    pub fn key(&mut self, key: Key) -> Option<Effect> {
+        match key {
+            Key::Interrupt => return Some(Effect::Quit),
+            Key::Suspend => return Some(Effect::Suspend),
+            _ if std::mem::take(&mut self.help) => return None,
+            // What is asked is about the position that is shown.
+            _ if self.is_asking => return None,
+            _ => {}
+        }
+        self.notice = None;
+        match key {
+            Key::Char(letter) => self.letter(letter.to_ascii_lowercase()),
+            Key::Enter => self.run_on(),
+            Key::Backspace => self.undo(),
+            Key::Up => {
+                self.scrolled += 1;
+                None
+            }
+            Key::Down => {
+                self.scrolled = self.scrolled.saturating_sub(1);
+                None
+            }
+            _ => None,
+        }
+    }
+
+    /// A word that was typed in: a key, or several steps such as `ab2`.
+    pub fn word(&mut self, word: &str) -> Option<Effect> {
+        self.turn += 1;
+        self.notice = None;
+        self.help = false;
+        let mut letters = word.chars();
+        match (letters.next(), letters.next()) {
+            (None, _) => self.run_on(),
+            (Some(letter), None) => self.letter(letter),
+            _ if is_steps(word) => self.ask(word),
+            _ => {
+                self.notice = Some(format!(
+                    "`{word}` is no key and no schedule such as ab2; ? shows the keys"
+                ));
+                None
+            }
+        }
+    }
+
+    fn letter(&mut self, letter: char) -> Option<Effect> {
+        match letter {
+            'q' => return Some(Effect::Quit),
+            'u' => return self.undo(),
+            'n' | ' ' => return self.run_on(),
+            'r' => {
+                self.way.truncate(1);
+                self.scrolled = 0;
+            }
+            '?' => self.help = true,
+            _ => return self.step(letter),
+        }
+        None
+    }
+
+    fn step(&mut self, letter: char) -> Option<Effect> {
+        let thread = self
+            .now()
+            .threads
+            .iter()
+            .find(|thread| thread.letter() == letter);
+        let refusal = match thread {
+            Some(thread) if thread.can_run => return self.ask(&letter.to_string()),
+            _ if self.now().end.is_some() => OVER.to_owned(),
+            None => format!("`{letter}` is no thread and no key; ? shows the keys"),
+            Some(thread) if thread.state == ThreadState::Ended => format!("{letter} has ended"),
+            Some(thread) => match &thread.waits_for {
+                Some(what) => format!("{letter} cannot run: it waits for {what}"),
+                None => format!("{letter} cannot run here"),
+            },
+        };
+        self.notice = Some(refusal);
+        None
+    }
+
+    fn run_on(&mut self) -> Option<Effect> {
+        let now = self.now();
+        if now.end.is_some() {
+            self.notice = Some(OVER.to_owned());
+            return None;
+        }
+        // Nobody gains by letting a thread look at the same thing again.
+        let sensible = |state| matches!(state, ThreadState::Ready | ThreadState::WaitsForTime);
+        let choices = now
+            .threads
+            .iter()
+            .filter(|thread| thread.can_run && sensible(thread.state));
+        if choices.count() > 1 {
+            self.notice = Some("there is a choice here: which thread goes on?".to_owned());
+            return None;
+        }
+        let schedule = now.schedule.clone();
+        self.is_asking = true;
+        Some(Effect::Ask {
+            schedule,
+            run_on: true,
+        })
+    }
+
+    fn undo(&mut self) -> Option<Effect> {
+        self.scrolled = 0;
+        if self.way.len() > 1 {
+            self.way.pop();
+        } else {
+            self.notice = Some("this is the beginning".to_owned());
+        }
+        None
+    }
+
+    fn ask(&mut self, steps: &str) -> Option<Effect> {
+        if self.now().end.is_some() {
+            self.notice = Some(OVER.to_owned());
+            return None;
+        }
+        let schedule = format!("{}{steps}", self.now().schedule);
+        self.is_asking = true;
+        Some(Effect::Ask {
+            schedule,
+            run_on: false,
+        })
+    }
+
+    /// The answer has come.
+    pub fn answer(&mut self, answer: Result<Position, String>) {
+        self.turn += 1;
+        self.is_asking = false;
+        self.scrolled = 0;
+        match answer {
+            Ok(position) => match &position.end {
+                Some(End::NotJudged(reason)) => self.notice = Some(reason.clone()),
+                _ => self.way.push(position),
+            },
+            Err(said) => self.notice = Some(said),
+        }
+    }
+}
+
+const OVER: &str = "this schedule has ended: u goes a step back, r to the beginning";
+
+/// Letters of threads, each with a count or without.
+fn is_steps(word: &str) -> bool {
+    word.starts_with(|c: char| c.is_ascii_lowercase())
+        && word
+            .chars()
+            .all(|c| c.is_ascii_digit() || ('a'..='m').contains(&c))
+}

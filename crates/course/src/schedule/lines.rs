@@ -1,0 +1,97 @@
+//! The game in lines: nothing is redrawn, a move is a word and enter. For
+//! screen readers, scripts and logs.
+
+use super::game::{Game, KEYS};
+use super::position::{Step, Told};
+use super::words;
+use crate::live::text::Line;
+use crate::show::words::wrapped;
+
+const COLUMNS: usize = 96;
+
+/// What it is about, and where it begins.
+pub fn opening(game: &Game) -> String {
+    let subject = &game.subject;
+    let mut text = format!("{} · {}\n", subject.exercise, subject.scenario);
+    if !subject.about.is_empty() {
+        text += &format!("{}\n", wrapped(&subject.about, COLUMNS, ""));
+    }
+    text += &format!("{}\n(? and enter: the keys)\n", words::goal(subject));
+    text + &standing(game)
+}
+
+/// What is new since `before`.
+pub fn news(before: &Game, game: &Game) -> String {
+    if game.help {
+        return KEYS
+            .iter()
+            .map(|(keys, what)| format!("  {keys:14}{what}\n"))
+            .collect();
+    }
+    let mut text = String::new();
+    if let Some(notice) = &game.notice {
+        text += &format!("{}\n", wrapped(notice, COLUMNS, ""));
+    }
+    let (old, new) = (&before.now().timeline, &game.now().timeline);
+    if game.undoable() > before.undoable() {
+        let fresh = new.after(old.len());
+        if fresh.is_empty() {
+            text += "it went on; there is nothing to tell of that\n";
+        }
+        for told in fresh {
+            text += &match told {
+                Told::Step(step, times) => stepped(step, times),
+                Told::LeftOut(number) => format!("… {number} steps …\n"),
+            };
+        }
+    } else if game.undoable() < before.undoable() {
+        text += &format!("back: {} steps taken\n", new.len());
+    } else if game.notice.is_some() {
+        return text;
+    }
+    text + &standing(game)
+}
+
+fn stepped(step: &Step, times: usize) -> String {
+    let letter = super::letter(step.thread);
+    format!(
+        "{letter}: {}\n     {}  {}\n",
+        step.told(times),
+        step.place,
+        step.source
+    )
+}
+
+/// Every thread, the memory, the odds or the verdict.
+fn standing(game: &Game) -> String {
+    let mut text = String::from("\n");
+    let verdict = words::verdict(game);
+    if verdict.is_empty() {
+        for thread in &game.now().threads {
+            let mut lines = words::outlook(thread).into_iter();
+            let head = lines.next().unwrap_or_default().text();
+            text += &format!("  {} {head}", thread.name);
+            for line in lines {
+                text += &format!("\n      {}", line.text());
+            }
+            text.push('\n');
+        }
+    }
+    let rest = words::memory(game).into_iter().chain(words::odds(game));
+    for line in rest {
+        text += &told(&line, "  ");
+    }
+    for line in verdict {
+        text += &told(&line, "");
+    }
+    text
+}
+
+/// The command that sees it again stays on one line.
+fn told(line: &Line, indent: &str) -> String {
+    match line.text() {
+        command if command.contains("cargo course") => format!("{indent}{command}\n"),
+        text if text.starts_with(' ') => format!("{indent}{text}\n"),
+        text => format!("{}\n", wrapped(&text, COLUMNS, indent)),
+    }
+}

@@ -1,0 +1,274 @@
+//! `schedule`: the learner is the scheduler of their own code.
+//!
+//! ```text
+//!   keys, lines ──▶ game ──▶ view, lines        (game and view: pure)
+//!                    │ ▲
+//!      a schedule ──▶│ │◀── a position
+//!                    ▼ │
+//!                   asking ──▶ judge ──▶ subject: runs the schedule from its
+//!                                        beginning, and tells where it stands
+//! ```
+//!
+//! Undo is therefore a shorter schedule, and the string at the end is what
+//! `cargo course replay` takes.
+
+pub mod asking;
+pub mod game;
+pub mod lines;
+pub mod play;
+pub mod position;
+pub mod scenarios;
+#[cfg(test)]
+mod tests;
+pub mod view;
+pub mod words;
+
+use std::io::{self, IsTerminal, Write};
+use std::path::Path;
+
+use asking::Asker;
+use game::{Game, Subject};
+use position::{End, Position};
+use scenarios::Scenario;
+
+use crate::catalogue::{Course, Exercise};
+use crate::commands;
+use crate::judge::{How, Source, expected_tests};
+use crate::live;
+use crate::originals::{self, Originals};
+use crate::show::words::wrapped_lines;
+use crate::show::{complain, say};
+use crate::trouble::Trouble;
+
+/// What to schedule, and how.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Schedule<'a> {
+    /// A scenario or a test; the only one if left out.
+    pub of: Option<&'a str>,
+    /// This file in place of the learner's.
+    pub source: Option<&'a Path>,
+    /// The course's solution in place of the learner's file …
+    pub reference: bool,
+    /// … although the exercise is not passed.
+    pub give_up: bool,
+    /// Lines only, nothing redrawn.
+    pub plain: bool,
+}
+
+/// Lets the learner play. 0 if the schedule that was reached holds, 1 if it
+/// broke the code, or the code does not compile or is not written.
+///
+/// # Errors
+/// The exercise explores nothing, several scenarios could be meant, there is
+/// no program, or no terminal.
+pub fn schedule(course: &Course, name: &str, asked: &Schedule) -> Result<u8, Trouble> {
+    let exercise = course.exercise(name)?;
+    let tests = originals::pristine_tests(exercise, &Originals::read(course)?)?;
+    let found = scenarios::scenarios(&tests).map_err(|why| Trouble::Malformed {
+        path: exercise.tests(),
+        why,
+    })?;
+    if found.is_empty() || exercise.worlds().is_empty() {
+        return Err(Trouble::Refused(format!(
+            "{} explores no schedules: there is nothing to schedule",
+            exercise.id
+        )));
+    }
+    let expected = expected_tests(exercise, &tests)?;
+    let in_lines = asked.plain || !live::is_possible() || is_dumb();
+    let scenario = match &meant(exercise, &found, &expected, asked.of)?[..] {
+        [only] => *only,
+        several => choose(exercise, several)?,
+    };
+    let (source, subject) = subject(course, exercise, scenario, asked)?;
+    // One test that explores it is as good as all of them.
+    let test = scenario.tests.first().cloned();
+    let tests = test.map_or(expected, |test| vec![test]);
+    let how = How {
+        colour: !in_lines,
+        ..How::default()
+    };
+    // What a subject leaves behind can then be ended with it.
+    let _ = processes::become_subreaper();
+    let asker = match Asker::build(course, exercise, &source, &scenario.name, tests, &how)? {
+        Ok(asker) => asker,
+        Err(uncompiled) => {
+            say(&uncompiled.said);
+            complain(&format!(
+                "{} does not compile yet: there is nothing to schedule",
+                exercise.id
+            ));
+            return Ok(1);
+        }
+    };
+    let begin = asker.ask("", false).map_err(Trouble::Refused)?;
+    if let Some(code) = ended_at_once(exercise, &begin)? {
+        return Ok(code);
+    }
+    let mut game = Game::new(subject, begin);
+    play::play(&mut game, asker, in_lines)
+        .map_err(|error| Trouble::Refused(format!("the terminal cannot be used: {error}")))?;
+    if !in_lines {
+        say(&goodbye(&game));
+    }
+    Ok(u8::from(game.is_broken()))
+}
+
+fn is_dumb() -> bool {
+    std::env::var("TERM").is_ok_and(|term| term == "dumb")
+}
+
+/// The scenarios that a name may mean.
+fn meant<'a>(
+    exercise: &Exercise,
+    found: &'a [Scenario],
+    expected: &[String],
+    name: Option<&str>,
+) -> Result<Vec<&'a Scenario>, Trouble> {
+    let Some(name) = name else {
+        return Ok(found.iter().collect());
+    };
+    if let Some(scenario) = found.iter().find(|scenario| scenario.name == name) {
+        return Ok(vec![scenario]);
+    }
+    let is_explored = |scenario: &&Scenario| scenario.tests.iter().any(|test| test == name);
+    let of_test: Vec<&Scenario> = found.iter().filter(is_explored).collect();
+    if !of_test.is_empty() {
+        return Ok(of_test);
+    }
+    let names: Vec<&str> = found.iter().map(|one| one.name.as_str()).collect();
+    let names = names.join(", ");
+    let id = &exercise.id;
+    Err(Trouble::Refused(
+        match expected.iter().any(|test| test == name) {
+            true => format!(
+                "the test {name} of {id} explores no schedules; the scenarios that are explored: {names}"
+            ),
+            false => format!("{id} has no scenario and no test `{name}`; its scenarios: {names}"),
+        },
+    ))
+}
+
+/// Asks which is meant, where somebody can answer.
+fn choose<'a>(exercise: &Exercise, several: &[&'a Scenario]) -> Result<&'a Scenario, Trouble> {
+    let id = &exercise.id;
+    let widest = several.iter().map(|one| one.name.len()).max().unwrap_or(0);
+    let list: Vec<String> = several
+        .iter()
+        .enumerate()
+        .map(|(number, one)| format!("{:3}  {:widest$}  {}", number + 1, one.name, one.about))
+        .collect();
+    let list = list.join("\n");
+    let refuse = |said: &str| {
+        Err(Trouble::Refused(format!(
+            "{said}\n{list}\nname one: cargo course schedule {id} {}",
+            several[0].name
+        )))
+    };
+    if !live::is_possible() {
+        return refuse(&format!("{id} explores several scenarios:"));
+    }
+    say(&format!(
+        "{id} explores several scenarios:\n{list}\nwhich? "
+    ));
+    let _ = io::stdout().flush();
+    let mut line = String::new();
+    io::stdin()
+        .read_line(&mut line)
+        .map_err(Trouble::reading(Path::new("standard input")))?;
+    let line = line.trim();
+    let by_number = || several.get(line.parse::<usize>().ok()?.checked_sub(1)?);
+    let by_name = || several.iter().find(|one| one.name == line);
+    match by_number().or_else(by_name) {
+        Some(one) => Ok(one),
+        None => refuse(&format!("`{line}` is none of the scenarios of {id}:")),
+    }
+}
+
+/// The code, and how the game speaks of it.
+fn subject(
+    course: &Course,
+    exercise: &Exercise,
+    scenario: &Scenario,
+    asked: &Schedule,
+) -> Result<(Source, Subject), Trouble> {
+    let mut options = match scenario.tests.first() {
+        Some(test) => format!(" --test {test}"),
+        None => String::new(),
+    };
+    let source = match (asked.reference, asked.source) {
+        (true, _) => {
+            let path = commands::solution_of(course, exercise, asked.give_up, |id| {
+                format!("cargo course schedule {id} --reference --give-up")
+            })?;
+            let name = course.short(&path).display().to_string();
+            let text = crate::files::text(&path)?;
+            options.push_str(&format!(" --source {name}"));
+            Source::Other { name, text }
+        }
+        (false, Some(path)) => {
+            let source = commands::read_source(path)?;
+            options.push_str(&format!(" --source {}", path.display()));
+            source
+        }
+        (false, None) => Source::Learner,
+    };
+    let subject = Subject {
+        exercise: exercise.id.clone(),
+        scenario: scenario.name.clone(),
+        about: scenario.about.clone(),
+        is_reference: asked.reference,
+        options,
+    };
+    Ok((source, subject))
+}
+
+/// Whether there is nothing to play, and the exit code then.
+fn ended_at_once(exercise: &Exercise, begin: &Position) -> Result<Option<u8>, Trouble> {
+    let id = &exercise.id;
+    match &begin.end {
+        None => Ok(None),
+        Some(End::Failed { message, at }) => {
+            let place = at
+                .as_ref()
+                .map(|at| format!(" (at {}:{})", at.file, at.line))
+                .unwrap_or_default();
+            let next = match words::is_unwritten(message) {
+                true => "It has to be written before it can be broken",
+                false => "It breaks without any scheduling",
+            };
+            say(&format!(
+                "{id} ends before any thread takes a step:\n{}\n{next}: cargo course check {id}\n",
+                wrapped_lines(&format!("{message}{place}"), 96, "  ")
+            ));
+            Ok(Some(1))
+        }
+        Some(End::Held) => Err(Trouble::Refused(format!(
+            "{id} does nothing here that can be scheduled: no operation on an atomic, a lock, a channel or a thread of std"
+        ))),
+        Some(End::NotJudged(reason)) => Err(Trouble::Refused(reason.clone())),
+    }
+}
+
+/// What stays on the terminal.
+fn goodbye(game: &Game) -> String {
+    let mut text = String::new();
+    for line in words::verdict(game) {
+        text += &format!("{}\n", line.text());
+    }
+    if text.is_empty() && io::stdout().is_terminal() {
+        let Subject {
+            exercise, scenario, ..
+        } = &game.subject;
+        text = format!("cargo course schedule {exercise} {scenario} begins again\n");
+    }
+    text
+}
+
+/// The letter of a thread.
+fn letter(thread: usize) -> char {
+    u8::try_from(thread)
+        .ok()
+        .filter(|small| *small < 26)
+        .map_or('?', |small| char::from(b'a' + small))
+}

@@ -1,0 +1,191 @@
+//! Plays a game: hears keys, lines and signals, shows what comes of them, and
+//! asks the code, in a thread of its own so that a key is always heard.
+
+use std::collections::VecDeque;
+use std::io::{self, BufRead};
+use std::sync::mpsc::{Sender, channel};
+use std::thread::{self, JoinHandle};
+use std::time::{Duration, Instant};
+
+use super::asking::Asker;
+use super::game::{Effect, Game};
+use super::position::Position;
+use super::{lines, view};
+use crate::live::signals;
+use crate::live::state::{Event, believed};
+use crate::live::terminal::{self, Terminal};
+use crate::show::say;
+
+/// Why the positions are not those of the file as it is.
+const STALE: &str = "your file has changed since: q, and start again, to schedule it as it is now";
+
+/// How long what runs may take to end.
+const PATIENCE: Duration = Duration::from_secs(2);
+
+/// What is heard.
+enum Heard {
+    Terminal(Event),
+    Line(String),
+    NoMoreLines,
+    /// And whether the file has changed meanwhile.
+    Answer(Result<Position, String>, bool),
+}
+
+/// Where the game is shown.
+enum Face {
+    /// Redrawn, in a size.
+    Screen(Terminal, (usize, usize)),
+    /// What was shown last, and the lines that are not obeyed yet.
+    Lines(Box<Game>, VecDeque<Heard>),
+}
+
+/// Plays until the learner quits or is gone.
+///
+/// # Errors
+/// The terminal cannot be used, no thread can be started.
+pub fn play(game: &mut Game, asker: Asker, in_lines: bool) -> io::Result<()> {
+    let (hear, heard) = channel();
+    let (events, from_terminal) = channel();
+    signals::start(events.clone())?;
+    let mut face = if in_lines {
+        read_lines(hear.clone());
+        say(&lines::opening(game));
+        Face::Lines(Box::new(game.clone()), VecDeque::new())
+    } else {
+        let terminal = Terminal::take()?;
+        terminal::read_keys(events);
+        Face::Screen(terminal, size())
+    };
+    let forward = hear.clone();
+    thread::spawn(move || {
+        for event in from_terminal {
+            if forward.send(Heard::Terminal(event)).is_err() {
+                return;
+            }
+        }
+    });
+    let (ask, asking) = start(asker, hear);
+    let mut effect = None;
+    loop {
+        match effect.take() {
+            Some(Effect::Quit) => break,
+            Some(Effect::Suspend) => face.suspend(),
+            Some(Effect::Ask { schedule, run_on }) => {
+                // Whoever answers ends after us.
+                let _ = ask.send((schedule, run_on));
+            }
+            None => {}
+        }
+        face.show(game);
+        effect = match face.next(game) {
+            Some(next) => take(game, &mut face, next),
+            None => match heard.recv() {
+                Ok(next) => take(game, &mut face, next),
+                Err(_) => break,
+            },
+        };
+    }
+    drop(ask);
+    end(asking);
+    Ok(())
+}
+
+/// What comes of what was heard.
+fn take(game: &mut Game, face: &mut Face, heard: Heard) -> Option<Effect> {
+    match (heard, face) {
+        (Heard::Answer(answer, is_stale), _) => {
+            game.answer(answer);
+            if is_stale {
+                game.notice.get_or_insert_with(|| STALE.to_owned());
+            }
+            None
+        }
+        (Heard::Terminal(Event::Stop), _) => Some(Effect::Quit),
+        (Heard::Terminal(Event::Key(key)), Face::Screen(..)) => game.key(key),
+        (Heard::Terminal(Event::Resized(..)), Face::Screen(terminal, size)) => {
+            *size = self::size();
+            terminal.forget();
+            None
+        }
+        // Lines wait for their turn, so that a script may write them all at once.
+        (line, Face::Lines(_, waiting)) if game.is_asking => {
+            waiting.push_back(line);
+            None
+        }
+        (Heard::Line(line), _) => game.word(line.trim()),
+        (Heard::NoMoreLines, _) => Some(Effect::Quit),
+        (Heard::Terminal(_), _) => None,
+    }
+}
+
+impl Face {
+    fn show(&mut self, game: &Game) {
+        match self {
+            Face::Screen(terminal, (columns, rows)) => {
+                terminal.draw(&view::frame(game, *columns, *rows));
+            }
+            // The answer comes first.
+            Face::Lines(..) if game.is_asking => {}
+            Face::Lines(before, _) if before.turn == game.turn => {}
+            Face::Lines(before, _) => {
+                say(&lines::news(before, game));
+                **before = game.clone();
+            }
+        }
+    }
+
+    /// A line that has waited long enough.
+    fn next(&mut self, game: &Game) -> Option<Heard> {
+        match self {
+            Face::Lines(_, waiting) if !game.is_asking => waiting.pop_front(),
+            _ => None,
+        }
+    }
+
+    fn suspend(&mut self) {
+        if let Face::Screen(terminal, size) = self {
+            terminal.suspend();
+            *size = self::size();
+        }
+    }
+}
+
+fn read_lines(hear: Sender<Heard>) {
+    thread::spawn(move || {
+        for line in io::stdin().lock().lines() {
+            let Ok(line) = line else { break };
+            if hear.send(Heard::Line(line)).is_err() {
+                return;
+            }
+        }
+        let _ = hear.send(Heard::NoMoreLines);
+    });
+}
+
+/// Asks what it is sent, one after the other.
+fn start(asker: Asker, hear: Sender<Heard>) -> (Sender<(String, bool)>, JoinHandle<()>) {
+    let (ask, asked) = channel::<(String, bool)>();
+    let asking = thread::spawn(move || {
+        for (schedule, run_on) in asked {
+            let answer = asker.ask(&schedule, run_on);
+            if hear.send(Heard::Answer(answer, asker.is_stale())).is_err() {
+                return;
+            }
+        }
+    });
+    (ask, asking)
+}
+
+/// Ends what still runs; whoever waits for it then removes its files.
+fn end(asking: JoinHandle<()>) {
+    let deadline = Instant::now() + PATIENCE;
+    while !asking.is_finished() && Instant::now() < deadline {
+        let _ = processes::end_descendants(deadline);
+        thread::sleep(Duration::from_millis(2));
+    }
+}
+
+fn size() -> (usize, usize) {
+    let (columns, rows) = terminal::size();
+    believed(columns, rows)
+}
