@@ -1,0 +1,126 @@
+//! A job that lives on the stack of whoever forked it.
+//!
+//! Putting each forked closure into a `Box` would be safe and slow: a fork is cheap enough to be
+//! worth it only if it allocates nothing. So what is in the deques is a bare pointer, and whoever
+//! forks must not leave before it is certain that nobody uses it any more.
+
+use super::worker::Shared;
+use std::cell::UnsafeCell;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::atomic::AtomicBool;
+use std::sync::atomic::Ordering::{Acquire, Release};
+use std::thread;
+
+/// A closure, later its result.
+pub(super) struct StackJob<F, R> {
+    latch: Latch,
+    content: UnsafeCell<Content<F, R>>,
+}
+
+enum Content<F, R> {
+    ToDo(F),
+    /// Its result, or the panic that came instead.
+    Done(thread::Result<R>),
+    Running,
+}
+
+impl<F: FnOnce() -> R, R> StackJob<F, R> {
+    pub(super) fn new(f: F) -> Self {
+        Self {
+            latch: Latch::default(),
+            content: UnsafeCell::new(Content::ToDo(f)),
+        }
+    }
+
+    pub(super) fn latch(&self) -> &Latch {
+        &self.latch
+    }
+
+    /// A pointer to this, to be executed once, anywhere.
+    ///
+    /// # Safety
+    /// The job must neither move nor end until the reference has been executed, which its latch
+    /// tells, or has been taken back unexecuted. Nor may its owner touch the content until then.
+    pub(super) unsafe fn as_ref(&self) -> JobRef
+    where
+        F: Send,
+        R: Send,
+    {
+        JobRef {
+            job: std::ptr::from_ref(self).cast(),
+            execute: Self::execute,
+        }
+    }
+
+    /// # Safety
+    /// `job` is a `StackJob<F, R>` that is alive, and this is called once.
+    unsafe fn execute(job: *const (), shared: &Shared) {
+        // SAFETY: by this function's own contract. The owner leaves the content alone until the
+        // latch is set, and after that nothing here touches the job.
+        let job = unsafe { &*job.cast::<Self>() };
+        // SAFETY: as above; the reference ends with the statement.
+        let content = unsafe { std::mem::replace(&mut *job.content.get(), Content::Running) };
+        if let Content::ToDo(f) = content {
+            let result = catch_unwind(AssertUnwindSafe(f));
+            // SAFETY: as above.
+            unsafe { *job.content.get() = Content::Done(result) };
+        }
+        job.latch.set();
+        // From here on the job may be gone. `shared` is not: the worker that runs this has a part
+        // in it.
+        shared.tell_all();
+    }
+
+    /// Runs it without the detour, after it was taken back.
+    pub(super) fn run_here(self) -> R {
+        match self.content.into_inner() {
+            Content::ToDo(f) => f(),
+            Content::Done(_) | Content::Running => unreachable!("it was taken back unexecuted"),
+        }
+    }
+
+    /// The result, after the latch was set.
+    pub(super) fn into_result(self) -> thread::Result<R> {
+        match self.content.into_inner() {
+            Content::Done(result) => result,
+            Content::ToDo(_) | Content::Running => unreachable!("its latch is set"),
+        }
+    }
+}
+
+/// Whether a job is done.
+#[derive(Default)]
+pub(super) struct Latch(AtomicBool);
+
+impl Latch {
+    /// Acquire: the result is visible to who has seen this.
+    pub(super) fn is_set(&self) -> bool {
+        self.0.load(Acquire)
+    }
+
+    fn set(&self) {
+        self.0.store(true, Release);
+    }
+}
+
+/// A [`StackJob`] without its types.
+pub(super) struct JobRef {
+    job: *const (),
+    execute: unsafe fn(*const (), &Shared),
+}
+
+// SAFETY: it is made of closures and results that may be sent, and executed by one thread.
+unsafe impl Send for JobRef {}
+
+impl JobRef {
+    /// Executes the job and sets its latch. A panic of the job becomes its result.
+    pub(super) fn execute(self, shared: &Shared) {
+        // SAFETY: who made this keeps the job alive until it is executed; `self` is used up, and
+        // there is no other, because this cannot be cloned.
+        unsafe { (self.execute)(self.job, shared) }
+    }
+
+    pub(super) fn is<F, R>(&self, job: &StackJob<F, R>) -> bool {
+        std::ptr::addr_eq(self.job, std::ptr::from_ref(job))
+    }
+}

@@ -1,0 +1,166 @@
+//! Fork and join: a problem splits into two, and each of them again, on a few threads.
+//!
+//! Each worker has a deque. It pushes what it forks at one end and takes it back from there, newest
+//! first; who has nothing to do steals from the other end, oldest and biggest first:
+//!
+//! ```text
+//!  worker 0                                worker 1
+//!    join(a, b): push b, run a               has nothing
+//!    deque: [b₁ b₂ b₃] ◀─ push, pop          deque: []
+//!            ▲
+//!            └───────────────── steal ───────┘
+//! ```
+//!
+//! A worker that waits for a stolen part runs others meanwhile; it sleeps only if there are none.
+//! After R. D. Blumofe and C. E. Leiserson, "Scheduling Multithreaded Computations by Work
+//! Stealing", JACM 46(5), 1999, on the deque of D. Chase and Y. Lev, "Dynamic Circular
+//! Work-Stealing Deque", SPAA 2005.
+
+mod job;
+mod worker;
+
+use crate::PoolError;
+use job::StackJob;
+use std::fmt;
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+use std::sync::Arc;
+use std::thread::{Builder, JoinHandle};
+use worker::{Shared, Worker};
+
+/// A few threads that steal work from each other.
+///
+/// ```
+/// use threads::{ForkJoin, join};
+///
+/// fn sum(numbers: &[u64]) -> u64 {
+///     if numbers.len() <= 1_000 {
+///         return numbers.iter().sum(); // a fork costs as much as some dozens of additions
+///     }
+///     let (left, right) = numbers.split_at(numbers.len() / 2);
+///     let (left, right) = join(|| sum(left), || sum(right));
+///     left + right
+/// }
+///
+/// let numbers: Vec<u64> = (1..=10_000).collect();
+/// let pool = ForkJoin::new(2)?;
+/// assert_eq!(pool.run(|| sum(&numbers)), 50_005_000);
+/// # Ok::<(), threads::PoolError>(())
+/// ```
+///
+/// Work here computes; it should not block. A worker that sleeps in a system call is one less.
+pub struct ForkJoin {
+    shared: Arc<Shared>,
+    threads: Vec<JoinHandle<()>>,
+}
+
+impl ForkJoin {
+    /// Starts `workers` threads, named `fork-join 0` and so on.
+    ///
+    /// # Errors
+    /// [`PoolError`]: 0 workers, or the system refuses a thread; then those that were started have
+    /// ended.
+    pub fn new(workers: usize) -> Result<Self, PoolError> {
+        if workers == 0 {
+            return Err(PoolError::NoWorkers);
+        }
+        let (shared, deques) = Shared::new(workers);
+        let mut pool = Self {
+            shared: Arc::new(shared),
+            threads: Vec::new(),
+        };
+        for (n, deque) in deques.into_iter().enumerate() {
+            let shared = Arc::clone(&pool.shared);
+            let thread = Builder::new()
+                .name(format!("fork-join {n}"))
+                .spawn(move || Worker::new(deque, n, shared).work())
+                .map_err(|source| PoolError::Refused { started: n, source })?;
+            pool.threads.push(thread);
+        }
+        Ok(pool)
+    }
+
+    /// Runs `f` on a worker and waits for it; within, [`join`] forks. On a worker of this pool it
+    /// just runs `f`.
+    ///
+    /// Several threads may call this at a time.
+    ///
+    /// # Panics
+    /// If `f` panics, with its payload.
+    pub fn run<R: Send>(&self, f: impl FnOnce() -> R + Send) -> R {
+        if Worker::with_current(|worker| worker.is_some_and(|worker| worker.is_of(&self.shared))) {
+            return f();
+        }
+        let job = StackJob::new(f);
+        // SAFETY: `job` stays where it is until `wait_outside` has seen its latch, and nothing in
+        // between can panic.
+        self.shared.inject(unsafe { job.as_ref() });
+        self.shared.wait_outside(job.latch());
+        job.into_result()
+            .unwrap_or_else(|payload| resume_unwind(payload))
+    }
+}
+
+/// Runs `a` and `b`, if possible at the same time, and returns what both returned.
+///
+/// On a worker of a [`ForkJoin`] it runs `a` and lets others steal `b`; if nobody does, it runs `b`
+/// too. It nests, in a pool of one worker as well. On any other thread there is nobody to help, and
+/// `a` and `b` run one after the other.
+///
+/// # Panics
+/// If `a` or `b` panics, when neither is running any more, with the payload of `a` or else of `b`.
+/// If `a` has panicked, `b` may not have begun, and then it is dropped.
+pub fn join<A, B, RA, RB>(a: A, b: B) -> (RA, RB)
+where
+    A: FnOnce() -> RA + Send,
+    B: FnOnce() -> RB + Send,
+    RA: Send,
+    RB: Send,
+{
+    Worker::with_current(|worker| match worker {
+        Some(worker) => fork(worker, a, b),
+        None => (a(), b()),
+    })
+}
+
+fn fork<A, B, RA, RB>(worker: &Worker, a: A, b: B) -> (RA, RB)
+where
+    A: FnOnce() -> RA,
+    B: FnOnce() -> RB + Send,
+    RB: Send,
+{
+    let job = StackJob::new(b);
+    // SAFETY: `job` stays where it is until `take_back` says that nobody else has it or will have:
+    // it is popped, or its latch is set. The panic of `a` is held back until then, and neither
+    // `push` nor `take_back` panics.
+    worker.push(unsafe { job.as_ref() });
+    let a = catch_unwind(AssertUnwindSafe(a));
+    let untouched = worker.take_back(&job);
+    let a = match a {
+        Ok(a) => a,
+        Err(payload) => resume_unwind(payload),
+    };
+    let b = if untouched {
+        job.run_here()
+    } else {
+        job.into_result()
+            .unwrap_or_else(|payload| resume_unwind(payload))
+    };
+    (a, b)
+}
+
+impl Drop for ForkJoin {
+    fn drop(&mut self) {
+        self.shared.close();
+        for thread in self.threads.drain(..) {
+            let _no_panic_gets_out_of_a_worker = thread.join();
+        }
+    }
+}
+
+impl fmt::Debug for ForkJoin {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ForkJoin")
+            .field("workers", &self.threads.len())
+            .finish_non_exhaustive()
+    }
+}
