@@ -235,6 +235,7 @@ impl Below {
             0 => format!("{from_here}, and those tried hold"),
             _ if complete && schedules == 1 => format!("{from_here}, and it fails"),
             all if complete && all == schedules => format!("{from_here}, and all of them fail"),
+            1 if complete => format!("{from_here}, 1 of them fails"),
             some => format!("{from_here}, {}{more} of them fail", with_commas(some)),
         }
     }

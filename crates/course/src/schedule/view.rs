@@ -35,10 +35,11 @@ pub fn frame(game: &Game, columns: usize, rows: usize) -> Vec<Line> {
         let head = head(game, columns, rows);
         let mut foot = foot(game, &grid, columns, rows);
         let room = rows.saturating_sub(head.len());
-        if foot.len() > room {
-            // The last lines are the keys, and what to do next.
-            foot.drain(..foot.len() - room);
-        }
+        let over = foot.len().saturating_sub(room);
+        // It begins with what happened, and ends with what can be done.
+        let middle = foot.len().min(2)..foot.len().min(2 + over);
+        foot.drain(middle);
+        foot.truncate(room);
         let middle = happened(game, &grid, room - foot.len());
         [head, middle, foot].concat()
     };

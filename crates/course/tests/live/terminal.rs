@@ -4,7 +4,7 @@ use std::fs::{self, File};
 use std::io::{Read, Write};
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
 use std::os::unix::process::CommandExt;
-use std::process::{Child, ExitStatus, Stdio};
+use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::thread;
@@ -60,13 +60,21 @@ impl Terminal {
         (columns, rows): (u16, u16),
         environment: &[(&str, &str)],
     ) -> Terminal {
+        Terminal::of(course.command(words), (columns, rows), environment)
+    }
+
+    /// Starts any program in one.
+    pub(crate) fn of(
+        mut command: Command,
+        (columns, rows): (u16, u16),
+        environment: &[(&str, &str)],
+    ) -> Terminal {
         static NUMBER: AtomicU32 = AtomicU32::new(0);
         let number = NUMBER.fetch_add(1, Ordering::Relaxed);
         let mark = format!("{}-{number}", std::process::id());
         let (master, slave) = pair(columns, rows);
         let before = modes(&slave);
         let end = || Stdio::from(slave.try_clone().unwrap());
-        let mut command = course.command(words);
         command
             .env("TERM", "xterm-256color")
             .env(MARK, &mark)

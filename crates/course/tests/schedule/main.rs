@@ -1,0 +1,11 @@
+//! Being the scheduler of the real spin lock: right, wrong, unwritten.
+
+#[path = "../command/fixture.rs"]
+#[allow(dead_code)]
+mod fixture;
+mod lines;
+mod screen;
+mod spin_lock;
+#[path = "../live/terminal.rs"]
+#[allow(dead_code)]
+mod terminal;

@@ -1,0 +1,99 @@
+//! The real course, with other sources in place of the learner's.
+
+use std::fs;
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use tempfile::TempDir;
+
+use crate::fixture::Said;
+
+/// The course, and a folder for sources and for what the command leaves behind.
+pub(crate) struct SpinLock {
+    root: PathBuf,
+    folder: TempDir,
+}
+
+impl SpinLock {
+    /// `None` in a copy for students, which has no solutions to start from.
+    pub(crate) fn real() -> Option<SpinLock> {
+        let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
+        if !root.join("solutions/sync/spin-lock").exists() {
+            println!("not tried: this course has no solutions");
+            return None;
+        }
+        let folder = tempfile::tempdir().unwrap();
+        fs::create_dir(folder.path().join("tmp")).unwrap();
+        Some(SpinLock {
+            root: root.canonicalize().unwrap(),
+            folder,
+        })
+    }
+
+    /// The solution's text, changed.
+    pub(crate) fn with(&self, from: &str, to: &str) -> String {
+        let path = self.root.join("solutions/sync/spin-lock/src/lib.rs");
+        let text = fs::read_to_string(path).unwrap();
+        assert!(text.contains(from), "{from:?} is not in the solution");
+        self.source(&text.replacen(from, to, 1))
+    }
+
+    /// The solution with one of its mistakes.
+    pub(crate) fn mistake(&self, name: &str) -> String {
+        let folder = self.root.join("solutions/sync/spin-lock");
+        let text = fs::read_to_string(folder.join("src/lib.rs")).unwrap();
+        let patch = folder.join(format!("mistakes/{name}.patch"));
+        let mistake = course::mistake::read(&patch).unwrap();
+        self.source(&mistake.applied_to(&text).unwrap())
+    }
+
+    /// The stub, as learners find it.
+    pub(crate) fn stub(&self) -> String {
+        let originals = fs::read_to_string(self.root.join("exercises/originals.json")).unwrap();
+        let originals: serde_json::Value = serde_json::from_str(&originals).unwrap();
+        self.source(originals["spin-lock"]["src/lib.rs"].as_str().unwrap())
+    }
+
+    /// A file with this text; its path.
+    pub(crate) fn source(&self, text: &str) -> String {
+        let path = self.folder.path().join("source.rs");
+        fs::write(&path, text).unwrap();
+        path.to_str().unwrap().to_owned()
+    }
+
+    /// The command, in the course.
+    pub(crate) fn command(&self, words: &[&str]) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_course"));
+        command
+            .args(words)
+            .current_dir(&self.root)
+            .env("TMPDIR", self.folder.path().join("tmp"))
+            .env_remove("RUST_BACKTRACE");
+        command
+    }
+
+    /// What the command says when it reads these lines.
+    pub(crate) fn says(&self, words: &[&str], lines: &str) -> Said {
+        let mut child = self
+            .command(words)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        // It may have ended without reading.
+        let _ = child.stdin.take().unwrap().write_all(lines.as_bytes());
+        Said::of(child.wait_with_output().unwrap())
+    }
+
+    /// Demands that no temporary file is left.
+    #[track_caller]
+    pub(crate) fn is_clean(&self) {
+        let left: Vec<_> = fs::read_dir(self.folder.path().join("tmp"))
+            .unwrap()
+            .map(|entry| entry.unwrap().path())
+            .collect();
+        assert!(left.is_empty(), "left behind: {left:?}");
+    }
+}
