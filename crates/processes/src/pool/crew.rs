@@ -300,11 +300,13 @@ impl Worker {
     }
 
     /// What has arrived and is not used up.
+    #[inline]
     pub(crate) fn arrived(&self) -> &[u8] {
         &self.incoming[self.parsed..self.filled]
     }
 
     /// Uses up so many bytes of it.
+    #[inline]
     pub(crate) fn consume(&mut self, count: usize) {
         self.parsed += count;
     }

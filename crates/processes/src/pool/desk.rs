@@ -6,7 +6,7 @@
 //! it. *Results* that were computed and not sent yet: if the worker dies now,
 //! they are not lost, and no item need be computed twice.
 
-use super::frame::{HEADER, Kind, header};
+use super::frame::{self, Kind};
 use serde::Serialize;
 use std::io;
 use std::mem::offset_of;
@@ -64,21 +64,25 @@ impl Desk {
         }
     }
 
+    #[inline]
     fn claim(&self, chunk: u64) -> &AtomicU64 {
         // SAFETY: mapped as long as `self`; an atomic may be shared.
         unsafe { &(*self.memory.as_ptr()).claims[chunk as usize % CHUNKS] }
     }
 
+    #[inline]
     fn sent(&self) -> &AtomicU64 {
         // SAFETY: as above.
         unsafe { &(*self.memory.as_ptr()).sent }
     }
 
+    #[inline]
     fn filled(&self) -> &AtomicU64 {
         // SAFETY: as above.
         unsafe { &(*self.memory.as_ptr()).filled }
     }
 
+    #[inline]
     fn results(&self) -> *mut u8 {
         let offset = offset_of!(Memory, results);
         self.memory.as_ptr().cast::<u8>().wrapping_add(offset)
@@ -119,19 +123,16 @@ impl Desk {
     /// it instead.
     pub(crate) fn put(&self, kind: Kind, value: &impl Serialize) -> Result<(), NotPut> {
         let filled = self.filled().load(Ordering::Relaxed) as usize;
-        let room = ROOM.checked_sub(filled + HEADER).ok_or(NotPut::Full)?;
+        let room = ROOM.checked_sub(filled).ok_or(NotPut::Full)?;
         // SAFETY: within `results`, and as long as this worker lives nobody
         // else uses it.
-        let body = unsafe { slice::from_raw_parts_mut(self.results().add(filled + HEADER), room) };
-        let length = match postcard::to_slice(value, body) {
-            Ok(written) => written.len(),
+        let room = unsafe { slice::from_raw_parts_mut(self.results().add(filled), room) };
+        let length = match frame::write(room, kind, value) {
+            Ok(length) => length,
             Err(postcard::Error::SerializeBufferFull) => return Err(NotPut::Full),
             Err(error) => return Err(NotPut::NotEncoded(error.to_string())),
         };
-        let header = header(kind, length);
-        // SAFETY: the header's place was left out above.
-        unsafe { ptr::copy_nonoverlapping(header.as_ptr(), self.results().add(filled), HEADER) };
-        let end = filled + HEADER + length;
+        let end = filled + length;
         // Release: who sees the length sees the bytes.
         self.filled().store(end as u64, Ordering::Release);
         Ok(())

@@ -35,6 +35,7 @@ pub(crate) enum Kind {
 }
 
 impl Kind {
+    #[inline]
     fn from_bits(bits: u32) -> Option<Kind> {
         Some(match bits {
             0 => Kind::Item,
@@ -49,6 +50,7 @@ impl Kind {
 }
 
 /// The header of a frame. Lengths are checked where bodies are made.
+#[inline]
 pub(crate) fn header(kind: Kind, length: usize) -> [u8; HEADER] {
     debug_assert!(length <= LONGEST);
     ((kind as u32) << 29 | length as u32).to_le_bytes()
@@ -70,6 +72,7 @@ pub(crate) enum Parsed<'a> {
 }
 
 /// Looks at the frame with which `bytes` begins.
+#[inline]
 pub(crate) fn parse(bytes: &[u8]) -> Parsed<'_> {
     let Some((header, rest)) = bytes.split_first_chunk::<HEADER>() else {
         return Parsed::Incomplete;
@@ -95,7 +98,7 @@ pub(crate) fn append(
 ) -> Result<(), String> {
     let start = bytes.len();
     bytes.extend_from_slice(&[0; HEADER]);
-    let encoded = postcard::serialize_with_flavor(value, Tail(bytes));
+    let encoded = postcard::serialize_with_flavor(value, Tail(&mut *bytes));
     let length = bytes.len() - start - HEADER;
     let outcome = match encoded {
         Ok(()) if length <= LONGEST => {
@@ -109,24 +112,93 @@ pub(crate) fn append(
     outcome
 }
 
-/// Lets postcard write to the end of a vector.
+/// The end of a vector.
 struct Tail<'a>(&'a mut Vec<u8>);
 
 impl Flavor for Tail<'_> {
     type Output = ();
 
+    #[inline]
     fn try_push(&mut self, byte: u8) -> postcard::Result<()> {
         self.0.push(byte);
         Ok(())
     }
 
+    #[inline]
     fn try_extend(&mut self, bytes: &[u8]) -> postcard::Result<()> {
-        self.0.extend_from_slice(bytes);
+        if bytes.len() > SHORT {
+            self.0.extend_from_slice(bytes);
+        } else {
+            self.0.reserve(SHORT);
+            bytes.iter().for_each(|&byte| self.0.push(byte));
+        }
         Ok(())
     }
 
     fn finalize(self) -> postcard::Result<()> {
         Ok(())
+    }
+}
+
+/// Up to this length bytes are copied one by one. postcard has just written
+/// them one by one – a number of 7 bits each –, and a CPU that loads several at
+/// once what was stored in pieces must wait until the pieces are in its cache.
+const SHORT: usize = 10;
+
+/// Writes `value` as a frame to the beginning of `room`, and says how long the
+/// frame is.
+pub(crate) fn write(
+    room: &mut [u8],
+    kind: Kind,
+    value: &impl Serialize,
+) -> postcard::Result<usize> {
+    let Some((head, body)) = room.split_first_chunk_mut::<HEADER>() else {
+        return Err(postcard::Error::SerializeBufferFull);
+    };
+    let length = postcard::serialize_with_flavor(
+        value,
+        Front {
+            room: body,
+            length: 0,
+        },
+    )?;
+    *head = header(kind, length);
+    Ok(HEADER + length)
+}
+
+/// The beginning of a slice.
+struct Front<'a> {
+    room: &'a mut [u8],
+    length: usize,
+}
+
+impl Flavor for Front<'_> {
+    type Output = usize;
+
+    #[inline]
+    fn try_push(&mut self, byte: u8) -> postcard::Result<()> {
+        let place = self.room.get_mut(self.length);
+        *place.ok_or(postcard::Error::SerializeBufferFull)? = byte;
+        self.length += 1;
+        Ok(())
+    }
+
+    #[inline]
+    fn try_extend(&mut self, bytes: &[u8]) -> postcard::Result<()> {
+        if bytes.len() <= SHORT {
+            return bytes.iter().try_for_each(|&byte| self.try_push(byte));
+        }
+        let end = self.length + bytes.len();
+        let place = self.room.get_mut(self.length..end);
+        place
+            .ok_or(postcard::Error::SerializeBufferFull)?
+            .copy_from_slice(bytes);
+        self.length = end;
+        Ok(())
+    }
+
+    fn finalize(self) -> postcard::Result<usize> {
+        Ok(self.length)
     }
 }
 

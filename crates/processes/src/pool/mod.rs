@@ -148,15 +148,16 @@ where
         let mut results = Vec::with_capacity(items.size_hint().0);
         self.for_each(chunk, items, |index, result| {
             if index == results.len() {
-                results.push(Some(result));
-            } else {
-                let length = results.len().max(index + 1);
-                results.resize_with(length, || None);
-                results[index] = Some(result);
+                results.push(result);
+                return;
             }
+            if index > results.len() {
+                // Kept free for those that come later; all do.
+                results.resize_with(index + 1, || Err(ItemError::Died(None)));
+            }
+            results[index] = result;
         })?;
-        // Every index was given to the closure once, or we would not be here.
-        Ok(results.into_iter().flatten().collect())
+        Ok(results)
     }
 
     /// Gives every result with its item's index to `sink`, in the order in

@@ -244,23 +244,24 @@ where
 
     /// Deals with the results that have arrived from a worker.
     fn take_in(&mut self, seat: usize) -> Result<(), PoolError> {
+        let Some(worker) = &mut self.crew.seats[seat].worker else {
+            return Ok(());
+        };
         loop {
-            let Some(worker) = self.crew.worker(seat) else {
-                return Ok(());
-            };
             let (kind, body, size) = match frame::parse(worker.arrived()) {
                 Parsed::Frame { kind, body, size } => (kind, body, size),
                 Parsed::Incomplete => return Ok(()),
-                Parsed::Garbage => (Kind::Item, &[][..], 0),
+                Parsed::Garbage => break,
             };
-            let Some((outcome, retires)) = outcome(kind, body) else {
-                return self.distrust(seat);
+            let outcome = match kind {
+                Kind::Result => postcard::from_bytes(body).map_err(not_decoded),
+                Kind::Panic => Err(ItemError::Panicked(text(body))),
+                Kind::NotDecoded => Err(ItemError::Item(text(body))),
+                Kind::NotEncoded => Err(ItemError::Answer(text(body))),
+                Kind::Item | Kind::LastItem => break,
             };
-            worker.consume(size);
-            worker.retired |= retires;
-            worker.answered += 1;
             let Some(chunk) = worker.chunks.front_mut() else {
-                return self.distrust(seat);
+                break;
             };
             let index = chunk.first + chunk.done;
             chunk.done += 1;
@@ -268,9 +269,14 @@ where
                 let finished = worker.chunks.pop_front();
                 self.spare.extend(finished.map(|chunk| chunk.frames));
             }
+            // Before the sink, which may panic.
+            worker.consume(size);
+            worker.answered += 1;
+            worker.retired |= kind == Kind::Panic;
             self.unexplained = 0;
             (self.sink)(index, outcome);
         }
+        self.distrust(seat)
     }
 
     /// It sent what no worker of ours sends: something in it writes where it
@@ -404,22 +410,14 @@ impl<T, R, I, S> Drop for Run<'_, T, R, I, S> {
     }
 }
 
-/// What a frame from a worker means, and whether the worker ends after it.
-/// `None` for what no worker sends.
-fn outcome<R: DeserializeOwned>(kind: Kind, body: &[u8]) -> Option<(Result<R, ItemError>, bool)> {
-    let text = || String::from_utf8_lossy(body.get(1..).unwrap_or_default());
-    let message = || postcard::from_bytes::<String>(body).unwrap_or_else(|_| text().into_owned());
-    Some(match kind {
-        Kind::Result => {
-            let result = postcard::from_bytes(body);
-            let result = result.map_err(|error| ItemError::Answer(error.to_string()));
-            (result, false)
-        }
-        Kind::Panic => (Err(ItemError::Panicked(message())), true),
-        Kind::NotDecoded => (Err(ItemError::Item(message())), false),
-        Kind::NotEncoded => (Err(ItemError::Answer(message())), false),
-        Kind::Item | Kind::LastItem => return None,
-    })
+#[cold]
+fn not_decoded(error: postcard::Error) -> ItemError {
+    ItemError::Answer(error.to_string())
+}
+
+/// A worker's message.
+fn text(body: &[u8]) -> String {
+    postcard::from_bytes(body).unwrap_or_else(|_| String::from_utf8_lossy(body).into_owned())
 }
 
 /// Tells the worker that its chunk ends with this frame.
