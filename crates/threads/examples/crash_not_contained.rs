@@ -1,0 +1,71 @@
+//! A crash in a thread is the whole process's crash; a panic is not.
+//!
+//! The program starts itself again as a child, once for each way to go wrong, lets a thread of the
+//! child do it, and tells what became of the child.
+
+use nix::sys::resource::{Resource, setrlimit};
+use std::env;
+use std::io;
+use std::os::unix::process::ExitStatusExt;
+use std::process::{self, Command};
+use std::thread;
+use threads::message_of;
+
+const WAYS: [(&str, &str); 4] = [
+    ("panic", "a thread panics:"),
+    ("abort", "a thread aborts:"),
+    ("overflow", "a thread overflows:"),
+    ("exit", "a thread calls exit(0):"),
+];
+
+/// What the thread does. Only the first leaves the other threads alone.
+fn go_wrong(way: &str) {
+    match way {
+        "panic" => panic!("no milk"),
+        "abort" => process::abort(),
+        "overflow" => drop(without_end(0)),
+        _ => process::exit(0), // politely, and in the middle of what the others are doing
+    }
+}
+
+/// Runs until the thread's stack is used up. Its guard page then ends the process.
+#[allow(unconditional_recursion)]
+fn without_end(depth: u64) -> u64 {
+    let frame = std::hint::black_box([depth; 64]);
+    without_end(depth + 1) + frame[0]
+}
+
+/// The child: starts a thread, waits for it, and tells that it is still there.
+fn child(way: &str) -> nix::Result<()> {
+    setrlimit(Resource::RLIMIT_CORE, 0, 0)?; // no core file is left behind
+    let way = way.to_owned();
+    if let Err(payload) = thread::spawn(move || go_wrong(&way)).join() {
+        println!("joined a panic: {}", message_of(&*payload));
+    }
+    Ok(())
+}
+
+fn main() -> io::Result<()> {
+    if let Some(way) = env::args().nth(1) {
+        return child(&way).map_err(io::Error::from);
+    }
+    for (way, what) in WAYS {
+        let ended = Command::new(env::current_exe()?).arg(way).output()?;
+        let said = String::from_utf8_lossy(&ended.stdout);
+        let said = if said.is_empty() {
+            "nothing"
+        } else {
+            said.trim_end()
+        };
+        let became = match (ended.status.signal(), ended.status.code()) {
+            (Some(signal), _) => format!("the whole process died of signal {signal}"),
+            (None, Some(0)) if way == "panic" => format!("the process lives on, and says: {said}"),
+            (None, code) => format!(
+                "the process ended with code {}, and says: {said}",
+                code.unwrap_or_default()
+            ),
+        };
+        println!("{what:<25} {became}");
+    }
+    Ok(())
+}
