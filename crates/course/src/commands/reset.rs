@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use crate::catalogue::{Course, Exercise};
 use crate::files;
-use crate::originals::Originals;
+use crate::originals::{Originals, pristine_tests};
 use crate::progress::numbered;
 use crate::show::say;
 use crate::trouble::Trouble;
@@ -73,6 +73,9 @@ pub(crate) fn restore(
             "{}: {what} is as it was given already",
             exercise.id
         ));
+    }
+    if !tests && let Err(edited @ Trouble::Edited { .. }) = pristine_tests(exercise, &originals) {
+        said.push(edited.to_string());
     }
     Ok(said)
 }
