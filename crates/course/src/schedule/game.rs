@@ -86,6 +86,11 @@ impl Game {
         &self.way[self.way.len() - 1]
     }
 
+    /// The position in which no thread has taken a step.
+    pub fn begin(&self) -> &Position {
+        &self.way[0]
+    }
+
     /// How many positions can be undone.
     pub fn undoable(&self) -> usize {
         self.way.len() - 1

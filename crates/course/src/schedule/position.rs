@@ -241,6 +241,23 @@ impl Below {
     }
 }
 
+impl Below {
+    /// After a schedule that holds: what the others do.
+    pub fn in_others(self) -> String {
+        let all = with_commas(self.schedules);
+        match self.failing {
+            0 if self.complete && self.schedules == 1 => ", and there is no other schedule".into(),
+            0 if self.complete => format!(", as all {all} schedules do"),
+            0 => String::new(),
+            1 => format!(", but 1 of {all} schedules does not: u goes back, r to the beginning"),
+            some => format!(
+                ", but {} of {all} schedules do not: u goes back, r to the beginning",
+                with_commas(some)
+            ),
+        }
+    }
+}
+
 fn with_commas(number: u64) -> String {
     let digits = number.to_string();
     let mut text = String::new();

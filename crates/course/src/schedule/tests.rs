@@ -226,7 +226,7 @@ fn every_size_of_terminal_shows_the_keys_and_fits() {
             }
         }
         if !game.help {
-            assert!(screen(game, 40, 10).join("\n").contains("u: undo"));
+            assert!(screen(game, 40, 10).join("\n").contains("u · r · ? · q"));
         }
     }
     let small = screen(&games[2], 40, 10).join("\n");
@@ -283,6 +283,20 @@ fn the_count_says_what_it_knows() {
     assert_eq!(
         below(2000, 0, false),
         "2,000+ schedules from here, and those tried hold"
+    );
+}
+
+#[test]
+fn a_schedule_that_holds_says_how_many_do_not() {
+    let mut game = game();
+    let mut held = position("a", ThreadState::Ended);
+    held.end = Some(End::Held);
+    game.answer(Ok(held));
+    assert!(!game.is_broken());
+    let seen = screen(&game, 100, 30).join("\n");
+    assert!(
+        seen.contains("✓ it holds, but 4 of 20 schedules do not"),
+        "{seen}"
     );
 }
 

@@ -11,7 +11,7 @@
 //!                  │ next:                    │ next:
 //!                  │ store(true, Relaxed)     │ load(Acquire)
 //!   memory: AtomicBool #1 = false
-//!   a b: step · enter: run on · u: undo · r: restart · ? · q
+//!   a b: step · enter: run on · u: undo · r: restart · ?: help · q: quit
 //! ```
 
 use super::game::{Game, KEYS};
@@ -97,33 +97,42 @@ fn foot(game: &Game, grid: &Grid, columns: usize, rows: usize) -> Vec<Line> {
     if let Some(notice) = &game.notice {
         lines.extend(wrapped(Line::of(notice, Look::Unsure)).into_iter().take(3));
     }
-    lines.push(keys(game));
+    lines.push(keys(game, columns));
     lines
 }
 
-fn keys(game: &Game) -> Line {
+fn keys(game: &Game, columns: usize) -> Line {
     if game.is_asking {
         return Line::of("…", Look::Faint);
     }
     let threads = game.now().threads.iter().filter(|thread| thread.can_run);
     let letters: Vec<String> = threads.map(|thread| thread.letter().to_string()).collect();
-    let mut line = Line::empty();
+    let mut keys = vec![
+        ("u", ": undo"),
+        ("r", ": restart"),
+        ("?", ": help"),
+        ("q", ": quit"),
+    ];
+    let letters = letters.join(" ");
     if !letters.is_empty() {
-        line = line
-            .then(letters.join(" "), Look::Strong)
-            .then(": step · ", Look::Faint)
-            .then("enter", Look::Strong)
-            .then(": run on · ", Look::Faint);
+        keys.splice(0..0, [(letters.as_str(), ": step"), ("enter", ": run on")]);
     }
-    for (key, what) in [
-        ("u", ": undo · "),
-        ("r", ": restart · "),
-        ("?", " · "),
-        ("q", ""),
-    ] {
-        line = line.then(key, Look::Strong).then(what, Look::Faint);
+    let line = |told: bool| {
+        let mut line = Line::empty();
+        for (key, what) in &keys {
+            let gap = if line.spans.is_empty() { "" } else { " · " };
+            line = line
+                .then(gap, Look::Faint)
+                .then(key, Look::Strong)
+                .then(if told { what } else { "" }, Look::Faint);
+        }
+        line
+    };
+    let long = line(true);
+    match long.width() <= columns {
+        true => long,
+        false => line(false),
     }
-    line
 }
 
 /// The last rows of the timeline, under the threads' names.

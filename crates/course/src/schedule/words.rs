@@ -1,7 +1,7 @@
 //! What is said of a position, on a screen and in lines.
 
 use super::game::{Game, Subject};
-use super::position::{End, Thread, ThreadState};
+use super::position::{Below, End, Thread, ThreadState};
 use crate::live::text::{Line, Look};
 
 /// What this is about, and what to do.
@@ -38,10 +38,9 @@ pub fn verdict(game: &Game) -> Vec<Line> {
         None => return lines,
         Some(End::NotJudged(reason)) => lines.push(Line::of(format!("? {reason}"), Look::Unsure)),
         Some(End::Held) => {
-            lines.push(Line::of(
-                "✓ it holds: this schedule does not break it",
-                Look::Good,
-            ));
+            let others = game.begin().below.map(Below::in_others);
+            let words = format!("✓ it holds{}", others.unwrap_or_default());
+            lines.push(Line::of(words, Look::Good));
         }
         Some(End::Failed { message, at }) => {
             let (mark, look) = if game.now().is_expected {
