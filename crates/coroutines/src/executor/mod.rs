@@ -1,0 +1,257 @@
+//! An executor: many futures on one thread.
+//!
+//! ```
+//! use coroutines::executor::Executor;
+//! use coroutines::budget::yield_now;
+//!
+//! let executor = Executor::new();
+//! let square = executor.spawn(async {
+//!     yield_now().await;
+//!     7 * 7
+//! });
+//! assert_eq!(executor.block_on(square).unwrap(), 49);
+//! ```
+//!
+//! A *task* is a future with a place in the table. Its waker puts its key into
+//! the queue, once, however often it is called. The executor takes a key and
+//! polls that task; when the queue is empty, the thread sleeps.
+//!
+//! ```text
+//!   spawn ──▶ queue ──▶ poll ──▶ ready: the JoinHandle has the output
+//!               ▲         │
+//!               └─ waker ◀┴──▶ pending: it stays in the table until it is woken
+//! ```
+//!
+//! The futures stay on this thread and need not be `Send`. Their wakers may go
+//! to any thread.
+
+mod handle;
+mod queue;
+mod table;
+
+use std::cell::RefCell;
+use std::collections::VecDeque;
+use std::fmt;
+use std::future::Future;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::pin::pin;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::task::{Context, Poll, Wake, Waker};
+
+use crate::budget;
+use crate::parker::Parker;
+use crate::reactor::Reactor;
+
+use handle::{Ending, Outcome};
+pub use handle::{JoinError, JoinHandle};
+use queue::{Key, Queue, TaskWaker};
+use table::{Table, Task};
+
+/// How many rounds of ready tasks there may be before the reactor is asked: tasks
+/// that are always ready must not starve those that wait for the kernel.
+const ROUNDS_PER_TURN: u32 = 8;
+
+/// Runs futures on the thread that calls [`block_on`](Self::block_on).
+///
+/// Dropped, it drops all tasks that have not ended.
+pub struct Executor {
+    spawner: Spawner,
+    /// What is left of this round.
+    round: RefCell<VecDeque<Key>>,
+    sleep: Sleep,
+}
+
+/// Where the thread sleeps while nothing is ready.
+enum Sleep {
+    Parker(Arc<Parker>),
+    Reactor(Reactor),
+}
+
+impl Default for Executor {
+    fn default() -> Self {
+        let parker = Arc::new(Parker::new());
+        let theirs = Arc::clone(&parker);
+        Self::sleeping(Sleep::Parker(parker), move || theirs.unpark())
+    }
+}
+
+impl Executor {
+    /// An executor that sleeps in a [`Parker`]: for tasks that other tasks or
+    /// other threads wake.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// An executor that sleeps in a reactor: for tasks that wait for time and
+    /// for descriptors, too.
+    pub fn with_reactor(reactor: Reactor) -> Self {
+        let bell = reactor.bell();
+        Self::sleeping(Sleep::Reactor(reactor), move || bell.ring())
+    }
+
+    fn sleeping(sleep: Sleep, wake: impl Fn() + Send + Sync + 'static) -> Self {
+        let queue = Arc::new(Queue::new(wake));
+        let table = Rc::new(Table::default());
+        Self {
+            spawner: Spawner { table, queue },
+            round: RefCell::default(),
+            sleep,
+        }
+    }
+
+    /// Puts a task at the end of the queue. It runs while
+    /// [`block_on`](Self::block_on) does.
+    pub fn spawn<F>(&self, future: F) -> JoinHandle<F::Output>
+    where
+        F: Future + 'static,
+    {
+        self.spawner.spawn(future)
+    }
+
+    /// A handle for tasks that spawn tasks.
+    pub fn spawner(&self) -> Spawner {
+        self.spawner.clone()
+    }
+
+    /// Runs `future`, and with it the tasks, until `future` is ready. The tasks
+    /// that have not ended wait for the next call.
+    ///
+    /// # Panics
+    ///
+    /// With `future`'s own panic. A task's panic goes to its [`JoinHandle`].
+    /// Within a task of the same executor: it would never end.
+    pub fn block_on<F: Future>(&self, future: F) -> F::Output {
+        let table = &self.spawner.table;
+        assert!(
+            table.enter(),
+            "block_on was called within a task of the same executor: await the future there"
+        );
+        // Left on every way out, a panic among them.
+        let _leave = Leave(table);
+        let mut future = pin!(future);
+        let queue = &self.spawner.queue;
+        let main = TaskWaker::new(Key::MAIN, queue);
+        let waker = Waker::from(Arc::clone(&main));
+        main.wake_by_ref();
+        let mut rounds = 0_u32;
+        loop {
+            while let Some(key) = self.next() {
+                if key != Key::MAIN {
+                    self.poll_task(key);
+                } else if main.polled() {
+                    let mut context = Context::from_waker(&waker);
+                    let poll = || future.as_mut().poll(&mut context);
+                    if let Poll::Ready(output) = budget::with_new(poll) {
+                        return output;
+                    }
+                } // else it was woken in an earlier block_on
+            }
+            let idle = !queue.next_round(&mut self.round.borrow_mut());
+            rounds = rounds.wrapping_add(1);
+            if idle || rounds.is_multiple_of(ROUNDS_PER_TURN) {
+                self.rest(idle);
+            }
+        }
+    }
+
+    /// Its own function: the round is not borrowed while a task runs.
+    fn next(&self) -> Option<Key> {
+        self.round.borrow_mut().pop_front()
+    }
+
+    fn poll_task(&self, key: Key) {
+        let Some(mut task) = self.spawner.table.take(key) else {
+            return; // it ended or was cancelled after it was woken
+        };
+        // Before the poll, so that a wake-up during it is not lost.
+        task.waker.polled();
+        let polled = catch_unwind(AssertUnwindSafe(|| {
+            let mut context = Context::from_waker(&task.std_waker);
+            budget::with_new(|| task.future.as_mut().poll(&mut context))
+        }));
+        match polled {
+            Ok(Poll::Pending) => self.spawner.table.put_back(key, task),
+            Ok(Poll::Ready(())) => drop(self.spawner.table.free(key)),
+            Err(payload) => {
+                drop(self.spawner.table.free(key));
+                task.ending.panicked(payload);
+            }
+        }
+    }
+
+    /// Sleeps if `idle`. Otherwise the reactor wakes what is due, no more.
+    fn rest(&self, idle: bool) {
+        match &self.sleep {
+            Sleep::Parker(parker) if idle => parker.park(),
+            Sleep::Parker(_) => {}
+            Sleep::Reactor(reactor) => {
+                let due = reactor.due(idle);
+                // Before the wakers are called: they need not wake us.
+                self.spawner.queue.awake();
+                due.into_iter().for_each(Waker::wake);
+            }
+        }
+    }
+}
+
+struct Leave<'t>(&'t Table);
+
+impl Drop for Leave<'_> {
+    fn drop(&mut self) {
+        self.0.leave();
+    }
+}
+
+impl Drop for Executor {
+    fn drop(&mut self) {
+        self.spawner.table.close();
+    }
+}
+
+impl fmt::Debug for Executor {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Executor")
+            .field("tasks", &self.spawner.table.len())
+            .finish_non_exhaustive()
+    }
+}
+
+/// Puts tasks into an executor's queue. It stays on the executor's thread.
+#[derive(Clone)]
+pub struct Spawner {
+    table: Rc<Table>,
+    queue: Arc<Queue>,
+}
+
+impl Spawner {
+    /// Puts a task at the end of the queue. If the executor is gone, the future
+    /// is dropped, and awaiting the handle says [`JoinError::Cancelled`].
+    pub fn spawn<F>(&self, future: F) -> JoinHandle<F::Output>
+    where
+        F: Future + 'static,
+    {
+        let outcome = Rc::new(Outcome::default());
+        let ours = Rc::clone(&outcome);
+        let future = Box::pin(async move { ours.returned(future.await) });
+        let ending: Rc<dyn Ending> = Rc::clone(&outcome) as _;
+        let key = self.table.reserve();
+        let waker = TaskWaker::new(key, &self.queue);
+        let std_waker = Waker::from(Arc::clone(&waker));
+        waker.wake_by_ref();
+        let task = Task {
+            future,
+            ending,
+            waker,
+            std_waker,
+        };
+        self.table.put_back(key, task);
+        JoinHandle::new(outcome, Rc::downgrade(&self.table), key)
+    }
+}
+
+impl fmt::Debug for Spawner {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Spawner").finish_non_exhaustive()
+    }
+}

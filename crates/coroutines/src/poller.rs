@@ -1,0 +1,204 @@
+//! epoll(7), and a bell that ends its waiting from another thread.
+//!
+//! What the [`reactor`](crate::reactor) and the
+//! [`event_loop`](crate::event_loop) have in common.
+
+use std::io;
+use std::os::fd::{AsFd, AsRawFd, RawFd};
+use std::sync::Arc;
+use std::time::Duration;
+use std::{error, fmt};
+
+use nix::errno::Errno;
+use nix::fcntl::{FcntlArg, OFlag, fcntl};
+use nix::sys::epoll::{Epoll, EpollCreateFlags, EpollEvent, EpollFlags, EpollTimeout};
+use nix::sys::eventfd::{EfdFlags, EventFd};
+
+/// The bell's own number among the events.
+const BELL: u64 = u64::MAX;
+
+/// How many events one wait may bring; the others come with the next.
+const EVENTS: usize = 256;
+
+/// What to wait for at a descriptor.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Interest {
+    /// That a read would not block: there is data, the end of it, or an error.
+    Readable,
+    /// That a write would not block: there is room, or an error.
+    Writable,
+    /// Either.
+    Both,
+}
+
+impl Interest {
+    fn flags(self) -> EpollFlags {
+        match self {
+            Self::Readable => EpollFlags::EPOLLIN | EpollFlags::EPOLLRDHUP,
+            Self::Writable => EpollFlags::EPOLLOUT,
+            Self::Both => Self::Readable.flags() | Self::Writable.flags(),
+        }
+    }
+}
+
+/// What has come for the descriptor of this number.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Ready {
+    pub(crate) number: u64,
+    pub(crate) readable: bool,
+    pub(crate) writable: bool,
+}
+
+pub(crate) struct Poller {
+    epoll: Epoll,
+    bell: Arc<EventFd>,
+}
+
+impl Poller {
+    pub(crate) fn new() -> io::Result<Self> {
+        let epoll = Epoll::new(EpollCreateFlags::EPOLL_CLOEXEC)?;
+        let flags = EfdFlags::EFD_CLOEXEC | EfdFlags::EFD_NONBLOCK;
+        let bell = EventFd::from_value_and_flags(0, flags)?;
+        epoll.add(&bell, EpollEvent::new(EpollFlags::EPOLLIN, BELL))?;
+        let bell = Arc::new(bell);
+        Ok(Self { epoll, bell })
+    }
+
+    pub(crate) fn bell(&self) -> Bell {
+        Bell(Arc::clone(&self.bell))
+    }
+
+    /// Makes the descriptor non-blocking and waits for `interest` in it, or for
+    /// nothing yet. `once`: after an event, no more until [`modify`](Self::modify).
+    pub(crate) fn add(
+        &self,
+        descriptor: impl AsFd,
+        number: u64,
+        interest: Option<Interest>,
+    ) -> Result<(), RegisterError> {
+        let descriptor = descriptor.as_fd();
+        let refused = |cause| RegisterError {
+            descriptor: descriptor.as_raw_fd(),
+            cause,
+        };
+        let flags = fcntl(descriptor, FcntlArg::F_GETFL).map_err(refused)?;
+        let flags = OFlag::from_bits_retain(flags) | OFlag::O_NONBLOCK;
+        let flags_of = interest.map_or(EpollFlags::empty(), Interest::flags);
+        let event = EpollEvent::new(flags_of, number);
+        self.epoll.add(descriptor, event).map_err(refused)?;
+        match fcntl(descriptor, FcntlArg::F_SETFL(flags)) {
+            Ok(_) => Ok(()),
+            Err(cause) => {
+                self.delete(descriptor);
+                Err(refused(cause))
+            }
+        }
+    }
+
+    /// Waits for one event of `interest`, and then for no more.
+    pub(crate) fn arm_once(
+        &self,
+        descriptor: impl AsFd,
+        number: u64,
+        interest: Interest,
+    ) -> io::Result<()> {
+        let flags = interest.flags() | EpollFlags::EPOLLONESHOT;
+        let mut event = EpollEvent::new(flags, number);
+        Ok(self.epoll.modify(descriptor, &mut event)?)
+    }
+
+    /// Waits no more. To be called before the descriptor is closed: epoll holds
+    /// on to what the descriptor refers to, which a duplicate keeps open.
+    pub(crate) fn delete(&self, descriptor: impl AsFd) {
+        // Fails if it is not there: then there is nothing to do.
+        let _ = self.epoll.delete(descriptor);
+    }
+
+    /// Waits for `timeout` at most, for ever without one. Comes back early, with
+    /// no event, when the bell rings or a signal handler has run (EINTR).
+    pub(crate) fn wait(&self, timeout: Option<Duration>) -> io::Result<Vec<Ready>> {
+        let mut events = [EpollEvent::empty(); EVENTS];
+        let count = match self.epoll.wait(&mut events, milliseconds(timeout)) {
+            Ok(count) => count,
+            Err(Errno::EINTR) => 0,
+            Err(error) => return Err(error.into()),
+        };
+        let mut ready = Vec::with_capacity(count);
+        for event in events.iter().take(count) {
+            if event.data() == BELL {
+                // Silences it; EAGAIN means that it is silent.
+                let _ = self.bell.read();
+                continue;
+            }
+            // An error or a hang-up ends every waiting: the next call tells it.
+            let failed = event
+                .events()
+                .intersects(EpollFlags::EPOLLERR | EpollFlags::EPOLLHUP);
+            let is = |flags| failed || event.events().intersects(flags);
+            ready.push(Ready {
+                number: event.data(),
+                readable: is(Interest::Readable.flags()),
+                writable: is(Interest::Writable.flags()),
+            });
+        }
+        Ok(ready)
+    }
+}
+
+/// epoll counts in milliseconds; rounded up, so that nothing wakes too early and
+/// spins. What is too long for it is cut: waiting again is harmless.
+fn milliseconds(timeout: Option<Duration>) -> EpollTimeout {
+    let Some(timeout) = timeout else {
+        return EpollTimeout::NONE;
+    };
+    let millis = timeout.as_nanos().div_ceil(1_000_000);
+    let millis = i32::try_from(millis).unwrap_or(i32::MAX);
+    EpollTimeout::try_from(millis).unwrap_or(EpollTimeout::MAX)
+}
+
+/// Ends a waiting from another thread.
+#[derive(Clone, Debug)]
+pub struct Bell(Arc<EventFd>);
+
+impl Bell {
+    /// The waiting that goes on, or else the next one, ends. Any thread may call
+    /// it, a signal handler too (it is one write(2)).
+    pub fn ring(&self) {
+        // EAGAIN: it rings already, as loud as it can.
+        let _ = self.0.write(1);
+    }
+}
+
+/// A descriptor that epoll does not take.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RegisterError {
+    /// Its number.
+    pub descriptor: RawFd,
+    /// What epoll_ctl(2) or fcntl(2) said.
+    pub cause: Errno,
+}
+
+impl fmt::Display for RegisterError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { descriptor, cause } = self;
+        write!(f, "descriptor {descriptor} cannot be waited for ({cause})")?;
+        f.write_str(match cause {
+            Errno::EPERM => ": a regular file is always ready, read it directly",
+            Errno::EEXIST => ": it is registered already, share that registration",
+            Errno::ENOSPC => ": too many registrations, see /proc/sys/fs/epoll/max_user_watches",
+            _ => "",
+        })
+    }
+}
+
+impl error::Error for RegisterError {
+    fn source(&self) -> Option<&(dyn error::Error + 'static)> {
+        Some(&self.cause)
+    }
+}
+
+impl From<RegisterError> for io::Error {
+    fn from(error: RegisterError) -> Self {
+        Self::new(io::Error::from(error.cause).kind(), error)
+    }
+}

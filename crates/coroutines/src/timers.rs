@@ -1,0 +1,67 @@
+//! Deadlines in order, each with something to do when it has come.
+
+use std::collections::BTreeMap;
+use std::time::{Duration, Instant};
+
+/// Names a timer. The number keeps equal deadlines apart, and in the order in
+/// which they were set.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct TimerKey {
+    deadline: Instant,
+    number: u64,
+}
+
+pub(crate) struct Timers<T> {
+    set: BTreeMap<TimerKey, T>,
+    next: u64,
+}
+
+impl<T> Default for Timers<T> {
+    fn default() -> Self {
+        let set = BTreeMap::new();
+        Self { set, next: 0 }
+    }
+}
+
+impl<T> Timers<T> {
+    pub(crate) fn insert(&mut self, deadline: Instant, what: T) -> TimerKey {
+        let number = self.next;
+        self.next += 1;
+        let key = TimerKey { deadline, number };
+        self.set.insert(key, what);
+        key
+    }
+
+    pub(crate) fn get_mut(&mut self, key: TimerKey) -> Option<&mut T> {
+        self.set.get_mut(&key)
+    }
+
+    pub(crate) fn remove(&mut self, key: TimerKey) -> Option<T> {
+        self.set.remove(&key)
+    }
+
+    /// Takes the first one out if its deadline has come.
+    pub(crate) fn pop_due(&mut self, now: Instant) -> Option<T> {
+        let first = self.set.first_entry()?;
+        (first.key().deadline <= now).then(|| first.remove())
+    }
+
+    /// How long until the first deadline; none if there is none.
+    pub(crate) fn first_in(&self, now: Instant) -> Option<Duration> {
+        let (first, _) = self.set.first_key_value()?;
+        Some(first.deadline.saturating_duration_since(now))
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.set.len()
+    }
+}
+
+/// `duration` from now; the far future (a century) if that is beyond the clock.
+pub(crate) fn after(duration: Duration) -> Instant {
+    const CENTURY: Duration = Duration::from_secs(100 * 365 * 24 * 60 * 60);
+    let now = Instant::now();
+    now.checked_add(duration)
+        .or_else(|| now.checked_add(CENTURY))
+        .unwrap_or(now)
+}
