@@ -54,7 +54,7 @@ fn a_race_is_broken_step_by_step() {
     );
     terminal.resize(40, 10);
     let screen = terminal.until_screen("the verdict in a small window", |screen| {
-        screen.contains("✗ broken") && screen.contains("u · r · ? · q")
+        screen.contains("✗ broken") && screen.contains("u: undo")
     });
     assert!(
         screen.lines().all(|line| line.chars().count() <= 40),
