@@ -1,0 +1,274 @@
+//! Our locks, condition variable and semaphore against std's, parking_lot's, tokio's and async-lock's.
+//!
+//! `cargo bench -p peers --bench sync` measures all, `… -- mutex` those with that in their names.
+
+use context_switch::sampling::Comparison;
+use std::pin::pin;
+use std::sync::{Arc, Barrier};
+use std::task::{Context, Poll, Wake, Waker};
+use std::thread::{self, Thread};
+use std::time::{Duration, Instant};
+
+/// So many operations of each of two threads are one operation of a contended comparison: starting
+/// and ending a thread must not count.
+const TURNS: u32 = 2_000;
+
+fn main() {
+    let chosen: Vec<String> = std::env::args()
+        .skip(1)
+        .filter(|text| !text.starts_with('-'))
+        .collect();
+    let wanted = |name: &str| chosen.is_empty() || chosen.iter().any(|text| name.contains(text));
+    for (name, comparison) in benches() {
+        if wanted(name) {
+            println!(
+                "{name}\n{}\n",
+                comparison().time(Duration::from_secs(1)).run()
+            );
+        }
+    }
+}
+
+type Bench = (&'static str, fn() -> Comparison<'static>);
+
+fn benches() -> Vec<Bench> {
+    vec![
+        ("spin lock, alone", spin_alone),
+        ("spin lock, two threads", spin_contended),
+        ("mutex, alone", mutex_alone),
+        ("mutex, two threads", mutex_contended),
+        ("rwlock, reading alone", reading_alone),
+        ("rwlock, writing alone", writing_alone),
+        ("rwlock, two threads, one write in ten", rwlock_contended),
+        ("condvar, notifying nobody", notify_nobody),
+        ("condvar, to and fro between two threads", condvar_contended),
+        ("semaphore, alone", semaphore_alone),
+        ("semaphore, two threads, one permit", semaphore_contended),
+    ]
+}
+
+/// Two threads do `turn` [`TURNS`] times each, this one being one of them, and it all counts from
+/// when both are there until both are done.
+fn by_two(turn: impl Fn(u32) + Sync) -> impl FnMut(u64) -> Duration {
+    move |times| {
+        let start = Barrier::new(2);
+        let work = || {
+            start.wait();
+            let started = Instant::now();
+            for _ in 0..times {
+                (0..TURNS).for_each(&turn);
+            }
+            started.elapsed()
+        };
+        thread::scope(|scope| {
+            let other = scope.spawn(work);
+            work().max(other.join().expect("no turn panics"))
+        })
+    }
+}
+
+fn spin_alone() -> Comparison<'static> {
+    let (ours, std, parking_lot) = (
+        sync::SpinLock::new(0_u64),
+        std::sync::Mutex::new(0_u64),
+        parking_lot::Mutex::new(0_u64),
+    );
+    Comparison::of("ours", move || *ours.lock() += 1)
+        .against("std's mutex", move || *std.lock().unwrap() += 1)
+        .against("parking_lot's mutex", move || *parking_lot.lock() += 1)
+}
+
+fn spin_contended() -> Comparison<'static> {
+    let (ours, std, parking_lot) = (
+        sync::SpinLock::new(0_u64),
+        std::sync::Mutex::new(0_u64),
+        parking_lot::Mutex::new(0_u64),
+    );
+    Comparison::of_timed("ours", by_two(move |_| *ours.lock() += 1))
+        .against_timed("std's mutex", by_two(move |_| *std.lock().unwrap() += 1))
+        .against_timed(
+            "parking_lot's mutex",
+            by_two(move |_| *parking_lot.lock() += 1),
+        )
+}
+
+fn mutex_alone() -> Comparison<'static> {
+    let (ours, std, parking_lot) = (
+        sync::Mutex::new(0_u64),
+        std::sync::Mutex::new(0_u64),
+        parking_lot::Mutex::new(0_u64),
+    );
+    Comparison::of("ours", move || *ours.lock() += 1)
+        .against("std", move || *std.lock().unwrap() += 1)
+        .against("parking_lot", move || *parking_lot.lock() += 1)
+}
+
+fn mutex_contended() -> Comparison<'static> {
+    let (ours, std, parking_lot) = (
+        sync::Mutex::new(0_u64),
+        std::sync::Mutex::new(0_u64),
+        parking_lot::Mutex::new(0_u64),
+    );
+    Comparison::of_timed("ours", by_two(move |_| *ours.lock() += 1))
+        .against_timed("std", by_two(move |_| *std.lock().unwrap() += 1))
+        .against_timed("parking_lot", by_two(move |_| *parking_lot.lock() += 1))
+}
+
+fn reading_alone() -> Comparison<'static> {
+    let (ours, std, parking_lot) = (
+        sync::RwLock::new(0_u64),
+        std::sync::RwLock::new(0_u64),
+        parking_lot::RwLock::new(0_u64),
+    );
+    Comparison::of("ours", move || *ours.read())
+        .against("std", move || *std.read().unwrap())
+        .against("parking_lot", move || *parking_lot.read())
+}
+
+fn writing_alone() -> Comparison<'static> {
+    let (ours, std, parking_lot) = (
+        sync::RwLock::new(0_u64),
+        std::sync::RwLock::new(0_u64),
+        parking_lot::RwLock::new(0_u64),
+    );
+    Comparison::of("ours", move || *ours.write() += 1)
+        .against("std", move || *std.write().unwrap() += 1)
+        .against("parking_lot", move || *parking_lot.write() += 1)
+}
+
+fn rwlock_contended() -> Comparison<'static> {
+    let (ours, std, parking_lot) = (
+        sync::RwLock::new(0_u64),
+        std::sync::RwLock::new(0_u64),
+        parking_lot::RwLock::new(0_u64),
+    );
+    let ours = by_two(move |turn| match turn % 10 {
+        0 => *ours.write() += 1,
+        _ => drop(std::hint::black_box(ours.read())),
+    });
+    let std = by_two(move |turn| match turn % 10 {
+        0 => *std.write().unwrap() += 1,
+        _ => drop(std::hint::black_box(std.read().unwrap())),
+    });
+    let parking_lot = by_two(move |turn| match turn % 10 {
+        0 => *parking_lot.write() += 1,
+        _ => drop(std::hint::black_box(parking_lot.read())),
+    });
+    Comparison::of_timed("ours", ours)
+        .against_timed("std", std)
+        .against_timed("parking_lot", parking_lot)
+}
+
+fn notify_nobody() -> Comparison<'static> {
+    let (ours, std, parking_lot) = (
+        sync::Condvar::new(),
+        std::sync::Condvar::new(),
+        parking_lot::Condvar::new(),
+    );
+    Comparison::of("ours", move || ours.notify_one())
+        .against("std", move || std.notify_one())
+        .against("parking_lot", move || parking_lot.notify_one())
+}
+
+/// The value says whose turn it is, and each thread waits for its own.
+fn condvar_contended() -> Comparison<'static> {
+    /// Who is who: the threads of a batch come in pairs.
+    fn me(next: &std::sync::atomic::AtomicU32) -> bool {
+        next.fetch_xor(1, std::sync::atomic::Ordering::Relaxed) == 0
+    }
+    let ours = {
+        let (turn, changed) = (sync::Mutex::new(false), sync::Condvar::new());
+        to_and_fro(move |mine| {
+            let mut turn = changed.wait_while(turn.lock(), |turn| *turn != mine);
+            *turn = !mine;
+            drop(turn);
+            changed.notify_one();
+        })
+    };
+    let std = {
+        let (turn, changed) = (std::sync::Mutex::new(false), std::sync::Condvar::new());
+        to_and_fro(move |mine| {
+            let turn = turn.lock().unwrap();
+            let mut turn = changed.wait_while(turn, |turn| *turn != mine).unwrap();
+            *turn = !mine;
+            drop(turn);
+            changed.notify_one();
+        })
+    };
+    let parking_lot = {
+        let (turn, changed) = (parking_lot::Mutex::new(false), parking_lot::Condvar::new());
+        to_and_fro(move |mine| {
+            let mut turn = turn.lock();
+            changed.wait_while(&mut turn, |turn| *turn != mine);
+            *turn = !mine;
+            drop(turn);
+            changed.notify_one();
+        })
+    };
+    fn to_and_fro(turn: impl Fn(bool) + Sync) -> impl FnMut(u64) -> Duration {
+        move |times| {
+            let next = std::sync::atomic::AtomicU32::new(0);
+            let work = || {
+                let mine = me(&next);
+                (0..200 * times).for_each(|_| turn(mine));
+            };
+            let started = Instant::now();
+            thread::scope(|scope| {
+                scope.spawn(work);
+                work();
+            });
+            started.elapsed()
+        }
+    }
+    Comparison::of_timed("ours", ours)
+        .against_timed("std", std)
+        .against_timed("parking_lot", parking_lot)
+}
+
+fn semaphore_alone() -> Comparison<'static> {
+    let (ours, tokio, async_lock) = (
+        sync::Semaphore::new(2),
+        tokio::sync::Semaphore::new(2),
+        async_lock::Semaphore::new(2),
+    );
+    Comparison::of("ours", move || drop(ours.acquire()))
+        .against("tokio", move || drop(tokio.try_acquire()))
+        .against("async-lock", move || drop(async_lock.try_acquire()))
+}
+
+fn semaphore_contended() -> Comparison<'static> {
+    let (ours, tokio, async_lock) = (
+        sync::Semaphore::new(1),
+        tokio::sync::Semaphore::new(1),
+        async_lock::Semaphore::new(1),
+    );
+    Comparison::of_timed("ours", by_two(move |_| drop(ours.acquire())))
+        .against_timed("tokio", by_two(move |_| drop(block_on(tokio.acquire()))))
+        .against_timed(
+            "async-lock",
+            by_two(move |_| drop(async_lock.acquire_blocking())),
+        )
+}
+
+/// The least that makes a thread out of a future.
+fn block_on<T>(future: impl Future<Output = T>) -> T {
+    struct Unpark(Thread);
+    impl Wake for Unpark {
+        fn wake(self: Arc<Self>) {
+            self.0.unpark();
+        }
+    }
+    thread_local! {
+        static WAKER: Waker = Waker::from(Arc::new(Unpark(thread::current())));
+    }
+    let mut future = pin!(future);
+    WAKER.with(|waker| {
+        let mut context = Context::from_waker(waker);
+        loop {
+            if let Poll::Ready(value) = future.as_mut().poll(&mut context) {
+                return value;
+            }
+            thread::park();
+        }
+    })
+}
