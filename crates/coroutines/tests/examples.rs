@@ -25,3 +25,60 @@ fn taking_turns() {
          6 steps in 9 turns, one thread\n"
     );
 }
+
+#[test]
+fn switch_measured() {
+    let printed = example_output::of("switch_measured", &[]);
+    assert_eq!(
+        printed,
+        "a fiber: 1000000 resumes, 0 voluntary switches\n\
+         two threads: 1000 round trips, at least 2000 switches\n"
+    );
+}
+
+#[test]
+fn starvation() {
+    let printed = example_output::of("starvation", &[]);
+    assert_eq!(
+        printed,
+        "1000 pieces of work, never yielding: 1 heartbeat\n\
+         yielding after each: 1001 heartbeats\n\
+         yielding after every hundredth: 11 heartbeats\n\
+         with a budget of 128 pieces in a row: 8 heartbeats\n\
+         a fiber, never yielding: 1\n\
+         a fiber, yielding after each: 1001\n"
+    );
+}
+
+#[test]
+fn echo_server() {
+    let printed = example_output::of("echo_server", &[]);
+    assert_eq!(
+        printed,
+        "hello from client 1; again from client 1\n\
+         hello from client 2; again from client 2\n\
+         hello from client 3; again from client 3\n\
+         the server echoed 126 bytes to 3 clients, on one thread\n"
+    );
+}
+
+#[test]
+fn echo_event_loop() {
+    let printed = example_output::of("echo_event_loop", &[]);
+    assert_eq!(
+        printed,
+        "hello from client 1\nhello from client 2\nhello from client 3\n"
+    );
+}
+
+#[test]
+fn three_ways() {
+    let printed = example_output::of("three_ways", &[]);
+    let order = "Ada1 Ben1 Cyd1 Ada2 Ben2 Cyd2 Ada3 Ben3 Cyd3";
+    let ours = format!("      fibers: {order}\nour executor: {order}\n       tokio: ");
+    let tokios = printed.strip_prefix(&ours).expect(&printed);
+    // All cook a step before anybody cooks the next; in which order is not promised.
+    let mut steps: Vec<_> = tokios.split_whitespace().collect();
+    steps.chunks_mut(3).for_each(<[_]>::sort_unstable);
+    assert_eq!(steps.join(" "), order);
+}

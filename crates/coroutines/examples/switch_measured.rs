@@ -1,0 +1,103 @@
+//! The switch measured: a fiber against an operating-system thread.
+//!
+//! The kernel counts how often it takes the processor from a thread. It does not
+//! see a fiber being resumed. Two threads on one CPU, on the other hand, cannot
+//! hand anything over without it. (Times go to standard error: they are yours.)
+
+use std::io::{self, Read, Write};
+use std::os::unix::net::UnixStream;
+use std::thread;
+use std::time::Instant;
+
+use coroutines::fiber::Fiber;
+use nix::sched::{CpuSet, sched_getaffinity, sched_setaffinity};
+use nix::sys::resource::{UsageWho, getrusage};
+use nix::unistd::Pid;
+
+const RESUMES: u32 = 1_000_000;
+const HAND_OVERS: u32 = 1_000;
+
+type Result<T> = std::result::Result<T, Box<dyn std::error::Error + Send + Sync>>;
+
+/// How often this thread gave the processor up, and how often it was taken.
+fn switches() -> Result<(i64, i64)> {
+    let usage = getrusage(UsageWho::RUSAGE_THREAD)?;
+    let given = usage.voluntary_context_switches();
+    Ok((given, usage.involuntary_context_switches()))
+}
+
+fn main() -> Result<()> {
+    let mut fiber = Fiber::<(), (), ()>::new(|fiber, ()| {
+        loop {
+            fiber.suspend(());
+        }
+    })?;
+    fiber.resume(());
+    let start = Instant::now();
+    let (before, _) = switches()?;
+    for _ in 0..RESUMES {
+        fiber.resume(());
+    }
+    let (after, _) = switches()?;
+    let each = start.elapsed() / RESUMES;
+    println!(
+        "a fiber: {RESUMES} resumes, {} voluntary switches",
+        after - before
+    );
+    eprintln!("  {each:?} for the way there and back");
+
+    pin_to_one_cpu()?;
+    let (ours, theirs) = UnixStream::pair()?;
+    let other = thread::spawn(move || -> Result<i64> {
+        echo(theirs)?;
+        let (given, taken) = switches()?;
+        Ok(given + taken)
+    });
+    let start = Instant::now();
+    let (given_before, taken_before) = switches()?;
+    hand_over(ours)?;
+    let (given, taken) = switches()?;
+    let each = start.elapsed() / HAND_OVERS;
+    let others = other
+        .join()
+        .unwrap_or_else(|panic| std::panic::resume_unwind(panic))?;
+    let counted = given - given_before + taken - taken_before + others;
+    // There and back: one thread off the CPU, then the other.
+    let at_least = i64::from(2 * HAND_OVERS);
+    if counted >= at_least {
+        println!("two threads: {HAND_OVERS} round trips, at least {at_least} switches");
+    } else {
+        println!("two threads: {HAND_OVERS} round trips, only {counted} switches");
+    }
+    eprintln!("  {each:?} for the way there and back, {counted} switches");
+    Ok(())
+}
+
+/// Both threads inherit it: neither can run while the other does.
+fn pin_to_one_cpu() -> Result<()> {
+    let this = Pid::from_raw(0);
+    let allowed = sched_getaffinity(this)?;
+    let mut cpus = (0..CpuSet::count()).filter(|cpu| allowed.is_set(*cpu).unwrap_or(false));
+    let mut one = CpuSet::new();
+    one.set(cpus.next().ok_or("no CPU is allowed to this thread")?)?;
+    sched_setaffinity(this, &one)?;
+    Ok(())
+}
+
+fn hand_over(mut other: UnixStream) -> io::Result<()> {
+    let mut byte = [0];
+    for _ in 0..HAND_OVERS {
+        other.write_all(&byte)?;
+        other.read_exact(&mut byte)?;
+    }
+    Ok(())
+}
+
+fn echo(mut other: UnixStream) -> io::Result<()> {
+    let mut byte = [0];
+    for _ in 0..HAND_OVERS {
+        other.read_exact(&mut byte)?;
+        other.write_all(&byte)?;
+    }
+    Ok(())
+}
