@@ -1,0 +1,225 @@
+//! Open files over a socket: `SCM_RIGHTS` (man 7 unix).
+//!
+//! Not the number travels – in another process it means another file, or none
+//! –, but the open file itself; the kernel finds a free number for it over
+//! there.
+//!
+//! ```
+//! use std::io::{Read, Write};
+//! use std::os::fd::AsFd;
+//! use std::os::unix::net::UnixStream;
+//!
+//! let (here, there) = UnixStream::pair()?;
+//! let (reader, mut writer) = std::io::pipe()?;
+//! ipc::send_descriptors(&here, b"a pipe", &[reader.as_fd()])?;
+//!
+//! let mut message = [0; 100];
+//! let mut passed = ipc::receive_descriptors(&there, &mut message, 1)?;
+//! assert_eq!(&message[..passed.length], b"a pipe");
+//! let mut copy = std::fs::File::from(passed.descriptors.remove(0));
+//! writer.write_all(b"through the copy")?;
+//! let mut text = [0; 16];
+//! copy.read_exact(&mut text)?;
+//! assert_eq!(&text, b"through the copy");
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+
+use nix::errno::Errno;
+use nix::sys::socket::{ControlMessage, MsgFlags, sendmsg};
+use std::mem::{MaybeUninit, size_of};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
+use std::{error, fmt, io};
+
+/// So many descriptors fit into one message (the kernel's `SCM_MAX_FD`).
+pub const MOST_DESCRIPTORS: usize = 253;
+
+/// What came.
+#[derive(Debug)]
+pub struct Passed {
+    /// How many bytes of the buffer the message fills; 0 if the other side is
+    /// closed.
+    pub length: usize,
+    /// The descriptors that came with it. They are closed by exec.
+    pub descriptors: Vec<OwnedFd>,
+}
+
+/// Why descriptors did not arrive.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum PassError {
+    /// More were sent than expected, or than this process may open. All that
+    /// did arrive are closed again.
+    TooMany {
+        /// How many were expected.
+        expected: usize,
+        /// How many arrived before the rest was cut off.
+        arrived: usize,
+    },
+    /// The message, on a socket that keeps messages apart, is longer than the
+    /// buffer. Its descriptors are closed again.
+    MessageTooLong,
+    /// The system call failed.
+    Io(io::Error),
+}
+
+impl fmt::Display for PassError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            PassError::TooMany { expected, arrived } => write!(
+                f,
+                "more descriptors were sent than the {expected} expected, or than this process \
+                 may open (ulimit -n): {arrived} arrived, and are closed again"
+            ),
+            PassError::MessageTooLong => {
+                f.write_str("the message with the descriptors is longer than the buffer")
+            }
+            PassError::Io(error) => write!(f, "receiving descriptors: {error}"),
+        }
+    }
+}
+
+impl error::Error for PassError {
+    fn source(&self) -> Option<&(dyn error::Error + 'static)> {
+        match self {
+            PassError::Io(error) => Some(error),
+            _ => None,
+        }
+    }
+}
+
+impl From<PassError> for io::Error {
+    fn from(error: PassError) -> io::Error {
+        match error {
+            PassError::Io(error) => error,
+            other => io::Error::new(io::ErrorKind::InvalidData, other),
+        }
+    }
+}
+
+/// Sends a message of at least one byte with descriptors. They stay open here,
+/// too.
+///
+/// Waits while the socket is full, and goes on after EINTR. No SIGPIPE is
+/// raised.
+///
+/// # Errors
+/// `InvalidInput` for an empty message (a stream would not carry it) or more
+/// than [`MOST_DESCRIPTORS`]; `WriteZero` if a stream took a part of the
+/// message only; `BrokenPipe`; ETOOMANYREFS if too many descriptors are on
+/// their way.
+pub fn send_descriptors(
+    socket: impl AsFd,
+    message: &[u8],
+    descriptors: &[BorrowedFd<'_>],
+) -> io::Result<()> {
+    if message.is_empty() || descriptors.len() > MOST_DESCRIPTORS {
+        let (length, count) = (message.len(), descriptors.len());
+        let message = format!(
+            "a message of {length} bytes with {count} descriptors cannot be sent: it needs at \
+             least 1 byte and at most {MOST_DESCRIPTORS} descriptors"
+        );
+        return Err(io::Error::new(io::ErrorKind::InvalidInput, message));
+    }
+    let numbers: Vec<RawFd> = descriptors.iter().map(AsRawFd::as_raw_fd).collect();
+    let attached = [ControlMessage::ScmRights(&numbers)];
+    let attached = &attached[..usize::from(!numbers.is_empty())];
+    let parts = [io::IoSlice::new(message)];
+    let socket = socket.as_fd().as_raw_fd();
+    loop {
+        match sendmsg::<()>(socket, &parts, attached, MsgFlags::MSG_NOSIGNAL, None) {
+            Ok(sent) if sent == message.len() => return Ok(()),
+            Ok(_) => return Err(io::ErrorKind::WriteZero.into()),
+            Err(Errno::EINTR) => {}
+            Err(errno) => return Err(errno.into()),
+        }
+    }
+}
+
+/// Receives a message with up to `most` descriptors. Waits, and goes on after
+/// EINTR.
+///
+/// On a stream, what the kernel hands out ends with the bytes that the
+/// descriptors came with.
+///
+/// # Errors
+/// [`PassError`]. In all cases no descriptor is left open.
+pub fn receive_descriptors(
+    socket: impl AsFd,
+    buffer: &mut [u8],
+    most: usize,
+) -> Result<Passed, PassError> {
+    let expected = most.min(MOST_DESCRIPTORS);
+    // SAFETY: CMSG_SPACE only computes.
+    let space = unsafe { libc::CMSG_SPACE((expected * size_of::<RawFd>()) as u32) } as usize;
+    // Words, because the headers in it must be aligned.
+    let mut control = vec![0_u64; space.div_ceil(8)];
+    let mut part = libc::iovec {
+        iov_base: buffer.as_mut_ptr().cast(),
+        iov_len: buffer.len(),
+    };
+    // SAFETY: all-zero is a valid msghdr: no address, nothing to fill.
+    let mut message: libc::msghdr = unsafe { MaybeUninit::zeroed().assume_init() };
+    message.msg_iov = &raw mut part;
+    message.msg_iovlen = 1;
+    message.msg_control = control.as_mut_ptr().cast();
+    let length = loop {
+        message.msg_controllen = if expected == 0 { 0 } else { space as _ };
+        let fd = socket.as_fd().as_raw_fd();
+        // SAFETY: the message names two buffers of ours, as long as it says.
+        // The flag closes the descriptors on exec from the first moment on.
+        let count = unsafe { libc::recvmsg(fd, &raw mut message, libc::MSG_CMSG_CLOEXEC) };
+        match Errno::result(count) {
+            Ok(count) => break count.unsigned_abs(),
+            Err(Errno::EINTR) => {}
+            // It closed without having read all that we sent.
+            Err(Errno::ECONNRESET) => {
+                let descriptors = Vec::new();
+                let length = 0;
+                return Ok(Passed {
+                    length,
+                    descriptors,
+                });
+            }
+            Err(errno) => return Err(PassError::Io(errno.into())),
+        }
+    };
+    // First of all they must be owned, whatever else is wrong.
+    // SAFETY: the kernel has just filled the message in, and `control` lives.
+    let descriptors = unsafe { descriptors(&message) };
+    if message.msg_flags & libc::MSG_CTRUNC != 0 {
+        let arrived = descriptors.len();
+        return Err(PassError::TooMany { expected, arrived });
+    }
+    if message.msg_flags & libc::MSG_TRUNC != 0 {
+        return Err(PassError::MessageTooLong);
+    }
+    Ok(Passed {
+        length,
+        descriptors,
+    })
+}
+
+/// The descriptors in the control data, also if there was more of it.
+///
+/// # Safety
+/// `recvmsg` has filled this message in, its control buffer still lives, and
+/// this is called once: the descriptors are nobody else's.
+unsafe fn descriptors(message: &libc::msghdr) -> Vec<OwnedFd> {
+    let mut all = Vec::new();
+    // SAFETY: the kernel keeps headers and data within msg_controllen, and the
+    // macros stay there; numbers may not be aligned.
+    unsafe {
+        let mut header = libc::CMSG_FIRSTHDR(message);
+        while !header.is_null() {
+            if ((*header).cmsg_level, (*header).cmsg_type) == (libc::SOL_SOCKET, libc::SCM_RIGHTS) {
+                let data = libc::CMSG_DATA(header).cast::<RawFd>();
+                let length = (*header).cmsg_len as usize - libc::CMSG_LEN(0) as usize;
+                for at in 0..length / size_of::<RawFd>() {
+                    all.push(OwnedFd::from_raw_fd(data.add(at).read_unaligned()));
+                }
+            }
+            header = libc::CMSG_NXTHDR(message, header);
+        }
+    }
+    all
+}

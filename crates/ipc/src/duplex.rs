@@ -1,0 +1,557 @@
+//! One typed channel over every transport.
+
+use crate::channel::{Channel, DEFAULT_LIMIT};
+use crate::wire::{Ends, PIECE, Wire, packets, pipes, queues, rings};
+use crate::{RecvError, SendError};
+use processes::{Child, fork};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use std::fmt;
+use std::io;
+use std::time::{Duration, Instant};
+
+/// How messages get from one end of a [`Duplex`] to the other.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Transport {
+    /// Two pipes (man 7 pipe): bytes without borders, 64 KiB each.
+    Pipe,
+    /// A Unix stream socket: the same, in both directions at once.
+    Stream,
+    /// A Unix seqpacket socket: messages with borders.
+    SeqPacket,
+    /// Two POSIX message queues (man 7 mq_overview): 8 messages of 4 KiB each.
+    /// An ordinary user may have about ten such channels at once (`ulimit -q`).
+    MessageQueue,
+    /// Two rings in shared memory: no system call unless somebody has to sleep.
+    SharedMemory,
+}
+
+impl Transport {
+    /// All of them.
+    pub const ALL: [Transport; 5] = [
+        Transport::Pipe,
+        Transport::Stream,
+        Transport::SeqPacket,
+        Transport::MessageQueue,
+        Transport::SharedMemory,
+    ];
+}
+
+/// One end of a channel that sends values of type `S` and receives values of
+/// type `R`, over any [`Transport`].
+///
+/// It may be moved to another thread, or be used by a [forked](crate::fork_with)
+/// process. Dropping an end closes it; the other side then receives
+/// [`RecvError::Closed`] once it has received all that was sent – unless
+/// another process still holds a copy.
+///
+/// Two ends that both send more than the transport holds (32 KiB at least)
+/// before they receive wait for each other for ever: let one of them listen, or
+/// use [`send_timeout`](Duplex::send_timeout).
+///
+/// Signals never surface: every call goes on after EINTR, and a deadline is not
+/// prolonged by it.
+pub struct Duplex<S, R> {
+    inner: Inner<S, R>,
+}
+
+enum Inner<S, R> {
+    Stream(Channel<S, R>),
+    Framed(Framed),
+}
+
+/// Two connected ends.
+///
+/// ```
+/// use ipc::Transport;
+///
+/// for transport in Transport::ALL {
+///     let (mut here, mut there) = ipc::channel::<u32, String>(transport)?;
+///     let worker = std::thread::spawn(move || {
+///         while let Ok(number) = there.recv() {
+///             there.send(&format!("{number} squared is {}", number * number)).unwrap();
+///         }
+///     });
+///     here.send(&12)?;
+///     assert_eq!(here.recv()?, "12 squared is 144");
+///     drop(here); // the end of the worker's loop
+///     worker.join().unwrap();
+/// }
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+///
+/// # Errors
+/// EMFILE: no descriptor is left; for a message queue also that the user has as
+/// many as allowed.
+pub fn channel<A, B>(transport: Transport) -> io::Result<(Duplex<A, B>, Duplex<B, A>)> {
+    let ends = match transport {
+        Transport::Stream => {
+            let (one, other) = crate::pair()?;
+            let one = Inner::Stream(one);
+            let other = Inner::Stream(other);
+            return Ok((Duplex { inner: one }, Duplex { inner: other }));
+        }
+        Transport::Pipe => pipes(),
+        Transport::SeqPacket => packets(),
+        Transport::MessageQueue => queues(),
+        Transport::SharedMemory => rings(),
+    };
+    let (one, other): Ends = ends?;
+    Ok((Duplex::framed(one), Duplex::framed(other)))
+}
+
+/// A [forked](processes::fork) child with the other end of a channel: it runs
+/// `body` and exits with 0, or with [`PANICKED`](processes::PANICKED).
+///
+/// ```
+/// let (mut line, mut child) = ipc::fork_with(ipc::Transport::Pipe, |mut line| {
+///     while let Ok(number) = line.recv() {
+///         line.send(&(number * number)).unwrap();
+///     }
+/// })?;
+/// line.send(&12_u64)?;
+/// let square: u64 = line.recv()?;
+/// assert_eq!(square, 144);
+/// drop(line);
+/// assert!(child.wait()?.success());
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+///
+/// Each of the two processes has its own end only, so that each sees when the
+/// other is gone. Drop the channel before you wait for the child, if that is
+/// how it knows that it is over. What is to be minded when a program with
+/// threads forks is said [there](processes::fork#in-a-program-with-threads).
+///
+/// # Errors
+/// As for [`channel`] and [`fork`].
+pub fn fork_with<A, B>(
+    transport: Transport,
+    body: impl FnOnce(Duplex<B, A>),
+) -> io::Result<(Duplex<A, B>, Child)> {
+    let (ours, theirs) = channel(transport)?;
+    let (mut ours, mut theirs) = (Some(ours), Some(theirs));
+    let child = fork(|| {
+        drop(ours.take());
+        theirs.take().map(body);
+        0
+    })?;
+    match ours {
+        Some(ours) => Ok((ours, child)),
+        None => unreachable!("only the child, in its copy, takes it"),
+    }
+}
+
+impl<S, R> Duplex<S, R> {
+    fn framed(wire: Box<dyn Wire>) -> Duplex<S, R> {
+        let inner = Inner::Framed(Framed::new(wire));
+        Duplex { inner }
+    }
+
+    /// The longest encoded message in bytes, for both directions (at first
+    /// [`DEFAULT_LIMIT`]). A longer one is refused before a byte of it is sent,
+    /// or before memory is taken for it.
+    pub fn set_limit(&mut self, bytes: u32) {
+        match &mut self.inner {
+            Inner::Stream(channel) => channel.set_limit(bytes),
+            Inner::Framed(framed) => framed.limit = bytes,
+        }
+    }
+}
+
+impl<S: Serialize, R> Duplex<S, R> {
+    /// Sends one message, and waits while the transport is full.
+    ///
+    /// Returning says that the transport has the message, not that anybody read
+    /// it.
+    ///
+    /// # Errors
+    /// See [`SendError`].
+    pub fn send(&mut self, message: &S) -> Result<(), SendError> {
+        match &mut self.inner {
+            Inner::Stream(channel) => channel.send(message),
+            Inner::Framed(framed) => {
+                framed.enqueue(message)?;
+                framed.drain(None).map(|_| ())
+            }
+        }
+    }
+
+    /// The same with an end to patience: false if the transport was still full
+    /// when the time was over. The message is then on its way in parts; the
+    /// rest follows with the next [`flush_timeout`](Duplex::flush_timeout) or
+    /// send, in order.
+    ///
+    /// # Errors
+    /// See [`SendError`].
+    pub fn send_timeout(&mut self, message: &S, patience: Duration) -> Result<bool, SendError> {
+        match &mut self.inner {
+            Inner::Stream(channel) => channel.send_timeout(message, patience),
+            Inner::Framed(framed) => {
+                framed.enqueue(message)?;
+                // A patience beyond the clock's range is no deadline at all.
+                framed.drain(Instant::now().checked_add(patience))
+            }
+        }
+    }
+
+    /// Goes on with a message that ran out of time: true once all is sent.
+    ///
+    /// # Errors
+    /// [`SendError::Closed`] or [`SendError::Io`].
+    pub fn flush_timeout(&mut self, patience: Duration) -> Result<bool, SendError> {
+        match &mut self.inner {
+            Inner::Stream(channel) => channel.flush_timeout(patience),
+            Inner::Framed(framed) => framed.drain(Instant::now().checked_add(patience)),
+        }
+    }
+}
+
+impl<S, R: DeserializeOwned> Duplex<S, R> {
+    /// Receives one message, and waits for it as long as it takes.
+    ///
+    /// What is said of hostile peers at [`Channel::recv`] holds here.
+    ///
+    /// # Errors
+    /// See [`RecvError`].
+    pub fn recv(&mut self) -> Result<R, RecvError> {
+        match &mut self.inner {
+            Inner::Stream(channel) => Ok(channel.recv()?.value),
+            Inner::Framed(framed) => loop {
+                // Without a deadline there is always a message in the end.
+                if let Some(message) = framed.receive(None)? {
+                    return Ok(message);
+                }
+            },
+        }
+    }
+
+    /// Receives one message, or `None` if it has not come, whole, in time. What
+    /// has come of it is kept: the next call goes on from there. With a
+    /// patience of zero it takes what is already here.
+    ///
+    /// # Errors
+    /// See [`RecvError`].
+    pub fn recv_timeout(&mut self, patience: Duration) -> Result<Option<R>, RecvError> {
+        match &mut self.inner {
+            Inner::Stream(channel) => {
+                let received = channel.recv_timeout(patience)?;
+                Ok(received.map(|received| received.value))
+            }
+            Inner::Framed(framed) => framed.receive(Instant::now().checked_add(patience)),
+        }
+    }
+}
+
+impl<S, R> fmt::Debug for Duplex<S, R> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Duplex").finish_non_exhaustive()
+    }
+}
+
+/// Messages over a wire, framed as the [crate] says.
+struct Framed {
+    wire: Box<dyn Wire>,
+    limit: u32,
+    /// Bytes that came: those from `begin` to `end` are not used up.
+    incoming: Vec<u8>,
+    begin: usize,
+    end: usize,
+    /// Frames on their way out; empty unless a call gave up half-way.
+    outgoing: Vec<u8>,
+    sent: usize,
+}
+
+/// The length of a frame's header: a little-endian `u32`.
+const HEADER: usize = 4;
+
+impl Framed {
+    fn new(wire: Box<dyn Wire>) -> Framed {
+        Framed {
+            wire,
+            limit: DEFAULT_LIMIT,
+            incoming: Vec::new(),
+            begin: 0,
+            end: 0,
+            outgoing: Vec::new(),
+            sent: 0,
+        }
+    }
+
+    /// Encodes the message behind what is still to be sent. If that fails,
+    /// nothing has changed.
+    fn enqueue(&mut self, message: &impl Serialize) -> Result<(), SendError> {
+        let start = self.outgoing.len();
+        let mut bytes = std::mem::take(&mut self.outgoing);
+        bytes.extend_from_slice(&[0; HEADER]);
+        let encoded = postcard::to_io(message, &mut bytes).map(|_| ());
+        let length = bytes.len() - start - HEADER;
+        let refusal = match (encoded, u32::try_from(length)) {
+            (Err(error), _) => Some(SendError::NotEncodable(error.to_string())),
+            (Ok(()), Ok(short)) if short <= self.limit => {
+                bytes[start..start + HEADER].copy_from_slice(&short.to_le_bytes());
+                None
+            }
+            (Ok(()), _) => {
+                let (length, limit) = (length as u64, self.limit.into());
+                Some(SendError::TooLong { length, limit })
+            }
+        };
+        if refusal.is_some() {
+            bytes.truncate(start);
+        }
+        self.outgoing = bytes;
+        refusal.map_or(Ok(()), Err)
+    }
+
+    /// Sends until nothing is left, or the deadline comes (false).
+    fn drain(&mut self, deadline: Option<Instant>) -> Result<bool, SendError> {
+        while let rest @ [_, ..] = &self.outgoing[self.sent..] {
+            match self.wire.write(rest).map_err(send_error)? {
+                Some(count) => self.sent += count,
+                None => {
+                    if !self.wire.await_room(deadline).map_err(send_error)? {
+                        return Ok(false);
+                    }
+                }
+            }
+        }
+        self.outgoing.clear();
+        self.sent = 0;
+        // One large message is no reason to keep the memory for ever.
+        self.outgoing.shrink_to(2 * PIECE);
+        Ok(true)
+    }
+
+    fn receive<R: DeserializeOwned>(
+        &mut self,
+        deadline: Option<Instant>,
+    ) -> Result<Option<R>, RecvError> {
+        loop {
+            if let Some(length) = self.complete()? {
+                let begin = self.begin + HEADER;
+                let body = &self.incoming[begin..begin + length];
+                let decoded = postcard::take_from_bytes(body);
+                self.begin = begin + length;
+                let (value, rest) =
+                    decoded.map_err(|error| RecvError::Malformed(error.to_string()))?;
+                if !rest.is_empty() {
+                    let message = format!("{} of {length} bytes are left over", rest.len());
+                    return Err(RecvError::Malformed(message));
+                }
+                return Ok(Some(value));
+            }
+            self.make_room();
+            let room = &mut self.incoming[self.end..];
+            match self.wire.read(room).map_err(RecvError::Io)? {
+                Some(0) => return Err(self.end_of_stream()),
+                Some(count) => {
+                    self.end += count;
+                    // A peer that dribbles must not hold us past the deadline.
+                    let late = deadline.is_some_and(|at| Instant::now() >= at);
+                    if late && self.complete()?.is_none() {
+                        return Ok(None);
+                    }
+                }
+                None => {
+                    if !self.wire.await_bytes(deadline).map_err(RecvError::Io)? {
+                        return Ok(None);
+                    }
+                }
+            }
+        }
+    }
+
+    /// What has come and is not used up.
+    fn here(&self) -> &[u8] {
+        &self.incoming[self.begin..self.end]
+    }
+
+    /// What the header says, once it is here.
+    fn announced(&self) -> Option<u32> {
+        let header = self.here().first_chunk::<HEADER>()?;
+        Some(u32::from_le_bytes(*header))
+    }
+
+    /// The length of the body, if all of it is here.
+    fn complete(&self) -> Result<Option<usize>, RecvError> {
+        let Some(length) = self.announced() else {
+            return Ok(None);
+        };
+        if length > self.limit {
+            // The header stays, so that every later call says the same.
+            let (length, limit) = (length.into(), self.limit.into());
+            return Err(RecvError::TooLong { length, limit });
+        }
+        let length = length as usize;
+        Ok((self.here().len() - HEADER >= length).then_some(length))
+    }
+
+    /// For a piece more. Memory follows what has come, not what is announced.
+    fn make_room(&mut self) {
+        self.incoming.copy_within(self.begin..self.end, 0);
+        (self.begin, self.end) = (0, self.end - self.begin);
+        if self.incoming.len() - self.end < PIECE {
+            let length = (2 * self.end).max(2 * PIECE);
+            self.incoming.resize(length, 0);
+        } else if self.end == 0 {
+            self.incoming.truncate(2 * PIECE);
+            self.incoming.shrink_to(2 * PIECE);
+        }
+    }
+
+    fn end_of_stream(&self) -> RecvError {
+        let announced = self.announced().map(|length| HEADER + length as usize);
+        match self.here().len() {
+            0 => RecvError::Closed,
+            received => RecvError::Truncated {
+                received,
+                expected: announced,
+            },
+        }
+    }
+}
+
+fn send_error(error: io::Error) -> SendError {
+    match error.kind() {
+        io::ErrorKind::BrokenPipe | io::ErrorKind::ConnectionReset => SendError::Closed,
+        _ => SendError::Io(error),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::VecDeque;
+
+    /// A transport that delivers these pieces, then ends.
+    struct Script(VecDeque<Vec<u8>>);
+
+    impl Wire for Script {
+        fn write(&mut self, _: &[u8]) -> io::Result<Option<usize>> {
+            Err(io::ErrorKind::BrokenPipe.into())
+        }
+
+        fn read(&mut self, buffer: &mut [u8]) -> io::Result<Option<usize>> {
+            assert!(buffer.len() >= PIECE);
+            let piece = self.0.pop_front().unwrap_or_default();
+            buffer[..piece.len()].copy_from_slice(&piece);
+            Ok(Some(piece.len()))
+        }
+
+        fn await_room(&mut self, _: Option<Instant>) -> io::Result<bool> {
+            Ok(true)
+        }
+
+        fn await_bytes(&mut self, _: Option<Instant>) -> io::Result<bool> {
+            Ok(true)
+        }
+    }
+
+    fn reading(pieces: &[&[u8]]) -> Duplex<u8, String> {
+        let pieces = pieces.iter().map(|piece| piece.to_vec()).collect();
+        Duplex::framed(Box::new(Script(pieces)))
+    }
+
+    fn frame(text: &str) -> Vec<u8> {
+        let body = postcard::to_stdvec(text).unwrap();
+        let length = u32::try_from(body.len()).unwrap();
+        [&length.to_le_bytes()[..], &body].concat()
+    }
+
+    #[test]
+    fn borders_are_found_however_the_bytes_arrive() {
+        let bytes = [frame("one"), frame(""), frame("three")].concat();
+        for size in 1..=bytes.len() {
+            let pieces: Vec<&[u8]> = bytes.chunks(size).collect();
+            let mut end = reading(&pieces);
+            for text in ["one", "", "three"] {
+                assert_eq!(end.recv().unwrap(), text);
+            }
+            assert!(matches!(end.recv(), Err(RecvError::Closed)));
+        }
+    }
+
+    #[test]
+    fn an_end_within_a_message_is_truncated() {
+        let bytes = frame("whole");
+        for length in 1..bytes.len() {
+            match reading(&[&bytes[..length]]).recv() {
+                Err(RecvError::Truncated { received, expected }) => {
+                    assert_eq!(received, length);
+                    assert_eq!(expected, (length >= 4).then_some(bytes.len()));
+                }
+                other => panic!("{other:?}"),
+            }
+        }
+    }
+
+    #[test]
+    fn a_length_over_the_limit_is_refused_and_stays_refused() {
+        let mut end = reading(&[&u32::MAX.to_le_bytes(), &frame("hidden")]);
+        for _ in 0..3 {
+            let refused = end.recv();
+            assert!(
+                matches!(refused, Err(RecvError::TooLong { .. })),
+                "{refused:?}"
+            );
+        }
+        let Inner::Framed(framed) = &end.inner else {
+            unreachable!("made so above");
+        };
+        assert!(
+            framed.incoming.len() <= 4 * PIECE,
+            "no memory for a promise"
+        );
+    }
+
+    #[test]
+    fn a_message_of_the_wrong_type_is_malformed_and_the_next_is_not() {
+        let wrong = [&3_u32.to_le_bytes()[..], &[200, 200, 200]].concat();
+        let long = [&3_u32.to_le_bytes()[..], &[0, 0, 0]].concat();
+        let mut end = reading(&[&wrong, &long, &frame("right")]);
+        assert!(matches!(end.recv(), Err(RecvError::Malformed(_))));
+        assert!(
+            matches!(end.recv(), Err(RecvError::Malformed(_))),
+            "bytes left over"
+        );
+        assert_eq!(end.recv().unwrap(), "right");
+    }
+
+    #[test]
+    fn a_message_that_cannot_be_encoded_or_is_too_long_leaves_nothing_behind() {
+        struct Stubborn;
+        impl Serialize for Stubborn {
+            fn serialize<S: serde::Serializer>(&self, _: S) -> Result<S::Ok, S::Error> {
+                Err(serde::ser::Error::custom("no"))
+            }
+        }
+        let (one, mut other) = rings().unwrap();
+        let mut refuses = Duplex::<Stubborn, ()>::framed(one);
+        assert!(matches!(
+            refuses.send(&Stubborn),
+            Err(SendError::NotEncodable(_))
+        ));
+        let Inner::Framed(framed) = refuses.inner else {
+            unreachable!("made so above");
+        };
+        let inner = Inner::Framed(framed);
+        let mut short = Duplex::<String, ()> { inner };
+        short.set_limit(4);
+        let refused = short.send(&"12345".to_owned());
+        assert!(
+            matches!(
+                refused,
+                Err(SendError::TooLong {
+                    length: 6,
+                    limit: 4
+                })
+            ),
+            "{refused:?}"
+        );
+        short.send(&"123".to_owned()).unwrap();
+        let mut bytes = vec![0; PIECE];
+        assert_eq!(other.read(&mut bytes).unwrap(), Some(8));
+        assert_eq!(bytes[..8], frame("123"));
+    }
+}

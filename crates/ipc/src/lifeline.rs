@@ -1,0 +1,40 @@
+//! Learning that the other side is gone, where the transport itself does not
+//! say: a message queue and shared memory have no end of file.
+
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use nix::sys::socket::{AddressFamily, SockFlag, SockType, socketpair};
+use std::io;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+
+/// One end of a pair of sockets over which nothing is ever sent. The kernel
+/// closes the other end when the last process that holds it is gone, however
+/// it went.
+#[derive(Debug)]
+pub(crate) struct Lifeline(OwnedFd);
+
+impl Lifeline {
+    pub(crate) fn pair() -> io::Result<(Lifeline, Lifeline)> {
+        let flags = SockFlag::SOCK_CLOEXEC;
+        let (one, other) = socketpair(AddressFamily::Unix, SockType::Stream, None, flags)?;
+        Ok((Lifeline(one), Lifeline(other)))
+    }
+
+    /// Whether nobody holds the other end any more.
+    pub(crate) fn is_cut(&self) -> bool {
+        let mut watched = [PollFd::new(self.as_fd(), PollFlags::POLLIN)];
+        loop {
+            match poll(&mut watched, PollTimeout::ZERO) {
+                Ok(ready) => return ready > 0,
+                Err(nix::errno::Errno::EINTR) => {}
+                // A descriptor that somebody closed under us is no line at all.
+                Err(_) => return true,
+            }
+        }
+    }
+}
+
+impl AsFd for Lifeline {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.0.as_fd()
+    }
+}

@@ -1,0 +1,444 @@
+//! A ring in shared memory: one process puts values in, one takes them out,
+//! and the kernel is asked only when one of them has to sleep.
+//!
+//! ```
+//! let (producer, mut consumer) = ipc::ring::<u64>(1024)?;
+//! let mut producer = Some(producer);
+//! let mut child = processes::fork(|| {
+//!     let mut producer = producer.take().unwrap();
+//!     (1..=10_000).for_each(|number| producer.push(number).unwrap());
+//!     0
+//! })?;
+//! drop(producer); // the child's; here it is a copy
+//! let mut sum = 0;
+//! while let Ok(number) = consumer.pop() {
+//!     sum += number;
+//! }
+//! assert_eq!(sum, 50_005_000);
+//! assert!(child.wait()?.success());
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+
+mod plain;
+
+use crate::futex;
+use crate::lifeline::Lifeline;
+use crate::turns::{Futex, Lie, Putter, Taker, Turns};
+use crate::{SharedMemory, SharedMemoryError};
+pub use plain::Plain;
+use std::hint::spin_loop;
+use std::marker::PhantomData;
+use std::mem::{align_of, size_of};
+use std::sync::Arc;
+use std::sync::OnceLock;
+use std::sync::atomic::AtomicU32;
+use std::time::{Duration, Instant};
+use std::{error, fmt};
+
+/// Why a ring cannot go on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum RingError {
+    /// The other side is closed: its last holder dropped it, or died. For the
+    /// consumer also: and nothing is left in the ring.
+    Closed,
+    /// The other side wrote a counter that cannot be: the ring would hold more
+    /// items than it has slots. Nothing was read or written.
+    Corrupt {
+        /// How many items it would hold.
+        filled: u32,
+        /// How many it can hold.
+        capacity: u32,
+    },
+}
+
+impl From<Lie> for RingError {
+    fn from(lie: Lie) -> RingError {
+        let Lie { filled, capacity } = lie;
+        RingError::Corrupt { filled, capacity }
+    }
+}
+
+impl fmt::Display for RingError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            RingError::Closed => f.write_str("the other side closed the ring"),
+            RingError::Corrupt { filled, capacity } => write!(
+                f,
+                "the other side says that a ring of {capacity} items holds {filled}: \
+                 its memory is broken, or it is up to no good; make a new ring"
+            ),
+        }
+    }
+}
+
+impl error::Error for RingError {}
+
+/// Makes a ring for at least `capacity` items (rounded up to a power of two).
+///
+/// Its two ends may live in two threads, or after [`fork`](processes::fork) in
+/// two processes. After a fork both processes hold both ends: each must drop
+/// the one that it does not use, or it will never see it closed.
+///
+/// # Errors
+/// [`SharedMemoryError`]: a capacity of 0 or of more than 2³¹, or no memory.
+pub fn ring<T: Plain>(capacity: usize) -> Result<(Producer<T>, Consumer<T>), SharedMemoryError> {
+    let too_much = SharedMemoryError::Size(capacity.saturating_mul(size_of::<T>()));
+    let Some(slots) = capacity.checked_next_power_of_two() else {
+        return Err(too_much);
+    };
+    let size = slots.checked_mul(size_of::<T>());
+    let size = size.and_then(|size| size.checked_add(Storage::<T>::BEGIN));
+    let (Some(size), 1..=0x8000_0000, true) = (size, slots, capacity > 0) else {
+        return Err(too_much);
+    };
+    let (ours, theirs) = Lifeline::pair().map_err(SharedMemoryError::Io)?;
+    let storage = Arc::new(Storage {
+        memory: SharedMemory::new(size)?,
+        capacity: slots as u32,
+        items: PhantomData,
+    });
+    let producer = Producer {
+        storage: Arc::clone(&storage),
+        putter: Putter::default(),
+        lifeline: Some(ours),
+    };
+    let consumer = Consumer {
+        storage,
+        taker: Taker::default(),
+        lifeline: Some(theirs),
+    };
+    Ok((producer, consumer))
+}
+
+/// The shared memory of a ring: its [`Turns`], then its slots.
+struct Storage<T> {
+    memory: SharedMemory,
+    capacity: u32,
+    items: PhantomData<T>,
+}
+
+impl<T: Plain> Storage<T> {
+    /// Where the slots begin: a multiple of every alignment up to 128.
+    const BEGIN: usize = {
+        assert!(align_of::<T>() <= 128 && size_of::<T>() > 0);
+        size_of::<Turns>()
+    };
+
+    #[inline]
+    fn turns(&self) -> &Turns {
+        // SAFETY: the mapping begins on a page and is larger than `Turns`,
+        // which is atomics only: whoever writes to them, they stay valid.
+        unsafe { &*self.memory.base().cast::<Turns>() }
+    }
+
+    /// The slot of an index.
+    #[inline]
+    fn slot(&self, index: u32) -> *mut T {
+        // A power of two divides 2³², so indices wrap without a seam.
+        let slot = (index & (self.capacity - 1)) as usize;
+        let begin = self.memory.base().wrapping_add(Self::BEGIN);
+        begin.cast::<T>().wrapping_add(slot)
+    }
+
+    /// How many slots lie from this one to the end of the memory.
+    fn to_end(&self, index: u32) -> usize {
+        (self.capacity - (index & (self.capacity - 1))) as usize
+    }
+}
+
+/// The end of a ring that puts values in. See [`ring()`].
+///
+/// A signal never shows: waits go on after EINTR.
+pub struct Producer<T: Plain> {
+    storage: Arc<Storage<T>>,
+    putter: Putter,
+    lifeline: Option<Lifeline>,
+}
+
+/// The end of a ring that takes values out. See [`ring()`].
+///
+/// A signal never shows: waits go on after EINTR.
+pub struct Consumer<T: Plain> {
+    storage: Arc<Storage<T>>,
+    taker: Taker,
+    lifeline: Option<Lifeline>,
+}
+
+impl<T: Plain> Producer<T> {
+    /// How many items the ring can hold.
+    #[must_use]
+    pub fn capacity(&self) -> usize {
+        self.storage.capacity as usize
+    }
+
+    /// Whether the other side is closed: nobody will take out what is put in.
+    /// A system call.
+    #[must_use]
+    pub fn is_closed(&self) -> bool {
+        self.lifeline.as_ref().is_none_or(Lifeline::is_cut)
+    }
+
+    /// Puts a value in if there is room: false if not.
+    ///
+    /// # Errors
+    /// [`RingError::Corrupt`].
+    #[inline]
+    pub fn try_push(&mut self, value: T) -> Result<bool, RingError> {
+        let (turns, capacity) = (self.storage.turns(), self.storage.capacity);
+        if self.putter.room(turns, capacity, 1)? == 0 {
+            return Ok(false);
+        }
+        // SAFETY: the slot lies in the memory, and it is the producer's turn on
+        // it: there is room. If the other process writes here all the same, it
+        // breaks its own values.
+        unsafe { self.storage.slot(self.putter.index()).write(value) };
+        self.putter.publish(turns, 1, &mut Wake);
+        Ok(true)
+    }
+
+    /// Puts a value in, and waits while the ring is full.
+    ///
+    /// # Errors
+    /// [`RingError`].
+    pub fn push(&mut self, value: T) -> Result<(), RingError> {
+        while !self.try_push(value)? {
+            self.await_room(None)?;
+        }
+        Ok(())
+    }
+
+    /// Puts in as many of these as there is room for, and says how many.
+    ///
+    /// # Errors
+    /// [`RingError::Corrupt`].
+    pub fn write(&mut self, values: &[T]) -> Result<usize, RingError> {
+        let (turns, capacity) = (self.storage.turns(), self.storage.capacity);
+        let wanted = u32::try_from(values.len()).unwrap_or(u32::MAX);
+        let room = self.putter.room(turns, capacity, wanted)?;
+        let count = values.len().min(room as usize);
+        let index = self.putter.index();
+        let (first, second) = values[..count].split_at(count.min(self.storage.to_end(index)));
+        // SAFETY: as in `try_push`; the second part begins at the first slot.
+        unsafe {
+            let slot = self.storage.slot(index);
+            slot.copy_from_nonoverlapping(first.as_ptr(), first.len());
+            let slot = self.storage.slot(index.wrapping_add(first.len() as u32));
+            slot.copy_from_nonoverlapping(second.as_ptr(), second.len());
+        }
+        if count > 0 {
+            self.putter.publish(turns, count as u32, &mut Wake);
+        }
+        Ok(count)
+    }
+
+    /// Waits until there is room for a value: false if the deadline comes
+    /// first.
+    ///
+    /// # Errors
+    /// [`RingError`]; [`Closed`](RingError::Closed) even if there is room,
+    /// once it has waited in vain.
+    pub fn await_room(&mut self, deadline: Option<Instant>) -> Result<bool, RingError> {
+        let (turns, capacity) = (self.storage.turns(), self.storage.capacity);
+        for _ in 0..spins() {
+            if self.putter.room(turns, capacity, 1)? > 0 {
+                return Ok(true);
+            }
+            spin_loop();
+        }
+        loop {
+            let mut nap = Nap { deadline };
+            if self.putter.await_room(turns, capacity, &mut nap)? {
+                return Ok(true);
+            }
+            if self.is_closed() {
+                return Err(RingError::Closed);
+            }
+            if nap.is_over() {
+                return Ok(false);
+            }
+        }
+    }
+}
+
+impl<T: Plain> Consumer<T> {
+    /// How many items the ring can hold.
+    #[must_use]
+    pub fn capacity(&self) -> usize {
+        self.storage.capacity as usize
+    }
+
+    /// Takes a value out, if there is one.
+    ///
+    /// # Errors
+    /// [`RingError::Corrupt`].
+    #[inline]
+    pub fn try_pop(&mut self) -> Result<Option<T>, RingError> {
+        let (turns, capacity) = (self.storage.turns(), self.storage.capacity);
+        if self.taker.items(turns, capacity, 1)? == 0 {
+            return Ok(None);
+        }
+        // SAFETY: the slot lies in the memory, and whatever bits the other
+        // process wrote there are a value: `T` is plain.
+        let value = unsafe { self.storage.slot(self.taker.index()).read() };
+        self.taker.release(turns, 1, &mut Wake);
+        Ok(Some(value))
+    }
+
+    /// Takes a value out, and waits while there is none.
+    ///
+    /// # Errors
+    /// [`RingError`].
+    pub fn pop(&mut self) -> Result<T, RingError> {
+        loop {
+            if let Some(value) = self.try_pop()? {
+                return Ok(value);
+            }
+            self.await_items(None)?;
+        }
+    }
+
+    /// Takes out as many as there are and as fit, and says how many.
+    ///
+    /// # Errors
+    /// [`RingError::Corrupt`].
+    pub fn read(&mut self, values: &mut [T]) -> Result<usize, RingError> {
+        let (turns, capacity) = (self.storage.turns(), self.storage.capacity);
+        let wanted = u32::try_from(values.len()).unwrap_or(u32::MAX);
+        let items = self.taker.items(turns, capacity, wanted)?;
+        let count = values.len().min(items as usize);
+        let index = self.taker.index();
+        let to_end = count.min(self.storage.to_end(index));
+        let (first, second) = values[..count].split_at_mut(to_end);
+        // SAFETY: as in `try_pop`; the second part begins at the first slot.
+        unsafe {
+            let slot = self.storage.slot(index);
+            slot.copy_to_nonoverlapping(first.as_mut_ptr(), first.len());
+            let slot = self.storage.slot(index.wrapping_add(first.len() as u32));
+            slot.copy_to_nonoverlapping(second.as_mut_ptr(), second.len());
+        }
+        if count > 0 {
+            self.taker.release(turns, count as u32, &mut Wake);
+        }
+        Ok(count)
+    }
+
+    /// Waits until there is a value: false if the deadline comes first.
+    ///
+    /// # Errors
+    /// [`RingError`].
+    pub fn await_items(&mut self, deadline: Option<Instant>) -> Result<bool, RingError> {
+        let (turns, capacity) = (self.storage.turns(), self.storage.capacity);
+        for _ in 0..spins() {
+            if self.taker.items(turns, capacity, 1)? > 0 {
+                return Ok(true);
+            }
+            spin_loop();
+        }
+        loop {
+            let mut nap = Nap { deadline };
+            if self.taker.await_items(turns, capacity, &mut nap)? {
+                return Ok(true);
+            }
+            if self.lifeline.as_ref().is_none_or(Lifeline::is_cut) {
+                // It may have put something in just before.
+                return match self.taker.items(turns, capacity, 1)? {
+                    0 => Err(RingError::Closed),
+                    _ => Ok(true),
+                };
+            }
+            if nap.is_over() {
+                return Ok(false);
+            }
+        }
+    }
+}
+
+/// Wakes; never sleeps.
+struct Wake;
+
+impl Futex for Wake {
+    fn sleep(&mut self, _: &AtomicU32, _: u32) -> bool {
+        false
+    }
+
+    #[cold]
+    fn wake(&mut self, word: &AtomicU32) {
+        futex::wake(word);
+    }
+}
+
+/// One sleep, short enough that the death of the other side is noticed soon: a
+/// process that was killed wakes nobody.
+struct Nap {
+    deadline: Option<Instant>,
+}
+
+impl Nap {
+    const LONGEST: Duration = Duration::from_millis(100);
+
+    fn is_over(&self) -> bool {
+        self.deadline.is_some_and(|at| Instant::now() >= at)
+    }
+}
+
+impl Futex for Nap {
+    fn sleep(&mut self, word: &AtomicU32, expected: u32) -> bool {
+        let left = self
+            .deadline
+            .map(|at| at.saturating_duration_since(Instant::now()));
+        let patience = left.map_or(Nap::LONGEST, |left| left.min(Nap::LONGEST));
+        futex::sleep(word, expected, patience);
+        false
+    }
+
+    fn wake(&mut self, word: &AtomicU32) {
+        futex::wake(word);
+    }
+}
+
+/// How often to look before going to sleep. The other side may be at work on
+/// another CPU this very moment; on a machine with one CPU it cannot.
+fn spins() -> u32 {
+    static SPINS: OnceLock<u32> = OnceLock::new();
+    *SPINS.get_or_init(|| {
+        let cpus = std::thread::available_parallelism().map_or(1, usize::from);
+        if cpus > 1 { 200 } else { 0 }
+    })
+}
+
+impl<T: Plain> Drop for Producer<T> {
+    fn drop(&mut self) {
+        // Cut first, then wake: who wakes looks at the line.
+        self.lifeline = None;
+        self.storage.turns().alarm(&mut Wake);
+    }
+}
+
+impl<T: Plain> Drop for Consumer<T> {
+    fn drop(&mut self) {
+        self.lifeline = None;
+        self.storage.turns().alarm(&mut Wake);
+    }
+}
+
+impl<T: Plain> fmt::Debug for Producer<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let capacity = &self.storage.capacity;
+        f.debug_struct("Producer")
+            .field("capacity", capacity)
+            .finish()
+    }
+}
+
+impl<T: Plain> fmt::Debug for Consumer<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let capacity = &self.storage.capacity;
+        f.debug_struct("Consumer")
+            .field("capacity", capacity)
+            .finish()
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,117 @@
+//! Two message queues without a name, one for each direction.
+
+use super::{Ends, Wire};
+use crate::lifeline::Lifeline;
+use crate::{MessageQueue, QueueError};
+use nix::errno::Errno;
+use nix::poll::{PollFd, PollFlags, ppoll};
+use nix::sys::time::TimeSpec;
+use std::io;
+use std::os::fd::AsFd;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Instant;
+
+/// As small as an ordinary user's share of queues demands: all of them may take
+/// 800 KiB (`ulimit -q`).
+const MESSAGES: usize = 8;
+const LONGEST: usize = 4096;
+
+struct Queues {
+    from_peer: MessageQueue,
+    to_peer: MessageQueue,
+    /// A queue does not know whether somebody is left who reads it.
+    lifeline: Lifeline,
+}
+
+pub(crate) fn queues() -> io::Result<Ends> {
+    let (one_reads, other_writes) = queue()?;
+    let (other_reads, one_writes) = queue()?;
+    let (ours, theirs) = Lifeline::pair()?;
+    let one = Queues {
+        from_peer: one_reads,
+        to_peer: one_writes,
+        lifeline: ours,
+    };
+    let other = Queues {
+        from_peer: other_reads,
+        to_peer: other_writes,
+        lifeline: theirs,
+    };
+    Ok((Box::new(one), Box::new(other)))
+}
+
+/// One queue, opened twice, then robbed of its name.
+fn queue() -> io::Result<(MessageQueue, MessageQueue)> {
+    static COUNT: AtomicU64 = AtomicU64::new(0);
+    loop {
+        let count = COUNT.fetch_add(1, Ordering::Relaxed);
+        let name = format!("/ipc-{}-{count}", std::process::id());
+        match MessageQueue::create(&name, MESSAGES, LONGEST) {
+            Ok(mut one) => {
+                let other = MessageQueue::open(&name).map_err(io_error)?;
+                one.unlink().map_err(io_error)?;
+                return Ok((one, other));
+            }
+            // Left behind by a killed process that had our number.
+            Err(QueueError::NameTaken(_)) => {}
+            Err(error) => return Err(io_error(error)),
+        }
+    }
+}
+
+impl Wire for Queues {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<Option<usize>> {
+        // As a socket would say it: a message for nobody is not sent.
+        if self.lifeline.is_cut() {
+            return Err(io::ErrorKind::BrokenPipe.into());
+        }
+        let message = &bytes[..bytes.len().min(LONGEST)];
+        let sent = self.to_peer.try_send(message, 0).map_err(io_error)?;
+        Ok(sent.then_some(message.len()))
+    }
+
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<Option<usize>> {
+        // In this order: what was sent before the end is in the queue by then.
+        let is_cut = self.lifeline.is_cut();
+        match self.from_peer.try_receive(buffer).map_err(io_error)? {
+            Some((length, _)) => Ok(Some(length)),
+            None => Ok(is_cut.then_some(0)),
+        }
+    }
+
+    fn await_room(&mut self, deadline: Option<Instant>) -> io::Result<bool> {
+        await_either(&self.to_peer, PollFlags::POLLOUT, &self.lifeline, deadline)
+    }
+
+    fn await_bytes(&mut self, deadline: Option<Instant>) -> io::Result<bool> {
+        await_either(&self.from_peer, PollFlags::POLLIN, &self.lifeline, deadline)
+    }
+}
+
+/// Until the queue is ready, or the line is cut.
+fn await_either(
+    queue: &MessageQueue,
+    events: PollFlags,
+    lifeline: &Lifeline,
+    deadline: Option<Instant>,
+) -> io::Result<bool> {
+    let mut watched = [
+        PollFd::new(queue.as_fd(), events),
+        PollFd::new(lifeline.as_fd(), PollFlags::POLLIN),
+    ];
+    loop {
+        let left = deadline.map(|at| at.saturating_duration_since(Instant::now()));
+        match ppoll(&mut watched, left.map(TimeSpec::from_duration), None) {
+            Ok(ready) => return Ok(ready > 0),
+            Err(Errno::EINTR) => {}
+            Err(errno) => return Err(errno.into()),
+        }
+    }
+}
+
+fn io_error(error: QueueError) -> io::Error {
+    match error {
+        QueueError::Io(error) => error,
+        other => io::Error::other(other),
+    }
+}
