@@ -104,6 +104,13 @@ fn details(exercise: &Exercise, source: &Source, record: &Record) -> String {
             exercise.id,
             record.test
         ));
+        if let Some((scenario, _)) = schedule.split_once(':') {
+            line(format!(
+                "      {} cargo course schedule {} {scenario}{of}",
+                styled(FAINT, "be the scheduler:"),
+                exercise.id,
+            ));
+        }
     }
     text
 }

@@ -287,7 +287,8 @@ impl Campaign {
         };
         self.last = thread;
         self.schedule.push(u8::try_from(thread).unwrap_or(u8::MAX));
-        if options.default_choice() != Some(thread) {
+        let is_watched = matches!(self.then, Then::Stand { .. });
+        if is_watched && options.default_choice() != Some(thread) {
             self.decided = self.schedule.len();
         }
         Some(thread)
