@@ -1,0 +1,38 @@
+//! A ring in shared memory: order on the whiteboard. A child sends a million
+//! numbers, and the kernel hardly hears of it.
+//!
+//! `cargo run -p ipc --example ring_between_processes`
+
+use std::error::Error;
+
+const NUMBERS: u64 = 1_000_000;
+
+fn main() -> Result<(), Box<dyn Error>> {
+    let (producer, mut consumer) = ipc::ring::<u64>(4096)?;
+    let mut producer = Some(producer);
+    let mut child = processes::fork(|| {
+        let Some(mut producer) = producer.take() else {
+            return 1;
+        };
+        let sent = (1..=NUMBERS).try_for_each(|number| producer.push(number));
+        i32::from(sent.is_err())
+    })?;
+    drop(producer); // ours is a copy
+
+    let mut sum = 0;
+    let end = loop {
+        match consumer.pop() {
+            Ok(number) => sum += number,
+            Err(end) => break end,
+        }
+    };
+    println!("sum: {sum}");
+    println!("then: {end}");
+    println!("the child {}", child.wait()?);
+    let switches = child.usage().ok_or("no usage")?.voluntary;
+    println!(
+        "it slept less than once in ten numbers: {}",
+        switches < NUMBERS / 10
+    );
+    Ok(())
+}

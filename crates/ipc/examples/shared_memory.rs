@@ -1,0 +1,46 @@
+//! Shared memory is a whiteboard: everybody sees it, and nobody keeps order.
+//! Two processes count to 200,000 together – first in the way in which counts
+//! get lost, slowed down so that one is lost every time; then in order.
+//!
+//! `cargo run -p ipc --example shared_memory`
+
+use ipc::SharedMemory;
+use std::error::Error;
+use std::io::{Read, Write, pipe};
+use std::sync::atomic::Ordering::Relaxed;
+
+const EACH: u64 = 100_000;
+
+fn main() -> Result<(), Box<dyn Error>> {
+    let board = SharedMemory::new(4096)?;
+    let counter = &board.words()[0];
+
+    // Without order: read, add, write. The child reads while we are between
+    // reading and writing.
+    let (mut told, tell) = pipe()?;
+    let (go, mut let_go) = pipe()?;
+    let mut child = processes::fork(|| {
+        let seen = counter.load(Relaxed);
+        let told = (&tell).write_all(b"!");
+        let gone = (&go).read_exact(&mut [0]);
+        counter.store(seen + 1, Relaxed);
+        i32::from(told.is_err() || gone.is_err())
+    })?;
+    told.read_exact(&mut [0])?;
+    let seen = counter.load(Relaxed);
+    counter.store(seen + 1, Relaxed);
+    let_go.write_all(b"!")?;
+    child.wait()?;
+    println!("two processes added 1 each: {}", counter.load(Relaxed));
+
+    // With order: one operation that nobody can come between.
+    counter.store(0, Relaxed);
+    let mut child = processes::fork(|| {
+        (0..EACH).for_each(|_| _ = counter.fetch_add(1, Relaxed));
+        0
+    })?;
+    (0..EACH).for_each(|_| _ = counter.fetch_add(1, Relaxed));
+    child.wait()?;
+    println!("two processes added {EACH} each: {}", counter.load(Relaxed));
+    Ok(())
+}

@@ -1,0 +1,49 @@
+//! A socket as a mailbox? Two letters go in. A stream gives back bytes, and
+//! nobody knows where one letter ends; a seqpacket socket gives back letters.
+//!
+//! `cargo run -p ipc --example socket_mailbox`
+
+use ipc::SeqPacket;
+use std::error::Error;
+use std::io::{Read, Write};
+use std::os::unix::net::UnixStream;
+
+fn main() -> Result<(), Box<dyn Error>> {
+    let mut buffer = [0; 100];
+
+    let (mut here, mut there) = UnixStream::pair()?;
+    here.write_all(b"Dear Ann,")?;
+    here.write_all(b"Dear Bob,")?;
+    let length = there.read(&mut buffer)?;
+    println!(
+        "stream:    {:?}",
+        String::from_utf8_lossy(&buffer[..length])
+    );
+
+    let (here, there) = SeqPacket::pair()?;
+    here.send(b"Dear Ann,")?;
+    here.send(b"Dear Bob,")?;
+    for _ in 0..2 {
+        let length = there.receive(&mut buffer)?.ok_or("the end")?;
+        println!(
+            "seqpacket: {:?}",
+            String::from_utf8_lossy(&buffer[..length])
+        );
+    }
+
+    // Both go both ways, and reach other processes.
+    let mut there = Some(there);
+    let mut child = processes::fork(|| {
+        let there = there.take();
+        i32::from(there.is_none_or(|there| there.send(b"Dear parent,").is_err()))
+    })?;
+    let length = here.receive(&mut buffer)?.ok_or("the end")?;
+    println!(
+        "child:     {:?}",
+        String::from_utf8_lossy(&buffer[..length])
+    );
+    child.wait()?;
+    drop(there);
+    println!("afterwards: {:?}", here.receive(&mut buffer)?);
+    Ok(())
+}
