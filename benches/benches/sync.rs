@@ -3,15 +3,18 @@
 //! `cargo bench -p peers --bench sync` measures all, `… -- mutex` those with that in their names.
 
 use context_switch::sampling::Comparison;
+use context_switch::{Pinned, Placement};
+use std::hint;
 use std::pin::pin;
-use std::sync::{Arc, Barrier};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
 use std::task::{Context, Poll, Wake, Waker};
 use std::thread::{self, Thread};
 use std::time::{Duration, Instant};
 
 /// So many operations of each of two threads are one operation of a contended comparison: starting
 /// and ending a thread must not count.
-const TURNS: u32 = 2_000;
+const TURNS: u32 = 20_000;
 
 fn main() {
     let chosen: Vec<String> = std::env::args()
@@ -47,24 +50,38 @@ fn benches() -> Vec<Bench> {
     ]
 }
 
-/// Two threads do `turn` [`TURNS`] times each, this one being one of them, and it all counts from
-/// when both are there until both are done.
+/// Two threads do `turn` [`TURNS`] times each, on two CPUs, this one being one of them; the time is
+/// from when both are there until both are done.
 fn by_two(turn: impl Fn(u32) + Sync) -> impl FnMut(u64) -> Duration {
     move |times| {
-        let start = Barrier::new(2);
-        let work = || {
-            start.wait();
+        let there = AtomicU32::new(0);
+        let work = |cpu| {
+            let _pinned = pinned(cpu);
+            // Spinning, because a barrier's waiter takes longer to wake up than it all lasts: they
+            // would run one after the other.
+            there.fetch_add(1, Relaxed);
+            while there.load(Relaxed) < 2 {
+                hint::spin_loop();
+            }
             let started = Instant::now();
             for _ in 0..times {
                 (0..TURNS).for_each(&turn);
             }
-            started.elapsed()
+            (started, Instant::now())
         };
         thread::scope(|scope| {
-            let other = scope.spawn(work);
-            work().max(other.join().expect("no turn panics"))
+            let other = scope.spawn(|| work(1));
+            let mine = work(0);
+            let other = other.join().expect("no turn panics");
+            mine.1.max(other.1) - mine.0.min(other.0)
         })
     }
+}
+
+/// On one of two CPUs; wherever the scheduler likes if there is one only.
+fn pinned(which: usize) -> Option<Pinned> {
+    let cpus = Placement::TwoCpus.cpus().ok()?;
+    Pinned::to(cpus[which]).ok()
 }
 
 fn spin_alone() -> Comparison<'static> {
@@ -144,15 +161,15 @@ fn rwlock_contended() -> Comparison<'static> {
     );
     let ours = by_two(move |turn| match turn % 10 {
         0 => *ours.write() += 1,
-        _ => drop(std::hint::black_box(ours.read())),
+        _ => drop(hint::black_box(ours.read())),
     });
     let std = by_two(move |turn| match turn % 10 {
         0 => *std.write().unwrap() += 1,
-        _ => drop(std::hint::black_box(std.read().unwrap())),
+        _ => drop(hint::black_box(std.read().unwrap())),
     });
     let parking_lot = by_two(move |turn| match turn % 10 {
         0 => *parking_lot.write() += 1,
-        _ => drop(std::hint::black_box(parking_lot.read())),
+        _ => drop(hint::black_box(parking_lot.read())),
     });
     Comparison::of_timed("ours", ours)
         .against_timed("std", std)
@@ -173,8 +190,8 @@ fn notify_nobody() -> Comparison<'static> {
 /// The value says whose turn it is, and each thread waits for its own.
 fn condvar_contended() -> Comparison<'static> {
     /// Who is who: the threads of a batch come in pairs.
-    fn me(next: &std::sync::atomic::AtomicU32) -> bool {
-        next.fetch_xor(1, std::sync::atomic::Ordering::Relaxed) == 0
+    fn me(next: &AtomicU32) -> bool {
+        next.fetch_xor(1, Relaxed) == 0
     }
     let ours = {
         let (turn, changed) = (sync::Mutex::new(false), sync::Condvar::new());
@@ -207,7 +224,7 @@ fn condvar_contended() -> Comparison<'static> {
     };
     fn to_and_fro(turn: impl Fn(bool) + Sync) -> impl FnMut(u64) -> Duration {
         move |times| {
-            let next = std::sync::atomic::AtomicU32::new(0);
+            let next = AtomicU32::new(0);
             let work = || {
                 let mine = me(&next);
                 (0..200 * times).for_each(|_| turn(mine));

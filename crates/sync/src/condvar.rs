@@ -98,27 +98,38 @@ impl Condvar {
     ///
     /// Enough if every waiter waits for the same and one can use the change; otherwise the one that
     /// is woken may be the one that cannot.
+    #[inline]
     pub fn notify_one(&self) {
         if self.is_awaited() {
-            self.notifications.fetch_add(1, Relaxed);
-            futex::wake_one(&self.notifications);
+            self.wake(|word| {
+                futex::wake_one(word);
+            });
         }
     }
 
     /// Wakes all who wait.
+    #[inline]
     pub fn notify_all(&self) {
         if self.is_awaited() {
-            self.notifications.fetch_add(1, Relaxed);
-            futex::wake_all(&self.notifications);
+            self.wake(|word| {
+                futex::wake_all(word);
+            });
         }
     }
 
     /// Whether a waiter needs to hear of a change that was made under the lock before this call.
+    #[inline]
     fn is_awaited(&self) -> bool {
         // Relaxed is enough, and so it is for `notifications`: the mutex orders them. A waiter that
         // has looked before the change has counted itself, and read `notifications`, before it
         // unlocked, and that came before the change was made.
         self.waiters.load(Relaxed) > 0
+    }
+
+    #[cold]
+    fn wake(&self, wake: impl FnOnce(&AtomicU32)) {
+        self.notifications.fetch_add(1, Relaxed);
+        wake(&self.notifications);
     }
 
     fn sleep<'a, T: ?Sized, R>(

@@ -89,6 +89,14 @@ impl<T: ?Sized, C> Monitor<T, C> {
         }
     }
 
+    /// Goes in if nobody is inside; never waits.
+    pub fn try_enter(&self) -> Option<Inside<'_, T, C>> {
+        Some(Inside {
+            conditions: &self.conditions,
+            guard: Some(self.value.try_lock()?),
+        })
+    }
+
     /// The value, without entering: a `&mut` proves that nobody is inside.
     pub fn get_mut(&mut self) -> &mut T {
         self.value.get_mut()
@@ -161,6 +169,14 @@ impl<'a, T: ?Sized, C> Inside<'a, T, C> {
     /// Wakes all who wait at a condition; they go on, one after the other, when this one has left.
     pub fn notify_all(&self, which: impl FnOnce(&C) -> &Condvar) {
         which(self.conditions).notify_all();
+    }
+
+    /// Leaves, and then wakes one of those who wait at a condition: it need not wait for this one to
+    /// leave.
+    pub fn leave_and_notify_one(self, which: impl FnOnce(&C) -> &Condvar) {
+        let at = which(self.conditions);
+        drop(self);
+        at.notify_one();
     }
 
     fn take(&mut self) -> MutexGuard<'a, T> {

@@ -25,7 +25,7 @@ fn one_notification_wakes_one_sleeper() {
             *permits.lock() += 1;
             changed.notify_one();
         }
-        sleepers.map(Sleeper::join);
+        sleepers.into_iter().for_each(Sleeper::join);
     });
     assert_eq!(permits.into_inner(), 0);
 }
@@ -188,7 +188,7 @@ fn an_event_count_wakes_one_or_all() {
         event.notify_one();
         items.fetch_add(2, Relaxed);
         event.notify_all();
-        sleepers.map(Sleeper::join);
+        sleepers.into_iter().for_each(Sleeper::join);
     });
 }
 

@@ -35,7 +35,7 @@ fn who_finds_no_permit_sleeps_and_a_release_of_several_wakes_as_many() {
         let sleepers = [(); 3].map(|()| Sleeper::spawn(scope, || semaphore.acquire().forget()));
         assert!(semaphore.try_acquire().is_none());
         semaphore.release(3).unwrap();
-        sleepers.map(Sleeper::join);
+        sleepers.into_iter().for_each(Sleeper::join);
     });
     assert_eq!(semaphore.available(), 0);
 }

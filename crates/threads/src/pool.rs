@@ -12,7 +12,7 @@ mod handle;
 pub use error::{PoolError, Rejected, Why};
 pub use handle::{JobError, JobHandle};
 
-use handle::Completer;
+use handle::{Queued, job};
 use std::cell::Cell;
 use std::collections::VecDeque;
 use std::fmt;
@@ -47,16 +47,16 @@ pub struct Pool {
     workers: Vec<JoinHandle<()>>,
 }
 
-type Job = Box<dyn FnOnce() + Send>;
-
 struct Shared {
     capacity: usize,
     queue: Monitor<Queue, Conditions>,
 }
 
 struct Queue {
-    jobs: VecDeque<Job>,
+    jobs: VecDeque<Queued>,
     open: bool,
+    /// Workers that sleep and that no job has been queued for. At least: one may wake up for no reason.
+    asleep: usize,
 }
 
 #[derive(Default)]
@@ -66,6 +66,9 @@ struct Conditions {
     /// There is room, or jobs are not taken any more.
     room: Condvar,
 }
+
+/// How often a worker looks for a job before it sleeps.
+const ROUNDS: u32 = 32;
 
 thread_local! {
     /// The pool that this thread works for: the address of what it shares with it.
@@ -89,6 +92,7 @@ impl Pool {
         let queue = Queue {
             jobs: VecDeque::new(),
             open: true,
+            asleep: 0,
         };
         let mut pool = Self {
             shared: Arc::new(Shared {
@@ -157,7 +161,7 @@ impl Pool {
         self.shared.queue.enter().jobs.len()
     }
 
-    fn enqueue<R, F>(&self, job: F, may_wait: bool) -> Result<JobHandle<R>, Rejected<F>>
+    fn enqueue<R, F>(&self, f: F, may_wait: bool) -> Result<JobHandle<R>, Rejected<F>>
     where
         R: Send + 'static,
         F: FnOnce() -> R + Send + 'static,
@@ -172,19 +176,24 @@ impl Pool {
         }
         if !queue.open {
             return Err(Rejected {
-                job,
+                job: f,
                 why: Why::Closed,
             });
         }
         if queue.jobs.len() >= capacity {
             return Err(Rejected {
-                job,
+                job: f,
                 why: Why::Full,
             });
         }
-        let (completer, handle) = Completer::new();
-        queue.jobs.push_back(Box::new(move || completer.run(job)));
-        queue.notify_one(|c| &c.to_do);
+        let (queued, handle) = job(f);
+        queue.jobs.push_back(queued);
+        // One wake-up for each worker that sleeps; one that has been woken and is not there yet needs
+        // no second.
+        if queue.asleep > 0 {
+            queue.asleep -= 1;
+            queue.leave_and_notify_one(|c| &c.to_do);
+        }
         Ok(handle)
     }
 }
@@ -215,21 +224,38 @@ impl Shared {
     fn work(&self) {
         WORKS_FOR.set(self.address());
         while let Some(job) = self.next_job() {
-            // The result and the panic are the handle's; what gets here is a panic in the destructor
-            // of a result or a payload that nobody wanted. Its own payload may panic like that too,
-            // so it is left alone.
-            if let Err(payload) = catch_unwind(AssertUnwindSafe(job)) {
+            // What gets out of a job has a payload whose destructor may panic as well, so it is left
+            // alone.
+            if let Err(payload) = catch_unwind(AssertUnwindSafe(|| job.run())) {
                 std::mem::forget(payload);
             }
         }
     }
 
     /// The next job, as soon as there is one; none when there will be no more.
-    fn next_job(&self) -> Option<Job> {
+    fn next_job(&self) -> Option<Queued> {
+        // The next job is often on its way already, and a sleep and a wake-up cost more than it does.
+        for _ in 0..ROUNDS {
+            // Only tries, so as not to be in the way of whoever brings the job.
+            if let Some(mut queue) = self.queue.try_enter()
+                && let Some(job) = queue.jobs.pop_front()
+            {
+                queue.leave_and_notify_one(|c| &c.room);
+                return Some(job);
+            }
+            thread::yield_now();
+        }
         let mut queue = self.queue.enter();
-        queue.wait_while(|c| &c.to_do, |queue| queue.jobs.is_empty() && queue.open);
+        queue.wait_while(
+            |c| &c.to_do,
+            |queue| {
+                let nothing = queue.jobs.is_empty() && queue.open;
+                queue.asleep += usize::from(nothing);
+                nothing
+            },
+        );
         let job = queue.jobs.pop_front()?;
-        queue.notify_one(|c| &c.room);
+        queue.leave_and_notify_one(|c| &c.room);
         Some(job)
     }
 

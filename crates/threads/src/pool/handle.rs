@@ -1,4 +1,7 @@
-//! The two ends of a job: the worker completes it, somebody waits for it.
+//! A job with its two ends: a worker runs it, and somebody waits for it.
+//!
+//! Both have a part in one allocation, in which the closure becomes its result. Each end knows only
+//! what it needs: the queue holds jobs of any type, and a handle does not know what was run.
 
 use crate::{Payload, message_of};
 use std::error::Error;
@@ -8,18 +11,30 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use sync::Monitor;
 
-/// Waits for the result of one job. Dropping it lets the job run without anybody waiting.
-pub struct JobHandle<R> {
-    outcome: Arc<Monitor<Outcome<R>>>,
+/// A closure for the queue, and a handle for who waits.
+pub(super) fn job<R, F>(f: F) -> (Queued, JobHandle<R>)
+where
+    R: Send + 'static,
+    F: FnOnce() -> R + Send + 'static,
+{
+    let job = Arc::new(Monitor::new(State::ToDo(f)));
+    let queued = Queued(Some(Arc::clone(&job) as _));
+    (queued, JobHandle { job })
 }
 
-enum Outcome<R> {
-    /// It is queued, or running.
-    Pending,
+enum State<F, R> {
+    /// In the queue.
+    ToDo(F),
+    Running,
     Done(R),
     Panicked(Payload),
-    /// It was dropped before it began.
-    Dropped,
+    /// Dropped before it began; or its result was taken.
+    Gone,
+}
+
+/// Waits for the result of one job. Dropping it lets the job run without anybody waiting.
+pub struct JobHandle<R> {
+    job: Arc<dyn Awaited<R>>,
 }
 
 impl<R> JobHandle<R> {
@@ -28,20 +43,13 @@ impl<R> JobHandle<R> {
     /// # Errors
     /// [`JobError`]: it panicked, or was dropped without having begun.
     pub fn wait(self) -> Result<R, JobError> {
-        let mut outcome = self
-            .outcome
-            .enter_when_not(|outcome| matches!(outcome, Outcome::Pending));
-        match mem::replace(&mut *outcome, Outcome::Dropped) {
-            Outcome::Done(result) => Ok(result),
-            Outcome::Panicked(payload) => Err(JobError::Panicked(payload)),
-            Outcome::Pending | Outcome::Dropped => Err(JobError::Dropped),
-        }
+        self.job.wait()
     }
 
     /// Whether the job has ended, or was dropped; then [`wait`](Self::wait) does not wait.
     #[must_use]
     pub fn is_finished(&self) -> bool {
-        !matches!(*self.outcome.enter(), Outcome::Pending)
+        self.job.is_finished()
     }
 }
 
@@ -50,6 +58,74 @@ impl<R> fmt::Debug for JobHandle<R> {
         f.debug_struct("JobHandle")
             .field("finished", &self.is_finished())
             .finish()
+    }
+}
+
+/// The handle's view of a job.
+trait Awaited<R>: Send + Sync {
+    fn wait(&self) -> Result<R, JobError>;
+    fn is_finished(&self) -> bool;
+}
+
+impl<F: FnOnce() -> R + Send, R: Send> Awaited<R> for Monitor<State<F, R>> {
+    fn wait(&self) -> Result<R, JobError> {
+        let unfinished = |state: &mut State<F, R>| matches!(state, State::ToDo(_) | State::Running);
+        let mut state = self.enter_when_not(unfinished);
+        match mem::replace(&mut *state, State::Gone) {
+            State::Done(result) => Ok(result),
+            State::Panicked(payload) => Err(JobError::Panicked(payload)),
+            State::ToDo(_) | State::Running | State::Gone => Err(JobError::Dropped),
+        }
+    }
+
+    fn is_finished(&self) -> bool {
+        !matches!(*self.enter(), State::ToDo(_) | State::Running)
+    }
+}
+
+/// The queue's end of a job. Dropped without having run, it tells who waits.
+pub(super) struct Queued(Option<Arc<dyn Run>>);
+
+impl Queued {
+    /// Runs the job. Its panic is the handle's; what gets out of here is one in the destructor of a
+    /// result that nobody wants any more.
+    pub(super) fn run(mut self) {
+        if let Some(job) = self.0.take() {
+            job.run();
+        }
+    }
+}
+
+impl Drop for Queued {
+    fn drop(&mut self) {
+        if let Some(job) = self.0.take() {
+            job.give_up();
+        }
+    }
+}
+
+/// The worker's view of a job.
+trait Run: Send + Sync {
+    fn run(&self);
+    fn give_up(&self);
+}
+
+impl<F: FnOnce() -> R + Send, R: Send> Run for Monitor<State<F, R>> {
+    fn run(&self) {
+        let taken = mem::replace(&mut *self.enter(), State::Running);
+        let State::ToDo(f) = taken else {
+            return;
+        };
+        let end = match catch_unwind(AssertUnwindSafe(f)) {
+            Ok(result) => State::Done(result),
+            Err(payload) => State::Panicked(payload),
+        };
+        self.update(|state| *state = end);
+    }
+
+    fn give_up(&self) {
+        // The closure is dropped after that, outside: it may own anything.
+        let _closure = self.update(|state| mem::replace(state, State::Gone));
     }
 }
 
@@ -85,36 +161,3 @@ impl fmt::Display for JobError {
 }
 
 impl Error for JobError {}
-
-/// The worker's end. Dropped without having run, it says so.
-pub(super) struct Completer<R> {
-    outcome: Arc<Monitor<Outcome<R>>>,
-}
-
-impl<R> Completer<R> {
-    pub(super) fn new() -> (Self, JobHandle<R>) {
-        let outcome = Arc::new(Monitor::new(Outcome::Pending));
-        let handle = JobHandle {
-            outcome: Arc::clone(&outcome),
-        };
-        (Self { outcome }, handle)
-    }
-
-    pub(super) fn run(self, job: impl FnOnce() -> R) {
-        let outcome = match catch_unwind(AssertUnwindSafe(job)) {
-            Ok(result) => Outcome::Done(result),
-            Err(payload) => Outcome::Panicked(payload),
-        };
-        self.outcome.update(|pending| *pending = outcome);
-    }
-}
-
-impl<R> Drop for Completer<R> {
-    fn drop(&mut self) {
-        self.outcome.update(|outcome| {
-            if matches!(outcome, Outcome::Pending) {
-                *outcome = Outcome::Dropped;
-            }
-        });
-    }
-}
