@@ -102,6 +102,27 @@ fn a_monitor_with_one_condition_is_waited_for_and_updated() {
 }
 
 #[test]
+fn who_tries_an_occupied_monitor_does_not_get_in() {
+    let monitor = Monitor::new(1);
+    let inside = monitor.enter();
+    assert!(monitor.try_enter().is_none());
+    drop(inside);
+    assert_eq!(monitor.try_enter().map(|inside| *inside), Some(1));
+}
+
+#[test]
+fn who_is_notified_by_leaving_finds_the_monitor_free() {
+    let monitor = Monitor::new(false);
+    thread::scope(|scope| {
+        let sleeper = Sleeper::spawn(scope, || drop(monitor.enter_when_not(|ready| !*ready)));
+        let mut inside = monitor.enter();
+        *inside = true;
+        inside.leave_and_notify_one(|only| only);
+        sleeper.join();
+    });
+}
+
+#[test]
 fn one_thread_is_inside_a_monitor_at_a_time() {
     let monitor = Monitor::new(0_u64);
     thread::scope(|scope| {
@@ -188,7 +209,9 @@ fn an_event_count_wakes_one_or_all() {
         event.notify_one();
         items.fetch_add(2, Relaxed);
         event.notify_all();
-        sleepers.into_iter().for_each(Sleeper::join);
+        for sleeper in sleepers {
+            sleeper.join();
+        }
     });
 }
 
