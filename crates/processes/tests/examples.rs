@@ -1,8 +1,8 @@
 //! Every example prints what it promises.
 
 #[test]
-fn pool_of_squares() {
-    let printed = example_output::of("pool_of_squares", &[]);
+fn squares_by_processes() {
+    let printed = example_output::of("squares_by_processes", &[]);
     let expected = "Squares: [1, 4, 9, 16, 25]\n\
         computed by 5 processes\n\
         this one among them: false\n";

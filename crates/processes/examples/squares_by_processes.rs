@@ -1,7 +1,7 @@
 //! The squares of five numbers, computed by a pool of processes – once with a
 //! function that takes its time, to see that they do it side by side.
 //!
-//! `cargo run -p processes --example pool_of_squares`
+//! `cargo run -p processes --example squares_by_processes`
 
 use processes::ProcessPool;
 use std::collections::HashSet;
