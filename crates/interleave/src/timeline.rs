@@ -50,8 +50,9 @@ pub struct Timeline {
 const FIRST: usize = 10;
 const LAST: usize = 60;
 
-/// The width of the picture, and the most that its first column takes of it.
-const WIDTH: usize = 100;
+/// The width of the picture, which is shown indented on a terminal of a hundred
+/// columns, and the most that its first column takes of it.
+const WIDTH: usize = 94;
 const WIDEST_MARGIN: usize = 30;
 
 impl Timeline {
