@@ -656,7 +656,7 @@ fn nothing_is_left_behind(mut subject: Subject) {
             for (left, what) in [
                 (
                     played.evidence.zombies as usize,
-                    "children that nobody waited for",
+                    "ended children that nobody waited for",
                 ),
                 (played.evidence.children as usize, "children that still run"),
                 (played.descriptors_left, "descriptors"),
@@ -664,7 +664,7 @@ fn nothing_is_left_behind(mut subject: Subject) {
             ] {
                 assert!(
                     left == 0,
-                    "between {between:?}: left behind, {what}: {left}"
+                    "a game between {between:?} leaves {left} {what} behind"
                 );
             }
         }
