@@ -10,15 +10,20 @@
 //!   thread 3: c, then a        └─ c ◀─┘     refused: a → b → c → a
 //! ```
 
+mod graph;
+mod violation;
+
+pub use violation::{Arrow, OrderViolation};
+
 use crate::{Mutex, MutexGuard};
+use graph::Graph;
 use std::cell::RefCell;
-use std::collections::{HashMap, VecDeque};
-use std::error::Error;
 use std::fmt;
 use std::marker::PhantomData;
 use std::ops::{Deref, DerefMut};
 use std::panic::Location;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 /// A place in the source.
 type Place = &'static Location<'static>;
@@ -42,10 +47,10 @@ type Place = &'static Location<'static>;
 /// the order alone: two opposite orders under a third lock that keeps them apart are refused too.
 /// Linux checks its own locks in this way (Documentation/locking/lockdep-design.rst).
 ///
-/// Every lock of the family goes through one table, so this is for tests and debugging.
+/// Every lock of the family goes through one graph, so this is for tests and debugging.
 #[derive(Clone, Default)]
 pub struct LockOrder {
-    table: Arc<Mutex<Table>>,
+    graph: Arc<Mutex<Graph>>,
 }
 
 impl LockOrder {
@@ -57,27 +62,13 @@ impl LockOrder {
 
     /// A mutex of this family around `value`. The name is for the report and need not be unique.
     pub fn mutex<T>(&self, name: impl Into<String>, value: T) -> OrderedMutex<T> {
-        let mut table = self.table.lock();
-        let id = table.next_id;
-        table.next_id += 1;
-        table.locks.insert(
-            id,
-            Node {
-                name: name.into(),
-                before: Vec::new(),
-            },
-        );
-        drop(table);
+        let id = NEXT_ID.fetch_add(1, Relaxed);
+        self.graph.lock().add(id, name.into());
         OrderedMutex {
             id,
             order: self.clone(),
             mutex: Mutex::new(value),
         }
-    }
-
-    /// Where this family's table is: the locks that a thread holds may be of several families.
-    fn family(&self) -> usize {
-        Arc::as_ptr(&self.table).addr()
     }
 }
 
@@ -103,10 +94,9 @@ impl<T> OrderedMutex<T> {
     #[track_caller]
     pub fn lock(&self) -> Result<OrderedGuard<'_, T>, OrderViolation> {
         let at = Location::caller();
-        let family = self.order.family();
         let mut held = Vec::new();
-        with_held(|all| held.extend(all.iter().filter(|held| held.family == family).copied()));
-        self.order.table.lock().admit(&held, self.id, at)?;
+        with_held(|all| held.clone_from(all));
+        self.order.graph.lock().admit(&held, self.id, at)?;
         let guard = self.mutex.lock();
         Ok(OrderedGuard::new(self, guard, at))
     }
@@ -122,7 +112,7 @@ impl<T> OrderedMutex<T> {
 
 impl<T> Drop for OrderedMutex<T> {
     fn drop(&mut self) {
-        self.order.table.lock().forget(self.id);
+        self.order.graph.lock().forget(self.id);
     }
 }
 
@@ -147,8 +137,7 @@ unsafe impl<T: Sync> Sync for OrderedGuard<'_, T> {}
 
 impl<'a, T> OrderedGuard<'a, T> {
     fn new(of: &'a OrderedMutex<T>, guard: MutexGuard<'a, T>, at: Place) -> Self {
-        let (family, lock) = (of.order.family(), of.id);
-        with_held(|held| held.push(Held { family, lock, at }));
+        with_held(|held| held.push(Held { lock: of.id, at }));
         Self {
             of,
             guard,
@@ -159,8 +148,7 @@ impl<'a, T> OrderedGuard<'a, T> {
 
 impl<T> Drop for OrderedGuard<'_, T> {
     fn drop(&mut self) {
-        let (family, lock) = (self.of.order.family(), self.of.id);
-        with_held(|held| held.retain(|held| (held.family, held.lock) != (family, lock)));
+        with_held(|held| held.retain(|held| held.lock != self.of.id));
     }
 }
 
@@ -184,6 +172,9 @@ impl<T: fmt::Debug> fmt::Debug for OrderedGuard<'_, T> {
     }
 }
 
+/// Tells the locks of all families apart, for good.
+static NEXT_ID: AtomicU64 = AtomicU64::new(0);
+
 thread_local! {
     /// What this thread holds, in the order of taking.
     static HELD: RefCell<Vec<Held>> = const { RefCell::new(Vec::new()) };
@@ -191,7 +182,6 @@ thread_local! {
 
 #[derive(Clone, Copy)]
 struct Held {
-    family: usize,
     lock: u64,
     at: Place,
 }
@@ -201,159 +191,3 @@ fn with_held(f: impl FnOnce(&mut Vec<Held>)) {
     // their destructors is locked, and not checked.
     let _ending = HELD.try_with(|held| f(&mut held.borrow_mut()));
 }
-
-/// The graph: for each lock, those that were taken while it was held.
-#[derive(Default)]
-struct Table {
-    next_id: u64,
-    locks: HashMap<u64, Node>,
-}
-
-struct Node {
-    name: String,
-    /// It came before these; and where they were taken when that was first seen.
-    before: Vec<(u64, Place)>,
-}
-
-impl Table {
-    /// Draws an arrow from all that are held to `wanted`, or finds that one of them would close a
-    /// circle.
-    fn admit(&mut self, held: &[Held], wanted: u64, at: Place) -> Result<(), OrderViolation> {
-        for held in held {
-            if self.is_before(held.lock, wanted) {
-                continue; // seen before, and no circle then
-            }
-            if let Some(mut circle) = self.path(wanted, held.lock) {
-                circle.push(self.arrow(held.lock, wanted, at));
-                let held_since = held.at;
-                return Err(OrderViolation { circle, held_since });
-            }
-        }
-        for held in held {
-            if !self.is_before(held.lock, wanted)
-                && let Some(node) = self.locks.get_mut(&held.lock)
-            {
-                node.before.push((wanted, at));
-            }
-        }
-        Ok(())
-    }
-
-    fn after(&self, lock: u64) -> &[(u64, Place)] {
-        self.locks.get(&lock).map_or(&[], |node| &node.before)
-    }
-
-    fn is_before(&self, first: u64, then: u64) -> bool {
-        self.after(first).iter().any(|(after, _)| *after == then)
-    }
-
-    /// The shortest way along the arrows from one lock to another, if there is one; no arrow at all
-    /// from a lock to itself. Breadth first.
-    fn path(&self, from: u64, to: u64) -> Option<Vec<Arrow>> {
-        let mut came_from: HashMap<u64, (u64, Place)> = HashMap::new();
-        let mut queue = VecDeque::from([from]);
-        while let Some(lock) = queue.pop_front() {
-            if lock == to {
-                return Some(self.retrace(&came_from, from, to));
-            }
-            for &(after, at) in self.after(lock) {
-                came_from.entry(after).or_insert_with(|| {
-                    queue.push_back(after);
-                    (lock, at)
-                });
-            }
-        }
-        None
-    }
-
-    fn retrace(&self, came_from: &HashMap<u64, (u64, Place)>, from: u64, to: u64) -> Vec<Arrow> {
-        let mut path = Vec::new();
-        let mut lock = to;
-        while lock != from
-            && let Some(&(earlier, at)) = came_from.get(&lock)
-        {
-            path.push(self.arrow(earlier, lock, at));
-            lock = earlier;
-        }
-        path.reverse();
-        path
-    }
-
-    fn arrow(&self, holding: u64, taken: u64, at: Place) -> Arrow {
-        let name = |lock| {
-            let node = self.locks.get(lock);
-            node.map_or_else(String::new, |node| node.name.clone())
-        };
-        Arrow {
-            holding: name(&holding),
-            taken: name(&taken),
-            at,
-        }
-    }
-
-    /// A lock that is gone cannot be waited for any more.
-    fn forget(&mut self, lock: u64) {
-        self.locks.remove(&lock);
-        for node in self.locks.values_mut() {
-            node.before.retain(|(after, _)| *after != lock);
-        }
-    }
-}
-
-/// Taking this lock now could deadlock; it was not taken.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct OrderViolation {
-    circle: Vec<Arrow>,
-    held_since: Place,
-}
-
-/// One lock was taken while another was held.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Arrow {
-    /// The name of the lock that was held.
-    pub holding: String,
-    /// The name of the lock that was taken.
-    pub taken: String,
-    /// Where that was.
-    pub at: &'static Location<'static>,
-}
-
-impl OrderViolation {
-    /// The circle: what one arrow's thread takes, the next arrow's holds. The last arrow is the
-    /// refused one, and the only one if a lock would have been taken twice.
-    #[must_use]
-    pub fn circle(&self) -> &[Arrow] {
-        &self.circle
-    }
-}
-
-impl fmt::Display for OrderViolation {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Some((refused, elsewhere)) = self.circle.split_last() else {
-            return f.write_str("an empty circle");
-        };
-        let (wanted, held, since) = (&refused.taken, &refused.holding, self.held_since);
-        if elsewhere.is_empty() {
-            return write!(
-                f,
-                "taking `{wanted}` at {} would wait for ever: this thread has held it since {since}; release it first",
-                refused.at
-            );
-        }
-        write!(
-            f,
-            "taking `{wanted}` at {} can deadlock: `{wanted}`",
-            refused.at
-        )?;
-        for arrow in &self.circle {
-            write!(f, " → `{}`", arrow.taken)?;
-        }
-        write!(f, "\n  this thread has held `{held}` since {since}")?;
-        for Arrow { holding, taken, at } in elsewhere {
-            write!(f, "\n  `{taken}` was taken under `{holding}` at {at}")?;
-        }
-        f.write_str("\n  take them in the same order everywhere")
-    }
-}
-
-impl Error for OrderViolation {}

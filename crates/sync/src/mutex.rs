@@ -37,7 +37,7 @@ const CONTENDED: u32 = 2;
 /// ```
 ///
 /// Not fair, not reentrant (a thread that locks twice waits for itself), not poisoned by a panic.
-/// The three states are those of Ulrich Drepper, "Futexes Are Tricky", 2011, section 6.
+/// The three states are those of Ulrich Drepper, "Futexes Are Tricky", 2011.
 #[derive(Default)]
 pub struct Mutex<T: ?Sized> {
     state: AtomicU32,

@@ -2,6 +2,7 @@
 
 use crate::TimedOut;
 use crate::deadline::Deadline;
+use crate::spin::Spin;
 use std::error::Error;
 use std::fmt;
 use std::mem;
@@ -88,7 +89,7 @@ impl Semaphore {
         self.take().then(|| Permit { of: self }) // lazily: a permit that is dropped is released
     }
 
-    /// [`acquire`](Self::acquire), for `timeout` at most. With a timeout of zero it never waits.
+    /// [`acquire`](Self::acquire), for `timeout` at most. With a timeout of zero it never sleeps.
     ///
     /// # Errors
     /// [`TimedOut`] if there was none in time; then no permit is taken or lost.
@@ -160,6 +161,12 @@ impl Semaphore {
         &self,
         sleep: impl Fn(&AtomicU32) -> Result<(), TimedOut>,
     ) -> Result<(), TimedOut> {
+        let mut spin = Spin::new();
+        while spin.again() {
+            if self.take() {
+                return Ok(());
+            }
+        }
         self.waiters.fetch_add(1, Relaxed);
         fence(SeqCst);
         let mut in_time = Ok(());

@@ -27,9 +27,10 @@ use std::thread;
 /// assert_eq!(*lock.lock(), 2);
 /// ```
 ///
-/// Not fair, not reentrant, not poisoned by a panic. This is the "test and test-and-set" lock of
-/// T. E. Anderson, "The Performance of Spin Lock Alternatives for Shared-Memory Multiprocessors",
-/// IEEE TPDS 1(1), 1990.
+/// Not fair, not reentrant, not poisoned by a panic. Looking without writing is the "test" of the
+/// test-and-test-and-set of L. Rudolph and Z. Segall, "Dynamic Decentralized Cache Schemes for MIMD
+/// Parallel Processors", ISCA 1984; what it saves was measured by T. E. Anderson, "The Performance
+/// of Spin Lock Alternatives for Shared-Memory Multiprocessors", IEEE TPDS 1(1), 1990.
 #[derive(Default)]
 pub struct SpinLock<T: ?Sized> {
     /// Whether a guard exists.

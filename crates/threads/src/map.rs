@@ -17,8 +17,8 @@ use sync::Mutex;
 /// 1 or a single item. Each worker takes the next item when it is done with the last, whatever that
 /// took. If the system refuses a thread (`RLIMIT_NPROC`, a cgroup), the others do its work.
 ///
-/// The price is two threads' worth of starting and ending, some 50 µs, and a lock for each item: for
-/// items of less than a microsecond, map slices of them.
+/// The price is starting and ending the threads, some 25 µs each, and a lock for each item: for items
+/// of less than a microsecond, map slices of them.
 ///
 /// # Panics
 /// If `f` or the iterator panics: no further item is begun, those in work are finished, and the
