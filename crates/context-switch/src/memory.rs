@@ -92,8 +92,9 @@ impl Pages {
         self.length.get()
     }
 
-    /// How many cache lines.
-    pub(crate) fn lines(&self) -> usize {
+    /// How many cache lines, of 64 bytes.
+    #[must_use]
+    pub fn lines(&self) -> usize {
         self.bytes() / LINE
     }
 
@@ -107,7 +108,8 @@ impl Pages {
 
     /// The first word of a line; the lines are numbered round and round.
     #[inline]
-    pub(crate) fn line(&self, number: usize) -> &AtomicU32 {
+    #[must_use]
+    pub fn line(&self, number: usize) -> &AtomicU32 {
         let offset = number % self.lines() * LINE;
         // SAFETY: the offset is that of one of our lines, which begin at
         // multiples of 64; any word is a valid `AtomicU32`, and it lives as

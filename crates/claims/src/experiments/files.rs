@@ -1,0 +1,140 @@
+//! Whose open files are they?
+
+use super::claim;
+use super::helpers::ask_a_child;
+use crate::verdict::{does_not_hold, holds, holds_when};
+use crate::{Claim, Judged, Record};
+use nix::sched::{CloneFlags, unshare};
+use nix::sys::memfd::{MFdFlags, memfd_create};
+use nix::sys::socket::{ControlMessage, ControlMessageOwned, MsgFlags, recvmsg, sendmsg};
+use std::fs::File;
+use std::io::{self, IoSlice, IoSliceMut, Read, Seek, Write};
+use std::os::fd::{AsRawFd, FromRawFd, IntoRawFd, RawFd};
+use std::os::unix::net::UnixDatagram;
+use std::thread;
+
+const SOURCE: &str = include_str!("files.rs");
+
+pub(super) const CLAIMS: [Claim; 2] = [
+    claim!(3 Half [Roommates]
+        "Each process has file handles of its own."
+        parent_and_child_read_on_from_one_another),
+    claim!(27 True [Roommates Office]
+        "The threads of a process share its open files."
+        a_thread_closes_what_another_opened),
+];
+
+/// A file that is open across a fork has one position; and a file opened
+/// afterwards can be handed over a socket.
+fn parent_and_child_read_on_from_one_another(record: &mut Record) -> Judged {
+    let file = in_memory("0123456789")?;
+    let child = ask_a_child(|| read_4(&file).unwrap_or_default())?;
+    let parent = read_4(&file)?;
+    record.fact(
+        "the child reads 4 bytes of a file open since before the fork",
+        &child,
+    );
+    record.fact("then the parent reads 4 bytes", &parent);
+    let handed = handed_over()?;
+    record.fact(
+        "the parent reads a file that the child opened and sent",
+        &handed,
+    );
+    match (child.as_str(), parent.as_str()) {
+        ("0123", "4567") => holds_when(
+            "they were opened after the fork and not handed over: \
+             a file open before it has one position, which both move",
+        ),
+        ("0123", "0123") => holds("each had a position of its own"),
+        _ => does_not_hold(format!("the child read {child:?}, the parent {parent:?}")),
+    }
+}
+
+fn in_memory(text: &str) -> io::Result<File> {
+    let mut file = File::from(memfd_create(c"claim", MFdFlags::MFD_CLOEXEC)?);
+    file.write_all(text.as_bytes())?;
+    file.rewind()?;
+    Ok(file)
+}
+
+fn read_4(mut file: &File) -> io::Result<String> {
+    let mut bytes = [0; 4];
+    file.read_exact(&mut bytes)?;
+    Ok(String::from_utf8_lossy(&bytes).into_owned())
+}
+
+/// man 7 unix, `SCM_RIGHTS`.
+fn handed_over() -> io::Result<String> {
+    let (ours, theirs) = UnixDatagram::pair()?;
+    let sent = ask_a_child(|| {
+        let send = || -> io::Result<()> {
+            let file = in_memory("gift")?;
+            let rights = [file.as_raw_fd()];
+            let control = [ControlMessage::ScmRights(&rights)];
+            let body = [IoSlice::new(b"!")];
+            sendmsg::<()>(theirs.as_raw_fd(), &body, &control, MsgFlags::empty(), None)?;
+            Ok(())
+        };
+        send().map_or_else(|error| error.to_string(), |()| String::new())
+    })?;
+    if !sent.is_empty() {
+        return Err(io::Error::other(sent));
+    }
+    let mut byte = [0];
+    let mut body = [IoSliceMut::new(&mut byte)];
+    let mut space = nix::cmsg_space!(RawFd);
+    let flags = MsgFlags::MSG_CMSG_CLOEXEC | MsgFlags::MSG_DONTWAIT;
+    let message = recvmsg::<()>(ours.as_raw_fd(), &mut body, Some(&mut space), flags)?;
+    for control in message.cmsgs()? {
+        if let ControlMessageOwned::ScmRights(rights) = control
+            && let Some(&fd) = rights.first()
+        {
+            // SAFETY: the kernel has just opened this number for us.
+            return read_4(&unsafe { File::from_raw_fd(fd) });
+        }
+    }
+    Err(io::Error::other("a message came, but no file with it"))
+}
+
+/// One thread closes a number; can another still use it? And if the one has
+/// first asked for a table of its own?
+fn a_thread_closes_what_another_opened(record: &mut Record) -> Judged {
+    let shared = closed_by_a_thread(|| Ok(()))?;
+    let unshared = closed_by_a_thread(|| unshare(CloneFlags::CLONE_FILES));
+    let say = |gone: bool| {
+        if gone {
+            "is closed for all"
+        } else {
+            "is still open"
+        }
+    };
+    record.fact("a file that another thread closed", say(shared));
+    match &unshared {
+        Ok(gone) => record.fact("closed by a thread after unshare(CLONE_FILES)", say(*gone)),
+        Err(error) => record.fact("unshare(CLONE_FILES)", error),
+    }
+    match shared {
+        true => holds("what one thread closes is closed for all, unless it left the table before"),
+        false => does_not_hold("a file that a thread closed was still open for another"),
+    }
+}
+
+/// Whether the number is closed here afterwards.
+fn closed_by_a_thread(prepare: fn() -> nix::Result<()>) -> io::Result<bool> {
+    let number = in_memory("text")?.into_raw_fd();
+    let closer = thread::spawn(move || {
+        prepare()?;
+        nix::unistd::close(number)
+    });
+    let ended = closer
+        .join()
+        .map_err(|_| io::Error::other("the thread panicked"))?;
+    // SAFETY: the number is ours, or closed; this only asks.
+    let gone = unsafe { libc::fcntl(number, libc::F_GETFD) } < 0;
+    if !gone {
+        // SAFETY: it was opened above, and nobody else has it.
+        drop(unsafe { File::from_raw_fd(number) });
+    }
+    ended?;
+    Ok(gone)
+}

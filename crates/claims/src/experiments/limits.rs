@@ -1,0 +1,141 @@
+//! What a process may use, and how its threads share that.
+
+use super::claim;
+use super::helpers::ask_a_child;
+use crate::verdict::{does_not_hold, holds, too_noisy};
+use crate::{Claim, Judged, Record};
+use nix::sys::resource::{Resource, getrlimit, setrlimit};
+use processes::proc::status;
+use std::fs::File;
+use std::io;
+use std::sync::{Arc, Barrier, Mutex, PoisonError};
+use std::thread;
+
+const SOURCE: &str = include_str!("limits.rs");
+
+pub(super) const CLAIMS: [Claim; 2] = [
+    claim!(19 Wrong [Byte]
+        "Processes are for tasks that need more resources than one thread can have."
+        one_thread_gets_all_that_its_process_may),
+    claim!(22 Wrong [Byte]
+        "Threads need no memory of their own."
+        every_thread_takes_a_stack),
+];
+
+/// At most 64 open files for a process: how many can one thread have, how many
+/// two, and how many two processes?
+fn one_thread_gets_all_that_its_process_may(record: &mut Record) -> Judged {
+    let (_, most) = getrlimit(Resource::RLIMIT_NOFILE)?;
+    setrlimit(Resource::RLIMIT_NOFILE, 64.min(most), most)?;
+    let one = open_all().len();
+    let common: Mutex<Vec<File>> = Mutex::default();
+    thread::scope(|scope| {
+        for _ in 0..2 {
+            scope.spawn(|| {
+                while let Ok(file) = File::open("/dev/null") {
+                    common
+                        .lock()
+                        .unwrap_or_else(PoisonError::into_inner)
+                        .push(file);
+                }
+            });
+        }
+    });
+    let two = common
+        .into_inner()
+        .unwrap_or_else(PoisonError::into_inner)
+        .len();
+    let child = ask_a_child(|| open_all().len().to_string())?;
+    record.fact("files that one thread can open under a limit of 64", one);
+    record.fact("that two threads can open together", two);
+    record.fact("that a child process can open, besides", &child);
+    match one == two && one > 32 {
+        true => does_not_hold(
+            "one thread could have all that its process may, and two had to share it: \
+             limits are the process's, or (like RLIMIT_NPROC) the user's",
+        ),
+        false if two > one => holds("two threads could open more files than one"),
+        false => too_noisy("files were opened and closed meanwhile"),
+    }
+}
+
+fn open_all() -> Vec<File> {
+    std::iter::from_fn(|| File::open("/dev/null").ok()).collect()
+}
+
+/// What 32 sleeping threads add to the process; then, in 64 MiB of address
+/// space, how many of them fit.
+fn every_thread_takes_a_stack(record: &mut Record) -> Judged {
+    const THREADS: usize = 32;
+    const STACK: usize = 2 << 20;
+    let me = std::process::id().cast_signed();
+    let before = status(me)?;
+    let sleeping = Sleeping::start(THREADS, STACK)?;
+    let with = status(me)?;
+    drop(sleeping);
+    let each = |after: u64, before: u64| after.saturating_sub(before) / THREADS as u64 / 1024;
+    let addresses = each(with.virtual_size, before.virtual_size);
+    let resident = each(with.resident, before.resident);
+    record.fact(
+        "address space that a sleeping thread takes",
+        format!("{addresses} KiB"),
+    );
+    record.fact("memory that it takes", format!("{resident} KiB"));
+    let fit = ask_a_child(|| {
+        let count = || -> io::Result<usize> {
+            let room = status(std::process::id().cast_signed())?.virtual_size + (64 << 20);
+            setrlimit(Resource::RLIMIT_AS, room, room)?;
+            Ok(how_many_fit(STACK))
+        };
+        count().map_or_else(|error| error.to_string(), |count| count.to_string())
+    })?;
+    record.fact(
+        "threads with stacks of 2 MiB that fit into 64 MiB more",
+        &fit,
+    );
+    let fit: usize = fit.parse().map_err(|_| io::Error::other(fit))?;
+    match addresses >= STACK as u64 / 1024 && resident >= 4 && fit < 64 {
+        true => does_not_hold(format!(
+            "each takes a stack: {addresses} KiB of addresses, {resident} KiB of memory at once; \
+             into 64 MiB more fit {fit} threads"
+        )),
+        false => holds("32 threads made the process no larger"),
+    }
+}
+
+/// Threads that do nothing until they are dropped.
+struct Sleeping {
+    gate: Arc<Barrier>,
+    threads: Vec<thread::JoinHandle<()>>,
+}
+
+impl Sleeping {
+    fn start(count: usize, stack: usize) -> io::Result<Sleeping> {
+        let gate = Arc::new(Barrier::new(count + 1));
+        let mut threads = Vec::new();
+        for _ in 0..count {
+            let gate = Arc::clone(&gate);
+            let body = move || {
+                gate.wait();
+                gate.wait();
+            };
+            threads.push(thread::Builder::new().stack_size(stack).spawn(body)?);
+        }
+        gate.wait();
+        Ok(Sleeping { gate, threads })
+    }
+}
+
+impl Drop for Sleeping {
+    fn drop(&mut self) {
+        self.gate.wait();
+        self.threads.drain(..).for_each(|thread| _ = thread.join());
+    }
+}
+
+/// Starts threads until there is no room; the process ends with them.
+fn how_many_fit(stack: usize) -> usize {
+    let builder = || thread::Builder::new().stack_size(stack);
+    let start = || builder().spawn(thread::park).ok();
+    (0..1000).map_while(|_| start()).count()
+}

@@ -1,0 +1,188 @@
+//! Two jobs at a time.
+
+use super::claim;
+use super::helpers::about_the_same;
+use crate::verdict::{does_not_hold, holds, skipped, too_noisy};
+use crate::{Claim, Judged, Record, Unmeasured};
+use context_switch::sampling::{Samples, interleave};
+use context_switch::{Pinned, Placement};
+use processes::fork;
+use std::hint::black_box;
+use std::io;
+use std::thread;
+use std::time::{Duration, Instant};
+
+const SOURCE: &str = include_str!("parallel.rs");
+
+pub(super) const CLAIMS: [Claim; 3] = [
+    claim!(18 Wrong [Squares]
+        "Because they are processes, jobs can use several CPUs."
+        threads_use_two_cpus_as_well),
+    claim!(76 True [Squares]
+        "Five jobs that sleep for a second, each in a process or thread of its own, take a second."
+        sleeping_takes_no_cpu),
+    claim!(82 Wrong [Squares]
+        "Processes are for jobs that compute, threads for jobs that wait."
+        computing_and_waiting_in_both),
+];
+
+/// A few milliseconds of arithmetic, each step of which needs the one before.
+fn compute() {
+    let mut word = 1_u64;
+    for _ in 0..4_000_000 {
+        word = black_box(word.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1));
+    }
+}
+
+/// Two jobs, one after the other.
+fn in_turn(job: fn()) -> Result<f64, Unmeasured> {
+    let started = Instant::now();
+    job();
+    job();
+    Ok(nanos(started))
+}
+
+/// A job in each of two threads, each on a CPU of its own.
+fn in_threads(job: fn(), cpus: [usize; 2]) -> Result<f64, Unmeasured> {
+    let started = Instant::now();
+    let run = |cpu: usize| {
+        thread::spawn(move || {
+            let pinned = Pinned::to(cpu);
+            job();
+            pinned.map(drop)
+        })
+    };
+    for thread in cpus.map(run) {
+        thread
+            .join()
+            .map_err(|_| io::Error::other("a job panicked"))??;
+    }
+    Ok(nanos(started))
+}
+
+/// A job in each of two forked processes, each on a CPU of its own.
+fn in_processes(job: fn(), cpus: [usize; 2]) -> Result<f64, Unmeasured> {
+    let started = Instant::now();
+    let run = |cpu: usize| {
+        fork(|| {
+            let pinned = Pinned::to(cpu);
+            job();
+            i32::from(pinned.is_err())
+        })
+    };
+    let [first, second] = cpus.map(run);
+    for mut child in [first?, second?] {
+        if !child.wait()?.success() {
+            return Err(io::Error::other("a job's process failed").into());
+        }
+    }
+    Ok(nanos(started))
+}
+
+fn nanos(started: Instant) -> f64 {
+    started.elapsed().as_nanos() as f64
+}
+
+/// In turn, in threads and in processes, in the same rounds.
+fn three_ways(job: fn(), rounds: usize) -> Result<[Samples; 3], Unmeasured> {
+    let cpus = Placement::TwoCpus.cpus()?;
+    let mut turn = || in_turn(job);
+    let mut threads = || in_threads(job, cpus);
+    let mut processes = || in_processes(job, cpus);
+    let samples = interleave(rounds, &mut [&mut turn, &mut threads, &mut processes])?;
+    <[Samples; 3]>::try_from(samples)
+        .map_err(|_| Unmeasured::Noisy("a way was not measured".to_owned()))
+}
+
+/// The same computation twice: in turn, in two threads, in two processes.
+fn threads_use_two_cpus_as_well(record: &mut Record) -> Judged {
+    let [turn, threads, processes] = three_ways(compute, 25)?;
+    record.times(&[
+        ("one after the other", &turn),
+        ("two threads", &threads),
+        ("two processes", &processes),
+    ]);
+    let gain = record.ratio(("in turn", &turn), ("two threads", &threads))?;
+    let same = record.ratio(("two threads", &threads), ("two processes", &processes))?;
+    match () {
+        // Less than a quarter is gained: something else had the second CPU.
+        () if !gain.is_above(1.25) => {
+            too_noisy("two jobs at a time were hardly faster than in turn: were both CPUs free?")
+        }
+        () if about_the_same(&same) => does_not_hold(format!(
+            "two threads used two CPUs as well: {:.2} times the time of two processes",
+            same.middle
+        )),
+        () if same.is_above(1.5) => holds("two threads took clearly longer than two processes"),
+        () => too_noisy("the times of threads and processes scatter too much to compare"),
+    }
+}
+
+/// Two kinds of jobs, each in threads and in processes.
+fn computing_and_waiting_in_both(record: &mut Record) -> Judged {
+    let [_, computing_threads, computing_processes] = three_ways(compute, 21)?;
+    let wait = || thread::sleep(Duration::from_millis(4));
+    let [_, waiting_threads, waiting_processes] = three_ways(wait, 21)?;
+    record.times(&[
+        ("threads that compute", &computing_threads),
+        ("processes that compute", &computing_processes),
+        ("threads that wait", &waiting_threads),
+        ("processes that wait", &waiting_processes),
+    ]);
+    let compute = record.ratio(
+        ("computing in threads", &computing_threads),
+        ("in processes", &computing_processes),
+    )?;
+    let wait = record.ratio(
+        ("waiting in threads", &waiting_threads),
+        ("in processes", &waiting_processes),
+    )?;
+    match () {
+        () if about_the_same(&compute) && about_the_same(&wait) => does_not_hold(
+            "either does both equally well here: the rule comes from CPython, \
+             whose lock lets one thread compute at a time",
+        ),
+        () if compute.is_above(1.5) && wait.is_below(1.0) => {
+            holds("processes computed faster, and threads waited better")
+        }
+        () => too_noisy("the times of threads and processes scatter too much to compare"),
+    }
+}
+
+/// Five sleeps of a fifth of a second, so that in turn they would take one.
+fn sleeping_takes_no_cpu(record: &mut Record) -> Judged {
+    const SLEEP: Duration = Duration::from_millis(200);
+    let started = Instant::now();
+    let sleepers: Vec<_> = (0..5)
+        .map(|_| thread::spawn(|| thread::sleep(SLEEP)))
+        .collect();
+    for sleeper in sleepers {
+        sleeper
+            .join()
+            .map_err(|_| io::Error::other("a thread panicked"))?;
+    }
+    let threads = started.elapsed();
+    let started = Instant::now();
+    let mut sleepers = Vec::new();
+    for _ in 0..5 {
+        sleepers.push(fork(|| {
+            thread::sleep(SLEEP);
+            0
+        })?);
+    }
+    for mut sleeper in sleepers {
+        sleeper.wait()?;
+    }
+    let processes = started.elapsed();
+    let times = |took: Duration| took.as_secs_f64() / SLEEP.as_secs_f64();
+    let say = |took| format!("{:.2} times one sleep of {SLEEP:?}", times(took));
+    record.fact("five threads that sleep", say(threads));
+    record.fact("five processes that sleep", say(processes));
+    let longest = times(threads).max(times(processes));
+    match longest {
+        ..2.0 => holds("who sleeps needs no CPU: all five slept at the same time"),
+        4.0.. => does_not_hold("the sleeps came one after the other"),
+        _ if Placement::OneCpu.cpus().is_err() => skipped("there is no CPU to run on"),
+        _ => too_noisy("the sleepers were woken late"),
+    }
+}

@@ -1,0 +1,70 @@
+//! Memory that several see.
+
+use super::claim;
+use super::helpers::ask_a_child;
+use crate::verdict::{does_not_hold, holds};
+use crate::{Claim, Judged, Record};
+use context_switch::Pages;
+use std::io;
+use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
+use std::thread;
+
+const SOURCE: &str = include_str!("shared.rs");
+
+pub(super) const CLAIMS: [Claim; 2] = [
+    claim!(24 True [Roommates Restaurant Byte Office Squares]
+        "The threads of a process share its memory."
+        a_thread_writes_where_another_reads),
+    claim!(40 True [Roommates]
+        "Shared memory is a whiteboard: who looks sees what stands there now."
+        two_children_write_on_one_page),
+];
+
+/// A thread writes; the main thread looks at the same address.
+fn a_thread_writes_where_another_reads(record: &mut Record) -> Judged {
+    let number = AtomicU32::new(41);
+    let look = || format!("{} at {:p}", number.load(Relaxed), &raw const number);
+    let thread = thread::scope(|scope| {
+        let write = || {
+            number.store(42, Relaxed);
+            look()
+        };
+        scope.spawn(write).join()
+    });
+    let thread = thread.map_err(|_| io::Error::other("the thread panicked"))?;
+    let main = look();
+    record.fact("the thread wrote 42 and reads", &thread);
+    record.fact("then the main thread reads", &main);
+    match thread == main && main.starts_with("42 ") {
+        true => holds("the main thread reads at the same address what the thread wrote"),
+        false => does_not_hold("the main thread did not see what the thread wrote"),
+    }
+}
+
+/// Each child writes 1, 2, 3 into a place of its own on a page that all share;
+/// the parent comes later.
+fn two_children_write_on_one_page(record: &mut Record) -> Judged {
+    let board = Pages::shared(1)?;
+    let read = |line: usize| board.line(line).load(Relaxed);
+    for line in 0..2 {
+        let sees = ask_a_child(|| {
+            for number in 1..=3 {
+                board.line(line).store(number, Relaxed);
+            }
+            format!("{} {}", read(0), read(1))
+        })?;
+        record.fact(
+            format!("child {line} wrote 1, 2, 3 in its place and sees"),
+            sees,
+        );
+    }
+    let now = (read(0), read(1));
+    record.fact("the parent sees", format!("{} {}", now.0, now.1));
+    match now {
+        (3, 3) => holds(
+            "the parent sees the last value of each child; \
+             that there were others, and in which order, nobody can tell any more",
+        ),
+        _ => does_not_hold(format!("the parent sees {now:?}")),
+    }
+}

@@ -1,0 +1,154 @@
+//! `claims`: measures the ledger. `cargo course claims` starts it.
+
+use anstream::{eprintln, println};
+use claims::{Claim, Ledger, Machine, Runner, claims, find, show};
+use clap::{Args, Parser, Subcommand};
+use std::error::Error;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+/// What lessons on processes, threads and coroutines claim, measured here.
+///
+/// Exit codes: 0 measured, 1 this machine contradicts the course, 2 nothing
+/// was measured.
+#[derive(Debug, Parser)]
+#[command(name = "claims", bin_name = "cargo course claims")]
+struct Cli {
+    #[command(subcommand)]
+    command: Option<Command>,
+    #[command(flatten)]
+    output: Output,
+}
+
+#[derive(Clone, Debug, Args)]
+struct Output {
+    /// As one JSON object
+    #[arg(long, global = true)]
+    json: bool,
+    /// Draw what was measured into this folder, as claim-N.svg
+    #[arg(long, global = true, value_name = "FOLDER")]
+    svg: Option<PathBuf>,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Explain one claim: the experiment, its figures and its code
+    Show {
+        /// The claim's number
+        number: u16,
+    },
+    /// Measure only these
+    Only {
+        /// The claims' numbers
+        #[arg(required = true)]
+        numbers: Vec<u16>,
+    },
+    /// The claims, without measuring any
+    List,
+    /// Make one experiment and print its entry
+    #[command(hide = true)]
+    Measure {
+        /// The claim's number
+        number: u16,
+    },
+}
+
+fn main() -> ExitCode {
+    let cli = Cli::parse();
+    match run(&cli) {
+        Ok(code) => ExitCode::from(code),
+        Err(error) => {
+            eprintln!("{error}");
+            ExitCode::from(2)
+        }
+    }
+}
+
+fn run(cli: &Cli) -> Result<u8, Box<dyn Error>> {
+    match &cli.command {
+        None => measure(claims().iter(), &cli.output),
+        Some(Command::Only { numbers }) => {
+            let mut chosen = numbers
+                .iter()
+                .map(|&n| named(n))
+                .collect::<Result<Vec<_>, _>>()?;
+            chosen.sort_by_key(|claim| claim.number);
+            chosen.dedup_by_key(|claim| claim.number);
+            measure(chosen.into_iter(), &cli.output)
+        }
+        Some(Command::List) => {
+            print!("{}", show::list(claims()));
+            Ok(0)
+        }
+        Some(Command::Show { number }) => explain(named(*number)?, &cli.output),
+        Some(Command::Measure { number }) => {
+            std::println!(
+                "{}",
+                serde_json::to_string(&named(*number)?.measure_here())?
+            );
+            Ok(0)
+        }
+    }
+}
+
+fn named(number: u16) -> Result<&'static Claim, String> {
+    find(number).ok_or_else(|| {
+        format!("there is no experiment for claim {number}; `cargo course claims list` shows all")
+    })
+}
+
+fn measure(
+    chosen: impl ExactSizeIterator<Item = &'static Claim>,
+    output: &Output,
+) -> Result<u8, Box<dyn Error>> {
+    let runner = Runner::new(std::env::current_exe()?);
+    let machine = Machine::look();
+    let mut progress = show::Progress::of(chosen.len());
+    let mut entries = Vec::new();
+    for claim in chosen {
+        progress.at(claim);
+        entries.push(runner.run(claim));
+    }
+    progress.end();
+    let ledger = Ledger { machine, entries };
+    if let Some(folder) = &output.svg {
+        draw(&ledger, folder)?;
+    }
+    if output.json {
+        std::println!("{}", serde_json::to_string_pretty(&ledger)?);
+    } else {
+        println!("{}", show::table(&ledger));
+    }
+    Ok(u8::from(ledger.contradictions().next().is_some()))
+}
+
+fn explain(claim: &'static Claim, output: &Output) -> Result<u8, Box<dyn Error>> {
+    let entry = Runner::new(std::env::current_exe()?).run(claim);
+    let ledger = Ledger {
+        machine: Machine::look(),
+        entries: vec![entry],
+    };
+    if let Some(folder) = &output.svg {
+        draw(&ledger, folder)?;
+    }
+    if output.json {
+        std::println!("{}", serde_json::to_string_pretty(&ledger)?);
+    } else {
+        println!("{}", show::explanation(claim, &ledger));
+    }
+    Ok(u8::from(ledger.contradictions().next().is_some()))
+}
+
+/// A picture for each claim that has figures.
+fn draw(ledger: &Ledger, folder: &Path) -> Result<(), String> {
+    let failed = |path: &Path, error| format!("cannot write {}: {error}", path.display());
+    fs::create_dir_all(folder).map_err(|error| failed(folder, error))?;
+    for entry in &ledger.entries {
+        if let Some(picture) = show::svg(entry) {
+            let path = folder.join(format!("claim-{}.svg", entry.number));
+            fs::write(&path, picture).map_err(|error| failed(&path, error))?;
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,100 @@
+//! One claim with all that was found, and the code that found it.
+
+use super::scale::Scale;
+use super::table::machine;
+use super::words::{FAINT, STRONG, colour, styled, wrapped};
+use crate::{Claim, Entry, Fact, Figure, Ledger, Verdict};
+use std::fmt::Write;
+use unicode_width::UnicodeWidthStr;
+
+/// Explains a claim by its entry, the only one in the ledger.
+#[must_use]
+pub fn explanation(claim: &Claim, ledger: &Ledger) -> String {
+    let mut text = String::new();
+    for entry in &ledger.entries {
+        let title = format!("{}. {}", claim.number, claim.says);
+        for line in wrapped(&title, 0) {
+            let _ = writeln!(text, "{}", styled(STRONG, line));
+        }
+        let _ = writeln!(text, "{}\n", styled(FAINT, said_by(claim)));
+        let verdict = styled(colour(entry.verdict), entry.verdict);
+        let _ = writeln!(text, "{verdict}{}", after(entry));
+        facts(&mut text, &entry.record.facts);
+        chart(&mut text, &entry.record.figures);
+        for ratio in &entry.record.ratios {
+            let _ = writeln!(text, "  {ratio}");
+        }
+    }
+    let _ = writeln!(text, "\n{}", machine(&ledger.machine).trim_end());
+    let _ = write!(
+        text,
+        "\n{}\n{}",
+        styled(FAINT, claim.file),
+        claim.code().trim_end()
+    );
+    text
+}
+
+fn said_by(claim: &Claim) -> String {
+    match claim.lessons {
+        [] => "said by none of the lessons".to_owned(),
+        lessons => {
+            let names: Vec<String> = lessons.iter().map(ToString::to_string).collect();
+            format!("said by {}", names.join(", "))
+        }
+    }
+}
+
+fn after(entry: &Entry) -> String {
+    let separator = match entry.verdict {
+        Verdict::HoldsWhen => " ",
+        _ => ": ",
+    };
+    let lines = wrapped(&entry.reason, 4);
+    format!("{separator}{}", lines.join("\n    "))
+}
+
+fn facts(text: &mut String, facts: &[Fact]) {
+    for (place, fact) in facts.iter().enumerate() {
+        if place == 0 {
+            text.push('\n');
+        }
+        let line = format!("{}: {}", fact.what, fact.found);
+        for (place, line) in wrapped(&line, 4).into_iter().enumerate() {
+            let indent = if place == 0 { 2 } else { 4 };
+            let _ = writeln!(text, "{:indent$}{line}", "");
+        }
+    }
+}
+
+/// A bar for each median.
+fn chart(text: &mut String, figures: &[Figure]) {
+    const BAR: f64 = 40.0;
+    let Some(scale) = Scale::of(figures) else {
+        return;
+    };
+    let widest = figures
+        .iter()
+        .map(|figure| figure.name.width())
+        .max()
+        .unwrap_or(0);
+    text.push('\n');
+    for figure in figures {
+        let length = (BAR * scale.place(figure.middle)).round() as usize;
+        let [middle, low, high] =
+            [figure.middle, figure.low, figure.high].map(|value| figure.unit.shown(value));
+        let pad = widest - figure.name.width();
+        let _ = writeln!(
+            text,
+            "  {}{:pad$}  {:40} {middle} ({low} to {high})",
+            figure.name,
+            "",
+            "▇".repeat(length.max(1))
+        );
+    }
+    let axis = match scale.logarithmic {
+        true => "medians with 95 % intervals; each bar's length is a logarithm",
+        false => "medians with 95 % intervals",
+    };
+    let _ = writeln!(text, "  {}\n", styled(FAINT, axis));
+}

@@ -1,0 +1,13 @@
+//! The ledger for people: a table, an explanation, charts.
+
+mod explain;
+mod progress;
+mod scale;
+mod svg;
+mod table;
+mod words;
+
+pub use explain::explanation;
+pub use progress::Progress;
+pub use svg::svg;
+pub use table::{list, table};

@@ -1,0 +1,147 @@
+//! Charts for the book: one picture a claim, for eyes and for screen readers,
+//! in light and in dark.
+
+use super::scale::Scale;
+use crate::{Entry, Figure};
+use std::fmt::Write;
+
+const WIDTH: f64 = 640.0;
+const ROW: f64 = 30.0;
+const LEFT: f64 = 200.0;
+const RIGHT: f64 = 90.0;
+const TOP: f64 = 12.0;
+const BOTTOM: f64 = 28.0;
+
+/// The figures of an entry as dots with their intervals; `None` if it has none.
+///
+/// The picture scales to its place, names itself and its contents for those
+/// who do not see it, and follows the reader's colour scheme.
+#[must_use]
+pub fn svg(entry: &Entry) -> Option<String> {
+    let figures = &entry.record.figures;
+    let scale = Scale::of(figures)?;
+    let height = TOP + ROW * figures.len() as f64 + BOTTOM;
+    let id = entry.number;
+    let mut text = format!(
+        "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 {WIDTH} {height}\" role=\"img\" \
+         aria-labelledby=\"claim-{id}-title claim-{id}-desc\">\n\
+         <title id=\"claim-{id}-title\">{}</title>\n<desc id=\"claim-{id}-desc\">{}</desc>\n{STYLE}",
+        escaped(&entry.says),
+        escaped(&description(entry)),
+    );
+    for (row, figure) in figures.iter().enumerate() {
+        let y = TOP + ROW * (row as f64 + 0.5);
+        draw_row(&mut text, figure, &scale, y);
+    }
+    let axis = match scale.logarithmic {
+        true => "logarithmic scale",
+        false => "scale from zero",
+    };
+    let _ = write!(
+        text,
+        "<line class=\"axis\" x1=\"{LEFT}\" x2=\"{}\" y1=\"{y}\" y2=\"{y}\"/>\n\
+         <text class=\"faint\" x=\"{LEFT}\" y=\"{}\">{axis}; medians with 95 % intervals</text>\n</svg>\n",
+        WIDTH - RIGHT,
+        height - 8.0,
+        y = height - BOTTOM,
+    );
+    Some(text)
+}
+
+/// Colours of sufficient contrast on either background; the picture itself has
+/// none.
+const STYLE: &str = "<style>\
+text{font:13px system-ui,sans-serif;fill:#222}.faint{fill:#595959;font-size:11px}\
+.axis{stroke:#767676}.range{stroke:#1a5fb4;stroke-width:4;stroke-linecap:round}\
+.middle{fill:#1a5fb4}\
+@media (prefers-color-scheme:dark){text{fill:#e6e6e6}.faint{fill:#b0b0b0}\
+.range{stroke:#8ab8ff}.middle{fill:#8ab8ff}}\
+</style>\n";
+
+fn draw_row(text: &mut String, figure: &Figure, scale: &Scale, y: f64) {
+    let x = |value: f64| LEFT + (WIDTH - LEFT - RIGHT) * scale.place(value);
+    let (low, middle, high) = (x(figure.low), x(figure.middle), x(figure.high));
+    let _ = write!(
+        text,
+        "<text x=\"{:.1}\" y=\"{:.1}\" text-anchor=\"end\">{}</text>\n\
+         <line class=\"range\" x1=\"{low:.1}\" x2=\"{high:.1}\" y1=\"{y:.1}\" y2=\"{y:.1}\"/>\n\
+         <circle class=\"middle\" cx=\"{middle:.1}\" cy=\"{y:.1}\" r=\"6\"/>\n\
+         <text x=\"{:.1}\" y=\"{:.1}\">{}</text>\n",
+        LEFT - 12.0,
+        y + 4.0,
+        escaped(&figure.name),
+        high + 12.0,
+        y + 4.0,
+        escaped(&figure.unit.shown(figure.middle)),
+    );
+}
+
+/// All that the picture shows, in words.
+fn description(entry: &Entry) -> String {
+    let figure = |figure: &Figure| {
+        let [middle, low, high] =
+            [figure.middle, figure.low, figure.high].map(|value| figure.unit.shown(value));
+        format!("{}: {middle} ({low} to {high})", figure.name)
+    };
+    let figures: Vec<String> = entry.record.figures.iter().map(figure).collect();
+    format!(
+        "{}. Verdict: {}, {}",
+        figures.join("; "),
+        entry.verdict,
+        entry.reason
+    )
+}
+
+fn escaped(text: &str) -> String {
+    text.replace('&', "&amp;")
+        .replace('<', "&lt;")
+        .replace('>', "&gt;")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{Record, Truth, Unit, Verdict};
+    use context_switch::sampling::Samples;
+
+    fn entry(values: &[f64]) -> Entry {
+        let mut record = Record::default();
+        for &value in values {
+            let samples = Samples::new(vec![value; 3]).unwrap();
+            record.figure("fork & <wait>", Unit::Nanoseconds, &samples);
+        }
+        Entry {
+            number: 21,
+            says: "a < b".to_owned(),
+            lessons: Vec::new(),
+            truth: Truth::Wrong,
+            verdict: Verdict::DoesNotHold,
+            reason: "because".to_owned(),
+            millis: 0,
+            attempts: 1,
+            record,
+        }
+    }
+
+    #[test]
+    fn a_picture_says_what_it_shows_and_scales() {
+        let picture = svg(&entry(&[1e3, 1e6])).unwrap();
+        for part in [
+            "viewBox=",
+            "role=\"img\"",
+            "<title id=\"claim-21-title\">a &lt; b</title>",
+            "fork &amp; &lt;wait&gt;: 1.00 µs (1.00 µs to 1.00 µs); ",
+            "prefers-color-scheme:dark",
+            "logarithmic scale",
+        ] {
+            assert!(picture.contains(part), "{part} is missing in\n{picture}");
+        }
+        assert!(!picture.contains("NaN") && !picture.contains("inf"));
+    }
+
+    #[test]
+    fn without_figures_there_is_no_picture() {
+        assert!(svg(&entry(&[])).is_none());
+        assert!(svg(&entry(&[0.0])).is_some());
+    }
+}

@@ -1,0 +1,67 @@
+//! Lines of words, and their colours.
+
+use crate::Verdict;
+use anstyle::{AnsiColor, Style};
+use std::fmt::Display;
+use unicode_width::UnicodeWidthStr;
+
+/// The widest line, in columns of a terminal.
+pub(super) const WIDTH: usize = 96;
+
+pub(super) const STRONG: Style = Style::new().bold();
+pub(super) const FAINT: Style = Style::new().dimmed();
+
+/// Colours repeat what the words say; they are removed where the output is no
+/// terminal.
+pub(super) fn colour(verdict: Verdict) -> Style {
+    let colour = match verdict {
+        Verdict::Holds => AnsiColor::Green,
+        Verdict::HoldsWhen => AnsiColor::Yellow,
+        Verdict::DoesNotHold => AnsiColor::Red,
+        Verdict::TooNoisy | Verdict::Skipped => return FAINT,
+    };
+    Style::new().fg_color(Some(colour.into()))
+}
+
+pub(super) fn styled(style: Style, text: impl Display) -> String {
+    format!("{style}{text}{style:#}")
+}
+
+/// The text in lines of at most [`WIDTH`], each after `indent` spaces; a word
+/// longer than a line gets one of its own.
+pub(super) fn wrapped(text: &str, indent: usize) -> Vec<String> {
+    let mut lines = Vec::new();
+    let mut line = String::new();
+    for word in text.split_whitespace() {
+        if !line.is_empty() && indent + line.width() + 1 + word.width() > WIDTH {
+            lines.push(std::mem::take(&mut line));
+        }
+        if !line.is_empty() {
+            line.push(' ');
+        }
+        line.push_str(word);
+    }
+    lines.push(line);
+    lines
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{WIDTH, wrapped};
+    use unicode_width::UnicodeWidthStr;
+
+    #[test]
+    fn no_line_is_wider_than_the_page_and_no_word_is_lost() {
+        let text = "µs and words ".repeat(60);
+        let lines = wrapped(&text, 20);
+        assert!(lines.iter().all(|line| line.width() + 20 <= WIDTH));
+        assert_eq!(lines.join(" "), text.trim());
+    }
+
+    #[test]
+    fn a_word_without_end_has_a_line_of_its_own() {
+        let long = "x".repeat(200);
+        assert_eq!(wrapped(&format!("a {long} b"), 0), ["a", &long, "b"]);
+        assert_eq!(wrapped("", 4), [""]);
+    }
+}
