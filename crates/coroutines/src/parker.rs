@@ -48,10 +48,14 @@ impl Parker {
     ///
     /// A signal does not end it. One thread at a time: it is the place of one
     /// executor. (A second sleeper might sleep for ever.)
+    #[inline]
     pub fn park(&self) {
-        if self.take_token() {
-            return;
+        if !self.take_token() {
+            self.sleep();
         }
+    }
+
+    fn sleep(&self) {
         let mut guard = self.lock.lock().unwrap_or_else(PoisonError::into_inner);
         let announced =
             self.state
@@ -72,10 +76,14 @@ impl Parker {
 
     /// Leaves a token, and wakes the sleeper if there is one. Any thread may
     /// call it, as often as it likes.
+    #[inline]
     pub fn unpark(&self) {
-        if self.state.swap(NOTIFIED, Ordering::Release) != PARKED {
-            return;
+        if self.state.swap(NOTIFIED, Ordering::Release) == PARKED {
+            self.end_sleep();
         }
+    }
+
+    fn end_sleep(&self) {
         // Between its announcement and its sleep the sleeper holds the lock. If
         // we did not wait for it here, our notification could come before its
         // sleep and wake nobody.
@@ -83,6 +91,7 @@ impl Parker {
         self.wake.notify_one();
     }
 
+    #[inline]
     fn take_token(&self) -> bool {
         self.state
             .compare_exchange(NOTIFIED, EMPTY, Ordering::Acquire, Ordering::Relaxed)

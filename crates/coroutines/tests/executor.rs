@@ -46,8 +46,40 @@ fn a_wake_up_during_the_poll_is_not_lost() {
 }
 
 #[test]
-fn block_on_may_be_nested() {
-    assert_eq!(block_on(async { block_on(async { 7 }) }), 7);
+fn a_nested_block_on_does_not_take_the_outer_ones_wake_up() {
+    let (sender, wakers) = mpsc::channel::<Waker>();
+    let thread = thread::spawn(move || wakers.into_iter().for_each(Waker::wake));
+    let mut polled = false;
+    block_on(poll_fn(|outer| {
+        if std::mem::replace(&mut polled, true) {
+            return Poll::Ready(());
+        }
+        outer.waker().wake_by_ref();
+        // Sleeps in the middle of the outer poll, until the other thread wakes it.
+        block_on(handing_over(|waker| sender.send(waker).unwrap()));
+        Poll::Pending
+    }));
+    drop(sender);
+    thread.join().unwrap();
+    assert!(polled);
+}
+
+#[test]
+fn block_on_works_where_thread_locals_are_gone() {
+    struct AtTheEnd(mpsc::Sender<i32>);
+    impl Drop for AtTheEnd {
+        fn drop(&mut self) {
+            let _ = self.0.send(block_on(async { 7 }));
+        }
+    }
+    thread_local!(static LAST: Cell<Option<AtTheEnd>> = const { Cell::new(None) });
+    let (sender, receiver) = mpsc::channel();
+    let thread = thread::spawn(move || {
+        LAST.set(Some(AtTheEnd(sender)));
+        block_on(async {});
+    });
+    thread.join().unwrap();
+    assert_eq!(receiver.recv(), Ok(7));
 }
 
 #[test]
