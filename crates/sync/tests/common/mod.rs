@@ -1,6 +1,8 @@
 //! What the tests share: threads that are known to be asleep, without sleeping to find out.
 #![allow(dead_code, unreachable_pub)]
 
+pub mod signals;
+
 use std::sync::mpsc;
 use std::thread::{self, Scope, ScopedJoinHandle};
 
