@@ -28,6 +28,7 @@ use std::path::Path;
 
 use asking::Asker;
 use game::{Game, Subject};
+use play::Table;
 use position::{End, Position};
 use scenarios::Scenario;
 
@@ -90,6 +91,9 @@ pub fn schedule(course: &Course, name: &str, asked: &Schedule) -> Result<u8, Tro
     };
     // What a subject leaves behind can then be ended with it.
     let _ = processes::become_subreaper();
+    let refused =
+        |error: io::Error| Trouble::Refused(format!("the terminal cannot be used: {error}"));
+    let table = Table::set().map_err(refused)?;
     let asker = match Asker::build(course, exercise, &source, &scenario.name, tests, &how)? {
         Ok(asker) => asker,
         Err(uncompiled) => {
@@ -101,13 +105,12 @@ pub fn schedule(course: &Course, name: &str, asked: &Schedule) -> Result<u8, Tro
             return Ok(1);
         }
     };
-    let begin = asker.ask("", false).map_err(Trouble::Refused)?;
+    let begin = table.begin(&asker).map_err(Trouble::Refused)?;
     if let Some(code) = ended_at_once(exercise, &begin)? {
         return Ok(code);
     }
     let mut game = Game::new(subject, begin);
-    play::play(&mut game, asker, in_lines)
-        .map_err(|error| Trouble::Refused(format!("the terminal cannot be used: {error}")))?;
+    table.play(&mut game, asker, in_lines).map_err(refused)?;
     if !in_lines {
         say(&goodbye(&game));
     }

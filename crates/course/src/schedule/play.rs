@@ -3,7 +3,7 @@
 
 use std::collections::VecDeque;
 use std::io::{self, BufRead};
-use std::sync::mpsc::{Sender, channel};
+use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
@@ -23,6 +23,7 @@ const STALE: &str = "your file has changed since: q, and start again, to schedul
 const PATIENCE: Duration = Duration::from_secs(2);
 
 /// What is heard.
+#[derive(Debug)]
 enum Heard {
     Terminal(Event),
     Line(String),
@@ -39,55 +40,103 @@ enum Face {
     Lines(Box<Game>, VecDeque<Heard>),
 }
 
-/// Plays until the learner quits or is gone.
-///
-/// # Errors
-/// The terminal cannot be used, no thread can be started.
-pub fn play(game: &mut Game, asker: Asker, in_lines: bool) -> io::Result<()> {
-    let (hear, heard) = channel();
-    let (events, from_terminal) = channel();
-    signals::start(events.clone())?;
-    let mut face = if in_lines {
-        read_lines(hear.clone());
-        say(&lines::opening(game));
-        Face::Lines(Box::new(game.clone()), VecDeque::new())
-    } else {
-        let terminal = Terminal::take()?;
-        terminal::read_keys(events);
-        Face::Screen(terminal, size())
-    };
-    let forward = hear.clone();
-    thread::spawn(move || {
-        for event in from_terminal {
-            if forward.send(Heard::Terminal(event)).is_err() {
-                return;
+/// Where everything that is heard arrives.
+#[derive(Debug)]
+pub struct Table {
+    hear: Sender<Heard>,
+    heard: Receiver<Heard>,
+    events: Sender<Event>,
+}
+
+impl Table {
+    /// Begins to hear signals: from now on none ends the program by itself, so
+    /// that it always removes its files.
+    ///
+    /// # Errors
+    /// No thread can be started.
+    pub fn set() -> io::Result<Table> {
+        let (hear, heard) = channel();
+        let (events, from_terminal) = channel();
+        signals::start(events.clone())?;
+        let forward = hear.clone();
+        thread::Builder::new().spawn(move || {
+            for event in from_terminal {
+                if forward.send(Heard::Terminal(event)).is_err() {
+                    return;
+                }
             }
-        }
-    });
-    let (ask, asking) = start(asker, hear);
-    let mut effect = None;
-    loop {
-        match effect.take() {
-            Some(Effect::Quit) => break,
-            Some(Effect::Suspend) => face.suspend(),
-            Some(Effect::Ask { schedule, run_on }) => {
-                // Whoever answers ends after us.
-                let _ = ask.send((schedule, run_on));
-            }
-            None => {}
-        }
-        face.show(game);
-        effect = match face.next(game) {
-            Some(next) => take(game, &mut face, next),
-            None => match heard.recv() {
-                Ok(next) => take(game, &mut face, next),
-                Err(_) => break,
-            },
-        };
+        })?;
+        Ok(Table {
+            hear,
+            heard,
+            events,
+        })
     }
-    drop(ask);
-    end(asking);
-    Ok(())
+
+    /// The position in which no thread has taken a step.
+    ///
+    /// # Errors
+    /// In words: there is none, or nobody wants it any more.
+    pub fn begin(&self, asker: &Asker) -> Result<Position, String> {
+        thread::scope(|scope| {
+            let hear = self.hear.clone();
+            let asking = scope.spawn(move || {
+                let answer = asker.ask("", false);
+                // The table outlives this.
+                let _ = hear.send(Heard::Answer(answer, false));
+            });
+            loop {
+                match self.heard.recv() {
+                    Ok(Heard::Answer(answer, _)) => return answer,
+                    Ok(Heard::Terminal(Event::Stop)) | Err(_) => {
+                        end(|| asking.is_finished());
+                        return Err("it was ended before it began".to_owned());
+                    }
+                    Ok(_) => {}
+                }
+            }
+        })
+    }
+
+    /// Plays until the learner quits or is gone.
+    ///
+    /// # Errors
+    /// The terminal cannot be used.
+    pub fn play(self, game: &mut Game, asker: Asker, in_lines: bool) -> io::Result<()> {
+        let mut face = if in_lines {
+            read_lines(self.hear.clone());
+            say(&lines::opening(game));
+            Face::Lines(Box::new(game.clone()), VecDeque::new())
+        } else {
+            let terminal = Terminal::take()?;
+            terminal::read_keys(self.events);
+            Face::Screen(terminal, size())
+        };
+        let (ask, asking) = start(asker, self.hear);
+        let mut effect = None;
+        loop {
+            match effect.take() {
+                Some(Effect::Quit) => break,
+                Some(Effect::Suspend) => face.suspend(),
+                Some(Effect::Ask { schedule, run_on }) => {
+                    // Whoever answers ends after us.
+                    let _ = ask.send((schedule, run_on));
+                }
+                None => {}
+            }
+            face.show(game);
+            effect = match face.next(game) {
+                Some(next) => take(game, &mut face, next),
+                None => match self.heard.recv() {
+                    Ok(next) => take(game, &mut face, next),
+                    Err(_) => break,
+                },
+            };
+        }
+        drop(ask);
+        end(|| asking.is_finished());
+        Ok(())
+    }
 }
 
 /// What comes of what was heard.
@@ -177,9 +226,9 @@ fn start(asker: Asker, hear: Sender<Heard>) -> (Sender<(String, bool)>, JoinHand
 }
 
 /// Ends what still runs; whoever waits for it then removes its files.
-fn end(asking: JoinHandle<()>) {
+fn end(is_over: impl Fn() -> bool) {
     let deadline = Instant::now() + PATIENCE;
-    while !asking.is_finished() && Instant::now() < deadline {
+    while !is_over() && Instant::now() < deadline {
         let _ = processes::end_descendants(deadline);
         thread::sleep(Duration::from_millis(2));
     }

@@ -129,6 +129,14 @@ fn code_that_never_answers_is_ended_with_the_game() {
     );
     let words = ["schedule", "spin-lock", "both_lock", "--source", &source];
     course.says(&words, "q\n").says(0, "You are the scheduler");
+    // Before it begins: as soon as there is something to ask.
+    let mut terminal = Terminal::of(course.command(&words), (100, 30), &[]);
+    course.until_asked();
+    terminal.signal(Signal::SIGTERM);
+    terminal.end();
+    terminal.leaves_nothing();
+    course.is_clean();
+
     let mut terminal = Terminal::of(course.command(&words), (100, 30), &[]);
     // What comes later hangs; where the run stands can be told all the same.
     terminal.until("You are the scheduler");

@@ -4,6 +4,7 @@ use std::fs;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
 
@@ -87,13 +88,27 @@ impl SpinLock {
         Said::of(child.wait_with_output().unwrap())
     }
 
+    /// Waits until the program that is asked lies where it is run.
+    pub(crate) fn until_asked(&self) {
+        let is_there = |path: PathBuf| {
+            path.display().to_string().contains("/course-schedule-") && path.join("tests").exists()
+        };
+        let deadline = Instant::now() + Duration::from_secs(60);
+        while !self.temporary().into_iter().any(is_there) {
+            assert!(Instant::now() < deadline, "nothing is asked");
+            std::thread::sleep(Duration::from_millis(2));
+        }
+    }
+
+    fn temporary(&self) -> Vec<PathBuf> {
+        let entries = fs::read_dir(self.folder.path().join("tmp")).unwrap();
+        entries.map(|entry| entry.unwrap().path()).collect()
+    }
+
     /// Demands that no temporary file is left.
     #[track_caller]
     pub(crate) fn is_clean(&self) {
-        let left: Vec<_> = fs::read_dir(self.folder.path().join("tmp"))
-            .unwrap()
-            .map(|entry| entry.unwrap().path())
-            .collect();
+        let left = self.temporary();
         assert!(left.is_empty(), "left behind: {left:?}");
     }
 }
