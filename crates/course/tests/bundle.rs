@@ -279,7 +279,7 @@ fn a_bundle_of_the_real_course_gives_no_solution_away() {
             continue;
         }
         let text = read(&path);
-        // The topic libraries may have a line in common with a solution, not all that matter.
+        // The topic libraries do the same things, so some lines are the same; not half of them.
         let own: Vec<&str> = text
             .lines()
             .map(str::trim)
@@ -287,7 +287,7 @@ fn a_bundle_of_the_real_course_gives_no_solution_away() {
             .collect();
         let there = own.iter().filter(|line| given.contains(*line)).count();
         assert!(
-            there * 4 <= own.len(),
+            there * 2 <= own.len(),
             "{there} of {} lines of {path:?} are in it",
             own.len()
         );
