@@ -52,7 +52,7 @@ const LAST: usize = 60;
 
 /// The width of the picture, which is shown indented on a terminal of a hundred
 /// columns, and the most that its first column takes of it.
-const WIDTH: usize = 94;
+const WIDTH: usize = 98;
 const WIDEST_MARGIN: usize = 30;
 
 impl Timeline {

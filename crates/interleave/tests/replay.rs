@@ -78,7 +78,7 @@ fn a_timeline_fits_a_hundred_columns_when_indented_and_marks_the_failing_step() 
     let found = interleave::schedules(shuttled::opposite_order);
     let picture = found.must_fail(FailureKind::Deadlock).timeline.to_string();
     assert!(
-        picture.lines().all(|line| line.chars().count() <= 94),
+        picture.lines().all(|line| line.chars().count() <= 98),
         "\n{picture}"
     );
     assert_eq!(picture.matches("here").count(), 1, "\n{picture}");

@@ -90,7 +90,8 @@ fn details(exercise: &Exercise, source: &Source, record: &Record) -> String {
     if let Some(timeline) = &record.timeline {
         line(format!(
             "\n{}\n",
-            words::indented(timeline.trim_end(), "      ")
+            // Its margin on the left is wide; so it fits a hundred columns.
+            words::indented(timeline.trim_end(), "  ")
         ));
     }
     if let Some(schedule) = &record.schedule {

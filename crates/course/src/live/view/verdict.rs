@@ -134,7 +134,7 @@ fn details(exercise: &str, record: &Record, draw: bool) -> Vec<Line> {
     if let Some(timeline) = record.timeline.as_ref().filter(|_| draw) {
         lines.push(Line::empty());
         let rows = timeline.trim_end().lines();
-        lines.extend(rows.map(|row| Line::fixed(format!("    {row}"), Look::Plain)));
+        lines.extend(rows.map(|row| Line::fixed(format!("  {row}"), Look::Plain)));
         lines.push(Line::empty());
     }
     if let Some(schedule) = &record.schedule {
