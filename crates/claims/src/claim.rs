@@ -39,7 +39,7 @@ impl Claim {
 /// of a line.
 fn function(source: &'static str, name: &str) -> Option<&'static str> {
     let start = source.find(&format!("\nfn {name}("))? + 1;
-    let end = start + source[start..].find("\n}\n")? + 2;
+    let end = start + source[start..].find("\n}\n")? + 3;
     let is_comment = |line: &&str| line.starts_with("//");
     let above = source[..start].lines().rev().take_while(is_comment);
     let comment: usize = above.map(|line| line.len() + 1).sum();

@@ -19,13 +19,24 @@ const ATTEMPTS: u32 = 3;
 #[derive(Clone, Debug)]
 pub struct Runner {
     program: PathBuf,
+    deadline: Duration,
 }
 
 impl Runner {
     /// `program` is the `claims` program: in it, `std::env::current_exe()`.
     #[must_use]
     pub fn new(program: PathBuf) -> Runner {
-        Runner { program }
+        Runner {
+            program,
+            deadline: DEADLINE,
+        }
+    }
+
+    /// Gives an experiment this long, in place of 15 s.
+    #[must_use]
+    pub fn deadline(mut self, deadline: Duration) -> Runner {
+        self.deadline = deadline;
+        self
     }
 
     /// Measures one claim. Whatever happens to the experiment, there is an
@@ -51,7 +62,7 @@ impl Runner {
             .env_remove("INTERLEAVE_REPLAY")
             .env_remove("RUST_BACKTRACE");
         let limits = Limits {
-            wall: Some(DEADLINE),
+            wall: Some(self.deadline),
             core: Some(0),
             ..Limits::default()
         };
@@ -59,10 +70,9 @@ impl Runner {
             Err(error) => Unmeasured::Refused(error.to_string()),
             Ok(outcome) => match (outcome.end, serde_json::from_slice(&outcome.stdout.bytes)) {
                 (End::Ended(_), Ok(entry)) => return entry,
-                (End::TimedOut(limit), _) => Unmeasured::Noisy(format!(
-                    "the experiment had not ended after {} s",
-                    limit.as_secs()
-                )),
+                (End::TimedOut(limit), _) => {
+                    Unmeasured::Noisy(format!("the experiment had not ended after {limit:?}"))
+                }
                 (End::Ended(ending), Err(_)) => {
                     let said = outcome.stderr.text();
                     let last = said.lines().last().unwrap_or("it said nothing");

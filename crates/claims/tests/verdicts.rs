@@ -1,0 +1,77 @@
+//! The experiments whose answer is the kernel's yes or no, on whatever machine
+//! this runs: none may contradict the course. Those that compare times are not
+//! here: on a busy machine they say so, and take three attempts to.
+
+use claims::{Runner, Verdict, claims};
+
+const COMPARE_TIMES: [u16; 10] = [18, 20, 21, 43, 63, 64, 65, 67, 76, 82];
+
+#[test]
+fn what_the_kernel_answers_is_what_the_course_says() {
+    let runner = Runner::new(env!("CARGO_BIN_EXE_claims").into());
+    for claim in claims() {
+        if COMPARE_TIMES.contains(&claim.number) {
+            continue;
+        }
+        let entry = runner.run(claim);
+        assert!(!entry.contradicts(), "{entry:#?}");
+        if !entry.verdict.says_something() {
+            println!(
+                "claim {}: {}, {}",
+                claim.number, entry.verdict, entry.reason
+            );
+        }
+    }
+}
+
+#[test]
+fn a_deterministic_experiment_says_the_same_every_time() {
+    let runner = Runner::new(env!("CARGO_BIN_EXE_claims").into());
+    for number in [1, 24, 35, 40, 47, 49, 55, 57, 70] {
+        let claim = claims::find(number).unwrap();
+        let (first, second) = (runner.run(claim), runner.run(claim));
+        assert_eq!(first.verdict, claim.truth.expected(), "{first:#?}");
+        assert_eq!(
+            (first.verdict, first.reason),
+            (second.verdict, second.reason)
+        );
+    }
+}
+
+#[test]
+fn a_program_that_measures_nothing_ends_in_an_entry_that_says_why() {
+    let claim = claims::find(1).unwrap();
+    let entry = |program: &str| Runner::new(program.into()).run(claim);
+    let missing = entry("/no/such/program");
+    assert_eq!(missing.verdict, Verdict::Skipped);
+    assert!(
+        missing.reason.contains("/no/such/program"),
+        "{}",
+        missing.reason
+    );
+    let fails = entry("/bin/false");
+    assert_eq!(fails.verdict, Verdict::Skipped);
+    assert!(
+        fails.reason.contains("exited with status 1"),
+        "{}",
+        fails.reason
+    );
+    assert_eq!((missing.number, missing.attempts), (1, 1));
+}
+
+#[test]
+fn an_experiment_without_end_is_ended_and_too_noisy_to_say() {
+    use std::os::unix::fs::PermissionsExt;
+    let folder = tempfile::tempdir().unwrap();
+    let endless = folder.path().join("endless");
+    std::fs::write(&endless, "#!/bin/sh\nexec sleep 1000\n").unwrap();
+    std::fs::set_permissions(&endless, std::fs::Permissions::from_mode(0o755)).unwrap();
+    let runner = Runner::new(endless).deadline(std::time::Duration::from_millis(50));
+    let entry = runner.run(claims::find(1).unwrap());
+    assert_eq!((entry.verdict, entry.attempts), (Verdict::TooNoisy, 3));
+    assert!(
+        entry.reason.contains("had not ended after 50ms"),
+        "{}",
+        entry.reason
+    );
+}
