@@ -18,7 +18,6 @@ const CLIENTS: usize = 3;
 struct Connection {
     stream: UnixStream,
     rest: Vec<u8>,
-    ended: bool,
 }
 
 impl AsFd for Connection {
@@ -28,31 +27,32 @@ impl AsFd for Connection {
 }
 
 impl Connection {
-    /// As much as can be done now without blocking.
-    fn go_on(&mut self) -> ControlFlow<()> {
+    /// As much as can be done now without blocking; then what to wait for.
+    fn go_on(&mut self) -> io::Result<ControlFlow<(), Interest>> {
         let mut buffer = [0; 1024];
-        // Reads no more before all is sent back: a client that does not read
-        // costs one buffer.
-        while self.rest.is_empty() && !self.ended {
+        loop {
+            // Reads no more before all is sent back: a client that does not read
+            // costs one buffer. Waits for room only if there is something to send.
+            while !self.rest.is_empty() {
+                match self.stream.write(&self.rest) {
+                    Ok(count) => drop(self.rest.drain(..count)),
+                    Err(error) => return wait(error, Interest::Writable),
+                }
+            }
             match self.stream.read(&mut buffer) {
-                Ok(0) => self.ended = true,
+                Ok(0) => return Ok(Break(())),
                 Ok(count) => self.rest.extend_from_slice(&buffer[..count]),
-                Err(error) if error.kind() == ErrorKind::Interrupted => {}
-                Err(error) if error.kind() == ErrorKind::WouldBlock => return Continue(()),
-                Err(_) => return Break(()),
+                Err(error) => return wait(error, Interest::Readable),
             }
         }
-        match self.stream.write(&self.rest) {
-            Ok(count) => drop(self.rest.drain(..count)),
-            Err(error) if error.kind() == ErrorKind::WouldBlock => {}
-            Err(error) if error.kind() == ErrorKind::Interrupted => {}
-            Err(_) => return Break(()),
-        }
-        if self.ended && self.rest.is_empty() {
-            Break(())
-        } else {
-            Continue(())
-        }
+    }
+}
+
+/// "Not now" is no error here.
+fn wait(error: io::Error, interest: Interest) -> io::Result<ControlFlow<(), Interest>> {
+    match error.kind() {
+        ErrorKind::WouldBlock | ErrorKind::Interrupted => Ok(Continue(interest)),
+        _ => Err(error),
     }
 }
 
@@ -73,18 +73,23 @@ fn main() -> io::Result<()> {
     let mut expected = CLIENTS;
     let listener = UnixListener::bind_addr(&address)?;
     events.watch(listener, Interest::Readable, move |events, listener| {
-        let Ok((stream, _)) = listener.accept() else {
-            return Continue(()); // it has gone again
+        let stream = match listener.accept() {
+            Ok((stream, _)) => stream,
+            Err(error) if error.kind() == ErrorKind::WouldBlock => {
+                return Continue(Interest::Readable); // it has gone again
+            }
+            Err(error) => {
+                // Not to be tried again at once: with no descriptor left (EMFILE)
+                // the loop would do nothing else.
+                eprintln!("no more clients: {error}");
+                return Break(());
+            }
         };
-        let (rest, ended) = (Vec::new(), false);
-        let connection = Connection {
-            stream,
-            rest,
-            ended,
-        };
-        // Both ways: level-triggered, so that no change is missed. (A server of
-        // many idle clients would wait for room only while `rest` is not empty.)
-        let watched = events.watch(connection, Interest::Both, |_, client| client.go_on());
+        let rest = Vec::new();
+        let connection = Connection { stream, rest };
+        let watched = events.watch(connection, Interest::Readable, |_, client| {
+            client.go_on().unwrap_or(Break(())) // an error ends this client only
+        });
         if let Err(error) = watched {
             eprintln!("a client is turned away: {error}");
         }
@@ -92,7 +97,7 @@ fn main() -> io::Result<()> {
         if expected == 0 {
             Break(())
         } else {
-            Continue(())
+            Continue(Interest::Readable)
         }
     })?;
 

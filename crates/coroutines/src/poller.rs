@@ -69,7 +69,7 @@ impl Poller {
     }
 
     /// Makes the descriptor non-blocking and waits for `interest` in it, or for
-    /// nothing yet. `once`: after an event, no more until [`modify`](Self::modify).
+    /// nothing yet. As long as the descriptor is ready, each wait says so.
     pub(crate) fn add(
         &self,
         descriptor: impl AsFd,
@@ -83,8 +83,8 @@ impl Poller {
         };
         let flags = fcntl(descriptor, FcntlArg::F_GETFL).map_err(refused)?;
         let flags = OFlag::from_bits_retain(flags) | OFlag::O_NONBLOCK;
-        let flags_of = interest.map_or(EpollFlags::empty(), Interest::flags);
-        let event = EpollEvent::new(flags_of, number);
+        let what = interest.map_or(EpollFlags::empty(), Interest::flags);
+        let event = EpollEvent::new(what, number);
         self.epoll.add(descriptor, event).map_err(refused)?;
         match fcntl(descriptor, FcntlArg::F_SETFL(flags)) {
             Ok(_) => Ok(()),
@@ -93,6 +93,17 @@ impl Poller {
                 Err(refused(cause))
             }
         }
+    }
+
+    /// Waits for `interest` in place of what it was.
+    pub(crate) fn rearm(
+        &self,
+        descriptor: impl AsFd,
+        number: u64,
+        interest: Interest,
+    ) -> io::Result<()> {
+        let mut event = EpollEvent::new(interest.flags(), number);
+        Ok(self.epoll.modify(descriptor, &mut event)?)
     }
 
     /// Waits for one event of `interest`, and then for no more.

@@ -58,7 +58,7 @@ fn a_callback_is_called_again_until_it_says_break_and_then_the_descriptor_is_clo
             if byte == *b"c" {
                 Break(())
             } else {
-                Continue(())
+                Continue(Interest::Readable)
             }
         })
         .unwrap();
@@ -84,7 +84,7 @@ fn a_callback_may_watch_and_unwatch_others_and_itself() {
                 for id in all.take() {
                     assert!(events.unwatch(id));
                 }
-                Continue(())
+                Continue(Interest::Readable)
             })
             .unwrap();
         ids.borrow_mut().push(id);
@@ -93,6 +93,48 @@ fn a_callback_may_watch_and_unwatch_others_and_itself() {
     assert_eq!(calls.get(), 1);
     assert_eq!(to_first.read(&mut [0]).unwrap_or(0), 0);
     assert_eq!(to_second.read(&mut [0]).unwrap_or(0), 0);
+}
+
+#[test]
+fn a_callback_says_what_to_wait_for_next() {
+    let mut events = EventLoop::new().unwrap();
+    let (ours, mut theirs) = UnixStream::pair().unwrap();
+    theirs.write_all(b"hello").unwrap();
+    let mut heard = Vec::new();
+    let calls = Rc::new(Cell::new(0));
+    let counted = Rc::clone(&calls);
+    events
+        .watch(ours, Interest::Readable, move |_, stream| {
+            counted.set(counted.get() + 1);
+            if heard.is_empty() {
+                let mut buffer = [0; 16];
+                let count = stream.read(&mut buffer).unwrap();
+                heard.extend_from_slice(&buffer[..count]);
+                return Continue(Interest::Writable);
+            }
+            stream.write_all(&heard).unwrap();
+            Break(())
+        })
+        .unwrap();
+    events.run().unwrap();
+    assert_eq!(calls.get(), 2);
+    let mut echo = String::new();
+    theirs.read_to_string(&mut echo).unwrap();
+    assert_eq!(echo, "hello");
+}
+
+#[test]
+fn jobs_behind_one_that_panics_run_next_time() {
+    let mut events = EventLoop::new().unwrap();
+    let (sender, receiver) = std::sync::mpsc::channel();
+    let poster = events.poster();
+    poster.post(|_| panic_any("a job")).unwrap();
+    poster.post(move |_| sender.send(7).unwrap()).unwrap();
+    drop(poster);
+    let panic = catch_unwind(AssertUnwindSafe(|| events.run())).unwrap_err();
+    assert_eq!(panic.downcast_ref(), Some(&"a job"));
+    events.run().unwrap();
+    assert_eq!(receiver.recv(), Ok(7));
 }
 
 #[test]

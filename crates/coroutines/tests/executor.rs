@@ -224,12 +224,35 @@ fn a_cancelled_task_runs_its_destructors() {
 }
 
 #[test]
+fn a_task_that_cancels_itself_is_dropped_at_its_next_pause() {
+    let executor = Executor::new();
+    let own = Rc::new(Cell::new(None::<coroutines::executor::JoinHandle<()>>));
+    let handle = Rc::clone(&own);
+    let steps = Rc::new(RefCell::new(Vec::new()));
+    let log = Rc::clone(&steps);
+    let task = executor.spawn(async move {
+        handle.take().unwrap().cancel();
+        log.borrow_mut().push("cancelled");
+        yield_now().await;
+        log.borrow_mut().push("went on");
+    });
+    own.set(Some(task));
+    executor.block_on(async {
+        yield_now().await;
+        yield_now().await;
+    });
+    assert_eq!(*steps.borrow(), ["cancelled"]);
+    assert_eq!(Rc::strong_count(&steps), 1);
+}
+
+#[test]
 fn a_dropped_executor_drops_its_tasks_and_cancels_those_that_are_awaited() {
     let executor = Executor::new();
     let spawner = executor.spawner();
     let token = Rc::new(());
     let theirs = Rc::clone(&token);
     let inner = spawner.clone();
+    executor.block_on(executor.spawn(async {})).unwrap(); // its place is free
     let task = executor.spawn(async move {
         // A task that holds its own executor's spawner is no cycle.
         let _held = (theirs, inner);

@@ -230,6 +230,26 @@ fn a_fiber_is_unwound_while_its_owner_panics() {
 }
 
 #[test]
+fn a_fiber_within_a_dropped_fiber_is_unwound_too() {
+    let dropped = Rc::default();
+    let (outer_mark, inner_mark) = (Rc::clone(&dropped), Rc::clone(&dropped));
+    let mut outer = Fiber::new(move |outer, ()| {
+        let _outer = Mark("outer", outer_mark);
+        let mut inner = Fiber::new(move |inner, ()| {
+            let _inner = Mark("inner", inner_mark);
+            inner.suspend(());
+        })
+        .unwrap();
+        inner.resume(());
+        outer.suspend(());
+    })
+    .unwrap();
+    outer.resume(());
+    drop(outer);
+    assert_eq!(*dropped.borrow(), ["inner", "outer"]);
+}
+
+#[test]
 fn a_body_that_swallows_the_unwinding_and_suspends_again_is_unwound_again() {
     let times = Rc::new(Cell::new(0));
     let counted = Rc::clone(&times);

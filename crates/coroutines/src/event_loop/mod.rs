@@ -35,7 +35,7 @@
 mod poster;
 mod watch;
 
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 use std::fmt;
 use std::io;
 use std::ops::ControlFlow;
@@ -46,8 +46,8 @@ use std::time::{Duration, Instant};
 use crate::poller::Poller;
 pub use crate::poller::{Interest, RegisterError};
 use crate::timers::{TimerKey, Timers, after};
-use poster::Posted;
 pub use poster::{Closed, Poster};
+use poster::{Posted, SendJob};
 use watch::{Watch, Watched};
 
 type Job = Box<dyn FnOnce(&mut EventLoop)>;
@@ -60,6 +60,8 @@ pub struct EventLoop {
     watched: HashMap<u64, Option<Box<dyn Watched>>>,
     next_watch: u64,
     posted: Posted,
+    /// Jobs that were posted and are to run now.
+    batch: VecDeque<SendJob>,
     stopped: bool,
 }
 
@@ -86,6 +88,7 @@ impl EventLoop {
             watched: HashMap::new(),
             next_watch: 0,
             posted,
+            batch: VecDeque::new(),
             stopped: false,
         })
     }
@@ -104,11 +107,14 @@ impl EventLoop {
         self.timers.remove(timer.0).is_some()
     }
 
-    /// Calls `callback` whenever `io` is ready, as long as it says `Continue`.
-    /// On `Break`, or if it panics, `io` is taken out of epoll and dropped.
+    /// Calls `callback` when `io` is ready for `interest`. The callback says
+    /// what to wait for next: `Continue(interest)`, or `Break(())`: then, or if it
+    /// panics, `io` is taken out of epoll and dropped.
     ///
-    /// The descriptor is made non-blocking; the callback need not use up all
-    /// that is there: it is called again.
+    /// The descriptor is made non-blocking. The callback need not use up all that
+    /// is there: it is called again. But it should wait for room only if it has
+    /// something to write: there is nearly always room, and it would be called
+    /// again at once, and again.
     ///
     /// # Errors
     ///
@@ -122,12 +128,16 @@ impl EventLoop {
     ) -> Result<WatchId, RegisterError>
     where
         T: AsFd + 'static,
-        F: FnMut(&mut EventLoop, &mut T) -> ControlFlow<()> + 'static,
+        F: FnMut(&mut EventLoop, &mut T) -> ControlFlow<(), Interest> + 'static,
     {
         let number = self.next_watch;
         self.poller.add(&io, number, Some(interest))?;
         self.next_watch += 1;
-        let watch = Watch { io, callback };
+        let watch = Watch {
+            io,
+            interest,
+            callback,
+        };
         self.watched.insert(number, Some(Box::new(watch)));
         Ok(WatchId(number))
     }
@@ -187,16 +197,16 @@ impl EventLoop {
         }
     }
 
-    /// One batch: a job that posts a job does not keep the others waiting.
+    /// Those that are there now: a job that posts a job does not keep the others
+    /// waiting. What a stop or a panic leaves over runs first next time.
     fn run_posted(&mut self) {
-        let mut batch = self.posted.take();
+        self.batch.append(&mut self.posted.take());
         while !self.stopped {
-            let Some(job) = batch.pop_front() else {
+            let Some(job) = self.batch.pop_front() else {
                 return;
             };
             job(self);
         }
-        self.posted.put_back(batch);
     }
 
     fn run_timers(&mut self) {
@@ -218,8 +228,9 @@ impl EventLoop {
         };
         // Out of the map while it runs, so that it may use the loop.
         let called = catch_unwind(AssertUnwindSafe(|| watched.call(self)));
-        if let Ok(ControlFlow::Continue(())) = called
+        if let Ok(ControlFlow::Continue(next)) = called
             && let Some(place) = self.watched.get_mut(&number)
+            && watched.wait_for(next, number, &self.poller).is_ok()
         {
             *place = Some(watched);
             return;
@@ -234,7 +245,8 @@ impl EventLoop {
     }
 
     fn is_idle(&self) -> bool {
-        self.timers.len() == 0 && self.watched.is_empty() && !self.posted.may_come()
+        let waiting = self.timers.len() + self.watched.len() + self.batch.len();
+        waiting == 0 && !self.posted.may_come()
     }
 }
 

@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use super::EventLoop;
 use crate::poller::Bell;
 
-type SendJob = Box<dyn FnOnce(&mut EventLoop) + Send>;
+pub(super) type SendJob = Box<dyn FnOnce(&mut EventLoop) + Send>;
 
 /// The loop's end.
 pub(super) struct Posted {
@@ -43,14 +43,6 @@ impl Posted {
     pub(super) fn take(&self) -> VecDeque<SendJob> {
         let mut jobs = self.shared.lock();
         jobs.as_mut().map(std::mem::take).unwrap_or_default()
-    }
-
-    /// Jobs that were taken and have not run go before those that came meanwhile.
-    pub(super) fn put_back(&self, mut taken: VecDeque<SendJob>) {
-        if let Some(jobs) = self.shared.lock().as_mut() {
-            taken.append(jobs);
-            *jobs = taken;
-        }
     }
 
     /// Whether a job is there, or somebody could post one.

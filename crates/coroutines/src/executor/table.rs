@@ -83,8 +83,9 @@ impl Table {
     /// Drops all tasks, and from now on whatever is put there.
     pub(super) fn close(&self) {
         self.closed.set(true);
+        self.free.take();
         let places = self.places.take();
-        drop(places);
+        drop(places); // not in the borrow: a destructor may spawn
     }
 
     /// How many tasks there are.

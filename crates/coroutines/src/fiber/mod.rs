@@ -59,6 +59,12 @@ pub use stack::{DEFAULT_STACK_SIZE, MIN_STACK_SIZE, Stack, StackError, StackPool
 /// destructors on its stack, such as the end of a [`std::thread::scope`], and
 /// what they protect must not go away.
 ///
+/// ```compile_fail,E0277
+/// # use coroutines::fiber::Fiber;
+/// let mut fiber = Fiber::<(), (), ()>::new(|_, ()| ()).unwrap();
+/// std::thread::spawn(move || fiber.resume(())); // it cannot be sent
+/// ```
+///
 /// # Dropping
 ///
 /// A fiber that is dropped before its end is unwound: its `suspend` ends in a

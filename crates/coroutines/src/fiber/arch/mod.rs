@@ -33,7 +33,9 @@
 //!   and both are inlined, so that no other `ret` comes between.
 //!
 //! Not saved: the floating-point control words (rounding mode, exception
-//! masks). Rust code does not change them.
+//! masks), which Rust code does not change. And a *shadow stack*, the kernel's
+//! second copy of the return addresses, would be left behind; Linux gives one
+//! only to programs that are marked for it.
 
 #[cfg(target_arch = "aarch64")]
 mod aarch64;
