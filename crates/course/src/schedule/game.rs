@@ -1,6 +1,8 @@
 //! Being the scheduler, as a machine: positions, keys, and what is to be
 //! asked next. It runs nothing and draws nothing.
 
+use std::collections::VecDeque;
+
 use super::position::{End, Position, ThreadState};
 use crate::live::state::Key;
 
@@ -60,6 +62,8 @@ pub struct Game {
     pub help: bool,
     /// Whether an answer is on its way.
     pub is_asking: bool,
+    /// Keys that came meanwhile.
+    typed_ahead: VecDeque<Key>,
     /// How many rows of what happened are hidden below.
     pub scrolled: usize,
     /// Counts moves, and answers to them.
@@ -75,6 +79,7 @@ impl Game {
             notice: None,
             help: false,
             is_asking: false,
+            typed_ahead: VecDeque::new(),
             scrolled: 0,
             turn: 0,
         }
@@ -119,8 +124,12 @@ impl Game {
             Key::Interrupt => return Some(Effect::Quit),
             Key::Suspend => return Some(Effect::Suspend),
             _ if std::mem::take(&mut self.help) => return None,
-            // What is asked is about the position that is shown.
-            _ if self.is_asking => return None,
+            Key::Char('q') => return Some(Effect::Quit),
+            // It is about the position to which the answer leads.
+            key if self.is_asking => {
+                self.typed_ahead.push_back(key);
+                return None;
+            }
             _ => {}
         }
         self.notice = None;
@@ -138,6 +147,23 @@ impl Game {
             }
             _ => None,
         }
+    }
+
+    /// Takes the keys that came before the answer, up to one that asks again.
+    /// What was refused, or broke the code, ends them: they were meant for
+    /// another position.
+    pub fn typed_ahead(&mut self) -> Option<Effect> {
+        while let Some(key) = self.typed_ahead.pop_front() {
+            if self.notice.is_some() || self.now().end.is_some() {
+                self.typed_ahead.clear();
+                return None;
+            }
+            let effect = self.key(key);
+            if effect.is_some() {
+                return effect;
+            }
+        }
+        None
     }
 
     /// A word that was typed in: a key, or several steps such as `ab2`.

@@ -147,7 +147,7 @@ fn take(game: &mut Game, face: &mut Face, heard: Heard) -> Option<Effect> {
             if is_stale {
                 game.notice.get_or_insert_with(|| STALE.to_owned());
             }
-            None
+            game.typed_ahead()
         }
         (Heard::Terminal(Event::Stop), _) => Some(Effect::Quit),
         (Heard::Terminal(Event::Key(key)), Face::Screen(..)) => game.key(key),

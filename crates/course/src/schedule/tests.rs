@@ -102,13 +102,40 @@ fn a_letter_asks_for_one_step_more_and_undo_asks_for_nothing() {
 }
 
 #[test]
-fn while_the_code_is_asked_only_leaving_is_heard() {
+fn while_the_code_is_asked_only_leaving_is_obeyed_at_once() {
     let mut game = game();
     game.key(Key::Char('a'));
     assert_eq!(game.key(Key::Char('b')), None);
-    assert_eq!(game.key(Key::Char('u')), None);
     assert_eq!(game.key(Key::Interrupt), Some(Effect::Quit));
+    assert_eq!(game.key(Key::Char('q')), Some(Effect::Quit));
     assert_eq!(game.key(Key::Suspend), Some(Effect::Suspend));
+}
+
+#[test]
+fn keys_typed_ahead_are_obeyed_one_answer_after_the_other() {
+    let mut game = game();
+    for key in ['a', 'b', 'u', 'b'] {
+        game.key(Key::Char(key));
+    }
+    game.answer(Ok(position("a", ThreadState::Ready)));
+    assert_eq!(game.typed_ahead(), ask("ab", false));
+    game.answer(Ok(position("ab", ThreadState::Ready)));
+    // The undo needs no answer.
+    assert_eq!(game.typed_ahead(), ask("ab", false));
+    game.answer(Ok(position("ab", ThreadState::Ready)));
+    assert_eq!(game.typed_ahead(), None);
+}
+
+#[test]
+fn keys_typed_ahead_of_a_failure_are_forgotten() {
+    let mut game = game();
+    for key in ['a', 'b', 'u'] {
+        game.key(Key::Char(key));
+    }
+    game.answer(Ok(broken("a")));
+    assert_eq!(game.typed_ahead(), None);
+    assert_eq!(game.now().schedule, "a");
+    assert_eq!(game.typed_ahead(), None);
 }
 
 #[test]
