@@ -1,13 +1,14 @@
 //! One typed channel over every transport.
 
-use crate::channel::{Channel, DEFAULT_LIMIT};
-use crate::wire::{Ends, PIECE, Wire, packets, pipes, queues, rings};
+use crate::channel::DEFAULT_LIMIT;
+use crate::wire::{Ends, PIECE, Wire, packets, pipes, queues, rings, streams};
 use crate::{RecvError, SendError};
 use processes::{Child, fork};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use std::fmt;
 use std::io;
+use std::marker::PhantomData;
 use std::time::{Duration, Instant};
 
 /// How messages get from one end of a [`Duplex`] to the other.
@@ -53,12 +54,8 @@ impl Transport {
 /// Signals never surface: every call goes on after EINTR, and a deadline is not
 /// prolonged by it.
 pub struct Duplex<S, R> {
-    inner: Inner<S, R>,
-}
-
-enum Inner<S, R> {
-    Stream(Channel<S, R>),
-    Framed(Framed),
+    framed: Framed,
+    types: PhantomData<fn(S) -> R>,
 }
 
 /// Two connected ends.
@@ -86,13 +83,8 @@ enum Inner<S, R> {
 /// many as allowed.
 pub fn channel<A, B>(transport: Transport) -> io::Result<(Duplex<A, B>, Duplex<B, A>)> {
     let ends = match transport {
-        Transport::Stream => {
-            let (one, other) = crate::pair()?;
-            let one = Inner::Stream(one);
-            let other = Inner::Stream(other);
-            return Ok((Duplex { inner: one }, Duplex { inner: other }));
-        }
         Transport::Pipe => pipes(),
+        Transport::Stream => streams(),
         Transport::SeqPacket => packets(),
         Transport::MessageQueue => queues(),
         Transport::SharedMemory => rings(),
@@ -144,18 +136,17 @@ pub fn fork_with<A, B>(
 
 impl<S, R> Duplex<S, R> {
     fn framed(wire: Box<dyn Wire>) -> Duplex<S, R> {
-        let inner = Inner::Framed(Framed::new(wire));
-        Duplex { inner }
+        Duplex {
+            framed: Framed::new(wire),
+            types: PhantomData,
+        }
     }
 
     /// The longest encoded message in bytes, for both directions (at first
     /// [`DEFAULT_LIMIT`]). A longer one is refused before a byte of it is sent,
     /// or before memory is taken for it.
     pub fn set_limit(&mut self, bytes: u32) {
-        match &mut self.inner {
-            Inner::Stream(channel) => channel.set_limit(bytes),
-            Inner::Framed(framed) => framed.limit = bytes,
-        }
+        self.framed.limit = bytes;
     }
 }
 
@@ -168,13 +159,8 @@ impl<S: Serialize, R> Duplex<S, R> {
     /// # Errors
     /// See [`SendError`].
     pub fn send(&mut self, message: &S) -> Result<(), SendError> {
-        match &mut self.inner {
-            Inner::Stream(channel) => channel.send(message),
-            Inner::Framed(framed) => {
-                framed.enqueue(message)?;
-                framed.drain(None).map(|_| ())
-            }
-        }
+        self.framed.enqueue(message)?;
+        self.framed.drain(None).map(|_| ())
     }
 
     /// The same with an end to patience: false if the transport was still full
@@ -185,14 +171,8 @@ impl<S: Serialize, R> Duplex<S, R> {
     /// # Errors
     /// See [`SendError`].
     pub fn send_timeout(&mut self, message: &S, patience: Duration) -> Result<bool, SendError> {
-        match &mut self.inner {
-            Inner::Stream(channel) => channel.send_timeout(message, patience),
-            Inner::Framed(framed) => {
-                framed.enqueue(message)?;
-                // A patience beyond the clock's range is no deadline at all.
-                framed.drain(Instant::now().checked_add(patience))
-            }
-        }
+        self.framed.enqueue(message)?;
+        self.flush_timeout(patience)
     }
 
     /// Goes on with a message that ran out of time: true once all is sent.
@@ -200,29 +180,25 @@ impl<S: Serialize, R> Duplex<S, R> {
     /// # Errors
     /// [`SendError::Closed`] or [`SendError::Io`].
     pub fn flush_timeout(&mut self, patience: Duration) -> Result<bool, SendError> {
-        match &mut self.inner {
-            Inner::Stream(channel) => channel.flush_timeout(patience),
-            Inner::Framed(framed) => framed.drain(Instant::now().checked_add(patience)),
-        }
+        // A patience beyond the clock's range is no deadline at all.
+        self.framed.drain(Instant::now().checked_add(patience))
     }
 }
 
 impl<S, R: DeserializeOwned> Duplex<S, R> {
     /// Receives one message, and waits for it as long as it takes.
     ///
-    /// What is said of hostile peers at [`Channel::recv`] holds here.
+    /// What is said of hostile peers at [`Channel::recv`](crate::Channel::recv)
+    /// holds here.
     ///
     /// # Errors
     /// See [`RecvError`].
     pub fn recv(&mut self) -> Result<R, RecvError> {
-        match &mut self.inner {
-            Inner::Stream(channel) => Ok(channel.recv()?.value),
-            Inner::Framed(framed) => loop {
-                // Without a deadline there is always a message in the end.
-                if let Some(message) = framed.receive(None)? {
-                    return Ok(message);
-                }
-            },
+        loop {
+            // Without a deadline there is always a message in the end.
+            if let Some(message) = self.framed.receive(None)? {
+                return Ok(message);
+            }
         }
     }
 
@@ -233,13 +209,7 @@ impl<S, R: DeserializeOwned> Duplex<S, R> {
     /// # Errors
     /// See [`RecvError`].
     pub fn recv_timeout(&mut self, patience: Duration) -> Result<Option<R>, RecvError> {
-        match &mut self.inner {
-            Inner::Stream(channel) => {
-                let received = channel.recv_timeout(patience)?;
-                Ok(received.map(|received| received.value))
-            }
-            Inner::Framed(framed) => framed.receive(Instant::now().checked_add(patience)),
-        }
+        self.framed.receive(Instant::now().checked_add(patience))
     }
 }
 
@@ -261,6 +231,9 @@ struct Framed {
     outgoing: Vec<u8>,
     sent: usize,
 }
+
+/// Memory that is kept for the next message, in each direction.
+const KEPT: usize = 512 * 1024;
 
 /// The length of a frame's header: a little-endian `u32`.
 const HEADER: usize = 4;
@@ -319,7 +292,7 @@ impl Framed {
         self.outgoing.clear();
         self.sent = 0;
         // One large message is no reason to keep the memory for ever.
-        self.outgoing.shrink_to(2 * PIECE);
+        self.outgoing.shrink_to(KEPT);
         Ok(true)
     }
 
@@ -394,9 +367,9 @@ impl Framed {
         if self.incoming.len() - self.end < PIECE {
             let length = (2 * self.end).max(2 * PIECE);
             self.incoming.resize(length, 0);
-        } else if self.end == 0 {
-            self.incoming.truncate(2 * PIECE);
-            self.incoming.shrink_to(2 * PIECE);
+        } else if self.end == 0 && self.incoming.len() > KEPT {
+            self.incoming.truncate(KEPT);
+            self.incoming.shrink_to(KEPT);
         }
     }
 
@@ -496,13 +469,8 @@ mod tests {
                 "{refused:?}"
             );
         }
-        let Inner::Framed(framed) = &end.inner else {
-            unreachable!("made so above");
-        };
-        assert!(
-            framed.incoming.len() <= 4 * PIECE,
-            "no memory for a promise"
-        );
+        let taken = end.framed.incoming.len();
+        assert!(taken <= 4 * PIECE, "no memory for a promise");
     }
 
     #[test]
@@ -532,11 +500,10 @@ mod tests {
             refuses.send(&Stubborn),
             Err(SendError::NotEncodable(_))
         ));
-        let Inner::Framed(framed) = refuses.inner else {
-            unreachable!("made so above");
+        let mut short = Duplex::<String, ()> {
+            framed: refuses.framed,
+            types: PhantomData,
         };
-        let inner = Inner::Framed(framed);
-        let mut short = Duplex::<String, ()> { inner };
         short.set_limit(4);
         let refused = short.send(&"12345".to_owned());
         assert!(

@@ -46,6 +46,7 @@ mod error;
 mod futex;
 mod incoming;
 mod lifeline;
+mod membarrier;
 mod message_queue;
 mod ring;
 mod seqpacket;

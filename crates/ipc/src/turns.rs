@@ -46,14 +46,32 @@ struct Asleep {
 #[derive(Debug, Default)]
 struct Line<T>(T);
 
-/// How to sleep and to wake: a futex.
-pub trait Futex {
+/// What the algorithm needs of the kernel: a futex, and two barriers.
+///
+/// The barriers belong together. Who stores to one word, then passes
+/// [`light_barrier`](Kernel::light_barrier) and reads a second, and who stores
+/// to the second, then passes [`heavy_barrier`](Kernel::heavy_barrier) and reads
+/// the first: at least one of them reads what the other stored. Two fences do
+/// that; a system call on the rare side can spare the other its fence.
+pub trait Kernel {
     /// Sleeps while `word` is `expected`. May return early, for any reason.
     /// False: enough slept.
     fn sleep(&mut self, word: &AtomicU32, expected: u32) -> bool;
 
     /// Wakes whoever sleeps on `word`.
     fn wake(&mut self, word: &AtomicU32);
+
+    /// After every item.
+    #[inline]
+    fn light_barrier(&mut self) {
+        fence(Ordering::SeqCst);
+    }
+
+    /// Before every sleep.
+    #[inline]
+    fn heavy_barrier(&mut self) {
+        fence(Ordering::SeqCst);
+    }
 }
 
 /// The other side's counter cannot be what it is.
@@ -100,9 +118,9 @@ impl Turns {
     }
 
     /// Wakes both sides, so that they look whether the other is still there.
-    pub fn alarm(&self, futex: &mut impl Futex) {
-        futex.wake(&self.put.0);
-        futex.wake(&self.taken.0);
+    pub fn alarm(&self, kernel: &mut impl Kernel) {
+        kernel.wake(&self.put.0);
+        kernel.wake(&self.taken.0);
     }
 }
 
@@ -138,14 +156,14 @@ impl Putter {
     /// Hands `count` items to the taker. They must have been written, and there
     /// must have been room for them.
     #[inline]
-    pub fn publish(&mut self, turns: &Turns, count: u32, futex: &mut impl Futex) {
+    pub fn publish(&mut self, turns: &Turns, count: u32, kernel: &mut impl Kernel) {
         self.put = self.put.wrapping_add(count);
         // Release: the items were written before.
         turns.put.0.store(self.put, Ordering::Release);
-        wake_if_asleep(&turns.asleep.0.taker, &turns.put.0, futex);
+        wake_if_asleep(&turns.asleep.0.taker, &turns.put.0, kernel);
     }
 
-    /// Sleeps until there is room, or `futex` has slept enough: false.
+    /// Sleeps until there is room, or `kernel` has slept enough: false.
     ///
     /// # Errors
     /// [`Lie`].
@@ -153,10 +171,10 @@ impl Putter {
         &mut self,
         turns: &Turns,
         capacity: u32,
-        futex: &mut impl Futex,
+        kernel: &mut impl Kernel,
     ) -> Result<bool, Lie> {
         let asleep = &turns.asleep.0.putter;
-        sleep_until(asleep, &turns.taken.0, futex, || {
+        sleep_until(asleep, &turns.taken.0, kernel, || {
             Ok(self.room(turns, capacity, 1)? > 0)
         })
     }
@@ -193,14 +211,14 @@ impl Taker {
 
     /// Hands `count` slots back. Their items must have been read.
     #[inline]
-    pub fn release(&mut self, turns: &Turns, count: u32, futex: &mut impl Futex) {
+    pub fn release(&mut self, turns: &Turns, count: u32, kernel: &mut impl Kernel) {
         self.taken = self.taken.wrapping_add(count);
         // Release: the items were read before.
         turns.taken.0.store(self.taken, Ordering::Release);
-        wake_if_asleep(&turns.asleep.0.putter, &turns.taken.0, futex);
+        wake_if_asleep(&turns.asleep.0.putter, &turns.taken.0, kernel);
     }
 
-    /// Sleeps until there is an item, or `futex` has slept enough: false.
+    /// Sleeps until there is an item, or `kernel` has slept enough: false.
     ///
     /// # Errors
     /// [`Lie`].
@@ -208,10 +226,10 @@ impl Taker {
         &mut self,
         turns: &Turns,
         capacity: u32,
-        futex: &mut impl Futex,
+        kernel: &mut impl Kernel,
     ) -> Result<bool, Lie> {
         let asleep = &turns.asleep.0.taker;
-        sleep_until(asleep, &turns.put.0, futex, || {
+        sleep_until(asleep, &turns.put.0, kernel, || {
             Ok(self.items(turns, capacity, 1)? > 0)
         })
     }
@@ -220,35 +238,35 @@ impl Taker {
 /// After a counter was stored.
 ///
 /// Two threads, two words: here the counter is written, then the mark is read;
-/// in [`sleep_until`] the mark is written, then the counter is read. The fences
+/// in [`sleep_until`] the mark is written, then the counter is read. The barriers
 /// see to it that at least one of them sees what the other wrote: either the
 /// sleeper finds the new counter, or it is woken.
 #[inline]
-fn wake_if_asleep(asleep: &AtomicU32, counter: &AtomicU32, futex: &mut impl Futex) {
-    fence(Ordering::SeqCst);
+fn wake_if_asleep(asleep: &AtomicU32, counter: &AtomicU32, kernel: &mut impl Kernel) {
+    kernel.light_barrier();
     if asleep.load(Ordering::Relaxed) != 0 {
         asleep.store(0, Ordering::Relaxed);
-        futex.wake(counter);
+        kernel.wake(counter);
     }
 }
 
 fn sleep_until(
     asleep: &AtomicU32,
     counter: &AtomicU32,
-    futex: &mut impl Futex,
+    kernel: &mut impl Kernel,
     mut done: impl FnMut() -> Result<bool, Lie>,
 ) -> Result<bool, Lie> {
     loop {
         let seen = counter.load(Ordering::Relaxed);
         asleep.store(1, Ordering::Relaxed);
-        fence(Ordering::SeqCst);
+        kernel.heavy_barrier();
         let ready = done();
         if ready != Ok(false) {
             asleep.store(0, Ordering::Relaxed);
             return ready;
         }
         // If the counter changes from here on, this does not sleep.
-        if !futex.sleep(counter, seen) {
+        if !kernel.sleep(counter, seen) {
             asleep.store(0, Ordering::Relaxed);
             return done();
         }

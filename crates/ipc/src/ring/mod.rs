@@ -21,17 +21,19 @@
 
 mod plain;
 
-use crate::futex;
 use crate::lifeline::Lifeline;
-use crate::turns::{Futex, Lie, Putter, Taker, Turns};
+use crate::turns::{Kernel, Lie, Putter, Taker, Turns};
 use crate::{SharedMemory, SharedMemoryError};
+use crate::{futex, membarrier};
 pub use plain::Plain;
 use std::hint::spin_loop;
+use std::iter;
 use std::marker::PhantomData;
 use std::mem::{align_of, size_of};
 use std::sync::Arc;
 use std::sync::OnceLock;
-use std::sync::atomic::AtomicU32;
+use std::sync::atomic::{AtomicU32, Ordering, compiler_fence, fence};
+use std::thread;
 use std::time::{Duration, Instant};
 use std::{error, fmt};
 
@@ -93,13 +95,16 @@ pub fn ring<T: Plain>(capacity: usize) -> Result<(Producer<T>, Consumer<T>), Sha
         return Err(too_much);
     };
     let (ours, theirs) = Lifeline::pair().map_err(SharedMemoryError::Io)?;
-    let storage = Arc::new(Storage {
-        memory: SharedMemory::new(size)?,
+    let memory = SharedMemory::new(size)?;
+    let storage = Storage {
+        base: memory.base(),
         capacity: slots as u32,
+        asymmetric: membarrier::register(),
+        _memory: Arc::new(memory),
         items: PhantomData,
-    });
+    };
     let producer = Producer {
-        storage: Arc::clone(&storage),
+        storage: storage.clone(),
         putter: Putter::default(),
         lifeline: Some(ours),
     };
@@ -112,11 +117,21 @@ pub fn ring<T: Plain>(capacity: usize) -> Result<(Producer<T>, Consumer<T>), Sha
 }
 
 /// The shared memory of a ring: its [`Turns`], then its slots.
+#[derive(Clone)]
 struct Storage<T> {
-    memory: SharedMemory,
+    /// Where the memory begins: at hand, because every value needs it.
+    base: *mut u8,
     capacity: u32,
+    /// Whether the ends may rely on [`membarrier`]; settled before there are two.
+    asymmetric: bool,
+    /// Keeps `base` mapped.
+    _memory: Arc<SharedMemory>,
     items: PhantomData<T>,
 }
+
+// SAFETY: `base` is the memory's, which may be used by any thread; what lies in
+// the slots, and whose turn it is there, does not depend on threads.
+unsafe impl<T: Plain> Send for Storage<T> {}
 
 impl<T: Plain> Storage<T> {
     /// Where the slots begin: a multiple of every alignment up to 128.
@@ -129,7 +144,15 @@ impl<T: Plain> Storage<T> {
     fn turns(&self) -> &Turns {
         // SAFETY: the mapping begins on a page and is larger than `Turns`,
         // which is atomics only: whoever writes to them, they stay valid.
-        unsafe { &*self.memory.base().cast::<Turns>() }
+        unsafe { &*self.base.cast::<Turns>() }
+    }
+
+    #[inline]
+    fn kernel(&self) -> Linux {
+        Linux {
+            deadline: None,
+            asymmetric: self.asymmetric,
+        }
     }
 
     /// The slot of an index.
@@ -137,7 +160,7 @@ impl<T: Plain> Storage<T> {
     fn slot(&self, index: u32) -> *mut T {
         // A power of two divides 2³², so indices wrap without a seam.
         let slot = (index & (self.capacity - 1)) as usize;
-        let begin = self.memory.base().wrapping_add(Self::BEGIN);
+        let begin = self.base.wrapping_add(Self::BEGIN);
         begin.cast::<T>().wrapping_add(slot)
     }
 
@@ -151,7 +174,7 @@ impl<T: Plain> Storage<T> {
 ///
 /// A signal never shows: waits go on after EINTR.
 pub struct Producer<T: Plain> {
-    storage: Arc<Storage<T>>,
+    storage: Storage<T>,
     putter: Putter,
     lifeline: Option<Lifeline>,
 }
@@ -160,7 +183,7 @@ pub struct Producer<T: Plain> {
 ///
 /// A signal never shows: waits go on after EINTR.
 pub struct Consumer<T: Plain> {
-    storage: Arc<Storage<T>>,
+    storage: Storage<T>,
     taker: Taker,
     lifeline: Option<Lifeline>,
 }
@@ -193,7 +216,7 @@ impl<T: Plain> Producer<T> {
         // it: there is room. If the other process writes here all the same, it
         // breaks its own values.
         unsafe { self.storage.slot(self.putter.index()).write(value) };
-        self.putter.publish(turns, 1, &mut Wake);
+        self.putter.publish(turns, 1, &mut self.storage.kernel());
         Ok(true)
     }
 
@@ -227,7 +250,8 @@ impl<T: Plain> Producer<T> {
             slot.copy_from_nonoverlapping(second.as_ptr(), second.len());
         }
         if count > 0 {
-            self.putter.publish(turns, count as u32, &mut Wake);
+            self.putter
+                .publish(turns, count as u32, &mut self.storage.kernel());
         }
         Ok(count)
     }
@@ -240,14 +264,15 @@ impl<T: Plain> Producer<T> {
     /// once it has waited in vain.
     pub fn await_room(&mut self, deadline: Option<Instant>) -> Result<bool, RingError> {
         let (turns, capacity) = (self.storage.turns(), self.storage.capacity);
-        for _ in 0..spins() {
+        for step in Patience::new() {
             if self.putter.room(turns, capacity, 1)? > 0 {
                 return Ok(true);
             }
-            spin_loop();
+            step.take();
         }
         loop {
-            let mut nap = Nap { deadline };
+            let mut nap = self.storage.kernel();
+            nap.deadline = deadline;
             if self.putter.await_room(turns, capacity, &mut nap)? {
                 return Ok(true);
             }
@@ -281,7 +306,7 @@ impl<T: Plain> Consumer<T> {
         // SAFETY: the slot lies in the memory, and whatever bits the other
         // process wrote there are a value: `T` is plain.
         let value = unsafe { self.storage.slot(self.taker.index()).read() };
-        self.taker.release(turns, 1, &mut Wake);
+        self.taker.release(turns, 1, &mut self.storage.kernel());
         Ok(Some(value))
     }
 
@@ -318,7 +343,8 @@ impl<T: Plain> Consumer<T> {
             slot.copy_to_nonoverlapping(second.as_mut_ptr(), second.len());
         }
         if count > 0 {
-            self.taker.release(turns, count as u32, &mut Wake);
+            self.taker
+                .release(turns, count as u32, &mut self.storage.kernel());
         }
         Ok(count)
     }
@@ -329,14 +355,15 @@ impl<T: Plain> Consumer<T> {
     /// [`RingError`].
     pub fn await_items(&mut self, deadline: Option<Instant>) -> Result<bool, RingError> {
         let (turns, capacity) = (self.storage.turns(), self.storage.capacity);
-        for _ in 0..spins() {
+        for step in Patience::new() {
             if self.taker.items(turns, capacity, 1)? > 0 {
                 return Ok(true);
             }
-            spin_loop();
+            step.take();
         }
         loop {
-            let mut nap = Nap { deadline };
+            let mut nap = self.storage.kernel();
+            nap.deadline = deadline;
             if self.taker.await_items(turns, capacity, &mut nap)? {
                 return Ok(true);
             }
@@ -354,11 +381,29 @@ impl<T: Plain> Consumer<T> {
     }
 }
 
-/// Wakes; never sleeps.
-struct Wake;
+/// What a ring needs of the kernel. One sleep is short enough that the death of
+/// the other side is noticed soon: a process that was killed wakes nobody.
+struct Linux {
+    deadline: Option<Instant>,
+    /// Both sides take part in [`membarrier`].
+    asymmetric: bool,
+}
 
-impl Futex for Wake {
-    fn sleep(&mut self, _: &AtomicU32, _: u32) -> bool {
+impl Linux {
+    const NAP: Duration = Duration::from_millis(100);
+
+    fn is_over(&self) -> bool {
+        self.deadline.is_some_and(|at| Instant::now() >= at)
+    }
+}
+
+impl Kernel for Linux {
+    fn sleep(&mut self, word: &AtomicU32, expected: u32) -> bool {
+        let left = self
+            .deadline
+            .map(|at| at.saturating_duration_since(Instant::now()));
+        let patience = left.map_or(Linux::NAP, |left| left.min(Linux::NAP));
+        futex::sleep(word, expected, patience);
         false
     }
 
@@ -366,59 +411,73 @@ impl Futex for Wake {
     fn wake(&mut self, word: &AtomicU32) {
         futex::wake(word);
     }
-}
 
-/// One sleep, short enough that the death of the other side is noticed soon: a
-/// process that was killed wakes nobody.
-struct Nap {
-    deadline: Option<Instant>,
-}
+    #[inline]
+    fn light_barrier(&mut self) {
+        if self.asymmetric {
+            // The heavy one does the rest; only the compiler must keep order.
+            compiler_fence(Ordering::SeqCst);
+        } else {
+            fence(Ordering::SeqCst);
+        }
+    }
 
-impl Nap {
-    const LONGEST: Duration = Duration::from_millis(100);
-
-    fn is_over(&self) -> bool {
-        self.deadline.is_some_and(|at| Instant::now() >= at)
+    fn heavy_barrier(&mut self) {
+        fence(Ordering::SeqCst);
+        // If somebody forbade the call meanwhile, a wake-up may come late: by
+        // one nap.
+        _ = self.asymmetric && membarrier::everywhere();
     }
 }
 
-impl Futex for Nap {
-    fn sleep(&mut self, word: &AtomicU32, expected: u32) -> bool {
-        let left = self
-            .deadline
-            .map(|at| at.saturating_duration_since(Instant::now()));
-        let patience = left.map_or(Nap::LONGEST, |left| left.min(Nap::LONGEST));
-        futex::sleep(word, expected, patience);
-        false
-    }
+/// What to do between two looks before going to sleep.
+///
+/// To sleep and to be woken costs more than a thousand values: the other side,
+/// at work on another CPU, has its turn ready in no time. If it has none – one
+/// CPU, or a busy machine –, giving way lets it work.
+#[derive(Clone, Copy)]
+enum Step {
+    Spin,
+    GiveWay,
+}
 
-    fn wake(&mut self, word: &AtomicU32) {
-        futex::wake(word);
+impl Step {
+    fn take(self) {
+        match self {
+            Step::Spin => spin_loop(),
+            Step::GiveWay => thread::yield_now(),
+        }
     }
 }
 
-/// How often to look before going to sleep. The other side may be at work on
-/// another CPU this very moment; on a machine with one CPU it cannot.
-fn spins() -> u32 {
-    static SPINS: OnceLock<u32> = OnceLock::new();
-    *SPINS.get_or_init(|| {
-        let cpus = std::thread::available_parallelism().map_or(1, usize::from);
-        if cpus > 1 { 200 } else { 0 }
-    })
+struct Patience;
+
+impl Patience {
+    const SPINS: usize = 200;
+    const YIELDS: usize = 20;
+
+    fn new() -> impl Iterator<Item = Step> {
+        static CPUS: OnceLock<usize> = OnceLock::new();
+        let cpus = *CPUS.get_or_init(|| thread::available_parallelism().map_or(1, usize::from));
+        // On one CPU nothing changes while we look.
+        let spins = if cpus > 1 { Patience::SPINS } else { 0 };
+        let spins = iter::repeat_n(Step::Spin, spins);
+        spins.chain(iter::repeat_n(Step::GiveWay, Patience::YIELDS))
+    }
 }
 
 impl<T: Plain> Drop for Producer<T> {
     fn drop(&mut self) {
         // Cut first, then wake: who wakes looks at the line.
         self.lifeline = None;
-        self.storage.turns().alarm(&mut Wake);
+        self.storage.turns().alarm(&mut self.storage.kernel());
     }
 }
 
 impl<T: Plain> Drop for Consumer<T> {
     fn drop(&mut self) {
         self.lifeline = None;
-        self.storage.turns().alarm(&mut Wake);
+        self.storage.turns().alarm(&mut self.storage.kernel());
     }
 }
 

@@ -6,7 +6,7 @@ fn aged(capacity: usize, count: u32) -> (Producer<u32>, Consumer<u32>) {
     let (mut producer, mut consumer) = ring(capacity).unwrap();
     let (turns, putter, taker) = Turns::after(count);
     // SAFETY: nobody else uses the memory yet.
-    unsafe { producer.storage.memory.base().cast::<Turns>().write(turns) };
+    unsafe { producer.storage.base.cast::<Turns>().write(turns) };
     (producer.putter, consumer.taker) = (putter, taker);
     (producer, consumer)
 }
@@ -14,7 +14,7 @@ fn aged(capacity: usize, count: u32) -> (Producer<u32>, Consumer<u32>) {
 /// The shared counters: `put`, then `taken`.
 fn counter(storage: &Storage<u32>, which: usize) -> &AtomicU32 {
     // SAFETY: each is alone on 128 bytes, in this order.
-    unsafe { &*storage.memory.base().wrapping_add(128 * which).cast() }
+    unsafe { &*storage.base.wrapping_add(128 * which).cast() }
 }
 
 #[test]

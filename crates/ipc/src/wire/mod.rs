@@ -5,11 +5,13 @@ mod packets;
 mod pipe;
 mod queue;
 mod ring;
+mod stream;
 
 pub(crate) use packets::packets;
 pub(crate) use pipe::pipes;
 pub(crate) use queue::queues;
 pub(crate) use ring::rings;
+pub(crate) use stream::streams;
 
 use std::io;
 use std::time::Instant;
@@ -35,5 +37,5 @@ pub(crate) trait Wire: Send {
 /// The two ends of a transport.
 pub(crate) type Ends = (Box<dyn Wire>, Box<dyn Wire>);
 
-/// No transport hands out more at once.
-pub(crate) const PIECE: usize = 32 * 1024;
+/// No transport that keeps messages apart hands out more at once.
+pub(crate) const PIECE: usize = 64 * 1024;
