@@ -82,9 +82,7 @@ fn pool(micros: u32) -> Comparison<'static> {
     let threadpool = threadpool::ThreadPool::new(WORKERS);
     Comparison::of(
         "ours",
-        batch(micros, move |job| {
-            drop(ours.submit(job).expect("it is open"))
-        }),
+        batch(micros, move |job| ours.execute(job).expect("it is open")),
     )
     .against("rayon", batch(micros, move |job| theirs.spawn(job)))
     .against(

@@ -1,14 +1,14 @@
 //! An event count: threads sleep until something is there, wherever it is, and who puts it there
 //! pays for a wake-up only if somebody sleeps.
 
-use std::sync::atomic::Ordering::{Relaxed, SeqCst};
+use std::sync::atomic::Ordering::{Acquire, Relaxed, Release, SeqCst};
 use std::sync::atomic::{AtomicU32, fence};
 
 /// A place to sleep beside data that has no lock: a lock-free queue, a flag, several of them.
 ///
 /// A [`Condvar`](crate::Condvar) needs a lock that orders the change and the look. Here the event
-/// count does that: a waiter announces itself and then looks once more; who changes something then
-/// asks whether somebody has announced itself. One of the two sees the other.
+/// count does that: a waiter leaves a mark and then looks once more; who changes something looks for
+/// a mark afterwards. One of the two sees the other.
 ///
 /// ```
 /// use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
@@ -28,9 +28,11 @@ use std::sync::atomic::{AtomicU32, fence};
 /// 22(2), 1979.
 #[derive(Debug, Default)]
 pub struct EventCount {
-    /// How many sleep, or are about to.
-    announced: AtomicU32,
-    /// Changes with each notification that finds somebody; what sleepers sleep on.
+    /// Each waiter leaves a mark before it sleeps, and each notification takes one away. There may be
+    /// more marks than waiters, of those that went without having been notified; a notification that
+    /// is spent on such a mark does no harm. There are never fewer.
+    marks: AtomicU32,
+    /// Changes with each notification that finds a mark; what waiters sleep on.
     epoch: AtomicU32,
 }
 
@@ -39,7 +41,7 @@ impl EventCount {
     #[must_use]
     pub const fn new() -> Self {
         Self {
-            announced: AtomicU32::new(0),
+            marks: AtomicU32::new(0),
             epoch: AtomicU32::new(0),
         }
     }
@@ -51,15 +53,16 @@ impl EventCount {
             if let Some(ready) = ready() {
                 return ready;
             }
-            let announcement = Announcement::of(self);
+            // First the epoch, then the mark (Release): whoever takes the mark away changes the epoch
+            // after that, and the sleep does not begin.
             let epoch = self.epoch.load(Relaxed);
+            self.marks.fetch_add(1, Release);
             fence(SeqCst);
-            // A second look, now that whoever makes it ready will know of us.
+            // A second look, now that whoever makes it ready will see the mark.
             if let Some(ready) = ready() {
                 return ready;
             }
             futex::wait(&self.epoch, epoch);
-            drop(announcement);
         }
     }
 
@@ -67,8 +70,7 @@ impl EventCount {
     #[inline]
     pub fn notify_one(&self) {
         if self.is_awaited() {
-            self.next_epoch();
-            futex::wake_one(&self.epoch);
+            self.wake_one();
         }
     }
 
@@ -76,39 +78,37 @@ impl EventCount {
     #[inline]
     pub fn notify_all(&self) {
         if self.is_awaited() {
-            self.next_epoch();
-            futex::wake_all(&self.epoch);
+            self.wake_all();
         }
     }
 
     #[inline]
     fn is_awaited(&self) -> bool {
         // Both this fence and the waiter's stand between a write and a read: ours between what is
-        // there now and `announced`, the waiter's between `announced` and what is there. In the one
-        // order of all such fences one of them comes first, and the other's read sees its write.
+        // there now and the marks, the waiter's between its mark and what is there. In the one order
+        // of all such fences one of them comes first, and the other's read sees its write.
         fence(SeqCst);
-        self.announced.load(Relaxed) > 0
+        self.marks.load(Relaxed) > 0
     }
 
-    fn next_epoch(&self) {
-        // A waiter that has read the old epoch does not fall asleep, because it has changed. One that
-        // reads the new one comes after our fence with its own, and sees what was there before.
-        self.epoch.fetch_add(1, Relaxed);
+    #[cold]
+    fn wake_one(&self) {
+        // If another notification has taken the last mark in between, the waiter that it wakes will
+        // look before it sleeps again, and see what is there now.
+        let taken = self
+            .marks
+            .fetch_update(Acquire, Relaxed, |marks| marks.checked_sub(1));
+        if taken.is_ok() {
+            self.epoch.fetch_add(1, Relaxed);
+            futex::wake_one(&self.epoch);
+        }
     }
-}
 
-/// Being counted, until the end of the scope, however that comes.
-struct Announcement<'a>(&'a EventCount);
-
-impl<'a> Announcement<'a> {
-    fn of(event: &'a EventCount) -> Self {
-        event.announced.fetch_add(1, Relaxed);
-        Self(event)
-    }
-}
-
-impl Drop for Announcement<'_> {
-    fn drop(&mut self) {
-        self.0.announced.fetch_sub(1, Relaxed);
+    #[cold]
+    fn wake_all(&self) {
+        if self.marks.swap(0, Acquire) > 0 {
+            self.epoch.fetch_add(1, Relaxed);
+            futex::wake_all(&self.epoch);
+        }
     }
 }

@@ -54,6 +54,7 @@ hold! {
     a_parker_that_times_out_keeps_no_token
     an_event_count_misses_nothing
     an_event_count_wakes_all
+    an_event_count_wakes_one_for_each
     a_checked_order_lets_threads_through
 }
 
@@ -355,6 +356,26 @@ interleave::in_worlds! {
         shared.0.notify_all();
         for thread in threads {
             thread.join().unwrap();
+        }
+    }
+
+    /// Two notify and two take, so that a mark, a wake-up and an item each can be another's.
+    pub fn an_event_count_wakes_one_for_each() {
+        let shared = Arc::new((EventCount::new(), AtomicU32::new(0)));
+        let takers: Vec<_> = (0..2).map(|_| {
+            let shared = Arc::clone(&shared);
+            thread::spawn(move || {
+                shared.0.wait_until(|| {
+                    shared.1.fetch_update(Relaxed, Relaxed, |items| items.checked_sub(1)).ok()
+                });
+            })
+        }).collect();
+        for _ in 0..2 {
+            shared.1.fetch_add(1, Relaxed);
+            shared.0.notify_one();
+        }
+        for taker in takers {
+            taker.join().unwrap();
         }
     }
 

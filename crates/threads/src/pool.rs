@@ -12,7 +12,7 @@ mod handle;
 pub use error::{PoolError, Rejected, Why};
 pub use handle::{JobError, JobHandle};
 
-use handle::{Queued, job};
+use handle::Queued;
 use std::cell::Cell;
 use std::collections::VecDeque;
 use std::fmt;
@@ -123,7 +123,7 @@ impl Pool {
         R: Send + 'static,
         F: FnOnce() -> R + Send + 'static,
     {
-        self.enqueue(job, true)
+        self.enqueue(job, true, handle::job)
     }
 
     /// [`submit`](Self::submit), without waiting.
@@ -135,7 +135,16 @@ impl Pool {
         R: Send + 'static,
         F: FnOnce() -> R + Send + 'static,
     {
-        self.enqueue(job, false)
+        self.enqueue(job, false, handle::job)
+    }
+
+    /// [`submit`](Self::submit) without a handle, for a job that nobody waits for; cheaper.
+    /// Of its panic only the panic hook tells.
+    ///
+    /// # Errors
+    /// As [`submit`](Self::submit).
+    pub fn execute<F: FnOnce() + Send + 'static>(&self, job: F) -> Result<(), Rejected<F>> {
+        self.enqueue(job, true, |job| (Queued::Alone(Box::new(job)), ()))
     }
 
     /// Takes no more jobs. What is queued will be done; who waits for room is rejected.
@@ -161,11 +170,13 @@ impl Pool {
         self.shared.queue.enter().jobs.len()
     }
 
-    fn enqueue<R, F>(&self, f: F, may_wait: bool) -> Result<JobHandle<R>, Rejected<F>>
-    where
-        R: Send + 'static,
-        F: FnOnce() -> R + Send + 'static,
-    {
+    /// `pack` makes of the job what goes into the queue, and what its owner gets.
+    fn enqueue<F, H>(
+        &self,
+        job: F,
+        may_wait: bool,
+        pack: impl FnOnce(F) -> (Queued, H),
+    ) -> Result<H, Rejected<F>> {
         let capacity = self.shared.capacity;
         let mut queue = self.shared.queue.enter();
         if may_wait && WORKS_FOR.get() != self.shared.address() {
@@ -176,17 +187,17 @@ impl Pool {
         }
         if !queue.open {
             return Err(Rejected {
-                job: f,
+                job,
                 why: Why::Closed,
             });
         }
         if queue.jobs.len() >= capacity {
             return Err(Rejected {
-                job: f,
+                job,
                 why: Why::Full,
             });
         }
-        let (queued, handle) = job(f);
+        let (queued, handle) = pack(job);
         queue.jobs.push_back(queued);
         // One wake-up for each worker that sleeps; one that has been woken and is not there yet needs
         // no second.

@@ -101,6 +101,18 @@ fn a_panic_in_the_destructor_of_an_unwanted_result_is_contained() {
 }
 
 #[test]
+fn a_job_without_a_handle_runs_and_panics_alone() {
+    let pool = Pool::new(1, 4).unwrap();
+    let (done, wait) = mpsc::channel();
+    let panics = || std::panic::resume_unwind(Box::new("unheard"));
+    pool.execute(panics).unwrap();
+    pool.execute(move || done.send(7).unwrap()).unwrap();
+    assert_eq!(wait.recv(), Ok(7));
+    pool.close();
+    assert_eq!(pool.execute(|| ()).unwrap_err().why, Why::Closed);
+}
+
+#[test]
 fn dropping_the_pool_finishes_what_is_queued() {
     let done = Arc::new(AtomicUsize::new(0));
     let pool = Pool::new(2, 100).unwrap();

@@ -7,8 +7,8 @@
 use super::worker::Shared;
 use std::cell::UnsafeCell;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::atomic::AtomicBool;
-use std::sync::atomic::Ordering::{Acquire, Release};
+use std::sync::atomic::AtomicU32;
+use std::sync::atomic::Ordering::{Acquire, Relaxed, Release};
 use std::thread;
 
 /// A closure, later its result.
@@ -65,10 +65,10 @@ impl<F: FnOnce() -> R, R> StackJob<F, R> {
             // SAFETY: as above.
             unsafe { *job.content.get() = Content::Done(result) };
         }
-        job.latch.set();
+        let sleeper = job.latch.set();
         // From here on the job may be gone. `shared` is not: the worker that runs this has a part
         // in it.
-        shared.tell_all();
+        shared.wake(sleeper);
     }
 
     /// Runs it without the detour, after it was taken back.
@@ -88,18 +88,44 @@ impl<F: FnOnce() -> R, R> StackJob<F, R> {
     }
 }
 
-/// Whether a job is done.
+/// Whether a job is done, and who sleeps until it is.
 #[derive(Default)]
-pub(super) struct Latch(AtomicBool);
+pub(super) struct Latch(AtomicU32);
+
+const SET: u32 = 1;
+
+/// Who may sleep until a latch is set.
+#[derive(Clone, Copy)]
+pub(super) enum Sleeper {
+    /// Nobody: who waits is awake and will see it.
+    Nobody = 0,
+    /// A worker, or several that sleep for want of work.
+    Worker = 2,
+    /// The thread that called [`ForkJoin::run`](super::ForkJoin::run).
+    Outside = 3,
+}
 
 impl Latch {
     /// Acquire: the result is visible to who has seen this.
     pub(super) fn is_set(&self) -> bool {
-        self.0.load(Acquire)
+        self.0.load(Acquire) == SET
     }
 
-    fn set(&self) {
-        self.0.store(true, Release);
+    /// From now on `sleeper` is to be woken, unless it is set already.
+    pub(super) fn will_sleep(&self, sleeper: Sleeper) {
+        let _already =
+            self.0
+                .compare_exchange(Sleeper::Nobody as u32, sleeper as u32, Relaxed, Relaxed);
+    }
+
+    fn set(&self) -> Sleeper {
+        const WORKER: u32 = Sleeper::Worker as u32;
+        const OUTSIDE: u32 = Sleeper::Outside as u32;
+        match self.0.swap(SET, Release) {
+            WORKER => Sleeper::Worker,
+            OUTSIDE => Sleeper::Outside,
+            _ => Sleeper::Nobody,
+        }
     }
 }
 

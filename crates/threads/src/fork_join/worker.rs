@@ -1,6 +1,6 @@
 //! A worker: runs what it forked, steals what others forked, and sleeps if there is nothing.
 
-use super::job::{JobRef, Latch, StackJob};
+use super::job::{JobRef, Latch, Sleeper, StackJob};
 use crossbeam::deque::{self, Injector, Steal, Stealer};
 use std::cell::Cell;
 use std::ptr;
@@ -47,6 +47,7 @@ impl Shared {
 
     /// Sleeps until a job that was injected is done.
     pub(super) fn wait_outside(&self, done: &Latch) {
+        done.will_sleep(Sleeper::Outside);
         self.outside.wait_until(|| done.is_set().then_some(()));
     }
 
@@ -56,10 +57,14 @@ impl Shared {
         self.work.notify_all();
     }
 
-    /// A latch was set, and whoever waits for it may sleep here or there.
-    pub(super) fn tell_all(&self) {
-        self.work.notify_all();
-        self.outside.notify_all();
+    /// A latch was set that this one sleeps on. Nobody knows which of the sleepers that is, so all
+    /// look.
+    pub(super) fn wake(&self, sleeper: Sleeper) {
+        match sleeper {
+            Sleeper::Nobody => {}
+            Sleeper::Worker => self.work.notify_all(),
+            Sleeper::Outside => self.outside.notify_all(),
+        }
     }
 }
 
@@ -98,7 +103,7 @@ impl Worker {
     pub(super) fn work(&self) {
         CURRENT.set(self);
         let closing = || self.shared.closing.load(Relaxed);
-        while let Some(job) = self.next_unless(closing) {
+        while let Some(job) = self.next_unless(closing, || ()) {
             job.execute(&self.shared); // does not panic
         }
         CURRENT.set(ptr::null());
@@ -124,14 +129,17 @@ impl Worker {
                 return false;
             }
         }
-        while let Some(other) = self.next_unless(|| job.latch().is_set()) {
+        let done = || job.latch().is_set();
+        let will_sleep = || job.latch().will_sleep(Sleeper::Worker);
+        while let Some(other) = self.next_unless(done, will_sleep) {
             other.execute(&self.shared);
         }
         false
     }
 
-    /// The next job to run, as soon as there is one; none if `enough`, which is asked first.
-    fn next_unless(&self, enough: impl Fn() -> bool) -> Option<JobRef> {
+    /// The next job to run, as soon as there is one; none if `enough`, which is asked first. Calls
+    /// `will_sleep` before it sleeps.
+    fn next_unless(&self, enough: impl Fn() -> bool, will_sleep: impl Fn()) -> Option<JobRef> {
         let look = || {
             if enough() {
                 return Some(None);
@@ -144,6 +152,7 @@ impl Worker {
             }
             thread::yield_now();
         }
+        will_sleep();
         self.shared.work.wait_until(look)
     }
 

@@ -18,8 +18,8 @@ where
     F: FnOnce() -> R + Send + 'static,
 {
     let job = Arc::new(Monitor::new(State::ToDo(f)));
-    let queued = Queued(Some(Arc::clone(&job) as _));
-    (queued, JobHandle { job })
+    let promise = Promise(Some(Arc::clone(&job) as _));
+    (Queued::Awaited(promise), JobHandle { job })
 }
 
 enum State<F, R> {
@@ -83,20 +83,33 @@ impl<F: FnOnce() -> R + Send, R: Send> Awaited<R> for Monitor<State<F, R>> {
     }
 }
 
-/// The queue's end of a job. Dropped without having run, it tells who waits.
-pub(super) struct Queued(Option<Arc<dyn Run>>);
+/// A job in the queue.
+pub(super) enum Queued {
+    /// Nobody waits for it.
+    Alone(Box<dyn FnOnce() + Send>),
+    /// There is a handle.
+    Awaited(Promise),
+}
 
 impl Queued {
-    /// Runs the job. Its panic is the handle's; what gets out of here is one in the destructor of a
-    /// result that nobody wants any more.
-    pub(super) fn run(mut self) {
-        if let Some(job) = self.0.take() {
-            job.run();
+    /// Runs the job. Its panic is the handle's, if there is one; what gets out of here then is one in
+    /// the destructor of a result that nobody wants any more.
+    pub(super) fn run(self) {
+        match self {
+            Self::Alone(job) => job(),
+            Self::Awaited(mut promise) => {
+                if let Some(job) = promise.0.take() {
+                    job.run();
+                }
+            }
         }
     }
 }
 
-impl Drop for Queued {
+/// The queue's end of a job with a handle. Dropped without having run, it tells who waits.
+pub(super) struct Promise(Option<Arc<dyn Run>>);
+
+impl Drop for Promise {
     fn drop(&mut self) {
         if let Some(job) = self.0.take() {
             job.give_up();
