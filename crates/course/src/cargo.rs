@@ -24,6 +24,8 @@ pub struct Request<'a> {
     pub packages: Vec<&'a str>,
     /// The names of their `[[test]]`s.
     pub tests: Vec<&'a str>,
+    /// The names of their programs.
+    pub binaries: Vec<&'a str>,
     /// Whether the compiler may colour its messages.
     pub colour: bool,
     /// Is told each line that cargo itself says.
@@ -33,7 +35,7 @@ pub struct Request<'a> {
 /// What came of it.
 #[derive(Debug, Default)]
 pub struct Built {
-    /// Each test program with its package's manifest.
+    /// Each test program, or other program, with its package's manifest.
     pub programs: Vec<(PathBuf, PathBuf)>,
     /// In the order in which the compiler spoke.
     pub diagnostics: Vec<Diagnostic>,
@@ -122,6 +124,9 @@ fn command(request: &Request) -> Command {
     for test in &request.tests {
         command.args(["--test", test]);
     }
+    for binary in &request.binaries {
+        command.args(["--bin", binary]);
+    }
     if let Some(target) = &request.target {
         command.env("CARGO_TARGET_DIR", target);
     }
@@ -131,7 +136,7 @@ fn command(request: &Request) -> Command {
 
 /// `cargo run` tells its program which package it is; a cargo or a test below
 /// must not take that for its own.
-fn without_our_own_package(command: &mut Command) {
+pub(crate) fn without_our_own_package(command: &mut Command) {
     for (name, _) in std::env::vars_os() {
         let Some(text) = name.to_str() else { continue };
         let ours = text.starts_with("CARGO_PKG_")
@@ -182,7 +187,9 @@ impl Built {
                 manifest_path,
                 target,
                 executable: Some(executable),
-            } if target.kind == ["test"] => self.programs.push((manifest_path, executable)),
+            } if target.kind == ["test"] || target.kind == ["bin"] => {
+                self.programs.push((manifest_path, executable));
+            }
             Message::Said {
                 manifest_path,
                 target,

@@ -82,6 +82,13 @@ pub enum Command {
         /// The process's number
         pid: i32,
     },
+    /// What lessons claim, measured on this machine: all, `only 21 63`, `show 21`
+    #[command(disable_help_flag = true)]
+    Claims {
+        /// Given to the ledger as they are; `--help` lists them
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        arguments: Vec<String>,
+    },
     /// Whether this machine offers what the course needs
     Doctor,
     /// The process that judges for the loop

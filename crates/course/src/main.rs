@@ -71,6 +71,7 @@ fn run(cli: &Cli) -> Result<u8, Trouble> {
             };
             schedule(&course, &options.exercise, &asked)
         }
+        Some(Command::Claims { arguments }) => commands::claims(&course, arguments),
         Some(Command::Verify(options)) => verify::verify(&course, options),
         Some(Command::Bundle { folder }) => commands::bundle(&course, &here.join(folder)),
         Some(Command::New { name, worlds }) => commands::new(&course, name, *worlds),

@@ -2,6 +2,7 @@
 
 mod bundle;
 mod check;
+mod claims;
 mod doctor;
 mod hint;
 mod list;
@@ -15,6 +16,7 @@ mod who_waits;
 pub use bundle::bundle;
 pub(crate) use check::read_source;
 pub use check::{check, next};
+pub use claims::claims;
 pub use doctor::doctor;
 pub use hint::{hint, hints};
 pub use list::list;

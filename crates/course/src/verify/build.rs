@@ -90,6 +90,7 @@ pub(crate) fn build<'a>(
             target: Some(scratch.target.clone()),
             packages: packages.iter().map(String::as_str).collect(),
             tests,
+            binaries: Vec::new(),
             colour: false,
             tell: None,
         })?;

@@ -1,6 +1,7 @@
 //! The real command, on a small course of its own.
 
 mod bad_input;
+mod claims;
 mod fixture;
 mod judging;
 mod who_waits;
