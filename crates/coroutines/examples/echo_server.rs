@@ -7,10 +7,9 @@
 use std::io::{self, Read, Write};
 use std::os::linux::net::SocketAddrExt;
 use std::os::unix::net::{SocketAddr, UnixListener, UnixStream};
-use std::rc::Rc;
 use std::thread;
 
-use coroutines::executor::{Executor, JoinError};
+use coroutines::executor::{Executor, JoinError, Spawner};
 use coroutines::reactor::{Reactor, Source};
 
 const CLIENTS: usize = 3;
@@ -40,12 +39,12 @@ async fn serve(client: Source<UnixStream>) -> io::Result<usize> {
 async fn accept(
     listener: Source<UnixListener>,
     reactor: Reactor,
-    executor: Rc<Executor>,
+    spawner: Spawner,
 ) -> io::Result<usize> {
     let mut clients = Vec::new();
     for _ in 0..CLIENTS {
         let (stream, _) = listener.read_with(UnixListener::accept).await?;
-        clients.push(executor.spawn(serve(reactor.register(stream)?)));
+        clients.push(spawner.spawn(serve(reactor.register(stream)?)));
     }
     let mut total = 0;
     for client in clients {
@@ -74,7 +73,7 @@ fn main() -> io::Result<()> {
     let name = format!("roommates-echo-{}", std::process::id());
     let address = SocketAddr::from_abstract_name(name)?;
     let reactor = Reactor::new()?;
-    let executor = Rc::new(Executor::with_reactor(reactor.clone()));
+    let executor = Executor::with_reactor(reactor.clone());
     let listener = reactor.register(UnixListener::bind_addr(&address)?)?;
 
     let clients: Vec<_> = (1..=CLIENTS)
@@ -83,7 +82,7 @@ fn main() -> io::Result<()> {
             thread::spawn(move || client(&address, name))
         })
         .collect();
-    let total = executor.block_on(accept(listener, reactor, Rc::clone(&executor)))?;
+    let total = executor.block_on(accept(listener, reactor, executor.spawner()))?;
     for client in clients {
         let heard = client
             .join()

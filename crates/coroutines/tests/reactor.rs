@@ -291,34 +291,23 @@ fn a_socket_that_is_always_ready_does_not_starve_the_others() {
 }
 
 #[test]
-fn a_signal_does_not_end_the_waiting() {
-    use nix::sys::signal::{SaFlags, SigAction, SigHandler, SigSet, Signal, sigaction};
-    extern "C" fn nothing(_: libc::c_int) {}
-    // Without SA_RESTART (epoll_wait is never restarted anyway).
-    let action = SigAction::new(
-        SigHandler::Handler(nothing),
-        SaFlags::empty(),
-        SigSet::empty(),
-    );
-    // SAFETY: the handler does nothing.
-    unsafe { sigaction(Signal::SIGUSR2, &action) }.unwrap();
-    // SAFETY: always succeeds.
-    let waiter = unsafe { libc::pthread_self() };
-    let reactor = Reactor::new().unwrap();
-    let executor = Executor::with_reactor(reactor.clone());
-    let done = Arc::new(AtomicUsize::new(0));
-    let theirs = Arc::clone(&done);
-    let thread = thread::spawn(move || {
-        while theirs.load(Ordering::Acquire) == 0 {
-            // SAFETY: that thread lives on until this one is joined.
-            let sent = unsafe { libc::pthread_kill(waiter, libc::SIGUSR2) };
-            assert_eq!(sent, 0);
-            thread::yield_now();
-        }
-    });
-    let start = Instant::now();
-    executor.block_on(reactor.sleep(Duration::from_millis(20)));
-    done.store(1, Ordering::Release);
-    thread.join().unwrap();
-    assert!(start.elapsed() >= Duration::from_millis(20));
+fn a_process_without_descriptors_gets_an_error() {
+    const IN_CHILD: &str = "COROUTINES_TEST_IN_CHILD";
+    if std::env::var_os(IN_CHILD).is_some() {
+        let limit = nix::sys::resource::Resource::RLIMIT_NOFILE;
+        nix::sys::resource::setrlimit(limit, 3, 3).unwrap();
+        let error = Reactor::new().unwrap_err();
+        assert_eq!(error.raw_os_error(), Some(libc::EMFILE));
+        let error = coroutines::event_loop::EventLoop::new().unwrap_err();
+        assert_eq!(error.raw_os_error(), Some(libc::EMFILE));
+        return;
+    }
+    let test = "a_process_without_descriptors_gets_an_error";
+    let status = std::process::Command::new(std::env::current_exe().unwrap())
+        .args(["--exact", test, "--test-threads=1"])
+        .env(IN_CHILD, "1")
+        .stdout(std::process::Stdio::null())
+        .status()
+        .unwrap();
+    assert!(status.success());
 }

@@ -48,9 +48,10 @@ pub use handle::{JoinError, JoinHandle};
 use queue::{Key, Queue, TaskWaker};
 use table::{Table, Task};
 
-/// How many rounds of ready tasks there may be before the reactor is asked: tasks
-/// that are always ready must not starve those that wait for the kernel.
-const ROUNDS_PER_TURN: u32 = 8;
+/// After how many polls the reactor has its turn, at the end of that round: tasks
+/// that are always ready must not starve those that wait for the kernel, and
+/// asking the kernel costs more than many polls.
+const POLLS_PER_TURN: u32 = 64;
 
 /// Runs futures on the thread that calls [`block_on`](Self::block_on).
 ///
@@ -134,9 +135,10 @@ impl Executor {
         let main = TaskWaker::new(Key::MAIN, queue);
         let waker = Waker::from(Arc::clone(&main));
         main.wake_by_ref();
-        let mut rounds = 0_u32;
+        let mut polls = 0_u32;
         loop {
             while let Some(key) = self.next() {
+                polls = polls.saturating_add(1);
                 if key != Key::MAIN {
                     self.poll_task(key);
                 } else if main.polled() {
@@ -148,9 +150,9 @@ impl Executor {
                 } // else it was woken in an earlier block_on
             }
             let idle = !queue.next_round(&mut self.round.borrow_mut());
-            rounds = rounds.wrapping_add(1);
-            if idle || rounds.is_multiple_of(ROUNDS_PER_TURN) {
+            if idle || polls >= POLLS_PER_TURN {
                 self.rest(idle);
+                polls = 0;
             }
         }
     }
