@@ -264,7 +264,7 @@ impl<T: Plain> Producer<T> {
     /// once it has waited in vain.
     pub fn await_room(&mut self, deadline: Option<Instant>) -> Result<bool, RingError> {
         let (turns, capacity) = (self.storage.turns(), self.storage.capacity);
-        for step in Patience::new() {
+        for step in steps() {
             if self.putter.room(turns, capacity, 1)? > 0 {
                 return Ok(true);
             }
@@ -355,7 +355,7 @@ impl<T: Plain> Consumer<T> {
     /// [`RingError`].
     pub fn await_items(&mut self, deadline: Option<Instant>) -> Result<bool, RingError> {
         let (turns, capacity) = (self.storage.turns(), self.storage.capacity);
-        for step in Patience::new() {
+        for step in steps() {
             if self.taker.items(turns, capacity, 1)? > 0 {
                 return Ok(true);
             }
@@ -450,20 +450,18 @@ impl Step {
     }
 }
 
-struct Patience;
-
-impl Patience {
-    const SPINS: usize = 200;
-    const YIELDS: usize = 20;
-
-    fn new() -> impl Iterator<Item = Step> {
-        static CPUS: OnceLock<usize> = OnceLock::new();
-        let cpus = *CPUS.get_or_init(|| thread::available_parallelism().map_or(1, usize::from));
-        // On one CPU nothing changes while we look.
-        let spins = if cpus > 1 { Patience::SPINS } else { 0 };
+/// All steps, in order: some spins, then giving way, and again.
+fn steps() -> impl Iterator<Item = Step> {
+    const ROUNDS: usize = 20;
+    const SPINS: usize = 50;
+    static CPUS: OnceLock<usize> = OnceLock::new();
+    let cpus = *CPUS.get_or_init(|| thread::available_parallelism().map_or(1, usize::from));
+    // On one CPU nothing changes while we look.
+    let spins = if cpus > 1 { SPINS } else { 0 };
+    (0..ROUNDS).flat_map(move |_| {
         let spins = iter::repeat_n(Step::Spin, spins);
-        spins.chain(iter::repeat_n(Step::GiveWay, Patience::YIELDS))
-    }
+        spins.chain(iter::once(Step::GiveWay))
+    })
 }
 
 impl<T: Plain> Drop for Producer<T> {
