@@ -67,8 +67,9 @@ struct Conditions {
     room: Condvar,
 }
 
-/// How often a worker looks for a job before it sleeps.
-const ROUNDS: u32 = 32;
+/// How often a worker looks for a job before it sleeps. Where it is explored it sleeps at once, so
+/// that the sleeping is explored.
+const ROUNDS: u32 = if cfg!(feature = "explored") { 0 } else { 32 };
 
 thread_local! {
     /// The pool that this thread works for: the address of what it shares with it.

@@ -1,0 +1,129 @@
+//! The pool, the background task, the map and the per-thread values in both worlds: their schedules,
+//! and what the memory model allows, as far as the budgets go.
+
+use interleave::Explore;
+
+fn explore() -> Explore {
+    Explore::new()
+        .schedules(2_000)
+        .executions(1_000)
+        .scenario_file(file!())
+}
+
+macro_rules! hold {
+    ($($name:ident)*) => {$(
+        #[test]
+        fn $name() {
+            for found in [
+                explore().schedules_of(shuttled::$name),
+                explore().orderings_of(loomed::$name),
+            ] {
+                found.must_pass();
+                assert!(found.scheduling_points > 1, "nothing was explored");
+                if std::env::var_os("SHOW").is_some() {
+                    eprintln!("{}: {}, {} ms", stringify!($name), found.coverage(), found.millis);
+                }
+            }
+        }
+    )*};
+}
+
+hold! {
+    no_job_is_slept_through
+    two_workers_share_what_comes
+    a_full_queue_lets_its_submitter_go_on
+    closing_wakes_who_waits_for_room
+    a_cancelled_task_is_woken_wherever_it_is
+    progress_is_seen_or_the_end_is
+    a_map_gives_every_item_to_one_worker
+    a_collector_misses_nothing
+}
+
+interleave::in_worlds! {
+    shuttled = threads_shuttled, loomed = threads_loomed;
+
+    use exercise::{BackgroundTask, PerThread, Pool, Why};
+    use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
+    use std::time::Duration;
+
+    pub fn no_job_is_slept_through() {
+        let pool = Pool::new(1, 1).unwrap();
+        let payload = Arc::new(Tracked::new(1));
+        for expected in [2, 3] {
+            let theirs = Arc::clone(&payload);
+            let job = pool.submit(move || theirs.update(|n| n + 1)).unwrap();
+            job.wait().unwrap();
+            assert_eq!(payload.get(), expected);
+        }
+    }
+
+    pub fn two_workers_share_what_comes() {
+        let pool = Pool::new(2, 2).unwrap();
+        let done = Arc::new(AtomicU32::new(0));
+        for _ in 0..3 {
+            let done = Arc::clone(&done);
+            pool.execute(move || { done.fetch_add(1, Relaxed); }).unwrap();
+        }
+        drop(pool);
+        assert_eq!(done.load(Relaxed), 3);
+    }
+
+    pub fn a_full_queue_lets_its_submitter_go_on() {
+        let pool = Pool::new(1, 1).unwrap();
+        let jobs: Vec<_> = (0..3).map(|n| pool.submit(move || n).unwrap()).collect();
+        for (n, job) in jobs.into_iter().enumerate() {
+            assert_eq!(job.wait().unwrap(), n);
+        }
+    }
+
+    pub fn closing_wakes_who_waits_for_room() {
+        let pool = Arc::new(Pool::new(1, 1).unwrap());
+        let theirs = Arc::clone(&pool);
+        let submitter = thread::spawn(move || {
+            for _ in 0..2 {
+                if let Err(rejected) = theirs.submit(|| ()) {
+                    assert_eq!(rejected.why, Why::Closed);
+                }
+            }
+        });
+        pool.close();
+        submitter.join().unwrap();
+    }
+
+    pub fn a_cancelled_task_is_woken_wherever_it_is() {
+        let task = BackgroundTask::spawn("sleeps", |task| {
+            task.report(1, 2);
+            task.sleep(Duration::MAX)
+        }).unwrap();
+        task.cancel();
+        assert!(task.join().unwrap().is_err());
+    }
+
+    pub fn progress_is_seen_or_the_end_is() {
+        let task = BackgroundTask::spawn("reports", |task| task.report(1, 1)).unwrap();
+        assert_eq!(task.wait_for(|progress| progress.done == 1).done, 1);
+        assert_eq!(task.wait_for(|progress| progress.done == 2).done, 1);
+        assert!(task.is_finished());
+    }
+
+    pub fn a_map_gives_every_item_to_one_worker() {
+        let items: Vec<_> = (0..3).map(Tracked::new).collect();
+        let results = exercise::map(2, items, |item| item.into_inner() * 2);
+        assert_eq!(results, [0, 2, 4]);
+    }
+
+    pub fn a_collector_misses_nothing() {
+        let count = Arc::new(PerThread::new(|| 0));
+        let theirs = Arc::clone(&count);
+        let thread = thread::spawn(move || {
+            theirs.with(|count| *count += 1);
+            theirs.with(|count| *count += 1);
+        });
+        let mut sum = 0;
+        let mut collect = || sum += count.collect().iter().map(|(_, count)| count).sum::<i32>();
+        collect();
+        thread.join().unwrap();
+        collect();
+        assert_eq!(sum, 2);
+    }
+}
