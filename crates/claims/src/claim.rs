@@ -70,31 +70,31 @@ impl Truth {
     }
 }
 
-/// The lessons that the course is built on, by what they compare with.
+/// The lessons that the course is built on, named after what is in them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Lesson {
-    /// "Process vs Thread Explained Using Bad Roommate Metaphors".
+    /// Processes and threads as roommates.
     Roommates,
-    /// "Processes and Threads": the restaurant and its chefs.
+    /// A restaurant and its chefs.
     Restaurant,
-    /// "Threads vs Processes", with Python's `threading`.
+    /// One of a series of "bytes".
     Byte,
-    /// "Process vs Thread: A Comprehensive Technical Overview": the office.
+    /// An office building.
     Office,
-    /// "What are the differences between processes and threads?", with
-    /// Python's `multiprocessing`.
+    /// Squares, computed by Python's `multiprocessing` and `threading`.
     Squares,
 }
 
 impl fmt::Display for Lesson {
+    /// The beginning of its title.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.pad(match self {
-            Lesson::Roommates => "the roommates",
-            Lesson::Restaurant => "the restaurant",
-            Lesson::Byte => "the byte",
-            Lesson::Office => "the office",
-            Lesson::Squares => "the squares",
+            Lesson::Roommates => "Process vs Thread Explained Using Bad Roommate Metaphors",
+            Lesson::Restaurant => "Processes and Threads",
+            Lesson::Byte => "Threads vs Processes",
+            Lesson::Office => "Process vs Thread: A Comprehensive Technical Overview",
+            Lesson::Squares => "What are the differences between processes and threads?",
         })
     }
 }

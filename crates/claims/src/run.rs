@@ -5,7 +5,7 @@
 //! the entry that it prints, and ends whatever it leaves behind.
 
 use crate::{Claim, Entry, Judgement, Record, Unmeasured, Verdict};
-use processes::{End, Limits, Spec, run};
+use processes::{End, Limits, Signal, Spec, run};
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
@@ -58,6 +58,8 @@ impl Runner {
     fn attempt(&self, claim: &Claim) -> Entry {
         let spec = Spec::new(&self.program)
             .args(["measure", &claim.number.to_string()])
+            // It has a session of its own, which Ctrl-C does not reach.
+            .die_with_parent(Signal::SIGKILL)
             // Neither would be this experiment's.
             .env_remove("INTERLEAVE_REPLAY")
             .env_remove("RUST_BACKTRACE");

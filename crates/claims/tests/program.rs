@@ -54,7 +54,7 @@ fn show_explains_with_facts_and_the_code() {
     let text = printed(&output);
     for part in [
         "70. A coroutine that does not yield starves the others.",
-        "said by the office",
+        "in \"Process vs Thread: A Comprehensive Technical Overview\"",
         "holds: 35 heartbeats",
         "heartbeats beside a worker that yields after each piece: 35",
         "crates/claims/src/experiments/coroutines.rs",
@@ -73,6 +73,13 @@ fn show_draws_what_was_measured() {
         "{text}"
     );
     assert!(text.contains("threads / a coroutine: "), "{text}");
+    let before_code = text.lines().take_while(|line| !line.starts_with("crates/"));
+    assert!(
+        before_code
+            .into_iter()
+            .all(|line| line.chars().count() <= 96),
+        "{text}"
+    );
 }
 
 #[test]

@@ -8,7 +8,7 @@ use std::error::Error;
 fn main() -> Result<(), Box<dyn Error>> {
     println!("in use      fork     vfork    thread     fiber");
     for mebibytes in [0, 16, 64] {
-        let pages = Pages::private(mebibytes * 256)?;
+        let pages = Pages::private_bytes(mebibytes << 20)?;
         pages.touch();
         print!("{mebibytes:2} MiB");
         for kind in [Kind::Fork, Kind::Vfork, Kind::Thread, Kind::Fiber] {

@@ -10,7 +10,7 @@ use std::ptr::NonNull;
 use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
 
 /// A cache line on x86-64 and on most aarch64 machines, in bytes.
-const LINE: usize = 64;
+pub(crate) const LINE: usize = 64;
 
 /// Memory of a known number of pages, each 4 KiB on x86-64 (man 3 sysconf,
 /// `_SC_PAGESIZE`), never huge ones: with transparent huge pages forking would
@@ -47,6 +47,14 @@ impl Pages {
     /// The system has no such amount of address space for this process.
     pub fn private(count: usize) -> io::Result<Pages> {
         Pages::map(count, MapFlags::MAP_PRIVATE)
+    }
+
+    /// The same, as many pages as hold this many bytes.
+    ///
+    /// # Errors
+    /// As for [`private`](Pages::private).
+    pub fn private_bytes(bytes: usize) -> io::Result<Pages> {
+        Pages::private(bytes.div_ceil(page_size()))
     }
 
     /// The same, but forked children share them instead of copying.
@@ -154,6 +162,13 @@ mod tests {
         for count in [usize::MAX, usize::MAX / page_size()] {
             assert!(Pages::private(count).is_err());
         }
+    }
+
+    #[test]
+    fn bytes_are_rounded_up_to_pages() {
+        let pages = |bytes| Pages::private_bytes(bytes).unwrap().count();
+        let page = page_size();
+        assert_eq!([0, 1, page, page + 1].map(pages), [1, 1, 1, 2]);
     }
 
     #[test]

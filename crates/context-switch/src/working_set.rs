@@ -12,6 +12,7 @@
 //! After C. Li, C. Ding, K. Shen, *Quantifying the cost of context switch*,
 //! 2007.
 
+use crate::memory::LINE;
 use crate::{Between, Over, Pages, PingPong, PingPongError, Pinned, Placement};
 use std::hint::black_box;
 use std::io;
@@ -36,23 +37,23 @@ impl Cost {
     }
 }
 
-/// Measures once: two sides on one CPU, each with this many pages of its own,
+/// Measures once: two sides on one CPU, each with this many bytes of its own,
 /// rounded down to a power of two.
 ///
 /// ```
 /// use context_switch::{Between, working_set};
-/// let cost = working_set::cost(Between::Threads, 4, 200)?;
+/// let cost = working_set::cost(Between::Threads, 16 << 10, 200)?;
 /// assert!(cost.with_switches > 0.0 && cost.alone > 0.0);
 /// # Ok::<(), context_switch::PingPongError>(())
 /// ```
 ///
 /// # Errors
 /// As for [`PingPong::run`].
-pub fn cost(between: Between, pages: usize, round_trips: u32) -> Result<Cost, PingPongError> {
-    let game = PingPong::new(between, Over::Pipe, Placement::OneCpu).using(pages);
+pub fn cost(between: Between, bytes: usize, round_trips: u32) -> Result<Cost, PingPongError> {
+    let game = PingPong::new(between, Over::Pipe, Placement::OneCpu).using(bytes);
     let with_switches = game.run(round_trips)?.nanos();
     let _pinned = Pinned::to(Placement::OneCpu.cpus()?[0])?;
-    let both = work_alone(pages, round_trips)? + work_alone(pages, round_trips)?;
+    let both = work_alone(bytes, round_trips)? + work_alone(bytes, round_trips)?;
     Ok(Cost {
         with_switches,
         alone: both.as_nanos() as f64 / f64::from(round_trips.max(1)),
@@ -60,8 +61,8 @@ pub fn cost(between: Between, pages: usize, round_trips: u32) -> Result<Cost, Pi
 }
 
 /// One side's work, with nobody in between.
-fn work_alone(pages: usize, times: u32) -> io::Result<Duration> {
-    let set = WorkingSet::of(pages)?;
+fn work_alone(bytes: usize, times: u32) -> io::Result<Duration> {
+    let set = WorkingSet::of(bytes)?;
     set.walk();
     let started = Instant::now();
     (0..times).for_each(|_| set.walk());
@@ -78,24 +79,19 @@ pub(crate) struct WorkingSet {
 
 impl WorkingSet {
     /// Neither allocates nor locks, so that a forked child may call it.
-    pub(crate) fn of(pages: usize) -> io::Result<WorkingSet> {
-        let Some(power) = pages.checked_ilog2() else {
-            return Ok(WorkingSet {
-                pages: None,
-                lines: 0,
-            });
+    pub(crate) fn of(bytes: usize) -> io::Result<WorkingSet> {
+        let Some(power) = (bytes / LINE).checked_ilog2() else {
+            let (pages, lines) = (None, 0);
+            return Ok(WorkingSet { pages, lines });
         };
-        let pages = Pages::private(1 << power)?;
-        let lines = u32::try_from(pages.lines()).map_err(|_| io::ErrorKind::OutOfMemory)?;
+        let lines = 1_u32.checked_shl(power).ok_or(io::ErrorKind::OutOfMemory)?;
+        let pages = Pages::private_bytes(lines as usize * LINE)?;
         for line in 0..lines {
-            pages
-                .line(line as usize)
-                .store(successor(line) % lines, Relaxed);
+            let next = successor(line) % lines;
+            pages.line(line as usize).store(next, Relaxed);
         }
-        Ok(WorkingSet {
-            pages: Some(pages),
-            lines,
-        })
+        let pages = Some(pages);
+        Ok(WorkingSet { pages, lines })
     }
 
     /// Reads every line once.
@@ -122,13 +118,13 @@ mod tests {
 
     #[test]
     fn a_walk_reads_every_line_once_and_ends_where_it_began() {
-        for (asked, got) in [(1, 1), (2, 2), (3, 2), (16, 16)] {
-            let set = WorkingSet::of(asked).unwrap();
+        for (kibibytes, lines) in [(1, 16), (4, 64), (7, 64), (256, 4096)] {
+            let set = WorkingSet::of(kibibytes << 10).unwrap();
+            assert_eq!(set.lines, lines);
             let pages = set.pages.as_ref().unwrap();
-            assert_eq!(pages.count(), got);
-            let mut seen = vec![false; pages.lines()];
+            let mut seen = vec![false; lines as usize];
             let mut line = 0;
-            for _ in 0..set.lines {
+            for _ in 0..lines {
                 assert!(
                     !std::mem::replace(&mut seen[line], true),
                     "line {line} twice"
@@ -140,9 +136,11 @@ mod tests {
     }
 
     #[test]
-    fn no_pages_are_no_work() {
-        let set = WorkingSet::of(0).unwrap();
-        assert!(set.pages.is_none());
-        set.walk();
+    fn less_than_a_line_is_no_work() {
+        for bytes in [0, LINE - 1] {
+            let set = WorkingSet::of(bytes).unwrap();
+            assert!(set.pages.is_none());
+            set.walk();
+        }
     }
 }

@@ -69,7 +69,7 @@ fn the_switch_is_measured_over_every_channel() {
 #[test]
 fn the_working_set_is_a_table_of_five_rows() {
     let lines = structure(&example_output::of("working_set", &[]));
-    assert!(lines[0].starts_with("pages of each two switches and the work"));
+    assert!(lines[0].starts_with("KiB of each two switches and the work"));
     assert_eq!(lines[1..], ["# # # #"; 5]);
 }
 

@@ -130,7 +130,7 @@ fn a_million_resumes_are_no_switch_of_the_kernels() {
 fn a_working_set_is_used_by_both_sides() {
     let idle = PingPong::new(Between::Processes, Over::Pipe, Placement::OneCpu);
     let without = idle.run(10).unwrap();
-    let with = idle.using(64).run(10).unwrap();
+    let with = idle.using(256 << 10).run(10).unwrap();
     // The first touch is in the warm-up: no faults are left in the time.
     assert!(without.there.minor_faults < 50 && with.there.minor_faults < 50);
     let cost = working_set::cost(Between::Threads, 0, 10).unwrap();

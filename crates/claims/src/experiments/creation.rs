@@ -33,7 +33,7 @@ fn cost(kind: Kind, count: u32) -> Result<f64, Unmeasured> {
 /// thread; all on one CPU, and made by a process that uses 16 MiB.
 fn a_borrowed_address_space_is_cheap(record: &mut Record) -> Judged {
     let _pinned = Pinned::to(Placement::OneCpu.cpus()?[0])?;
-    let in_use = Pages::private(4096)?;
+    let in_use = Pages::private_bytes(16 << 20)?;
     in_use.touch();
     let mut fork = || cost(Kind::Fork, 1);
     let mut vfork = || cost(Kind::Vfork, 4);
@@ -69,7 +69,7 @@ fn forking_grows_with_the_memory_in_use(record: &mut Record) -> Judged {
     let _pinned = Pinned::to(Placement::OneCpu.cpus()?[0])?;
     let measure = |kind, mebibytes: usize| {
         move || {
-            let in_use = Pages::private(mebibytes * 256)?;
+            let in_use = Pages::private_bytes(mebibytes << 20)?;
             in_use.touch();
             // The first finds all new; it warms up for the second.
             cost(kind, 1)?;

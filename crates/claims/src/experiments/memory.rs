@@ -92,7 +92,7 @@ fn steal(prepare: impl FnOnce() -> nix::Result<()>) -> io::Result<Result<u32, Er
 
 /// 16 MiB in use, then a fork: what the child has is shared until it writes.
 fn a_forked_child_owns_what_it_writes(record: &mut Record) -> Judged {
-    let pages = Pages::private(4096)?;
+    let pages = Pages::private_bytes(16 << 20)?;
     pages.touch();
     let mut child = Stepping::fork(|steps| {
         steps.stop_here();

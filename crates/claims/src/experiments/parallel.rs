@@ -1,11 +1,11 @@
 //! Two jobs at a time.
 
 use super::claim;
-use super::helpers::about_the_same;
+use super::helpers::CLEARLY;
 use crate::verdict::{does_not_hold, holds, skipped, too_noisy};
 use crate::{Claim, Judged, Record, Unmeasured};
 use context_switch::sampling::{Samples, interleave};
-use context_switch::{Pinned, Placement};
+use context_switch::{Between, Over, PingPong, Pinned, Placement};
 use processes::fork;
 use std::hint::black_box;
 use std::io;
@@ -94,26 +94,37 @@ fn three_ways(job: fn(), rounds: usize) -> Result<[Samples; 3], Unmeasured> {
         .map_err(|_| Unmeasured::Noisy("a way was not measured".to_owned()))
 }
 
-/// The same computation twice: in turn, in two threads, in two processes.
+/// Two threads hand a word to and fro, each looking at it all the time: if they
+/// took turns on one CPU, every trip would be a switch. Then a computation in
+/// two threads, and in two processes.
 fn threads_use_two_cpus_as_well(record: &mut Record) -> Judged {
+    let trips = PingPong::new(Between::Threads, Over::Spin, Placement::TwoCpus).run(1000)?;
+    let switches = trips.here.switches() + trips.there.switches();
+    record.fact(
+        "round trips of a word between two threads",
+        trips.round_trips,
+    );
+    record.fact("switches that the kernel counted meanwhile", switches);
     let [turn, threads, processes] = three_ways(compute, 25)?;
     record.times(&[
         ("one after the other", &turn),
         ("two threads", &threads),
         ("two processes", &processes),
     ]);
-    let gain = record.ratio(("in turn", &turn), ("two threads", &threads))?;
-    let same = record.ratio(("two threads", &threads), ("two processes", &processes))?;
+    record.ratio(("in turn", &turn), ("two threads", &threads))?;
+    let slower = record.ratio(("two threads", &threads), ("two processes", &processes))?;
     match () {
-        // Less than a quarter is gained: something else had the second CPU.
-        () if !gain.is_above(1.25) => {
-            too_noisy("two jobs at a time were hardly faster than in turn: were both CPUs free?")
+        () if switches * 10 > u64::from(trips.round_trips) => {
+            too_noisy("other programs had the second CPU")
         }
-        () if about_the_same(&same) => does_not_hold(format!(
-            "two threads used two CPUs as well: {:.2} times the time of two processes",
-            same.middle
+        () if slower.is_below(CLEARLY) => does_not_hold(format!(
+            "two threads ran at the same time, on two CPUs, and took {:.2} times the time of \
+             two processes",
+            slower.middle
         )),
-        () if same.is_above(1.5) => holds("two threads took clearly longer than two processes"),
+        () if slower.is_above(CLEARLY) => {
+            holds("two threads took clearly longer than two processes")
+        }
         () => too_noisy("the times of threads and processes scatter too much to compare"),
     }
 }
@@ -138,12 +149,12 @@ fn computing_and_waiting_in_both(record: &mut Record) -> Judged {
         ("in processes", &waiting_processes),
     )?;
     match () {
-        () if about_the_same(&compute) && about_the_same(&wait) => does_not_hold(
+        () if compute.is_below(CLEARLY) && wait.is_above(1.0 / CLEARLY) => does_not_hold(
             "either does both equally well here: the rule comes from CPython, \
              whose lock lets one thread compute at a time",
         ),
-        () if compute.is_above(1.5) && wait.is_below(1.0) => {
-            holds("processes computed faster, and threads waited better")
+        () if compute.is_above(CLEARLY) && wait.is_below(1.0 / CLEARLY) => {
+            holds("processes computed clearly faster, and threads waited better")
         }
         () => too_noisy("the times of threads and processes scatter too much to compare"),
     }

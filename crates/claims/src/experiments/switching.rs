@@ -92,17 +92,17 @@ fn a_round_trip_between_both(record: &mut Record) -> Judged {
 /// Two processes that use memory between switches, against the same work
 /// without switches.
 fn the_caches_after_a_switch(record: &mut Record) -> Judged {
-    const PAGES: [usize; 4] = [0, 32, 128, 256];
-    let cost = |pages: usize| {
+    const KIBIBYTES: [usize; 4] = [0, 128, 512, 1024];
+    let cost = |kibibytes: usize| {
         move || {
-            let cost = working_set::cost(Between::Processes, pages, 40)?;
+            let cost = working_set::cost(Between::Processes, kibibytes << 10, 40)?;
             Ok::<_, Unmeasured>(cost.of_two_switches())
         }
     };
-    let [mut none, mut few, mut some, mut many] = PAGES.map(cost);
+    let [mut none, mut few, mut some, mut many] = KIBIBYTES.map(cost);
     let samples = interleave(21, &mut [&mut none, &mut few, &mut some, &mut many])?;
-    for (pages, samples) in PAGES.iter().zip(&samples) {
-        let name = format!("two switches, {pages} pages each");
+    for (kibibytes, samples) in KIBIBYTES.iter().zip(&samples) {
+        let name = format!("two switches, {kibibytes} KiB each");
         record.figure(&name, Unit::Nanoseconds, samples);
     }
     let costs: Vec<_> = samples.iter().map(median_of).collect();

@@ -3,7 +3,7 @@
 use super::scale::Scale;
 use super::table::machine;
 use super::words::{FAINT, STRONG, colour, styled, wrapped};
-use crate::{Claim, Entry, Fact, Figure, Ledger, Verdict};
+use crate::{Claim, Entry, Fact, Figure, Ledger, Lesson, Verdict};
 use std::fmt::Write;
 use unicode_width::UnicodeWidthStr;
 
@@ -16,9 +16,10 @@ pub fn explanation(claim: &Claim, ledger: &Ledger) -> String {
         for line in wrapped(&title, 0) {
             let _ = writeln!(text, "{}", styled(STRONG, line));
         }
-        let _ = writeln!(text, "{}\n", styled(FAINT, said_by(claim)));
-        let verdict = styled(colour(entry.verdict), entry.verdict);
-        let _ = writeln!(text, "{verdict}{}", after(entry));
+        for line in wrapped(&said_by(claim), 0) {
+            let _ = writeln!(text, "{}", styled(FAINT, line));
+        }
+        let _ = writeln!(text, "\n{}", judgement(entry));
         facts(&mut text, &entry.record.facts);
         chart(&mut text, &entry.record.figures);
         for ratio in &entry.record.ratios {
@@ -37,21 +38,27 @@ pub fn explanation(claim: &Claim, ledger: &Ledger) -> String {
 
 fn said_by(claim: &Claim) -> String {
     match claim.lessons {
-        [] => "said by none of the lessons".to_owned(),
+        [] => "in none of the lessons".to_owned(),
         lessons => {
-            let names: Vec<String> = lessons.iter().map(ToString::to_string).collect();
-            format!("said by {}", names.join(", "))
+            let title = |lesson: &Lesson| format!("\"{lesson}\"");
+            let titles: Vec<String> = lessons.iter().map(title).collect();
+            format!("in {}", titles.join(", "))
         }
     }
 }
 
-fn after(entry: &Entry) -> String {
+/// The verdict in its colour, and the reason.
+fn judgement(entry: &Entry) -> String {
+    let verdict = entry.verdict.to_string();
     let separator = match entry.verdict {
-        Verdict::HoldsWhen => " ",
-        _ => ": ",
+        Verdict::HoldsWhen => "",
+        _ => ":",
     };
-    let lines = wrapped(&entry.reason, 4);
-    format!("{separator}{}", lines.join("\n    "))
+    let lines = wrapped(&format!("{verdict}{separator} {}", entry.reason), 4);
+    let text = lines.join("\n    ");
+    // No verdict is longer than a line.
+    let reason = text.strip_prefix(&verdict).unwrap_or_default();
+    format!("{}{reason}", styled(colour(entry.verdict), &verdict))
 }
 
 fn facts(text: &mut String, facts: &[Fact]) {
@@ -69,7 +76,7 @@ fn facts(text: &mut String, facts: &[Fact]) {
 
 /// A bar for each median.
 fn chart(text: &mut String, figures: &[Figure]) {
-    const BAR: f64 = 40.0;
+    const BAR: f64 = 30.0;
     let Some(scale) = Scale::of(figures) else {
         return;
     };
@@ -86,7 +93,7 @@ fn chart(text: &mut String, figures: &[Figure]) {
         let pad = widest - figure.name.width();
         let _ = writeln!(
             text,
-            "  {}{:pad$}  {:40} {middle} ({low} to {high})",
+            "  {}{:pad$}  {:30} {middle} ({low} to {high})",
             figure.name,
             "",
             "▇".repeat(length.max(1))

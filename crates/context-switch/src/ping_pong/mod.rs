@@ -52,7 +52,7 @@ pub struct PingPong {
     between: Between,
     over: Over,
     placement: Placement,
-    pages: usize,
+    bytes: usize,
 }
 
 impl PingPong {
@@ -62,14 +62,14 @@ impl PingPong {
             between,
             over,
             placement,
-            pages: 0,
+            bytes: 0,
         }
     }
 
-    /// Each side reads every cache line of this many pages of its own (rounded
+    /// Each side reads every cache line of this many bytes of its own (rounded
     /// down to a power of two) whenever it has the turn, and only then answers.
-    pub fn using(mut self, pages: usize) -> PingPong {
-        self.pages = pages;
+    pub fn using(mut self, bytes: usize) -> PingPong {
+        self.bytes = bytes;
         self
     }
 
@@ -104,7 +104,7 @@ impl PingPong {
         let game = play::Game {
             cpus: self.placement.cpus()?,
             round_trips,
-            pages: self.pages,
+            bytes: self.bytes,
         };
         match self.between {
             Between::Processes => processes::play(game, ends),

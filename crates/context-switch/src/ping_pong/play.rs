@@ -16,8 +16,8 @@ pub(super) struct Game {
     pub(super) cpus: [usize; 2],
     /// How many round trips are timed.
     pub(super) round_trips: u32,
-    /// How many pages each side walks at its turn.
-    pub(super) pages: usize,
+    /// How many bytes of its own each side reads at its turn.
+    pub(super) bytes: usize,
 }
 
 /// The side that begins and keeps the time. Never inlined: one function that
@@ -28,7 +28,7 @@ pub(super) fn here<E: Ends>(
     mut end: E,
     is_there: impl Fn() -> bool,
 ) -> io::Result<(Duration, Counters)> {
-    let set = WorkingSet::of(game.pages)?;
+    let set = WorkingSet::of(game.bytes)?;
     let mut trip = || {
         set.walk();
         end.send()?;
@@ -53,7 +53,7 @@ pub(super) fn there<E: Ends>(
     mut end: E,
     is_there: impl Fn() -> bool,
 ) -> io::Result<Counters> {
-    let set = WorkingSet::of(game.pages)?;
+    let set = WorkingSet::of(game.bytes)?;
     let mut answer = || {
         end.wait(&is_there)?;
         set.walk();
