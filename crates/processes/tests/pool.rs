@@ -278,6 +278,28 @@ fn a_panic_in_the_programs_own_code_leaves_the_pool_usable() {
     assert_eq!(pool.map([5, 6]).unwrap(), [Ok(5), Ok(6)]);
 }
 
+/// The error of a dead worker's item meets a sink that panics: nobody may wait
+/// for this worker any more.
+#[test]
+fn a_panic_about_a_dead_worker_leaves_the_pool_usable() {
+    let mut pool = ProcessPool::new(1, |item: u8| -> u8 {
+        if item == 1 {
+            std::process::exit(3);
+        }
+        item
+    })
+    .unwrap();
+    for chunk in [1, 4] {
+        let broken = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
+            pool.for_each(chunk, [0, 1, 2, 3], |_, result| {
+                result.unwrap();
+            })
+        }));
+        assert!(broken.is_err());
+        assert_eq!(pool.map([5, 6]).unwrap(), [Ok(5), Ok(6)]);
+    }
+}
+
 #[test]
 fn a_pool_whose_zygote_was_killed_says_so() {
     let mut pool = ProcessPool::new(2, |item: u8| item).unwrap();

@@ -46,6 +46,8 @@ pub(crate) struct Worker {
     pub(crate) answered: u64,
     /// It will end by itself, or by our order: it gets no more work.
     pub(crate) retired: bool,
+    /// The report of its end has come.
+    pub(crate) ended: bool,
     /// Nothing more will come from the socket.
     pub(crate) hung_up: bool,
     /// What the socket did not take yet.
@@ -227,6 +229,7 @@ impl Worker {
             offered: 0,
             answered: 0,
             retired: false,
+            ended: false,
             hung_up: false,
             outgoing: Vec::new(),
             incoming: Vec::new(),
@@ -299,10 +302,11 @@ impl Worker {
         }
     }
 
-    /// What has arrived and is not used up.
+    /// What has arrived and is not used up, and the chunk that it belongs to.
     #[inline]
-    pub(crate) fn arrived(&self) -> &[u8] {
-        &self.incoming[self.parsed..self.filled]
+    pub(crate) fn arrived_for(&mut self) -> (&[u8], Option<&mut Chunk>) {
+        let arrived = &self.incoming[self.parsed..self.filled];
+        (arrived, self.chunks.front_mut())
     }
 
     /// Uses up so many bytes of it.

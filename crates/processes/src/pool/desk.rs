@@ -121,6 +121,7 @@ impl Desk {
 
     /// The worker: puts one more result down. The error says what to do with
     /// it instead.
+    #[inline]
     pub(crate) fn put(&self, kind: Kind, value: &impl Serialize) -> Result<(), NotPut> {
         let filled = self.filled().load(Ordering::Relaxed) as usize;
         let room = ROOM.checked_sub(filled).ok_or(NotPut::Full)?;

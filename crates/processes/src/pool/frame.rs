@@ -91,6 +91,7 @@ pub(crate) fn parse(bytes: &[u8]) -> Parsed<'_> {
 }
 
 /// Appends `value` as a frame. If that fails, `bytes` is as it was.
+#[inline]
 pub(crate) fn append(
     bytes: &mut Vec<u8>,
     kind: Kind,
@@ -147,6 +148,7 @@ const SHORT: usize = 10;
 
 /// Writes `value` as a frame to the beginning of `room`, and says how long the
 /// frame is.
+#[inline]
 pub(crate) fn write(
     room: &mut [u8],
     kind: Kind,

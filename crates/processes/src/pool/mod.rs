@@ -149,13 +149,9 @@ where
         self.for_each(chunk, items, |index, result| {
             if index == results.len() {
                 results.push(result);
-                return;
+            } else {
+                place(&mut results, index, result);
             }
-            if index > results.len() {
-                // Kept free for those that come later; all do.
-                results.resize_with(index + 1, || Err(ItemError::Died(None)));
-            }
-            results[index] = result;
         })?;
         Ok(results)
     }
@@ -202,6 +198,15 @@ where
     pub fn shutdown(mut self) -> Result<(), PoolError> {
         self.crew.end()
     }
+}
+
+/// Puts a result where it belongs, also far beyond the last one.
+fn place<R>(results: &mut Vec<Result<R, ItemError>>, index: usize, result: Result<R, ItemError>) {
+    if index >= results.len() {
+        // Kept free for those that come later; all do.
+        results.resize_with(index + 1, || Err(ItemError::Died(None)));
+    }
+    results[index] = result;
 }
 
 impl<T, R> std::fmt::Debug for ProcessPool<T, R> {

@@ -248,35 +248,56 @@ where
             return Ok(());
         };
         loop {
-            let (kind, body, size) = match frame::parse(worker.arrived()) {
-                Parsed::Frame { kind, body, size } => (kind, body, size),
-                Parsed::Incomplete => return Ok(()),
-                Parsed::Garbage => break,
+            let (arrived, chunk) = worker.arrived_for();
+            let Some(chunk) = chunk else {
+                // Nothing more is expected of it.
+                match arrived {
+                    [] => return Ok(()),
+                    _ => return self.distrust(seat),
+                }
             };
-            let outcome = match kind {
-                Kind::Result => postcard::from_bytes(body).map_err(not_decoded),
-                Kind::Panic => Err(ItemError::Panicked(text(body))),
-                Kind::NotDecoded => Err(ItemError::Item(text(body))),
-                Kind::NotEncoded => Err(ItemError::Answer(text(body))),
-                Kind::Item | Kind::LastItem => break,
+            // In local variables while the loop runs. If the sink panics they
+            // are lost, and the worker with them: its chunk is not finished.
+            let (mut used, mut done, mut retired) = (0, chunk.done, false);
+            let whole = loop {
+                if done == chunk.count {
+                    break true;
+                }
+                let (kind, body, size) = match frame::parse(&arrived[used..]) {
+                    Parsed::Frame { kind, body, size } => (kind, body, size),
+                    Parsed::Incomplete => break false,
+                    Parsed::Garbage => return self.distrust(seat),
+                };
+                let index = chunk.first + done;
+                (used, done) = (used + size, done + 1);
+                if kind == Kind::Result {
+                    let result = postcard::from_bytes(body).map_err(not_decoded);
+                    (self.sink)(index, result);
+                    continue;
+                }
+                let error = match kind {
+                    Kind::Panic => ItemError::Panicked(text(body)),
+                    Kind::NotDecoded => ItemError::Item(text(body)),
+                    Kind::NotEncoded => ItemError::Answer(text(body)),
+                    _ => return self.distrust(seat),
+                };
+                retired = kind == Kind::Panic;
+                (self.sink)(index, Err(error));
             };
-            let Some(chunk) = worker.chunks.front_mut() else {
-                break;
-            };
-            let index = chunk.first + chunk.done;
-            chunk.done += 1;
-            if chunk.done == chunk.count {
-                let finished = worker.chunks.pop_front();
-                self.spare.extend(finished.map(|chunk| chunk.frames));
+            let count = done - chunk.done;
+            chunk.done = done;
+            worker.consume(used);
+            worker.answered += count as u64;
+            worker.retired |= retired;
+            if count > 0 {
+                self.unexplained = 0;
             }
-            // Before the sink, which may panic.
-            worker.consume(size);
-            worker.answered += 1;
-            worker.retired |= kind == Kind::Panic;
-            self.unexplained = 0;
-            (self.sink)(index, outcome);
+            if !whole {
+                return Ok(());
+            }
+            let finished = worker.chunks.pop_front();
+            self.spare.extend(finished.map(|chunk| chunk.frames));
         }
-        self.distrust(seat)
     }
 
     /// It sent what no worker of ours sends: something in it writes where it
@@ -312,6 +333,9 @@ where
     /// A worker has ended: what it had done counts, one item is lost, the rest
     /// goes to others.
     fn bury(&mut self, seat: usize, ending: Option<Ending>) -> Result<(), PoolError> {
+        if let Some(worker) = self.crew.worker(seat) {
+            worker.ended = true;
+        }
         // All that it ever sent is here by now.
         while self
             .crew
@@ -321,6 +345,7 @@ where
             self.take_in(seat)?;
         }
         self.salvage(seat)?;
+        let mut lost = None;
         let place = &mut self.crew.seats[seat];
         if let Some(worker) = &mut place.worker
             && !worker.retired
@@ -330,12 +355,14 @@ where
             self.unexplained += usize::from(!begun);
             if begun || self.unexplained >= UNEXPLAINED_DEATHS {
                 self.unexplained = 0;
-                let index = chunk.first + chunk.done;
+                lost = Some(chunk.first + chunk.done);
                 chunk.done += 1;
-                (self.sink)(index, Err(ItemError::Died(ending)));
             }
         }
         self.give_up(seat);
+        if let Some(index) = lost {
+            (self.sink)(index, Err(ItemError::Died(ending)));
+        }
         Ok(())
     }
 
@@ -394,6 +421,9 @@ impl<T, R, I, S> Drop for Run<'_, T, R, I, S> {
                 crew.worker(seat)
                     .is_some_and(|worker| !worker.chunks.is_empty())
             };
+            if self.crew.worker(seat).is_some_and(|worker| worker.ended) {
+                self.crew.seats[seat].worker = None;
+            }
             if !busy(self.crew) || self.crew.dismiss(seat).is_err() {
                 continue;
             }

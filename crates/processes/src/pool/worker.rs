@@ -38,63 +38,77 @@ where
 {
     let mut input = vec![0; PIECE];
     let (mut start, mut end) = (0, 0);
-    let mut chunk = 0;
-    let mut ours = None;
+    let mut place = Place::default();
     loop {
-        let (kind, body, size) = match frame::parse(&input[start..end]) {
+        // What a panic leaves half-changed is never used again: we end.
+        let arrived = &input[start..end];
+        let used = catch_unwind(AssertUnwindSafe(|| {
+            all_that_is_here(arrived, &mut place, answers, function)
+        }));
+        match used {
+            Ok(used) => start += used?,
+            Err(payload) => {
+                answers.put(Kind::Panic, &message(payload.as_ref()))?;
+                return answers.send();
+            }
+        }
+        input.copy_within(start..end, 0);
+        (start, end) = (0, end - start);
+        if end == input.len() {
+            input.resize(2 * end, 0);
+        }
+        match socket.read(&mut input[end..]) {
+            Ok(0) => return Ok(()),
+            Ok(count) => end += count,
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
+    }
+}
+
+/// Where in the stream of chunks the worker is.
+#[derive(Default)]
+struct Place {
+    /// The number of the chunk.
+    chunk: u64,
+    /// Whether it is ours; settled with its first item.
+    ours: Option<bool>,
+}
+
+/// Works on all whole frames that have arrived, and says how many bytes they
+/// are.
+fn all_that_is_here<T, R>(
+    arrived: &[u8],
+    place: &mut Place,
+    answers: &mut Answers<'_>,
+    function: &mut dyn FnMut(T) -> R,
+) -> io::Result<usize>
+where
+    T: DeserializeOwned,
+    R: Serialize,
+{
+    let mut used = 0;
+    loop {
+        let (kind, body, size) = match frame::parse(&arrived[used..]) {
             Parsed::Frame { kind, body, size } => (kind, body, size),
             Parsed::Garbage => return Err(io::ErrorKind::InvalidData.into()),
-            Parsed::Incomplete => {
-                input.copy_within(start..end, 0);
-                (start, end) = (0, end - start);
-                if end == input.len() {
-                    input.resize(2 * end, 0);
-                }
-                match socket.read(&mut input[end..]) {
-                    Ok(0) => return Ok(()),
-                    Ok(count) => end += count,
-                    Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                    Err(error) => return Err(error),
-                }
-                continue;
-            }
+            Parsed::Incomplete => return Ok(used),
         };
+        used += size;
         // Claimed as late as possible: until then it may go to another worker.
-        let ours_now = *ours.get_or_insert_with(|| answers.desk.begin(chunk));
-        if ours_now && !one_item(body, answers, function)? {
-            return answers.send();
+        let begin = || answers.desk.begin(place.chunk);
+        if *place.ours.get_or_insert_with(begin) {
+            match postcard::from_bytes::<T>(body) {
+                Ok(item) => answers.put(Kind::Result, &function(item))?,
+                Err(error) => answers.put(Kind::NotDecoded, &error.to_string())?,
+            }
         }
         if kind == Kind::LastItem {
             // Before the next chunk, which may take long, or for ever.
             answers.send()?;
             _ = io::stdout().flush();
-            chunk += 1;
-            ours = None;
-        }
-        start += size;
-    }
-}
-
-/// False if the function panicked.
-fn one_item<T, R>(
-    body: &[u8],
-    answers: &mut Answers<'_>,
-    function: &mut dyn FnMut(T) -> R,
-) -> io::Result<bool>
-where
-    T: DeserializeOwned,
-    R: Serialize,
-{
-    // What the panic leaves half-changed is never used again: this worker ends.
-    let outcome = catch_unwind(AssertUnwindSafe(|| match postcard::from_bytes::<T>(body) {
-        Ok(item) => answers.put(Kind::Result, &function(item)),
-        Err(error) => answers.put(Kind::NotDecoded, &error.to_string()),
-    }));
-    match outcome {
-        Ok(put) => put.map(|()| true),
-        Err(payload) => {
-            answers.put(Kind::Panic, &message(payload.as_ref()))?;
-            Ok(false)
+            place.chunk += 1;
+            place.ours = None;
         }
     }
 }
@@ -119,18 +133,26 @@ struct Answers<'a> {
 }
 
 impl Answers<'_> {
+    #[inline]
     fn put(&mut self, kind: Kind, value: &impl Serialize) -> io::Result<()> {
         match self.desk.put(kind, value) {
             Ok(()) => {
                 self.unsent += 1;
                 Ok(())
             }
-            Err(NotPut::NotEncoded(why)) => self.put(Kind::NotEncoded, &why),
-            Err(NotPut::Full) if self.unsent > 0 => {
+            Err(why) => self.put_elsewhere(why, kind, value),
+        }
+    }
+
+    #[cold]
+    fn put_elsewhere(&mut self, why: NotPut, kind: Kind, value: &impl Serialize) -> io::Result<()> {
+        match why {
+            NotPut::NotEncoded(why) => self.put(Kind::NotEncoded, &why),
+            NotPut::Full if self.unsent > 0 => {
                 self.send()?;
                 self.put(kind, value)
             }
-            Err(NotPut::Full) => self.send_directly(kind, value),
+            NotPut::Full => self.send_directly(kind, value),
         }
     }
 
