@@ -65,3 +65,38 @@ pub(crate) fn after(duration: Duration) -> Instant {
         .or_else(|| now.checked_add(CENTURY))
         .unwrap_or(now)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn deadlines_come_in_order_and_equal_ones_as_they_were_set() {
+        let start = Instant::now();
+        let mut timers = Timers::default();
+        let mut keys = Vec::new();
+        for (seconds, name) in [(3, 'e'), (1, 'a'), (2, 'c'), (1, 'b'), (2, 'x'), (2, 'd')] {
+            keys.push(timers.insert(start + Duration::from_secs(seconds), name));
+        }
+        assert_eq!(timers.remove(keys[4]), Some('x'));
+        assert_eq!(timers.remove(keys[4]), None);
+        assert_eq!(timers.first_in(start), Some(Duration::from_secs(1)));
+        assert_eq!(timers.pop_due(start), None);
+        let due = |timers: &mut Timers<char>, seconds| {
+            let now = start + Duration::from_secs(seconds);
+            std::iter::from_fn(|| timers.pop_due(now)).collect::<String>()
+        };
+        assert_eq!(due(&mut timers, 2), "abcd");
+        assert_eq!(
+            timers.first_in(start + Duration::from_secs(9)),
+            Some(Duration::ZERO)
+        );
+        assert_eq!(due(&mut timers, 9), "e");
+        assert_eq!((timers.len(), timers.first_in(start)), (0, None));
+    }
+
+    #[test]
+    fn what_is_beyond_the_clock_is_far_away() {
+        assert!(after(Duration::MAX) > after(Duration::from_secs(1_000_000)));
+    }
+}

@@ -8,7 +8,7 @@ use std::os::unix::net::UnixStream;
 use std::panic::{AssertUnwindSafe, catch_unwind, panic_any};
 use std::rc::Rc;
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use coroutines::event_loop::{Closed, EventLoop, Interest};
 use nix::errno::Errno;
@@ -25,18 +25,20 @@ fn timers_come_in_order_and_a_cancelled_one_does_not() {
     let mut events = EventLoop::new().unwrap();
     let log = Rc::new(RefCell::new(String::new()));
     let mut timers = Vec::new();
+    let start = Instant::now();
     for (millis, name) in [(3, 'd'), (1, 'a'), (2, 'x'), (2, 'c')] {
         let log = Rc::clone(&log);
         let say = move |_: &mut EventLoop| log.borrow_mut().push(name);
-        timers.push(events.after(millis * MILLI, say));
+        timers.push(events.at(start + millis * MILLI, say));
     }
     assert!(events.cancel(timers[2]));
     let ours = Rc::clone(&log);
-    events.after(MILLI, move |events| {
+    events.at(start + MILLI, move |events| {
         ours.borrow_mut().push('b');
         events.after(Duration::ZERO, move |_| ours.borrow_mut().push('!'));
     });
     events.run().unwrap();
+    assert!(start.elapsed() >= 3 * MILLI);
     let log = log.borrow();
     assert_eq!(log.replace('!', ""), "abcd");
     assert_eq!(log.len(), 5);

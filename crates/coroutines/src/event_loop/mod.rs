@@ -4,22 +4,17 @@
 //! futures, and what an activity remembers is in its callback's captures.
 //!
 //! ```
-//! use std::cell::RefCell;
-//! use std::rc::Rc;
 //! use std::time::Duration;
 //! use coroutines::event_loop::EventLoop;
 //!
-//! let said = Rc::new(RefCell::new(Vec::new()));
 //! let mut events = EventLoop::new()?;
-//! for (delay, word) in [(2, "two"), (1, "one")] {
-//!     let said = Rc::clone(&said);
-//!     events.after(Duration::from_millis(delay), move |_| said.borrow_mut().push(word));
-//! }
+//! events.after(Duration::from_millis(1), |events| {
+//!     println!("a millisecond later");
+//!     events.after(Duration::from_millis(1), |_| println!("and another"));
+//! });
 //! let poster = events.poster();
-//! std::thread::spawn(move || poster.post(|events| events.stop()));
-//! # let stopped_early = said.borrow().is_empty();
-//! events.run()?; // until somebody says stop, or nothing is left to wait for
-//! # assert!(stopped_early);
+//! std::thread::spawn(move || poster.post(|_| println!("from another thread")));
+//! events.run()?; // until nothing is left to wait for
 //! # Ok::<(), std::io::Error>(())
 //! ```
 //!
@@ -93,13 +88,21 @@ impl EventLoop {
         })
     }
 
-    /// Calls `job` once, when `delay` has passed. Equal deadlines come in the
-    /// order in which they were set.
+    /// Calls `job` once, when `delay` has passed since this call.
     pub fn after<F>(&mut self, delay: Duration, job: F) -> TimerId
     where
         F: FnOnce(&mut EventLoop) + 'static,
     {
-        TimerId(self.timers.insert(after(delay), Box::new(job)))
+        self.at(after(delay), job)
+    }
+
+    /// Calls `job` once, when `deadline` has come. Equal deadlines come in the
+    /// order in which they were set.
+    pub fn at<F>(&mut self, deadline: Instant, job: F) -> TimerId
+    where
+        F: FnOnce(&mut EventLoop) + 'static,
+    {
+        TimerId(self.timers.insert(deadline, Box::new(job)))
     }
 
     /// Drops a timer's job. False if it has run.
