@@ -67,10 +67,6 @@ struct Conditions {
     room: Condvar,
 }
 
-/// How often a worker looks for a job before it sleeps. Where it is explored it sleeps at once, so
-/// that the sleeping is explored.
-const ROUNDS: u32 = if cfg!(feature = "explored") { 0 } else { 32 };
-
 thread_local! {
     /// The pool that this thread works for: the address of what it shares with it.
     static WORKS_FOR: Cell<usize> = const { Cell::new(0) };
@@ -247,7 +243,7 @@ impl Shared {
     /// The next job, as soon as there is one; none when there will be no more.
     fn next_job(&self) -> Option<Queued> {
         // The next job is often on its way already, and a sleep and a wake-up cost more than it does.
-        for _ in 0..ROUNDS {
+        for _ in 0..patience() {
             // Only tries, so as not to be in the way of whoever brings the job.
             if let Some(mut queue) = self.queue.try_enter()
                 && let Some(job) = queue.jobs.pop_front()
@@ -274,4 +270,10 @@ impl Shared {
     fn address(&self) -> usize {
         std::ptr::from_ref(self).addr()
     }
+}
+
+/// How often a worker looks for a job before it sleeps. Where it is explored it sleeps at once, so
+/// that the sleeping is explored.
+fn patience() -> u32 {
+    if cfg!(feature = "explored") { 0 } else { 32 }
 }

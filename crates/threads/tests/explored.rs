@@ -31,6 +31,7 @@ macro_rules! hold {
 hold! {
     no_job_is_slept_through
     two_workers_share_what_comes
+    jobs_that_wait_for_each_other_reach_both_workers
     a_full_queue_lets_its_submitter_go_on
     closing_wakes_who_waits_for_room
     a_cancelled_task_is_woken_wherever_it_is
@@ -66,6 +67,17 @@ interleave::in_worlds! {
         }
         drop(pool);
         assert_eq!(done.load(Relaxed), 3);
+    }
+
+    pub fn jobs_that_wait_for_each_other_reach_both_workers() {
+        let pool = Pool::new(2, 2).unwrap();
+        let both = Arc::new(std::sync::Barrier::new(2));
+        let jobs = [(); 2].map(|()| {
+            let both = Arc::clone(&both);
+            pool.submit(move || both.wait().is_leader()).unwrap()
+        });
+        let leaders = jobs.map(|job| job.wait().unwrap());
+        assert!(leaders[0] != leaders[1]);
     }
 
     pub fn a_full_queue_lets_its_submitter_go_on() {
