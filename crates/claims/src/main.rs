@@ -1,10 +1,12 @@
 //! `claims`: measures the ledger. `cargo course claims` starts it.
 
-use anstream::{eprintln, println};
+use anstream::eprintln;
 use claims::{Claim, Ledger, Machine, Runner, claims, find, show};
 use clap::{Args, Parser, Subcommand};
 use std::error::Error;
+use std::fmt::Display;
 use std::fs;
+use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
@@ -78,7 +80,7 @@ fn run(cli: &Cli) -> Result<u8, Box<dyn Error>> {
             measure(chosen.into_iter(), &cli.output)
         }
         Some(Command::List) => {
-            print!("{}", show::list(claims()));
+            say(show::list(claims()).trim_end());
             Ok(0)
         }
         Some(Command::Show { number }) => explain(named(*number)?, &cli.output),
@@ -116,9 +118,9 @@ fn measure(
         draw(&ledger, folder)?;
     }
     if output.json {
-        std::println!("{}", serde_json::to_string_pretty(&ledger)?);
+        say(serde_json::to_string_pretty(&ledger)?);
     } else {
-        println!("{}", show::table(&ledger));
+        say(show::table(&ledger));
     }
     Ok(u8::from(ledger.contradictions().next().is_some()))
 }
@@ -133,11 +135,17 @@ fn explain(claim: &'static Claim, output: &Output) -> Result<u8, Box<dyn Error>>
         draw(&ledger, folder)?;
     }
     if output.json {
-        std::println!("{}", serde_json::to_string_pretty(&ledger)?);
+        say(serde_json::to_string_pretty(&ledger)?);
     } else {
-        println!("{}", show::explanation(claim, &ledger));
+        say(show::explanation(claim, &ledger));
     }
     Ok(u8::from(ledger.contradictions().next().is_some()))
+}
+
+/// Without colours where the output is no terminal. A reader who has seen
+/// enough (`| head`) is no error.
+fn say(text: impl Display) {
+    _ = writeln!(anstream::stdout().lock(), "{text}");
 }
 
 /// A picture for each claim that has figures.

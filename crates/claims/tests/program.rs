@@ -139,3 +139,13 @@ fn list_says_what_there_is() {
         "{text}"
     );
 }
+
+#[test]
+fn a_reader_who_has_seen_enough_is_no_error() {
+    let mut program = Command::new(env!("CARGO_BIN_EXE_claims"));
+    let (reader, writer) = std::io::pipe().unwrap();
+    drop(reader);
+    let output = program.args(["only", "1"]).stdout(writer).output().unwrap();
+    assert_eq!(output.status.code(), Some(0), "{output:?}");
+    assert!(output.stderr.is_empty(), "{output:?}");
+}

@@ -1,4 +1,14 @@
 //! The experiments, a family a file: each file begins with its claims.
+//!
+//! An experiment is a function that writes down what it finds and returns a
+//! verdict with a reason. It runs in a process of its own, with one thread, and
+//! may do there what it likes. Three rules keep its verdict the same from run
+//! to run:
+//!
+//! - ask the kernel rather than the clock, wherever a yes or no will do;
+//! - compare times only with times of the same rounds, as a ratio, and let the
+//!   whole interval decide, with a margin: "clearly" is half as much again;
+//! - where neither side of the margin can be shown, say "too noisy".
 
 mod coroutines;
 mod counter;

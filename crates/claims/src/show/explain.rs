@@ -26,7 +26,8 @@ pub fn explanation(claim: &Claim, ledger: &Ledger) -> String {
             let _ = writeln!(text, "  {ratio}");
         }
     }
-    let _ = writeln!(text, "\n{}", machine(&ledger.machine).trim_end());
+    let mut text = text.trim_end().to_owned();
+    let _ = writeln!(text, "\n\n{}", machine(&ledger.machine).trim_end());
     let _ = write!(
         text,
         "\n{}\n{}",

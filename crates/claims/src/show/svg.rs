@@ -7,7 +7,7 @@ use std::fmt::Write;
 
 const WIDTH: f64 = 640.0;
 const ROW: f64 = 30.0;
-const LEFT: f64 = 200.0;
+const LEFT: f64 = 210.0;
 const RIGHT: f64 = 90.0;
 const TOP: f64 = 12.0;
 const BOTTOM: f64 = 28.0;
@@ -23,7 +23,7 @@ pub fn svg(entry: &Entry) -> Option<String> {
     let height = TOP + ROW * figures.len() as f64 + BOTTOM;
     let id = entry.number;
     let mut text = format!(
-        "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 {WIDTH} {height}\" role=\"img\" \
+        "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 {WIDTH} {height}\" role=\"img\" class=\"claim-chart\" \
          aria-labelledby=\"claim-{id}-title claim-{id}-desc\">\n\
          <title id=\"claim-{id}-title\">{}</title>\n<desc id=\"claim-{id}-desc\">{}</desc>\n{STYLE}",
         escaped(&entry.says),
@@ -49,14 +49,22 @@ pub fn svg(entry: &Entry) -> Option<String> {
 }
 
 /// Colours of sufficient contrast on either background; the picture itself has
-/// none.
-const STYLE: &str = "<style>\
-text{font:13px system-ui,sans-serif;fill:#222}.faint{fill:#595959;font-size:11px}\
-.axis{stroke:#767676}.range{stroke:#1a5fb4;stroke-width:4;stroke-linecap:round}\
-.middle{fill:#1a5fb4}\
-@media (prefers-color-scheme:dark){text{fill:#e6e6e6}.faint{fill:#b0b0b0}\
-.range{stroke:#8ab8ff}.middle{fill:#8ab8ff}}\
-</style>\n";
+/// none. As a file of its own it follows the reader's system; within a page of
+/// the book, the theme chosen there. The class keeps it from colouring others.
+const STYLE: &str = concat!(
+    "<style>\n",
+    ".claim-chart{--ink:#222;--faint:#595959;--mark:#1a5fb4}\n",
+    "@media (prefers-color-scheme:dark){\n",
+    ".claim-chart{--ink:#e6e6e6;--faint:#b0b0b0;--mark:#8ab8ff}}\n",
+    ":is(.light,.rust) .claim-chart{--ink:#222;--faint:#595959;--mark:#1a5fb4}\n",
+    ":is(.coal,.navy,.ayu) .claim-chart{--ink:#e6e6e6;--faint:#b0b0b0;--mark:#8ab8ff}\n",
+    ".claim-chart text{font:13px system-ui,sans-serif;fill:var(--ink)}\n",
+    ".claim-chart .faint{font-size:11px;fill:var(--faint)}\n",
+    ".claim-chart .axis{stroke:var(--faint)}\n",
+    ".claim-chart .range{stroke:var(--mark);stroke-width:4;stroke-linecap:round}\n",
+    ".claim-chart .middle{fill:var(--mark)}\n",
+    "</style>\n"
+);
 
 fn draw_row(text: &mut String, figure: &Figure, scale: &Scale, y: f64) {
     let x = |value: f64| LEFT + (WIDTH - LEFT - RIGHT) * scale.place(value);
