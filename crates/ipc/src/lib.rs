@@ -43,6 +43,7 @@ mod channel;
 mod descriptors;
 mod duplex;
 mod error;
+mod framed;
 mod futex;
 mod incoming;
 mod lifeline;

@@ -1,5 +1,5 @@
 use super::*;
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicU32, Ordering};
 
 /// A ring through which so many items have gone already.
 fn aged(capacity: usize, count: u32) -> (Producer<u32>, Consumer<u32>) {

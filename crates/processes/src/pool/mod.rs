@@ -16,6 +16,7 @@
 
 mod control;
 mod crew;
+mod deaths;
 mod desk;
 mod error;
 mod frame;

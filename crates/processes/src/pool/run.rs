@@ -9,28 +9,21 @@
 //! program between two. The price would be a chunk that waits behind a long
 //! one while another worker is idle: the idle one takes it over.
 
-use super::control::Report;
 use super::crew::{Chunk, Crew};
 use super::desk::CHUNKS;
 use super::frame::{self, HEADER, Kind, Parsed};
 use super::{ItemError, PoolError};
-use crate::Ending;
 use nix::errno::Errno;
-use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use nix::poll::{PollFd, PollFlags, ppoll};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use std::borrow::Borrow;
 use std::collections::VecDeque;
-use std::io;
 use std::marker::PhantomData;
 use std::os::fd::AsFd;
 
-/// How many workers in a row may die before they begin their chunk, until the
-/// item on which they would have begun is blamed.
-const UNEXPLAINED_DEATHS: usize = 3;
-
 pub(crate) struct Run<'a, T, R, I, S> {
-    crew: &'a mut Crew,
+    pub(super) crew: &'a mut Crew,
     items: I,
     /// None is left of them.
     exhausted: bool,
@@ -39,12 +32,13 @@ pub(crate) struct Run<'a, T, R, I, S> {
     /// How many go into a chunk.
     size: usize,
     /// What receives the results.
-    sink: S,
+    pub(super) sink: S,
     /// Chunks that came back.
-    backlog: VecDeque<Chunk>,
+    pub(super) backlog: VecDeque<Chunk>,
     /// Buffers to be used again.
     spare: Vec<Vec<u8>>,
-    unexplained: usize,
+    /// How many workers in a row died before they began anything.
+    pub(super) unexplained: usize,
     types: PhantomData<fn(T) -> R>,
 }
 
@@ -218,7 +212,7 @@ where
                 seats.push(seat);
             }
         }
-        match poll(&mut watched, PollTimeout::NONE) {
+        match ppoll(&mut watched, None, None) {
             Err(Errno::EINTR) => return Ok(()),
             Err(errno) => return Err(PoolError::NoWorker(errno.into())),
             Ok(_) => {}
@@ -243,7 +237,7 @@ where
     }
 
     /// Deals with the results that have arrived from a worker.
-    fn take_in(&mut self, seat: usize) -> Result<(), PoolError> {
+    pub(super) fn take_in(&mut self, seat: usize) -> Result<(), PoolError> {
         let Some(worker) = &mut self.crew.seats[seat].worker else {
             return Ok(());
         };
@@ -310,133 +304,6 @@ where
             worker.answered = u64::MAX;
         }
         self.crew.dismiss(seat)
-    }
-
-    fn read_reports(&mut self) -> Result<(), PoolError> {
-        while let Some(report) = self.crew.report(false)? {
-            match report {
-                Report::Started { .. } => {}
-                Report::Ended { seat, status } => self.bury(seat, Ending::from_raw(status))?,
-                Report::Refused { seat, errno } => {
-                    self.give_up(seat);
-                    self.crew.seats[seat].refused = true;
-                    if self.crew.seats.iter().all(|place| place.worker.is_none()) {
-                        let error = io::Error::from_raw_os_error(errno);
-                        return Err(PoolError::NoWorker(error));
-                    }
-                }
-            }
-        }
-        Ok(())
-    }
-
-    /// A worker has ended: what it had done counts, one item is lost, the rest
-    /// goes to others.
-    fn bury(&mut self, seat: usize, ending: Option<Ending>) -> Result<(), PoolError> {
-        if let Some(worker) = self.crew.worker(seat) {
-            worker.ended = true;
-        }
-        // All that it ever sent is here by now.
-        while self
-            .crew
-            .worker(seat)
-            .is_some_and(|worker| !worker.hung_up && worker.receive())
-        {
-            self.take_in(seat)?;
-        }
-        self.salvage(seat)?;
-        let mut lost = None;
-        let place = &mut self.crew.seats[seat];
-        if let Some(worker) = &mut place.worker
-            && !worker.retired
-            && let Some(chunk) = worker.chunks.front_mut()
-        {
-            let begun = !place.desk.revoke(chunk.number);
-            self.unexplained += usize::from(!begun);
-            if begun || self.unexplained >= UNEXPLAINED_DEATHS {
-                self.unexplained = 0;
-                lost = Some(chunk.first + chunk.done);
-                chunk.done += 1;
-            }
-        }
-        self.give_up(seat);
-        if let Some(index) = lost {
-            (self.sink)(index, Err(ItemError::Died(ending)));
-        }
-        Ok(())
-    }
-
-    /// Takes the results that a dead worker had not sent.
-    fn salvage(&mut self, seat: usize) -> Result<(), PoolError> {
-        let place = &mut self.crew.seats[seat];
-        let Some(worker) = &mut place.worker else {
-            return Ok(());
-        };
-        // What it was sending when it died is here as well.
-        let Some(known) = worker.answered.checked_sub(place.desk.sent_before()) else {
-            return Ok(());
-        };
-        let mut rest = place.desk.unsent();
-        for _ in 0..known {
-            match frame::parse(rest) {
-                Parsed::Frame { size, .. } => rest = &rest[size..],
-                Parsed::Incomplete | Parsed::Garbage => return Ok(()),
-            }
-        }
-        worker.replace_arrived(rest);
-        self.take_in(seat)
-    }
-
-    /// Clears the seat; what its worker had to do goes back.
-    fn give_up(&mut self, seat: usize) {
-        let Some(worker) = self.crew.seats[seat].worker.take() else {
-            return;
-        };
-        for mut chunk in worker.chunks.into_iter().rev() {
-            let mut rest = &chunk.frames[..];
-            for _ in 0..chunk.done {
-                if let Parsed::Frame { size, .. } = frame::parse(rest) {
-                    rest = &rest[size..];
-                }
-            }
-            let used = chunk.frames.len() - rest.len();
-            chunk.frames.drain(..used);
-            chunk.first += chunk.done;
-            chunk.count -= chunk.done;
-            chunk.done = 0;
-            if chunk.count > 0 {
-                self.backlog.push_front(chunk);
-            }
-        }
-    }
-}
-
-impl<T, R, I, S> Drop for Run<'_, T, R, I, S> {
-    /// If it did not come to its end – an error, or a panic in an iterator or a
-    /// sink –, workers are still busy with what nobody wants any more.
-    fn drop(&mut self) {
-        let seats = self.crew.seats.len();
-        for seat in 0..seats {
-            let busy = |crew: &mut Crew| {
-                crew.worker(seat)
-                    .is_some_and(|worker| !worker.chunks.is_empty())
-            };
-            if self.crew.worker(seat).is_some_and(|worker| worker.ended) {
-                self.crew.seats[seat].worker = None;
-            }
-            if !busy(self.crew) || self.crew.dismiss(seat).is_err() {
-                continue;
-            }
-            while busy(self.crew) {
-                match self.crew.report(true) {
-                    Ok(Some(Report::Ended { seat, .. } | Report::Refused { seat, .. })) => {
-                        self.crew.seats[seat].worker = None;
-                    }
-                    Ok(_) => {}
-                    Err(_) => return,
-                }
-            }
-        }
     }
 }
 

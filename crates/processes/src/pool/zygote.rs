@@ -21,7 +21,7 @@ use super::desk::Desk;
 use crate::between::set_signal_mask;
 use crate::{Pid, become_subreaper, end_descendants, fork};
 use nix::errno::Errno;
-use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use nix::poll::{PollFd, PollFlags, ppoll};
 use nix::sys::signal::{SigSet, Signal};
 use nix::sys::signalfd::{SfdFlags, SignalFd};
 use nix::unistd::setpgid;
@@ -107,7 +107,7 @@ impl Zygote {
         let (control, ends, program) = (&line.control, &line.ends, &line.program);
         let mut watched = [control.as_fd(), ends.as_fd(), program.as_fd()]
             .map(|fd| PollFd::new(fd, PollFlags::POLLIN));
-        match poll(&mut watched, PollTimeout::NONE) {
+        match ppoll(&mut watched, None, None) {
             Err(Errno::EINTR) => return Ok(true),
             other => other?,
         };

@@ -1,0 +1,152 @@
+//! The part of a [`Run`] that deals with workers that ended.
+
+use super::control::Report;
+use super::crew::Crew;
+use super::frame::{self, Parsed};
+use super::run::Run;
+use super::{ItemError, PoolError};
+use crate::Ending;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use std::borrow::Borrow;
+use std::io;
+
+/// How many workers in a row may die before they begin their chunk, until the
+/// item on which they would have begun is blamed.
+const UNEXPLAINED_DEATHS: usize = 3;
+
+impl<T, R, I, S> Run<'_, T, R, I, S>
+where
+    T: Serialize,
+    R: DeserializeOwned,
+    I: Iterator<Item: Borrow<T>>,
+    S: FnMut(usize, Result<R, ItemError>),
+{
+    /// Deals with what the zygote has to report.
+    pub(super) fn read_reports(&mut self) -> Result<(), PoolError> {
+        while let Some(report) = self.crew.report(false)? {
+            match report {
+                Report::Started { .. } => {}
+                Report::Ended { seat, status } => self.bury(seat, Ending::from_raw(status))?,
+                Report::Refused { seat, errno } => {
+                    self.give_up(seat);
+                    self.crew.seats[seat].refused = true;
+                    if self.crew.seats.iter().all(|place| place.worker.is_none()) {
+                        let error = io::Error::from_raw_os_error(errno);
+                        return Err(PoolError::NoWorker(error));
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// A worker has ended: what it had done counts, one item is lost, the rest
+    /// goes to others.
+    fn bury(&mut self, seat: usize, ending: Option<Ending>) -> Result<(), PoolError> {
+        if let Some(worker) = self.crew.worker(seat) {
+            worker.ended = true;
+        }
+        // All that it ever sent is here by now.
+        while self
+            .crew
+            .worker(seat)
+            .is_some_and(|worker| !worker.hung_up && worker.receive())
+        {
+            self.take_in(seat)?;
+        }
+        self.salvage(seat)?;
+        let mut lost = None;
+        let place = &mut self.crew.seats[seat];
+        if let Some(worker) = &mut place.worker
+            && !worker.retired
+            && let Some(chunk) = worker.chunks.front_mut()
+        {
+            let begun = !place.desk.revoke(chunk.number);
+            self.unexplained += usize::from(!begun);
+            if begun || self.unexplained >= UNEXPLAINED_DEATHS {
+                self.unexplained = 0;
+                lost = Some(chunk.first + chunk.done);
+                chunk.done += 1;
+            }
+        }
+        self.give_up(seat);
+        if let Some(index) = lost {
+            (self.sink)(index, Err(ItemError::Died(ending)));
+        }
+        Ok(())
+    }
+
+    /// Takes the results that a dead worker had not sent.
+    fn salvage(&mut self, seat: usize) -> Result<(), PoolError> {
+        let place = &mut self.crew.seats[seat];
+        let Some(worker) = &mut place.worker else {
+            return Ok(());
+        };
+        // What it was sending when it died is here as well.
+        let Some(known) = worker.answered.checked_sub(place.desk.sent_before()) else {
+            return Ok(());
+        };
+        let mut rest = place.desk.unsent();
+        for _ in 0..known {
+            match frame::parse(rest) {
+                Parsed::Frame { size, .. } => rest = &rest[size..],
+                Parsed::Incomplete | Parsed::Garbage => return Ok(()),
+            }
+        }
+        worker.replace_arrived(rest);
+        self.take_in(seat)
+    }
+
+    /// Clears the seat; what its worker had to do goes back.
+    fn give_up(&mut self, seat: usize) {
+        let Some(worker) = self.crew.seats[seat].worker.take() else {
+            return;
+        };
+        for mut chunk in worker.chunks.into_iter().rev() {
+            let mut rest = &chunk.frames[..];
+            for _ in 0..chunk.done {
+                if let Parsed::Frame { size, .. } = frame::parse(rest) {
+                    rest = &rest[size..];
+                }
+            }
+            let used = chunk.frames.len() - rest.len();
+            chunk.frames.drain(..used);
+            chunk.first += chunk.done;
+            chunk.count -= chunk.done;
+            chunk.done = 0;
+            if chunk.count > 0 {
+                self.backlog.push_front(chunk);
+            }
+        }
+    }
+}
+
+impl<T, R, I, S> Drop for Run<'_, T, R, I, S> {
+    /// If it did not come to its end – an error, or a panic in an iterator or a
+    /// sink –, workers are still busy with what nobody wants any more.
+    fn drop(&mut self) {
+        let seats = self.crew.seats.len();
+        for seat in 0..seats {
+            let busy = |crew: &mut Crew| {
+                crew.worker(seat)
+                    .is_some_and(|worker| !worker.chunks.is_empty())
+            };
+            if self.crew.worker(seat).is_some_and(|worker| worker.ended) {
+                self.crew.seats[seat].worker = None;
+            }
+            if !busy(self.crew) || self.crew.dismiss(seat).is_err() {
+                continue;
+            }
+            while busy(self.crew) {
+                match self.crew.report(true) {
+                    Ok(Some(Report::Ended { seat, .. } | Report::Refused { seat, .. })) => {
+                        self.crew.seats[seat].worker = None;
+                    }
+                    Ok(_) => {}
+                    Err(_) => return,
+                }
+            }
+        }
+    }
+}
