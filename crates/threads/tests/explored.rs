@@ -1,5 +1,6 @@
-//! The pool, the background task, the map and the per-thread values in both worlds: their schedules,
-//! and what the memory model allows, as far as the budgets go.
+//! Everything in both worlds: its schedules, and what the memory model allows, as far as the budgets
+//! go. Of fork and join that is how its workers sleep and wake up and how results are handed over;
+//! what happens within crossbeam's deques is not explored.
 
 use interleave::Explore;
 
@@ -38,12 +39,15 @@ hold! {
     progress_is_seen_or_the_end_is
     a_map_gives_every_item_to_one_worker
     a_collector_misses_nothing
+    a_run_in_a_pool_of_one_ends
+    a_join_ends_whoever_takes_its_half
+    halves_that_wait_for_each_other_reach_both_workers
 }
 
 interleave::in_worlds! {
     shuttled = threads_shuttled, loomed = threads_loomed;
 
-    use exercise::{BackgroundTask, PerThread, Pool, Why};
+    use exercise::{BackgroundTask, ForkJoin, PerThread, Pool, Why};
     use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
     use std::time::Duration;
 
@@ -122,6 +126,36 @@ interleave::in_worlds! {
         let items: Vec<_> = (0..3).map(Tracked::new).collect();
         let results = exercise::map(2, items, |item| item.into_inner() * 2);
         assert_eq!(results, [0, 2, 4]);
+    }
+
+    pub fn a_run_in_a_pool_of_one_ends() {
+        let pool = ForkJoin::new(1).unwrap();
+        let nested = || exercise::join(|| 1, || exercise::join(|| 2, || 3));
+        assert_eq!(pool.run(nested), (1, (2, 3)));
+    }
+
+    /// The results come back by way of a latch. (The jobs go by way of the deques, which the memory
+    /// model does not see: nothing that is tracked may be borrowed.)
+    pub fn a_join_ends_whoever_takes_its_half() {
+        let pool = ForkJoin::new(2).unwrap();
+        let (left, right) = pool.run(|| {
+            let (left, right) = exercise::join(|| Tracked::new(1), || Tracked::new(2));
+            right.update(|n| n + left.get());
+            (left, right)
+        });
+        assert_eq!((left.get(), right.get()), (1, 3));
+    }
+
+    pub fn halves_that_wait_for_each_other_reach_both_workers() {
+        let pool = ForkJoin::new(2).unwrap();
+        let both = std::sync::Barrier::new(2);
+        // The second time the workers have fallen asleep, as a rule.
+        for _ in 0..2 {
+            let leaders = pool.run(|| {
+                exercise::join(|| both.wait().is_leader(), || both.wait().is_leader())
+            });
+            assert!(leaders.0 != leaders.1);
+        }
     }
 
     pub fn a_collector_misses_nothing() {

@@ -9,9 +9,6 @@ use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::thread;
 use sync::EventCount;
 
-/// How often a worker looks around before it sleeps.
-const ROUNDS: u32 = 32;
-
 /// What the workers of a pool share.
 pub(super) struct Shared {
     /// What comes from outside.
@@ -146,7 +143,7 @@ impl Worker {
             }
             self.find().map(Some)
         };
-        for _ in 0..ROUNDS {
+        for _ in 0..patience() {
             if let Some(found) = look() {
                 return found;
             }
@@ -170,6 +167,12 @@ impl Worker {
             })
         })
     }
+}
+
+/// How often a worker looks around before it sleeps. Where it is explored it sleeps at once, so that
+/// the sleeping is explored.
+fn patience() -> u32 {
+    if cfg!(feature = "explored") { 0 } else { 32 }
 }
 
 /// Steals until it is certain whether there is anything. `Retry` says that another thread came in
