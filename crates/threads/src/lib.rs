@@ -23,6 +23,11 @@
 //!   for that work. What no library can contain is the end of the process: `abort`, `exit`, a stack
 //!   overflow, a panic while panicking. For that there are processes.
 //! - **Who waits sleeps**, and signals do not end a wait.
+//!
+//! # How this is tested
+//!
+//! As in `sync`, the same sources are compiled two more times, against a std whose schedules are
+//! explored and against one whose memory orderings are; see `tests/explored.rs`.
 
 mod background_task;
 pub mod fork_join;
