@@ -35,7 +35,7 @@ fn right_or_wrong_by_where_it_runs(record: &mut Record) -> Judged {
     record.fact(
         "an explorer that tries the schedules",
         match &found.failure {
-            Some(_) => format!("found a lost update after {}", found.coverage()),
+            Some(_) => format!("found a lost update ({})", found.coverage()),
             None => "found nothing".to_owned(),
         },
     );

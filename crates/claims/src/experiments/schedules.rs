@@ -39,7 +39,7 @@ mod scheduled {
         let thread = thread::spawn(move || add(&theirs));
         add(&counter);
         _ = thread.join();
-        assert_eq!(counter.load(SeqCst), 2, "an update was lost");
+        assert!(counter.load(SeqCst) == 2, "an update was lost");
     }
 
     pub(super) fn in_two_steps(counter: &AtomicU32) {
@@ -82,11 +82,8 @@ mod ordered {
             theirs.1.store(true, store);
         });
         if shared.1.load(load) {
-            assert_eq!(
-                shared.0.load(Ordering::Relaxed),
-                42,
-                "the flag came before the data"
-            );
+            let data = shared.0.load(Ordering::Relaxed);
+            assert!(data == 42, "the flag was seen before the data");
         }
         _ = thread.join();
     }
@@ -113,7 +110,7 @@ fn note(record: &mut Record, what: &str, found: &Exploration) -> Result<bool, Un
         match &found.failure {
             Some(failure) => {
                 let message = failure.message.lines().next().unwrap_or_default();
-                format!("fails after {}: {message}", found.coverage())
+                format!("{message} ({})", found.coverage())
             }
             None => format!("right in {}", found.coverage()),
         },

@@ -5,8 +5,9 @@ use super::helpers::{CLEARLY, about_the_same};
 use crate::record::times;
 use crate::verdict::{does_not_hold, holds, holds_when, too_noisy};
 use crate::{Claim, Judged, Record, Unit, Unmeasured};
-use context_switch::sampling::{Samples, interleave, median_of};
+use context_switch::sampling::{Samples, interleave};
 use context_switch::{Between, Over, PingPong, Placement, working_set};
+use std::cell::RefCell;
 
 const SOURCE: &str = include_str!("switching.rs");
 
@@ -90,39 +91,67 @@ fn a_round_trip_between_both(record: &mut Record) -> Judged {
 }
 
 /// Two processes that use memory between switches, against the same work
-/// without switches.
+/// without switches: from nothing up to as much as one processor's own cache
+/// holds, where one finds room and two do not.
 fn the_caches_after_a_switch(record: &mut Record) -> Judged {
-    const KIBIBYTES: [usize; 4] = [0, 128, 512, 1024];
-    let cost = |kibibytes: usize| {
+    let cache = second_level_cache();
+    record.fact("the second-level cache", format!("{} KiB", cache / 1024));
+    let sizes = [0, cache / 8, cache / 2, cache];
+    // What the work takes alone, measured in the same rounds.
+    let alone: [RefCell<Vec<f64>>; 4] = Default::default();
+    let with_switches = |place: usize| {
+        let (bytes, alone) = (sizes[place], &alone[place]);
         move || {
-            let cost = working_set::cost(Between::Processes, kibibytes << 10, 40)?;
-            Ok::<_, Unmeasured>(cost.of_two_switches())
+            let cost = working_set::cost(Between::Processes, bytes, 40)?;
+            alone.borrow_mut().push(cost.alone);
+            Ok::<_, Unmeasured>(cost.with_switches)
         }
     };
-    let [mut none, mut few, mut some, mut many] = KIBIBYTES.map(cost);
+    let [mut none, mut few, mut some, mut many] = [0, 1, 2, 3].map(with_switches);
     let samples = interleave(21, &mut [&mut none, &mut few, &mut some, &mut many])?;
-    for (kibibytes, samples) in KIBIBYTES.iter().zip(&samples) {
-        let name = format!("two switches, {kibibytes} KiB each");
-        record.figure(&name, Unit::Nanoseconds, samples);
+    let mut ratios = Vec::new();
+    for (place, with_switches) in samples.iter().enumerate() {
+        let alone = Samples::new(alone[place].take())?;
+        let name = format!("{} KiB each", sizes[place] / 1024);
+        record.figure(
+            &format!("{name}, in turns"),
+            Unit::Nanoseconds,
+            with_switches,
+        );
+        if sizes[place] > 0 {
+            record.figure(&format!("{name}, alone"), Unit::Nanoseconds, &alone);
+            ratios.push(record.ratio((&name, with_switches), ("the same work alone", &alone))?);
+        }
     }
-    let costs: Vec<_> = samples.iter().map(median_of).collect();
-    let bare = costs[0];
-    let dearest = costs
-        .iter()
-        .copied()
-        .max_by(|a, b| a.low.total_cmp(&b.low))
-        .unwrap_or(bare);
+    // The largest work hides best what two bare switches cost: a fiftieth of it.
+    let [.., half, whole] = ratios.as_slice() else {
+        return too_noisy("not every size was measured");
+    };
+    let dearest = if half.low > whole.low { half } else { whole };
     match () {
-        () if dearest.is_above(2.0 * bare.high) => holds(format!(
-            "two switches cost {} times as much where both sides use their memory: \
-             each finds the caches full of the other's",
-            times(dearest.middle / bare.middle)
+        () if dearest.is_above(MORE_THAN_SWITCHES) => holds(format!(
+            "work that fits into the cache takes {} times as long in turns with another's: \
+             after each switch the cache is full of the other's",
+            times(dearest.middle)
         )),
-        () if costs.iter().all(|cost| cost.is_below(CLEARLY * bare.low)) => {
-            does_not_hold("two switches cost the same whatever memory the two sides use")
+        () if half.is_below(MORE_THAN_SWITCHES) && whole.is_below(MORE_THAN_SWITCHES) => {
+            does_not_hold("work takes as long in turns with another's as alone")
         }
         () => too_noisy("the times scatter too much to compare"),
     }
+}
+
+/// Work that much longer is more than two bare switches explain.
+const MORE_THAN_SWITCHES: f64 = 1.15;
+
+/// Bytes; 1 MiB where the machine does not say, and at most 2 MiB, so that the
+/// experiment ends in time.
+fn second_level_cache() -> usize {
+    let said = std::fs::read_to_string("/sys/devices/system/cpu/cpu0/cache/index2/size");
+    let kibibytes = said
+        .ok()
+        .and_then(|text| text.trim().strip_suffix('K')?.parse().ok());
+    kibibytes.unwrap_or(1024_usize).clamp(256, 2048) << 10
 }
 
 /// The same pipe and the same two threads, on one CPU and on two.
