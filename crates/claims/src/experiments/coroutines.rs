@@ -55,14 +55,16 @@ fn a_resume_against_a_switch(record: &mut Record) -> Judged {
     let [coroutine, threads] = [&samples[0], &samples[1]];
     record.times(&[("a coroutine", coroutine), ("two threads", threads)]);
     let ratio = record.ratio(("threads", threads), ("a coroutine", coroutine))?;
-    match () {
-        () if ratio.is_above(10.0) => holds(format!(
+    if ratio.is_above(10.0) {
+        holds(format!(
             "a round trip into a coroutine takes {:.1} ns; between threads {} times that",
             coroutine.median(),
             times(ratio.middle)
-        )),
-        () if ratio.is_below(10.0) => does_not_hold("threads switch nearly as fast"),
-        () => too_noisy("the times scatter too much to compare"),
+        ))
+    } else if ratio.is_below(10.0) {
+        does_not_hold("threads switch nearly as fast")
+    } else {
+        too_noisy("the times scatter too much to compare")
     }
 }
 

@@ -44,18 +44,19 @@ fn a_borrowed_address_space_is_cheap(record: &mut Record) -> Judged {
     let copied = record.ratio(("fork", fork), ("a thread", thread))?;
     let borrowed = record.ratio(("vfork", vfork), ("a thread", thread))?;
     let saved = record.ratio(("fork", fork), ("vfork", vfork))?;
-    match () {
-        () if copied.is_above(CLEARLY) && saved.is_above(CLEARLY) => holds_when(format!(
+    if copied.is_above(CLEARLY) && saved.is_above(CLEARLY) {
+        holds_when(format!(
             "the process is a copy of its maker: with 16 MiB in use fork takes {} times a thread, \
              but vfork, which copies nothing, {} times",
             times(copied.middle),
             times(borrowed.middle)
-        )),
-        () if copied.is_above(CLEARLY) && about_the_same(&saved) => {
-            holds("a process costs more than a thread, copied or not")
-        }
-        () if copied.is_below(CLEARLY) => does_not_hold("a fork costs no more than a thread"),
-        () => too_noisy("the times scatter too much to compare"),
+        ))
+    } else if copied.is_above(CLEARLY) && about_the_same(&saved) {
+        holds("a process costs more than a thread, copied or not")
+    } else if copied.is_below(CLEARLY) {
+        does_not_hold("a fork costs no more than a thread")
+    } else {
+        too_noisy("the times scatter too much to compare")
     }
 }
 
@@ -88,15 +89,15 @@ fn forking_grows_with_the_memory_in_use(record: &mut Record) -> Judged {
         all.push(record.ratio((&names.0, &samples[1]), (&names.1, &samples[0]))?);
     }
     let [fork, vfork, thread] = [&all[0], &all[1], &all[2]];
-    match () {
-        () if fork.is_above(3.0) && vfork.is_below(2.0) && thread.is_below(2.0) => {
-            does_not_hold(format!(
-                "fork took {} times as long with 96 MiB in use as with 4; \
-                 vfork and threads did not care",
-                times(fork.middle)
-            ))
-        }
-        () if fork.is_below(CLEARLY) => holds("fork took as long whatever memory was in use"),
-        () => too_noisy("the times scatter too much to compare"),
+    if fork.is_above(3.0) && vfork.is_below(2.0) && thread.is_below(2.0) {
+        does_not_hold(format!(
+            "fork took {} times as long with 96 MiB in use as with 4; \
+             vfork and threads did not care",
+            times(fork.middle)
+        ))
+    } else if fork.is_below(CLEARLY) {
+        holds("fork took as long whatever memory was in use")
+    } else {
+        too_noisy("the times scatter too much to compare")
     }
 }

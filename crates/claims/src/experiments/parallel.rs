@@ -113,19 +113,18 @@ fn threads_use_two_cpus_as_well(record: &mut Record) -> Judged {
     ]);
     record.ratio(("in turn", &turn), ("two threads", &threads))?;
     let slower = record.ratio(("two threads", &threads), ("two processes", &processes))?;
-    match () {
-        () if switches * 10 > u64::from(trips.round_trips) => {
-            too_noisy("other programs had the second CPU")
-        }
-        () if slower.is_below(CLEARLY) => does_not_hold(format!(
+    if switches * 10 > u64::from(trips.round_trips) {
+        too_noisy("other programs had the second CPU")
+    } else if slower.is_below(CLEARLY) {
+        does_not_hold(format!(
             "two threads ran at the same time, on two CPUs, and took {:.2} times the time of \
              two processes",
             slower.middle
-        )),
-        () if slower.is_above(CLEARLY) => {
-            holds("two threads took clearly longer than two processes")
-        }
-        () => too_noisy("the times of threads and processes scatter too much to compare"),
+        ))
+    } else if slower.is_above(CLEARLY) {
+        holds("two threads took clearly longer than two processes")
+    } else {
+        too_noisy("the times of threads and processes scatter too much to compare")
     }
 }
 
@@ -148,15 +147,15 @@ fn computing_and_waiting_in_both(record: &mut Record) -> Judged {
         ("waiting in threads", &waiting_threads),
         ("in processes", &waiting_processes),
     )?;
-    match () {
-        () if compute.is_below(CLEARLY) && wait.is_above(1.0 / CLEARLY) => does_not_hold(
+    if compute.is_below(CLEARLY) && wait.is_above(1.0 / CLEARLY) {
+        does_not_hold(
             "either does both equally well here: the rule comes from CPython, \
              whose lock lets one thread compute at a time",
-        ),
-        () if compute.is_above(CLEARLY) && wait.is_below(1.0 / CLEARLY) => {
-            holds("processes computed clearly faster, and threads waited better")
-        }
-        () => too_noisy("the times of threads and processes scatter too much to compare"),
+        )
+    } else if compute.is_above(CLEARLY) && wait.is_below(1.0 / CLEARLY) {
+        holds("processes computed clearly faster, and threads waited better")
+    } else {
+        too_noisy("the times of threads and processes scatter too much to compare")
     }
 }
 

@@ -59,15 +59,15 @@ fn the_same_mechanism_between_both(record: &mut Record) -> Judged {
         record.times(&[(&names[0], &processes), (&names[1], &threads)]);
         ratios.push(record.ratio((&names[0], &processes), ("threads", &threads))?);
     }
-    match () {
-        () if ratios.iter().all(about_the_same) => holds_when(
+    if ratios.iter().all(about_the_same) {
+        holds_when(
             "a slower mechanism is chosen for it: over the same pipe, futex or shared word \
              processes are as fast as threads",
-        ),
-        () if ratios.iter().all(|ratio| ratio.is_above(CLEARLY)) => {
-            holds("every mechanism was clearly slower between processes")
-        }
-        () => too_noisy("the times scatter too much to compare"),
+        )
+    } else if ratios.iter().all(|ratio| ratio.is_above(CLEARLY)) {
+        holds("every mechanism was clearly slower between processes")
+    } else {
+        too_noisy("the times scatter too much to compare")
     }
 }
 
@@ -76,17 +76,19 @@ fn a_round_trip_between_both(record: &mut Record) -> Judged {
     let [processes, threads] = both(Over::Pipe, Placement::OneCpu, 200)?;
     record.times(&[("processes", &processes), ("threads", &threads)]);
     let ratio = record.ratio(("processes", &processes), ("threads", &threads))?;
-    match () {
-        () if ratio.is_below(CLEARLY) => does_not_hold(format!(
+    if ratio.is_below(CLEARLY) {
+        does_not_hold(format!(
             "a switch between processes takes {} times one between threads: \
              the page table is one more register",
             times(ratio.middle)
-        )),
-        () if ratio.is_above(CLEARLY) => holds(format!(
+        ))
+    } else if ratio.is_above(CLEARLY) {
+        holds(format!(
             "a switch between processes takes {} times one between threads",
             times(ratio.middle)
-        )),
-        () => too_noisy("the times scatter too much to compare"),
+        ))
+    } else {
+        too_noisy("the times scatter too much to compare")
     }
 }
 
@@ -128,16 +130,16 @@ fn the_caches_after_a_switch(record: &mut Record) -> Judged {
         return too_noisy("not every size was measured");
     };
     let dearest = if half.low > whole.low { half } else { whole };
-    match () {
-        () if dearest.is_above(MORE_THAN_SWITCHES) => holds(format!(
+    if dearest.is_above(MORE_THAN_SWITCHES) {
+        holds(format!(
             "work that fits into the cache takes {} times as long in turns with another's: \
              after each switch the cache is full of the other's",
             times(dearest.middle)
-        )),
-        () if half.is_below(MORE_THAN_SWITCHES) && whole.is_below(MORE_THAN_SWITCHES) => {
-            does_not_hold("work takes as long in turns with another's as alone")
-        }
-        () => too_noisy("the times scatter too much to compare"),
+        ))
+    } else if half.is_below(MORE_THAN_SWITCHES) && whole.is_below(MORE_THAN_SWITCHES) {
+        does_not_hold("work takes as long in turns with another's as alone")
+    } else {
+        too_noisy("the times scatter too much to compare")
     }
 }
 
@@ -175,18 +177,21 @@ fn on_one_cpu_and_on_two(record: &mut Record) -> Judged {
     ]);
     let place = record.ratio(("two CPUs", two_cpus), ("one CPU", one_cpu))?;
     let kind = record.ratio(("processes", processes), ("threads", one_cpu))?;
-    match () {
-        () if place.is_above(CLEARLY) && kind.is_below(CLEARLY) => holds(format!(
+    if place.is_above(CLEARLY) && kind.is_below(CLEARLY) {
+        holds(format!(
             "two CPUs instead of one change a round trip {} times (a CPU must be woken for \
              each), processes instead of threads {} times",
             times(place.middle),
             times(kind.middle)
-        )),
-        () if place.is_below(1.0 / CLEARLY) && kind.is_below(CLEARLY) => holds(format!(
+        ))
+    } else if place.is_below(1.0 / CLEARLY) && kind.is_below(CLEARLY) {
+        holds(format!(
             "on two CPUs a round trip takes {} times what it takes on one",
             times(place.middle)
-        )),
-        () if about_the_same(&place) => does_not_hold("it made no difference where they ran"),
-        () => too_noisy("the times scatter too much to compare"),
+        ))
+    } else if about_the_same(&place) {
+        does_not_hold("it made no difference where they ran")
+    } else {
+        too_noisy("the times scatter too much to compare")
     }
 }
