@@ -195,9 +195,9 @@ mod tests {
     #[test]
     fn results_stay_until_they_are_sent() {
         let desk = Desk::new().unwrap();
-        desk.put(Kind::Result, &1_u8).unwrap();
-        desk.put(Kind::Result, &2_u8).unwrap();
-        assert_eq!((desk.sent_before(), desk.unsent().len()), (0, 10));
+        desk.put(Kind::RESULT, &1_u8).unwrap();
+        desk.put(Kind::RESULT, &2_u8).unwrap();
+        assert_eq!((desk.sent_before(), desk.unsent().len()), (0, 4));
         desk.clear_sent(2);
         assert_eq!((desk.sent_before(), desk.unsent().len()), (2, 0));
     }
@@ -207,10 +207,10 @@ mod tests {
         let desk = Desk::new().unwrap();
         let piece = vec![7_u8; 1000];
         let mut count = 0;
-        while desk.put(Kind::Result, &piece).is_ok() {
+        while desk.put(Kind::RESULT, &piece).is_ok() {
             count += 1;
         }
-        assert_eq!(desk.unsent().len(), count * 1006);
-        assert_eq!(desk.put(Kind::Result, &piece), Err(NotPut::Full));
+        assert_eq!(desk.unsent().len(), count * 1007);
+        assert_eq!(desk.put(Kind::RESULT, &piece), Err(NotPut::Full));
     }
 }

@@ -1,59 +1,51 @@
 //! What goes over the sockets between the program and its workers.
 //!
 //! ```text
-//!  4 bytes, little-endian: 3 bits kind, 29 bits length      that many bytes
-//! ┌──────────────────────────────────────────────────┬───────────────────┐
-//! │ kind │ length of the body                        │ a value, postcard │
-//! └──────────────────────────────────────────────────┴───────────────────┘
+//!  1 byte           4 bytes, if that says 63    that many bytes
+//! ┌────────────────┬───────────────────────────┬───────────────────┐
+//! │ 2 bits: kind   │ length, little-endian     │ a value, postcard │
+//! │ 6 bits: length │                           │                   │
+//! └────────────────┴───────────────────────────┴───────────────────┘
 //! ```
 
 use postcard::ser_flavors::Flavor;
 use serde::Serialize;
 
-/// The length of a frame's header in bytes.
-pub(crate) const HEADER: usize = 4;
+/// The longest body: 1 GiB.
+pub(crate) const LONGEST: usize = 1 << 30;
 
-/// The longest body: 512 MiB less one byte.
-pub(crate) const LONGEST: usize = (1 << 29) - 1;
+/// In the six bits of a header: the length follows.
+const LONG: usize = 63;
 
-/// What a frame's body is. Each direction has its own kinds.
+/// What a frame's body is: two bits. Each direction has its own kinds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[repr(u8)]
-pub(crate) enum Kind {
-    /// To a worker: an item, and more of its chunk follow.
-    Item = 0,
-    /// To a worker: the last item of its chunk.
-    LastItem = 1,
-    /// From a worker: a result.
-    Result = 2,
-    /// From a worker: the message of a panic, after which it ends itself.
-    Panic = 3,
-    /// From a worker: why the item was not understood.
-    NotDecoded = 4,
-    /// From a worker: why the result could not be sent.
-    NotEncoded = 5,
-}
+pub(crate) struct Kind(u8);
 
+/// To a worker.
 impl Kind {
-    #[inline]
-    fn from_bits(bits: u32) -> Option<Kind> {
-        Some(match bits {
-            0 => Kind::Item,
-            1 => Kind::LastItem,
-            2 => Kind::Result,
-            3 => Kind::Panic,
-            4 => Kind::NotDecoded,
-            5 => Kind::NotEncoded,
-            _ => return None,
-        })
-    }
+    /// An item, and more of its chunk follow.
+    pub(crate) const ITEM: Kind = Kind(0);
+    /// The last item of its chunk.
+    pub(crate) const LAST_ITEM: Kind = Kind(1);
 }
 
-/// The header of a frame. Lengths are checked where bodies are made.
-#[inline]
-pub(crate) fn header(kind: Kind, length: usize) -> [u8; HEADER] {
-    debug_assert!(length <= LONGEST);
-    ((kind as u32) << 29 | length as u32).to_le_bytes()
+/// From a worker.
+impl Kind {
+    /// A result.
+    pub(crate) const RESULT: Kind = Kind(0);
+    /// The message of a panic, after which it ends itself.
+    pub(crate) const PANIC: Kind = Kind(1);
+    /// Why the item was not understood.
+    pub(crate) const NOT_DECODED: Kind = Kind(2);
+    /// Why the result could not be sent.
+    pub(crate) const NOT_ENCODED: Kind = Kind(3);
+}
+
+/// Makes the frame with which `bytes` begins the last of its chunk.
+pub(crate) fn mark_last(bytes: &mut [u8]) {
+    if let Some(first) = bytes.first_mut() {
+        *first = *first & 0x3f | Kind::LAST_ITEM.0 << 6;
+    }
 }
 
 /// What the beginning of `bytes` is.
@@ -74,18 +66,38 @@ pub(crate) enum Parsed<'a> {
 /// Looks at the frame with which `bytes` begins.
 #[inline]
 pub(crate) fn parse(bytes: &[u8]) -> Parsed<'_> {
-    let Some((header, rest)) = bytes.split_first_chunk::<HEADER>() else {
+    let Some((&first, rest)) = bytes.split_first() else {
         return Parsed::Incomplete;
     };
-    let header = u32::from_le_bytes(*header);
-    let length = (header as usize) & LONGEST;
-    match (Kind::from_bits(header >> 29), rest.get(..length)) {
-        (None, _) => Parsed::Garbage,
-        (Some(_), None) => Parsed::Incomplete,
-        (Some(kind), Some(body)) => Parsed::Frame {
+    let kind = Kind(first >> 6);
+    let short = usize::from(first & 0x3f);
+    if short == LONG {
+        return parse_long(kind, rest);
+    }
+    match rest.get(..short) {
+        None => Parsed::Incomplete,
+        Some(body) => Parsed::Frame {
             kind,
             body,
-            size: HEADER + length,
+            size: 1 + short,
+        },
+    }
+}
+
+fn parse_long(kind: Kind, bytes: &[u8]) -> Parsed<'_> {
+    let Some((length, rest)) = bytes.split_first_chunk() else {
+        return Parsed::Incomplete;
+    };
+    let length = u32::from_le_bytes(*length) as usize;
+    if !(LONG..=LONGEST).contains(&length) {
+        return Parsed::Garbage;
+    }
+    match rest.get(..length) {
+        None => Parsed::Incomplete,
+        Some(body) => Parsed::Frame {
+            kind,
+            body,
+            size: 5 + length,
         },
     }
 }
@@ -97,20 +109,42 @@ pub(crate) fn append(
     kind: Kind,
     value: &impl Serialize,
 ) -> Result<(), String> {
+    /// As most items are.
+    const SMALL: usize = 32;
     let start = bytes.len();
-    bytes.extend_from_slice(&[0; HEADER]);
+    bytes.resize(start + SMALL, 0);
+    if let Ok(size) = write(&mut bytes[start..], kind, value) {
+        bytes.truncate(start + size);
+        return Ok(());
+    }
+    bytes.truncate(start);
+    append_large(bytes, kind, value)
+}
+
+#[cold]
+fn append_large(bytes: &mut Vec<u8>, kind: Kind, value: &impl Serialize) -> Result<(), String> {
+    let start = bytes.len();
+    bytes.push(kind.0 << 6 | LONG as u8);
+    bytes.extend_from_slice(&[0; 4]);
     let encoded = postcard::serialize_with_flavor(value, Tail(&mut *bytes));
-    let length = bytes.len() - start - HEADER;
-    let outcome = match encoded {
-        Ok(()) if length <= LONGEST => {
-            bytes[start..start + HEADER].copy_from_slice(&header(kind, length));
+    let length = bytes.len() - start - 5;
+    let refusal = match encoded {
+        // A value that was refused because it is a little longer than SMALL
+        // may still be shorter than what is LONG.
+        Ok(()) if length < LONG => {
+            bytes[start] = kind.0 << 6 | length as u8;
+            bytes.drain(start + 1..start + 5);
             return Ok(());
         }
-        Ok(()) => Err(format!("{length} bytes are more than {LONGEST}")),
-        Err(error) => Err(error.to_string()),
+        Ok(()) if length <= LONGEST => {
+            bytes[start + 1..start + 5].copy_from_slice(&(length as u32).to_le_bytes());
+            return Ok(());
+        }
+        Ok(()) => format!("{length} bytes are more than {LONGEST}"),
+        Err(error) => error.to_string(),
     };
     bytes.truncate(start);
-    outcome
+    Err(refusal)
 }
 
 /// The end of a vector.
@@ -125,14 +159,8 @@ impl Flavor for Tail<'_> {
         Ok(())
     }
 
-    #[inline]
     fn try_extend(&mut self, bytes: &[u8]) -> postcard::Result<()> {
-        if bytes.len() > SHORT {
-            self.0.extend_from_slice(bytes);
-        } else {
-            self.0.reserve(SHORT);
-            bytes.iter().for_each(|&byte| self.0.push(byte));
-        }
+        self.0.extend_from_slice(bytes);
         Ok(())
     }
 
@@ -154,18 +182,25 @@ pub(crate) fn write(
     kind: Kind,
     value: &impl Serialize,
 ) -> postcard::Result<usize> {
-    let Some((head, body)) = room.split_first_chunk_mut::<HEADER>() else {
+    let Some((head, body)) = room.split_first_mut() else {
         return Err(postcard::Error::SerializeBufferFull);
     };
-    let length = postcard::serialize_with_flavor(
-        value,
-        Front {
-            room: body,
-            length: 0,
-        },
-    )?;
-    *head = header(kind, length);
-    Ok(HEADER + length)
+    let front = Front {
+        room: &mut *body,
+        length: 0,
+    };
+    let length = postcard::serialize_with_flavor(value, front)?;
+    if length < LONG {
+        *head = kind.0 << 6 | length as u8;
+        return Ok(1 + length);
+    }
+    if body.len() < length + 4 || length > LONGEST {
+        return Err(postcard::Error::SerializeBufferFull);
+    }
+    *head = kind.0 << 6 | LONG as u8;
+    body.copy_within(..length, 4);
+    body[..4].copy_from_slice(&(length as u32).to_le_bytes());
+    Ok(5 + length)
 }
 
 /// The beginning of a slice.
@@ -211,17 +246,17 @@ mod tests {
     #[test]
     fn a_frame_is_read_as_it_was_written() {
         let mut bytes = Vec::new();
-        append(&mut bytes, Kind::Item, &"one").unwrap();
-        append(&mut bytes, Kind::LastItem, &7_u8).unwrap();
+        append(&mut bytes, Kind::ITEM, &"one").unwrap();
+        append(&mut bytes, Kind::LAST_ITEM, &7_u8).unwrap();
         let Parsed::Frame { kind, body, size } = parse(&bytes) else {
             panic!("{bytes:?}");
         };
-        assert_eq!((kind, body), (Kind::Item, &b"\x03one"[..]));
+        assert_eq!((kind, body), (Kind::ITEM, &b"\x03one"[..]));
         let second = parse(&bytes[size..]);
         let expected = Parsed::Frame {
-            kind: Kind::LastItem,
+            kind: Kind::LAST_ITEM,
             body: &[7],
-            size: 5,
+            size: 2,
         };
         assert_eq!(second, expected);
     }
@@ -229,11 +264,37 @@ mod tests {
     #[test]
     fn a_part_of_a_frame_is_incomplete_and_an_unknown_kind_is_garbage() {
         let mut bytes = Vec::new();
-        append(&mut bytes, Kind::Result, &[1_u8; 9]).unwrap();
+        append(&mut bytes, Kind::RESULT, &[1_u8; 9]).unwrap();
         for length in 0..bytes.len() {
             assert_eq!(parse(&bytes[..length]), Parsed::Incomplete);
         }
         assert_eq!(parse(&[0xff; 100]), Parsed::Garbage);
+    }
+
+    #[test]
+    fn a_body_may_have_any_length() {
+        for length in (0..200).chain([1000, 70_000]) {
+            let text = "x".repeat(length);
+            let mut bytes = vec![9];
+            append(&mut bytes, Kind::NOT_ENCODED, &text).unwrap();
+            let mut room = vec![0; bytes.len() + 10];
+            let written = write(&mut room, Kind::NOT_ENCODED, &text).unwrap();
+            assert_eq!(room[..written], bytes[1..]);
+            assert!(write(&mut room[..written - 1], Kind::PANIC, &text).is_err());
+            let Parsed::Frame { kind, body, size } = parse(&bytes[1..]) else {
+                panic!("{length}");
+            };
+            assert_eq!((kind, size), (Kind::NOT_ENCODED, written));
+            assert_eq!(postcard::from_bytes::<String>(body).unwrap(), text);
+            mark_last(&mut bytes[1..]);
+            assert!(matches!(
+                parse(&bytes[1..]),
+                Parsed::Frame {
+                    kind: Kind::LAST_ITEM,
+                    ..
+                }
+            ));
+        }
     }
 
     #[test]
@@ -245,7 +306,7 @@ mod tests {
             }
         }
         let mut bytes = vec![1, 2, 3];
-        append(&mut bytes, Kind::Item, &(5_u8, Stubborn)).unwrap_err();
+        append(&mut bytes, Kind::ITEM, &(5_u8, Stubborn)).unwrap_err();
         assert_eq!(bytes, [1, 2, 3]);
     }
 }

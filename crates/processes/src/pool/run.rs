@@ -11,7 +11,7 @@
 
 use super::crew::{Chunk, Crew};
 use super::desk::CHUNKS;
-use super::frame::{self, HEADER, Kind, Parsed};
+use super::frame::{self, Kind, Parsed};
 use super::{ItemError, PoolError};
 use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, ppoll};
@@ -138,7 +138,7 @@ where
             };
             let (index, end) = (self.next, frames.len());
             self.next += 1;
-            match frame::append(&mut frames, Kind::Item, item.borrow()) {
+            match frame::append(&mut frames, Kind::ITEM, item.borrow()) {
                 Ok(()) => {
                     last = end;
                     count += 1;
@@ -156,7 +156,7 @@ where
         if count == 0 {
             return None;
         }
-        mark_last(&mut frames[last..]);
+        frame::mark_last(&mut frames[last..]);
         Some(Chunk {
             number: 0,
             first,
@@ -264,18 +264,18 @@ where
                 };
                 let index = chunk.first + done;
                 (used, done) = (used + size, done + 1);
-                if kind == Kind::Result {
+                if kind == Kind::RESULT {
                     let result = postcard::from_bytes(body).map_err(not_decoded);
                     (self.sink)(index, result);
                     continue;
                 }
                 let error = match kind {
-                    Kind::Panic => ItemError::Panicked(text(body)),
-                    Kind::NotDecoded => ItemError::Item(text(body)),
-                    Kind::NotEncoded => ItemError::Answer(text(body)),
+                    Kind::PANIC => ItemError::Panicked(text(body)),
+                    Kind::NOT_DECODED => ItemError::Item(text(body)),
+                    Kind::NOT_ENCODED => ItemError::Answer(text(body)),
                     _ => return self.distrust(seat),
                 };
-                retired = kind == Kind::Panic;
+                retired = kind == Kind::PANIC;
                 (self.sink)(index, Err(error));
             };
             let count = done - chunk.done;
@@ -315,10 +315,4 @@ fn not_decoded(error: postcard::Error) -> ItemError {
 /// A worker's message.
 fn text(body: &[u8]) -> String {
     postcard::from_bytes(body).unwrap_or_else(|_| String::from_utf8_lossy(body).into_owned())
-}
-
-/// Tells the worker that its chunk ends with this frame.
-fn mark_last(frame: &mut [u8]) {
-    let length = frame.len() - HEADER;
-    frame[..HEADER].copy_from_slice(&frame::header(Kind::LastItem, length));
 }

@@ -48,7 +48,7 @@ where
         match used {
             Ok(used) => start += used?,
             Err(payload) => {
-                answers.put(Kind::Panic, &message(payload.as_ref()))?;
+                answers.put(Kind::PANIC, &message(payload.as_ref()))?;
                 return answers.send();
             }
         }
@@ -99,11 +99,11 @@ where
         let begin = || answers.desk.begin(place.chunk);
         if *place.ours.get_or_insert_with(begin) {
             match postcard::from_bytes::<T>(body) {
-                Ok(item) => answers.put(Kind::Result, &function(item))?,
-                Err(error) => answers.put(Kind::NotDecoded, &error.to_string())?,
+                Ok(item) => answers.put(Kind::RESULT, &function(item))?,
+                Err(error) => answers.put(Kind::NOT_DECODED, &error.to_string())?,
             }
         }
-        if kind == Kind::LastItem {
+        if kind == Kind::LAST_ITEM {
             // Before the next chunk, which may take long, or for ever.
             answers.send()?;
             _ = io::stdout().flush();
@@ -147,7 +147,7 @@ impl Answers<'_> {
     #[cold]
     fn put_elsewhere(&mut self, why: NotPut, kind: Kind, value: &impl Serialize) -> io::Result<()> {
         match why {
-            NotPut::NotEncoded(why) => self.put(Kind::NotEncoded, &why),
+            NotPut::NotEncoded(why) => self.put(Kind::NOT_ENCODED, &why),
             NotPut::Full if self.unsent > 0 => {
                 self.send()?;
                 self.put(kind, value)
@@ -170,7 +170,7 @@ impl Answers<'_> {
     fn send_directly(&mut self, kind: Kind, value: &impl Serialize) -> io::Result<()> {
         let mut bytes = Vec::new();
         if let Err(why) = frame::append(&mut bytes, kind, value) {
-            return self.put(Kind::NotEncoded, &why);
+            return self.put(Kind::NOT_ENCODED, &why);
         }
         let mut socket = self.socket;
         socket.write_all(&bytes)?;
