@@ -27,8 +27,8 @@ fn taking_turns() {
 }
 
 #[test]
-fn switch_measured() {
-    let printed = example_output::of("switch_measured", &[]);
+fn resumes_counted() {
+    let printed = example_output::of("resumes_counted", &[]);
     assert_eq!(
         printed,
         "a fiber: 1000000 resumes, 0 voluntary switches\n\
