@@ -3,6 +3,7 @@
 //! `cargo bench -p peers --bench threads` measures all, `… -- map` those with that in their names.
 
 use context_switch::sampling::Comparison;
+use context_switch::{Pinned, Placement};
 use rayon::prelude::*;
 use std::hint::black_box;
 use std::sync::Arc;
@@ -76,27 +77,43 @@ fn batch(micros: u32, submit: impl Fn(Box<dyn FnOnce() + Send>)) -> impl FnMut()
     }
 }
 
+/// On one of two CPUs, if there are two; the threads that it starts inherit that.
+fn pinned(which: usize) -> Option<Pinned> {
+    let cpus = Placement::TwoCpus.cpus().ok()?;
+    Pinned::to(cpus[which]).ok()
+}
+
+/// The workers on one CPU, who submits on the other. Left to the scheduler they are now on the same
+/// and now on different ones, which changes each pool's time several-fold, and not at the same time.
 fn pool(micros: u32) -> Comparison<'static> {
+    let there = pinned(1);
     let ours = threads::Pool::new(WORKERS, JOBS).expect("two threads");
     let theirs = rayon_pool();
     let threadpool = threadpool::ThreadPool::new(WORKERS);
-    Comparison::of(
-        "ours",
-        batch(micros, move |job| ours.execute(job).expect("it is open")),
-    )
-    .against("rayon", batch(micros, move |job| theirs.spawn(job)))
-    .against(
-        "threadpool",
-        batch(micros, move |job| threadpool.execute(job)),
-    )
+    drop(there);
+    let here = pinned(0);
+    let execute = move |job| {
+        let _until_the_end = &here;
+        ours.execute(job).expect("it is open");
+    };
+    Comparison::of("ours", batch(micros, execute))
+        .against("rayon", batch(micros, move |job| theirs.spawn(job)))
+        .against(
+            "threadpool",
+            batch(micros, move |job| threadpool.execute(job)),
+        )
 }
 
 /// With a result for each job: the others send it through a channel.
 fn pool_results() -> Comparison<'static> {
+    let there = pinned(1);
     let ours = threads::Pool::new(WORKERS, JOBS).expect("two threads");
     let theirs = rayon_pool();
     let threadpool = threadpool::ThreadPool::new(WORKERS);
+    drop(there);
+    let here = pinned(0);
     Comparison::of("ours", move || {
+        let _until_the_end = &here;
         let jobs: Vec<_> = (0..JOBS)
             .map(|n| ours.submit(move || n).expect("it is open"))
             .collect();
