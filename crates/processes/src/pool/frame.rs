@@ -10,6 +10,7 @@
 
 use postcard::ser_flavors::Flavor;
 use serde::Serialize;
+use serde::de::DeserializeOwned;
 
 /// The longest body: 1 GiB.
 pub(crate) const LONGEST: usize = 1 << 30;
@@ -102,6 +103,12 @@ fn parse_long(kind: Kind, bytes: &[u8]) -> Parsed<'_> {
     }
 }
 
+/// The value of a frame.
+#[inline]
+pub(crate) fn read<T: DeserializeOwned>(body: &[u8]) -> postcard::Result<T> {
+    T::deserialize(&mut postcard::Deserializer::from_bytes(body))
+}
+
 /// Appends `value` as a frame. If that fails, `bytes` is as it was.
 #[inline]
 pub(crate) fn append(
@@ -189,7 +196,10 @@ pub(crate) fn write(
         room: &mut *body,
         length: 0,
     };
-    let length = postcard::serialize_with_flavor(value, front)?;
+    // What `serialize_with_flavor` does, where the compiler can look into it.
+    let mut serializer = postcard::Serializer { output: front };
+    value.serialize(&mut serializer)?;
+    let length = serializer.output.finalize()?;
     if length < LONG {
         *head = kind.0 << 6 | length as u8;
         return Ok(1 + length);
@@ -234,6 +244,7 @@ impl Flavor for Front<'_> {
         Ok(())
     }
 
+    #[inline]
     fn finalize(self) -> postcard::Result<usize> {
         Ok(self.length)
     }

@@ -265,7 +265,7 @@ where
                 let index = chunk.first + done;
                 (used, done) = (used + size, done + 1);
                 if kind == Kind::RESULT {
-                    let result = postcard::from_bytes(body).map_err(not_decoded);
+                    let result = frame::read(body).map_err(not_decoded);
                     (self.sink)(index, result);
                     continue;
                 }

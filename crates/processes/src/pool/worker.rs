@@ -98,7 +98,7 @@ where
         // Claimed as late as possible: until then it may go to another worker.
         let begin = || answers.desk.begin(place.chunk);
         if *place.ours.get_or_insert_with(begin) {
-            match postcard::from_bytes::<T>(body) {
+            match frame::read::<T>(body) {
                 Ok(item) => answers.put(Kind::RESULT, &function(item))?,
                 Err(error) => answers.put(Kind::NOT_DECODED, &error.to_string())?,
             }
