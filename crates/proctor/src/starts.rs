@@ -165,9 +165,17 @@ pub(crate) fn install(warden: BorrowedFd<'_>) -> Option<OwnedFd> {
 }
 
 fn filter() -> Option<OwnedFd> {
-    let mut watched = vec![libc::SYS_clone, libc::SYS_clone3, libc::SYS_setitimer];
-    #[cfg(target_arch = "x86_64")]
-    watched.extend([libc::SYS_fork, libc::SYS_vfork, libc::SYS_alarm]);
+    let watched = [
+        libc::SYS_clone,
+        libc::SYS_clone3,
+        libc::SYS_setitimer,
+        #[cfg(target_arch = "x86_64")]
+        libc::SYS_fork,
+        #[cfg(target_arch = "x86_64")]
+        libc::SYS_vfork,
+        #[cfg(target_arch = "x86_64")]
+        libc::SYS_alarm,
+    ];
 
     let statement = |code: u32, k: u32| libc::sock_filter {
         code: code as u16,
