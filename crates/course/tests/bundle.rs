@@ -215,6 +215,15 @@ fn what_the_instructor_should_know_is_said() {
     assert!(text("exercises/sums/add-one/README.md").starts_with("# Add one"));
 }
 
+const LIBRARIES: [&str; 6] = [
+    "processes",
+    "ipc",
+    "threads",
+    "sync",
+    "context-switch",
+    "coroutines",
+];
+
 /// The course that this is a crate of; none where it is a bundle itself or
 /// not blessed yet.
 fn real() -> Option<PathBuf> {
@@ -265,7 +274,17 @@ fn a_bundle_of_the_real_course_gives_no_solution_away() {
     .says(0, "");
 
     let read = |path: &Path| fs::read_to_string(path).unwrap_or_default();
-    let given: String = files(&bundle).iter().map(|path| read(path)).collect();
+    // The topic libraries are there to be read; they do some of what exercises ask for.
+    let is_library = |path: &Path| {
+        let below = path.strip_prefix(bundle.join("crates")).ok();
+        let name = below.and_then(|below| below.iter().next());
+        name.is_some_and(|name| LIBRARIES.iter().any(|library| name == *library))
+    };
+    let given: String = files(&bundle)
+        .iter()
+        .filter(|path| !is_library(path))
+        .map(|path| read(path))
+        .collect();
     let given: BTreeSet<&str> = given.lines().map(str::trim).collect();
     let exercises: String = files(&bundle.join("exercises"))
         .iter()
@@ -279,7 +298,7 @@ fn a_bundle_of_the_real_course_gives_no_solution_away() {
             continue;
         }
         let text = read(&path);
-        // The topic libraries do the same things, so some lines are the same; not half of them.
+        // Some line may be the same by chance, not all that matter.
         let own: Vec<&str> = text
             .lines()
             .map(str::trim)
@@ -287,7 +306,7 @@ fn a_bundle_of_the_real_course_gives_no_solution_away() {
             .collect();
         let there = own.iter().filter(|line| given.contains(*line)).count();
         assert!(
-            there * 2 <= own.len(),
+            there * 4 <= own.len(),
             "{there} of {} lines of {path:?} are in it",
             own.len()
         );

@@ -65,7 +65,8 @@ pub fn bundle(course: &Course, folder: &Path) -> Result<u8, Trouble> {
     notes.splice(0..0, chosen.notes);
     notes.iter().for_each(|note| complain(note));
     say(&format!(
-        "{} holds the course with {}, for students.\nLeft out: {}.\n",
+        "{} holds the course with {}, for students.\nLeft out: {}.\n\
+         The libraries in crates/ are in it, to be read: some do what an exercise asks for.\n",
         folder.display(),
         count(chosen.exercises.len(), "exercise"),
         left_out.join(", ")
