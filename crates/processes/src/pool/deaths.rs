@@ -72,7 +72,7 @@ where
         }
         self.give_up(seat);
         if let Some(index) = lost {
-            (self.sink)(index, Err(ItemError::Died(ending)));
+            self.refuse(index, ItemError::Died(ending));
         }
         Ok(())
     }

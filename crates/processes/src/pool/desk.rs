@@ -6,6 +6,7 @@
 //! it. *Results* that were computed and not sent yet: if the worker dies now,
 //! they are not lost, and no item need be computed twice.
 
+use super::codec::CodecError;
 use super::frame::{self, Kind};
 use serde::Serialize;
 use std::io;
@@ -130,7 +131,7 @@ impl Desk {
         let room = unsafe { slice::from_raw_parts_mut(self.results().add(filled), room) };
         let length = match frame::write(room, kind, value) {
             Ok(length) => length,
-            Err(postcard::Error::SerializeBufferFull) => return Err(NotPut::Full),
+            Err(CodecError::Full) => return Err(NotPut::Full),
             Err(error) => return Err(NotPut::NotEncoded(error.to_string())),
         };
         let end = filled + length;
@@ -210,7 +211,7 @@ mod tests {
         while desk.put(Kind::RESULT, &piece).is_ok() {
             count += 1;
         }
-        assert_eq!(desk.unsent().len(), count * 1007);
+        assert_eq!(desk.unsent().len(), count * 1009);
         assert_eq!(desk.put(Kind::RESULT, &piece), Err(NotPut::Full));
     }
 }

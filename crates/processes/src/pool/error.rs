@@ -15,7 +15,8 @@ pub enum ItemError {
     /// somebody else's). `None` if nobody knows how.
     Died(Option<Ending>),
     /// The item could not be sent to a worker, or was not understood there:
-    /// its `Serialize` and `Deserialize` do not fit, or do not fit postcard.
+    /// its `Serialize` and `Deserialize` do not fit, or need a format that
+    /// describes itself (as an untagged enum does).
     Item(String),
     /// The same with its result.
     Answer(String),

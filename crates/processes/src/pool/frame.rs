@@ -3,14 +3,13 @@
 //! ```text
 //!  1 byte           4 bytes, if that says 63    that many bytes
 //! ┌────────────────┬───────────────────────────┬───────────────────┐
-//! │ 2 bits: kind   │ length, little-endian     │ a value, postcard │
+//! │ 2 bits: kind   │ length, little-endian     │ an encoded value  │
 //! │ 6 bits: length │                           │                   │
 //! └────────────────┴───────────────────────────┴───────────────────┘
 //! ```
 
-use postcard::ser_flavors::Flavor;
+use super::codec::{CodecError, Output, encode};
 use serde::Serialize;
-use serde::de::DeserializeOwned;
 
 /// The longest body: 1 GiB.
 pub(crate) const LONGEST: usize = 1 << 30;
@@ -103,83 +102,45 @@ fn parse_long(kind: Kind, bytes: &[u8]) -> Parsed<'_> {
     }
 }
 
-/// The value of a frame.
-#[inline]
-pub(crate) fn read<T: DeserializeOwned>(body: &[u8]) -> postcard::Result<T> {
-    T::deserialize(&mut postcard::Deserializer::from_bytes(body))
-}
-
 /// Appends `value` as a frame. If that fails, `bytes` is as it was.
 #[inline]
 pub(crate) fn append(
     bytes: &mut Vec<u8>,
     kind: Kind,
     value: &impl Serialize,
-) -> Result<(), String> {
-    /// As most items are.
-    const SMALL: usize = 32;
+) -> Result<(), CodecError> {
     let start = bytes.len();
-    bytes.resize(start + SMALL, 0);
-    if let Ok(size) = write(&mut bytes[start..], kind, value) {
-        bytes.truncate(start + size);
+    bytes.push(0);
+    let encoded = encode(value, bytes);
+    let length = bytes.len() - start - 1;
+    if encoded.is_ok() && length < LONG {
+        bytes[start] = kind.0 << 6 | length as u8;
         return Ok(());
     }
-    bytes.truncate(start);
-    append_large(bytes, kind, value)
+    finish_append(bytes, start, kind, encoded)
 }
 
+/// The rare cases: it is long, or failed.
 #[cold]
-fn append_large(bytes: &mut Vec<u8>, kind: Kind, value: &impl Serialize) -> Result<(), String> {
-    let start = bytes.len();
-    bytes.push(kind.0 << 6 | LONG as u8);
-    bytes.extend_from_slice(&[0; 4]);
-    let encoded = postcard::serialize_with_flavor(value, Tail(&mut *bytes));
-    let length = bytes.len() - start - 5;
-    let refusal = match encoded {
-        // A value that was refused because it is a little longer than SMALL
-        // may still be shorter than what is LONG.
-        Ok(()) if length < LONG => {
-            bytes[start] = kind.0 << 6 | length as u8;
-            bytes.drain(start + 1..start + 5);
-            return Ok(());
-        }
+fn finish_append(
+    bytes: &mut Vec<u8>,
+    start: usize,
+    kind: Kind,
+    encoded: Result<(), CodecError>,
+) -> Result<(), CodecError> {
+    let length = bytes.len() - start - 1;
+    let error = match encoded {
         Ok(()) if length <= LONGEST => {
-            bytes[start + 1..start + 5].copy_from_slice(&(length as u32).to_le_bytes());
+            bytes[start] = kind.0 << 6 | LONG as u8;
+            bytes.splice(start + 1..start + 1, (length as u32).to_le_bytes());
             return Ok(());
         }
-        Ok(()) => format!("{length} bytes are more than {LONGEST}"),
-        Err(error) => error.to_string(),
+        Ok(()) => CodecError::TooLong(length),
+        Err(error) => error,
     };
     bytes.truncate(start);
-    Err(refusal)
+    Err(error)
 }
-
-/// The end of a vector.
-struct Tail<'a>(&'a mut Vec<u8>);
-
-impl Flavor for Tail<'_> {
-    type Output = ();
-
-    #[inline]
-    fn try_push(&mut self, byte: u8) -> postcard::Result<()> {
-        self.0.push(byte);
-        Ok(())
-    }
-
-    fn try_extend(&mut self, bytes: &[u8]) -> postcard::Result<()> {
-        self.0.extend_from_slice(bytes);
-        Ok(())
-    }
-
-    fn finalize(self) -> postcard::Result<()> {
-        Ok(())
-    }
-}
-
-/// Up to this length bytes are copied one by one. postcard has just written
-/// them one by one – a number of 7 bits each –, and a CPU that loads several at
-/// once what was stored in pieces must wait until the pieces are in its cache.
-const SHORT: usize = 10;
 
 /// Writes `value` as a frame to the beginning of `room`, and says how long the
 /// frame is.
@@ -188,24 +149,23 @@ pub(crate) fn write(
     room: &mut [u8],
     kind: Kind,
     value: &impl Serialize,
-) -> postcard::Result<usize> {
-    let Some((head, body)) = room.split_first_mut() else {
-        return Err(postcard::Error::SerializeBufferFull);
-    };
-    let front = Front {
+) -> Result<usize, CodecError> {
+    let (head, body) = room.split_first_mut().ok_or(CodecError::Full)?;
+    let mut front = Front {
         room: &mut *body,
         length: 0,
     };
-    // What `serialize_with_flavor` does, where the compiler can look into it.
-    let mut serializer = postcard::Serializer { output: front };
-    value.serialize(&mut serializer)?;
-    let length = serializer.output.finalize()?;
+    encode(value, &mut front)?;
+    let length = front.length;
     if length < LONG {
         *head = kind.0 << 6 | length as u8;
         return Ok(1 + length);
     }
-    if body.len() < length + 4 || length > LONGEST {
-        return Err(postcard::Error::SerializeBufferFull);
+    if length > LONGEST {
+        return Err(CodecError::TooLong(length));
+    }
+    if body.len() < length + 4 {
+        return Err(CodecError::Full);
     }
     *head = kind.0 << 6 | LONG as u8;
     body.copy_within(..length, 4);
@@ -219,39 +179,20 @@ struct Front<'a> {
     length: usize,
 }
 
-impl Flavor for Front<'_> {
-    type Output = usize;
-
+impl Output for Front<'_> {
     #[inline]
-    fn try_push(&mut self, byte: u8) -> postcard::Result<()> {
-        let place = self.room.get_mut(self.length);
-        *place.ok_or(postcard::Error::SerializeBufferFull)? = byte;
-        self.length += 1;
+    fn put(&mut self, bytes: &[u8]) -> Result<(), CodecError> {
+        let rest = &mut self.room[self.length..];
+        let place = rest.get_mut(..bytes.len()).ok_or(CodecError::Full)?;
+        place.copy_from_slice(bytes);
+        self.length += bytes.len();
         Ok(())
-    }
-
-    #[inline]
-    fn try_extend(&mut self, bytes: &[u8]) -> postcard::Result<()> {
-        if bytes.len() <= SHORT {
-            return bytes.iter().try_for_each(|&byte| self.try_push(byte));
-        }
-        let end = self.length + bytes.len();
-        let place = self.room.get_mut(self.length..end);
-        place
-            .ok_or(postcard::Error::SerializeBufferFull)?
-            .copy_from_slice(bytes);
-        self.length = end;
-        Ok(())
-    }
-
-    #[inline]
-    fn finalize(self) -> postcard::Result<usize> {
-        Ok(self.length)
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use super::super::codec::decode;
     use super::*;
 
     #[test]
@@ -262,7 +203,7 @@ mod tests {
         let Parsed::Frame { kind, body, size } = parse(&bytes) else {
             panic!("{bytes:?}");
         };
-        assert_eq!((kind, body), (Kind::ITEM, &b"\x03one"[..]));
+        assert_eq!((kind, decode(body)), (Kind::ITEM, Ok("one")));
         let second = parse(&bytes[size..]);
         let expected = Parsed::Frame {
             kind: Kind::LAST_ITEM,
@@ -296,7 +237,7 @@ mod tests {
                 panic!("{length}");
             };
             assert_eq!((kind, size), (Kind::NOT_ENCODED, written));
-            assert_eq!(postcard::from_bytes::<String>(body).unwrap(), text);
+            assert_eq!(decode::<String>(body).unwrap(), text);
             mark_last(&mut bytes[1..]);
             assert!(matches!(
                 parse(&bytes[1..]),

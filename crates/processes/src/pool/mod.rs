@@ -9,11 +9,12 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
-//! From the inside out: items and results travel as [frames](frame); a
-//! [worker] computes, with a [desk] that survives it; the [zygote] forks
-//! workers; the [crew] is what the program knows of them, and a [run] gives
-//! them work.
+//! From the inside out: items and results become bytes ([codec]) and travel as
+//! [frames](frame); a [worker] computes, with a [desk] that survives it; the
+//! [zygote] forks workers; the [crew] is what the program knows of them, and a
+//! [run] gives them work.
 
+mod codec;
 mod control;
 mod crew;
 mod deaths;
@@ -148,10 +149,10 @@ where
         let items = items.into_iter();
         let mut results = Vec::with_capacity(items.size_hint().0);
         self.for_each(chunk, items, |index, result| {
-            if index == results.len() {
-                results.push(result);
+            if let Some(place) = results.get_mut(index) {
+                *place = result;
             } else {
-                place(&mut results, index, result);
+                push_early(&mut results, index, result);
             }
         })?;
         Ok(results)
@@ -201,13 +202,18 @@ where
     }
 }
 
-/// Puts a result where it belongs, also far beyond the last one.
-fn place<R>(results: &mut Vec<Result<R, ItemError>>, index: usize, result: Result<R, ItemError>) {
-    if index >= results.len() {
+/// A result beyond the last one, perhaps far beyond.
+#[inline]
+fn push_early<R>(
+    results: &mut Vec<Result<R, ItemError>>,
+    index: usize,
+    result: Result<R, ItemError>,
+) {
+    if results.len() < index {
         // Kept free for those that come later; all do.
-        results.resize_with(index + 1, || Err(ItemError::Died(None)));
+        results.resize_with(index, || Err(ItemError::Died(None)));
     }
-    results[index] = result;
+    results.push(result);
 }
 
 impl<T, R> std::fmt::Debug for ProcessPool<T, R> {

@@ -9,6 +9,7 @@
 //! program between two. The price would be a chunk that waits behind a long
 //! one while another worker is idle: the idle one takes it over.
 
+use super::codec::{CodecError, decode};
 use super::crew::{Chunk, Crew};
 use super::desk::CHUNKS;
 use super::frame::{self, Kind, Parsed};
@@ -37,6 +38,8 @@ pub(crate) struct Run<'a, T, R, I, S> {
     pub(super) backlog: VecDeque<Chunk>,
     /// Buffers to be used again.
     spare: Vec<Vec<u8>>,
+    /// How many bytes a chunk had so far.
+    longest: usize,
     /// How many workers in a row died before they began anything.
     pub(super) unexplained: usize,
     types: PhantomData<fn(T) -> R>,
@@ -59,6 +62,7 @@ where
             sink,
             backlog: VecDeque::new(),
             spare: Vec::new(),
+            longest: 0,
             unexplained: 0,
             types: PhantomData,
         }
@@ -130,6 +134,7 @@ where
         }
         let mut frames = self.spare.pop().unwrap_or_default();
         frames.clear();
+        frames.reserve(self.longest);
         let (mut first, mut count, mut last) = (self.next, 0, 0);
         while count < self.size {
             let Some(item) = self.items.next() else {
@@ -144,7 +149,7 @@ where
                     count += 1;
                 }
                 Err(why) => {
-                    (self.sink)(index, Err(ItemError::Item(why)));
+                    self.refuse(index, ItemError::Item(why.to_string()));
                     // The items of a chunk have consecutive numbers.
                     if count > 0 {
                         break;
@@ -157,6 +162,7 @@ where
             return None;
         }
         frame::mark_last(&mut frames[last..]);
+        self.longest = self.longest.max(frames.len());
         Some(Chunk {
             number: 0,
             first,
@@ -164,6 +170,12 @@ where
             done: 0,
             frames,
         })
+    }
+
+    /// There will be no result for this item.
+    #[cold]
+    pub(super) fn refuse(&mut self, index: usize, error: ItemError) {
+        (self.sink)(index, Err(error));
     }
 
     /// A chunk that waits behind others, for a worker that has none.
@@ -264,19 +276,12 @@ where
                 };
                 let index = chunk.first + done;
                 (used, done) = (used + size, done + 1);
-                if kind == Kind::RESULT {
-                    let result = frame::read(body).map_err(not_decoded);
-                    (self.sink)(index, result);
-                    continue;
-                }
-                let error = match kind {
-                    Kind::PANIC => ItemError::Panicked(text(body)),
-                    Kind::NOT_DECODED => ItemError::Item(text(body)),
-                    Kind::NOT_ENCODED => ItemError::Answer(text(body)),
-                    _ => return self.distrust(seat),
+                let result = match kind {
+                    Kind::RESULT => decode(body).map_err(not_decoded),
+                    _ => Err(complaint(kind, body)),
                 };
-                retired = kind == Kind::PANIC;
-                (self.sink)(index, Err(error));
+                retired |= kind == Kind::PANIC;
+                (self.sink)(index, result);
             };
             let count = done - chunk.done;
             chunk.done = done;
@@ -308,11 +313,21 @@ where
 }
 
 #[cold]
-fn not_decoded(error: postcard::Error) -> ItemError {
+fn not_decoded(error: CodecError) -> ItemError {
     ItemError::Answer(error.to_string())
+}
+
+/// What a frame says that is no result.
+#[cold]
+fn complaint(kind: Kind, body: &[u8]) -> ItemError {
+    match kind {
+        Kind::PANIC => ItemError::Panicked(text(body)),
+        Kind::NOT_DECODED => ItemError::Item(text(body)),
+        _ => ItemError::Answer(text(body)),
+    }
 }
 
 /// A worker's message.
 fn text(body: &[u8]) -> String {
-    postcard::from_bytes(body).unwrap_or_else(|_| String::from_utf8_lossy(body).into_owned())
+    decode(body).unwrap_or_else(|_| String::from_utf8_lossy(body).into_owned())
 }

@@ -1,5 +1,6 @@
 //! What a worker does all its life.
 
+use super::codec::decode;
 use super::desk::{Desk, NotPut};
 use super::frame::{self, Kind, Parsed};
 use serde::Serialize;
@@ -98,7 +99,7 @@ where
         // Claimed as late as possible: until then it may go to another worker.
         let begin = || answers.desk.begin(place.chunk);
         if *place.ours.get_or_insert_with(begin) {
-            match frame::read::<T>(body) {
+            match decode::<T>(body) {
                 Ok(item) => answers.put(Kind::RESULT, &function(item))?,
                 Err(error) => answers.put(Kind::NOT_DECODED, &error.to_string())?,
             }
@@ -170,7 +171,7 @@ impl Answers<'_> {
     fn send_directly(&mut self, kind: Kind, value: &impl Serialize) -> io::Result<()> {
         let mut bytes = Vec::new();
         if let Err(why) = frame::append(&mut bytes, kind, value) {
-            return self.put(Kind::NOT_ENCODED, &why);
+            return self.put(Kind::NOT_ENCODED, &why.to_string());
         }
         let mut socket = self.socket;
         socket.write_all(&bytes)?;
