@@ -56,8 +56,8 @@ fn alone() -> Comparison<'static> {
     let (mut producer, mut consumer) = ipc::ring::<u64>(CAPACITY).expect("a ring");
     let (mut put, mut take) = rtrb::RingBuffer::<u64>::new(CAPACITY);
     Comparison::of("ours", move || {
-        producer.try_push(1).expect("a ring");
-        consumer.try_pop().expect("a ring")
+        assert!(producer.try_push(1).expect("a ring"), "room");
+        consumer.try_pop().expect("a ring").expect("a value")
     })
     .against("rtrb", move || {
         put.push(1).expect("room");

@@ -25,6 +25,8 @@ pub(crate) fn sleep(word: &AtomicU32, expected: u32, patience: Duration) {
 }
 
 /// Wakes everyone who sleeps on `word`, in whatever process.
+#[cold]
+#[inline(never)]
 pub(crate) fn wake(word: &AtomicU32) {
     let none = ptr::null::<libc::timespec>();
     // SAFETY: a valid word; the kernel uses its address only.

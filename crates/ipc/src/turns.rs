@@ -139,13 +139,14 @@ impl Putter {
     /// [`Lie`].
     #[inline]
     pub fn room(&mut self, turns: &Turns, capacity: u32, wanted: u32) -> Result<u32, Lie> {
-        let known = capacity - self.put.wrapping_sub(self.taken);
+        let put = self.put;
+        let known = capacity - put.wrapping_sub(self.taken);
         if known >= wanted {
             return Ok(known);
         }
         // Acquire: the taker has read what it released.
         let taken = turns.taken.0.load(Ordering::Acquire);
-        let filled = self.put.wrapping_sub(taken);
+        let filled = put.wrapping_sub(taken);
         if filled > capacity {
             return Err(Lie { filled, capacity });
         }
@@ -195,13 +196,14 @@ impl Taker {
     /// [`Lie`].
     #[inline]
     pub fn items(&mut self, turns: &Turns, capacity: u32, wanted: u32) -> Result<u32, Lie> {
-        let known = self.put.wrapping_sub(self.taken);
+        let taken = self.taken;
+        let known = self.put.wrapping_sub(taken);
         if known >= wanted {
             return Ok(known);
         }
         // Acquire: what was put has been written.
         let put = turns.put.0.load(Ordering::Acquire);
-        let filled = put.wrapping_sub(self.taken);
+        let filled = put.wrapping_sub(taken);
         if filled > capacity {
             return Err(Lie { filled, capacity });
         }

@@ -21,18 +21,17 @@
 
 mod patience;
 mod plain;
+mod storage;
 
 use crate::lifeline::Lifeline;
-use crate::membarrier;
-use crate::turns::{Lie, Putter, Taker, Turns};
+use crate::turns::{Lie, Putter, Taker};
 use crate::{SharedMemory, SharedMemoryError};
-use patience::{Linux, steps};
+use patience::steps;
 pub use plain::Plain;
-use std::marker::PhantomData;
-use std::mem::{align_of, size_of};
-use std::sync::Arc;
+use std::mem::size_of;
 use std::time::Instant;
 use std::{error, fmt};
+use storage::{Storage, View};
 
 /// Why a ring cannot go on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -87,19 +86,13 @@ pub fn ring<T: Plain>(capacity: usize) -> Result<(Producer<T>, Consumer<T>), Sha
         return Err(too_much);
     };
     let size = slots.checked_mul(size_of::<T>());
-    let size = size.and_then(|size| size.checked_add(Storage::<T>::BEGIN));
+    let size = size.and_then(|size| size.checked_add(View::<T>::BEGIN));
     let (Some(size), 1..=0x8000_0000, true) = (size, slots, capacity > 0) else {
         return Err(too_much);
     };
     let (ours, theirs) = Lifeline::pair().map_err(SharedMemoryError::Io)?;
     let memory = SharedMemory::new(size)?;
-    let storage = Storage {
-        base: memory.base(),
-        capacity: slots as u32,
-        asymmetric: membarrier::register(),
-        _memory: Arc::new(memory),
-        items: PhantomData,
-    };
+    let storage = Storage::new(memory, slots as u32);
     let producer = Producer {
         storage: storage.clone(),
         putter: Putter::default(),
@@ -111,60 +104,6 @@ pub fn ring<T: Plain>(capacity: usize) -> Result<(Producer<T>, Consumer<T>), Sha
         lifeline: Some(theirs),
     };
     Ok((producer, consumer))
-}
-
-/// The shared memory of a ring: its [`Turns`], then its slots.
-#[derive(Clone)]
-struct Storage<T> {
-    /// Where the memory begins: at hand, because every value needs it.
-    base: *mut u8,
-    capacity: u32,
-    /// Whether the ends may rely on [`membarrier`]; settled before there are two.
-    asymmetric: bool,
-    /// Keeps `base` mapped.
-    _memory: Arc<SharedMemory>,
-    items: PhantomData<T>,
-}
-
-// SAFETY: `base` is the memory's, which may be used by any thread; what lies in
-// the slots, and whose turn it is there, does not depend on threads.
-unsafe impl<T: Plain> Send for Storage<T> {}
-
-impl<T: Plain> Storage<T> {
-    /// Where the slots begin: a multiple of every alignment up to 128.
-    const BEGIN: usize = {
-        assert!(align_of::<T>() <= 128 && size_of::<T>() > 0);
-        size_of::<Turns>()
-    };
-
-    #[inline]
-    fn turns(&self) -> &Turns {
-        // SAFETY: the mapping begins on a page and is larger than `Turns`,
-        // which is atomics only: whoever writes to them, they stay valid.
-        unsafe { &*self.base.cast::<Turns>() }
-    }
-
-    #[inline]
-    fn kernel(&self) -> Linux {
-        Linux {
-            deadline: None,
-            asymmetric: self.asymmetric,
-        }
-    }
-
-    /// The slot of an index.
-    #[inline]
-    fn slot(&self, index: u32) -> *mut T {
-        // A power of two divides 2³², so indices wrap without a seam.
-        let slot = (index & (self.capacity - 1)) as usize;
-        let begin = self.base.wrapping_add(Self::BEGIN);
-        begin.cast::<T>().wrapping_add(slot)
-    }
-
-    /// How many slots lie from this one to the end of the memory.
-    fn to_end(&self, index: u32) -> usize {
-        (self.capacity - (index & (self.capacity - 1))) as usize
-    }
 }
 
 /// The end of a ring that puts values in. See [`ring()`].
@@ -189,7 +128,7 @@ impl<T: Plain> Producer<T> {
     /// How many items the ring can hold.
     #[must_use]
     pub fn capacity(&self) -> usize {
-        self.storage.capacity as usize
+        self.storage.view.capacity as usize
     }
 
     /// Whether the other side is closed: nobody will take out what is put in.
@@ -205,14 +144,16 @@ impl<T: Plain> Producer<T> {
     /// [`RingError::Corrupt`].
     #[inline]
     pub fn try_push(&mut self, value: T) -> Result<bool, RingError> {
-        let (turns, capacity) = (self.storage.turns(), self.storage.capacity);
+        let view = self.storage.view;
+        let (turns, capacity) = (view.turns(), view.capacity);
+        let index = self.putter.index();
         if self.putter.room(turns, capacity, 1)? == 0 {
             return Ok(false);
         }
         // SAFETY: the slot lies in the memory, and it is the producer's turn on
         // it: there is room. If the other process writes here all the same, it
         // breaks its own values.
-        unsafe { self.storage.slot(self.putter.index()).write(value) };
+        unsafe { view.slot(index).write(value) };
         self.putter.publish(turns, 1, &mut self.storage.kernel());
         Ok(true)
     }
@@ -221,6 +162,7 @@ impl<T: Plain> Producer<T> {
     ///
     /// # Errors
     /// [`RingError`].
+    #[inline]
     pub fn push(&mut self, value: T) -> Result<(), RingError> {
         while !self.try_push(value)? {
             self.await_room(None)?;
@@ -233,17 +175,18 @@ impl<T: Plain> Producer<T> {
     /// # Errors
     /// [`RingError::Corrupt`].
     pub fn write(&mut self, values: &[T]) -> Result<usize, RingError> {
-        let (turns, capacity) = (self.storage.turns(), self.storage.capacity);
+        let view = self.storage.view;
+        let (turns, capacity) = (view.turns(), view.capacity);
         let wanted = u32::try_from(values.len()).unwrap_or(u32::MAX);
         let room = self.putter.room(turns, capacity, wanted)?;
         let count = values.len().min(room as usize);
         let index = self.putter.index();
-        let (first, second) = values[..count].split_at(count.min(self.storage.to_end(index)));
+        let (first, second) = values[..count].split_at(count.min(view.until_end(index)));
         // SAFETY: as in `try_push`; the second part begins at the first slot.
         unsafe {
-            let slot = self.storage.slot(index);
+            let slot = view.slot(index);
             slot.copy_from_nonoverlapping(first.as_ptr(), first.len());
-            let slot = self.storage.slot(index.wrapping_add(first.len() as u32));
+            let slot = view.slot(index.wrapping_add(first.len() as u32));
             slot.copy_from_nonoverlapping(second.as_ptr(), second.len());
         }
         if count > 0 {
@@ -259,13 +202,16 @@ impl<T: Plain> Producer<T> {
     /// # Errors
     /// [`RingError`]; [`Closed`](RingError::Closed) even if there is room,
     /// once it has waited in vain.
+    // Apart from `push`, which is to stay small where it does not wait.
+    #[inline(never)]
     pub fn await_room(&mut self, deadline: Option<Instant>) -> Result<bool, RingError> {
-        let (turns, capacity) = (self.storage.turns(), self.storage.capacity);
+        let view = self.storage.view;
+        let (turns, capacity) = (view.turns(), view.capacity);
         for step in steps() {
+            step.take();
             if self.putter.room(turns, capacity, 1)? > 0 {
                 return Ok(true);
             }
-            step.take();
         }
         loop {
             let mut nap = self.storage.kernel();
@@ -287,7 +233,7 @@ impl<T: Plain> Consumer<T> {
     /// How many items the ring can hold.
     #[must_use]
     pub fn capacity(&self) -> usize {
-        self.storage.capacity as usize
+        self.storage.view.capacity as usize
     }
 
     /// Takes a value out, if there is one.
@@ -296,13 +242,15 @@ impl<T: Plain> Consumer<T> {
     /// [`RingError::Corrupt`].
     #[inline]
     pub fn try_pop(&mut self) -> Result<Option<T>, RingError> {
-        let (turns, capacity) = (self.storage.turns(), self.storage.capacity);
+        let view = self.storage.view;
+        let (turns, capacity) = (view.turns(), view.capacity);
+        let index = self.taker.index();
         if self.taker.items(turns, capacity, 1)? == 0 {
             return Ok(None);
         }
         // SAFETY: the slot lies in the memory, and whatever bits the other
         // process wrote there are a value: `T` is plain.
-        let value = unsafe { self.storage.slot(self.taker.index()).read() };
+        let value = unsafe { view.slot(index).read() };
         self.taker.release(turns, 1, &mut self.storage.kernel());
         Ok(Some(value))
     }
@@ -311,6 +259,7 @@ impl<T: Plain> Consumer<T> {
     ///
     /// # Errors
     /// [`RingError`].
+    #[inline]
     pub fn pop(&mut self) -> Result<T, RingError> {
         loop {
             if let Some(value) = self.try_pop()? {
@@ -325,18 +274,19 @@ impl<T: Plain> Consumer<T> {
     /// # Errors
     /// [`RingError::Corrupt`].
     pub fn read(&mut self, values: &mut [T]) -> Result<usize, RingError> {
-        let (turns, capacity) = (self.storage.turns(), self.storage.capacity);
+        let view = self.storage.view;
+        let (turns, capacity) = (view.turns(), view.capacity);
         let wanted = u32::try_from(values.len()).unwrap_or(u32::MAX);
         let items = self.taker.items(turns, capacity, wanted)?;
         let count = values.len().min(items as usize);
         let index = self.taker.index();
-        let to_end = count.min(self.storage.to_end(index));
+        let to_end = count.min(view.until_end(index));
         let (first, second) = values[..count].split_at_mut(to_end);
         // SAFETY: as in `try_pop`; the second part begins at the first slot.
         unsafe {
-            let slot = self.storage.slot(index);
+            let slot = view.slot(index);
             slot.copy_to_nonoverlapping(first.as_mut_ptr(), first.len());
-            let slot = self.storage.slot(index.wrapping_add(first.len() as u32));
+            let slot = view.slot(index.wrapping_add(first.len() as u32));
             slot.copy_to_nonoverlapping(second.as_mut_ptr(), second.len());
         }
         if count > 0 {
@@ -350,13 +300,16 @@ impl<T: Plain> Consumer<T> {
     ///
     /// # Errors
     /// [`RingError`].
+    // Apart from `pop`, which is to stay small where it does not wait.
+    #[inline(never)]
     pub fn await_items(&mut self, deadline: Option<Instant>) -> Result<bool, RingError> {
-        let (turns, capacity) = (self.storage.turns(), self.storage.capacity);
+        let view = self.storage.view;
+        let (turns, capacity) = (view.turns(), view.capacity);
         for step in steps() {
+            step.take();
             if self.taker.items(turns, capacity, 1)? > 0 {
                 return Ok(true);
             }
-            step.take();
         }
         loop {
             let mut nap = self.storage.kernel();
@@ -382,20 +335,20 @@ impl<T: Plain> Drop for Producer<T> {
     fn drop(&mut self) {
         // Cut first, then wake: who wakes looks at the line.
         self.lifeline = None;
-        self.storage.turns().alarm(&mut self.storage.kernel());
+        self.storage.view.turns().alarm(&mut self.storage.kernel());
     }
 }
 
 impl<T: Plain> Drop for Consumer<T> {
     fn drop(&mut self) {
         self.lifeline = None;
-        self.storage.turns().alarm(&mut self.storage.kernel());
+        self.storage.view.turns().alarm(&mut self.storage.kernel());
     }
 }
 
 impl<T: Plain> fmt::Debug for Producer<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let capacity = &self.storage.capacity;
+        let capacity = &self.storage.view.capacity;
         f.debug_struct("Producer")
             .field("capacity", capacity)
             .finish()
@@ -404,7 +357,7 @@ impl<T: Plain> fmt::Debug for Producer<T> {
 
 impl<T: Plain> fmt::Debug for Consumer<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let capacity = &self.storage.capacity;
+        let capacity = &self.storage.view.capacity;
         f.debug_struct("Consumer")
             .field("capacity", capacity)
             .finish()

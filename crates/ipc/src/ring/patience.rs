@@ -36,7 +36,8 @@ impl Kernel for Linux {
         false
     }
 
-    #[cold]
+    // Inlined, so that a `Linux` that only wakes is never built in memory.
+    #[inline]
     fn wake(&mut self, word: &AtomicU32) {
         futex::wake(word);
     }
@@ -64,31 +65,36 @@ impl Kernel for Linux {
 /// To sleep and to be woken costs more than a thousand values: the other side,
 /// at work on another CPU, has its turn ready in no time. If it has none – one
 /// CPU, or a busy machine –, giving way lets it work.
+///
+/// And not too many looks: each takes the cache line with the counter away from
+/// the CPU that is about to write it. Who looks less often finds more.
 #[derive(Clone, Copy)]
 pub(super) enum Step {
-    Spin,
+    /// So many pauses of the CPU.
+    Spin(u32),
     GiveWay,
 }
 
 impl Step {
     pub(super) fn take(self) {
         match self {
-            Step::Spin => spin_loop(),
+            Step::Spin(pauses) => (0..pauses).for_each(|_| spin_loop()),
             Step::GiveWay => thread::yield_now(),
         }
     }
 }
 
-/// All steps, in order: some spins, then giving way, and again.
+/// All steps, in order: some spins, each longer than the one before, then giving
+/// way, and again.
 pub(super) fn steps() -> impl Iterator<Item = Step> {
     const ROUNDS: usize = 20;
-    const SPINS: usize = 50;
+    const SPINS: &[u32] = &[1, 2, 4, 8, 16, 16];
     static CPUS: OnceLock<usize> = OnceLock::new();
     let cpus = *CPUS.get_or_init(|| thread::available_parallelism().map_or(1, usize::from));
     // On one CPU nothing changes while we look.
-    let spins = if cpus > 1 { SPINS } else { 0 };
+    let spins = if cpus > 1 { SPINS } else { &[] };
     (0..ROUNDS).flat_map(move |_| {
-        let spins = iter::repeat_n(Step::Spin, spins);
+        let spins = spins.iter().map(|&pauses| Step::Spin(pauses));
         spins.chain(iter::once(Step::GiveWay))
     })
 }
