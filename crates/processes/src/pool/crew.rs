@@ -50,8 +50,10 @@ pub(crate) struct Worker {
     pub(crate) ended: bool,
     /// Nothing more will come from the socket.
     pub(crate) hung_up: bool,
-    /// What the socket did not take yet.
+    /// What was not sent yet.
     outgoing: Vec<u8>,
+    /// The socket did not take all of it.
+    blocked: bool,
     /// Bytes that arrived: those from `parsed` to `filled` are to be used.
     incoming: Vec<u8>,
     parsed: usize,
@@ -232,6 +234,7 @@ impl Worker {
             ended: false,
             hung_up: false,
             outgoing: Vec::new(),
+            blocked: false,
             incoming: Vec::new(),
             parsed: 0,
             filled: 0,
@@ -239,25 +242,22 @@ impl Worker {
     }
 
     /// Whether the socket did not take everything yet.
-    pub(crate) fn has_outgoing(&self) -> bool {
-        !self.outgoing.is_empty()
+    pub(crate) fn is_blocked(&self) -> bool {
+        self.blocked
+    }
+
+    /// Holds these frames until the next [`flush`](Worker::flush).
+    pub(crate) fn queue(&mut self, frames: &[u8]) {
+        self.outgoing.extend_from_slice(frames);
     }
 
     /// Sends as much as the socket takes.
-    pub(crate) fn send(&mut self, frames: &[u8]) {
-        let sent = match self.outgoing.is_empty() {
-            true => self.write(frames),
-            false => 0,
-        };
-        self.outgoing.extend_from_slice(&frames[sent..]);
-    }
-
-    /// Goes on with what the socket did not take.
     pub(crate) fn flush(&mut self) {
         let outgoing = std::mem::take(&mut self.outgoing);
         let sent = self.write(&outgoing);
         self.outgoing = outgoing;
         self.outgoing.drain(..sent);
+        self.blocked = !self.outgoing.is_empty();
     }
 
     fn write(&mut self, bytes: &[u8]) -> usize {

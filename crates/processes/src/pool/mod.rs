@@ -134,7 +134,8 @@ where
 
     /// The same in chunks of this many items (0 counts as 1): long ones for
     /// short items, because every chunk costs a few microseconds; short ones
-    /// for long items, because a chunk is computed by one worker.
+    /// for long items, because a chunk is computed by one worker. With chunks of
+    /// one item, each item is sent before the next is taken from the iterator.
     ///
     /// # Errors
     /// As for [`map`](ProcessPool::map).

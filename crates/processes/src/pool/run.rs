@@ -22,6 +22,10 @@ use std::borrow::Borrow;
 use std::collections::VecDeque;
 use std::marker::PhantomData;
 use std::os::fd::AsFd;
+use std::time::{Duration, Instant};
+
+/// How long after the first chunk others may be held back to be sent together.
+const HELD_BACK: Duration = Duration::from_micros(100);
 
 pub(crate) struct Run<'a, T, R, I, S> {
     pub(super) crew: &'a mut Crew,
@@ -106,20 +110,38 @@ where
 
     /// Gives every worker one chunk, then every worker a second, and so on.
     fn hand_out(&mut self) {
+        let start = Instant::now();
         for depth in 0..CHUNKS {
             for seat in 0..self.crew.seats.len() {
                 let worker = self.crew.worker(seat);
                 let free = worker.is_some_and(|worker| {
                     let idle = worker.chunks.len() <= depth;
-                    idle && !worker.retired && !worker.has_outgoing()
+                    idle && !worker.retired && !worker.is_blocked()
                 });
                 if !free {
                     continue;
                 }
-                match self.next_chunk().or_else(|| self.take_over(seat)) {
-                    Some(chunk) => self.give(seat, chunk),
-                    None => return,
+                let Some(chunk) = self.next_chunk().or_else(|| self.take_over(seat)) else {
+                    return self.send_all();
+                };
+                self.give(seat, chunk);
+                // Each message costs as much as a hundred short items. So what
+                // waits behind another chunk is sent together, unless the next
+                // may be long in coming. Single items are never held back: the
+                // iterator may know that they are at work.
+                if depth == 0 || self.size == 1 || start.elapsed() > HELD_BACK {
+                    self.send_all();
                 }
+            }
+        }
+        self.send_all();
+    }
+
+    fn send_all(&mut self) {
+        let workers = self.crew.seats.iter_mut();
+        for worker in workers.filter_map(|place| place.worker.as_mut()) {
+            if !worker.is_blocked() {
+                worker.flush();
             }
         }
     }
@@ -204,7 +226,7 @@ where
             chunk.number = worker.offered;
             worker.offered += 1;
             place.desk.offer(chunk.number);
-            worker.send(&chunk.frames);
+            worker.queue(&chunk.frames);
             worker.chunks.push_back(chunk);
         }
     }
@@ -219,7 +241,7 @@ where
         for (seat, place) in self.crew.seats.iter().enumerate() {
             if let Some(worker) = place.worker.as_ref().filter(|worker| !worker.hung_up) {
                 let mut events = PollFlags::POLLIN;
-                events.set(PollFlags::POLLOUT, worker.has_outgoing());
+                events.set(PollFlags::POLLOUT, worker.is_blocked());
                 watched.push(PollFd::new(worker.socket.as_fd(), events));
                 seats.push(seat);
             }
