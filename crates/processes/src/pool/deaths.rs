@@ -3,7 +3,7 @@
 use super::control::Report;
 use super::crew::Crew;
 use super::frame::{self, Parsed};
-use super::run::Run;
+use super::run::{Run, refuse};
 use super::{ItemError, PoolError};
 use crate::Ending;
 use serde::Serialize;
@@ -72,7 +72,7 @@ where
         }
         self.give_up(seat);
         if let Some(index) = lost {
-            self.refuse(index, ItemError::Died(ending));
+            refuse(&mut self.sink, index, ItemError::Died(ending));
         }
         Ok(())
     }

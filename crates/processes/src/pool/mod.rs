@@ -149,13 +149,15 @@ where
     {
         let items = items.into_iter();
         let mut results = Vec::with_capacity(items.size_hint().0);
+        let mut count = 0;
         self.for_each(chunk, items, |index, result| {
-            if let Some(place) = results.get_mut(index) {
-                *place = result;
-            } else {
-                push_early(&mut results, index, result);
+            if index >= results.len() {
+                make_room(&mut results, index + chunk.clamp(1, MOST_ROOM));
             }
+            results[index] = result;
+            count = count.max(index + 1);
         })?;
+        results.truncate(count);
         Ok(results)
     }
 
@@ -203,18 +205,16 @@ where
     }
 }
 
-/// A result beyond the last one, perhaps far beyond.
-#[inline]
-fn push_early<R>(
-    results: &mut Vec<Result<R, ItemError>>,
-    index: usize,
-    result: Result<R, ItemError>,
-) {
-    if results.len() < index {
-        // Kept free for those that come later; all do.
-        results.resize_with(index, || Err(ItemError::Died(None)));
-    }
-    results.push(result);
+/// For how many results room is made at once: a chunk may be said to be endless.
+const MOST_ROOM: usize = 4096;
+
+/// Makes room for the results of one chunk more. Apart from the closure that
+/// needs it, which is to stay small.
+#[cold]
+#[inline(never)]
+fn make_room<R>(results: &mut Vec<Result<R, ItemError>>, length: usize) {
+    // Kept free for those that come later; all do.
+    results.resize_with(length, || Err(ItemError::Died(None)));
 }
 
 impl<T, R> std::fmt::Debug for ProcessPool<T, R> {

@@ -171,7 +171,7 @@ where
                     count += 1;
                 }
                 Err(why) => {
-                    self.refuse(index, ItemError::Item(why.to_string()));
+                    refuse(&mut self.sink, index, ItemError::Item(why.to_string()));
                     // The items of a chunk have consecutive numbers.
                     if count > 0 {
                         break;
@@ -192,12 +192,6 @@ where
             done: 0,
             frames,
         })
-    }
-
-    /// There will be no result for this item.
-    #[cold]
-    pub(super) fn refuse(&mut self, index: usize, error: ItemError) {
-        (self.sink)(index, Err(error));
     }
 
     /// A chunk that waits behind others, for a worker that has none.
@@ -298,12 +292,16 @@ where
                 };
                 let index = chunk.first + done;
                 (used, done) = (used + size, done + 1);
-                let result = match kind {
-                    Kind::RESULT => decode(body).map_err(not_decoded),
-                    _ => Err(complaint(kind, body)),
-                };
+                match kind {
+                    // A call of its own, so that a result is built where it is
+                    // to lie, and not moved there.
+                    Kind::RESULT => match decode(body) {
+                        Ok(result) => (self.sink)(index, Ok(result)),
+                        Err(error) => refuse(&mut self.sink, index, not_decoded(&error)),
+                    },
+                    _ => refuse(&mut self.sink, index, complaint(kind, body)),
+                }
                 retired |= kind == Kind::PANIC;
-                (self.sink)(index, result);
             };
             let count = done - chunk.done;
             chunk.done = done;
@@ -334,8 +332,18 @@ where
     }
 }
 
+/// There is no result for this item.
 #[cold]
-fn not_decoded(error: CodecError) -> ItemError {
+pub(super) fn refuse<R>(
+    sink: &mut impl FnMut(usize, Result<R, ItemError>),
+    index: usize,
+    error: ItemError,
+) {
+    sink(index, Err(error));
+}
+
+#[cold]
+fn not_decoded(error: &CodecError) -> ItemError {
     ItemError::Answer(error.to_string())
 }
 
