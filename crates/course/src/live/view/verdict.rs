@@ -155,6 +155,12 @@ fn details(exercise: &str, record: &Record, draw: bool) -> Vec<Line> {
                 Look::Code,
             ),
         );
+        if let Some((scenario, _)) = schedule.split_once(':') {
+            lines.push(Line::of("    be the scheduler: ", Look::Faint).then(
+                format!("cargo course schedule {exercise} {scenario}"),
+                Look::Code,
+            ));
+        }
     }
     lines
 }
