@@ -6,8 +6,8 @@ use context_switch::sampling::Comparison;
 use context_switch::{Pinned, Placement};
 use rayon::prelude::*;
 use std::hint::black_box;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+use std::sync::{Arc, Barrier};
 use std::time::Duration;
 
 const WORKERS: usize = 2;
@@ -147,6 +147,27 @@ fn pool_results() -> Comparison<'static> {
     })
 }
 
+/// A pool of ours and one of rayon's, each with a worker on each of two CPUs: left to the scheduler,
+/// both workers of either may land on one, and the ratio says who was lucky.
+/// And who asks is on the first of them, as long as the last value lives.
+fn fork_join_pools() -> (threads::ForkJoin, rayon::ThreadPool, Option<Pinned>) {
+    let (ours, theirs) = (
+        threads::ForkJoin::new(WORKERS).expect("two threads"),
+        rayon_pool(),
+    );
+    // For good, as long as the worker lives.
+    let stay = |which| std::mem::forget(pinned(which));
+    // Neither side returns before the other has begun, so there is one on each worker.
+    let both = Barrier::new(WORKERS);
+    let meet = |which| {
+        both.wait();
+        stay(which);
+    };
+    ours.run(|| threads::join(|| meet(0), || meet(1)));
+    theirs.broadcast(|worker| stay(worker.index()));
+    (ours, theirs, pinned(0))
+}
+
 fn fibonacci() -> Comparison<'static> {
     fn ours(n: u32) -> u64 {
         if n < 2 {
@@ -162,12 +183,12 @@ fn fibonacci() -> Comparison<'static> {
         let (a, b) = rayon::join(|| theirs(n - 1), || theirs(n - 2));
         a + b
     }
-    let (pool, rayon) = (
-        threads::ForkJoin::new(WORKERS).expect("two threads"),
-        rayon_pool(),
-    );
-    Comparison::of("ours", move || pool.run(|| ours(black_box(20))))
-        .against("rayon", move || rayon.install(|| theirs(black_box(20))))
+    let (pool, rayon, here) = fork_join_pools();
+    Comparison::of("ours", move || {
+        let _until_the_end = &here;
+        pool.run(|| ours(black_box(20)))
+    })
+    .against("rayon", move || rayon.install(|| theirs(black_box(20))))
 }
 
 fn sum() -> Comparison<'static> {
@@ -190,12 +211,12 @@ fn sum() -> Comparison<'static> {
     }
     let numbers: Arc<[u64]> = (0..1_000_000).collect();
     let same = Arc::clone(&numbers);
-    let (pool, rayon) = (
-        threads::ForkJoin::new(WORKERS).expect("two threads"),
-        rayon_pool(),
-    );
-    Comparison::of("ours", move || pool.run(|| ours(&numbers)))
-        .against("rayon", move || rayon.install(|| theirs(&same)))
+    let (pool, rayon, here) = fork_join_pools();
+    Comparison::of("ours", move || {
+        let _until_the_end = &here;
+        pool.run(|| ours(&numbers))
+    })
+    .against("rayon", move || rayon.install(|| theirs(&same)))
 }
 
 /// Ours starts and ends its threads each time, rayon's are there already.
