@@ -20,36 +20,21 @@ const STACK: usize = 256 * 1024;
 const CROWD: u64 = 100;
 
 fn main() {
-    let chosen: Vec<String> = std::env::args()
-        .skip(1)
-        .filter(|text| !text.starts_with('-'))
-        .collect();
-    let wanted = |name: &str| chosen.is_empty() || chosen.iter().any(|text| name.contains(text));
-    for (name, comparison) in benches() {
-        if wanted(name) {
-            println!(
-                "{name}\n{}\n",
-                comparison().time(Duration::from_secs(1)).run()
-            );
-        }
-    }
-}
-
-type Bench = (&'static str, fn() -> Comparison<'static>);
-
-fn benches() -> Vec<Bench> {
-    vec![
-        ("fiber, resumed and suspended", switch),
-        ("fiber, with a number each way", switch_with_values),
-        ("fiber, made on a used stack, run, dropped", made_again),
-        ("fiber, made on a new stack, run, dropped", made_anew),
-        ("fiber scheduler, a hundred take turns", fibers_take_turns),
-        ("block_on, ready at once", ready_at_once),
-        ("block_on, woken while it is polled", woken),
-        ("executor, spawn and await", spawn),
-        ("executor, yield alone", yield_alone),
-        ("executor, a hundred take turns", tasks_take_turns),
-    ]
+    peers::run(
+        &[
+            ("fiber, resumed and suspended", switch),
+            ("fiber, with a number each way", switch_with_values),
+            ("fiber, made on a used stack, run, dropped", made_again),
+            ("fiber, made on a new stack, run, dropped", made_anew),
+            ("fiber scheduler, a hundred take turns", fibers_take_turns),
+            ("block_on, ready at once", ready_at_once),
+            ("block_on, woken while it is polled", woken),
+            ("executor, spawn and await", spawn),
+            ("executor, yield alone", yield_alone),
+            ("executor, a hundred take turns", tasks_take_turns),
+        ],
+        Duration::from_secs(1),
+    );
 }
 
 fn switch() -> Comparison<'static> {

@@ -18,38 +18,23 @@ const VALUES: u64 = 100_000;
 const CAPACITY: usize = 1024;
 
 fn main() {
-    let chosen: Vec<String> = std::env::args()
-        .skip(1)
-        .filter(|text| !text.starts_with('-'))
-        .collect();
-    let wanted = |name: &str| chosen.is_empty() || chosen.iter().any(|text| name.contains(text));
-    for (name, comparison) in benches() {
-        if wanted(name) {
-            println!(
-                "{name}\n{}\n",
-                comparison().time(Duration::from_secs(2)).run()
-            );
-        }
-    }
-}
-
-type Bench = (&'static str, fn() -> Comparison<'static>);
-
-fn benches() -> Vec<Bench> {
-    vec![
-        ("one thread, a value in and out", alone),
-        ("two threads, 100000 values", threads),
-        ("two threads, 100000 values in slices of 64", slices),
-        ("two processes, 100000 values", processes),
-        (
-            "two processes, a message of 32 bytes there and back",
-            round_trips,
-        ),
-        (
-            "two processes, a message of 64 KiB there and back",
-            large_round_trips,
-        ),
-    ]
+    peers::run(
+        &[
+            ("one thread, a value in and out", alone),
+            ("two threads, 100000 values", threads),
+            ("two threads, 100000 values in slices of 64", slices),
+            ("two processes, 100000 values", processes),
+            (
+                "two processes, a message of 32 bytes there and back",
+                round_trips,
+            ),
+            (
+                "two processes, a message of 64 KiB there and back",
+                large_round_trips,
+            ),
+        ],
+        Duration::from_secs(2),
+    );
 }
 
 fn alone() -> Comparison<'static> {

@@ -15,24 +15,15 @@ const ITEMS: u64 = 10_000;
 fn main() {
     // The workers of procspawn are this program, started again.
     procspawn::init();
-    let chosen: Vec<String> = std::env::args()
-        .skip(1)
-        .filter(|text| !text.starts_with('-'))
-        .collect();
-    let wanted = |name: &str| chosen.is_empty() || chosen.iter().any(|text| name.contains(text));
-    for chunk in [1250, 100, 1] {
-        let name = format!("10000 squares in chunks of {chunk}");
-        if wanted(&name) {
-            println!(
-                "{name}\n{}\n",
-                squares(chunk).time(Duration::from_secs(3)).run()
-            );
-        }
-    }
-    let name = "a new pool, 2 squares, and its end";
-    if wanted(name) {
-        println!("{name}\n{}\n", fresh().time(Duration::from_secs(3)).run());
-    }
+    peers::run(
+        &[
+            ("10000 squares in chunks of 1250", || squares(1250)),
+            ("10000 squares in chunks of 100", || squares(100)),
+            ("10000 squares in chunks of 1", || squares(1)),
+            ("a new pool, 2 squares, and its end", fresh),
+        ],
+        Duration::from_secs(3),
+    );
 }
 
 fn squares(chunk: usize) -> Comparison<'static> {

@@ -17,37 +17,22 @@ use std::time::{Duration, Instant};
 const TURNS: u32 = 20_000;
 
 fn main() {
-    let chosen: Vec<String> = std::env::args()
-        .skip(1)
-        .filter(|text| !text.starts_with('-'))
-        .collect();
-    let wanted = |name: &str| chosen.is_empty() || chosen.iter().any(|text| name.contains(text));
-    for (name, comparison) in benches() {
-        if wanted(name) {
-            println!(
-                "{name}\n{}\n",
-                comparison().time(Duration::from_secs(1)).run()
-            );
-        }
-    }
-}
-
-type Bench = (&'static str, fn() -> Comparison<'static>);
-
-fn benches() -> Vec<Bench> {
-    vec![
-        ("spin lock, alone", spin_alone),
-        ("spin lock, two threads", spin_contended),
-        ("mutex, alone", mutex_alone),
-        ("mutex, two threads", mutex_contended),
-        ("rwlock, reading alone", reading_alone),
-        ("rwlock, writing alone", writing_alone),
-        ("rwlock, two threads, one write in ten", rwlock_contended),
-        ("condvar, notifying nobody", notify_nobody),
-        ("condvar, to and fro between two threads", condvar_contended),
-        ("semaphore, alone", semaphore_alone),
-        ("semaphore, two threads, one permit", semaphore_contended),
-    ]
+    peers::run(
+        &[
+            ("spin lock, alone", spin_alone),
+            ("spin lock, two threads", spin_contended),
+            ("mutex, alone", mutex_alone),
+            ("mutex, two threads", mutex_contended),
+            ("rwlock, reading alone", reading_alone),
+            ("rwlock, writing alone", writing_alone),
+            ("rwlock, two threads, one write in ten", rwlock_contended),
+            ("condvar, notifying nobody", notify_nobody),
+            ("condvar, to and fro between two threads", condvar_contended),
+            ("semaphore, alone", semaphore_alone),
+            ("semaphore, two threads, one permit", semaphore_contended),
+        ],
+        Duration::from_secs(1),
+    );
 }
 
 /// Two threads do `turn` [`TURNS`] times each, on two CPUs, this one being one of them; the time is

@@ -15,33 +15,18 @@ const WORKERS: usize = 2;
 const JOBS: usize = 1_000;
 
 fn main() {
-    let chosen: Vec<String> = std::env::args()
-        .skip(1)
-        .filter(|text| !text.starts_with('-'))
-        .collect();
-    let wanted = |name: &str| chosen.is_empty() || chosen.iter().any(|text| name.contains(text));
-    for (name, comparison) in benches() {
-        if wanted(name) {
-            println!(
-                "{name}\n{}\n",
-                comparison().time(Duration::from_secs(2)).run()
-            );
-        }
-    }
-}
-
-type Bench = (&'static str, fn() -> Comparison<'static>);
-
-fn benches() -> Vec<Bench> {
-    vec![
-        ("pool, 1000 jobs that do nothing", || pool(0)),
-        ("pool, 1000 jobs of about 2 µs", || pool(2)),
-        ("pool, 1000 results", pool_results),
-        ("fork-join, fibonacci(20) to the last leaf", fibonacci),
-        ("fork-join, sum of a million, cut off at 10000", sum),
-        ("map, 200 items of about 50 µs", || map(200, 50)),
-        ("map, 10000 items of about 1 µs", || map(10_000, 1)),
-    ]
+    peers::run(
+        &[
+            ("pool, 1000 jobs that do nothing", || pool(0)),
+            ("pool, 1000 jobs of about 2 µs", || pool(2)),
+            ("pool, 1000 results", pool_results),
+            ("fork-join, fibonacci(20) to the last leaf", fibonacci),
+            ("fork-join, sum of a million, cut off at 10000", sum),
+            ("map, 200 items of about 50 µs", || map(200, 50)),
+            ("map, 10000 items of about 1 µs", || map(10_000, 1)),
+        ],
+        Duration::from_secs(2),
+    );
 }
 
 /// Computes for about so many microseconds.
@@ -85,13 +70,22 @@ fn pinned(which: usize) -> Option<Pinned> {
 
 /// The workers on one CPU, who submits on the other. Left to the scheduler they are now on the same
 /// and now on different ones, which changes each pool's time several-fold, and not at the same time.
-fn pool(micros: u32) -> Comparison<'static> {
+fn pools() -> (
+    threads::Pool,
+    rayon::ThreadPool,
+    threadpool::ThreadPool,
+    Option<Pinned>,
+) {
     let there = pinned(1);
     let ours = threads::Pool::new(WORKERS, JOBS).expect("two threads");
     let theirs = rayon_pool();
     let threadpool = threadpool::ThreadPool::new(WORKERS);
     drop(there);
-    let here = pinned(0);
+    (ours, theirs, threadpool, pinned(0))
+}
+
+fn pool(micros: u32) -> Comparison<'static> {
+    let (ours, theirs, threadpool, here) = pools();
     let execute = move |job| {
         let _until_the_end = &here;
         ours.execute(job).expect("it is open");
@@ -106,12 +100,7 @@ fn pool(micros: u32) -> Comparison<'static> {
 
 /// With a result for each job: the others send it through a channel.
 fn pool_results() -> Comparison<'static> {
-    let there = pinned(1);
-    let ours = threads::Pool::new(WORKERS, JOBS).expect("two threads");
-    let theirs = rayon_pool();
-    let threadpool = threadpool::ThreadPool::new(WORKERS);
-    drop(there);
-    let here = pinned(0);
+    let (ours, theirs, threadpool, here) = pools();
     Comparison::of("ours", move || {
         let _until_the_end = &here;
         let jobs: Vec<_> = (0..JOBS)

@@ -30,6 +30,35 @@ macro_rules! in_worlds {
     };
 }
 
+/// Makes a test of each scenario in `mod shuttled` and `mod loomed` (see [`in_worlds!`]): in both
+/// worlds it must hold, and something must have been explored. `SHOW=1` prints what was covered.
+///
+/// ```ignore
+/// interleave::hold_in_both_worlds! {
+///     Explore::new().schedules(2_000).executions(1_000);
+///     two_threads_add
+///     three_threads_add
+/// }
+/// ```
+#[macro_export]
+macro_rules! hold_in_both_worlds {
+    ($explore:expr; $($name:ident)+) => {$(
+        #[test]
+        fn $name() {
+            for found in [
+                $explore.schedules_of(shuttled::$name),
+                $explore.orderings_of(loomed::$name),
+            ] {
+                found.must_pass();
+                assert!(found.scheduling_points > 1, "nothing was explored");
+                if std::env::var_os("SHOW").is_some() {
+                    eprintln!("{}: {}, {} ms", stringify!($name), found.coverage(), found.millis);
+                }
+            }
+        }
+    )+};
+}
+
 /// One world after another, with the same items.
 #[doc(hidden)]
 #[macro_export]

@@ -11,26 +11,8 @@ fn explore() -> Explore {
         .scenario_file(file!())
 }
 
-/// Scenarios by name, each a test in both worlds.
-macro_rules! hold {
-    ($($name:ident)*) => {$(
-        #[test]
-        fn $name() {
-            for found in [
-                explore().schedules_of(shuttled::$name),
-                explore().orderings_of(loomed::$name),
-            ] {
-                found.must_pass();
-                assert!(found.scheduling_points > 1, "nothing was explored");
-                if std::env::var_os("SHOW").is_some() {
-                    eprintln!("{}: {}, {} ms", stringify!($name), found.coverage(), found.millis);
-                }
-            }
-        }
-    )*};
-}
-
-hold! {
+interleave::hold_in_both_worlds! {
+    explore();
     an_item_arrives
     a_full_ring_is_waited_for
     two_slots_are_used_in_turn_across_the_wrap

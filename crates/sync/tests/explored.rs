@@ -13,26 +13,8 @@ fn explore() -> Explore {
         .scenario_file(file!())
 }
 
-/// Scenarios by name, each a test in both worlds.
-macro_rules! hold {
-    ($($name:ident)*) => {$(
-        #[test]
-        fn $name() {
-            for found in [
-                explore().schedules_of(shuttled::$name),
-                explore().orderings_of(loomed::$name),
-            ] {
-                found.must_pass();
-                assert!(found.scheduling_points > 1, "nothing was explored");
-                if std::env::var_os("SHOW").is_some() {
-                    eprintln!("{}: {}, {} ms", stringify!($name), found.coverage(), found.millis);
-                }
-            }
-        }
-    )*};
-}
-
-hold! {
+interleave::hold_in_both_worlds! {
+    explore();
     a_spin_lock_admits_one
     a_mutex_admits_one
     a_mutex_of_three_threads_loses_no_wake_up

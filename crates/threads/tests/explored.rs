@@ -11,25 +11,8 @@ fn explore() -> Explore {
         .scenario_file(file!())
 }
 
-macro_rules! hold {
-    ($($name:ident)*) => {$(
-        #[test]
-        fn $name() {
-            for found in [
-                explore().schedules_of(shuttled::$name),
-                explore().orderings_of(loomed::$name),
-            ] {
-                found.must_pass();
-                assert!(found.scheduling_points > 1, "nothing was explored");
-                if std::env::var_os("SHOW").is_some() {
-                    eprintln!("{}: {}, {} ms", stringify!($name), found.coverage(), found.millis);
-                }
-            }
-        }
-    )*};
-}
-
-hold! {
+interleave::hold_in_both_worlds! {
+    explore();
     no_job_is_slept_through
     two_workers_share_what_comes
     jobs_that_wait_for_each_other_reach_both_workers
