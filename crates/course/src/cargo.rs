@@ -3,10 +3,13 @@
 use std::collections::VecDeque;
 use std::io::{self, BufRead, BufReader, IsTerminal, Read, Write};
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
+use processes::{Spec, Stdio};
 use serde::Deserialize;
+
+use crate::allowance::{Allowance, Exceeded};
 
 use crate::trouble::Trouble;
 
@@ -24,12 +27,16 @@ pub struct Request<'a> {
     pub packages: Vec<&'a str>,
     /// The names of their `[[test]]`s.
     pub tests: Vec<&'a str>,
+    /// The names of their `[[example]]`s.
+    pub examples: Vec<&'a str>,
     /// The names of their programs.
     pub binaries: Vec<&'a str>,
     /// Whether the compiler may colour its messages.
     pub colour: bool,
     /// Is told each line that cargo itself says.
     pub tell: Option<fn(&str)>,
+    /// What the compiler may use: for sources that nobody has looked at.
+    pub allowance: Option<Allowance>,
 }
 
 /// What came of it.
@@ -37,12 +44,16 @@ pub struct Request<'a> {
 pub struct Built {
     /// Each test program, or other program, with its package's manifest.
     pub programs: Vec<(PathBuf, PathBuf)>,
+    /// The files of each library, with its package's manifest.
+    pub libraries: Vec<(PathBuf, Vec<PathBuf>)>,
     /// In the order in which the compiler spoke.
     pub diagnostics: Vec<Diagnostic>,
     /// Whether everything was built.
     pub complete: bool,
     /// The last lines of what cargo itself said.
     pub said: String,
+    /// What it needed more of than it was allowed, and was ended for.
+    pub exceeded: Option<Exceeded>,
 }
 
 /// One message of the compiler.
@@ -82,15 +93,87 @@ impl Diagnostic {
 /// Builds the named tests of the named packages, as far as it goes: an error
 /// in one keeps no other from being built.
 ///
+/// With an [`Allowance`] cargo and everything below it are ended when they
+/// need more.
+///
 /// # Errors
 /// Cargo cannot be started, or its answer cannot be read.
 pub fn build(request: &Request) -> Result<Built, Trouble> {
-    let mut child = command(request).spawn().map_err(Trouble::NoCargo)?;
+    let failed =
+        |error: &dyn std::fmt::Display| Trouble::NoCargo(io::Error::other(error.to_string()));
+    let mut child = spec(request).spawn().map_err(|error| failed(&error))?;
     let (Some(stdout), Some(stderr)) = (child.stdout.take(), child.stderr.take()) else {
-        return Err(Trouble::NoCargo(io::Error::other("it has no output")));
+        return Err(failed(&"it has no output"));
     };
     let tell = request.tell;
-    let said = std::thread::spawn(move || listen(stderr, tell));
+    let too_much = AtomicBool::new(false);
+    let cap = request.allowance.map_or(u64::MAX, |allowed| allowed.output);
+    std::thread::scope(|scope| {
+        let said = scope.spawn(|| listen(Capped::new(stderr, cap, &too_much), tell));
+        let built = scope.spawn(|| collect(Capped::new(stdout, cap, &too_much)));
+        let until = request
+            .allowance
+            .and_then(|allowed| Instant::now().checked_add(allowed.wall));
+        let mut exceeded = None;
+        let ending = loop {
+            let slice = Duration::from_millis(100);
+            if let Some(ending) = child.wait_timeout(slice).map_err(Trouble::NoCargo)? {
+                break ending;
+            }
+            if exceeded.is_none() {
+                exceeded = match until {
+                    _ if too_much.load(Ordering::Relaxed) => Some(Exceeded::Output),
+                    Some(until) if Instant::now() >= until => Some(Exceeded::Wall),
+                    _ => None,
+                };
+                if exceeded.is_some() {
+                    // Compilers and linkers too: they hold the pipes open.
+                    child.kill_tree().map_err(Trouble::NoCargo)?;
+                }
+            }
+        };
+        let mut built: Built = built.join().unwrap_or_else(|_| Ok(Built::default()))?;
+        built.complete = ending.success();
+        built.said = said.join().unwrap_or_default();
+        built.exceeded = exceeded.or_else(|| Exceeded::in_words(&built.said));
+        Ok(built)
+    })
+}
+
+/// A stream of which no more is read than is allowed; whoever writes to it
+/// then meets a closed pipe.
+struct Capped<'a, R> {
+    stream: R,
+    left: u64,
+    too_much: &'a AtomicBool,
+}
+
+impl<'a, R> Capped<'a, R> {
+    fn new(stream: R, cap: u64, too_much: &'a AtomicBool) -> Self {
+        Capped {
+            stream,
+            left: cap,
+            too_much,
+        }
+    }
+}
+
+impl<R: Read> Read for Capped<'_, R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let count = self.stream.read(buffer)?;
+        match self.left.checked_sub(count as u64) {
+            Some(left) => self.left = left,
+            None => {
+                self.too_much.store(true, Ordering::Relaxed);
+                return Ok(0);
+            }
+        }
+        Ok(count)
+    }
+}
+
+/// What the compiler says, a message of JSON a line.
+fn collect(stdout: impl Read) -> Result<Built, Trouble> {
     let mut built = Built::default();
     for line in BufReader::new(stdout).lines() {
         let line = line.map_err(Trouble::NoCargo)?;
@@ -98,16 +181,13 @@ pub fn build(request: &Request) -> Result<Built, Trouble> {
             built.take(message);
         }
     }
-    built.complete = child.wait().map_err(Trouble::NoCargo)?.success();
-    built.said = said.join().unwrap_or_default();
     Ok(built)
 }
 
 /// Not `cargo test`: `build` can go on after an error in another package, and
 /// makes the same programs.
-fn command(request: &Request) -> Command {
-    let mut command = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
-    command
+fn spec(request: &Request) -> Spec {
+    let mut spec = Spec::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()))
         .current_dir(&request.folder)
         .args(["build", "--keep-going"])
         .arg(if request.colour {
@@ -115,40 +195,47 @@ fn command(request: &Request) -> Command {
         } else {
             "--message-format=json"
         })
-        .stdin(Stdio::null())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped());
+        .stdin(Stdio::Null)
+        .stdout(Stdio::Piped)
+        .stderr(Stdio::Piped);
     for package in &request.packages {
-        command.args(["--package", package]);
+        spec = spec.args(["--package", package]);
     }
     for test in &request.tests {
-        command.args(["--test", test]);
+        spec = spec.args(["--test", test]);
+    }
+    for example in &request.examples {
+        spec = spec.args(["--example", example]);
     }
     for binary in &request.binaries {
-        command.args(["--bin", binary]);
+        spec = spec.args(["--bin", binary]);
     }
     if let Some(target) = &request.target {
-        command.env("CARGO_TARGET_DIR", target);
+        spec = spec.env("CARGO_TARGET_DIR", target);
     }
-    without_our_own_package(&mut command);
-    command
+    if let Some(allowance) = &request.allowance {
+        spec = spec.limits(allowance.limits());
+    }
+    for name in names_of_our_own_package() {
+        spec = spec.env_remove(name);
+    }
+    spec
 }
 
 /// `cargo run` tells its program which package it is; a cargo or a test below
 /// must not take that for its own.
-pub(crate) fn without_our_own_package(command: &mut Command) {
-    for (name, _) in std::env::vars_os() {
-        let Some(text) = name.to_str() else { continue };
-        let ours = text.starts_with("CARGO_PKG_")
-            || text.starts_with("CARGO_MANIFEST_")
-            || matches!(
-                text,
-                "CARGO_CRATE_NAME" | "CARGO_BIN_NAME" | "CARGO_PRIMARY_PACKAGE"
-            );
-        if ours {
-            command.env_remove(&name);
-        }
-    }
+pub(crate) fn names_of_our_own_package() -> Vec<String> {
+    std::env::vars_os()
+        .filter_map(|(name, _)| name.into_string().ok())
+        .filter(|name| {
+            name.starts_with("CARGO_PKG_")
+                || name.starts_with("CARGO_MANIFEST_")
+                || matches!(
+                    name.as_str(),
+                    "CARGO_CRATE_NAME" | "CARGO_BIN_NAME" | "CARGO_PRIMARY_PACKAGE"
+                )
+        })
+        .collect()
 }
 
 /// Keeps the last lines that cargo prints; on a terminal, a build that takes
@@ -187,8 +274,20 @@ impl Built {
                 manifest_path,
                 target,
                 executable: Some(executable),
-            } if target.kind == ["test"] || target.kind == ["bin"] => {
+                ..
+            } if ["test", "bin", "example"]
+                .iter()
+                .any(|kind| target.kind == [*kind]) =>
+            {
                 self.programs.push((manifest_path, executable));
+            }
+            Message::Artifact {
+                manifest_path,
+                target,
+                filenames,
+                ..
+            } if target.kind == ["lib"] => {
+                self.libraries.push((manifest_path, filenames));
             }
             Message::Said {
                 manifest_path,
@@ -202,7 +301,7 @@ impl Built {
                     .map(|span| (span.file_name.clone(), span.line_start));
                 self.diagnostics.push(Diagnostic {
                     manifest: manifest_path,
-                    library: target.kind != ["test"],
+                    library: target.kind != ["test"] && target.kind != ["example"],
                     level: message.level,
                     message: message.message,
                     code: message.code.map(|code| code.code),
@@ -237,6 +336,7 @@ enum Message {
         manifest_path: PathBuf,
         target: Target,
         executable: Option<PathBuf>,
+        filenames: Vec<PathBuf>,
     },
     #[serde(rename = "compiler-message")]
     Said {

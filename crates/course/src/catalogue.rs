@@ -53,6 +53,9 @@ pub struct Exercise {
     /// What the machine must offer.
     #[serde(default)]
     pub machine: Vec<String>,
+    /// Names that the policy refuses elsewhere and this exercise needs.
+    #[serde(default)]
+    pub allow: Vec<String>,
     /// How every test fails on the untouched stub.
     pub stub: Stub,
     /// Former ids, so that progress survives a renaming.
@@ -159,6 +162,11 @@ impl Exercise {
     /// `exercises/TOPIC/ID`.
     pub fn folder(&self) -> PathBuf {
         self.root.join("exercises").join(&self.topic).join(&self.id)
+    }
+
+    /// The course's root.
+    pub(crate) fn root(&self) -> &Path {
+        &self.root
     }
 
     /// `solutions/TOPIC/ID`.

@@ -130,6 +130,9 @@ pub struct Check {
     /// What was asked, answered and observed, and how to repeat it
     #[arg(long)]
     pub explain: bool,
+    /// Compile the source whatever names it uses: the judge has to hold alone
+    #[arg(long)]
+    pub without_policy: bool,
 }
 
 /// `schedule`

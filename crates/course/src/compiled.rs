@@ -3,17 +3,27 @@
 //! One file is compiled several times: as the library, and once for each world
 //! that explores it. A learner wants to read an error once.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
-use proctor::Place;
+use proctor::{Outcome, Place};
 use serde::{Deserialize, Serialize};
 
+use crate::allowance::Allowance;
 use crate::cargo::{Built, Diagnostic};
+use crate::catalogue::Exercise;
+use crate::inputs;
+use crate::judge::How;
+use crate::originals::Files;
+use crate::policy;
+use crate::scratch::Candidate;
 use crate::trouble::Trouble;
 
-/// Source that does not compile.
+/// Source of which there is no program to judge.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Uncompiled {
+    /// The outcome of every test: it does not compile, it is refused, or the
+    /// compiler met a limit.
+    pub outcome: Outcome,
     /// What does not compile.
     pub part: Part,
     /// What the compiler says, ready to print.
@@ -35,16 +45,59 @@ pub enum Part {
     World(String),
 }
 
-/// Whether the source does not compile, and where.
+/// What the policy refuses before anything is compiled.
+pub fn refused(exercise: &Exercise, sources: &Files, how: &How, name: &str) -> Option<Uncompiled> {
+    if how.without_policy {
+        return None;
+    }
+    sources.iter().find_map(|(file, text)| {
+        // What is not made of Rust's tokens, the compiler explains better; if
+        // it finds nothing to complain about, `unreadable` does.
+        let found = policy::refusals(text, &exercise.allow).ok()?;
+        let first = found.first()?;
+        let sentences: Vec<String> = found.iter().map(ToString::to_string).collect();
+        let folder = name.strip_suffix("lib.rs").filter(|_| file != "lib.rs");
+        Some(Uncompiled {
+            outcome: Outcome::Refused,
+            part: Part::File,
+            said: sentences.join("\n"),
+            cause: sentences.join("\n"),
+            at: Some(Place {
+                file: folder.map_or_else(|| name.to_owned(), |folder| format!("{folder}{file}")),
+                line: first.line,
+            }),
+        })
+    })
+}
+
+/// What compiles although the policy could not read it.
+pub fn unreadable(exercise: &Exercise, sources: &Files, how: &How) -> Option<Uncompiled> {
+    if how.without_policy {
+        return None;
+    }
+    sources.values().find_map(|text| {
+        let error = policy::refusals(text, &exercise.allow).err()?;
+        Some(without_place(Outcome::Refused, error.to_string()))
+    })
+}
+
+/// Whether there is no program of the source to judge, and why.
 ///
 /// # Errors
 /// Something else does not compile: the course is broken, not the source.
 pub fn uncompiled(
     built: &Built,
-    manifest: &Path,
-    worlds: &[PathBuf],
+    candidate: &Candidate,
+    allowed: &Allowance,
     renamed: &dyn Fn(&str) -> String,
 ) -> Result<Option<Uncompiled>, Trouble> {
+    if let Some(exceeded) = built.exceeded {
+        return Ok(Some(without_place(
+            Outcome::Limit,
+            exceeded.sentence(allowed),
+        )));
+    }
+    let manifest = &candidate.manifest;
     let errors: Vec<&Diagnostic> = built
         .diagnostics
         .iter()
@@ -59,6 +112,7 @@ pub fn uncompiled(
         let rendered: String = errors.iter().map(|e| e.rendered.as_str()).collect();
         let headlines: Vec<String> = errors.iter().map(|error| error.headline()).collect();
         Some(Uncompiled {
+            outcome: Outcome::CompileError,
             part,
             said: renamed(&rendered),
             cause: headlines.join("\n"),
@@ -69,11 +123,11 @@ pub fn uncompiled(
         })
     };
     let own = of(Part::File, &|said| {
-        said.manifest == manifest && said.library
+        said.manifest == *manifest && said.library
     })
-    .or_else(|| of(Part::Tests, &|said| said.manifest == manifest));
+    .or_else(|| of(Part::Tests, &|said| said.manifest == *manifest));
     let world = || {
-        worlds.iter().find_map(|world| {
+        candidate.worlds.iter().find_map(|world| {
             let name = world.parent()?.file_name()?.to_string_lossy().into_owned();
             of(Part::World(name), &|said| said.manifest == *world)
         })
@@ -81,18 +135,44 @@ pub fn uncompiled(
     if let Some(found) = own.or_else(world) {
         return Ok(Some(found));
     }
+    if built.program(manifest).is_some() {
+        let foreign = inputs::foreign(built, candidate)?;
+        return Ok(foreign.map(|foreign| without_place(Outcome::Refused, foreign.to_string())));
+    }
+    if let Some((_, signal)) = built.complaint().split_once("(signal: ") {
+        // Nothing of ours makes a compiler crash.
+        let signal = signal.split(')').next().unwrap_or_default();
+        let cause = format!("the compiler crashed on this file: signal {signal}");
+        return Ok(Some(without_place(Outcome::CompileError, cause)));
+    }
     match errors.first() {
-        Some(foreign) if built.program(manifest).is_none() => Err(Trouble::Build(format!(
+        Some(foreign) => Err(Trouble::Build(format!(
             "a part of the course itself does not compile ({}):\n{}",
             foreign.manifest.display(),
             foreign.rendered
         ))),
-        _ if built.program(manifest).is_none() => Err(Trouble::Build(format!(
-            "cargo could not build it:\n{}\n{}",
-            built.complaint(),
-            remedy(&built.said)
-        ))),
-        _ => Ok(None),
+        None => Err(failure(built)),
+    }
+}
+
+/// Cargo built nothing, and no compiler said why.
+pub fn failure(built: &Built) -> Trouble {
+    let errors = built.diagnostics.iter().filter(|said| said.is_error());
+    let rendered: String = errors.map(|said| said.rendered.as_str()).collect();
+    Trouble::Build(format!(
+        "cargo could not build it:\n{rendered}{}\n{}",
+        built.complaint(),
+        remedy(&built.said)
+    ))
+}
+
+fn without_place(outcome: Outcome, cause: String) -> Uncompiled {
+    Uncompiled {
+        outcome,
+        part: Part::File,
+        said: cause.clone(),
+        cause,
+        at: None,
     }
 }
 

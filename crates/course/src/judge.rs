@@ -16,12 +16,12 @@ use proctor::{Outcome, Record};
 use serde::{Deserialize, Serialize};
 
 use crate::catalogue::{Course, Exercise};
-use crate::compiled::{Uncompiled, uncompiled, warnings};
+use crate::compiled::Uncompiled;
+use crate::expected;
 use crate::originals::{self, Originals};
 use crate::run::{self, Run};
 use crate::stage::Stage;
 use crate::trouble::Trouble;
-use crate::{expected, files};
 
 /// What to judge.
 #[derive(Clone, Debug)]
@@ -48,6 +48,9 @@ pub struct How<'a> {
     pub environment: &'a [(&'a str, String)],
     /// Is told what is being done, in a few words.
     pub tell: Option<fn(&str)>,
+    /// Whether names that exercises do not need are let through: everything
+    /// else that keeps a source in its place has to hold alone.
+    pub without_policy: bool,
 }
 
 /// What was found.
@@ -123,32 +126,24 @@ pub fn judge(
     let expected = expected_tests(exercise, &tests)?;
     refuse_unknown_test(exercise, &expected, how.only)?;
     let started = Instant::now();
-    let stage = match source {
-        Source::Learner => {
-            learner_file(exercise)?;
-            Stage::of_learner(course, exercise, how)?
-        }
-        Source::Other { name, text } => Stage::of_text(course, exercise, name, text, how.colour)?,
-    };
+    let stage = Stage::build(course, exercise, source, how)?;
     let built = started.elapsed();
-    let uncompiled = uncompiled(&stage.built, &stage.manifest, &stage.worlds, &|text| {
-        stage.named(text)
-    })?;
-    let records = match (&uncompiled, stage.program()) {
-        (Some(uncompiled), _) => expected
+    let records = match &stage.uncompiled {
+        Some(uncompiled) => expected
             .iter()
             .map(|test| Record {
                 at: uncompiled.at.clone(),
-                ..run::record(test, Outcome::CompileError, uncompiled.cause.clone())
+                ..run::record(test, uncompiled.outcome, uncompiled.cause.clone())
             })
             .collect(),
-        (None, Some(program)) => {
+        None => {
             if let Some(tell) = how.tell {
                 tell("running the tests");
             }
             let mut records = run::run(&Run {
-                program,
-                folder: &stage.folder,
+                judge: &stage.judge(),
+                subject: &stage.subject(),
+                folder: stage.folder(),
                 expected: &expected,
                 only: how.only,
                 environment: how.environment,
@@ -156,19 +151,12 @@ pub fn judge(
             records.iter_mut().for_each(|record| rename(record, &stage));
             records
         }
-        (None, None) => {
-            return Err(Trouble::Build(format!(
-                "cargo made no test program of {}: {}",
-                exercise.id,
-                stage.built.complaint()
-            )));
-        }
     };
     Ok(Judgement {
         exercise: exercise.id.clone(),
         records,
-        uncompiled,
-        warnings: warnings(&stage.built, &stage.manifest),
+        uncompiled: stage.uncompiled,
+        warnings: stage.warnings,
         tests,
         built,
         ran: started.elapsed() - built,
@@ -189,19 +177,6 @@ pub fn expected_tests(exercise: &Exercise, tests: &str) -> Result<Vec<String>, T
         return Err(malformed("it holds no #[proctor::test]".into()));
     }
     Ok(expected)
-}
-
-pub(crate) fn learner_file(exercise: &Exercise) -> Result<(), Trouble> {
-    let path = exercise.source();
-    match files::text(&path) {
-        Err(Trouble::Unreadable { error, .. }) if error.kind() == std::io::ErrorKind::NotFound => {
-            Err(Trouble::NoLearnerFile {
-                exercise: exercise.id.clone(),
-                path,
-            })
-        }
-        other => other.map(drop),
-    }
 }
 
 fn refuse_unknown_test(

@@ -2,7 +2,9 @@
 //! over it.
 //!
 //! - [`catalogue`], [`originals`]: which exercises there are, and how they were given;
-//! - [`judge`]: builds and runs the tests of an exercise, and returns what was found;
+//! - [`judge`]: builds and runs the tests of an exercise, and returns what was found.
+//!   The judging program ([`judges`]) is built from the trusted tests and the
+//!   stub, once; the learner's code is in a program of its own ([`stage`]);
 //! - [`mistake`]: the mistakes that the course knows;
 //! - [`verify`]: whether exercises, solutions and mistakes agree;
 //! - [`show`]: how all this is printed;
@@ -10,8 +12,9 @@
 //! - [`schedule`]: the learner as the scheduler.
 //!
 //! Nothing but the judge's records decides a verdict: not what a test program
-//! prints, not how it ends.
+//! prints. A pass counts only if the judge came to its own end.
 
+pub mod allowance;
 pub mod cargo;
 pub mod catalogue;
 pub mod cli;
@@ -19,12 +22,17 @@ pub mod commands;
 pub mod compiled;
 pub mod expected;
 pub mod files;
+pub mod freshness;
+pub mod inputs;
 pub mod judge;
+pub mod judges;
 pub mod live;
 pub mod lockfile;
 pub mod mistake;
 pub mod originals;
+pub mod policy;
 pub mod progress;
+pub mod remains;
 pub mod run;
 pub mod schedule;
 pub mod scratch;

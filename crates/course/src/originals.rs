@@ -76,7 +76,7 @@ impl Originals {
 }
 
 /// All files of an exercise's folder that belong to it.
-fn files_of(exercise: &Exercise) -> Result<Files, Trouble> {
+pub(crate) fn files_of(exercise: &Exercise) -> Result<Files, Trouble> {
     let folder = exercise.folder();
     let mut found = Files::new();
     for path in files::below(&folder)? {
@@ -86,21 +86,25 @@ fn files_of(exercise: &Exercise) -> Result<Files, Trouble> {
     Ok(found)
 }
 
-/// The text of the tests by which to judge, after a look at what was given:
-/// tests and manifests must be as they were, a dependency more is fine.
+/// The exercise's files as they were given, after a look at those in its
+/// folder: tests and manifests must be as they were, a dependency more is fine.
+///
+/// Where the course keeps no originals of the exercise (it is being written),
+/// these are the files in its folder.
 ///
 /// # Errors
 /// [`Trouble::Edited`] names each file that is not as it was.
-pub fn pristine_tests(exercise: &Exercise, originals: &Originals) -> Result<String, Trouble> {
+pub fn pristine(exercise: &Exercise, originals: &Originals) -> Result<Files, Trouble> {
     let name = exercise.tests_name();
     let Some(given) = originals.of(exercise) else {
-        return files::text(&exercise.tests());
+        return files_of(exercise);
     };
+    let is_ours = ours(exercise.root());
     let mut changed = Vec::new();
     for (file, text) in given {
         let path = exercise.folder().join(file);
         let ours = *file == name || file.ends_with("Cargo.toml");
-        if ours && let Some(how) = difference(&path, text) {
+        if ours && let Some(how) = difference(&path, text, &is_ours) {
             changed.push(format!("{file} {how}"));
         }
     }
@@ -110,14 +114,26 @@ pub fn pristine_tests(exercise: &Exercise, originals: &Originals) -> Result<Stri
             files: changed,
         });
     }
-    given.get(&name).cloned().ok_or_else(|| Trouble::Malformed {
-        path: PathBuf::from("exercises/originals.json"),
-        why: format!("it holds no {name} of {}", exercise.id),
-    })
+    if !given.contains_key(&name) {
+        return Err(Trouble::Malformed {
+            path: PathBuf::from("exercises/originals.json"),
+            why: format!("it holds no {name} of {}", exercise.id),
+        });
+    }
+    Ok(given.clone())
+}
+
+/// The text of the tests by which to judge; see [`pristine`].
+///
+/// # Errors
+/// Those of [`pristine`].
+pub fn pristine_tests(exercise: &Exercise, originals: &Originals) -> Result<String, Trouble> {
+    let mut given = pristine(exercise, originals)?;
+    Ok(given.remove(&exercise.tests_name()).unwrap_or_default())
 }
 
 /// How a file differs from what was given; `None` if in nothing that is ours.
-fn difference(path: &Path, given: &str) -> Option<String> {
+fn difference(path: &Path, given: &str, is_ours: &dyn Fn(&str) -> bool) -> Option<String> {
     let now = match fs::read_to_string(path) {
         Ok(now) => now,
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
@@ -134,7 +150,26 @@ fn difference(path: &Path, given: &str) -> Option<String> {
     let (Ok(now), Ok(given)) = (now.parse::<Table>(), given.parse::<Table>()) else {
         return Some("is no manifest any more".into());
     };
-    changed_key(&now, &given, "").map(|key| format!("was edited at `{key}`"))
+    changed_key(&now, &given, "")
+        .map(|key| format!("was edited at `{key}`"))
+        .or_else(|| {
+            strange_dependency(&now, &given, is_ours)
+                .map(|name| format!("depends on `{name}`, which is not from the package registry"))
+        })
+}
+
+/// Whether the workspace's dependency of this name is a crate of the course.
+fn ours(root: &Path) -> impl Fn(&str) -> bool {
+    let manifest = fs::read_to_string(root.join("Cargo.toml")).unwrap_or_default();
+    let manifest: Table = manifest.parse().unwrap_or_default();
+    move |name| {
+        let dependencies = manifest
+            .get("workspace")
+            .and_then(|w| w.get("dependencies"));
+        dependencies
+            .and_then(|all| all.get(name))
+            .is_some_and(|dependency| dependency.get("path").is_some())
+    }
 }
 
 /// The first key at which a manifest differs in more than what a learner may
@@ -167,9 +202,36 @@ fn changed_key(now: &Table, given: &Table, within: &str) -> Option<String> {
         .map(|key| name(key))
 }
 
+/// The first dependency in a manifest, and not in the one that was given, that
+/// is not from the package registry: it takes in another folder (the
+/// solution's, say), a repository, or one of the course's own crates.
+fn strange_dependency(
+    now: &Table,
+    given: &Table,
+    is_ours: &dyn Fn(&str) -> bool,
+) -> Option<String> {
+    now.iter().find_map(|(key, value)| {
+        let value = value.as_table()?;
+        let before = given.get(key).and_then(Value::as_table);
+        let nothing = Table::new();
+        let before = before.unwrap_or(&nothing);
+        if !key.ends_with("dependencies") {
+            return strange_dependency(value, before, is_ours);
+        }
+        let strange = |name: &String, dependency: &Value| {
+            !before.contains_key(name)
+                && (dependency.get("path").is_some()
+                    || dependency.get("git").is_some()
+                    || (dependency.get("workspace").is_some() && is_ours(name)))
+        };
+        let mut added = value.iter();
+        added.find_map(|(name, dependency)| strange(name, dependency).then(|| name.clone()))
+    })
+}
+
 #[cfg(test)]
 mod tests {
-    use super::changed_key;
+    use super::{changed_key, strange_dependency};
 
     const GIVEN: &str = "
         [package]
@@ -194,6 +256,24 @@ mod tests {
             changed(&format!("{GIVEN}\n[dev-dependencies]\nrand = '1'")),
             None
         );
+    }
+
+    #[test]
+    fn what_is_added_comes_from_the_registry() {
+        let strange = |added: &str| {
+            let now = format!("{GIVEN}\n{added}").parse().unwrap();
+            let is_ours = |name: &str| name == "sync";
+            strange_dependency(&now, &GIVEN.parse().unwrap(), &is_ours)
+        };
+        assert_eq!(strange("rand = '1'\ncrossbeam.workspace = true"), None);
+        for added in [
+            "mine = { path = '../../../solutions' }",
+            "[target.'cfg(unix)'.dependencies]\nmine.git = 'x'",
+            "[dev-dependencies]\nmine = { path = '.' }",
+        ] {
+            assert_eq!(strange(added).as_deref(), Some("mine"), "{added}");
+        }
+        assert_eq!(strange("sync.workspace = true").as_deref(), Some("sync"));
     }
 
     #[test]

@@ -1,112 +1,163 @@
-//! A source and its tests, built: in the learner's folder, or beside it.
+//! A source and its judge, built, in a place where nobody builds over them.
+//!
+//! ```text
+//! target/course/run-XXXXXX/   one judgement
+//!   judge  subject            the two programs
+//!   candidate/…               source and tests, where the compiler saw them:
+//!                             timelines quote their lines
+//! ```
 
 use std::fs;
 use std::path::{Path, PathBuf};
 
 use tempfile::TempDir;
 
+use crate::allowance::Allowance;
 use crate::cargo::{self, Built, Request};
 use crate::catalogue::{Course, Exercise};
+use crate::compiled::{self, Uncompiled};
 use crate::files;
-use crate::judge::How;
-use crate::scratch::{Candidate, Scratch};
+use crate::judge::{How, Source};
+use crate::judges::{self, JUDGING, keep};
+use crate::originals::{self, Files, Originals};
+use crate::scratch::{Candidate, Package, Part, Scratch};
 use crate::trouble::Trouble;
 
-/// What stands where, for one build and run.
+/// What stands where, for one judgement.
 #[derive(Debug)]
 pub struct Stage {
-    /// What cargo made, and said.
-    pub built: Built,
-    /// The manifest of the package that was built.
-    pub manifest: PathBuf,
-    /// The manifests of its worlds.
-    pub worlds: Vec<PathBuf>,
-    /// Where the tests run.
-    pub folder: PathBuf,
-    /// Program and source in a place where nobody builds over them.
-    copy: Option<(TempDir, PathBuf)>,
+    /// Why there is no program, if there is none.
+    pub uncompiled: Option<Uncompiled>,
+    /// How many warnings the compiler has about the source.
+    pub warnings: usize,
+    /// The text of the tests by which to judge.
+    pub tests: String,
+    /// Where the programs run; removed with this value.
+    folder: TempDir,
     /// How the compiler names things, and how a person does.
     names: Vec<(String, String)>,
 }
 
 impl Stage {
-    /// Builds the exercise as it is.
+    /// Builds the judge, unless there is one, and the subject.
     ///
     /// # Errors
-    /// Those of [`cargo::build`].
-    pub fn of_learner(course: &Course, exercise: &Exercise, how: &How) -> Result<Self, Trouble> {
-        let built = cargo::build(&Request {
-            folder: course.root.clone(),
-            packages: vec![&exercise.id],
-            tests: vec![&exercise.id],
-            binaries: Vec::new(),
-            colour: how.colour,
-            target: None,
-            tell: how.tell,
-        })?;
-        let source = exercise.source();
-        let source = course.short(&source).display().to_string();
-        let worlds = exercise.worlds();
-        Ok(Stage {
-            built,
-            manifest: exercise.folder().join("Cargo.toml"),
-            names: names(&source, &worlds, &source),
-            worlds,
-            folder: exercise.folder(),
-            copy: None,
-        })
-    }
-
-    /// Builds the exercise with `text`, called `name`, in place of its source.
-    ///
-    /// # Errors
-    /// Those of [`cargo::build`]; the scratch workspace cannot be written.
-    pub fn of_text(
+    /// Those of [`cargo::build`]; the learner's folder cannot be read, or was
+    /// changed where it is not the learner's; the scratch workspace cannot be
+    /// written.
+    pub fn build(
         course: &Course,
         exercise: &Exercise,
-        name: &str,
-        text: &str,
-        colour: bool,
+        source: &Source,
+        how: &How,
     ) -> Result<Self, Trouble> {
-        let mut scratch = Scratch::open(course, "source")?;
-        let candidate = scratch.add(exercise, &exercise.id, "candidate", text)?;
+        let given = originals::pristine(exercise, &Originals::read(course)?)?;
+        let allowance = Allowance::of_environment().map_err(Trouble::Refused)?;
+        let (sources, name) = match source {
+            Source::Learner => {
+                let name = course.short(&exercise.source()).display().to_string();
+                (learners_sources(exercise)?, name)
+            }
+            Source::Other { name, text } => {
+                let only = Files::from([("lib.rs".to_owned(), text.clone())]);
+                (only, name.clone())
+            }
+        };
+        let judge = judges::judge_of(course, exercise, &given, how.tell)?;
+
+        let mut scratch = Scratch::open(course, "check", how.tell)?;
+        let candidate = scratch.add(Package {
+            exercise,
+            given: &with_the_manifests_of(exercise, &given)?,
+            name: &exercise.id,
+            folder: "candidate",
+            part: Part::Subject,
+            sources: &sources,
+        })?;
         scratch.finish()?;
+        let names = names(course, exercise, &candidate, &name);
+        let folder = tempfile::Builder::new()
+            .prefix("run-")
+            .tempdir_in(crate::scratch::folder_of(course))
+            .map_err(Trouble::writing(&scratch.folder))?;
+        let mut stage = Stage {
+            uncompiled: None,
+            warnings: 0,
+            tests: given
+                .get(&exercise.tests_name())
+                .cloned()
+                .unwrap_or_default(),
+            folder,
+            names,
+        };
+        stage.uncompiled = compiled::refused(exercise, &sources, how, &name);
+        if stage.uncompiled.is_some() {
+            return Ok(stage);
+        }
         let built = cargo::build(&Request {
             folder: scratch.folder.clone(),
             packages: vec![&exercise.id],
-            tests: vec![&exercise.id],
-            binaries: Vec::new(),
-            colour,
+            examples: vec![&exercise.id],
+            colour: how.colour,
             target: Some(scratch.target.clone()),
-            tell: None,
+            tell: how.tell,
+            allowance: Some(allowance),
+            ..Request::default()
         })?;
-        // The next command may build over the program, and write over the
-        // source whose lines a timeline quotes: run copies, and let it in.
-        let copy = match built.program(&candidate.manifest) {
-            Some(program) => Some(copied(program, &candidate, text)?),
-            None => None,
-        };
-        let folder = copy
-            .as_ref()
-            .map_or_else(|| exercise.folder(), |(copy, _)| copy.path().into());
-        let mut names = names(&candidate.source, &candidate.worlds, name);
-        names.push((format!("{}/", course.root.display()), String::new()));
-        Ok(Stage {
-            built,
-            manifest: candidate.manifest,
-            worlds: candidate.worlds,
-            folder,
-            copy,
-            names,
-        })
+        stage.uncompiled =
+            compiled::uncompiled(&built, &candidate, &allowance, &|text| stage.named(text))?;
+        if stage.uncompiled.is_none() {
+            stage.uncompiled = compiled::unreadable(exercise, &sources, how);
+        }
+        stage.warnings = compiled::warnings(&built, &candidate.manifest);
+        if stage.uncompiled.is_none() {
+            stage.furnish(&built, &judge, &candidate, &sources)?;
+        }
+        Ok(stage)
     }
 
-    /// The program to run, if there is one.
-    pub fn program(&self) -> Option<&Path> {
-        match &self.copy {
-            Some((_, copy)) => Some(copy),
-            None => self.built.program(&self.manifest),
+    /// Puts programs and texts where they stay.
+    fn furnish(
+        &self,
+        built: &Built,
+        judge: &Path,
+        candidate: &Candidate,
+        sources: &Files,
+    ) -> Result<(), Trouble> {
+        let Some(program) = built.program(&candidate.manifest) else {
+            return Err(compiled::failure(built));
+        };
+        keep(program, &self.subject())?;
+        keep(judge, &self.judge())?;
+        let package = self.folder.path().join(&candidate.folder);
+        for (name, text) in sources {
+            write(&package.join("src").join(name), text)?;
         }
+        let tests = package.join("tests").join(format!("{}.rs", candidate.name));
+        write(&tests, &self.tests)?;
+        // The compiler names a world's source by the way from the world's folder.
+        for world in &candidate.worlds {
+            if let Some(name) = world.parent().and_then(Path::file_name) {
+                let world = package.join("worlds").join(name);
+                fs::create_dir_all(&world).map_err(Trouble::writing(&world))?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Where the programs run.
+    pub fn folder(&self) -> &Path {
+        self.folder.path()
+    }
+
+    /// The judging program.
+    pub fn judge(&self) -> PathBuf {
+        self.folder.path().join("judge")
+    }
+
+    /// The program that holds the source.
+    pub fn subject(&self) -> PathBuf {
+        self.folder.path().join("subject")
     }
 
     /// A text with files named as the learner knows them.
@@ -117,44 +168,81 @@ impl Stage {
     }
 }
 
-/// The compiler names a world's source by the way from the world's folder.
-fn names(source: &str, worlds: &[PathBuf], name: &str) -> Vec<(String, String)> {
-    let package = source.trim_end_matches("src/lib.rs");
-    let mut names: Vec<_> = world_names(worlds)
-        .map(|world| format!("{package}worlds/{world}/../../src/lib.rs"))
-        .map(|path| (path, name.to_owned()))
-        .collect();
-    if source != name {
-        names.push((source.to_owned(), name.to_owned()));
+/// All files below the learner's `src/`.
+fn learners_sources(exercise: &Exercise) -> Result<Files, Trouble> {
+    let folder = exercise.folder().join("src");
+    let lib = exercise.source();
+    match files::text(&lib) {
+        Err(Trouble::Unreadable { error, .. }) if error.kind() == std::io::ErrorKind::NotFound => {
+            return Err(Trouble::NoLearnerFile {
+                exercise: exercise.id.clone(),
+                path: lib,
+            });
+        }
+        other => drop(other?),
     }
+    let mut found = Files::new();
+    for path in files::below(&folder)? {
+        if path.extension().is_none_or(|extension| extension != "rs") {
+            continue;
+        }
+        let is_file = fs::symlink_metadata(&path).is_ok_and(|data| data.is_file());
+        if !is_file {
+            return Err(Trouble::Refused(format!(
+                "{} is not a file of its own but a link: put the text itself there",
+                path.display()
+            )));
+        }
+        let name = path.strip_prefix(&folder).unwrap_or(&path);
+        found.insert(name.display().to_string(), files::text(&path)?);
+    }
+    Ok(found)
+}
+
+/// What was given, with the manifests as they are in the learner's folder: a
+/// learner may add dependencies.
+fn with_the_manifests_of(exercise: &Exercise, given: &Files) -> Result<Files, Trouble> {
+    let mut files = given.clone();
+    for (file, text) in &mut files {
+        if file.ends_with("Cargo.toml") {
+            *text = files::text(&exercise.folder().join(file.as_str()))?;
+        }
+    }
+    Ok(files)
+}
+
+/// How the compiler names the files of a package, and how the learner does.
+fn names(
+    course: &Course,
+    exercise: &Exercise,
+    candidate: &Candidate,
+    name: &str,
+) -> Vec<(String, String)> {
+    let package = &candidate.folder;
+    let worlds = candidate
+        .worlds
+        .iter()
+        .filter_map(|manifest| manifest.parent()?.file_name())
+        .map(|world| format!("{package}/worlds/{}/../../src/", world.to_string_lossy()));
+    let places = worlds.chain([format!("{package}/src/")]);
+    let given = name.strip_suffix("lib.rs");
+    let mut names = Vec::new();
+    for place in places {
+        names.push((format!("{place}lib.rs"), name.to_owned()));
+        if let Some(folder) = given {
+            names.push((place, folder.to_owned()));
+        }
+    }
+    let tests = exercise.tests_name();
+    let known = course.short(&exercise.tests()).display().to_string();
+    names.push((format!("{JUDGING}/{tests}"), known.clone()));
+    names.push((format!("{package}/{tests}"), known));
+    names.push((format!("{}/", course.root.display()), String::new()));
     names
 }
 
-fn world_names(worlds: &[PathBuf]) -> impl Iterator<Item = String> {
-    worlds
-        .iter()
-        .filter_map(|manifest| manifest.parent()?.file_name())
-        .map(|name| name.to_string_lossy().into_owned())
-}
-
-/// A copy of the program, and of the source where the compiler saw it.
-fn copied(
-    program: &Path,
-    candidate: &Candidate,
-    text: &str,
-) -> Result<(TempDir, PathBuf), Trouble> {
-    let folder = tempfile::Builder::new()
-        .prefix("course-program-")
-        .tempdir()
-        .map_err(Trouble::writing(&std::env::temp_dir()))?;
-    let source = folder.path().join(&candidate.source);
-    files::write(&source, text)?;
-    for world in world_names(&candidate.worlds) {
-        let package = source.ancestors().nth(2).unwrap_or(&source);
-        let world = package.join("worlds").join(world);
-        fs::create_dir_all(&world).map_err(Trouble::writing(&world))?;
-    }
-    let copy = folder.path().join("tests");
-    fs::copy(program, &copy).map_err(Trouble::writing(&copy))?;
-    Ok((folder, copy))
+fn write(path: &Path, text: &str) -> Result<(), Trouble> {
+    let folder = path.parent().unwrap_or(path);
+    fs::create_dir_all(folder).map_err(Trouble::writing(folder))?;
+    fs::write(path, text).map_err(Trouble::writing(path))
 }

@@ -67,7 +67,7 @@ pub enum Trouble {
         /// The program.
         program: PathBuf,
         /// Why not.
-        error: processes::RunError,
+        error: String,
     },
     /// Asked for something that cannot be done, in the words to print.
     Refused(String),
@@ -80,6 +80,11 @@ impl Trouble {
             path: path.to_owned(),
             error,
         }
+    }
+
+    /// A file of the course does not say what it should.
+    pub(crate) fn malformed(path: PathBuf, why: String) -> Trouble {
+        Trouble::Malformed { path, why }
     }
 
     /// For `map_err` after writing `path`.
@@ -157,7 +162,6 @@ impl std::error::Error for Trouble {
             Trouble::Unreadable { error, .. }
             | Trouble::Unwritable { error, .. }
             | Trouble::NoCargo(error) => Some(error),
-            Trouble::Run { error, .. } => Some(error),
             _ => None,
         }
     }

@@ -16,6 +16,7 @@ pub(crate) fn expand(input: TokenStream) -> syn::Result<TokenStream> {
     Ok(quote! {
         #alias
 
+        #[cfg(test)]
         #[used]
         #[unsafe(link_section = ".preinit_array")]
         static __WATCH: ::proctor::__private::Preinit = ::proctor::__private::preinit;

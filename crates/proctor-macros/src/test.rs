@@ -1,22 +1,27 @@
 //! `#[proctor::test(…)]`: one function, two parts.
 //!
 //! ```text
-//! #[proctor::test(subject = |q: Q| …)]      #[test]
+//! #[proctor::test(subject = |q: Q| …)]      #[cfg_attr(test, test)]
 //! fn name(mut subject: Subject) {     ──▶   fn name() {
 //!     body                                      run(site, settings, |parts| {
 //! }                                                 let mut subject = parts.subject("subject", |q: Q| …);
 //!                                                   parts.begin();   // the subject's process never returns from here
+//!                                                   #[cfg(test)]
 //!                                                   body
 //!                                               });
 //!                                           }
 //! ```
+//!
+//! Built as a test (`cfg(test)`), it is what libtest runs. Built as a program
+//! (an example, without `cfg(test)`), it is a subject without a judge: the
+//! expected values are not in it.
 
 use proc_macro2::TokenStream;
 use quote::quote;
 use syn::parse::{Parse, ParseStream};
 use syn::punctuated::Punctuated;
 use syn::spanned::Spanned;
-use syn::{Error, Expr, FnArg, Ident, ItemFn, Lit, Pat, Path, ReturnType, Token, Type};
+use syn::{Error, Expr, FnArg, Ident, ItemFn, Lit, Pat, Path, ReturnType, Token, Type, Visibility};
 
 /// One `key = value` of the attribute.
 struct Entry {
@@ -79,27 +84,59 @@ pub(crate) fn expand(attribute: TokenStream, item: TokenStream) -> syn::Result<T
             let #mutability #ident: #kind<_, _> = __parts.subject(#label, #closure);
         }
     });
+    // Libtest runs a test that is ignored only if it is asked to.
+    let watched = !attributes
+        .iter()
+        .any(|attribute| attribute.path().is_ident("ignore"));
+    let announcement = watched.then(announcement);
+    let visibility = match visibility {
+        // The `main` of a program without a judge calls it from the root.
+        Visibility::Inherited => quote! { pub(crate) },
+        visibility => quote! { #visibility },
+    };
     Ok(quote! {
         #(#attributes)*
-        #[::core::prelude::v1::test]
-        #[allow(unexpected_cfgs)]
+        #[cfg_attr(test, ::core::prelude::v1::test)]
         #visibility fn #name() {
+            const __SITE: ::proctor::__private::Site = ::proctor::__private::Site {
+                name: ::core::concat!(::core::module_path!(), "::", ::core::stringify!(#name)),
+                file: ::core::file!(),
+                line: ::core::line!(),
+            };
+            #announcement
             ::proctor::__private::run(
-                ::proctor::__private::Site {
-                    name: ::core::concat!(::core::module_path!(), "::", ::core::stringify!(#name)),
-                    file: ::core::file!(),
-                    line: ::core::line!(),
-                },
+                __SITE,
                 ::proctor::__private::Settings { #(#settings,)* ..::proctor::__private::Settings::DEFAULT },
                 |__parts| {
                     #(#subject_lines)*
                     __parts.begin();
-                    #[cfg(not(proctor_subject))]
+                    #[cfg(test)]
                     #body
                 },
             );
         }
     })
+}
+
+/// Tells the watcher, before `main`, that there is this test.
+fn announcement() -> TokenStream {
+    quote! {
+        #[cfg(test)]
+        const _: () = {
+            static __ANNOUNCEMENT: ::proctor::__private::Announcement =
+                ::proctor::__private::Announcement { name: __SITE.name };
+            unsafe extern "C" fn __announce(
+                _: ::core::ffi::c_int,
+                _: *const *const ::core::ffi::c_char,
+                _: *const *const ::core::ffi::c_char,
+            ) {
+                ::proctor::__private::announce(&__ANNOUNCEMENT);
+            }
+            #[used]
+            #[unsafe(link_section = ".preinit_array")]
+            static __BEFORE_MAIN: ::proctor::__private::Preinit = __announce;
+        };
+    }
 }
 
 fn refuse_what_cannot_be_judged(function: &ItemFn) -> syn::Result<()> {

@@ -8,6 +8,13 @@ use crate::part::Settings;
 use crate::text;
 use crate::wire::Ending;
 
+/// A constructor ended the program.
+pub(crate) const BEFORE_MAIN: &str = "the program ended before it reached the test: something in the library runs before main, a constructor";
+
+/// A constructor never returns.
+pub(crate) const HANGS_BEFORE_MAIN: &str =
+    "the program did not reach the test: something hangs that runs before main";
+
 /// A forked child came out of the learner's code.
 pub(crate) fn ran_on(pid: Pid) -> Failing {
     Failing::new(
@@ -60,6 +67,22 @@ pub(crate) fn wrote_to_the_line() -> Failing {
     Failing::new(
         Outcome::Fail,
         "the code wrote to a descriptor that is not its own: the line on which answers go",
+    )
+}
+
+/// A report that the warden did not write.
+pub(crate) fn forged_a_report() -> Failing {
+    Failing::new(
+        Outcome::Fail,
+        "the code wrote to a descriptor that is not its own: the line on which its warden reports to the judge",
+    )
+}
+
+/// A reply that the serving loop did not send.
+pub(crate) fn forged_an_answer() -> Failing {
+    Failing::new(
+        Outcome::Fail,
+        "the code wrote an answer to the judge's line itself, instead of returning it",
     )
 }
 

@@ -39,6 +39,18 @@ pub struct Evidence {
     pub minor_faults: u64,
     /// Names in `/dev/shm` that appeared meanwhile (other programs' too).
     pub shared_memory: Vec<String>,
+    /// The calls of [`witness`](crate::witness()), in the order in which they came.
+    pub witnesses: Vec<Witness>,
+}
+
+/// One call of [`witness`](crate::witness()).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Witness {
+    /// The process that made it, as the kernel attests. Code that replaces
+    /// `getpid` does not change it.
+    pub pid: i32,
+    /// What it was called with.
+    pub mark: u64,
 }
 
 /// What the subject wrote while it worked, each stream capped at 256 KiB.

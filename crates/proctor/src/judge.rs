@@ -124,7 +124,7 @@ where
         let mut line = match slot.take() {
             Some(line) => line,
             None => {
-                let signature = wire::signature::<Q, A>(trial.site.test(), self.name);
+                let signature = wire::signature::<Q, A>(trial.site, self.name);
                 match Line::open(&trial.site, &trial.settings, self.name, signature) {
                     Ok(line) => line,
                     Err(failing) => return (Err(failing), Output::default()),

@@ -1,17 +1,26 @@
 //! Proctor runs learner code in a process of its own and judges it from outside.
 //!
-//! A test plays two parts. The **judge** is the test as `cargo test` runs it:
-//! it makes the inputs, knows the right answers and computes the verdict. The
-//! **subject** is the same binary started again, told to run this one test:
-//! the learner's code runs there and nowhere else. Between them stands the
-//! **warden**, which started the subject, counts what it starts, and ends
-//! everything when the judge is done or dies.
+//! A test plays three parts, each in a process of its own. The **judge** makes
+//! the inputs, knows the right answers and computes the verdict. The
+//! **subject** runs the learner's code, which runs there and nowhere else.
+//! Between them stands the **warden**, which starts the subject, counts what
+//! it starts, and ends everything when the judge is done or dies.
 //!
 //! ```text
-//!  cargo test ─▶ judge ──control──▶ warden
-//!                  │                  │ fork
-//!                  └──questions──▶ subject ─▶ whatever the learner's code starts
+//!  judge ──control──▶ warden
+//!    │                  │ fork, exec
+//!    └──questions──▶ subject ─▶ whatever the learner's code starts
 //! ```
+//!
+//! There are two ways to build them:
+//! - `cargo course` builds the judge from the trusted tests and the exercise's
+//!   original file, and the subject from the same tests and the learner's
+//!   file, as a program that holds no judge ([`serve`](__private::serve)).
+//!   The environment variable `PROCTOR_SUBJECT` names that program. Judge and
+//!   warden hold no code of the learner's.
+//! - `cargo test` builds one program, which plays all three parts. That is
+//!   good against accidents. A constructor in the learner's library, or a
+//!   symbol that replaces one of libc's, runs in the judge's process too.
 //!
 //! ```ignore
 //! use proctor::Subject;
@@ -31,6 +40,7 @@
 //! cause. A hang is told apart by what the kernel says of every thread: see
 //! [`Outcome`].
 
+mod asked;
 mod causes;
 mod evidence;
 mod hang;
@@ -53,18 +63,20 @@ mod ward;
 mod warden;
 mod watch;
 mod wire;
+mod witness;
 
-pub use evidence::{Answer, Evidence, Output};
+pub use evidence::{Answer, Evidence, Output, Witness};
 pub use judge::Subject;
 pub use outcome::{Failing, Outcome, Place, fail};
 pub use proctor_macros::{exercise, test};
 pub use random::{Random, random, rng};
-pub use record::{Exchange, RECORDS, Record};
+pub use record::{Exchange, RECORDS, Record, Records, RecordsError};
 pub use trial::covered;
+pub use witness::witness;
 
 /// What the macros expand to; not for use by hand.
 #[doc(hidden)]
 pub mod __private {
-    pub use crate::part::{Parts, Settings, Site, run};
-    pub use crate::watch::{Preinit, preinit};
+    pub use crate::part::{Parts, Settings, Site, run, serve};
+    pub use crate::watch::{Announcement, Preinit, announce, preinit};
 }

@@ -9,7 +9,7 @@ use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use processes::proc::{self, Pid, Target};
 
 use crate::causes;
-use crate::evidence::{Evidence, Output};
+use crate::evidence::{Evidence, Output, Witness};
 use crate::hang::{self, Hang, Watched};
 use crate::outcome::{Failing, Outcome};
 use crate::output::Captured;
@@ -23,8 +23,18 @@ pub(crate) struct Line {
     stdout: Captured,
     stderr: Captured,
     next: u64,
+    /// Of the seals on this subject's replies.
+    key: u64,
     settings: Settings,
+    /// Those of the question that is being worked on.
+    witnesses: Vec<Witness>,
 }
+
+/// How long a program may take to reach its `main`, on a machine however busy.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+/// Why a subject's program and a judge's do not fit.
+pub(crate) const OTHER_TESTS: &str = "the subject was built from another version of the tests";
 
 /// An answer as bytes, with what was observed.
 pub(crate) struct RawAnswer {
@@ -68,14 +78,58 @@ impl Line {
             stdout: out,
             stderr: err,
         };
-        Ok(Line {
-            ward: Ward::start(site, name, signature, ends)?,
+        let mut line = Line {
+            ward: Ward::start(site, name, ends)?,
             questions,
             stdout,
             stderr,
             next: 0,
+            key: fastrand::u64(..),
             settings: *settings,
-        })
+            witnesses: Vec::new(),
+        };
+        match line.introduce(site.test(), name, signature) {
+            Ok(()) => Ok(line),
+            Err(failing) => {
+                // Whatever it left behind, it has a verdict already.
+                let _ = line.finish(true);
+                Err(failing)
+            }
+        }
+    }
+
+    /// Tells the subject what to serve, and waits until it stands.
+    fn introduce(&mut self, test: &str, subject: &str, expected: u64) -> Result<(), Failing> {
+        let hello = Question::Hello {
+            test: test.to_owned(),
+            subject: subject.to_owned(),
+            key: self.key,
+        };
+        let now = Instant::now();
+        let event = match self.questions.send_timeout(&hello, PATIENCE) {
+            Ok(true) => self.wait(now, now + PATIENCE),
+            Ok(false) => Event::Deadline,
+            Err(_) => self.why_no_line(),
+        };
+        let not_judged = |why: &str| Err(Failing::new(Outcome::NotJudged, why));
+        match event {
+            Event::Reply(reply) if !reply.is_sealed(self.key) => Err(causes::forged_an_answer()),
+            Event::Reply(reply) => match reply.body {
+                Body::Ready { signature } if signature == expected => Ok(()),
+                Body::Ready { .. } => not_judged(OTHER_TESTS),
+                Body::Unknown => not_judged(OTHER_TESTS),
+                _ => Err(causes::forged_an_answer()),
+            },
+            Event::Ended(Ending::Exited(_)) => {
+                Err(Failing::new(Outcome::Exit, causes::BEFORE_MAIN))
+            }
+            Event::Deadline => Err(Failing::new(Outcome::Timeout, causes::HANGS_BEFORE_MAIN)),
+            event => {
+                let mut failing = self.explain(event);
+                failing.cause = format!("before main, in a constructor: {}", failing.cause);
+                Err(failing)
+            }
+        }
     }
 
     /// Asks one question and waits for what comes of it; with it comes
@@ -99,6 +153,7 @@ impl Line {
     fn exchange(&mut self, payload: Vec<u8>) -> Result<RawAnswer, Failing> {
         let id = self.next;
         self.next += 1;
+        self.witnesses.clear();
         let before = self.ward.counts();
         let descriptors = self.ward.descriptors();
         let shared = shared_memory();
@@ -106,9 +161,9 @@ impl Line {
         let patience = Duration::from_secs_f64(self.settings.deadline);
         let event = match self
             .questions
-            .send_timeout(&Question { id, payload }, patience)
+            .send_timeout(&Question::Ask { id, payload }, patience)
         {
-            Ok(true) => self.wait(asked),
+            Ok(true) => self.wait(asked, asked + patience),
             Ok(false) => Event::Deadline,
             Err(_) => self.why_no_line(),
         };
@@ -136,6 +191,9 @@ impl Line {
                 return Err(failing);
             }
         };
+        if !reply.is_sealed(self.key) {
+            return Err(causes::forged_an_answer());
+        }
         if reply.id != id {
             return Err(Failing::new(
                 Outcome::Fail,
@@ -153,6 +211,9 @@ impl Line {
                 return Err(failing);
             }
             Body::RanOn => return Err(causes::ran_on(self.ward.subject())),
+            Body::Ready { .. } | Body::Unknown | Body::Witness(_) => {
+                return Err(causes::forged_an_answer());
+            }
             Body::BadQuestion(why) => {
                 return Err(Failing::new(
                     Outcome::NotJudged,
@@ -168,6 +229,7 @@ impl Line {
         evidence.minor_faults = reply.usage.minor_faults;
         let left = self.ward.descriptors().saturating_sub(descriptors);
         evidence.descriptors_left = u32::try_from(left).unwrap_or(u32::MAX);
+        evidence.witnesses = std::mem::take(&mut self.witnesses);
         evidence.shared_memory = shared_memory().difference(&shared).cloned().collect();
         if let (Some(before), Some(after)) = (before, after) {
             evidence.processes_started = Some(after.processes - before.processes);
@@ -176,8 +238,7 @@ impl Line {
         Ok(RawAnswer { bytes, evidence })
     }
 
-    fn wait(&mut self, asked: Instant) -> Event {
-        let deadline = asked + Duration::from_secs_f64(self.settings.deadline);
+    fn wait(&mut self, asked: Instant, deadline: Instant) -> Event {
         let mut hang = Hang::new(asked);
         loop {
             // A reply that is there counts, whatever else has happened since.
@@ -234,7 +295,19 @@ impl Line {
     }
 
     fn reply(&mut self) -> Option<Event> {
-        match self.questions.recv_timeout(Duration::ZERO) {
+        let received = loop {
+            match self.questions.recv_timeout(Duration::ZERO) {
+                Ok(Some(received)) => match received.value.body {
+                    Body::Witness(mark) => self.witnesses.push(Witness {
+                        pid: received.sender,
+                        mark,
+                    }),
+                    _ => break Ok(Some(received)),
+                },
+                other => break other,
+            }
+        };
+        match received {
             Ok(Some(received)) if received.sender != self.ward.subject() => {
                 Some(Event::Impostor(received.sender))
             }
@@ -287,6 +360,7 @@ impl Line {
             Event::Garbage => causes::wrote_to_the_line(),
             Event::LineClosed => causes::closed_the_line(),
             Event::Ended(ending) => causes::ended(ending, &self.settings),
+            Event::WardenGone if self.ward.is_forged() => causes::forged_a_report(),
             Event::WardenGone => causes::killed_the_warden(self.ward.killed_by()),
             Event::Hung(failing) => failing,
             Event::Deadline => causes::deadline(&self.settings, &hang::states(self.ward.warden())),
@@ -305,7 +379,8 @@ impl Line {
         // A child that ran on after the answer has reported by now, and that
         // explains a zombie too.
         while let Ok(Some(received)) = self.questions.recv_timeout(Duration::ZERO) {
-            if received.sender != subject {
+            let is_witness = matches!(received.value.body, Body::Witness(_));
+            if received.sender != subject && !is_witness {
                 return Err(causes::ran_on(received.sender));
             }
         }

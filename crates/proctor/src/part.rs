@@ -1,5 +1,6 @@
 //! Which part this process plays, and the frame around a test's body.
 
+use std::cell::RefCell;
 use std::fmt::Debug;
 use std::rc::Rc;
 
@@ -7,8 +8,14 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use crate::judge::Subject;
+use crate::subject::{self, Serving};
 use crate::trial::Trial;
-use crate::{warden, watch, wire};
+use crate::{warden, watch};
+
+thread_local! {
+    /// In a program that holds learner code: what the judge asked it to serve.
+    static SERVING: RefCell<Option<Serving>> = const { RefCell::new(None) };
+}
 
 /// Where a test stands.
 #[derive(Clone, Copy, Debug)]
@@ -65,23 +72,33 @@ pub struct Parts {
 
 enum Role {
     Judge(Rc<Trial>),
-    Subject { name: String },
+    /// Starts the subject of this name, and watches over it.
+    Warden {
+        name: String,
+    },
+    /// Is a subject, in a program of its own.
+    Subject(RefCell<Option<Serving>>),
 }
 
 /// Runs a test in whichever part this process plays.
 ///
 /// In the judge it ends with a record and, for anything but a pass, a panic
-/// that libtest understands. In a subject's process it does not return.
+/// that libtest understands. In a warden's or subject's process it does not
+/// return.
 pub fn run(site: Site, settings: Settings, body: impl FnOnce(&Parts)) {
-    let role = match std::env::var(wire::ROLE) {
-        Ok(role) => match role.split_once(' ') {
-            Some((test, subject)) if test == site.test() => Role::Subject {
-                name: subject.to_owned(),
+    let role = if let Some(serving) = SERVING.take() {
+        Role::Subject(RefCell::new(Some(serving)))
+    } else {
+        match watch::role() {
+            Some(role) => match role.split_once(' ') {
+                Some((test, subject)) if test == site.test() => Role::Warden {
+                    name: subject.to_owned(),
+                },
+                // Another test of this binary, run by a filter that is not exact.
+                _ => return,
             },
-            // Another test of this binary, run by a filter that is not exact.
-            _ => return,
-        },
-        Err(_) => Role::Judge(Trial::new(site, settings)),
+            None => Role::Judge(Trial::new(site, settings)),
+        }
     };
     let parts = Parts {
         site,
@@ -94,8 +111,25 @@ pub fn run(site: Site, settings: Settings, body: impl FnOnce(&Parts)) {
             let trial = Rc::clone(trial);
             trial.conduct(|| body(&parts));
         }
-        Role::Subject { .. } => body(&parts),
+        Role::Warden { .. } | Role::Subject(_) => body(&parts),
     }
+}
+
+/// The `main` of a program that holds learner code and no judge: serves the
+/// one test that the judge names on its line.
+///
+/// `tests` are the program's tests by name. The line's descriptor is the
+/// program's only argument.
+pub fn serve(tests: &[(&str, fn())]) -> ! {
+    let serving = subject::hello();
+    if let Some((_, test)) = tests.iter().find(|(name, _)| *name == serving.test) {
+        SERVING.set(Some(serving));
+        test();
+        // Not reached: the test serves until the judge hangs up.
+    } else {
+        serving.decline();
+    }
+    subject::quit()
 }
 
 impl Parts {
@@ -107,17 +141,33 @@ impl Parts {
     {
         match &self.role {
             Role::Judge(trial) => Subject::new(Rc::clone(trial), name),
-            Role::Subject { name: wanted } if wanted == name => {
-                warden::start(&self.site, &self.settings, name, code)
+            Role::Warden { name: wanted } if wanted == name => {
+                warden::start(&self.site, &self.settings, code)
             }
-            Role::Subject { .. } => Subject::absent(self.site, self.settings, name),
+            Role::Subject(serving) => {
+                let wanted = |serving: &mut Serving| serving.subject == name;
+                if let Some(serving) = serving.borrow_mut().take_if(wanted) {
+                    subject::serve(serving, self.site, code)
+                }
+                Subject::absent(self.site, self.settings, name)
+            }
+            Role::Warden { .. } => Subject::absent(self.site, self.settings, name),
         }
     }
 
     /// All subjects are named: from here on this is the judge's body.
     pub fn begin(&self) {
-        if let Role::Subject { name } = &self.role {
-            warden::broken(&format!("the test has no subject `{name}`"));
+        match &self.role {
+            Role::Judge(_) => {}
+            Role::Warden { name } => {
+                warden::broken(&format!("the test has no subject `{name}`"));
+            }
+            Role::Subject(serving) => {
+                if let Some(serving) = serving.take() {
+                    serving.decline();
+                }
+                subject::quit()
+            }
         }
     }
 }

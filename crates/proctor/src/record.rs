@@ -1,18 +1,25 @@
 //! The record of one judged test: the verdict as data.
 //!
-//! Where `PROCTOR_RECORDS` names a folder, each test writes `<test>.json`
-//! there, whole or not at all. `cargo course` reads nothing else: what a
-//! process prints is never a verdict.
+//! Where `PROCTOR_RECORDS` holds the number of a descriptor, a Unix socket,
+//! each test sends its record there. `cargo course` believes nothing else:
+//! what a process prints is never a verdict. A socket, because a file, a pipe
+//! or a memfd of another process of the same user can be opened again through
+//! `/proc/PID/fd`, and because the kernel attests who wrote to it.
 
-use std::path::Path;
-use std::{fs, io};
+use std::io;
+use std::os::fd::{FromRawFd, OwnedFd, RawFd};
+use std::sync::{Mutex, OnceLock, PoisonError};
+use std::time::Duration;
 
+use ipc::RecvError;
+use processes::Pid;
 use serde::{Deserialize, Serialize};
 
 use crate::evidence::{Evidence, Output};
 use crate::outcome::{Outcome, Place};
 
-/// The folder for records; unset when a learner runs `cargo test` by hand.
+/// The number of the descriptor for records; unset when a learner runs
+/// `cargo test` by hand.
 pub const RECORDS: &str = "PROCTOR_RECORDS";
 
 /// One judged test.
@@ -55,34 +62,86 @@ pub struct Exchange {
     pub output: Output,
 }
 
-impl Record {
-    /// Writes the record into `folder`, whole or not at all.
+/// Sends a record to whoever started this judge and asked for records; does
+/// nothing where nobody did.
+///
+/// # Errors
+/// Those of writing to a socket; a descriptor that is no socket.
+pub(crate) fn deliver(record: &Record) -> io::Result<()> {
+    type Sink = Mutex<ipc::Channel<Record, ()>>;
+    static SINK: OnceLock<Option<Result<Sink, String>>> = OnceLock::new();
+    let sink = SINK.get_or_init(|| {
+        let number: RawFd = std::env::var(RECORDS).ok()?.parse().ok()?;
+        // SAFETY: the starter passed this descriptor for this purpose, and
+        // nothing else in this process uses it. The SINK owns it from now on.
+        let socket = unsafe { OwnedFd::from_raw_fd(number) };
+        let channel = ipc::Channel::from_fd(socket);
+        Some(channel.map(Mutex::new).map_err(|error| error.to_string()))
+    });
+    match sink {
+        None => Ok(()),
+        Some(Err(error)) => Err(io::Error::other(error.clone())),
+        Some(Ok(sink)) => {
+            let mut sink = sink.lock().unwrap_or_else(PoisonError::into_inner);
+            sink.send(record).map_err(io::Error::other)
+        }
+    }
+}
+
+/// The end at which a judge's records arrive.
+///
+/// ```no_run
+/// let (mut records, judges) = proctor::Records::pair()?;
+/// // … start the judge with `judges` as descriptor 3 and PROCTOR_RECORDS=3 …
+/// # let judge = 0;
+/// while let Ok(Some(record)) = records.next(judge, std::time::Duration::from_secs(1)) {
+///     println!("{}: {}", record.test, record.outcome);
+/// }
+/// # Ok::<(), std::io::Error>(())
+/// ```
+#[derive(Debug)]
+pub struct Records {
+    channel: ipc::Channel<(), Record>,
+}
+
+/// Why no more records are to be had.
+#[derive(Debug)]
+pub enum RecordsError {
+    /// The judge has closed its end: it is done, or dead.
+    Closed,
+    /// Another process than the judge wrote; nothing that comes after counts.
+    Foreign(Pid),
+    /// What came is no record.
+    Malformed(String),
+}
+
+impl std::os::fd::AsFd for Records {
+    fn as_fd(&self) -> std::os::fd::BorrowedFd<'_> {
+        self.channel.as_fd()
+    }
+}
+
+impl Records {
+    /// Both ends; the second is for the judge.
     ///
     /// # Errors
-    /// Those of creating, writing and renaming a file.
-    pub fn write(&self, folder: &Path) -> io::Result<()> {
-        let name = self.test.replace("::", ".");
-        let partial = folder.join(format!(".{name}.{}", std::process::id()));
-        let text = serde_json::to_vec(self).map_err(io::Error::other)?;
-        fs::write(&partial, text)
-            .and_then(|()| fs::rename(&partial, folder.join(format!("{name}.json"))))
-            .inspect_err(|_| {
-                let _ = fs::remove_file(&partial);
-            })
+    /// No descriptor is left for this process, or for all.
+    pub fn pair() -> io::Result<(Records, OwnedFd)> {
+        let (channel, judges) = ipc::pair::<(), Record>()?;
+        Ok((Records { channel }, judges.into_fd()))
     }
 
-    /// Reads the record of `test` from `folder`; `None` if the test wrote none.
+    /// The next record of this judge, or `None` if none came in time.
     ///
     /// # Errors
-    /// Those of reading a file; a file that is no record is `InvalidData`.
-    pub fn read(folder: &Path, test: &str) -> io::Result<Option<Self>> {
-        let path = folder.join(format!("{}.json", test.replace("::", ".")));
-        match fs::read(&path) {
-            Ok(text) => serde_json::from_slice(&text)
-                .map(Some)
-                .map_err(|error| io::Error::new(io::ErrorKind::InvalidData, error)),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
-            Err(error) => Err(error),
+    /// See [`RecordsError`].
+    pub fn next(&mut self, judge: Pid, patience: Duration) -> Result<Option<Record>, RecordsError> {
+        match self.channel.recv_timeout(patience) {
+            Ok(None) => Ok(None),
+            Ok(Some(received)) if received.sender == judge => Ok(Some(received.value)),
+            Ok(Some(received)) => Err(RecordsError::Foreign(received.sender)),
+            Err(RecvError::Closed | RecvError::Truncated { .. }) => Err(RecordsError::Closed),
+            Err(error) => Err(RecordsError::Malformed(error.to_string())),
         }
     }
 }

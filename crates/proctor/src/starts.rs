@@ -8,6 +8,9 @@
 //! `alarm` and `setitimer` are counted because a process with a timer may yet
 //! be woken, which /proc does not show.
 //!
+//! A process can speak to the kernel by another architecture's numbers too, on
+//! x86-64 by `int 0x80`; those calls are counted likewise.
+//!
 //! Where the machine forbids filters, nothing is counted and nothing refused.
 
 use std::mem::{MaybeUninit, size_of};
@@ -83,21 +86,15 @@ impl Starts {
     }
 
     fn allow(&mut self, call: &libc::seccomp_notif) -> bool {
-        let number = i64::from(call.data.nr);
-        let counter = match number {
-            libc::SYS_clone => {
-                if call.data.args[0] & libc::CLONE_THREAD as u64 != 0 {
-                    &mut self.counts.threads
-                } else {
-                    &mut self.counts.processes
-                }
-            }
-            libc::SYS_clone3 => match flags_of_clone3(call.pid as i32, call.data.args[0]) {
-                Some(flags) if flags & libc::CLONE_THREAD as u64 != 0 => &mut self.counts.threads,
+        let is_thread = |flags: u64| flags & libc::CLONE_THREAD as u64 != 0;
+        let counter = match Call::of(call.data.arch, call.data.nr) {
+            Call::Clone if is_thread(call.data.args[0]) => &mut self.counts.threads,
+            Call::Clone | Call::Fork => &mut self.counts.processes,
+            Call::Clone3 => match flags_of_clone3(call.pid as i32, call.data.args[0]) {
+                Some(flags) if is_thread(flags) => &mut self.counts.threads,
                 _ => &mut self.counts.processes,
             },
-            number if forks(number) => &mut self.counts.processes,
-            _ => &mut self.counts.alarms,
+            Call::Alarm => &mut self.counts.alarms,
         };
         *counter += 1;
         let started = self.counts.processes + self.counts.threads;
@@ -119,15 +116,97 @@ fn alive() -> u32 {
         .sum()
 }
 
-#[cfg(target_arch = "x86_64")]
-fn forks(number: i64) -> bool {
-    number == libc::SYS_fork || number == libc::SYS_vfork
+/// A watched call.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Call {
+    Fork,
+    Clone,
+    Clone3,
+    /// `alarm` or `setitimer`.
+    Alarm,
 }
 
-/// Later architectures have `clone` only.
+/// The numbers of one architecture (`AUDIT_ARCH_…`, linux/audit.h).
+struct Architecture {
+    audit: u32,
+    calls: &'static [(u32, Call)],
+}
+
+/// Those by which a process on this machine can speak to the kernel: its own,
+/// and that of 32-bit programs.
+#[cfg(target_arch = "x86_64")]
+const ARCHITECTURES: [Architecture; 2] = [
+    Architecture {
+        audit: 0xC000_003E,
+        calls: &[
+            (libc::SYS_fork as u32, Call::Fork),
+            (libc::SYS_vfork as u32, Call::Fork),
+            (libc::SYS_clone as u32, Call::Clone),
+            (libc::SYS_clone3 as u32, Call::Clone3),
+            (libc::SYS_alarm as u32, Call::Alarm),
+            (libc::SYS_setitimer as u32, Call::Alarm),
+            // The same numbers in the x32 ABI.
+            (X32 | libc::SYS_fork as u32, Call::Fork),
+            (X32 | libc::SYS_vfork as u32, Call::Fork),
+            (X32 | libc::SYS_clone as u32, Call::Clone),
+            (X32 | libc::SYS_clone3 as u32, Call::Clone3),
+            (X32 | libc::SYS_alarm as u32, Call::Alarm),
+            (X32 | libc::SYS_setitimer as u32, Call::Alarm),
+        ],
+    },
+    // i386: arch/x86/entry/syscalls/syscall_32.tbl
+    Architecture {
+        audit: 0x4000_0003,
+        calls: &[
+            (2, Call::Fork),
+            (190, Call::Fork),
+            (120, Call::Clone),
+            (435, Call::Clone3),
+            (27, Call::Alarm),
+            (104, Call::Alarm),
+        ],
+    },
+];
+
+/// Marks a call of the x32 ABI (arch/x86/include/uapi/asm/unistd.h).
+#[cfg(target_arch = "x86_64")]
+const X32: u32 = 0x4000_0000;
+
+/// Later architectures have `clone` and no `fork`, `vfork` or `alarm`.
 #[cfg(not(target_arch = "x86_64"))]
-fn forks(_number: i64) -> bool {
-    false
+const ARCHITECTURES: [Architecture; 2] = [
+    Architecture {
+        audit: 0xC000_00B7,
+        calls: &[
+            (libc::SYS_clone as u32, Call::Clone),
+            (libc::SYS_clone3 as u32, Call::Clone3),
+            (libc::SYS_setitimer as u32, Call::Alarm),
+        ],
+    },
+    // 32-bit ARM: arch/arm/tools/syscall.tbl
+    Architecture {
+        audit: 0x4000_0028,
+        calls: &[
+            (2, Call::Fork),
+            (190, Call::Fork),
+            (120, Call::Clone),
+            (435, Call::Clone3),
+            (104, Call::Alarm),
+        ],
+    },
+];
+
+impl Call {
+    /// What a call is that the filter stopped.
+    fn of(audit: u32, number: i32) -> Call {
+        ARCHITECTURES
+            .iter()
+            .filter(|architecture| architecture.audit == audit)
+            .flat_map(|architecture| architecture.calls)
+            .find(|(watched, _)| *watched == number.cast_unsigned())
+            // The filter stops no others.
+            .map_or(Call::Fork, |(_, call)| *call)
+    }
 }
 
 /// The first field of `struct clone_args`, read from the caller's memory.
@@ -165,42 +244,7 @@ pub(crate) fn install(warden: BorrowedFd<'_>) -> Option<OwnedFd> {
 }
 
 fn filter() -> Option<OwnedFd> {
-    let watched = [
-        libc::SYS_clone,
-        libc::SYS_clone3,
-        libc::SYS_setitimer,
-        #[cfg(target_arch = "x86_64")]
-        libc::SYS_fork,
-        #[cfg(target_arch = "x86_64")]
-        libc::SYS_vfork,
-        #[cfg(target_arch = "x86_64")]
-        libc::SYS_alarm,
-    ];
-
-    let statement = |code: u32, k: u32| libc::sock_filter {
-        code: code as u16,
-        jt: 0,
-        jf: 0,
-        k,
-    };
-    // Load the number of the call, jump to the last statement for a watched one.
-    let mut program = vec![statement(libc::BPF_LD | libc::BPF_W | libc::BPF_ABS, 0)];
-    for (index, number) in watched.iter().enumerate() {
-        program.push(libc::sock_filter {
-            code: (libc::BPF_JMP | libc::BPF_JEQ | libc::BPF_K) as u16,
-            jt: u8::try_from(watched.len() - index).ok()?,
-            jf: 0,
-            k: u32::try_from(*number).ok()?,
-        });
-    }
-    program.push(statement(
-        libc::BPF_RET | libc::BPF_K,
-        libc::SECCOMP_RET_ALLOW,
-    ));
-    program.push(statement(
-        libc::BPF_RET | libc::BPF_K,
-        libc::SECCOMP_RET_USER_NOTIF,
-    ));
+    let mut program = program();
     let program = libc::sock_fprog {
         len: u16::try_from(program.len()).ok()?,
         filter: program.as_mut_ptr(),
@@ -223,6 +267,40 @@ fn filter() -> Option<OwnedFd> {
             // SAFETY: the kernel just made it for us.
             Some(unsafe { OwnedFd::from_raw_fd(fd) })
         })
+}
+
+/// The filter in the kernel's language (man 2 seccomp): for each architecture,
+/// stop at the calls that are watched; let everything else through.
+fn program() -> Vec<libc::sock_filter> {
+    let statement = |code: u32, k: u32| libc::sock_filter {
+        code: code as u16,
+        jt: 0,
+        jf: 0,
+        k,
+    };
+    let equals = |k, jt, jf| libc::sock_filter {
+        code: (libc::BPF_JMP | libc::BPF_JEQ | libc::BPF_K) as u16,
+        jt,
+        jf,
+        k,
+    };
+    // Offsets in `struct seccomp_data`: the number, the architecture.
+    let load = |offset| statement(libc::BPF_LD | libc::BPF_W | libc::BPF_ABS, offset);
+    let answer = |action| statement(libc::BPF_RET | libc::BPF_K, action);
+    let mut program = vec![load(4)];
+    for Architecture { audit, calls } in ARCHITECTURES {
+        // At most a dozen: every distance fits into a byte.
+        let count = calls.len() as u8;
+        program.push(equals(audit, 0, count + 3));
+        program.push(load(0));
+        for (before, (number, _)) in (0..).zip(calls) {
+            program.push(equals(*number, count - before, 0));
+        }
+        program.push(answer(libc::SECCOMP_RET_ALLOW));
+        program.push(answer(libc::SECCOMP_RET_USER_NOTIF));
+    }
+    program.push(answer(libc::SECCOMP_RET_ALLOW));
+    program
 }
 
 fn receive_descriptor(from: BorrowedFd<'_>) -> Option<OwnedFd> {

@@ -1,13 +1,16 @@
 //! The subject: answers questions with the learner's code, one at a time.
 //!
-//! It is a fork of the warden with one thread, so that learner code which
-//! forks does not fork a threaded process and a signal reaches the thread that
-//! waits for it.
+//! Its process has one thread when the learner's code is called, so that code
+//! which forks does not fork a threaded process and a signal reaches the
+//! thread that waits for it. It is either a program of its own that holds the
+//! learner's code and no judge, or (under `cargo test`, where one program
+//! plays all the parts) a fork of the warden.
 
 use std::cell::RefCell;
+use std::ffi::CString;
 use std::fmt::Debug;
 use std::io::Write as _;
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsFd, AsRawFd, FromRawFd, OwnedFd};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::Duration;
 
@@ -16,26 +19,93 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use crate::outcome::Place;
-use crate::text;
-use crate::wire::{Body, Question, Reply, Usage};
+use crate::part::Site;
+use crate::wire::{self, Body, HELLO, Question, Reply, Usage};
+use crate::{text, witness};
 
 thread_local! {
     static PANICKED_AT: RefCell<Option<Place>> = const { RefCell::new(None) };
 }
 
-/// Serves until the judge hangs up. Runs in the forked child only.
-pub(crate) fn serve<Q, A>(questions: OwnedFd, code: fn(Q) -> A) -> !
+/// What a judge asked for, and the line to it.
+pub(crate) struct Serving {
+    pub test: String,
+    pub subject: String,
+    key: u64,
+    line: Line,
+}
+
+type Line = ipc::Channel<Reply, Question>;
+
+/// Waits for the judge to say what to serve. For the `main` of a program that
+/// holds learner code: the line's descriptor is its argument.
+pub(crate) fn hello() -> Serving {
+    let line = std::env::args()
+        .nth(1)
+        .and_then(|number| number.parse().ok());
+    let Some(fd) = line.filter(|fd| *fd > 2) else {
+        let _ = writeln!(
+            std::io::stderr(),
+            "this program holds a subject of proctor's: `cargo course check` starts it"
+        );
+        // SAFETY: `_exit` only ends the process.
+        unsafe { libc::_exit(2) }
+    };
+    // SAFETY: the warden passed this descriptor for this purpose; a number
+    // that is not open, or no socket, is refused by `introduced`.
+    introduced(unsafe { OwnedFd::from_raw_fd(fd) })
+}
+
+/// The same where the warden itself became the subject.
+pub(crate) fn introduced(line: OwnedFd) -> Serving {
+    let Ok(mut line) = Line::from_fd(line) else {
+        quit()
+    };
+    witness::use_line(line.as_fd().as_raw_fd());
+    match line.recv().map(|received| received.value) {
+        Ok(Question::Hello { test, subject, key }) => Serving {
+            test,
+            subject,
+            key,
+            line,
+        },
+        _ => quit(),
+    }
+}
+
+impl Serving {
+    fn reply(&mut self, id: u64, body: Body, usage: Usage) -> bool {
+        let seal = wire::seal(self.key, id);
+        let reply = Reply {
+            id,
+            body,
+            usage,
+            seal,
+        };
+        self.line.send(&reply).is_ok()
+    }
+
+    /// There is no such test, or no such subject in it.
+    pub(crate) fn decline(mut self) {
+        self.reply(HELLO, Body::Unknown, Usage::default());
+    }
+}
+
+/// Serves until the judge hangs up.
+pub(crate) fn serve<Q, A>(mut serving: Serving, site: Site, code: fn(Q) -> A) -> !
 where
     Q: Serialize + DeserializeOwned + Debug,
     A: Serialize + DeserializeOwned + Debug,
 {
     report_panics_in_one_line();
+    name_this_process(site);
     let me = std::process::id();
-    let Ok(mut channel) = ipc::Channel::<Reply, Question>::from_fd(questions) else {
-        quit()
-    };
-    while let Ok(received) = channel.recv() {
-        let Question { id, payload } = received.value;
+    let signature = wire::signature::<Q, A>(site, &serving.subject);
+    serving.reply(HELLO, Body::Ready { signature }, Usage::default());
+    while let Ok(received) = serving.line.recv() {
+        let Question::Ask { id, payload } = received.value else {
+            quit()
+        };
         let before = usage();
         let body = match postcard::from_bytes::<Q>(&payload) {
             Ok(question) => answer(code, question),
@@ -44,16 +114,12 @@ where
         let usage = usage().since(&before);
         if std::process::id() != me {
             // A child that the learner's code forked came back from it.
-            let _ = channel.send(&Reply {
-                id,
-                body: Body::RanOn,
-                usage,
-            });
+            serving.reply(id, Body::RanOn, usage);
             quit();
         }
         // What the code left in the buffers belongs to this answer.
         let _ = std::io::stdout().flush();
-        if channel.send(&Reply { id, body, usage }).is_err() {
+        if !serving.reply(id, body, usage) {
             // The line is closed though the judge listens: it sees that, and
             // names it. An exit here would look like the learner's own.
             loop {
@@ -62,6 +128,15 @@ where
         }
     }
     quit()
+}
+
+/// Lists of processes show it by the name of the crate under test.
+fn name_this_process(site: Site) {
+    let name = site.name.split("::").next().unwrap_or(site.name);
+    if let Ok(name) = CString::new(name) {
+        // The kernel keeps 15 bytes of it.
+        let _ = nix::sys::prctl::set_name(&name);
+    }
 }
 
 fn answer<Q, A: Serialize>(code: fn(Q) -> A, question: Q) -> Body {
@@ -83,7 +158,7 @@ fn answer<Q, A: Serialize>(code: fn(Q) -> A, question: Q) -> Body {
 
 /// Leaves at once: no destructors, no buffers, no exit handlers, because those
 /// belong to the test program of which this is a copy.
-fn quit() -> ! {
+pub(crate) fn quit() -> ! {
     // SAFETY: `_exit` only ends the process.
     unsafe { libc::_exit(0) }
 }

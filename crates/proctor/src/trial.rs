@@ -3,15 +3,14 @@
 use std::any::Any;
 use std::cell::RefCell;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
-use std::path::PathBuf;
 use std::rc::Rc;
 use std::time::Instant;
 
 use crate::line::Line;
 use crate::outcome::{Failing, Outcome, Place};
 use crate::part::{Settings, Site};
-use crate::record::{Exchange, RECORDS, Record};
-use crate::{text, watch};
+use crate::record::{self, Exchange, RECORDS, Record};
+use crate::{text, warden, watch};
 
 thread_local! {
     static CURRENT: RefCell<Option<Rc<Trial>>> = const { RefCell::new(None) };
@@ -58,6 +57,7 @@ impl Trial {
     /// panics unless everything held.
     pub(crate) fn conduct(self: Rc<Self>, body: impl FnOnce()) {
         CURRENT.set(Some(Rc::clone(&self)));
+        warden::keep_out();
         take_over_the_panics_of_judges();
         PANICKED_AT.set(None);
         let mut result = catch_unwind(AssertUnwindSafe(body)).map_err(failing_of);
@@ -91,9 +91,6 @@ impl Trial {
     }
 
     fn keep(&self, failing: Option<&Failing>) {
-        let Some(folder) = std::env::var_os(RECORDS).map(PathBuf::from) else {
-            return;
-        };
         let record = Record {
             test: self.site.test().to_owned(),
             outcome: failing.map_or(Outcome::Pass, |failing| failing.outcome),
@@ -106,11 +103,10 @@ impl Trial {
             seed: self.seed,
             exchanges: self.exchanges.borrow().clone(),
         };
-        if let Err(error) = record.write(&folder) {
+        if let Err(error) = record::deliver(&record) {
             eprintln!(
-                "proctor: cannot write the record of {} into {}: {error}",
-                record.test,
-                folder.display()
+                "proctor: cannot deliver the record of {}: {error}",
+                record.test
             );
         }
     }

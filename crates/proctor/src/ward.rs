@@ -1,7 +1,10 @@
 //! The judge's side of a warden: its start, its reports, its end, and the
 //! processes below it.
 
+use std::fs::File;
+use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 
 use ipc::Channel;
@@ -28,6 +31,8 @@ pub(crate) struct Ward {
     counting: bool,
     ended: Option<Ending>,
     gone: bool,
+    /// Whether somebody else than the warden wrote to the line to it.
+    forged: bool,
     /// When the warden started, in ticks since boot.
     started: u64,
 }
@@ -41,25 +46,19 @@ pub(crate) struct Ends {
 
 impl Ward {
     /// Starts warden and subject and waits until both stand.
-    pub(crate) fn start(
-        site: &Site,
-        name: &str,
-        signature: u64,
-        ends: Ends,
-    ) -> Result<Self, Failing> {
+    pub(crate) fn start(site: &Site, name: &str, ends: Ends) -> Result<Self, Failing> {
         let broken = |what: &str, error: &dyn std::fmt::Display| {
             Failing::new(
                 Outcome::NotJudged,
                 format!("the process for the code could not be started: {what}: {error}"),
             )
         };
-        let program = match std::env::var_os("PROCTOR_SUBJECT") {
-            Some(program) => program.into(),
-            None => std::env::current_exe().map_err(|e| broken("finding this program", &e))?,
-        };
+        let program = program_of_the_subject()
+            .map_err(|e| broken("opening the program that holds the code", &e))?;
         let (control, wardens) =
             ipc::pair::<Order, Report>().map_err(|e| broken("making a socket pair", &e))?;
-        let spec = Spec::new(&program)
+        // This very program, even if its file has been removed or replaced.
+        let mut spec = Spec::new("/proc/self/exe")
             .args([
                 site.test(),
                 "--exact",
@@ -78,6 +77,9 @@ impl Ward {
             .pass(ends.questions, wire::QUESTIONS)
             .pass(ends.stdout, wire::STDOUT)
             .pass(ends.stderr, wire::STDERR);
+        if let Some(program) = program {
+            spec = spec.pass(program, wire::PROGRAM);
+        }
         // Refused only by kernels older than any that could run this.
         let _ = processes::become_subreaper();
         let warden = {
@@ -94,9 +96,10 @@ impl Ward {
             counting: false,
             ended: None,
             gone: false,
+            forged: false,
             started,
         };
-        match ward.greet(signature) {
+        match ward.greet() {
             Ok(()) => Ok(ward),
             Err(failing) => {
                 ward.hang_up();
@@ -105,34 +108,21 @@ impl Ward {
         }
     }
 
-    fn greet(&mut self, expected: u64) -> Result<(), Failing> {
+    fn greet(&mut self) -> Result<(), Failing> {
         let failing = |outcome, cause: &str| Err(Failing::new(outcome, cause));
-        match self.control.recv_timeout(PATIENCE) {
-            Ok(Some(received)) => match received.value {
-                Report::Ready { signature, .. } if signature != expected => failing(
-                    Outcome::NotJudged,
-                    "the subject was built from another version of the tests",
-                ),
-                Report::Ready {
-                    subject, counting, ..
-                } => {
-                    self.subject = subject;
-                    self.counting = counting;
-                    Ok(())
-                }
-                Report::Broken(why) => failing(Outcome::NotJudged, &why),
-                Report::Ended(_) | Report::Counts(_) | Report::Left(_) => {
-                    failing(Outcome::NotJudged, "the warden reported out of turn")
-                }
-            },
-            Ok(None) => failing(
-                Outcome::Timeout,
-                "the program did not reach the test: something hangs that runs before main",
-            ),
-            Err(_) => failing(
-                Outcome::Exit,
-                "the program ended before it reached the test: something in the library runs before main, a constructor",
-            ),
+        match self.report(PATIENCE) {
+            Some(Report::Ready { subject, counting }) => {
+                self.subject = subject;
+                self.counting = counting;
+                Ok(())
+            }
+            Some(Report::Broken(why)) => failing(Outcome::NotJudged, &why),
+            Some(Report::Ended(_) | Report::Counts(_) | Report::Left(_)) => {
+                failing(Outcome::NotJudged, "the warden reported out of turn")
+            }
+            // Only under `cargo test` does code of the learner's run here.
+            None if self.gone => failing(Outcome::Exit, causes::BEFORE_MAIN),
+            None => failing(Outcome::Timeout, causes::HANGS_BEFORE_MAIN),
         }
     }
 
@@ -171,9 +161,20 @@ impl Ward {
             .and_then(processes::Ending::signal)
     }
 
-    /// Reads one report, if one comes in time. An ending is kept.
+    /// Whether a report came from another process than the warden: the code
+    /// got hold of a line that is not its own.
+    pub(crate) fn is_forged(&self) -> bool {
+        self.forged
+    }
+
+    /// Reads one report, if one comes in time. An ending is kept. Only the
+    /// warden's own words count.
     fn report(&mut self, patience: Duration) -> Option<Report> {
         match self.control.recv_timeout(patience) {
+            Ok(Some(received)) if received.sender != self.warden.pid() => {
+                self.forged = true;
+                self.gone = true;
+            }
             Ok(Some(received)) => {
                 if let Report::Ended(ending) = received.value {
                     self.ended = Some(ending);
@@ -291,6 +292,7 @@ impl Ward {
             _ => None,
         });
         match left {
+            _ if self.forged => Err(causes::forged_a_report()),
             Some(false) => Ok(()),
             Some(true) => leak(
                 "processes are still running after the answer: each starts the next and ends"
@@ -322,6 +324,22 @@ impl Ward {
         if !by_itself {
             end_orphans(&wardens, started);
         }
+    }
+}
+
+/// The program that holds the learner's code, opened once: what its code does
+/// to the file afterwards changes nothing. `None` where it is this program.
+fn program_of_the_subject() -> io::Result<Option<OwnedFd>> {
+    static OPENED: OnceLock<Option<Result<File, String>>> = OnceLock::new();
+    let opened = OPENED.get_or_init(|| {
+        let path = std::env::var_os(wire::SUBJECT)?;
+        let named = |error| format!("{}: {error}", path.display());
+        Some(File::open(&path).map_err(named))
+    });
+    match opened {
+        None => Ok(None),
+        Some(Ok(file)) => Ok(Some(file.as_fd().try_clone_to_owned()?)),
+        Some(Err(error)) => Err(io::Error::other(error.clone())),
     }
 }
 

@@ -1,24 +1,31 @@
 //! The warden: starts the subject, watches what it starts, ends everything.
 //!
-//! It is what libtest started for the subject's process. libtest runs a test
-//! on a second thread, so the warden forks once and lets the child, which has
-//! one thread, be the subject. It is the subreaper of all that follows:
-//! whatever the learner's code starts, a daemon too, stays below it, and when
-//! the judge hangs up (or dies) nothing below it survives.
+//! The warden runs the judge's own program, started a second time. It forks
+//! once. Where the learner's code is in a program of its own, the child
+//! executes that program, so that no code of the learner's runs in the warden.
+//! Under `cargo test` there is only one program, and the child is the subject
+//! as it stands: libtest runs a test on a second thread, but a forked child
+//! has one thread only.
+//!
+//! The warden is the subreaper of all that follows: whatever the learner's
+//! code starts, a daemon too, stays below it, and when the judge hangs up (or
+//! dies) nothing below it survives.
 
+use std::ffi::CString;
 use std::fmt::Debug;
 use std::io::Write as _;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
 use std::time::{Duration, Instant};
 
 use nix::errno::Errno;
+use nix::fcntl::{AtFlags, FcntlArg, FdFlag, fcntl};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::prctl;
-use nix::sys::resource::{Resource, setrlimit};
+use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use nix::sys::signal::{Signal, kill};
 use nix::sys::socket::{AddressFamily, SockFlag, SockType, socketpair};
 use nix::sys::wait::{Id, WaitPidFlag, WaitStatus, waitid, waitpid};
-use nix::unistd::{ForkResult, Pid, fork, setsid};
+use nix::unistd::{ForkResult, Pid, execveat, fork, setsid};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
@@ -30,21 +37,23 @@ use crate::{starts, subject};
 /// How long the processes of the code may take to vanish with the subject.
 const GRACE: Duration = Duration::from_millis(250);
 
+/// With fewer descriptors than this a subject cannot be prepared.
+const FEWEST_DESCRIPTORS: i32 = 16;
+
 type Control = ipc::Channel<Report, Order>;
 
 /// Turns this process into warden and subject; neither returns.
-pub(crate) fn start<Q, A>(site: &Site, settings: &Settings, name: &str, code: fn(Q) -> A) -> !
+pub(crate) fn start<Q, A>(site: &Site, settings: &Settings, code: fn(Q) -> A) -> !
 where
     Q: Serialize + DeserializeOwned + Debug,
     A: Serialize + DeserializeOwned + Debug,
 {
+    keep_out();
     let mut control = control();
-    let signature = wire::signature::<Q, A>(site.test(), name);
-    match split(settings, code) {
+    match split(site, settings, code) {
         Ok((pid, starts)) => {
             let ready = Report::Ready {
                 subject: pid.as_raw(),
-                signature,
                 counting: starts.is_counting(),
             };
             if control.send(&ready).is_ok() {
@@ -59,6 +68,15 @@ where
         }
     }
     end()
+}
+
+/// Keeps processes of the same user from tracing this one, from taking its
+/// descriptors (man 2 pidfd_getfd) and from reading its memory and
+/// environment: the learner's code runs as the same user. It does not keep
+/// out a process with `CAP_SYS_PTRACE`.
+pub(crate) fn keep_out() {
+    // Fails for no process (man 2 prctl, PR_SET_DUMPABLE).
+    let _ = prctl::set_dumpable(false);
 }
 
 /// Tells the judge that there is nothing to serve.
@@ -80,6 +98,7 @@ fn control() -> Control {
 
 /// Forks the subject off. Returns in the warden only.
 fn split<Q, A>(
+    site: &Site,
     settings: &Settings,
     code: fn(Q) -> A,
 ) -> Result<(Pid, Starts), (&'static str, Errno)>
@@ -96,6 +115,7 @@ where
         SockFlag::SOCK_CLOEXEC,
     )
     .map_err(step("making a socket pair"))?;
+    let has_program = std::env::var_os(wire::SUBJECT).is_some();
     // What libtest wrote so far must not be written again by the child.
     let _ = std::io::stdout().flush();
     // SAFETY: the other thread of this process (libtest's main) only waits for
@@ -104,51 +124,143 @@ where
     match unsafe { fork() }.map_err(step("forking"))? {
         ForkResult::Child => {
             drop(ours);
-            match furnish(settings, theirs) {
-                Ok(questions) => subject::serve(questions, code),
-                Err(_) => end(),
-            }
+            starts::install(theirs.as_fd());
+            let errno = match furnish(settings, theirs.as_fd(), has_program) {
+                Ok(Furnished {
+                    line,
+                    program: None,
+                }) => {
+                    drop(theirs);
+                    // The diagnosis of hangs reads this process.
+                    let _ = prctl::set_dumpable(true);
+                    subject::serve(subject::introduced(line), *site, code)
+                }
+                Ok(Furnished {
+                    line,
+                    program: Some(program),
+                }) => become_program(&line, &program),
+                Err(errno) => errno,
+            };
+            let _ = nix::unistd::write(&theirs, &(errno as i32).to_ne_bytes());
+            // SAFETY: `_exit` only ends the process.
+            unsafe { libc::_exit(127) }
         }
         ForkResult::Parent { child } => {
             drop(theirs);
-            for fd in [wire::QUESTIONS, wire::STDOUT, wire::STDERR] {
+            let mut passed = vec![wire::QUESTIONS, wire::STDOUT, wire::STDERR];
+            if has_program {
+                passed.push(wire::PROGRAM);
+            }
+            for fd in passed {
                 // SAFETY: these were passed by the judge for the subject; the
                 // warden has no other user of them.
                 drop(unsafe { OwnedFd::from_raw_fd(fd) });
             }
             let starts = Starts::receive(ours.as_fd(), settings.processes);
-            Ok((child, starts))
+            match fault(&ours) {
+                None => Ok((child, starts)),
+                Some(errno) => Err(("becoming the subject", errno)),
+            }
         }
     }
 }
 
-/// Prepares the child: descriptors, limits, a session, the filter.
-fn furnish(settings: &Settings, warden: OwnedFd) -> nix::Result<OwnedFd> {
+/// What a child said that could not become the subject. Returns as soon as it
+/// has become the subject, or has ended.
+fn fault(child: &OwnedFd) -> Option<Errno> {
+    let mut errno = [0; 4];
+    loop {
+        match nix::unistd::read(child, &mut errno) {
+            Ok(4) => return Some(Errno::from_raw(i32::from_ne_bytes(errno))),
+            Err(Errno::EINTR) => {}
+            _ => return None,
+        }
+    }
+}
+
+/// What the child of the warden is left with.
+struct Furnished {
+    /// To the judge.
+    line: OwnedFd,
+    /// To execute, where the subject has a program of its own.
+    program: Option<OwnedFd>,
+}
+
+/// Executes the program that holds the learner's code. It is told the number
+/// of its line and nothing else; which test it serves, the judge says there.
+/// Returns only if that fails.
+fn become_program(line: &OwnedFd, program: &OwnedFd) -> Errno {
+    let number = CString::new(line.as_raw_fd().to_string()).unwrap_or_default();
+    let environment: Vec<CString> = std::env::vars_os()
+        .filter(|(name, _)| !name.as_encoded_bytes().starts_with(b"PROCTOR_"))
+        .filter_map(|(name, value)| {
+            let pair = [name.as_encoded_bytes(), b"=", value.as_encoded_bytes()].concat();
+            CString::new(pair).ok()
+        })
+        .collect();
+    let executed = fcntl(line, FcntlArg::F_SETFD(FdFlag::empty())).and_then(|_| {
+        execveat(
+            program,
+            c"",
+            &[c"subject", &*number],
+            &environment,
+            AtFlags::AT_EMPTY_PATH,
+        )
+    });
+    match executed {
+        Err(errno) => errno,
+        Ok(never) => match never {},
+    }
+}
+
+/// Prepares the child: descriptors, limits, a session.
+///
+/// Its line, and what it needs only until it is the subject, stand high, so
+/// that the learner's descriptors begin at 3.
+fn furnish(
+    settings: &Settings,
+    warden: BorrowedFd<'_>,
+    has_program: bool,
+) -> nix::Result<Furnished> {
     prctl::set_pdeathsig(Signal::SIGKILL)?;
     // A session of its own: nothing in it can join the judge's, which tells
     // the code's processes from the judge's when a warden is killed.
     setsid()?;
-    // The judge's line stands high, so that the learner's descriptors begin at 3.
-    let high = i32::try_from(settings.descriptors).unwrap_or(1024) - 1;
-    // SAFETY: fcntl, dup2 and close_range act on descriptors that the judge passed
-    // to this process and that no Rust object in this fork owns or uses any
-    // more: the warden's copies are in the other process.
+    limit(settings)?;
+    let (descriptors, _) = getrlimit(Resource::RLIMIT_NOFILE)?;
+    let top = i32::try_from(descriptors.min(1 << 20)).map_err(|_| Errno::EINVAL)?;
+    if top < FEWEST_DESCRIPTORS {
+        return Err(Errno::EMFILE);
+    }
+    // SAFETY: these act on descriptors that the judge passed to this process
+    // and that no Rust object in this fork owns or uses any more: the warden's
+    // copies are in the other process. The end to the warden keeps its number
+    // until it is replaced by the copy, which has the same target.
     unsafe {
         let null = libc::open(c"/dev/null".as_ptr(), libc::O_RDONLY | libc::O_CLOEXEC);
         Errno::result(libc::dup2(null, 0))?;
         Errno::result(libc::dup2(wire::STDOUT, 1))?;
         Errno::result(libc::dup2(wire::STDERR, 2))?;
-        Errno::result(libc::dup3(wire::QUESTIONS, high, libc::O_CLOEXEC))?;
-        let listener = starts::install(warden.as_fd());
-        drop(warden);
-        drop(listener);
-        let high = u32::try_from(high).map_err(|_| Errno::EINVAL)?;
-        Errno::result(libc::close_range(3, high - 1, 0))?;
-        Errno::result(libc::close_range(high + 1, u32::MAX, 0))?;
+        let high = |fd, place| {
+            Errno::result(libc::dup3(fd, place, libc::O_CLOEXEC))?;
+            Ok(OwnedFd::from_raw_fd(place))
+        };
+        let line = high(wire::QUESTIONS, top - 1)?;
+        let program = if has_program {
+            Some(high(wire::PROGRAM, top - 2)?)
+        } else {
+            None
+        };
+        let kept = u32::try_from(warden.as_raw_fd()).map_err(|_| Errno::EINVAL)?;
+        let high = u32::try_from(top).map_err(|_| Errno::EINVAL)?;
+        let lowest_kept = if has_program { high - 2 } else { high - 1 };
+        for (first, last) in [(3, kept - 1), (kept + 1, lowest_kept - 1), (high, u32::MAX)] {
+            if first <= last {
+                Errno::result(libc::close_range(first, last, 0))?;
+            }
+        }
+        Ok(Furnished { line, program })
     }
-    limit(settings)?;
-    // SAFETY: just made by dup3; nothing else in this process knows it.
-    Ok(unsafe { OwnedFd::from_raw_fd(high) })
 }
 
 /// Limits for the subject, inherited by whatever it starts. (The number of
@@ -163,7 +275,7 @@ fn limit(settings: &Settings) -> nix::Result<()> {
         (Resource::RLIMIT_FSIZE, 256 << 20),
         (Resource::RLIMIT_CORE, 0),
     ] {
-        let (_, hard) = nix::sys::resource::getrlimit(resource)?;
+        let (_, hard) = getrlimit(resource)?;
         let wanted = wanted.min(hard);
         setrlimit(resource, wanted, wanted)?;
     }
@@ -173,6 +285,7 @@ fn limit(settings: &Settings) -> nix::Result<()> {
 /// Serves the judge and the filter until the judge hangs up.
 fn watch(control: &mut Control, subject: Pid, mut starts: Starts) {
     let Some(ended) = pidfd(subject) else { return };
+    let judge = nix::unistd::getppid().as_raw();
     let mut running = true;
     loop {
         let mut fds = vec![PollFd::new(control.as_fd(), PollFlags::POLLIN)];
@@ -204,6 +317,8 @@ fn watch(control: &mut Control, subject: Pid, mut starts: Starts) {
         }
         if asked {
             match control.recv() {
+                // Somebody else got hold of the line.
+                Ok(received) if received.sender != judge => {}
                 Ok(received) => {
                     let report = match received.value {
                         Order::Count => Report::Counts(starts.counts()),

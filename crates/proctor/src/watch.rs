@@ -1,38 +1,109 @@
-//! The watch over the judge's own process.
+//! The watch over a judge whose program holds the learner's code.
 //!
-//! The learner's library is linked into the test binary, and a constructor
-//! (a function in `.init_array`) runs before `main`, in the judge too: it
-//! could end the program with status 0 before a test runs, and `cargo test`
-//! would call that a success. So the test binary forks at the earliest moment
-//! there is, `.preinit_array`: the child goes on and becomes the judge; the
-//! parent waits, and lets status 0 stand only if the judge came to its end by
-//! way of `main`, with every test that began finished and none failed.
+//! Under `cargo test` the learner's library is linked into the test program,
+//! and a constructor (a function in `.init_array`) runs before `main`, in the
+//! judge too: it could end the program with status 0 before a test runs, and
+//! `cargo test` would call that a success. So the test program forks at the
+//! earliest moment there is, `.preinit_array`: the child goes on and becomes
+//! the judge; the parent waits, and lets status 0 stand only if every test
+//! that the command line asks for has begun, all of them have finished, and
+//! none has failed.
 //!
 //! ```text
 //!  cargo test ─▶ watcher ─ fork ─▶ judge ─▶ warden ─▶ subject
 //! ```
+//!
+//! Which tests there are, they announce themselves, in `.preinit_array` too
+//! ([`announce`]). The list lies in memory that watcher and judge share.
+//!
+//! Where `cargo course` starts the judge there is no code of the learner's in
+//! it, and nobody watches.
 
 use std::ffi::{CStr, c_char, c_int};
-use std::sync::atomic::{AtomicPtr, AtomicU32, Ordering};
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicPtr, AtomicU32, AtomicUsize, Ordering};
 
+use crate::asked::Asked;
+use crate::record::RECORDS;
 use crate::wire::ROLE;
 
+/// How many tests of one file are watched.
+const ROOM: usize = 500;
+
 /// What the judge tells the watcher, in memory that both share.
-#[derive(Default)]
 struct Tally {
+    /// The tests that there are, by the address and length of their names,
+    /// which are the same in both processes.
+    names: [(AtomicUsize, AtomicUsize); ROOM],
+    announced: AtomicUsize,
     begun: AtomicU32,
     ended: AtomicU32,
     failed: AtomicU32,
-    came_through_main: AtomicU32,
 }
 
 /// Null where nobody watches.
 static TALLY: AtomicPtr<Tally> = AtomicPtr::new(std::ptr::null_mut());
 
+/// The tally, made by whoever asks first: the tests announce themselves before
+/// or after the fork, in an order that the linker chooses.
+fn made() -> Option<&'static Tally> {
+    if let Some(tally) = tally() {
+        return Some(tally);
+    }
+    // SAFETY: fresh shared memory, zeroed by the kernel, and all zeros is a
+    // valid Tally. Before `main` the process has one thread.
+    unsafe {
+        let page = libc::mmap(
+            std::ptr::null_mut(),
+            size_of::<Tally>(),
+            libc::PROT_READ | libc::PROT_WRITE,
+            libc::MAP_SHARED | libc::MAP_ANONYMOUS,
+            -1,
+            0,
+        );
+        if page == libc::MAP_FAILED {
+            return None;
+        }
+        TALLY.store(page.cast(), Ordering::Release);
+    }
+    tally()
+}
+
 fn tally() -> Option<&'static Tally> {
     // SAFETY: set once, to a mapping that is never unmapped.
     unsafe { TALLY.load(Ordering::Acquire).as_ref() }
 }
+
+/// A test of this program, known before `main`.
+#[derive(Debug)]
+pub struct Announcement {
+    /// `crate::module::function`.
+    pub name: &'static str,
+}
+
+/// Puts a test on the watcher's list. For `.preinit_array`, from where the
+/// attribute calls it.
+pub fn announce(test: &'static Announcement) {
+    let Some(tally) = made() else { return };
+    let place = tally.announced.fetch_add(1, Ordering::Relaxed);
+    if let Some((address, length)) = tally.names.get(place) {
+        address.store(test.name.as_ptr().addr(), Ordering::Relaxed);
+        length.store(test.name.len(), Ordering::Relaxed);
+    }
+}
+
+/// The part that the environment gave this process when it started. A
+/// constructor that changes the environment comes too late.
+pub(crate) fn role() -> Option<String> {
+    if AT_START.get() == Some(&false) {
+        return None;
+    }
+    std::env::var(ROLE).ok()
+}
+
+/// Whether the environment held a part at the start; empty where nothing of
+/// this file ran before `main`.
+static AT_START: OnceLock<bool> = OnceLock::new();
 
 pub(crate) fn test_begins() {
     if let Some(tally) = tally() {
@@ -60,74 +131,62 @@ pub type Preinit = unsafe extern "C" fn(c_int, *const *const c_char, *const *con
 /// ends in null, and the process has one thread.
 pub unsafe extern "C" fn preinit(
     _count: c_int,
-    _arguments: *const *const c_char,
+    arguments: *const *const c_char,
     environment: *const *const c_char,
 ) {
     // SAFETY: the loader passes the environment as a list that ends in null.
-    if unsafe { has_role(environment) } {
+    let (role, recorded) = unsafe { (names(environment, ROLE), names(environment, RECORDS)) };
+    let _ = AT_START.set(role);
+    if role || recorded || made().is_none() {
         return;
     }
-    // SAFETY: fresh shared memory of one page, zeroed by the kernel, and all
-    // zeros is a valid Tally. The process has one thread, so the fork is safe.
-    unsafe {
-        let page = libc::mmap(
-            std::ptr::null_mut(),
-            size_of::<Tally>(),
-            libc::PROT_READ | libc::PROT_WRITE,
-            libc::MAP_SHARED | libc::MAP_ANONYMOUS,
-            -1,
-            0,
-        );
-        if page == libc::MAP_FAILED {
-            return;
+    // SAFETY: the process has one thread, so the fork is safe.
+    match unsafe { libc::fork() } {
+        0 => {
+            // SAFETY: sets an attribute of this process.
+            unsafe { libc::prctl(libc::PR_SET_PDEATHSIG, libc::SIGKILL) };
         }
-        TALLY.store(page.cast(), Ordering::Release);
-        match libc::fork() {
-            0 => {
-                libc::prctl(libc::PR_SET_PDEATHSIG, libc::SIGKILL);
-                libc::atexit(at_exit);
-            }
-            -1 => {}
-            judge => wait_for(judge),
-        }
+        -1 => {}
+        // SAFETY: the loader passes the arguments as a list that ends in null.
+        judge => unsafe { wait_for(judge, arguments) },
     }
+}
+
+/// Whether an environment holds a variable.
+///
+/// # Safety
+/// `environment` is a list of C strings that ends in null.
+unsafe fn names(environment: *const *const c_char, variable: &str) -> bool {
+    // SAFETY: as the caller promises.
+    unsafe { strings(environment) }.any(|entry| {
+        entry
+            .strip_prefix(variable.as_bytes())
+            .is_some_and(|rest| rest.first() == Some(&b'='))
+    })
 }
 
 /// # Safety
-/// `environment` is a list of C strings that ends in null.
-unsafe fn has_role(mut environment: *const *const c_char) -> bool {
-    // SAFETY: as the caller promises; stops at the null.
-    unsafe {
-        while !(*environment).is_null() {
-            let entry = CStr::from_ptr(*environment).to_bytes();
-            if entry
-                .strip_prefix(ROLE.as_bytes())
-                .is_some_and(|rest| rest.first() == Some(&b'='))
-            {
-                return true;
+/// `list` is a list of C strings that ends in null.
+unsafe fn strings(mut list: *const *const c_char) -> impl Iterator<Item = &'static [u8]> {
+    std::iter::from_fn(move || {
+        // SAFETY: as the caller promises; stays at the null. The loader's
+        // strings live as long as the process.
+        unsafe {
+            let entry = *list;
+            if entry.is_null() {
+                return None;
             }
-            environment = environment.add(1);
+            list = list.add(1);
+            Some(CStr::from_ptr(entry).to_bytes())
         }
-    }
-    false
-}
-
-/// The Rust runtime ignores SIGPIPE on the way to `main` (and nothing in
-/// `.init_array` has reason to), so this tells whether `main` was reached.
-extern "C" fn at_exit() {
-    // SAFETY: queries a disposition into a zeroed structure.
-    let ignored = unsafe {
-        let mut action: libc::sigaction = std::mem::zeroed();
-        libc::sigaction(libc::SIGPIPE, std::ptr::null(), &raw mut action) == 0
-            && action.sa_sigaction == libc::SIG_IGN
-    };
-    if let (true, Some(tally)) = (ignored, tally()) {
-        tally.came_through_main.store(1, Ordering::Relaxed);
-    }
+    })
 }
 
 /// The watcher: ends as the judge ended, unless its success is not to be believed.
-fn wait_for(judge: libc::pid_t) -> ! {
+///
+/// # Safety
+/// `arguments` is a list of C strings that ends in null.
+unsafe fn wait_for(judge: libc::pid_t, arguments: *const *const c_char) -> ! {
     let mut status = 0;
     // SAFETY: waits for the only child; EINTR repeats.
     while unsafe { libc::waitpid(judge, &raw mut status, 0) } < 0 {}
@@ -140,8 +199,10 @@ fn wait_for(judge: libc::pid_t) -> ! {
         }
     }
     let mut code = libc::WEXITSTATUS(status);
+    // SAFETY: as the caller promises.
+    let asked = Asked::of(unsafe { strings(arguments) }.skip(1));
     if code == 0
-        && let Some(complaint) = complaint()
+        && let Some(complaint) = tally().and_then(|tally| complaint(tally, &asked))
     {
         // SAFETY: writes constant bytes.
         unsafe { libc::write(2, complaint.as_ptr().cast(), complaint.len()) };
@@ -151,25 +212,40 @@ fn wait_for(judge: libc::pid_t) -> ! {
     unsafe { libc::_exit(code) }
 }
 
-fn complaint() -> Option<&'static str> {
-    let tally = tally()?;
-    let (begun, ended) = (
-        tally.begun.load(Ordering::Relaxed),
-        tally.ended.load(Ordering::Relaxed),
-    );
-    if tally.failed.load(Ordering::Relaxed) > 0 {
+fn complaint(tally: &Tally, asked: &Asked) -> Option<&'static str> {
+    let count = |counter: &AtomicU32| counter.load(Ordering::Relaxed) as usize;
+    let (begun, ended) = (count(&tally.begun), count(&tally.ended));
+    if count(&tally.failed) > 0 {
         Some(
-            "\nexit: tests failed, but the program was made to end with status 0: something in the library runs when it exits\n",
+            "\nexit: tests failed, but the program ended with status 0: something in the library runs when the program exits\n",
         )
     } else if begun != ended {
         Some(
             "\nexit: the program ended with status 0 while a test was still running: something in the library ends it\n",
         )
-    } else if tally.came_through_main.load(Ordering::Relaxed) == 0 {
+    } else if begun < names_of(tally).filter(|name| asked.for_test(name)).count() {
         Some(
-            "\nexit: the program ended with status 0 before the tests began: something in the library runs before main, a constructor\n",
+            "\nexit: the program ended with status 0, and not every test has begun: something in the library runs before main, a constructor\n",
         )
     } else {
         None
     }
+}
+
+/// The announced tests, named as libtest names them.
+fn names_of(tally: &Tally) -> impl Iterator<Item = &'static str> {
+    let announced = tally.announced.load(Ordering::Relaxed).min(ROOM);
+    tally.names[..announced].iter().map(|(address, length)| {
+        let (address, length) = (
+            address.load(Ordering::Relaxed),
+            length.load(Ordering::Relaxed),
+        );
+        // SAFETY: `announce` stored a static string's address and length, and
+        // the fork left it at this address.
+        let name = unsafe {
+            std::slice::from_raw_parts(std::ptr::with_exposed_provenance(address), length)
+        };
+        let name = std::str::from_utf8(name).unwrap_or_default();
+        name.split_once("::").map_or(name, |(_, test)| test)
+    })
 }

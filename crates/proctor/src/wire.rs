@@ -2,33 +2,42 @@
 //!
 //! ```text
 //!  judge ──── Order, Report ─────▶ warden      (control)
-//!    │                               │ fork
-//!    └──── Question, Reply ───────▶ subject    (questions; the sender's pid is checked)
+//!    │                               │ fork, exec
+//!    └──── Question, Reply ───────▶ subject    (questions)
 //! ```
+//!
+//! On both lines the receiver checks which process wrote a message: the kernel
+//! attests it (man 7 unix, `SCM_CREDENTIALS`).
 
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
 use crate::outcome::Place;
+use crate::part::Site;
 
 /// Descriptors at which the warden finds its lines when it starts.
 pub(crate) const CONTROL: i32 = 3;
 pub(crate) const QUESTIONS: i32 = 4;
 pub(crate) const STDOUT: i32 = 5;
 pub(crate) const STDERR: i32 = 6;
+/// Where the subject has a program of its own: that program, open.
+pub(crate) const PROGRAM: i32 = 7;
 
-/// Tells a process started by a judge which subject it is to serve:
-/// `test name`, a space, `subject name`.
+/// Tells a process that it is the warden of one subject: `test name`, a space,
+/// `subject name`.
 pub(crate) const ROLE: &str = "PROCTOR_ROLE";
+
+/// The program that holds the learner's code, where it is another one than the
+/// judge's. Unset under `cargo test`, where one program plays all the parts.
+pub(crate) const SUBJECT: &str = "PROCTOR_SUBJECT";
 
 /// From the warden to the judge.
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) enum Report {
-    /// The subject stands and waits for questions.
+    /// The subject's process has been started.
     Ready {
         subject: i32,
-        signature: u64,
         /// Whether starts of processes and threads are counted.
         counting: bool,
     },
@@ -71,10 +80,20 @@ pub(crate) enum Ending {
 
 /// From the judge to the subject.
 #[derive(Debug, Serialize, Deserialize)]
-pub(crate) struct Question {
-    pub id: u64,
-    pub payload: Vec<u8>,
+pub(crate) enum Question {
+    /// The first message: which part to play. Nothing that a program can read
+    /// before its `main` runs (arguments, environment) says this.
+    Hello {
+        test: String,
+        subject: String,
+        key: u64,
+    },
+    /// A question to the learner's code.
+    Ask { id: u64, payload: Vec<u8> },
 }
+
+/// The number by which [`Question::Hello`] is answered.
+pub(crate) const HELLO: u64 = u64::MAX;
 
 /// From the subject to the judge.
 #[derive(Debug, Serialize, Deserialize)]
@@ -82,10 +101,25 @@ pub(crate) struct Reply {
     pub id: u64,
     pub body: Body,
     pub usage: Usage,
+    /// See [`seal`].
+    pub seal: u64,
+}
+
+impl Reply {
+    /// Whether the serving loop sent it.
+    pub(crate) fn is_sealed(&self, key: u64) -> bool {
+        self.seal == seal(key, self.id)
+    }
 }
 
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) enum Body {
+    /// In answer to [`Question::Hello`]: what this program's test exchanges.
+    Ready {
+        signature: u64,
+    },
+    /// This program has no such test, or the test has no such subject.
+    Unknown,
     Answer(Vec<u8>),
     Panicked {
         message: String,
@@ -95,6 +129,8 @@ pub(crate) enum Body {
     RanOn,
     /// The question could not be decoded: the two binaries disagree.
     BadQuestion(String),
+    /// From whichever process calls [`witness`](crate::witness()).
+    Witness(u64),
 }
 
 /// `getrusage(RUSAGE_SELF)`, the difference over one question.
@@ -107,15 +143,36 @@ pub(crate) struct Usage {
 }
 
 /// A hash of what a test and its subject exchange, to match binaries that
-/// were built apart.
-pub(crate) fn signature<Q, A>(test: &str, subject: &str) -> u64 {
+/// were built apart. Their crates may have different names.
+pub(crate) fn signature<Q, A>(site: Site, subject: &str) -> u64 {
+    let own = format!("{}::", site.name.split("::").next().unwrap_or_default());
+    let name = |name: &str| name.replace(&own, "crate::");
     let text = format!(
-        "{test} {subject} {} {}",
-        std::any::type_name::<Q>(),
-        std::any::type_name::<A>()
+        "{} {subject} {} {}",
+        site.test(),
+        name(std::any::type_name::<Q>()),
+        name(std::any::type_name::<A>()),
     );
-    // FNV-1a: stable over compilations, unlike std's hasher, which promises nothing.
-    text.bytes().fold(0xcbf2_9ce4_8422_2325, |hash, byte| {
-        (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
+    fnv(FNV_BASIS, text.as_bytes())
+}
+
+/// Marks a reply as the serving loop's own: it alone is given the key.
+///
+/// The learner's code shares the loop's memory, so this is a fence and no
+/// wall: it stops code that knows the line, not code that searches the stack
+/// for the key. What a test concludes has to rest on more than an answer.
+pub(crate) fn seal(key: u64, id: u64) -> u64 {
+    fnv(
+        FNV_BASIS ^ key,
+        &[key.to_le_bytes(), id.to_le_bytes()].concat(),
+    )
+}
+
+const FNV_BASIS: u64 = 0xcbf2_9ce4_8422_2325;
+
+/// FNV-1a: stable over compilations, unlike std's hasher, which promises nothing.
+fn fnv(start: u64, bytes: &[u8]) -> u64 {
+    bytes.iter().fold(start, |hash, byte| {
+        (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3)
     })
 }

@@ -26,6 +26,7 @@ pub fn check(course: &Course, options: &Check) -> Result<u8, Trouble> {
     };
     let how = How {
         colour: !options.json && is_coloured(),
+        without_policy: options.without_policy,
         ..How::default()
     };
     let judgement = judge(course, exercise, &source, &how)?;

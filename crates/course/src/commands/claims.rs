@@ -6,7 +6,7 @@
 use std::os::unix::process::CommandExt;
 use std::process::Command;
 
-use crate::cargo::{Request, build, without_our_own_package};
+use crate::cargo::{Request, build, names_of_our_own_package};
 use crate::catalogue::Course;
 use crate::trouble::Trouble;
 
@@ -30,7 +30,9 @@ pub fn claims(course: &Course, arguments: &[String]) -> Result<u8, Trouble> {
     };
     let mut command = Command::new(program);
     command.args(arguments);
-    without_our_own_package(&mut command);
+    for name in names_of_our_own_package() {
+        command.env_remove(name);
+    }
     // It returns only if the program could not take this one's place.
     let error = command.exec();
     Err(Trouble::Refused(format!(

@@ -4,18 +4,16 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use proctor::{Outcome, Record};
-use tempfile::TempDir;
-
 use super::position::{End, POSITION, Position, Request};
 use crate::catalogue::{Course, Exercise};
 use crate::commands::REPLAY;
-use crate::compiled::{Uncompiled, uncompiled};
+use crate::compiled::Uncompiled;
 use crate::files;
-use crate::judge::{How, Source, learner_file};
+use crate::judge::{How, Source};
 use crate::run::{self, Run};
 use crate::stage::Stage;
 use crate::trouble::Trouble;
+use proctor::{Outcome, Record};
 
 /// How many schedules are counted below each position.
 const COUNTED: u64 = 2_000;
@@ -23,11 +21,8 @@ const COUNTED: u64 = 2_000;
 /// A source, built, and the scenario that is asked about.
 #[derive(Debug)]
 pub struct Asker {
+    /// The programs as they were built now, whatever is built later, and answers.
     stage: Stage,
-    /// The program as it was built now, whatever is built later.
-    program: PathBuf,
-    /// Program and answers.
-    folder: TempDir,
     scenario: String,
     /// The tests that may answer.
     tests: Vec<String>,
@@ -48,42 +43,22 @@ impl Asker {
         tests: Vec<String>,
         how: &How,
     ) -> Result<Result<Asker, Uncompiled>, Trouble> {
-        let (stage, source) = match source {
+        let source_text = match source {
             Source::Learner => {
-                learner_file(exercise)?;
                 let path = exercise.source();
-                let text = files::text(&path)?;
-                let stage = Stage::of_learner(course, exercise, how)?;
-                (stage, Some((path, text)))
+                let text = files::text(&path).ok();
+                text.map(|text| (path, text))
             }
-            Source::Other { name, text } => {
-                let stage = Stage::of_text(course, exercise, name, text, how.colour)?;
-                (stage, None)
-            }
+            Source::Other { .. } => None,
         };
-        let named = |text: &str| stage.named(text);
-        if let Some(found) = uncompiled(&stage.built, &stage.manifest, &stage.worlds, &named)? {
+        let mut stage = Stage::build(course, exercise, source, how)?;
+        if let Some(found) = stage.uncompiled.take() {
             return Ok(Err(found));
         }
-        let Some(built) = stage.program() else {
-            return Err(Trouble::Build(format!(
-                "cargo made no test program of {}: {}",
-                exercise.id,
-                stage.built.complaint()
-            )));
-        };
-        let folder = tempfile::Builder::new()
-            .prefix("course-schedule-")
-            .tempdir()
-            .map_err(Trouble::writing(&std::env::temp_dir()))?;
-        let program = folder.path().join("tests");
-        fs::copy(built, &program).map_err(Trouble::writing(&program))?;
         Ok(Ok(Asker {
-            program,
-            folder,
             scenario: scenario.to_owned(),
             tests,
-            source,
+            source: source_text,
             stage,
         }))
     }
@@ -106,7 +81,7 @@ impl Asker {
     }
 
     fn answered(&self, schedule: &str, run_on: bool, count: u64) -> Result<Position, String> {
-        let path = self.folder.path().join("answer.json");
+        let path = self.stage.folder().join("answer.json");
         // The last answer is not this one's.
         let _ = fs::remove_file(&path);
         let request = Request {
@@ -142,8 +117,9 @@ impl Asker {
     fn run(&self, variable: (&str, String)) -> Result<Vec<Record>, String> {
         let only = self.tests.first().filter(|_| self.tests.len() == 1);
         run::run(&Run {
-            program: &self.program,
-            folder: &self.stage.folder,
+            judge: &self.stage.judge(),
+            subject: &self.stage.subject(),
+            folder: self.stage.folder(),
             expected: &self.tests,
             only: only.map(String::as_str),
             environment: &[variable],

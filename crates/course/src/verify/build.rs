@@ -1,31 +1,38 @@
-//! Builds every variant once: stubs and solutions where they are, the others
-//! as packages of a scratch workspace, each with one call of cargo.
+//! Builds everything once, with one call of cargo: for each exercise its
+//! judge, and a subject for the stub, the solution, and every other variant.
 
-use std::fs;
 use std::path::{Path, PathBuf};
 
 use super::Complaint;
 use super::demand::Demand;
 use super::plan::{Plan, Variant};
+use crate::allowance::Allowance;
 use crate::cargo::{self, Built, Request};
-use crate::catalogue::{Course, Exercise, worlds_in};
-use crate::compiled::uncompiled;
-use crate::judge::expected_tests;
-use crate::scratch::{Candidate, Scratch, folder_of};
+use crate::catalogue::{Course, Exercise};
+use crate::compiled::{failure, refused, uncompiled};
+use crate::freshness;
+use crate::judge::{How, expected_tests};
+use crate::judges::{keep, sources_of};
+use crate::originals::{Files, files_of};
+use crate::scratch::{Candidate, Package, Part, Scratch, VERIFY, folder_of};
 use crate::trouble::Trouble;
 use crate::{files, mistake, show};
 
 /// A variant that is not built yet.
 struct Draft {
-    exercise: String,
     name: String,
-    folder: PathBuf,
-    tests: Vec<String>,
     demand: Demand,
-    manifest: PathBuf,
-    worlds: Vec<PathBuf>,
+    sources: Files,
     /// Whether the compiler must have nothing to say.
     spotless: bool,
+}
+
+/// An exercise in the workspace.
+struct Staged<'a> {
+    exercise: &'a Exercise,
+    tests: Vec<String>,
+    judge: Candidate,
+    drafts: Vec<(Draft, Candidate)>,
 }
 
 /// Builds all; what could not be made is a complaint. While the third value
@@ -35,121 +42,141 @@ pub(crate) fn build<'a>(
     exercises: &[&Exercise],
     told: bool,
 ) -> Result<(Plan, Vec<Complaint>, Scratch<'a>), Trouble> {
-    let mut scratch = Scratch::open(course, "verify")?;
+    let mut scratch = Scratch::open(course, VERIFY, None)?;
+    freshness::of_the_crates(course, &scratch.target)?;
     let mut complaints = Vec::new();
-    let mut given = Vec::new();
-    let mut others = Vec::new();
+    let mut staged = Vec::new();
     for exercise in exercises {
-        let tests = files::text(&exercise.tests()).and_then(|text| expected_tests(exercise, &text));
-        let tests = match tests {
-            Ok(tests) => tests,
-            Err(trouble) => {
-                complaints.push(Complaint::new(&exercise.id, trouble.to_string()));
-                continue;
-            }
-        };
-        given.extend(as_given(exercise, &tests));
-        others.extend(in_scratch(exercise, &tests, &mut scratch, &mut complaints)?);
+        match stage(exercise, &mut scratch, &mut complaints) {
+            Ok(exercise) => staged.push(exercise),
+            Err(trouble) => complaints.push(Complaint::new(&exercise.id, trouble.to_string())),
+        }
     }
     if told {
-        let count = given.len() + others.len();
+        let count = staged.iter().map(|exercise| exercise.drafts.len()).sum();
         show::say(&format!(
             "building {}\n",
             show::words::count(count, "variant")
         ));
     }
-    let mut plan = Plan::default();
-    let names: Vec<String> = exercises
-        .iter()
-        .map(|e| format!("{}-solution", e.id))
-        .collect();
-    let tests: Vec<&str> = exercises.iter().map(|e| e.id.as_str()).collect();
-    let mut packages = tests.clone();
-    packages.extend(names.iter().map(String::as_str));
+    scratch.finish()?;
+    scratch.sweep();
+    let judges = staged.iter().map(|exercise| exercise.judge.name.as_str());
+    let subjects = staged.iter().flat_map(|exercise| &exercise.drafts);
+    let subjects: Vec<&str> = subjects.map(|(_, subject)| subject.name.as_str()).collect();
     let built = cargo::build(&Request {
-        folder: course.root.clone(),
-        packages,
-        tests: tests.clone(),
+        folder: scratch.folder.clone(),
+        target: Some(scratch.target.clone()),
+        packages: judges.chain(subjects.iter().copied()).collect(),
+        tests: staged.iter().map(|of| of.exercise.id.as_str()).collect(),
+        examples: subjects,
         ..Request::default()
     })?;
+    let mut plan = Plan::default();
     let kept = folder_of(course).join("verify-programs");
-    for draft in given {
-        let mut variant = finished(&draft, &built, &mut complaints)?;
-        // Another cargo may build over it while it runs.
-        if let Some(program) = &mut variant.program {
-            *program = keep(program, &kept)?;
-        }
-        plan.variants.push(variant);
-    }
-    if !others.is_empty() {
-        scratch.finish()?;
-        scratch.sweep();
-        let packages: Vec<String> = others.iter().map(|(_, c)| c.name.clone()).collect();
-        let built = cargo::build(&Request {
-            folder: scratch.folder.clone(),
-            target: Some(scratch.target.clone()),
-            packages: packages.iter().map(String::as_str).collect(),
-            tests,
-            binaries: Vec::new(),
-            colour: false,
-            tell: None,
-        })?;
-        for (draft, _) in &others {
-            plan.variants
-                .push(finished(draft, &built, &mut complaints)?);
+    for exercise in &staged {
+        let Some(program) = built.program(&exercise.judge.manifest) else {
+            complaints.push(Complaint::new(
+                &exercise.exercise.id,
+                failure(&built).to_string(),
+            ));
+            continue;
+        };
+        // The next command may build over it while it runs.
+        let judge = kept.join(format!("{}--judge", exercise.exercise.id));
+        keep(program, &judge)?;
+        for (draft, candidate) in &exercise.drafts {
+            let mut variant = finished(exercise, draft, candidate, &built, &mut complaints)?;
+            variant.judge.clone_from(&judge);
+            plan.variants.push(variant);
         }
     }
-    let place = |variant: &Variant| {
-        exercises
-            .iter()
-            .position(|exercise| exercise.id == variant.exercise)
-    };
-    plan.variants.sort_by_key(place);
     Ok((plan, complaints, scratch))
 }
 
-/// The stub and the solution, in the course's own workspace.
-fn as_given(exercise: &Exercise, tests: &[String]) -> [Draft; 2] {
-    let draft = |name: &str, folder: PathBuf, demand| Draft {
-        exercise: exercise.id.clone(),
-        name: name.to_owned(),
-        tests: tests.to_owned(),
-        manifest: folder.join("Cargo.toml"),
-        worlds: worlds_in(&folder),
-        folder,
-        demand,
-        spotless: true,
-    };
-    let unsolved = Demand::AllFail {
-        outcome: exercise.stub.outcome,
-        cause: exercise.stub.cause.clone(),
-    };
-    [
-        draft("stub", exercise.folder(), unsolved),
-        draft("solution", exercise.solution(), Demand::AllPass),
-    ]
-}
-
-/// The alternatives and the mistakes, as packages of the scratch workspace.
-fn in_scratch(
-    exercise: &Exercise,
-    tests: &[String],
+/// Puts an exercise's judge and variants into the workspace.
+fn stage<'a>(
+    exercise: &'a Exercise,
     scratch: &mut Scratch,
     complaints: &mut Vec<Complaint>,
-) -> Result<Vec<(Draft, Candidate)>, Trouble> {
+) -> Result<Staged<'a>, Trouble> {
+    let given = files_of(exercise)?;
+    let tests = given.get(&exercise.tests_name()).map_or("", String::as_str);
+    let tests = expected_tests(exercise, tests)?;
+    let mut add = |name: &str, part, sources: &Files| {
+        scratch.add(Package {
+            exercise,
+            given: &given,
+            name,
+            folder: name,
+            part,
+            sources,
+        })
+    };
+    let stub = sources_of(&given);
+    let judge = add(&format!("{}-judge", exercise.id), Part::Judge, &stub)?;
+    let mut drafts = vec![(
+        "stub".to_owned(),
+        Draft {
+            name: "stub".into(),
+            demand: Demand::AllFail {
+                outcome: exercise.stub.outcome,
+                cause: exercise.stub.cause.clone(),
+            },
+            sources: stub,
+            spotless: true,
+        },
+    )];
+    drafts.extend(others(exercise, &tests, complaints)?);
+    let drafts = drafts
+        .into_iter()
+        .map(|(name, draft)| {
+            let package = format!("{}-{name}", exercise.id);
+            let candidate = add(&package, Part::Subject, &draft.sources)?;
+            Ok((draft, candidate))
+        })
+        .collect::<Result<_, Trouble>>()?;
+    Ok(Staged {
+        exercise,
+        tests,
+        judge,
+        drafts,
+    })
+}
+
+/// The solution, the alternatives and the mistakes, each with the end of its
+/// package's name.
+fn others(
+    exercise: &Exercise,
+    tests: &[String],
+    complaints: &mut Vec<Complaint>,
+) -> Result<Vec<(String, Draft)>, Trouble> {
+    let mut complain = |what: String| complaints.push(Complaint::new(&exercise.id, what));
+    let right = |name: &str, text: String, spotless| Draft {
+        name: name.to_owned(),
+        demand: Demand::AllPass,
+        sources: Files::from([("lib.rs".to_owned(), text)]),
+        spotless,
+    };
     let solution = match files::text(&exercise.solution().join("src/lib.rs")) {
         Ok(text) => text,
         Err(trouble) => {
-            complaints.push(Complaint::new(&exercise.id, trouble.to_string()));
+            complain(trouble.to_string());
             return Ok(Vec::new());
         }
     };
-    let mut sources = Vec::new();
+    let mut drafts = vec![(
+        "solution".to_owned(),
+        right("solution", solution.clone(), true),
+    )];
     for path in alternatives(exercise) {
         let name = mistake::name_of(&path);
         match files::text(&path) {
-            Ok(text) => sources.push((format!("alternative {name}"), name, text, Demand::AllPass)),
-            Err(trouble) => complaints.push(Complaint::new(&exercise.id, trouble.to_string())),
+            Ok(text) => drafts.push((
+                format!("alt-{name}"),
+                right(&format!("alternative {name}"), text, false),
+            )),
+            Err(trouble) => complain(trouble.to_string()),
         }
     }
     for path in mistake::patches(exercise)? {
@@ -164,40 +191,23 @@ fn in_scratch(
             Ok((mistake, text))
         });
         match made {
-            Ok((mistake, text)) => {
-                let demand = Demand::Rejected {
-                    test: mistake.test,
-                    outcome: mistake.outcome,
-                    cause: mistake.cause,
-                };
-                sources.push((format!("mistake {name}"), name, text, demand));
-            }
-            Err(why) => complaints.push(Complaint::new(&exercise.id, why)),
+            Ok((mistake, text)) => drafts.push((
+                format!("bad-{name}"),
+                Draft {
+                    name: format!("mistake {name}"),
+                    demand: Demand::Rejected {
+                        test: mistake.test,
+                        outcome: mistake.outcome,
+                        cause: mistake.cause,
+                    },
+                    sources: Files::from([("lib.rs".to_owned(), text)]),
+                    spotless: false,
+                },
+            )),
+            Err(why) => complain(why),
         }
     }
-    sources
-        .into_iter()
-        .map(|(title, name, text, demand)| {
-            let kind = if demand == Demand::AllPass {
-                "alt"
-            } else {
-                "bad"
-            };
-            let package = format!("{}--{kind}-{name}", exercise.id);
-            let candidate = scratch.add(exercise, &package, &package, &text)?;
-            let draft = Draft {
-                exercise: exercise.id.clone(),
-                name: title,
-                folder: exercise.folder(),
-                tests: tests.to_owned(),
-                demand,
-                manifest: candidate.manifest.clone(),
-                worlds: candidate.worlds.clone(),
-                spotless: false,
-            };
-            Ok((draft, candidate))
-        })
-        .collect()
+    Ok(drafts)
 }
 
 /// The alternatives of an exercise, sorted.
@@ -209,14 +219,23 @@ pub(crate) fn alternatives(exercise: &Exercise) -> Vec<PathBuf> {
 
 /// The variant with its program, and complaints about what the compiler said.
 fn finished(
+    exercise: &Staged,
     draft: &Draft,
+    candidate: &Candidate,
     built: &Built,
     complaints: &mut Vec<Complaint>,
 ) -> Result<Variant, Trouble> {
-    let wrong = uncompiled(built, &draft.manifest, &draft.worlds, &str::to_owned)?;
-    let crates = || draft.worlds.iter().chain([&draft.manifest]);
+    let how = How::default();
+    let wrong = match refused(exercise.exercise, &draft.sources, &how, "src/lib.rs") {
+        None => uncompiled(built, candidate, &Allowance::default(), &str::to_owned)?,
+        refused => refused,
+    };
     let warned = built.diagnostics.iter().find(|said| {
-        said.level == "warning" && crates().any(|manifest| *manifest == said.manifest)
+        said.level == "warning"
+            && said.library
+            && candidate
+                .crates()
+                .any(|manifest| *manifest == said.manifest)
     });
     if let Some(said) = warned.filter(|_| draft.spotless) {
         let what = format!(
@@ -224,26 +243,16 @@ fn finished(
             draft.name,
             said.rendered.trim_end()
         );
-        complaints.push(Complaint::new(&draft.exercise, what));
+        complaints.push(Complaint::new(&exercise.exercise.id, what));
     }
     Ok(Variant {
-        exercise: draft.exercise.clone(),
+        exercise: exercise.exercise.id.clone(),
         name: draft.name.clone(),
-        program: built.program(&draft.manifest).map(Path::to_owned),
-        folder: draft.folder.clone(),
-        uncompiled: wrong.map(|wrong| wrong.cause),
-        tests: draft.tests.clone(),
+        judge: PathBuf::new(),
+        program: built.program(&candidate.manifest).map(Path::to_owned),
+        folder: exercise.exercise.folder(),
+        uncompiled: wrong.map(|wrong| (wrong.outcome, wrong.cause)),
+        tests: exercise.tests.clone(),
         demand: draft.demand.clone(),
     })
-}
-
-/// A second name for a program: what cargo links later gets a new file.
-fn keep(program: &Path, folder: &Path) -> Result<PathBuf, Trouble> {
-    fs::create_dir_all(folder).map_err(Trouble::writing(folder))?;
-    let kept = folder.join(program.file_name().unwrap_or_default());
-    let _ = fs::remove_file(&kept);
-    fs::hard_link(program, &kept)
-        .or_else(|_| fs::copy(program, &kept).map(drop))
-        .map_err(Trouble::writing(&kept))?;
-    Ok(kept)
 }

@@ -1,9 +1,11 @@
 //! What there is to run, as data: it can be written into a folder with the
 //! programs and run there, without cargo and by another user.
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use proctor::Outcome;
 use serde::{Deserialize, Serialize};
 
 use super::demand::Demand;
@@ -24,12 +26,14 @@ pub(crate) struct Variant {
     pub exercise: String,
     /// `stub`, `solution`, `alternative ticket`, `mistake relaxed-unlock`.
     pub name: String,
-    /// The test program, if it compiles.
+    /// The program that judges.
+    pub judge: PathBuf,
+    /// The program that holds the source, if it compiles.
     pub program: Option<PathBuf>,
     /// Where it runs.
     pub folder: PathBuf,
-    /// The first error, if it does not compile.
-    pub uncompiled: Option<String>,
+    /// The first error, if it does not compile, and what that is a case of.
+    pub uncompiled: Option<(Outcome, String)>,
     /// The tests that must give a verdict.
     pub tests: Vec<String>,
     /// What must be found.
@@ -55,16 +59,23 @@ impl Plan {
     pub(crate) fn collect(&self, folder: &Path) -> Result<(), Trouble> {
         fs::create_dir_all(folder).map_err(Trouble::writing(folder))?;
         let mut plan = self.clone();
+        let mut copied = BTreeSet::new();
+        let mut copy = |program: &Path, name: String| {
+            if copied.insert(name.clone()) {
+                let copy = folder.join(&name);
+                // A program that still runs cannot be overwritten; it can be unlinked.
+                let _ = fs::remove_file(&copy);
+                fs::copy(program, &copy).map_err(Trouble::writing(&copy))?;
+            }
+            Ok(PathBuf::from(name))
+        };
         for variant in &mut plan.variants {
             let Some(program) = &variant.program else {
                 continue;
             };
             let name = format!("{}--{}", variant.exercise, variant.name.replace(' ', "-"));
-            let copy = folder.join(&name);
-            // A program that still runs cannot be overwritten; it can be unlinked.
-            let _ = fs::remove_file(&copy);
-            fs::copy(program, &copy).map_err(Trouble::writing(&copy))?;
-            variant.program = Some(PathBuf::from(name));
+            variant.program = Some(copy(program, name)?);
+            variant.judge = copy(&variant.judge, format!("{}--judge", variant.exercise))?;
             variant.folder = PathBuf::new();
         }
         let text = serde_json::to_string_pretty(&plan).unwrap_or_default();
@@ -82,6 +93,7 @@ impl Plan {
             })?;
         for variant in &mut plan.variants {
             variant.folder = folder.clone();
+            variant.judge = folder.join(&variant.judge);
             if let Some(program) = &mut variant.program {
                 *program = folder.join(&*program);
             }

@@ -92,17 +92,18 @@ fn repeated(variant: &Variant, repeat: u32, all_tests: bool) -> Result<Runs, Tro
 fn records_of(variant: &Variant, all_tests: bool) -> Result<Vec<Record>, Trouble> {
     match (&variant.uncompiled, &variant.program) {
         (None, Some(program)) => run::run(&Run {
-            program,
+            judge: &variant.judge,
+            subject: program,
             folder: &variant.folder,
             expected: &variant.tests,
             only: variant.demand.only().filter(|_| !all_tests),
             environment: &[],
         }),
         (uncompiled, _) => {
-            let cause = uncompiled
+            let (outcome, cause) = uncompiled
                 .clone()
-                .unwrap_or_else(|| "it has no program".into());
-            let record = |test: &String| run::record(test, Outcome::CompileError, cause.clone());
+                .unwrap_or_else(|| (Outcome::NotJudged, "it has no program".into()));
+            let record = |test: &String| run::record(test, outcome, cause.clone());
             Ok(variant.tests.iter().map(record).collect())
         }
     }

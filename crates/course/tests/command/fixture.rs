@@ -132,6 +132,12 @@ impl Fixture {
         command
     }
 
+    /// Held, it keeps the command from building.
+    pub(crate) fn builds_lock(&self) -> Flock<File> {
+        let path = home().join("../../course/lock");
+        Flock::lock(File::create(path).unwrap(), FlockArg::LockExclusive).unwrap()
+    }
+
     pub(crate) fn run(&self, words: &[&str]) -> Said {
         Said::of(self.command(words).output().unwrap())
     }

@@ -63,13 +63,16 @@ fn judge() -> Pid {
     judge
 }
 
+/// Judge and warden keep their environments to themselves; their command lines
+/// name the case.
 fn is_ours(pid: Pid) -> bool {
     let mark = std::env::var(MARK).unwrap_or_default();
-    let environ = std::fs::read(format!("/proc/{pid}/environ")).unwrap_or_default();
-    !mark.is_empty()
-        && environ
+    let case = mark.splitn(3, '-').nth(2).unwrap_or_default();
+    let line = std::fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
+    !case.is_empty()
+        && line
             .split(|byte| *byte == 0)
-            .any(|pair| pair.ends_with(mark.as_bytes()))
+            .any(|word| word == case.as_bytes())
 }
 
 case!(kills_its_parent, |n| {

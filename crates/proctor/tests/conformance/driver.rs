@@ -9,14 +9,13 @@
 
 use std::fmt::Write as _;
 use std::fs::{self, File};
-use std::os::unix::process::{CommandExt, ExitStatusExt};
-use std::process::{Command, ExitStatus};
+use std::process::Command;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::mpsc;
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use proctor::{Outcome, Record};
+use processes::{Child, Ending, Spec, Stdio};
+use proctor::{Outcome, Record, Records, RecordsError};
 
 /// What carries a case's mark to every process that stems from it.
 pub(crate) const MARK: &str = "CONFORMANCE_CASE";
@@ -186,8 +185,8 @@ fn repeat_case(theme: &str, expect: &Expect, repeat: usize, strict: bool) -> (St
 
 /// One run of one case, and what was left of it.
 struct Run {
-    status: Option<ExitStatus>,
-    record: std::io::Result<Option<Record>>,
+    status: Option<Ending>,
+    record: Result<Option<Record>, RecordsError>,
     output: String,
     left: Vec<String>,
 }
@@ -198,8 +197,8 @@ fn run(name: &str, constructor: Option<&str>) -> Run {
     let mark = format!("{}-{number}-{name}", std::process::id());
     let folder = tempfile::tempdir().unwrap();
     let said = folder.path().join("said");
-    let mut command = Command::new(std::env::current_exe().unwrap());
-    command
+    let (records, judges) = Records::pair().unwrap();
+    let mut spec = Spec::new(std::env::current_exe().unwrap())
         .args([
             name,
             "--exact",
@@ -207,19 +206,22 @@ fn run(name: &str, constructor: Option<&str>) -> Run {
             "--nocapture",
             "--test-threads=1",
         ])
-        .env(proctor::RECORDS, folder.path())
+        .env(proctor::RECORDS, "3")
+        .pass(judges, 3)
         .env(MARK, &mark)
         .env_remove("CONFORMANCE_CONSTRUCTOR")
-        .stdin(std::process::Stdio::null())
-        .stdout(File::create(&said).unwrap())
-        .stderr(File::options().append(true).open(&said).unwrap())
+        .stdin(Stdio::Null)
+        .stdout(Stdio::Fd(File::create(&said).unwrap().into()))
+        .stderr(Stdio::Fd(
+            File::options().append(true).open(&said).unwrap().into(),
+        ))
         // A case that attacks its process group must not meet this program.
-        .process_group(0);
+        .new_session(true);
     if let Some(value) = constructor {
-        command.env("CONFORMANCE_CONSTRUCTOR", value);
+        spec = spec.env("CONFORMANCE_CONSTRUCTOR", value);
     }
-    let status = wait(command);
-    let judge_lives = !matches!(status, Some(status) if status.signal().is_none());
+    let (status, record) = follow(spec.spawn().unwrap(), records);
+    let judge_lives = !matches!(status, Some(Ending::Exited(_)));
     let left = remains(
         &mark,
         if judge_lives {
@@ -230,25 +232,42 @@ fn run(name: &str, constructor: Option<&str>) -> Run {
     );
     Run {
         status,
-        record: Record::read(folder.path(), name),
+        record,
         output: String::from_utf8_lossy(&fs::read(&said).unwrap()).into_owned(),
         left,
     }
 }
 
-/// How the command ended; `None` if it had to be killed because it did not.
-fn wait(mut command: Command) -> Option<ExitStatus> {
-    let mut child = command.spawn().unwrap();
-    let group = nix::unistd::Pid::from_raw(child.id().cast_signed());
-    std::thread::scope(|scope| {
-        let (sender, receiver) = mpsc::channel();
-        scope.spawn(move || sender.send(child.wait().unwrap()));
-        receiver.recv_timeout(PATIENCE).ok().or_else(|| {
-            // Not reaped yet, or its status would have come: the number is still its own.
-            let _ = nix::sys::signal::killpg(group, nix::sys::signal::Signal::SIGKILL);
-            None
-        })
-    })
+/// How the judge ended, and the record that it sent; no ending if it had to be
+/// killed because it did not end.
+fn follow(
+    mut judge: Child,
+    mut records: Records,
+) -> (Option<Ending>, Result<Option<Record>, RecordsError>) {
+    let until = Instant::now() + PATIENCE;
+    let (mut record, mut listening) = (Ok(None), true);
+    loop {
+        let ended = judge.wait_timeout(Duration::ZERO).unwrap();
+        // What was sent before the end is there after it.
+        while listening {
+            match records.next(judge.pid(), Duration::from_millis(10)) {
+                Ok(Some(new)) => record = Ok(Some(new)),
+                Ok(None) => break,
+                Err(RecordsError::Closed) => listening = false,
+                Err(error) => (record, listening) = (Err(error), false),
+            }
+        }
+        if ended.is_some() {
+            return (ended, record);
+        }
+        if Instant::now() > until {
+            let _ = judge.kill_tree();
+            return (None, record);
+        }
+        if !listening {
+            let _ = judge.wait_timeout(Duration::from_millis(10)).unwrap();
+        }
+    }
 }
 
 /// The processes with this mark that are still there when `patience` is over.
@@ -318,10 +337,10 @@ impl Run {
         wrong
     }
 
-    fn compare(&self, expect: &Expect, status: ExitStatus, wrong: &mut Vec<String>) {
+    fn compare(&self, expect: &Expect, status: Ending, wrong: &mut Vec<String>) {
         let record = match &self.record {
             Ok(record) => record.as_ref(),
-            Err(error) => return wrong.push(format!("the record cannot be read: {error}")),
+            Err(error) => return wrong.push(format!("the record cannot be read: {error:?}")),
         };
         let found = record.map_or_else(
             || format!("no record, {status}, and it said {:?}", tail(&self.output)),
@@ -336,18 +355,19 @@ impl Run {
         );
         let (holds, demand) = match &expect.verdict {
             Verdict::Pass => (
-                record.is_some_and(|record| record.outcome == Outcome::Pass) && status.success(),
+                record.is_some_and(|record| record.outcome == Outcome::Pass)
+                    && status == Ending::Exited(0),
                 "a pass".to_owned(),
             ),
             Verdict::Failing(outcomes, fragment) => (
                 record.is_some_and(|record| {
                     outcomes.contains(&record.outcome)
                         && record.cause.to_lowercase().contains(fragment)
-                }) && !status.success(),
+                }) && status != Ending::Exited(0),
                 format!("{} with {fragment:?}", names(outcomes)),
             ),
             Verdict::JudgeDown => (
-                record.is_none() && !status.success(),
+                record.is_none() && status != Ending::Exited(0),
                 "a failed run without a record".to_owned(),
             ),
             Verdict::NoRecord => (record.is_none(), "no record".to_owned()),

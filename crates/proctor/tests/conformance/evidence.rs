@@ -14,6 +14,8 @@ const TABLE: &[Expect] = &[
     passes("forks_of_children_are_counted"),
     passes("a_program_is_one_process"),
     passes("threads_are_counted"),
+    passes("forks_by_the_calls_of_32_bit_programs_are_counted"),
+    passes("the_kernel_says_which_process_was_a_witness"),
     passes("each_question_is_counted_by_itself"),
     passes("open_descriptors_are_seen"),
     passes("what_still_runs_and_what_has_ended_is_seen"),
@@ -46,6 +48,84 @@ fn forks_are_counted(mut subject: Subject) {
         (evidence.children, evidence.zombies, evidence.threads),
         (0, 0, 1)
     );
+}
+
+/// Forks by `int 0x80`, as 32-bit programs call the kernel; the child ends at
+/// once. `None` where the kernel knows no such calls.
+#[cfg(target_arch = "x86_64")]
+fn fork_as_32_bit_programs_do() -> Option<i32> {
+    /// Calls the kernel; i386 has other numbers than x86-64.
+    fn call(number: i32, argument: i32) -> i32 {
+        let result: i32;
+        // SAFETY: fork and exit touch no memory of this process; the only
+        // thread makes the call. The compiler keeps rbx for itself.
+        unsafe {
+            std::arch::asm!(
+                "xchg {argument:r}, rbx",
+                "int 0x80",
+                "xchg {argument:r}, rbx",
+                argument = inout(reg) i64::from(argument) => _,
+                inlateout("eax") number => result,
+                lateout("r8") _, lateout("r9") _, lateout("r10") _, lateout("r11") _,
+            );
+        }
+        result
+    }
+    const EXIT: i32 = 1;
+    const FORK: i32 = 2;
+    const GETPID: i32 = 20;
+    // Without support it is a fault.
+    let probe = child(|| leave(u8::from(call(GETPID, 0) <= 0).into()));
+    if nix::sys::wait::waitpid(probe, None) != Ok(nix::sys::wait::WaitStatus::Exited(probe, 0)) {
+        return None;
+    }
+    match call(FORK, 0) {
+        0 => {
+            call(EXIT, 0);
+            unreachable!("it has ended");
+        }
+        pid => {
+            reap(nix::unistd::Pid::from_raw(pid));
+            Some(pid)
+        }
+    }
+}
+
+#[cfg(not(target_arch = "x86_64"))]
+fn fork_as_32_bit_programs_do() -> Option<i32> {
+    None
+}
+
+#[proctor::test(subject = |(): ()| fork_as_32_bit_programs_do())]
+#[ignore = "a case of the corpus: run by every_case_gets_its_verdict"]
+fn forks_by_the_calls_of_32_bit_programs_are_counted(mut subject: Subject) {
+    let answer = subject.ask(&());
+    if answer.value.is_some() {
+        // The probe and the fork.
+        assert_counted(answer.evidence.processes_started, 2);
+    }
+}
+
+#[proctor::test(subject = |(): ()| {
+    proctor::witness(1);
+    let child = child(|| proctor::witness(2));
+    reap(child);
+    proctor::witness(3);
+    child.as_raw()
+})]
+#[ignore = "a case of the corpus: run by every_case_gets_its_verdict"]
+fn the_kernel_says_which_process_was_a_witness(mut subject: Subject) {
+    for _ in 0..2 {
+        let answer = subject.ask(&());
+        let (me, child) = (answer.evidence.pid, answer.value);
+        let seen: Vec<(i32, u64)> = answer
+            .evidence
+            .witnesses
+            .iter()
+            .map(|seen| (seen.pid, seen.mark))
+            .collect();
+        assert_eq!(seen, [(me, 1), (child, 2), (me, 3)]);
+    }
 }
 
 #[proctor::test(subject = |n: u64| reap(child(|| for _ in 0..n { reap(child(|| leave(0))) })))]

@@ -6,7 +6,7 @@ use proctor::Outcome::{Fail, Timeout};
 use proctor::Subject;
 use serde::Serialize;
 
-use crate::driver::{Expect, check, ends};
+use crate::driver::{Expect, check, ends, passes};
 use crate::kit::{child, expect_twice, pause_for_ever, reap};
 
 const TABLE: &[Expect] = &[
@@ -21,10 +21,12 @@ const TABLE: &[Expect] = &[
     ends(&[Fail], "wrote", "writes_garbage_and_waits"),
     ends(&[Fail, Timeout], "wrote", "writes_half_a_frame_and_answers"),
     ends(&[Fail, Timeout], "", "reads_from_every_descriptor"),
-    ends(&[Fail], "twice", "answers_one_question_twice"),
+    ends(&[Fail], "itself", "answers_one_question_twice"),
     ends(&[Fail], "ran on", "a_child_answers_for_its_parent"),
     ends(&[Fail], "twice", "an_answer_that_equals_everything"),
     ends(&[Fail], "twice", "with_a_glob::a_type_named_u64"),
+    passes("a_forged_report_of_the_warden_is_noticed"),
+    passes("judge_and_warden_keep_their_environment_to_themselves"),
 ];
 
 #[test]
@@ -105,7 +107,10 @@ case!(reads_from_every_descriptor, deadline = 2.0, |n| {
 /// A reply as the subject would send it, with the judge's private types guessed.
 fn forge(id: u64, value: u64) {
     #[derive(Serialize)]
+    #[allow(dead_code)]
     enum Body {
+        Ready { signature: u64 },
+        Unknown,
         Answer(Vec<u8>),
     }
     #[derive(Serialize, Default)]
@@ -114,7 +119,8 @@ fn forge(id: u64, value: u64) {
         cpu: std::time::Duration,
     }
     let body = Body::Answer(postcard::to_stdvec(&value).unwrap());
-    let reply = postcard::to_stdvec(&(id, body, Usage::default())).unwrap();
+    let seal = 0u64;
+    let reply = postcard::to_stdvec(&(id, body, Usage::default(), seal)).unwrap();
     let mut frame = u32::try_from(reply.len()).unwrap().to_le_bytes().to_vec();
     frame.extend(reply);
     write_everywhere(&frame);
@@ -188,4 +194,48 @@ mod with_a_glob {
     fn a_type_named_u64(mut subject: Subject) {
         crate::kit::expect_twice(&mut subject);
     }
+}
+
+/// Takes every socket of the warden and writes a report of the warden's to it:
+/// "nothing is left". The number of sockets that it could take.
+fn report_as_the_warden() -> u32 {
+    let warden = nix::unistd::getppid().as_raw();
+    let mut taken = 0;
+    // SAFETY: pidfd_open and pidfd_getfd take integers and return a new
+    // descriptor or -1.
+    let pidfd = unsafe { libc::syscall(libc::SYS_pidfd_open, warden, 0) };
+    for fd in 0..16 {
+        // SAFETY: as above.
+        let copy = unsafe { libc::syscall(libc::SYS_pidfd_getfd, pidfd, fd, 0) };
+        let Ok(copy @ 0..) = RawFd::try_from(copy) else {
+            continue;
+        };
+        // SAFETY: the kernel has just made it for us, and nobody closes it.
+        let copy = unsafe { BorrowedFd::borrow_raw(copy) };
+        taken += u32::from(nix::unistd::write(copy, &[2, 0, 0, 0, 3, 0]) == Ok(6));
+    }
+    taken
+}
+
+#[proctor::test(subject = |(): ()| report_as_the_warden())]
+#[ignore = "a case of the corpus: run by every_case_gets_its_verdict"]
+fn a_forged_report_of_the_warden_is_noticed(mut subject: Subject) {
+    match subject.try_ask(&()) {
+        // Root may take another process's descriptors.
+        Err(failing) => assert!(
+            failing.cause.contains("its warden reports to the judge"),
+            "{failing}"
+        ),
+        Ok(answer) => assert_eq!(answer.value, 0),
+    }
+}
+
+#[proctor::test(subject = |(): ()| {
+    let warden = nix::unistd::getppid();
+    std::fs::read(format!("/proc/{warden}/environ")).is_ok_and(|text| !text.is_empty())
+})]
+#[ignore = "a case of the corpus: run by every_case_gets_its_verdict"]
+fn judge_and_warden_keep_their_environment_to_themselves(mut subject: Subject) {
+    let is_read = subject.ask(&()).value;
+    assert!(!is_read || nix::unistd::geteuid().is_root());
 }

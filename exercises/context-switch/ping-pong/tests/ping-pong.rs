@@ -493,6 +493,29 @@ fn ask_for_both_readings(
     }
 }
 
+/// In the judge, by the kernel's word alone: the other end was a thread, or a
+/// process, and nothing else was started.
+#[track_caller]
+fn one_other_end(between: Between, evidence: &Evidence) {
+    let (Some(threads), Some(processes)) = (evidence.threads_started, evidence.processes_started)
+    else {
+        proctor::covered(
+            "this machine forbids to count the threads and processes that are started",
+        );
+        return;
+    };
+    let due = match between {
+        Between::Threads => (1, 0),
+        Between::Processes => (0, 1),
+    };
+    assert!(
+        (threads, processes) == due,
+        "a game between {between:?} started {threads} threads and {processes} processes; it takes {} and {}",
+        due.0,
+        due.1
+    );
+}
+
 #[proctor::test(deadline = 30.0, subject = |game: Game| -> Result<Report, String> { play(game) })]
 fn the_other_end_is_up_before_the_clock_is_read(mut subject: Subject) {
     for between in BOTH {
@@ -511,6 +534,7 @@ fn the_other_end_is_up_before_the_clock_is_read(mut subject: Subject) {
                 "between {between:?}: when the clock was first read, no ball had been played yet"
             );
         }
+        one_other_end(between, &played.evidence);
     }
 }
 
@@ -606,6 +630,7 @@ fn every_round_trip_is_two_balls_and_two_switches(mut subject: Subject) {
             game.switch,
             report.cost
         );
+        one_other_end(between, &evidence);
         let really = report.really;
         proctor::covered(format!(
             "a switch between {between:?} took {really} ns here"

@@ -2,6 +2,7 @@
 //! says of the processes.
 proctor::exercise!(fork_and_wait);
 
+use std::collections::HashSet;
 use std::time::Duration;
 
 use nix::fcntl::OFlag;
@@ -11,7 +12,7 @@ use nix::sys::time::{TimeSpec, TimeValLike};
 use nix::sys::wait::{Id, WaitPidFlag, WaitStatus, waitid, waitpid};
 use nix::time::{ClockId, clock_getcpuclockid};
 use nix::unistd::{ForkResult, Pid, fork, getpid, pipe2, read, write};
-use proctor::Subject;
+use proctor::{Evidence, Subject};
 use serde::{Deserialize, Serialize};
 
 /// What `run_in_child` returned, as plain data.
@@ -23,13 +24,57 @@ enum Reported {
 }
 use Reported::{Error, Exited, Killed};
 
+/// Runs the closure as the caller of a test, and lets the kernel say where.
 fn run(work: impl FnOnce() -> u8) -> Reported {
+    let work = || {
+        proctor::witness(0);
+        work()
+    };
     // SAFETY: a subject has one thread.
     match unsafe { fork_and_wait::run_in_child(work) } {
         Ok(fork_and_wait::Ending::Exited(code)) => Exited(code),
         Ok(fork_and_wait::Ending::Killed(signal)) => Killed(signal),
         Err(error) => Error(error.to_string()),
     }
+}
+
+/// In the judge, by the kernel's word alone: each call ran its closure in a
+/// child of its own, and nothing is left of them. `others` were started by the
+/// test itself.
+#[track_caller]
+fn each_call_had_its_child(evidence: &Evidence, calls: usize, others: u32) {
+    let pids: HashSet<i32> = evidence.witnesses.iter().map(|seen| seen.pid).collect();
+    assert!(
+        !pids.contains(&evidence.pid),
+        "the closure ran in the calling process itself: the kernel says so, whatever getpid returns"
+    );
+    assert!(
+        evidence.witnesses.len() == calls,
+        "{calls} calls of run_in_child ran their closures {} times in all",
+        evidence.witnesses.len()
+    );
+    assert!(
+        pids.len() == calls,
+        "{calls} calls of run_in_child ran their closures in {} processes",
+        pids.len()
+    );
+    // `None` where the machine forbids to count.
+    if let Some(started) = evidence.processes_started {
+        let started = started.saturating_sub(others) as usize;
+        assert!(
+            started >= calls,
+            "{calls} calls of run_in_child started {started} processes"
+        );
+    }
+    let (zombies, running) = (evidence.zombies, evidence.children);
+    assert!(
+        zombies == 0,
+        "{calls} children have ended, and {zombies} of them are zombies: the kernel keeps them until the parent has waited for them"
+    );
+    assert!(
+        running == 0,
+        "{calls} calls have returned, and {running} processes are still running"
+    );
 }
 
 #[proctor::test(subject = |codes: Vec<u8>| -> Vec<Reported> {
@@ -46,6 +91,7 @@ fn the_exit_code_of_the_closure_comes_back(mut subject: Subject) {
             "the closure returned {code}, run_in_child reported {reported:?}"
         );
     }
+    each_call_had_its_child(&answer.evidence, codes.len(), 0);
 }
 
 #[proctor::test(subject = |number: u64| -> (Reported, u64) {
@@ -59,7 +105,8 @@ fn the_exit_code_of_the_closure_comes_back(mut subject: Subject) {
 })]
 fn the_closure_runs_in_a_process_of_its_own(mut subject: Subject) {
     let number = proctor::random();
-    let (reported, after) = subject.ask(&number).value;
+    let answer = subject.ask(&number);
+    let (reported, after) = answer.value;
     assert!(
         after == number,
         "the closure changed a variable, and the caller sees the change: it ran in the caller's memory, not in a child's"
@@ -68,6 +115,7 @@ fn the_closure_runs_in_a_process_of_its_own(mut subject: Subject) {
         reported == Exited(1),
         "the closure looked at its process id (1: another than the caller's, 0: the caller's own), run_in_child reported {reported:?}"
     );
+    each_call_had_its_child(&answer.evidence, 1, 0);
 }
 
 /// Ends this process by a signal. (Rust ignores or handles some of them.)
@@ -96,15 +144,18 @@ fn a_signal_is_told_apart_from_an_exit_code(mut subject: Subject) {
             "the child was killed by {signal} (signal {number}), run_in_child reported {reported:?}"
         );
     }
+    each_call_had_its_child(&answer.evidence, signals.len(), 0);
 }
 
 #[proctor::test(subject = |words: String| -> Reported { run(|| panic!("{words}")) })]
 fn a_panic_in_the_closure_ends_only_the_child(mut subject: Subject) {
-    let reported = subject.ask(&proctor::random()).value;
+    let answer = subject.ask(&proctor::random());
+    let reported = answer.value;
     assert!(
         reported == Exited(101),
         "the closure panicked: the child ends with 101, run_in_child reported {reported:?}"
     );
+    each_call_had_its_child(&answer.evidence, 1, 0);
 }
 
 extern "C" fn at_exit() {
@@ -149,6 +200,7 @@ fn nothing_of_the_caller_happens_twice(mut subject: Subject) {
         times("exit handler") == 0,
         "the child ran a handler that the caller had registered with atexit for its own end"
     );
+    each_call_had_its_child(&answer.evidence, 1, 0);
 }
 
 /// That it runs is all: the system call during which it ran comes back with EINTR.
@@ -227,7 +279,8 @@ impl Caller {
 })]
 fn it_waits_until_the_child_has_ended_whatever_signals_arrive(mut subject: Subject) {
     let code = proctor::random();
-    let (reported, in_time) = subject.ask(&(code, 2)).value;
+    let answer = subject.ask(&(code, 2));
+    let (reported, in_time) = answer.value;
     if let Error(error) = &reported {
         panic!("signals arrived while it waited, and run_in_child gave up with an error: {error}");
     }
@@ -239,6 +292,7 @@ fn it_waits_until_the_child_has_ended_whatever_signals_arrive(mut subject: Subje
         reported == Exited(code),
         "the closure returned {code} while signals arrived, run_in_child reported {reported:?}"
     );
+    each_call_had_its_child(&answer.evidence, 1, 0);
 }
 
 #[proctor::test(subject = |children: u8| {
@@ -247,16 +301,7 @@ fn it_waits_until_the_child_has_ended_whatever_signals_arrive(mut subject: Subje
     }
 })]
 fn no_zombie_is_left(mut subject: Subject) {
-    let answer = subject.ask(&6);
-    let (zombies, running) = (answer.evidence.zombies, answer.evidence.children);
-    assert!(
-        zombies == 0,
-        "6 children have ended, and {zombies} of them are zombies: the kernel keeps them until the parent has waited for them"
-    );
-    assert!(
-        running == 0,
-        "6 calls have returned, and {running} processes are still running"
-    );
+    each_call_had_its_child(&subject.ask(&6).evidence, 6, 0);
 }
 
 #[proctor::test(subject = |(code, others): (u8, u8)| -> (Reported, Reported) {
@@ -283,7 +328,8 @@ fn no_zombie_is_left(mut subject: Subject) {
 fn another_child_of_the_caller_is_left_alone(mut subject: Subject) {
     let code: u8 = proctor::random();
     let others = code.wrapping_add(1);
-    let (mine, other) = subject.ask(&(code, others)).value;
+    let answer = subject.ask(&(code, others));
+    let (mine, other) = answer.value;
     assert!(
         mine == Exited(code),
         "the closure returned {code}; another child of the caller had ended with {others}; run_in_child reported {mine:?}"
@@ -292,4 +338,5 @@ fn another_child_of_the_caller_is_left_alone(mut subject: Subject) {
         other == Exited(others),
         "run_in_child reaped a child that was not its own: the caller, asking for it, got {other:?}"
     );
+    each_call_had_its_child(&answer.evidence, 1, 1);
 }

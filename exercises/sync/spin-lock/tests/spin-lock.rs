@@ -9,6 +9,7 @@ use std::sync::MutexGuard;
 
 use interleave::{Exploration, FailureKind};
 use proctor::{Outcome, Subject};
+use serde::{Deserialize, Serialize};
 use spin_lock::{SpinGuard, SpinLock};
 
 /// Does not compile unless `new` can be called for a static.
@@ -235,36 +236,57 @@ fn a_panic_while_it_is_held_releases_it(mut subject: Subject) {
     );
 }
 
-#[proctor::test(subject = |value: u64| SpinLock::new(value).into_inner())]
+/// What the compiler says of the types.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+struct Marks {
+    lock_is_send: bool,
+    lock_around_a_cell_is_sync: bool,
+    lock_around_an_rc_is_sync: bool,
+    lock_around_an_rc_is_send: bool,
+    lock_around_a_mutex_guard_is_sync: bool,
+    guard_of_a_cell_is_sync: bool,
+    guard_of_an_rc_is_send: bool,
+}
+
+#[proctor::test(subject = |value: u64| -> (u64, Marks) {
+    let marks = Marks {
+        lock_is_send: proctor::implements!(SpinLock<u64>: Send),
+        lock_around_a_cell_is_sync: proctor::implements!(SpinLock<Cell<u64>>: Sync),
+        lock_around_an_rc_is_sync: proctor::implements!(SpinLock<Rc<u64>>: Sync),
+        lock_around_an_rc_is_send: proctor::implements!(SpinLock<Rc<u64>>: Send),
+        lock_around_a_mutex_guard_is_sync: proctor::implements!(SpinLock<MutexGuard<'static, u64>>: Sync),
+        guard_of_a_cell_is_sync: proctor::implements!(SpinGuard<'static, Cell<u64>>: Sync),
+        guard_of_an_rc_is_send: proctor::implements!(SpinGuard<'static, Rc<u64>>: Send),
+    };
+    (SpinLock::new(value).into_inner(), marks)
+})]
 fn it_is_shared_exactly_where_that_is_sound(mut subject: Subject) {
     let value = proctor::random::<u64>();
-    assert_eq!(subject.ask(&value).value, value);
+    let (kept, marks) = subject.ask(&value).value;
+    assert_eq!(kept, value);
+    assert!(marks.lock_is_send, "a SpinLock<u64> should be Send");
     assert!(
-        proctor::implements!(SpinLock<u64>: Send),
-        "a SpinLock<u64> should be Send"
-    );
-    assert!(
-        proctor::implements!(SpinLock<Cell<u64>>: Sync),
+        marks.lock_around_a_cell_is_sync,
         "a SpinLock<Cell<u64>> should be Sync: the lock lets one thread at a time at the Cell, which may be sent"
     );
     assert!(
-        !proctor::implements!(SpinLock<Rc<u64>>: Sync),
+        !marks.lock_around_an_rc_is_sync,
         "SpinLock<Rc<u64>> is Sync: two threads could clone the same Rc, one after the other, and count in parallel when they drop their clones"
     );
     assert!(
-        !proctor::implements!(SpinLock<Rc<u64>>: Send),
+        !marks.lock_around_an_rc_is_send,
         "SpinLock<Rc<u64>> is Send: an Rc would leave its thread"
     );
     assert!(
-        !proctor::implements!(SpinLock<MutexGuard<'static, u64>>: Sync),
+        !marks.lock_around_a_mutex_guard_is_sync,
         "SpinLock<MutexGuard<u64>> is Sync: a value that must stay on its thread (not Send) could be swapped out on another"
     );
     assert!(
-        !proctor::implements!(SpinGuard<'static, Cell<u64>>: Sync),
+        !marks.guard_of_a_cell_is_sync,
         "SpinGuard<Cell<u64>> is Sync: two threads that share one guard would be in the Cell at once"
     );
     assert!(
-        !proctor::implements!(SpinGuard<'static, Rc<u64>>: Send),
+        !marks.guard_of_an_rc_is_send,
         "SpinGuard<Rc<u64>> is Send: an Rc would leave its thread"
     );
 }

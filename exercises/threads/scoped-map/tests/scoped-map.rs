@@ -112,6 +112,15 @@ fn as_many_calls_as_workers_are_in_progress_at_once(mut subject: Subject) {
             "the gate opened {} times in {rounds} rounds",
             answer.value
         );
+        // What the kernel counted: so many calls at once take so many threads,
+        // of which the calling thread may be one.
+        if let Some(started) = answer.evidence.threads_started {
+            assert!(
+                started as usize + 1 >= workers,
+                "map({workers}, {} items) started {started} threads: that is too few for {workers} calls at once",
+                workers * rounds
+            );
+        }
     }
 }
 

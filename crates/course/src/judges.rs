@@ -1,0 +1,135 @@
+//! The judging programs: one for each exercise, built once.
+//!
+//! A judging program is made of the trusted tests and the exercise's original
+//! stub. No code of the learner's is in it, so nothing that a learner writes
+//! makes it necessary to build it again.
+
+use std::fs;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+
+use crate::cargo::{self, Request};
+use crate::catalogue::{Course, Exercise};
+use crate::compiled::failure;
+use crate::files::{self, fingerprint};
+use crate::freshness;
+use crate::originals::Files;
+use crate::scratch::{Package, Part, Scratch};
+use crate::trouble::Trouble;
+
+/// The folder by which the compiler names a judge's files.
+pub(crate) const JUDGING: &str = "judging";
+
+/// The judging program of an exercise, built if the one that is there was
+/// made of anything else than what is given now.
+///
+/// # Errors
+/// It cannot be built: the course is broken, or the machine lacks something.
+pub fn judge_of(
+    course: &Course,
+    exercise: &Exercise,
+    given: &Files,
+    tell: Option<fn(&str)>,
+) -> Result<PathBuf, Trouble> {
+    let mut scratch = Scratch::open(course, "judge", tell)?;
+    let kept = scratch.target.join("course/judges").join(&exercise.id);
+    let mark = kept.with_extension("made-of");
+    let made_of = made_of(course, &scratch.target, given)?;
+    if kept.is_file() && files::text(&mark).is_ok_and(|old| old == made_of) {
+        return Ok(kept);
+    }
+    let name = format!("{}-judge", exercise.id);
+    let judge = scratch.add(Package {
+        exercise,
+        given,
+        name: &name,
+        folder: JUDGING,
+        part: Part::Judge,
+        sources: &sources_of(given),
+    })?;
+    scratch.finish()?;
+    let built = cargo::build(&Request {
+        folder: scratch.folder.clone(),
+        target: Some(scratch.target.clone()),
+        packages: vec![&name],
+        tests: vec![&exercise.id],
+        tell,
+        ..Request::default()
+    })?;
+    let Some(program) = built.program(&judge.manifest) else {
+        return Err(failure(&built));
+    };
+    let _ = fs::remove_file(&mark);
+    keep(program, &kept)?;
+    files::write(&mark, &made_of)?;
+    Ok(kept)
+}
+
+/// The files below `src/` among an exercise's files.
+pub fn sources_of(given: &Files) -> Files {
+    given
+        .iter()
+        .filter_map(|(file, text)| Some((file.strip_prefix("src/")?.to_owned(), text.clone())))
+        .collect()
+}
+
+/// A second name for a program: what cargo links later gets a new file.
+///
+/// # Errors
+/// The folder cannot be written.
+pub fn keep(program: &Path, kept: &Path) -> Result<(), Trouble> {
+    let folder = kept.parent().unwrap_or(Path::new("."));
+    fs::create_dir_all(folder).map_err(Trouble::writing(folder))?;
+    let _ = fs::remove_file(kept);
+    fs::hard_link(program, kept)
+        .or_else(|_| fs::copy(program, kept).map(drop))
+        .map_err(Trouble::writing(kept))
+}
+
+/// Everything that decides what a judging program is.
+fn made_of(course: &Course, target: &Path, given: &Files) -> Result<String, Trouble> {
+    let mut parts = vec![
+        freshness::of_the_crates(course, target)?,
+        toolchain(),
+        this_program(),
+        course.root.display().to_string(),
+    ];
+    for file in ["Cargo.toml", "Cargo.lock"] {
+        let path = course.root.join(file);
+        parts.push(files::text(&path).unwrap_or_default());
+    }
+    for (file, text) in given {
+        if file.ends_with(".rs") || file.ends_with(".toml") {
+            parts.push(file.clone());
+            parts.push(text.clone());
+        }
+    }
+    Ok(fingerprint(&parts.join("\0")))
+}
+
+/// Which `course` it is: judges speak its version of the records.
+fn this_program() -> String {
+    fs::metadata("/proc/self/exe").map_or_else(
+        |_| String::new(),
+        |data| {
+            let (seconds, nanos) = (data.mtime(), data.mtime_nsec());
+            format!("{} {} {seconds}.{nanos}", data.len(), data.ino())
+        },
+    )
+}
+
+/// Which compiler it is, as far as that can be told without starting it.
+fn toolchain() -> String {
+    let variable = |name| std::env::var_os(name).unwrap_or_default();
+    let cargo = variable("CARGO");
+    let looks = fs::metadata(&cargo).map_or_else(
+        |_| String::new(),
+        |data| format!("{} {}", data.len(), data.mtime()),
+    );
+    format!(
+        "{cargo:?} {looks} {:?} {:?} {:?}",
+        variable("RUSTUP_TOOLCHAIN"),
+        variable("RUSTFLAGS"),
+        variable("RUSTC"),
+    )
+}
