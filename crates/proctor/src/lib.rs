@@ -41,12 +41,14 @@
 //! [`Outcome`].
 
 mod asked;
+mod bare;
 mod causes;
 mod evidence;
 mod hang;
 mod implements;
 mod judge;
 mod line;
+mod onlooker;
 mod orphans;
 mod outcome;
 mod output;
@@ -67,6 +69,7 @@ mod witness;
 
 pub use evidence::{Answer, Evidence, Output, Witness};
 pub use judge::Subject;
+pub use onlooker::Onlooker;
 pub use outcome::{Failing, Outcome, Place, fail};
 pub use proctor_macros::{exercise, test};
 pub use random::{Random, random, rng};

@@ -24,6 +24,7 @@ use std::sync::OnceLock;
 use std::sync::atomic::{AtomicPtr, AtomicU32, AtomicUsize, Ordering};
 
 use crate::asked::Asked;
+use crate::bare;
 use crate::record::RECORDS;
 use crate::wire::ROLE;
 
@@ -187,16 +188,14 @@ unsafe fn strings(mut list: *const *const c_char) -> impl Iterator<Item = &'stat
 /// # Safety
 /// `arguments` is a list of C strings that ends in null.
 unsafe fn wait_for(judge: libc::pid_t, arguments: *const *const c_char) -> ! {
-    let mut status = 0;
-    // SAFETY: waits for the only child; EINTR repeats.
-    while unsafe { libc::waitpid(judge, &raw mut status, 0) } < 0 {}
+    let status = bare::wait_for(judge);
     if libc::WIFSIGNALED(status) {
         // SAFETY: dies of the same signal, or else leaves below.
         unsafe {
             libc::signal(libc::WTERMSIG(status), libc::SIG_DFL);
             libc::raise(libc::WTERMSIG(status));
-            libc::_exit(128 + libc::WTERMSIG(status));
         }
+        bare::exit(128 + libc::WTERMSIG(status));
     }
     let mut code = libc::WEXITSTATUS(status);
     // SAFETY: as the caller promises.
@@ -204,12 +203,11 @@ unsafe fn wait_for(judge: libc::pid_t, arguments: *const *const c_char) -> ! {
     if code == 0
         && let Some(complaint) = tally().and_then(|tally| complaint(tally, &asked))
     {
-        // SAFETY: writes constant bytes.
-        unsafe { libc::write(2, complaint.as_ptr().cast(), complaint.len()) };
+        bare::write(2, complaint.as_bytes());
         code = 101;
     }
-    // SAFETY: leaves without handlers: those belong to the judge.
-    unsafe { libc::_exit(code) }
+    // Without handlers: those belong to the judge.
+    bare::exit(code)
 }
 
 fn complaint(tally: &Tally, asked: &Asked) -> Option<&'static str> {

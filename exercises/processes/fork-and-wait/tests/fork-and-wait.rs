@@ -3,16 +3,13 @@
 proctor::exercise!(fork_and_wait);
 
 use std::collections::HashSet;
-use std::time::Duration;
 
 use nix::fcntl::OFlag;
 use nix::libc;
 use nix::sys::signal::{SaFlags, SigAction, SigHandler, SigSet, Signal, kill, raise, sigaction};
-use nix::sys::time::{TimeSpec, TimeValLike};
 use nix::sys::wait::{Id, WaitPidFlag, WaitStatus, waitid, waitpid};
-use nix::time::{ClockId, clock_getcpuclockid};
-use nix::unistd::{ForkResult, Pid, fork, getpid, pipe2, read, write};
-use proctor::{Evidence, Subject};
+use nix::unistd::{ForkResult, fork, getpid, pipe2, read, write};
+use proctor::{Evidence, Onlooker, Subject};
 use serde::{Deserialize, Serialize};
 
 /// What `run_in_child` returned, as plain data.
@@ -206,60 +203,9 @@ fn nothing_of_the_caller_happens_twice(mut subject: Subject) {
 /// That it runs is all: the system call during which it ran comes back with EINTR.
 extern "C" fn interrupt(_signal: i32) {}
 
-/// The calling process, watched by its child.
-struct Caller {
-    pid: Pid,
-    asks_again_and_again: bool,
-}
-
-impl Caller {
-    fn of_this() -> Self {
-        Caller {
-            pid: getpid(),
-            asks_again_and_again: false,
-        }
-    }
-
-    /// Returns when the caller sleeps in the kernel, or is gone.
-    ///
-    /// A caller that never sleeps, but asks again and again, counts as waiting
-    /// once it has run for 10 ms or has been switched away from 20 times (a
-    /// yield counts): it is at its wait then. The clock on the wall plays no part.
-    fn until_it_waits(&mut self) {
-        let Some((_, ran, switched)) = self.look() else {
-            return;
-        };
-        while !self.asks_again_and_again {
-            match self.look() {
-                Some((true, now, switches)) => {
-                    self.asks_again_and_again =
-                        now >= ran + TimeSpec::milliseconds(10) || switches >= switched + 20;
-                }
-                _ => return,
-            }
-            // Leave the CPU to the caller until the next look.
-            std::thread::sleep(Duration::from_micros(100));
-        }
-    }
-
-    /// Whether it runs or is about to, its CPU time, how often it was switched away from.
-    fn look(&self) -> Option<(bool, TimeSpec, u64)> {
-        let status = std::fs::read_to_string(format!("/proc/{}/status", self.pid)).ok()?;
-        let field = |name: &str| {
-            status
-                .lines()
-                .find_map(|line| line.strip_prefix(name))
-                .map(str::trim)
-        };
-        let state = field("State:")?;
-        let switches = field("nonvoluntary_ctxt_switches:")?.parse().ok()?;
-        let ran = clock_getcpuclockid(self.pid).and_then(ClockId::now).ok()?;
-        Some((state.starts_with(['R', 'D']), ran, switches))
-    }
-}
-
 #[proctor::test(subject = |(code, signals): (u8, u32)| -> (Reported, bool) {
-    let mut caller = Caller::of_this();
+    let caller = getpid();
+    let mut onlooker = Onlooker::of_this_thread();
     // No SA_RESTART, with which the kernel would make the call again itself.
     let interrupting = SigAction::new(SigHandler::Handler(interrupt), SaFlags::empty(), SigSet::empty());
     // SAFETY: the handler does nothing.
@@ -267,10 +213,10 @@ impl Caller {
     let (ended, end) = pipe2(OFlag::O_CLOEXEC | OFlag::O_NONBLOCK).expect("a pipe");
     let reported = run(move || {
         for _ in 0..signals {
-            caller.until_it_waits();
-            let _ = kill(caller.pid, Signal::SIGUSR1);
+            onlooker.until_it_waits();
+            let _ = kill(caller, Signal::SIGUSR1);
         }
-        caller.until_it_waits();
+        onlooker.until_it_waits();
         let _ = write(&end, b"!");
         code
     });
@@ -305,7 +251,7 @@ fn no_zombie_is_left(mut subject: Subject) {
 }
 
 #[proctor::test(subject = |(code, others): (u8, u8)| -> (Reported, Reported) {
-    let mut caller = Caller::of_this();
+    let mut onlooker = Onlooker::of_this_thread();
     // SAFETY: a subject has one thread, and this child only ends.
     let other = match unsafe { fork() }.expect("a child") {
         // SAFETY: ends the process and touches no memory.
@@ -315,7 +261,7 @@ fn no_zombie_is_left(mut subject: Subject) {
     // It has ended, and its status waits for whoever asks.
     waitid(Id::Pid(other), WaitPidFlag::WEXITED | WaitPidFlag::WNOWAIT).expect("its end");
     let mine = run(move || {
-        caller.until_it_waits();
+        onlooker.until_it_waits();
         code
     });
     let other = match waitpid(other, None) {

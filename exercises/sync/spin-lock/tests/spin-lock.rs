@@ -5,10 +5,12 @@ proctor::exercise!(spin_lock);
 use std::cell::Cell;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::rc::Rc;
-use std::sync::MutexGuard;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{MutexGuard, mpsc};
+use std::thread;
 
 use interleave::{Exploration, FailureKind};
-use proctor::{Outcome, Subject};
+use proctor::{Onlooker, Outcome, Subject};
 use serde::{Deserialize, Serialize};
 use spin_lock::{SpinGuard, SpinLock};
 
@@ -233,6 +235,100 @@ fn a_panic_while_it_is_held_releases_it(mut subject: Subject) {
         found,
         Some(after),
         "after the holder's panic the value is (left) and should be as it left it (right)"
+    );
+}
+
+/// What came of a lock that one thread holds while others come, for real: on
+/// the machine's own atomics, not the explorer's.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+struct Held {
+    /// What another thread got by try_lock() while it was held.
+    tried: Option<u64>,
+    /// Whether another thread came out of lock() while it was held.
+    entered: bool,
+    /// What that thread found when it did come out.
+    found: u64,
+}
+
+#[proctor::test(deadline = 30.0, subject = |(before, after): (u64, u64)| -> Held {
+    let lock = SpinLock::new(before);
+    let entered = AtomicBool::new(false);
+    let (send, receive) = mpsc::channel();
+    thread::scope(|scope| {
+        let mut guard = lock.lock();
+        let tried = scope.spawn(|| lock.try_lock().map(|guard| *guard));
+        let tried = tried.join().expect("try_lock() does not panic");
+        let waiter = scope.spawn(|| {
+            send.send(Onlooker::of_this_thread()).expect("the other end waits");
+            let guard = lock.lock();
+            entered.store(true, Ordering::SeqCst);
+            *guard
+        });
+        // The holder stands still in its critical section until the other
+        // thread cannot come any further.
+        let mut onlooker = receive.recv().expect("it sends before it locks");
+        onlooker.until_it_waits_or(|| entered.load(Ordering::SeqCst));
+        let early = entered.load(Ordering::SeqCst);
+        *guard = after;
+        drop(guard);
+        let found = waiter.join().expect("lock() does not panic");
+        Held { tried, entered: early, found }
+    })
+})]
+fn a_holder_keeps_real_threads_out(mut subject: Subject) {
+    let [before, after] = std::array::from_fn(|_| proctor::random::<u64>());
+    let held = subject.ask(&(before, after)).value;
+    assert_eq!(
+        held.tried, None,
+        "one thread held the lock, and try_lock() of another gave a guard: real threads are not kept out"
+    );
+    assert!(
+        !held.entered,
+        "one thread held the lock, and lock() of another came back: real threads are not kept out"
+    );
+    assert_eq!(
+        held.found, after,
+        "a thread that had waited for the lock found (left), not what the holder wrote (right)"
+    );
+}
+
+/// Two words that are equal whenever nobody is inside.
+type Pair = (u64, u64);
+
+#[proctor::test(deadline = 60.0, subject = |(threads, rounds): (usize, u64)| -> (Pair, u64) {
+    let lock = SpinLock::new((0, 0));
+    let torn = AtomicU64::new(0);
+    thread::scope(|scope| {
+        for _ in 0..threads {
+            scope.spawn(|| {
+                for round in 0..rounds {
+                    let mut pair = lock.lock();
+                    if pair.0 != pair.1 {
+                        torn.fetch_add(1, Ordering::Relaxed);
+                    }
+                    pair.0 += 1;
+                    if round % 256 == 0 {
+                        // Now and then the holder is off the CPU inside.
+                        thread::yield_now();
+                    }
+                    pair.1 += 1;
+                }
+            });
+        }
+    });
+    (lock.into_inner(), torn.into_inner())
+})]
+fn real_threads_do_not_tear_what_it_protects(mut subject: Subject) {
+    let (threads, rounds) = (3, proctor::rng().u64(1_500..2_500));
+    let (pair, torn) = subject.ask(&(threads, rounds)).value;
+    assert!(
+        torn == 0,
+        "{threads} threads changed two words {rounds} times each under the lock, and {torn} times one of them found the other at work"
+    );
+    let due = threads as u64 * rounds;
+    assert!(
+        pair == (due, due),
+        "{threads} threads added 1 to two words {rounds} times each under the lock; each should be {due}, and they are {pair:?}"
     );
 }
 
