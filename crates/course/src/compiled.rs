@@ -13,6 +13,7 @@ use crate::cargo::{Built, Diagnostic};
 use crate::catalogue::Exercise;
 use crate::inputs;
 use crate::judge::How;
+use crate::linkage;
 use crate::originals::Files;
 use crate::policy;
 use crate::scratch::Candidate;
@@ -79,6 +80,22 @@ pub fn unreadable(exercise: &Exercise, sources: &Files, how: &How) -> Option<Unc
         let error = policy::refusals(text, &exercise.allow).err()?;
         Some(without_place(Outcome::Refused, error.to_string()))
     })
+}
+
+/// What the linker shows and the policy did not.
+///
+/// # Errors
+/// A program that cannot be read.
+pub fn linked(
+    built: &Built,
+    candidate: &Candidate,
+    judge: &Path,
+) -> Result<Option<Uncompiled>, Trouble> {
+    let Some(program) = built.program(&candidate.manifest) else {
+        return Ok(None);
+    };
+    let strange = linkage::strange(program, judge)?;
+    Ok(strange.map(|strange| without_place(Outcome::Refused, strange.to_string())))
 }
 
 /// Whether there is no program of the source to judge, and why.

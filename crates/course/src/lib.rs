@@ -26,6 +26,7 @@ pub mod freshness;
 pub mod inputs;
 pub mod judge;
 pub mod judges;
+pub mod linkage;
 pub mod live;
 pub mod lockfile;
 pub mod mistake;

@@ -109,6 +109,9 @@ impl Stage {
         if stage.uncompiled.is_none() {
             stage.uncompiled = compiled::unreadable(exercise, &sources, how);
         }
+        if stage.uncompiled.is_none() {
+            stage.uncompiled = compiled::linked(&built, &candidate, &judge)?;
+        }
         stage.warnings = compiled::warnings(&built, &candidate.manifest);
         if stage.uncompiled.is_none() {
             stage.furnish(&built, &judge, &candidate, &sources)?;

@@ -126,6 +126,12 @@ fn diagnostics(id: &str, uncompiled: &Uncompiled) -> String {
 /// What source that does not compile means, in a sentence.
 pub(crate) fn remark(id: &str, uncompiled: &Uncompiled) -> String {
     match &uncompiled.part {
+        _ if uncompiled.outcome == Outcome::Refused => {
+            "It uses what this exercise does not allow: no test ran.".to_owned()
+        }
+        _ if uncompiled.outcome == Outcome::Limit => {
+            "The compiler met a limit: no test ran.".to_owned()
+        }
         Part::File => "It does not compile yet: no test ran.".to_owned(),
         Part::Tests => {
             "Your file compiles, but the tests cannot use it: keep the names and signatures that were given."

@@ -9,7 +9,7 @@ use super::plan::{Plan, Variant};
 use crate::allowance::Allowance;
 use crate::cargo::{self, Built, Request};
 use crate::catalogue::{Course, Exercise};
-use crate::compiled::{failure, refused, uncompiled};
+use crate::compiled::{failure, linked, refused, uncompiled};
 use crate::freshness;
 use crate::judge::{How, expected_tests};
 use crate::judges::{keep, sources_of};
@@ -86,8 +86,13 @@ pub(crate) fn build<'a>(
         let judge = kept.join(format!("{}--judge", exercise.exercise.id));
         keep(program, &judge)?;
         for (draft, candidate) in &exercise.drafts {
-            let mut variant = finished(exercise, draft, candidate, &built, &mut complaints)?;
-            variant.judge.clone_from(&judge);
+            let variant = finished(
+                exercise,
+                draft,
+                candidate,
+                (&built, &judge),
+                &mut complaints,
+            )?;
             plan.variants.push(variant);
         }
     }
@@ -222,14 +227,17 @@ fn finished(
     exercise: &Staged,
     draft: &Draft,
     candidate: &Candidate,
-    built: &Built,
+    (built, judge): (&Built, &Path),
     complaints: &mut Vec<Complaint>,
 ) -> Result<Variant, Trouble> {
     let how = How::default();
-    let wrong = match refused(exercise.exercise, &draft.sources, &how, "src/lib.rs") {
-        None => uncompiled(built, candidate, &Allowance::default(), &str::to_owned)?,
-        refused => refused,
-    };
+    let mut wrong = refused(exercise.exercise, &draft.sources, &how, "src/lib.rs");
+    if wrong.is_none() {
+        wrong = uncompiled(built, candidate, &Allowance::default(), &str::to_owned)?;
+    }
+    if wrong.is_none() {
+        wrong = linked(built, candidate, judge)?;
+    }
     let warned = built.diagnostics.iter().find(|said| {
         said.level == "warning"
             && said.library
@@ -248,7 +256,7 @@ fn finished(
     Ok(Variant {
         exercise: exercise.exercise.id.clone(),
         name: draft.name.clone(),
-        judge: PathBuf::new(),
+        judge: judge.to_owned(),
         program: built.program(&candidate.manifest).map(Path::to_owned),
         folder: exercise.exercise.folder(),
         uncompiled: wrong.map(|wrong| (wrong.outcome, wrong.cause)),

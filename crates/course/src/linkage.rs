@@ -1,0 +1,199 @@
+//! What the linker made of a source: does code run before `main`, and are
+//! functions of the C library replaced?
+//!
+//! The policy on tokens refuses the names by which that is done; a macro, or a
+//! directive in assembly, may hide one from it. In the program itself nothing
+//! is hidden: it has the same functions to run at its start as the judge, which
+//! is made of the same crates, and it defines no symbol of a library that it is
+//! linked with.
+
+use std::collections::{BTreeSet, HashSet};
+use std::fmt;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use object::elf::STT_GNU_IFUNC;
+use object::read::elf::ElfFile64;
+use object::{Object, ObjectSection, ObjectSymbol};
+
+use crate::trouble::Trouble;
+
+/// Something in a program that does not come from ordinary Rust code.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Strange {
+    /// Code that runs before or after `main`, by the section that lists it.
+    Early(&'static str),
+    /// A function of a library that the program defines itself.
+    Replaced(String),
+    /// A function whose address is chosen by code that runs at the start.
+    Indirect(String),
+}
+
+impl fmt::Display for Strange {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Strange::Early(section) => write!(
+                f,
+                "your code adds something to the section `{section}` of the program, and what is listed there runs before or after `main`: that is not allowed"
+            ),
+            Strange::Replaced(name) => write!(
+                f,
+                "your code defines a symbol `{name}`, which replaces the C library's in the whole program: that is not allowed"
+            ),
+            Strange::Indirect(name) => write!(
+                f,
+                "your code defines `{name}` as an indirect function, and what chooses its address runs before `main`: that is not allowed"
+            ),
+        }
+    }
+}
+
+/// Sections whose contents run without being called.
+const EARLY: [&str; 9] = [
+    ".preinit_array",
+    ".init_array",
+    ".fini_array",
+    ".ctors",
+    ".dtors",
+    ".init",
+    ".fini",
+    ".text.startup",
+    ".text.exit",
+];
+
+/// The first strange thing in `subject`, by comparison with `judge`.
+///
+/// # Errors
+/// A program that cannot be read.
+pub fn strange(subject: &Path, judge: &Path) -> Result<Option<Strange>, Trouble> {
+    let (subject_bytes, judge_bytes) = (read(subject)?, read(judge)?);
+    let subject = parsed(subject, &subject_bytes)?;
+    let judge = parsed(judge, &judge_bytes)?;
+    for section in EARLY {
+        let due = match section {
+            // The judge's own: it watches over itself.
+            ".preinit_array" => 0,
+            section => size(&judge, section),
+        };
+        if size(&subject, section) != due {
+            return Ok(Some(Strange::Early(section)));
+        }
+    }
+    let theirs = names_of_libraries();
+    for symbol in subject.symbols().filter(|symbol| !symbol.is_undefined()) {
+        let Ok(name) = symbol.name() else { continue };
+        let is_indirect = symbol.elf_symbol().st_type() == STT_GNU_IFUNC;
+        // A hidden symbol is local by now, and has replaced the other all the same.
+        let replaces = theirs.contains(name);
+        if !(is_indirect || replaces) || defines(&judge, name) {
+            continue;
+        }
+        return Ok(Some(match is_indirect {
+            true => Strange::Indirect(name.to_owned()),
+            false => Strange::Replaced(name.to_owned()),
+        }));
+    }
+    Ok(None)
+}
+
+fn read(path: &Path) -> Result<Vec<u8>, Trouble> {
+    fs::read(path).map_err(Trouble::reading(path))
+}
+
+fn parsed<'a>(path: &Path, bytes: &'a [u8]) -> Result<ElfFile64<'a>, Trouble> {
+    ElfFile64::parse(bytes)
+        .map_err(|error| Trouble::malformed(path.to_owned(), format!("it is no program: {error}")))
+}
+
+fn size(program: &ElfFile64, section: &str) -> u64 {
+    program
+        .section_by_name(section)
+        .map_or(0, |section| section.size())
+}
+
+fn defines(program: &ElfFile64, name: &str) -> bool {
+    let mut symbols = program.symbols().filter(|symbol| !symbol.is_undefined());
+    symbols.any(|symbol| symbol.name() == Ok(name))
+}
+
+/// What the shared libraries export with which Rust programs are linked here:
+/// those that this process has loaded.
+fn names_of_libraries() -> HashSet<String> {
+    let maps = fs::read_to_string("/proc/self/maps").unwrap_or_default();
+    let libraries: BTreeSet<PathBuf> = maps
+        .lines()
+        .filter_map(|line| line.split_whitespace().nth(5))
+        .filter(|path| path.contains(".so"))
+        .map(PathBuf::from)
+        .collect();
+    let mut names = HashSet::new();
+    for library in libraries {
+        let Ok(bytes) = fs::read(&library) else {
+            continue;
+        };
+        let Ok(file) = ElfFile64::<object::Endianness>::parse(&*bytes) else {
+            continue;
+        };
+        let exported = file
+            .dynamic_symbols()
+            .filter(|symbol| !symbol.is_undefined())
+            .filter_map(|symbol| Some(symbol.name().ok()?.to_owned()));
+        names.extend(exported);
+    }
+    names
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A program in assembly, with this text in it, and one without.
+    fn found(text: &str) -> Option<Strange> {
+        let folder = tempfile::tempdir().unwrap();
+        let made = |name: &str, text: &str| {
+            let source = folder.path().join(format!("{name}.rs"));
+            let text = text.replace('\n', "\\n").replace('"', "\\\"");
+            let program = folder.path().join(name);
+            let source_text = format!(
+                "core::arch::global_asm!(\"{text}\");\nfn main() {{ println!(\"{{}}\", std::process::id()); }}\n"
+            );
+            fs::write(&source, source_text).unwrap();
+            let built = std::process::Command::new(
+                std::env::var_os("RUSTC").unwrap_or_else(|| "rustc".into()),
+            )
+            .arg("--edition=2024")
+            .arg("-o")
+            .args([&program, &source])
+            .output()
+            .unwrap();
+            assert!(built.status.success(), "{built:?}");
+            program
+        };
+        strange(&made("subject", text), &made("judge", "")).unwrap()
+    }
+
+    #[test]
+    fn an_ordinary_program_is_not_strange() {
+        assert_eq!(found(""), None);
+        assert_eq!(found(".text\nmine: ret\n"), None);
+    }
+
+    #[test]
+    fn what_runs_early_is_named_by_its_section() {
+        for section in [".init_array", ".preinit_array", ".fini_array"] {
+            let text = format!(".section {section},\"aw\"\n.quad main\n.text\n");
+            assert!(matches!(found(&text), Some(Strange::Early(_))), "{section}");
+        }
+    }
+
+    #[test]
+    fn what_replaces_a_function_of_libc_is_named() {
+        for visibility in [".globl", ".weak", ".hidden getpid\n.globl"] {
+            let text = format!(".text\n{visibility} getpid\ngetpid: ret\n");
+            let replaced = Some(Strange::Replaced("getpid".to_owned()));
+            assert_eq!(found(&text), replaced, "{visibility}");
+        }
+        let indirect = ".text\n.globl getpid\n.type getpid, @gnu_indirect_function\ngetpid: ret\n";
+        assert!(matches!(found(indirect), Some(Strange::Indirect(_))));
+    }
+}
