@@ -143,7 +143,8 @@ pub fn judge(
             let mut records = run::run(&Run {
                 judge: &stage.judge(),
                 subject: &stage.subject(),
-                folder: stage.folder(),
+                folder: &stage.folder(),
+                guarded: &course.root,
                 expected: &expected,
                 only: how.only,
                 environment: how.environment,

@@ -26,8 +26,11 @@ pub struct Run<'a> {
     pub judge: &'a Path,
     /// The program that holds the code to judge.
     pub subject: &'a Path,
-    /// Where they run: timelines quote sources that lie there.
+    /// Where they run: timelines quote sources that lie there. The code may
+    /// write there.
     pub folder: &'a Path,
+    /// The course, in which the code may write nowhere else.
+    pub guarded: &'a Path,
     /// The tests that must give a verdict.
     pub expected: &'a [String],
     /// Only this test.
@@ -108,12 +111,17 @@ fn spec(run: &Run, judges: std::os::fd::OwnedFd, said: &File) -> std::io::Result
         .env(RECORDS, SOCKET.to_string())
         .env("PROCTOR_SUBJECT", run.subject)
         .env("CARGO_MANIFEST_DIR", run.folder)
+        .env("PROCTOR_GUARDED", run.guarded)
         .pass(judges, SOCKET)
         .stdin(Stdio::Null)
         .stdout(Stdio::Null)
         .stderr(Stdio::Fd(said.try_clone()?.into()))
         .new_session(true)
         .die_with_parent(Signal::SIGKILL);
+    if run.guarded.starts_with(std::env::temp_dir()) {
+        // There the code may not write, for the course lies there.
+        spec = spec.env("TMPDIR", run.folder);
+    }
     if let Some(test) = run.only {
         spec = spec.args([test, "--exact"]);
     }

@@ -3,7 +3,8 @@
 //! ```text
 //! target/course/run-XXXXXX/   one judgement
 //!   judge  subject            the two programs
-//!   candidate/…               source and tests, where the compiler saw them:
+//!   work/                     where they run, and may write
+//!     candidate/…             source and tests, where the compiler saw them:
 //!                             timelines quote their lines
 //! ```
 
@@ -132,7 +133,7 @@ impl Stage {
         };
         keep(program, &self.subject())?;
         keep(judge, &self.judge())?;
-        let package = self.folder.path().join(&candidate.folder);
+        let package = self.folder().join(&candidate.folder);
         for (name, text) in sources {
             write(&package.join("src").join(name), text)?;
         }
@@ -149,8 +150,8 @@ impl Stage {
     }
 
     /// Where the programs run.
-    pub fn folder(&self) -> &Path {
-        self.folder.path()
+    pub fn folder(&self) -> PathBuf {
+        self.folder.path().join("work")
     }
 
     /// The judging program.

@@ -51,6 +51,23 @@ pub(crate) fn ended(ending: Ending, settings: &Settings) -> Failing {
     }
 }
 
+/// The subject ended after it had answered.
+pub(crate) fn ended_afterwards(ending: Ending, settings: &Settings) -> Failing {
+    let failing = ended(ending, settings);
+    let cause = match ending {
+        Ending::Exited(status) => {
+            format!("it ended the process (status {status}) after it had answered")
+        }
+        Ending::Killed { .. } => format!("after it had answered: {}", failing.cause),
+    };
+    Failing { cause, ..failing }
+}
+
+/// More answers came than questions were asked.
+pub(crate) fn answered_twice() -> Failing {
+    Failing::new(Outcome::Fail, "one question was answered twice")
+}
+
 /// The deadline passed, and nothing more could be proved.
 pub(crate) fn deadline(settings: &Settings, states: &str) -> Failing {
     Failing::new(

@@ -113,7 +113,7 @@ where
     #[track_caller]
     pub fn fresh(&mut self) {
         let line = self.line.borrow_mut().take();
-        if let Some(Err(failing)) = line.map(|line| line.finish(self.trial.settings.orphans)) {
+        if let Some(Err(failing)) = line.map(|line| line.part(self.trial.settings.orphans)) {
             failing.end();
         }
     }

@@ -44,6 +44,7 @@ mod asked;
 mod bare;
 mod causes;
 mod evidence;
+mod fence;
 mod hang;
 mod implements;
 mod judge;

@@ -15,7 +15,7 @@ use crate::outcome::{Failing, Outcome};
 use crate::output::Captured;
 use crate::part::{Settings, Site};
 use crate::ward::{Ends, Ward};
-use crate::wire::{Body, Ending, Question, Reply};
+use crate::wire::{BYE, Body, Ending, Question, Reply};
 
 pub(crate) struct Line {
     ward: Ward,
@@ -195,10 +195,7 @@ impl Line {
             return Err(causes::forged_an_answer());
         }
         if reply.id != id {
-            return Err(Failing::new(
-                Outcome::Fail,
-                "one question was answered twice",
-            ));
+            return Err(causes::answered_twice());
         }
         let bytes = match reply.body {
             Body::Answer(bytes) => bytes,
@@ -211,7 +208,7 @@ impl Line {
                 return Err(failing);
             }
             Body::RanOn => return Err(causes::ran_on(self.ward.subject())),
-            Body::Ready { .. } | Body::Unknown | Body::Witness(_) => {
+            Body::Ready { .. } | Body::Waiting | Body::Unknown | Body::Witness(_) => {
                 return Err(causes::forged_an_answer());
             }
             Body::BadQuestion(why) => {
@@ -365,6 +362,33 @@ impl Line {
             Event::Hung(failing) => failing,
             Event::Deadline => causes::deadline(&self.settings, &hang::states(self.ward.warden())),
         }
+    }
+
+    /// Whether the subject waits for the next question, as it does when the
+    /// code has returned from the last one. Code that wrote an answer itself
+    /// has not returned, or returned a second answer.
+    fn farewell(&mut self) -> Result<(), Failing> {
+        let now = Instant::now();
+        let event = match self.questions.send_timeout(&Question::Bye, PATIENCE) {
+            Ok(true) => self.wait(now, now + PATIENCE),
+            Ok(false) => Event::Deadline,
+            Err(_) => self.why_no_line(),
+        };
+        match event {
+            Event::Reply(reply) if !reply.is_sealed(self.key) => Err(causes::forged_an_answer()),
+            Event::Reply(reply) if reply.id == BYE => Ok(()),
+            Event::Reply(_) => Err(causes::answered_twice()),
+            Event::Ended(ending) => Err(causes::ended_afterwards(ending, &self.settings)),
+            event => Err(self.explain(event)),
+        }
+    }
+
+    /// Ends warden and subject, after a question that was answered; an error
+    /// if the code left something behind.
+    pub(crate) fn part(mut self, orphans: bool) -> Result<(), Failing> {
+        let farewell = self.farewell();
+        let left = self.finish(orphans || farewell.is_err());
+        farewell.and(left)
     }
 
     /// Ends warden and subject; an error if the code left something behind.

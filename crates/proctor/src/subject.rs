@@ -20,7 +20,7 @@ use serde::de::DeserializeOwned;
 
 use crate::outcome::Place;
 use crate::part::Site;
-use crate::wire::{self, Body, HELLO, Question, Reply, Usage};
+use crate::wire::{self, BYE, Body, HELLO, Question, Reply, Usage};
 use crate::{text, witness};
 
 thread_local! {
@@ -103,8 +103,13 @@ where
     let signature = wire::signature::<Q, A>(site, &serving.subject);
     serving.reply(HELLO, Body::Ready { signature }, Usage::default());
     while let Ok(received) = serving.line.recv() {
-        let Question::Ask { id, payload } = received.value else {
-            quit()
+        let (id, payload) = match received.value {
+            Question::Ask { id, payload } => (id, payload),
+            Question::Bye if std::process::id() == me => {
+                serving.reply(BYE, Body::Waiting, Usage::default());
+                continue;
+            }
+            _ => quit(),
         };
         let before = usage();
         let body = match postcard::from_bytes::<Q>(&payload) {

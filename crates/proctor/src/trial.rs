@@ -66,7 +66,7 @@ impl Trial {
             let Some(line) = line.borrow_mut().take() else {
                 continue;
             };
-            if let (Err(failing), Ok(())) = (line.finish(self.settings.orphans), &result) {
+            if let (Err(failing), Ok(())) = (line.part(self.settings.orphans), &result) {
                 result = Err(failing);
             }
         }

@@ -32,7 +32,7 @@ use serde::de::DeserializeOwned;
 use crate::part::{Settings, Site};
 use crate::starts::Starts;
 use crate::wire::{self, Ending, Order, Report};
-use crate::{starts, subject};
+use crate::{fence, starts, subject};
 
 /// How long the processes of the code may take to vanish with the subject.
 const GRACE: Duration = Duration::from_millis(250);
@@ -226,6 +226,8 @@ fn furnish(
     // A session of its own: nothing in it can join the judge's, which tells
     // the code's processes from the judge's when a warden is killed.
     setsid()?;
+    // Where there is none, the judge holds without.
+    let _ = fence::enter();
     limit(settings)?;
     let (descriptors, _) = getrlimit(Resource::RLIMIT_NOFILE)?;
     let top = i32::try_from(descriptors.min(1 << 20)).map_err(|_| Errno::EINVAL)?;

@@ -90,10 +90,15 @@ pub(crate) enum Question {
     },
     /// A question to the learner's code.
     Ask { id: u64, payload: Vec<u8> },
+    /// The last message: is anybody there?
+    Bye,
 }
 
 /// The number by which [`Question::Hello`] is answered.
 pub(crate) const HELLO: u64 = u64::MAX;
+
+/// The number by which [`Question::Bye`] is answered.
+pub(crate) const BYE: u64 = u64::MAX - 1;
 
 /// From the subject to the judge.
 #[derive(Debug, Serialize, Deserialize)]
@@ -118,6 +123,8 @@ pub(crate) enum Body {
     Ready {
         signature: u64,
     },
+    /// In answer to [`Question::Bye`]: the code has returned from every question.
+    Waiting,
     /// This program has no such test, or the test has no such subject.
     Unknown,
     Answer(Vec<u8>),

@@ -23,6 +23,8 @@ const COUNTED: u64 = 2_000;
 pub struct Asker {
     /// The programs as they were built now, whatever is built later, and answers.
     stage: Stage,
+    /// The course.
+    guarded: PathBuf,
     scenario: String,
     /// The tests that may answer.
     tests: Vec<String>,
@@ -56,6 +58,7 @@ impl Asker {
             return Ok(Err(found));
         }
         Ok(Ok(Asker {
+            guarded: course.root.clone(),
             scenario: scenario.to_owned(),
             tests,
             source: source_text,
@@ -119,7 +122,8 @@ impl Asker {
         run::run(&Run {
             judge: &self.stage.judge(),
             subject: &self.stage.subject(),
-            folder: self.stage.folder(),
+            folder: &self.stage.folder(),
+            guarded: &self.guarded,
             expected: &self.tests,
             only: only.map(String::as_str),
             environment: &[variable],

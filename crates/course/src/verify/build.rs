@@ -1,11 +1,12 @@
 //! Builds everything once, with one call of cargo: for each exercise its
 //! judge, and a subject for the stub, the solution, and every other variant.
 
+use std::fs;
 use std::path::{Path, PathBuf};
 
 use super::Complaint;
 use super::demand::Demand;
-use super::plan::{Plan, Variant};
+use super::plan::{Plan, Variant, WORK};
 use crate::allowance::Allowance;
 use crate::cargo::{self, Built, Request};
 use crate::catalogue::{Course, Exercise};
@@ -74,6 +75,8 @@ pub(crate) fn build<'a>(
     })?;
     let mut plan = Plan::default();
     let kept = folder_of(course).join("verify-programs");
+    let work = kept.join(WORK);
+    fs::create_dir_all(&work).map_err(Trouble::writing(&work))?;
     for exercise in &staged {
         let Some(program) = built.program(&exercise.judge.manifest) else {
             complaints.push(Complaint::new(
@@ -258,7 +261,7 @@ fn finished(
         name: draft.name.clone(),
         judge: judge.to_owned(),
         program: built.program(&candidate.manifest).map(Path::to_owned),
-        folder: exercise.exercise.folder(),
+        folder: judge.with_file_name(WORK),
         uncompiled: wrong.map(|wrong| (wrong.outcome, wrong.cause)),
         tests: exercise.tests.clone(),
         demand: draft.demand.clone(),

@@ -42,6 +42,9 @@ pub(crate) struct Variant {
 
 const PLAN: &str = "plan.json";
 
+/// The folder beside the programs in which they run.
+pub(crate) const WORK: &str = "work";
+
 impl Variant {
     /// `spin-lock: mistake relaxed-unlock`
     pub(crate) fn title(&self) -> String {
@@ -59,6 +62,8 @@ impl Plan {
     pub(crate) fn collect(&self, folder: &Path) -> Result<(), Trouble> {
         fs::create_dir_all(folder).map_err(Trouble::writing(folder))?;
         let mut plan = self.clone();
+        let work = folder.join(WORK);
+        fs::create_dir_all(&work).map_err(Trouble::writing(&work))?;
         let mut copied = BTreeSet::new();
         let mut copy = |program: &Path, name: String| {
             if copied.insert(name.clone()) {
@@ -92,7 +97,7 @@ impl Plan {
                 why: error.to_string(),
             })?;
         for variant in &mut plan.variants {
-            variant.folder = folder.clone();
+            variant.folder = folder.join(WORK);
             variant.judge = folder.join(&variant.judge);
             if let Some(program) = &mut variant.program {
                 *program = folder.join(&*program);

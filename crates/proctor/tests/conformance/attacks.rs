@@ -12,31 +12,36 @@ use nix::unistd::{Pid, getppid, setsid};
 use proctor::Outcome::{Crash, Deadlock, Fail, Timeout};
 use proctor::Subject;
 
-use crate::driver::{Expect, MARK, check, ends, takes_the_judge_down};
+use crate::driver::{Expect, MARK, check, ends, passes, takes_the_judge_down};
 use crate::kit::{child, pause_for_ever, program_that_pauses, reap, sleep_long};
 
 const TABLE: &[Expect] = &[
-    ends(&[Crash], "parent", "kills_its_parent"),
-    ends(&[Crash], "parent", "kills_its_parent_and_answers"),
-    ends(&[Crash], "parent", "terminates_its_parent"),
-    ends(&[Crash, Fail], "parent", "stops_its_parent"),
-    ends(&[Crash, Fail], "parent", "stops_its_parent_and_answers"),
+    ends(&[Crash], "parent", "kills_its_parent").unfenced(),
+    ends(&[Crash], "parent", "kills_its_parent_and_answers").unfenced(),
+    ends(&[Crash], "parent", "terminates_its_parent").unfenced(),
+    ends(&[Crash, Fail], "parent", "stops_its_parent").unfenced(),
+    ends(&[Crash, Fail], "parent", "stops_its_parent_and_answers").unfenced(),
     ends(
         &[Crash, Fail, Deadlock],
         "",
         "stops_its_parent_and_deadlocks",
-    ),
+    )
+    .unfenced(),
     ends(&[Timeout], "stopped", "stops_itself"),
-    ends(&[Crash], "parent", "kills_its_parent_and_leaves_a_daemon"),
+    ends(&[Crash], "parent", "kills_its_parent_and_leaves_a_daemon").unfenced(),
     ends(
         &[Crash],
         "parent",
         "kills_its_parent_and_leaves_an_unmarked_program",
-    ),
+    )
+    .unfenced(),
     ends(&[Crash], "sigkill", "kills_its_process_group"),
-    takes_the_judge_down("kills_its_judge"),
-    takes_the_judge_down("kills_its_judge_and_waits"),
-    takes_the_judge_down("kills_its_judge_and_leaves_a_daemon"),
+    takes_the_judge_down("kills_its_judge").unfenced(),
+    takes_the_judge_down("kills_its_judge_and_waits").unfenced(),
+    takes_the_judge_down("kills_its_judge_and_leaves_a_daemon").unfenced(),
+    passes("behind_the_fence_signals_reach_nobody_else"),
+    passes("behind_the_fence_files_are_written_in_few_places"),
+    passes("behind_the_fence_its_own_processes_are_within_reach"),
 ];
 
 #[test]
@@ -186,3 +191,67 @@ case!(kills_its_judge_and_leaves_a_daemon, |n| {
     }
     2 * n
 });
+
+/// Whether the kernel restricts signals (Landlock, version 6: Linux 6.12).
+fn landlock() -> i64 {
+    // SAFETY: asks for the version and reads no memory.
+    unsafe { libc::syscall(libc::SYS_landlock_create_ruleset, 0_usize, 0_usize, 1_u32) }
+}
+
+#[proctor::test(subject = |(): ()| {
+    // Signal 0 sends nothing and asks for the right to send.
+    [warden(), judge()].map(|pid| kill(pid, None) == Err(nix::errno::Errno::EPERM)).to_vec()
+})]
+#[ignore = "a case of the corpus: run by every_case_gets_its_verdict"]
+fn behind_the_fence_signals_reach_nobody_else(mut subject: Subject) {
+    let is_fenced = landlock() >= 6;
+    assert_eq!(subject.ask(&()).value, [is_fenced; 2]);
+}
+
+/// Folders in which a file can be made, of those named.
+fn writable(folders: Vec<String>) -> Vec<String> {
+    let name = format!("proctor-conformance-{}", std::process::id());
+    let is_written = |folder: &String| {
+        let path = std::path::Path::new(folder).join(&name);
+        let made = std::fs::write(&path, "x").is_ok();
+        let _ = std::fs::remove_file(&path);
+        made
+    };
+    folders.into_iter().filter(is_written).collect()
+}
+
+#[proctor::test(subject = |folders: Vec<String>| writable(folders))]
+#[ignore = "a case of the corpus: run by every_case_gets_its_verdict"]
+fn behind_the_fence_files_are_written_in_few_places(mut subject: Subject) {
+    let program = std::env::current_exe().unwrap();
+    let own = program.parent().unwrap().display().to_string();
+    let here = std::env::current_dir().unwrap().display().to_string();
+    let temporary = std::env::temp_dir().display().to_string();
+    let all = vec!["/dev/shm".to_owned(), temporary, here, own.clone()];
+    let might = writable(all.clone());
+    let written = subject.ask(&all).value;
+    let fenced = landlock() >= 1 && !own.starts_with("/tmp");
+    let expected: Vec<String> = might
+        .into_iter()
+        .filter(|folder| !(fenced && *folder == own))
+        .collect();
+    assert_eq!(written, expected);
+}
+
+#[proctor::test(subject = |(): ()| {
+    let mut other = program_that_pauses().spawn().unwrap();
+    let pid = Pid::from_raw(other.id().cast_signed());
+    kill(pid, Signal::SIGTERM).unwrap();
+    let ended = other.wait().unwrap();
+    // A thread signals its own process.
+    std::thread::spawn(|| kill(nix::unistd::getpid(), None)).join().unwrap().unwrap();
+    let group = child(|| pause_for_ever());
+    nix::unistd::setpgid(group, group).unwrap();
+    nix::sys::signal::killpg(group, Signal::SIGKILL).unwrap();
+    nix::sys::wait::waitpid(group, None).unwrap();
+    std::os::unix::process::ExitStatusExt::signal(&ended)
+})]
+#[ignore = "a case of the corpus: run by every_case_gets_its_verdict"]
+fn behind_the_fence_its_own_processes_are_within_reach(mut subject: Subject) {
+    assert_eq!(subject.ask(&()).value, Some(Signal::SIGTERM as i32));
+}

@@ -29,7 +29,7 @@ pub(crate) struct Expect {
     case: &'static str,
     verdict: Verdict,
     within: Option<u64>,
-    env: Option<&'static str>,
+    env: Option<(&'static str, &'static str)>,
 }
 
 enum Verdict {
@@ -84,7 +84,14 @@ impl Expect {
 
     /// Sets `CONFORMANCE_CONSTRUCTOR` for this case.
     pub(crate) const fn with_constructor(mut self, value: &'static str) -> Self {
-        self.env = Some(value);
+        self.env = Some(("CONFORMANCE_CONSTRUCTOR", value));
+        self
+    }
+
+    /// Judges this case without the fence around the subject: what holds must
+    /// hold on kernels that have none, too.
+    pub(crate) const fn unfenced(mut self) -> Self {
+        self.env = Some(("PROCTOR_UNFENCED", "1"));
         self
     }
 }
@@ -191,7 +198,7 @@ struct Run {
     left: Vec<String>,
 }
 
-fn run(name: &str, constructor: Option<&str>) -> Run {
+fn run(name: &str, variable: Option<(&str, &str)>) -> Run {
     static RUNS: AtomicUsize = AtomicUsize::new(0);
     let number = RUNS.fetch_add(1, Ordering::Relaxed);
     let mark = format!("{}-{number}-{name}", std::process::id());
@@ -217,8 +224,8 @@ fn run(name: &str, constructor: Option<&str>) -> Run {
         ))
         // A case that attacks its process group must not meet this program.
         .new_session(true);
-    if let Some(value) = constructor {
-        spec = spec.env("CONFORMANCE_CONSTRUCTOR", value);
+    if let Some((variable, value)) = variable {
+        spec = spec.env(variable, value);
     }
     let (status, record) = follow(spec.spawn().unwrap(), records);
     let judge_lives = !matches!(status, Some(Ending::Exited(_)));

@@ -110,6 +110,7 @@ fn forge(id: u64, value: u64) {
     #[allow(dead_code)]
     enum Body {
         Ready { signature: u64 },
+        Waiting,
         Unknown,
         Answer(Vec<u8>),
     }

@@ -1,0 +1,150 @@
+//! A fence around the subject (Landlock, man 7 landlock): it writes where
+//! programs write for a moment, and signals and traces only what is inside.
+//!
+//! Learner code runs as the learner, and whatever it does wrong it does to the
+//! learner's files and processes: `kill(-1, …)` after a failed fork has ended
+//! many a session. Code that attacks the course would replace the judge's
+//! program on disk, or its sources. Behind the fence
+//!
+//! - files are written, made and removed only in the working folder, in the
+//!   folders for temporary files, in `/dev` and in `/proc`;
+//! - signals reach only processes that the subject started (Linux 6.12);
+//! - no process outside can be traced, nor its descriptors taken, by root
+//!   neither.
+//!
+//! Reading and executing are not restricted. Where the kernel has no Landlock
+//! there is no fence; nothing that a verdict rests on needs it.
+
+use std::ffi::CString;
+use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
+use std::os::unix::ffi::OsStrExt;
+use std::path::{Path, PathBuf};
+
+use nix::errno::Errno;
+
+/// Names a folder that must not be written even where temporary files may be.
+const GUARDED: &str = "PROCTOR_GUARDED";
+/// Set for tests of what has to hold without the fence.
+const UNFENCED: &str = "PROCTOR_UNFENCED";
+
+/// `struct landlock_ruleset_attr` (linux/landlock.h).
+#[repr(C)]
+#[derive(Default)]
+struct Ruleset {
+    handled_access_fs: u64,
+    handled_access_net: u64,
+    scoped: u64,
+}
+
+/// `struct landlock_path_beneath_attr`, which is packed.
+#[repr(C, packed)]
+struct PathBeneath {
+    allowed_access: u64,
+    parent_fd: i32,
+}
+
+/// Bits of `LANDLOCK_ACCESS_FS_…`: everything that changes a file or folder.
+const WRITE_FILE: u64 = 1 << 1;
+const REMOVE_AND_MAKE: u64 = 0b1_1111_1111 << 4;
+const REFER: u64 = 1 << 13;
+const TRUNCATE: u64 = 1 << 14;
+/// `LANDLOCK_SCOPE_SIGNAL`.
+const SCOPE_SIGNAL: u64 = 1 << 1;
+/// `LANDLOCK_CREATE_RULESET_VERSION`.
+const VERSION: u32 = 1;
+/// `LANDLOCK_RULE_PATH_BENEATH`.
+const PATH_BENEATH: u32 = 1;
+
+/// What a version of Landlock can restrict.
+fn ruleset(version: i64) -> Ruleset {
+    let since = |first, bits| if version >= first { bits } else { 0 };
+    Ruleset {
+        handled_access_fs: WRITE_FILE | REMOVE_AND_MAKE | since(2, REFER) | since(3, TRUNCATE),
+        handled_access_net: 0,
+        scoped: since(6, SCOPE_SIGNAL),
+    }
+}
+
+/// Puts the calling thread, and all that it starts, behind the fence.
+///
+/// # Errors
+/// None that matters: without Landlock there is no fence.
+pub(crate) fn enter() -> Result<(), Errno> {
+    if std::env::var_os(UNFENCED).is_some() {
+        return Ok(());
+    }
+    // SAFETY: asks for the version and reads no memory.
+    let version = unsafe {
+        libc::syscall(
+            libc::SYS_landlock_create_ruleset,
+            std::ptr::null::<Ruleset>(),
+            0,
+            VERSION,
+        )
+    };
+    Errno::result(version)?;
+    let rules = ruleset(version);
+    // SAFETY: the kernel copies the structure, of which older kernels know a
+    // beginning and demand that the rest is zero.
+    let made = unsafe {
+        libc::syscall(
+            libc::SYS_landlock_create_ruleset,
+            &raw const rules,
+            size_of::<Ruleset>(),
+            0,
+        )
+    };
+    let made = i32::try_from(Errno::result(made)?).map_err(|_| Errno::EINVAL)?;
+    // SAFETY: the kernel just made it for us.
+    let made = unsafe { OwnedFd::from_raw_fd(made) };
+    for folder in writable() {
+        // A folder that does not exist is not written either.
+        let _ = allow(&made, &folder, rules.handled_access_fs);
+    }
+    nix::sys::prctl::set_no_new_privs()?;
+    // SAFETY: takes integers.
+    let entered = unsafe { libc::syscall(libc::SYS_landlock_restrict_self, made.as_raw_fd(), 0) };
+    Errno::result(entered).map(drop)
+}
+
+/// The folders in which the subject may write.
+fn writable() -> Vec<PathBuf> {
+    let guarded = std::env::var_os(GUARDED).map(PathBuf::from);
+    let temporary = [
+        PathBuf::from("/tmp"),
+        PathBuf::from("/var/tmp"),
+        std::env::temp_dir(),
+    ];
+    let holds_it = |folder: &Path| {
+        guarded
+            .as_ref()
+            .is_some_and(|guarded| guarded.starts_with(folder))
+    };
+    let mut folders = vec![PathBuf::from("/dev"), PathBuf::from("/proc")];
+    folders.extend(temporary.into_iter().filter(|folder| !holds_it(folder)));
+    folders.extend(std::env::current_dir());
+    folders
+}
+
+fn allow(rules: &OwnedFd, folder: &Path, access: u64) -> Result<(), Errno> {
+    let path = CString::new(folder.as_os_str().as_bytes()).map_err(|_| Errno::EINVAL)?;
+    // SAFETY: the path is a C string.
+    let fd = Errno::result(unsafe { libc::open(path.as_ptr(), libc::O_PATH | libc::O_CLOEXEC) })?;
+    // SAFETY: the kernel just made it for us.
+    let fd = unsafe { OwnedFd::from_raw_fd(fd) };
+    let rule = PathBeneath {
+        allowed_access: access,
+        parent_fd: fd.as_raw_fd(),
+    };
+    // SAFETY: the kernel copies the structure.
+    let added = unsafe {
+        libc::syscall(
+            libc::SYS_landlock_add_rule,
+            rules.as_raw_fd(),
+            PATH_BENEATH,
+            &raw const rule,
+            0,
+        )
+    };
+    Errno::result(added).map(drop)
+}
