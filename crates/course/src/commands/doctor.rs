@@ -41,6 +41,7 @@ pub fn doctor(here: &Path) -> Result<u8, Trouble> {
         ("cargo", version("cargo")),
         ("/proc", proc_is_open()),
         ("seccomp", seccomp()),
+        ("landlock", landlock()),
         ("ptrace", ptrace_of_a_child()),
         ("Yama", yama()),
         ("namespaces", user_namespaces()),
@@ -120,6 +121,26 @@ fn seccomp() -> Finding {
         0 => Fine("the kernel counts what a subject starts (user notification)".into()),
         _ => Skip(format!(
             "no user notification ({}): demands on how many processes were started are not judged",
+            std::io::Error::last_os_error()
+        )),
+    }
+}
+
+fn landlock() -> Finding {
+    // `LANDLOCK_CREATE_RULESET_VERSION` (linux/landlock.h).
+    const VERSION: u32 = 1;
+    // SAFETY: asks for the version and reads no memory.
+    let version =
+        unsafe { libc::syscall(libc::SYS_landlock_create_ruleset, 0_usize, 0_usize, VERSION) };
+    match version {
+        6.. => Fine(format!(
+            "your code is kept from changing the course's files and from signalling other processes (version {version})"
+        )),
+        1.. => Fine(format!(
+            "your code is kept from changing the course's files (version {version}; signals from version 6 on)"
+        )),
+        _ => Skip(format!(
+            "no Landlock ({}): your code may write wherever you may",
             std::io::Error::last_os_error()
         )),
     }
