@@ -82,6 +82,9 @@ pub fn unreadable(exercise: &Exercise, sources: &Files, how: &How) -> Option<Unc
     })
 }
 
+/// Set for tests of what has to hold although code runs before `main`.
+const UNLINKED: &str = "COURSE_LINKAGE_UNCHECKED";
+
 /// What the linker shows and the policy did not.
 ///
 /// # Errors
@@ -94,6 +97,9 @@ pub fn linked(
     let Some(program) = built.program(&candidate.manifest) else {
         return Ok(None);
     };
+    if std::env::var_os(UNLINKED).is_some() {
+        return Ok(None);
+    }
     let strange = linkage::strange(program, judge)?;
     Ok(strange.map(|strange| without_place(Outcome::Refused, strange.to_string())))
 }

@@ -127,14 +127,19 @@ impl Fixture {
         command
             .args(words)
             .current_dir(&self.root)
-            .env("CARGO_TARGET_DIR", home().join("../.."))
+            .env("CARGO_TARGET_DIR", self.target())
             .env_remove("RUST_BACKTRACE");
         command
     }
 
+    /// Where cargo builds.
+    pub(crate) fn target(&self) -> PathBuf {
+        home().join("../..")
+    }
+
     /// Held, it keeps the command from building.
     pub(crate) fn builds_lock(&self) -> Flock<File> {
-        let path = home().join("../../course/lock");
+        let path = self.target().join("course/lock");
         Flock::lock(File::create(path).unwrap(), FlockArg::LockExclusive).unwrap()
     }
 

@@ -156,14 +156,25 @@ fn names_that_reach_the_linker_are_refused_before_anything_is_compiled() {
         .says(1, "`#[link_section]` chooses a section of the program");
 }
 
+/// `check --json` with every wall down but the judge itself.
+fn unprotected(course: &Fixture) -> Said {
+    let said = course
+        .command(&["check", "add-one", "--without-policy", "--json"])
+        .env("COURSE_LINKAGE_UNCHECKED", "1")
+        .env("PROCTOR_UNFENCED", "1")
+        .output()
+        .unwrap();
+    Said::of(said)
+}
+
 #[test]
 fn a_program_that_ends_before_main_is_no_pass() {
     let course = Fixture::built();
     course.exercise("src/lib.rs", &constructor("std::process::exit(0)"));
-    assert_eq!(outcomes(&course, &["--without-policy"]), ["exit"]);
-    course
-        .run(&["check", "add-one", "--without-policy"])
-        .says(1, "before it reached the test");
+    let said = unprotected(&course);
+    said.says(1, "before it reached the test");
+    assert_eq!(lines(&said)[0]["outcome"], "exit");
+    assert_eq!(lines(&said)[1]["outcome"], "exit");
 }
 
 #[test]
@@ -176,10 +187,55 @@ fn a_constructor_runs_with_the_code_and_not_with_the_judge() {
          let _ = std::io::Write::write_all(&mut all, format!(\"{{}}\\n\", name.display()).as_bytes());"
     );
     course.exercise("src/lib.rs", &constructor(&note));
-    assert_eq!(outcomes(&course, &["--without-policy"]), ["pass"]);
+    unprotected(&course).says(0, "\"passed\":2");
     let ran = course.read("ran");
     assert_eq!(ran.lines().count(), 2, "one subject a test: {ran}");
     assert!(ran.lines().all(|line| line.ends_with("/subject")), "{ran}");
+}
+
+#[test]
+fn a_replaced_function_of_libc_does_not_reach_the_judge() {
+    let course = Fixture::built();
+    let equal = format!(
+        "{WRONG}\n/// Everything is equal.\n#[unsafe(no_mangle)]\npub extern \"C\" fn memcmp(_: *const u8, _: *const u8, _: usize) -> i32 {{ 0 }}\n"
+    );
+    course.exercise("src/lib.rs", &equal);
+    unprotected(&course).says(1, "\"failed\":2");
+}
+
+#[test]
+fn what_the_policy_does_not_see_the_linked_program_shows() {
+    let course = Fixture::built();
+    // The policy reads tokens; the directive is none of them.
+    let early = format!(
+        "{WRONG}\nextern \"C\" fn early() {{ std::process::exit(0) }}\n/// Calls it.\npub fn list() {{\n    \
+         unsafe {{ std::arch::asm!(concat!(\".push\", \"section .init_array,\\\"aw\\\"\"), \".quad {{}}\", \".popsection\", sym early) }}\n}}\n"
+    );
+    course.exercise("src/lib.rs", &early);
+    assert_eq!(outcomes(&course, &[]), ["refused"]);
+    course
+        .run(&["check", "add-one"])
+        .says(1, "adds something to the section `.init_array`");
+
+    let replaced = format!(
+        "{WRONG}\n/// Everything is equal.\n#[unsafe(no_mangle)]\npub extern \"C\" fn memcmp(_: *const u8, _: *const u8, _: usize) -> i32 {{ 0 }}\n"
+    );
+    course.exercise("src/lib.rs", &replaced);
+    assert_eq!(outcomes(&course, &["--without-policy"]), ["refused"]);
+    course
+        .run(&["check", "add-one", "--without-policy"])
+        .says(1, "defines a symbol `memcmp`");
+}
+
+#[test]
+fn a_program_that_is_gone_is_still_judged() {
+    let course = Fixture::built();
+    let unlinks = WRONG.replace(
+        "n + 2",
+        "let program = std::fs::read_link(\"/proc/self/exe\").unwrap(); let _ = std::fs::remove_file(program); n + 2",
+    );
+    course.exercise("src/lib.rs", &unlinks);
+    assert_eq!(outcomes(&course, &[]), ["fail"]);
 }
 
 #[test]
@@ -200,9 +256,15 @@ fn code_that_kills_or_stops_the_judge_does_not_pass() {
     };
     for (signal, words) in [("KILL", "SIGKILL"), ("STOP", "stopped it with a signal")] {
         course.exercise("src/lib.rs", &attack(signal));
-        let outcomes = outcomes(&course, &[]);
-        assert!(!outcomes.contains(&"pass".to_owned()), "{outcomes:?}");
-        course.run(&["check", "add-one"]).says(1, words);
+        // On kernels whose fence keeps signals in, the judge holds without it.
+        let said = course
+            .command(&["check", "add-one"])
+            .env("PROCTOR_UNFENCED", "1")
+            .output()
+            .unwrap();
+        let said = Said::of(said);
+        said.says(1, words);
+        assert!(!said.out.contains('✓'), "{said:?}");
     }
 }
 

@@ -1,6 +1,7 @@
 //! The real command, on a small course of its own.
 
 mod bad_input;
+mod by_cargo;
 mod claims;
 mod fixture;
 mod judging;
