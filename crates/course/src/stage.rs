@@ -1,7 +1,7 @@
 //! A source and its judge, built, in a place where nobody builds over them.
 //!
 //! ```text
-//! target/course/run-XXXXXX/   one judgement
+//! target/course/run-PID-XXXXXX/   one judgement
 //!   judge  subject            the two programs
 //!   work/                     where they run, and may write
 //!     candidate/…             source and tests, where the compiler saw them:
@@ -77,10 +77,7 @@ impl Stage {
         })?;
         scratch.finish()?;
         let names = names(course, exercise, &candidate, &name);
-        let folder = tempfile::Builder::new()
-            .prefix("run-")
-            .tempdir_in(crate::scratch::folder_of(course))
-            .map_err(Trouble::writing(&scratch.folder))?;
+        let folder = run_folder(&crate::scratch::folder_of(course))?;
         let mut stage = Stage {
             uncompiled: None,
             warnings: 0,
@@ -170,6 +167,27 @@ impl Stage {
             .iter()
             .fold(text.to_owned(), |text, (from, to)| text.replace(from, to))
     }
+}
+
+/// A folder for one judgement. It is named after this process, so that those
+/// of commands that were killed can be told, and removed.
+fn run_folder(base: &Path) -> Result<TempDir, Trouble> {
+    let is_over = |name: &str| {
+        let pid = name
+            .strip_prefix("run-")
+            .and_then(|name| name.split('-').next());
+        pid.is_some_and(|pid| !Path::new("/proc").join(pid).exists())
+    };
+    for entry in fs::read_dir(base).into_iter().flatten().flatten() {
+        if entry.file_name().to_str().is_some_and(is_over) {
+            // What is left behind costs disk space, nothing else.
+            let _ = fs::remove_dir_all(entry.path());
+        }
+    }
+    tempfile::Builder::new()
+        .prefix(&format!("run-{}-", std::process::id()))
+        .tempdir_in(base)
+        .map_err(Trouble::writing(base))
 }
 
 /// All files below the learner's `src/`.

@@ -88,27 +88,47 @@ impl SpinLock {
         Said::of(child.wait_with_output().unwrap())
     }
 
-    /// Waits until the program that is asked lies where it is run.
+    /// Waits until the programs that are asked lie where they run.
     pub(crate) fn until_asked(&self) {
-        let is_there = |path: PathBuf| {
-            path.display().to_string().contains("/course-schedule-") && path.join("tests").exists()
+        let own = self.folder.path().display().to_string();
+        let is_there = |(pid, path): (String, PathBuf)| {
+            let line = fs::read_to_string(format!("/proc/{pid}/cmdline")).unwrap_or_default();
+            line.contains(&own) && path.join("judge").exists()
         };
         let deadline = Instant::now() + Duration::from_secs(60);
-        while !self.temporary().into_iter().any(is_there) {
+        while !self.runs().into_iter().any(is_there) {
             assert!(Instant::now() < deadline, "nothing is asked");
             std::thread::sleep(Duration::from_millis(2));
         }
     }
 
-    fn temporary(&self) -> Vec<PathBuf> {
-        let entries = fs::read_dir(self.folder.path().join("tmp")).unwrap();
-        entries.map(|entry| entry.unwrap().path()).collect()
+    /// The folders in which programs run, each with the process that made it.
+    fn runs(&self) -> Vec<(String, PathBuf)> {
+        let target = std::env::var_os("CARGO_TARGET_DIR").map_or("target".into(), PathBuf::from);
+        let entries = fs::read_dir(self.root.join(target).join("course")).unwrap();
+        entries
+            .map(|entry| entry.unwrap())
+            .filter_map(|entry| {
+                let name = entry.file_name().to_str()?.strip_prefix("run-")?.to_owned();
+                Some((name.split('-').next()?.to_owned(), entry.path()))
+            })
+            .collect()
     }
 
-    /// Demands that no temporary file is left.
+    /// Demands that no temporary file is left, and no folder of a run whose
+    /// command has ended.
     #[track_caller]
     pub(crate) fn is_clean(&self) {
-        let left = self.temporary();
+        let entries = fs::read_dir(self.folder.path().join("tmp")).unwrap();
+        let mut left: Vec<_> = entries.map(|entry| entry.unwrap().path()).collect();
+        let is_over = |(pid, _): &(String, PathBuf)| !Path::new("/proc").join(pid).exists();
+        left.extend(
+            self.runs()
+                .into_iter()
+                .filter(is_over)
+                .map(|(_, path)| path),
+        );
+        left.retain(|path| path.exists());
         assert!(left.is_empty(), "left behind: {left:?}");
     }
 }
