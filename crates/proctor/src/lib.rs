@@ -75,6 +75,7 @@ pub use outcome::{Failing, Outcome, Place, fail};
 pub use proctor_macros::{exercise, test};
 pub use random::{Random, random, rng};
 pub use record::{Exchange, RECORDS, Record, Records, RecordsError};
+pub use text::harmless;
 pub use trial::covered;
 pub use witness::witness;
 

@@ -14,6 +14,7 @@ use crate::hang::{self, Hang, Watched};
 use crate::outcome::{Failing, Outcome};
 use crate::output::Captured;
 use crate::part::{Settings, Site};
+use crate::text;
 use crate::ward::{Ends, Ward};
 use crate::wire::{BYE, Body, Ending, Question, Reply};
 
@@ -200,7 +201,7 @@ impl Line {
         let bytes = match reply.body {
             Body::Answer(bytes) => bytes,
             Body::Panicked { message, at } => {
-                let mut failing = Failing::new(Outcome::Panic, message);
+                let mut failing = Failing::new(Outcome::Panic, text::quoted(&message));
                 failing.at = at;
                 if refused {
                     failing = causes::too_many(&self.settings, failing);

@@ -17,6 +17,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::evidence::{Evidence, Output};
 use crate::outcome::{Outcome, Place};
+use crate::text::harmless;
 
 /// The number of the descriptor for records; unset when a learner runs
 /// `cargo test` by hand.
@@ -60,6 +61,25 @@ pub struct Exchange {
     pub evidence: Option<Evidence>,
     /// What was printed.
     pub output: Output,
+}
+
+impl Record {
+    /// The same, with nothing in it that steers a terminal.
+    pub(crate) fn harmless(mut self) -> Self {
+        let make = |text: &mut String| *text = harmless(text);
+        make(&mut self.cause);
+        self.covered.iter_mut().for_each(make);
+        let place = self.at.as_mut().map(|place| &mut place.file);
+        let others = [self.schedule.as_mut(), self.timeline.as_mut(), place];
+        others.into_iter().flatten().for_each(make);
+        for exchange in &mut self.exchanges {
+            make(&mut exchange.asked);
+            make(&mut exchange.answered);
+            make(&mut exchange.output.stdout);
+            make(&mut exchange.output.stderr);
+        }
+        self
+    }
 }
 
 /// Sends a record to whoever started this judge and asked for records; does

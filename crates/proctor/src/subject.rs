@@ -155,7 +155,7 @@ fn answer<Q, A: Serialize>(code: fn(Q) -> A, question: Q) -> Body {
             },
         },
         Err(payload) => Body::Panicked {
-            message: text::panic_message(&*payload),
+            message: text::brief(&text::panic_message(&*payload)),
             at: PANICKED_AT.take(),
         },
     }
@@ -180,7 +180,7 @@ fn report_panics_in_one_line() {
         let at = place
             .as_ref()
             .map_or_else(String::new, |place| format!(" at {place}"));
-        let message = text::panic_message(info.payload());
+        let message = text::brief(&text::panic_message(info.payload()));
         let _ = writeln!(std::io::stderr(), "thread '{name}' panicked{at}: {message}");
         PANICKED_AT.set(place);
     }));

@@ -55,19 +55,92 @@ impl Write for Kept {
     }
 }
 
-/// Text of a learner's process made safe for a terminal: control characters
-/// other than line ends and tabs are shown, not obeyed.
-pub(crate) fn harmless(text: &str) -> String {
-    text.chars()
-        .flat_map(|c| {
-            let shown: Vec<char> = match c {
-                '\n' | '\t' => vec![c],
-                c if c.is_control() => c.escape_default().collect(),
-                c => vec![c],
-            };
-            shown
-        })
-        .collect()
+/// The longest cause, in bytes; a longer one is shown in part.
+const LONGEST_CAUSE: usize = 2000;
+
+/// A message that a person can read: a long one is cut, and of an
+/// `assert_eq!` that compares two long values the first difference is shown.
+pub(crate) fn brief(message: &str) -> String {
+    if message.len() <= LONGEST_CAUSE {
+        return message.to_owned();
+    }
+    compared(message).unwrap_or_else(|| shortened(message, 1000))
+}
+
+/// How many lines of a message are shown.
+const MOST_LINES: usize = 12;
+
+/// The words of learner code as a cause: every line but the first stands
+/// behind a bar, so that none of them can be taken for a line of a report.
+pub(crate) fn quoted(message: &str) -> String {
+    let mut lines = message.trim_end().lines();
+    let mut text = lines.next().unwrap_or_default().to_owned();
+    for line in lines.by_ref().take(MOST_LINES) {
+        text.push_str("\n│ ");
+        text.push_str(line);
+    }
+    let more = lines.count();
+    if more > 0 {
+        text.push_str(&format!("\n│ … {}", count(more, "line more", "lines more")));
+    }
+    text
+}
+
+/// `assertion … failed: …`, `  left: …`, ` right: …`, as std writes it.
+fn compared(message: &str) -> Option<String> {
+    let (what, values) = message.split_once("\n  left: ")?;
+    let (left, right) = values.split_once("\n right: ")?;
+    let differs = left
+        .bytes()
+        .zip(right.bytes())
+        .position(|(left, right)| left != right)
+        .unwrap_or(left.len().min(right.len()));
+    let around = |text: &str| {
+        let from = text.floor_char_boundary(differs.saturating_sub(60));
+        let to = text.floor_char_boundary((differs + 60).min(text.len()));
+        let before = if from > 0 { "…" } else { "" };
+        let after = if to < text.len() { "…" } else { "" };
+        format!("{before}{}{after}", &text[from..to])
+    };
+    Some(format!(
+        "{}\n  they differ first at byte {differs} of their debug forms ({} and {} bytes):\n  left: {}\n right: {}",
+        shortened(what, 600),
+        left.len(),
+        right.len(),
+        around(left),
+        around(right),
+    ))
+}
+
+/// A text that shows what is in it and steers nothing: control characters
+/// other than line ends and tabs, and characters that change the direction of
+/// writing or take no room, are written as `\u{…}`.
+///
+/// Whatever comes out of a learner's program goes through here before it
+/// reaches a terminal: causes, names of threads and processes, printed lines.
+///
+/// ```
+/// assert_eq!(proctor::harmless("a\u{1b}[31mb\r"), "a\\u{1b}[31mb\\r");
+/// ```
+pub fn harmless(text: &str) -> String {
+    let mut safe = String::with_capacity(text.len());
+    for c in text.chars() {
+        match c {
+            '\n' | '\t' => safe.push(c),
+            c if c.is_control() || is_invisible(c) => safe.extend(c.escape_default()),
+            c => safe.push(c),
+        }
+    }
+    safe
+}
+
+/// Characters that reorder what follows, separate lines, or take no room.
+fn is_invisible(c: char) -> bool {
+    matches!(
+        c,
+        '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}'
+            | '\u{fff9}'..='\u{fffb}' | '\u{e0000}'..='\u{e007f}'
+    )
 }
 
 /// What a learner reads under a failed test.
@@ -175,5 +248,40 @@ mod tests {
     #[test]
     fn escapes_are_shown_and_not_obeyed() {
         assert_eq!(harmless("a\u{1b}[31m\tb\n"), "a\\u{1b}[31m\tb\n");
+        assert_eq!(harmless("\u{202e}x\u{200b}"), "\\u{202e}x\\u{200b}");
+        assert_eq!(harmless("✓ ä 漢 │"), "✓ ä 漢 │");
+    }
+
+    #[test]
+    fn of_two_long_values_the_first_difference_is_shown() {
+        let list = |odd: u32| -> Vec<u32> {
+            (0..100_000)
+                .map(|n| if n == 50_000 { odd } else { n })
+                .collect()
+        };
+        let said = std::panic::catch_unwind(|| assert_eq!(list(7), list(8), "sums differ"));
+        let message = super::panic_message(&*said.unwrap_err());
+        let brief = super::brief(&message);
+        assert!(brief.len() < 1000, "{} bytes", brief.len());
+        assert!(brief.starts_with("assertion `left == right` failed: sums differ"));
+        assert!(brief.contains("49999, 7, 50001"), "{brief}");
+        assert!(brief.contains("49999, 8, 50001"), "{brief}");
+    }
+
+    #[test]
+    fn every_line_but_the_first_stands_behind_a_bar() {
+        assert_eq!(super::quoted("one"), "one");
+        assert_eq!(super::quoted("one\n  ✓ two\n"), "one\n│   ✓ two");
+        let many = super::quoted(&"x\n".repeat(100));
+        assert!(many.ends_with("│ … 87 lines more"), "{many}");
+    }
+
+    #[test]
+    fn a_short_message_stays_as_it_is() {
+        assert_eq!(
+            super::brief("left\n  left: 1\n right: 2"),
+            "left\n  left: 1\n right: 2"
+        );
+        assert!(super::brief(&"x".repeat(1 << 20)).len() < 1100);
     }
 }

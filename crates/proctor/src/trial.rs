@@ -102,7 +102,8 @@ impl Trial {
             millis: u64::try_from(self.started.elapsed().as_millis()).unwrap_or(u64::MAX),
             seed: self.seed,
             exchanges: self.exchanges.borrow().clone(),
-        };
+        }
+        .harmless();
         if let Err(error) = record::deliver(&record) {
             eprintln!(
                 "proctor: cannot deliver the record of {}: {error}",
@@ -124,7 +125,8 @@ fn failing_of(payload: Box<dyn Any + Send>) -> Failing {
     match payload.downcast::<Failing>() {
         Ok(failing) => *failing,
         Err(payload) => {
-            let mut failing = Failing::new(Outcome::Fail, text::panic_message(&*payload));
+            let mut failing =
+                Failing::new(Outcome::Fail, text::brief(&text::panic_message(&*payload)));
             failing.at = PANICKED_AT.take();
             failing
         }

@@ -112,7 +112,7 @@ mod tests {
     fn other_sequences_are_left_out() {
         assert_eq!(
             lines("a\x1b[2Jb\x1b]0;title\x07c\x1b")[0].text(),
-            "ab0;title\u{fffd}c"
+            "ab0;title\\u{7}c"
         );
         assert_eq!(lines("a\x1b[31")[0].text(), "a");
     }

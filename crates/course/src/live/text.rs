@@ -275,28 +275,18 @@ fn last_gap(cells: &[Cell], indent: usize) -> Option<(usize, usize)> {
     (gap > indent).then_some((gap, gap + 1))
 }
 
-/// A text in which nothing steers a terminal: tabs are spaces, every other
-/// control character and every change of direction is `\u{fffd}`.
+/// One line's text in which nothing steers a terminal, with spaces for tabs;
+/// a very long one is cut.
 pub fn harmless(text: &str) -> String {
-    let mut safe = String::with_capacity(text.len());
-    for (number, c) in text.chars().enumerate() {
-        if number >= LONGEST {
-            let more = text.chars().count() - LONGEST;
-            safe.push_str(&format!(" … {more} characters more"));
-            break;
-        }
-        match c {
-            '\t' => safe.push_str("    "),
-            c if c.is_control() || turns(c) => safe.push('\u{fffd}'),
-            c => safe.push(c),
-        }
+    let kept: String = text.chars().take(LONGEST).collect();
+    let more = text.chars().count() - kept.chars().count();
+    let mut safe = proctor::harmless(&kept)
+        .replace('\t', "    ")
+        .replace('\n', "\\n");
+    if more > 0 {
+        safe.push_str(&format!(" … {more} characters more"));
     }
     safe
-}
-
-/// Characters that reorder what follows, or separate lines.
-fn turns(c: char) -> bool {
-    matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{2028}' | '\u{2029}')
 }
 
 #[cfg(test)]
@@ -340,11 +330,8 @@ mod tests {
 
     #[test]
     fn what_a_program_prints_steers_nothing() {
-        assert_eq!(
-            harmless("a\x1b[2Jb\u{9b}1m\r"),
-            "a\u{fffd}[2Jb\u{fffd}1m\u{fffd}"
-        );
-        assert_eq!(harmless("\u{202e}x"), "\u{fffd}x");
+        assert_eq!(harmless("a\x1b[2Jb\u{9b}1m\r"), "a\\u{1b}[2Jb\\u{9b}1m\\r");
+        assert_eq!(harmless("\u{202e}x\t"), "\\u{202e}x    ");
     }
 
     #[test]
