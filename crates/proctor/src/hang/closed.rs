@@ -15,7 +15,7 @@ const RUNTIME_HANDLERS: u64 =
 pub(super) struct World<'a> {
     picture: &'a Picture,
     descriptors: Vec<(Pid, Vec<Descriptor>)>,
-    /// Pipes of which the judge or the warden hold an end.
+    /// Pipes of which the judge holds an end.
     open_outside: Vec<u64>,
 }
 
@@ -44,10 +44,9 @@ impl<'a> World<'a> {
             }
             descriptors.push((process.pid, open));
         }
-        let mut open_outside = Vec::new();
-        for pid in [std::process::id() as Pid, watched.warden] {
-            open_outside.extend(proc::descriptors(pid).ok()?.iter().filter_map(pipe_of));
-        }
+        // The warden has no pipe: what it was passed for the subject, it closed.
+        let judge = proc::descriptors(std::process::id() as Pid).ok()?;
+        let open_outside = judge.iter().filter_map(pipe_of).collect();
         Some(World {
             picture,
             descriptors,
