@@ -36,8 +36,8 @@ pub(crate) fn ended(ending: Ending, settings: &Settings) -> Failing {
         Ending::Killed { signal } if signal == libc::SIGXCPU => Failing::new(
             Outcome::Limit,
             format!(
-                "it used more CPU time than this test allows ({:.0} s)",
-                2.0 * settings.deadline.ceil() + 2.0
+                "it used more CPU time for one question than this test allows ({} s)",
+                settings.cpu_seconds()
             ),
         ),
         Ending::Killed { signal } if signal == libc::SIGXFSZ => Failing::new(
@@ -61,6 +61,18 @@ pub(crate) fn ended_afterwards(ending: Ending, settings: &Settings) -> Failing {
         Ending::Killed { .. } => format!("after it had answered: {}", failing.cause),
     };
     Failing { cause, ..failing }
+}
+
+/// The answer does not fit on the line.
+pub(crate) fn too_long(length: u64, limit: u64) -> Failing {
+    Failing::new(
+        Outcome::Limit,
+        format!(
+            "the answer has {} MiB, and at most {} MiB can be handed to the judge",
+            length >> 20,
+            limit >> 20
+        ),
+    )
 }
 
 /// More answers came than questions were asked.

@@ -34,6 +34,9 @@ pub(crate) struct Line {
 /// How long a program may take to reach its `main`, on a machine however busy.
 const PATIENCE: Duration = Duration::from_secs(20);
 
+/// A pause that ends so much later than it should: nobody was there to see it.
+const LATE: Duration = Duration::from_millis(500);
+
 /// Why a subject's program and a judge's do not fit.
 pub(crate) const OTHER_TESTS: &str = "the subject was built from another version of the tests";
 
@@ -156,6 +159,7 @@ impl Line {
         self.next += 1;
         self.witnesses.clear();
         let before = self.ward.counts();
+        self.ward.allow_cpu(self.settings.cpu_seconds());
         let descriptors = self.ward.descriptors();
         let shared = shared_memory();
         let asked = Instant::now();
@@ -208,6 +212,7 @@ impl Line {
                 }
                 return Err(failing);
             }
+            Body::TooLong { length, limit } => return Err(causes::too_long(length, limit)),
             Body::RanOn => return Err(causes::ran_on(self.ward.subject())),
             Body::Ready { .. } | Body::Waiting | Body::Unknown | Body::Witness(_) => {
                 return Err(causes::forged_an_answer());
@@ -236,7 +241,11 @@ impl Line {
         Ok(RawAnswer { bytes, evidence })
     }
 
-    fn wait(&mut self, asked: Instant, deadline: Instant) -> Event {
+    /// Waits for what comes of a question.
+    ///
+    /// The deadline is in the judge's own time: while the judge is stopped
+    /// (Ctrl-Z) or gets no CPU, the clock stands still.
+    fn wait(&mut self, asked: Instant, mut deadline: Instant) -> Event {
         let mut hang = Hang::new(asked);
         loop {
             // A reply that is there counts, whatever else has happened since.
@@ -259,6 +268,7 @@ impl Line {
                 let watched = Watched {
                     warden: self.ward.warden(),
                     alarms: self.ward.counts().map(|counts| counts.alarms),
+                    cpu_seconds: self.settings.cpu_seconds(),
                 };
                 if let Some(failing) = hang.look(&watched) {
                     // It may have answered while we looked.
@@ -267,7 +277,12 @@ impl Line {
                         .unwrap_or_else(|| self.no_answer(Event::Hung(failing)));
                 }
             }
-            self.pause(hang.next().min(deadline));
+            let until = hang.next().min(deadline);
+            self.pause(until);
+            let late = Instant::now().saturating_duration_since(until);
+            if late > LATE {
+                deadline += late;
+            }
         }
     }
 

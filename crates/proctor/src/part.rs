@@ -53,6 +53,12 @@ pub struct Settings {
 }
 
 impl Settings {
+    /// CPU seconds for one question: two CPUs' worth of its deadline, so that a
+    /// verdict by the deadline comes first.
+    pub(crate) fn cpu_seconds(&self) -> u64 {
+        2 * self.deadline.ceil() as u64 + 2
+    }
+
     /// What holds where the attribute says nothing.
     pub const DEFAULT: Settings = Settings {
         deadline: 10.0,

@@ -76,13 +76,20 @@ pub(crate) fn introduced(line: OwnedFd) -> Serving {
 impl Serving {
     fn reply(&mut self, id: u64, body: Body, usage: Usage) -> bool {
         let seal = wire::seal(self.key, id);
-        let reply = Reply {
+        let reply = |body| Reply {
             id,
             body,
             usage,
             seal,
         };
-        self.line.send(&reply).is_ok()
+        match self.line.send(&reply(body)) {
+            Ok(()) => true,
+            Err(ipc::SendError::TooLong { length, limit }) => {
+                let body = Body::TooLong { length, limit };
+                self.line.send(&reply(body)).is_ok()
+            }
+            Err(_) => false,
+        }
     }
 
     /// There is no such test, or no such subject in it.

@@ -220,6 +220,21 @@ impl Ward {
         counts.filter(|_| self.counting)
     }
 
+    /// Lets the subject use so much CPU time more than it has used until now.
+    pub(crate) fn allow_cpu(&self, seconds: u64) {
+        let used = proc::stat(self.subject).map_or(0, |stat| stat.cpu().as_secs());
+        let (resource, nothing) = (libc::RLIMIT_CPU, std::ptr::null_mut());
+        // SAFETY: prlimit fills the zeroed structure, then reads it. An error
+        // leaves the limit as it was.
+        unsafe {
+            let mut limit: libc::rlimit = std::mem::zeroed();
+            if libc::prlimit(self.subject, resource, std::ptr::null(), &raw mut limit) == 0 {
+                limit.rlim_cur = used.saturating_add(seconds).min(limit.rlim_max);
+                libc::prlimit(self.subject, resource, &raw const limit, nothing);
+            }
+        }
+    }
+
     pub(crate) fn descriptors(&self) -> usize {
         std::fs::read_dir(format!("/proc/{}/fd", self.subject)).map_or(0, Iterator::count)
     }

@@ -268,12 +268,9 @@ fn furnish(
 /// Limits for the subject, inherited by whatever it starts. (The number of
 /// processes is limited at the system call: root is exempt from RLIMIT_NPROC.)
 fn limit(settings: &Settings) -> nix::Result<()> {
-    let seconds = settings.deadline.ceil() as u64;
     for (resource, wanted) in [
         (Resource::RLIMIT_AS, settings.memory << 20),
         (Resource::RLIMIT_NOFILE, settings.descriptors),
-        // Two CPUs' worth: a verdict by the deadline comes first.
-        (Resource::RLIMIT_CPU, 2 * seconds + 2),
         (Resource::RLIMIT_FSIZE, 256 << 20),
         (Resource::RLIMIT_CORE, 0),
     ] {
@@ -281,7 +278,10 @@ fn limit(settings: &Settings) -> nix::Result<()> {
         let wanted = wanted.min(hard);
         setrlimit(resource, wanted, wanted)?;
     }
-    Ok(())
+    // Only the soft limit: the judge moves it on with every question, and at
+    // the soft limit the signal says what it was.
+    let (_, hard) = getrlimit(Resource::RLIMIT_CPU)?;
+    setrlimit(Resource::RLIMIT_CPU, settings.cpu_seconds().min(hard), hard)
 }
 
 /// Serves the judge and the filter until the judge hangs up.

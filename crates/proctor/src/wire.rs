@@ -132,6 +132,11 @@ pub(crate) enum Body {
         message: String,
         at: Option<Place>,
     },
+    /// The answer, or the message of a panic, is longer than the line takes.
+    TooLong {
+        length: u64,
+        limit: u64,
+    },
     /// A process that is not the subject came back from the learner's code.
     RanOn,
     /// The question could not be decoded: the two binaries disagree.

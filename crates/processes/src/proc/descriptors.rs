@@ -95,7 +95,20 @@ impl Target {
 /// # Errors
 /// As in the [module's list](super#errors).
 pub fn descriptors(pid: Pid) -> io::Result<Vec<Descriptor>> {
-    let directory = format!("/proc/{pid}/fd");
+    table(&format!("/proc/{pid}"))
+}
+
+/// The open descriptors of one thread: those of its process, unless it has
+/// left the shared table (man 2 unshare, `CLONE_FILES`).
+///
+/// # Errors
+/// As in the [module's list](super#errors).
+pub fn task_descriptors(pid: Pid, tid: Pid) -> io::Result<Vec<Descriptor>> {
+    table(&format!("/proc/{pid}/task/{tid}"))
+}
+
+fn table(of: &str) -> io::Result<Vec<Descriptor>> {
+    let directory = format!("{of}/fd");
     // Collected first: looking at our own process, the directory itself is an
     // open descriptor, and must be closed before we ask what is open.
     let names = fs::read_dir(&directory)
@@ -107,7 +120,7 @@ pub fn descriptors(pid: Pid) -> io::Result<Vec<Descriptor>> {
         .map_err(|error| explain(&directory, error))?;
     let mut found = Vec::with_capacity(names.len());
     for fd in names.iter().filter_map(|name| number(name)) {
-        match descriptor(pid, fd) {
+        match descriptor(of, fd) {
             Ok(descriptor) => found.push(descriptor),
             Err(error) if error.kind() == io::ErrorKind::NotFound => {}
             Err(error) => return Err(error),
@@ -117,10 +130,10 @@ pub fn descriptors(pid: Pid) -> io::Result<Vec<Descriptor>> {
     Ok(found)
 }
 
-fn descriptor(pid: Pid, fd: i32) -> io::Result<Descriptor> {
-    let path = format!("/proc/{pid}/fd/{fd}");
+fn descriptor(of: &str, fd: i32) -> io::Result<Descriptor> {
+    let path = format!("{of}/fd/{fd}");
     let link = fs::read_link(&path).map_err(|error| explain(&path, error))?;
-    let path = format!("/proc/{pid}/fdinfo/{fd}");
+    let path = format!("{of}/fdinfo/{fd}");
     let info = read(&path)?;
     let (offset, flags) = parse_info(&info).ok_or_else(|| super::malformed(&path, &info))?;
     Ok(Descriptor {

@@ -36,7 +36,7 @@ mod status;
 mod syscall;
 mod tree;
 
-pub use descriptors::{Descriptor, Target, descriptors};
+pub use descriptors::{Descriptor, Target, descriptors, task_descriptors};
 pub use maps::{Mapping, Memory, maps, memory};
 pub use stat::{Stat, State, clock_ticks, stat, task_stat};
 pub use status::{Status, status, task_status};

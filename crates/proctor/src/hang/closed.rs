@@ -38,11 +38,15 @@ impl<'a> World<'a> {
         }
         let mut descriptors = Vec::new();
         for process in picture.alive() {
-            let open = proc::descriptors(process.pid).ok()?;
-            if open.iter().any(works_in_the_kernel) {
+            if works_in_the_kernel(process) {
                 return None;
             }
-            descriptors.push((process.pid, open));
+            for table in tables_of(process)? {
+                if table.iter().any(is_a_way_into_the_kernel) {
+                    return None;
+                }
+                descriptors.push((process.pid, table));
+            }
         }
         // The warden has no pipe: what it was passed for the subject, it closed.
         let judge = proc::descriptors(std::process::id() as Pid).ok()?;
@@ -58,6 +62,7 @@ impl<'a> World<'a> {
     pub(super) fn holds(&self, process: &Process, wait: &Wait) -> bool {
         match wait {
             Wait::Futex { private, .. } => *private,
+            Wait::Ended => true,
             Wait::Pipe { inode, .. } => !self.open_outside.contains(inode),
             Wait::Child => {
                 let children = || {
@@ -103,9 +108,46 @@ fn pipe_of(descriptor: &Descriptor) -> Option<u64> {
 
 /// Descriptors by which the kernel itself may change memory or wake a futex
 /// for the process.
-fn works_in_the_kernel(descriptor: &Descriptor) -> bool {
+fn is_a_way_into_the_kernel(descriptor: &Descriptor) -> bool {
     matches!(&descriptor.target, Target::Anonymous(kind)
         if kind.contains("io_uring") || kind.contains("userfaultfd"))
+}
+
+/// Whether the kernel may act for the process although no descriptor says so:
+/// a ring of io_uring's that is mapped, or served by a thread of the kernel's.
+fn works_in_the_kernel(process: &Process) -> bool {
+    let is_served = |name: &str| name.starts_with("iou-");
+    process.threads.iter().any(|thread| is_served(&thread.name))
+        || proc::maps(process.pid).is_ok_and(|maps| {
+            let mut paths = maps.iter().filter_map(|mapping| mapping.path.as_deref());
+            paths.any(|path| path.contains("io_uring"))
+        })
+}
+
+/// The tables of descriptors in a process: one, unless a thread has left it
+/// (man 2 unshare, CLONE_FILES). `None` if one cannot be read.
+fn tables_of(process: &Process) -> Option<Vec<Vec<Descriptor>>> {
+    let mut tables = Vec::new();
+    let mut shared: Option<Pid> = None;
+    let alive = process
+        .threads
+        .iter()
+        .filter(|thread| thread.wait != Wait::Ended);
+    for thread in alive {
+        if shared.is_some_and(|first| share_their_table(first, thread.tid)) {
+            continue;
+        }
+        tables.push(proc::task_descriptors(process.pid, thread.tid).ok()?);
+        shared.get_or_insert(thread.tid);
+    }
+    Some(tables)
+}
+
+/// Asked with kcmp(2); where the kernel cannot say, they may not.
+fn share_their_table(one: Pid, other: Pid) -> bool {
+    const KCMP_FILES: i32 = 2;
+    // SAFETY: takes integers.
+    unsafe { libc::syscall(libc::SYS_kcmp, one, other, KCMP_FILES, 0, 0) == 0 }
 }
 
 /// Timers made with `timer_create`; the file is absent on kernels without them.

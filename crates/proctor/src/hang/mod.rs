@@ -24,6 +24,9 @@ pub(crate) struct Watched {
     pub warden: Pid,
     /// Timers that may send a signal; `None` where they are not counted.
     pub alarms: Option<u32>,
+    /// The least CPU time that the subject's processes are allowed, unless the
+    /// code allows them less.
+    pub cpu_seconds: u64,
 }
 
 /// The watch over one question.
@@ -63,9 +66,9 @@ impl Hang {
             (Some(before), Some(now)) if !now.somebody_runs() => {
                 deadlock::prove(before, now, watched)
             }
-            (Some(_), Some(now)) if Instant::now() >= self.next_spin => {
+            (Some(before), Some(now)) if Instant::now() >= self.next_spin => {
                 // A long computation loses at most a third of its time to this.
-                let verdict = spin::prove(now, watched, self.spin_pause / 2);
+                let verdict = spin::prove(before, now, watched, self.spin_pause / 2);
                 self.next_spin = Instant::now() + self.spin_pause;
                 self.spin_pause = (self.spin_pause * 2).min(Duration::from_secs(4));
                 verdict

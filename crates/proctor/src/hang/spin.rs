@@ -32,12 +32,27 @@ mod traced;
 
 /// The verdict, if every thread of the picture waits for ever or spins. The
 /// runners stand still for at most about `budget`.
-pub(super) fn prove(now: &Picture, watched: &Watched, budget: Duration) -> Option<Failing> {
+///
+/// A thread that has dealt with the kernel since `before` is not looked at: it
+/// does not spin, and to stop it would cut its system call short (a large
+/// `write` or `read` returns with a part, man 7 signal).
+pub(super) fn prove(
+    before: &Picture,
+    now: &Picture,
+    watched: &Watched,
+    budget: Duration,
+) -> Option<Failing> {
     let world = World::of(now, watched)?;
     let mut runners = Vec::new();
     for process in now.alive() {
+        if may_be_ended_by_its_limit(process.pid, watched.cpu_seconds) {
+            return None;
+        }
         for thread in &process.threads {
             if thread.wait == Wait::Runs {
+                if now.dealt_since(before, process.pid, thread.tid) {
+                    return None;
+                }
                 runners.push((process.pid, thread.tid, thread.processor));
             } else if !world.holds(process, &thread.wait) {
                 return None;
@@ -60,6 +75,19 @@ pub(super) fn prove(now: &Picture, watched: &Watched, budget: Duration) -> Optio
         Outcome::Spin,
         format!("{first}\n{}", now.describe()),
     ))
+}
+
+/// Whether the process has a limit of CPU time that the code set itself, below
+/// the subject's: then the kernel ends it, and somebody may wait for that.
+fn may_be_ended_by_its_limit(pid: Pid, ours: u64) -> bool {
+    let soft = std::fs::read_to_string(format!("/proc/{pid}/limits")).ok();
+    let soft = soft.and_then(|text| {
+        let line = text
+            .lines()
+            .find_map(|line| line.strip_prefix("Max cpu time"))?;
+        line.split_whitespace().next()?.parse::<u64>().ok()
+    });
+    soft.is_some_and(|seconds| seconds < ours)
 }
 
 #[cfg(target_arch = "x86_64")]

@@ -26,6 +26,18 @@ pub(super) struct Thread {
     pub switches: u64,
     pub processor: i32,
     pub wait: Wait,
+    /// What it did with the kernel until now, as far as that is counted.
+    pub dealings: Dealings,
+}
+
+/// Numbers that grow when a thread waits, reads or writes.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Dealings {
+    /// How often it gave up the CPU to wait.
+    waited: u64,
+    /// `/proc/PID/task/TID/io` (man 5 proc): calls and bytes. Empty where the
+    /// kernel does not count them.
+    io: Vec<u8>,
 }
 
 /// What a thread is doing, as far as /proc tells.
@@ -44,6 +56,8 @@ pub(super) enum Wait {
     Pipe { fd: i32, inode: u64, writes: bool },
     /// For a child, without a time limit.
     Child,
+    /// It has ended, and others of its process go on.
+    Ended,
     /// Stopped by a signal or a debugger.
     Stopped,
     /// Something that may end by itself or from outside, in words.
@@ -68,6 +82,20 @@ impl Picture {
         self.alive()
             .flat_map(|process| &process.threads)
             .any(|thread| thread.wait == Wait::Runs)
+    }
+
+    /// Whether a thread waited, read or wrote since `before`, or is new.
+    pub(super) fn dealt_since(&self, before: &Picture, pid: Pid, tid: Pid) -> bool {
+        let dealings = |picture: &Picture| {
+            let process = picture
+                .processes
+                .iter()
+                .find(|process| process.pid == pid)?;
+            let thread = process.threads.iter().find(|thread| thread.tid == tid)?;
+            Some(thread.dealings.clone())
+        };
+        let now = dealings(self);
+        now.is_none() || now != dealings(before)
     }
 
     /// The same threads, none of which has run in between.
@@ -125,12 +153,13 @@ impl Picture {
 impl Process {
     fn take(pid: Pid) -> Option<Process> {
         let stat = proc::stat(pid).ok()?;
+        let zombie = stat.has_ended();
         let mut process = Process {
             pid,
             parent: stat.parent,
             name: stat.comm,
             started: stat.start_ticks,
-            zombie: stat.state.has_ended(),
+            zombie,
             signals_caught: 0,
             threads: Vec::new(),
         };
@@ -165,6 +194,7 @@ impl Process {
                 format!("writes to a pipe that is full (descriptor {fd})")
             }
             Wait::Child => "waits for a child to end".to_owned(),
+            Wait::Ended => "has ended".to_owned(),
             Wait::Stopped => "is stopped".to_owned(),
             Wait::Other(words) => words.clone(),
         }
@@ -190,11 +220,12 @@ impl Thread {
     fn take(pid: Pid, tid: Pid) -> Option<Thread> {
         let stat = proc::task_stat(pid, tid).ok()?;
         let wait = match stat.state {
+            state if state.has_ended() => Wait::Ended,
             State::Running => Wait::Runs,
             State::Stopped | State::Traced => Wait::Stopped,
             _ => match proc::syscall(pid, tid).ok()? {
                 Syscall::Running | Syscall::Outside { .. } => Wait::Runs,
-                Syscall::Inside { number, args, .. } => blocked(pid, number, args),
+                Syscall::Inside { number, args, .. } => blocked(pid, tid, number, args),
             },
         };
         // After the system call: to tell it, the kernel waits until the thread
@@ -207,16 +238,20 @@ impl Thread {
             switches: status.voluntary + status.involuntary,
             processor: stat.processor,
             wait,
+            dealings: Dealings {
+                waited: status.voluntary,
+                io: std::fs::read(format!("/proc/{pid}/task/{tid}/io")).unwrap_or_default(),
+            },
         })
     }
 }
 
 /// What a thread inside a system call waits for.
-fn blocked(pid: Pid, number: i64, args: [u64; 6]) -> Wait {
+fn blocked(pid: Pid, tid: Pid, number: i64, args: [u64; 6]) -> Wait {
     match number {
         libc::SYS_futex => futex(pid, args),
-        libc::SYS_read | libc::SYS_readv => pipe(pid, args[0], false),
-        libc::SYS_write | libc::SYS_writev => pipe(pid, args[0], true),
+        libc::SYS_read | libc::SYS_readv => pipe(pid, tid, args[0], false),
+        libc::SYS_write | libc::SYS_writev => pipe(pid, tid, args[0], true),
         libc::SYS_wait4 if args[2] & libc::WNOHANG as u64 == 0 => Wait::Child,
         libc::SYS_waitid if args[3] & libc::WNOHANG as u64 == 0 && args[0] != P_PIDFD => {
             Wait::Child
@@ -285,17 +320,28 @@ fn futex(pid: Pid, args: [u64; 6]) -> Wait {
     }
 }
 
-fn pipe(pid: Pid, fd: u64, writes: bool) -> Wait {
+fn pipe(pid: Pid, tid: Pid, fd: u64, writes: bool) -> Wait {
     let fd = fd as i32;
-    let target = proc::descriptors(pid)
+    // The thread's own table: it may have left the shared one (unshare).
+    let target = proc::task_descriptors(pid, tid)
         .ok()
         .and_then(|all| all.into_iter().find(|descriptor| descriptor.fd == fd))
         .map(|descriptor| descriptor.target);
     match target {
-        Some(Target::Pipe(inode)) => Wait::Pipe { fd, inode, writes },
+        Some(Target::Pipe(inode)) if waits_in_a_pipe(pid, tid) => Wait::Pipe { fd, inode, writes },
         _ => Wait::Other(format!(
             "{} descriptor {fd}",
             if writes { "writes to" } else { "reads from" }
         )),
+    }
+}
+
+/// Whether the kernel function in which a thread sleeps is a pipe's. The
+/// number alone may lie: another file can have been put in its place since the
+/// call began (dup2). Kernels that do not name functions say `0`.
+fn waits_in_a_pipe(pid: Pid, tid: Pid) -> bool {
+    match std::fs::read_to_string(format!("/proc/{pid}/task/{tid}/wchan")) {
+        Ok(name) => name.is_empty() || name == "0" || name.contains("pipe"),
+        Err(_) => true,
     }
 }

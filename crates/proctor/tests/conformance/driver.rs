@@ -30,6 +30,7 @@ pub(crate) struct Expect {
     verdict: Verdict,
     within: Option<u64>,
     env: Option<(&'static str, &'static str)>,
+    stopped: Option<u64>,
 }
 
 enum Verdict {
@@ -72,6 +73,7 @@ const fn expect(case: &'static str, verdict: Verdict) -> Expect {
         verdict,
         within: None,
         env: None,
+        stopped: None,
     }
 }
 
@@ -85,6 +87,12 @@ impl Expect {
     /// Sets `CONFORMANCE_CONSTRUCTOR` for this case.
     pub(crate) const fn with_constructor(mut self, value: &'static str) -> Self {
         self.env = Some(("CONFORMANCE_CONSTRUCTOR", value));
+        self
+    }
+
+    /// Stops the judge for so many milliseconds while it waits, as Ctrl-Z does.
+    pub(crate) const fn stopped_for(mut self, millis: u64) -> Self {
+        self.stopped = Some(millis);
         self
     }
 
@@ -165,7 +173,7 @@ fn repeat_case(theme: &str, expect: &Expect, repeat: usize, strict: bool) -> (St
     let name = format!("{theme}::{}", expect.case);
     let (mut lines, mut deviations, mut times) = (String::new(), 0, Vec::new());
     for round in 1..=repeat {
-        let run = run(&name, expect.env);
+        let run = run(&name, expect);
         times.extend(run.record.iter().flatten().map(|record| record.millis));
         let mut wrong = run.deviations(expect);
         if let (true, Some(limit), Some(millis)) = (strict, expect.within, times.last())
@@ -198,7 +206,7 @@ struct Run {
     left: Vec<String>,
 }
 
-fn run(name: &str, variable: Option<(&str, &str)>) -> Run {
+fn run(name: &str, expect: &Expect) -> Run {
     static RUNS: AtomicUsize = AtomicUsize::new(0);
     let number = RUNS.fetch_add(1, Ordering::Relaxed);
     let mark = format!("{}-{number}-{name}", std::process::id());
@@ -224,10 +232,17 @@ fn run(name: &str, variable: Option<(&str, &str)>) -> Run {
         ))
         // A case that attacks its process group must not meet this program.
         .new_session(true);
-    if let Some((variable, value)) = variable {
+    if let Some((variable, value)) = expect.env {
         spec = spec.env(variable, value);
     }
-    let (status, record) = follow(spec.spawn().unwrap(), records);
+    let judge = spec.spawn().unwrap();
+    if let Some(millis) = expect.stopped {
+        std::thread::sleep(Duration::from_millis(300));
+        judge.signal(processes::Signal::SIGSTOP).unwrap();
+        std::thread::sleep(Duration::from_millis(millis));
+        judge.signal(processes::Signal::SIGCONT).unwrap();
+    }
+    let (status, record) = follow(judge, records);
     let judge_lives = !matches!(status, Some(Ending::Exited(_)));
     let left = remains(
         &mark,

@@ -44,6 +44,7 @@ mod kit;
 mod labour;
 mod leaks;
 mod manners;
+mod odd;
 mod spins;
 mod timers;
 mod waits;
