@@ -16,6 +16,9 @@ use std::thread;
 
 use proctor::{Answer, Failing, Outcome, Subject, fail};
 
+/// However many CPUs there are.
+const MOST_WORKERS: usize = 65;
+
 /// An item that can be neither copied nor cloned, and knows nothing but itself.
 struct Item<'a> {
     number: &'a u64,
@@ -81,7 +84,9 @@ fn results_come_back_in_the_order_of_the_items(mut subject: Subject) {
     }
 }
 
-#[proctor::test(processes = 2048, subject = |(workers, rounds): (usize, usize)| -> usize {
+// Each thread may reserve 64 MiB of addresses for an arena of its own (malloc),
+// and its stack.
+#[proctor::test(processes = 2048, memory = 16384, subject = |(workers, rounds): (usize, usize)| -> usize {
     // Each call waits until `workers` calls have arrived, round after round.
     let gate = Barrier::new(workers);
     let items = vec![(); workers * rounds];
@@ -93,7 +98,8 @@ fn results_come_back_in_the_order_of_the_items(mut subject: Subject) {
 fn as_many_calls_as_workers_are_in_progress_at_once(mut subject: Subject) {
     // More than there are CPUs: a worker may as well be waiting.
     let cpus = thread::available_parallelism().map_or(1, NonZeroUsize::get);
-    for (workers, rounds) in [(2, 1), (4, 1), (4, 5), (2 * cpus + 1, 3)] {
+    let more_than_cpus = (2 * cpus + 1).min(MOST_WORKERS);
+    for (workers, rounds) in [(2, 1), (4, 1), (4, 5), (more_than_cpus, 3)] {
         let asked = (workers, rounds);
         let answer = ask_at_the_gate(&mut subject, &asked, || {
             let cpus = if workers > cpus {
