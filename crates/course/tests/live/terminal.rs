@@ -25,6 +25,8 @@ const MARK: &str = "COURSE_LOOP_UNDER_TEST";
 struct Seen {
     screen: vt100::Parser,
     raw: Vec<u8>,
+    /// Whether the bytes end within a frame (synchronized update).
+    drawing: bool,
     over: bool,
 }
 
@@ -97,6 +99,7 @@ impl Terminal {
         let seen = Seen {
             screen: vt100::Parser::new(rows.max(1), columns.max(1), 0),
             raw: Vec::new(),
+            drawing: false,
             over: false,
         };
         let seen = Arc::new((Mutex::new(seen), Condvar::new()));
@@ -133,7 +136,8 @@ impl Terminal {
         let mut now = seen.lock().unwrap();
         loop {
             let screen = now.screen.screen().contents();
-            if wanted(&screen) {
+            // Half a frame is no screen: a terminal would not show it.
+            if !now.drawing && wanted(&screen) {
                 return screen;
             }
             let left = deadline.saturating_duration_since(Instant::now());
@@ -312,6 +316,7 @@ fn look(mut reader: File, eyes: &(Mutex<Seen>, Condvar)) {
             Ok(count @ 1..) => {
                 seen.screen.process(&bytes[..count]);
                 seen.raw.extend_from_slice(&bytes[..count]);
+                seen.drawing = is_within_a_frame(&seen.raw).unwrap_or(seen.drawing);
             }
             _ => seen.over = true,
         }
@@ -320,4 +325,18 @@ fn look(mut reader: File, eyes: &(Mutex<Seen>, Condvar)) {
             return;
         }
     }
+}
+
+/// Whether the last mark of a frame in these bytes is its beginning; `None` if
+/// there is no mark near the end.
+fn is_within_a_frame(raw: &[u8]) -> Option<bool> {
+    const BEGIN: &[u8] = b"\x1b[?2026h";
+    const END: &[u8] = b"\x1b[?2026l";
+    // What came now, and a mark that it may have completed.
+    let recent = &raw[raw.len().saturating_sub(8192 + BEGIN.len())..];
+    let marks = recent.windows(BEGIN.len()).rev();
+    marks
+        .filter(|mark| *mark == BEGIN || *mark == END)
+        .map(|mark| mark == BEGIN)
+        .next()
 }
