@@ -80,12 +80,19 @@ pub fn strange(subject: &Path, judge: &Path) -> Result<Option<Strange>, Trouble>
         }
     }
     let theirs = names_of_libraries();
+    // What the C library's start would call if it were there (`__gmon_start__`).
+    let asked: HashSet<&str> = judge
+        .symbols()
+        .chain(judge.dynamic_symbols())
+        .filter(ObjectSymbol::is_undefined)
+        .filter_map(|symbol| symbol.name().ok())
+        .collect();
     for symbol in subject.symbols().filter(|symbol| !symbol.is_undefined()) {
         let Ok(name) = symbol.name() else { continue };
         let is_indirect = symbol.elf_symbol().st_type() == STT_GNU_IFUNC;
         // A hidden symbol is local by now, and has replaced the other all the same.
-        let replaces = theirs.contains(name);
-        if !(is_indirect || replaces) || defines(&judge, name) {
+        let replaces = theirs.contains(name) || asked.contains(name);
+        if name.is_empty() || !(is_indirect || replaces) || defines(&judge, name) {
             continue;
         }
         return Ok(Some(match is_indirect {
@@ -193,6 +200,8 @@ mod tests {
             let replaced = Some(Strange::Replaced("getpid".to_owned()));
             assert_eq!(found(&text), replaced, "{visibility}");
         }
+        let started = ".text\n.globl __gmon_start__\n__gmon_start__: ret\n";
+        assert!(matches!(found(started), Some(Strange::Replaced(_))));
         let indirect = ".text\n.globl getpid\n.type getpid, @gnu_indirect_function\ngetpid: ret\n";
         assert!(matches!(found(indirect), Some(Strange::Indirect(_))));
     }

@@ -75,6 +75,14 @@ pub(crate) fn too_long(length: u64, limit: u64) -> Failing {
     )
 }
 
+/// What it has open could be seen before, and cannot any more.
+pub(crate) fn hid_itself() -> Failing {
+    Failing::new(
+        Outcome::Fail,
+        "the code hid its process from the judge: what it has open cannot be seen any more",
+    )
+}
+
 /// More answers came than questions were asked.
 pub(crate) fn answered_twice() -> Failing {
     Failing::new(Outcome::Fail, "one question was answered twice")

@@ -21,6 +21,10 @@ pub struct Evidence {
     pub children: u32,
     /// Processes below it that had ended but were not waited for.
     pub zombies: u32,
+    /// Processes that were started and have no parent among the subject's own,
+    /// whether they run or have ended: it died before them, or they were never
+    /// its children (`CLONE_PARENT`).
+    pub orphans: u32,
     /// Its threads when the answer came, the one that answered included.
     pub threads: u32,
     /// Descriptors open after the answer that were not open before.

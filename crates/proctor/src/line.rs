@@ -230,7 +230,12 @@ impl Line {
         evidence.voluntary_switches = reply.usage.voluntary;
         evidence.involuntary_switches = reply.usage.involuntary;
         evidence.minor_faults = reply.usage.minor_faults;
-        let left = self.ward.descriptors().saturating_sub(descriptors);
+        let left = match (descriptors, self.ward.descriptors()) {
+            (Some(before), Some(after)) => after.saturating_sub(before),
+            (Some(_), None) => return Err(causes::hid_itself()),
+            // This machine does not show them to anybody.
+            (None, _) => 0,
+        };
         evidence.descriptors_left = u32::try_from(left).unwrap_or(u32::MAX);
         evidence.witnesses = std::mem::take(&mut self.witnesses);
         evidence.shared_memory = shared_memory().difference(&shared).cloned().collect();

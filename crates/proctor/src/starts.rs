@@ -11,6 +11,9 @@
 //! A process can speak to the kernel by another architecture's numbers too, on
 //! x86-64 by `int 0x80`; those calls are counted likewise.
 //!
+//! `prctl(PR_SET_DUMPABLE, 0)` succeeds and does nothing: a process that is not
+//! dumpable hides from the judge what it has open and what it waits for.
+//!
 //! Where the machine forbids filters, nothing is counted and nothing refused.
 
 use std::mem::{MaybeUninit, size_of};
@@ -92,7 +95,12 @@ impl Starts {
             Call::Clone | Call::Fork => &mut self.counts.processes,
             Call::Clone3 => match flags_of_clone3(call.pid as i32, call.data.args[0]) {
                 Some(flags) if is_thread(flags) => &mut self.counts.threads,
-                _ => &mut self.counts.processes,
+                Some(_) => &mut self.counts.processes,
+                None => {
+                    // Whatever it hides, it counts.
+                    self.counts.threads += 1;
+                    &mut self.counts.processes
+                }
             },
             Call::Alarm => &mut self.counts.alarms,
         };
@@ -129,6 +137,7 @@ enum Call {
 /// The numbers of one architecture (`AUDIT_ARCH_…`, linux/audit.h).
 struct Architecture {
     audit: u32,
+    prctl: u32,
     calls: &'static [(u32, Call)],
 }
 
@@ -138,6 +147,7 @@ struct Architecture {
 const ARCHITECTURES: [Architecture; 2] = [
     Architecture {
         audit: 0xC000_003E,
+        prctl: libc::SYS_prctl as u32,
         calls: &[
             (libc::SYS_fork as u32, Call::Fork),
             (libc::SYS_vfork as u32, Call::Fork),
@@ -157,6 +167,7 @@ const ARCHITECTURES: [Architecture; 2] = [
     // i386: arch/x86/entry/syscalls/syscall_32.tbl
     Architecture {
         audit: 0x4000_0003,
+        prctl: 172,
         calls: &[
             (2, Call::Fork),
             (190, Call::Fork),
@@ -177,6 +188,7 @@ const X32: u32 = 0x4000_0000;
 const ARCHITECTURES: [Architecture; 2] = [
     Architecture {
         audit: 0xC000_00B7,
+        prctl: libc::SYS_prctl as u32,
         calls: &[
             (libc::SYS_clone as u32, Call::Clone),
             (libc::SYS_clone3 as u32, Call::Clone3),
@@ -186,6 +198,7 @@ const ARCHITECTURES: [Architecture; 2] = [
     // 32-bit ARM: arch/arm/tools/syscall.tbl
     Architecture {
         audit: 0x4000_0028,
+        prctl: 172,
         calls: &[
             (2, Call::Fork),
             (190, Call::Fork),
@@ -284,20 +297,36 @@ fn program() -> Vec<libc::sock_filter> {
         jf,
         k,
     };
-    // Offsets in `struct seccomp_data`: the number, the architecture.
+    // Offsets in `struct seccomp_data`: the number, the architecture, the
+    // lower halves of the first two arguments.
     let load = |offset| statement(libc::BPF_LD | libc::BPF_W | libc::BPF_ABS, offset);
+    let (number, architecture, first, second) = (load(0), load(4), load(16), load(24));
     let answer = |action| statement(libc::BPF_RET | libc::BPF_K, action);
-    let mut program = vec![load(4)];
-    for Architecture { audit, calls } in ARCHITECTURES {
+    let mut program = vec![architecture];
+    for Architecture {
+        audit,
+        prctl,
+        calls,
+    } in ARCHITECTURES
+    {
         // At most a dozen: every distance fits into a byte.
         let count = calls.len() as u8;
-        program.push(equals(audit, 0, count + 3));
-        program.push(load(0));
-        for (before, (number, _)) in (0..).zip(calls) {
-            program.push(equals(*number, count - before, 0));
+        program.push(equals(audit, 0, count + 9));
+        program.push(number);
+        for (before, (watched, _)) in (0..).zip(calls) {
+            program.push(equals(*watched, count - before + 6, 0));
         }
-        program.push(answer(libc::SECCOMP_RET_ALLOW));
-        program.push(answer(libc::SECCOMP_RET_USER_NOTIF));
+        program.extend([
+            equals(prctl, 0, 5),
+            first,
+            equals(libc::PR_SET_DUMPABLE as u32, 0, 3),
+            second,
+            equals(1, 1, 0),
+            // Says that it is done, and does nothing.
+            answer(libc::SECCOMP_RET_ERRNO),
+            answer(libc::SECCOMP_RET_ALLOW),
+            answer(libc::SECCOMP_RET_USER_NOTIF),
+        ]);
     }
     program.push(answer(libc::SECCOMP_RET_ALLOW));
     program

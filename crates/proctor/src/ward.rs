@@ -235,8 +235,11 @@ impl Ward {
         }
     }
 
-    pub(crate) fn descriptors(&self) -> usize {
-        std::fs::read_dir(format!("/proc/{}/fd", self.subject)).map_or(0, Iterator::count)
+    /// How many descriptors the subject has open; `None` if it has ended, or
+    /// the machine or the code hides them.
+    pub(crate) fn descriptors(&self) -> Option<usize> {
+        let all = std::fs::read_dir(format!("/proc/{}/fd", self.subject)).ok()?;
+        Some(all.count())
     }
 
     /// What /proc says of the subject and of all below it.
@@ -250,6 +253,7 @@ impl Ward {
             pid: self.subject,
             children: count(below.iter().filter(|stat| !stat.has_ended()).count()),
             zombies: count(zombies),
+            orphans: count(self.orphans(&below)),
             threads: status.as_ref().map_or(0, |status| status.threads),
             peak_memory: status.as_ref().map_or(0, |status| status.peak_resident),
             cpu: stat.map_or(Duration::ZERO, |stat| stat.cpu()),
@@ -265,6 +269,12 @@ impl Ward {
             .filter(|pid| *pid != self.subject)
             .filter_map(|pid| proc::stat(pid).ok())
             .collect()
+    }
+
+    /// Children of the warden, running or ended, that are not the subject.
+    fn orphans(&self, below: &[Stat]) -> usize {
+        let is_orphan = |stat: &&Stat| stat.parent == self.warden.pid();
+        below.iter().filter(is_orphan).count()
     }
 
     /// Ended children that nobody waited for. Those that the warden inherited

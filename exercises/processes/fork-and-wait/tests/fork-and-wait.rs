@@ -65,6 +65,11 @@ fn each_call_had_its_child(evidence: &Evidence, calls: usize, others: u32) {
     }
     let (zombies, running) = (evidence.zombies, evidence.children);
     assert!(
+        evidence.orphans == 0,
+        "{} processes that were started are no children of the caller: nobody but the parent can wait for a child",
+        evidence.orphans
+    );
+    assert!(
         zombies == 0,
         "{calls} children have ended, and {zombies} of them are zombies: the kernel keeps them until the parent has waited for them"
     );
