@@ -18,6 +18,8 @@ const TABLE: &[Expect] = &[
     passes("the_kernel_says_which_process_was_a_witness"),
     passes("each_question_is_counted_by_itself"),
     passes("open_descriptors_are_seen"),
+    passes("a_process_that_would_hide_is_seen_all_the_same"),
+    passes("a_child_that_is_not_the_subjects_is_an_orphan"),
     passes("what_still_runs_and_what_has_ended_is_seen"),
     passes("sleepers_wait_and_spinners_do_not"),
     passes("switches_are_counted"),
@@ -222,4 +224,31 @@ fn memory_is_measured(mut subject: Subject) {
         "{before} and {after:?}"
     );
     assert!(after.minor_faults > 100, "{after:?}");
+}
+
+#[proctor::test(subject = |(): ()| {
+    nix::sys::prctl::set_dumpable(false).unwrap();
+    std::mem::forget(nix::unistd::pipe().unwrap());
+    thread::spawn(|| ()).join().unwrap();
+})]
+#[ignore = "a case of the corpus: run by every_case_gets_its_verdict"]
+fn a_process_that_would_hide_is_seen_all_the_same(mut subject: Subject) {
+    let evidence = subject.ask(&()).evidence;
+    assert_eq!(evidence.descriptors_left, 2);
+    assert_counted(evidence.threads_started, 1);
+    assert_counted(evidence.processes_started, 0);
+}
+
+#[proctor::test(orphans = true, subject = |(): ()| {
+    let flags = libc::CLONE_PARENT;
+    // SAFETY: like fork; the child only ends.
+    match unsafe { libc::syscall(libc::SYS_clone, flags, 0, 0, 0, 0) } {
+        // SAFETY: ends the process and touches no memory.
+        0 => unsafe { libc::_exit(0) },
+        child => assert!(child > 0),
+    }
+})]
+#[ignore = "a case of the corpus: run by every_case_gets_its_verdict"]
+fn a_child_that_is_not_the_subjects_is_an_orphan(mut subject: Subject) {
+    assert_eq!(subject.ask(&()).evidence.orphans, 1);
 }
