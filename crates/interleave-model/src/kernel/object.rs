@@ -89,7 +89,7 @@ pub struct Object {
 pub(crate) struct Header {
     execution: Cell<u64>,
     id: Cell<ObjectId>,
-    made: Place,
+    made: Cell<Place>,
 }
 
 impl Header {
@@ -98,7 +98,7 @@ impl Header {
         Self {
             execution: Cell::new(0),
             id: Cell::new(0),
-            made: Location::caller(),
+            made: Cell::new(Location::caller()),
         }
     }
 
@@ -109,7 +109,12 @@ impl Header {
 
     /// Where the object was made.
     pub(crate) fn made(&self) -> Place {
-        self.made
+        self.made.get()
+    }
+
+    /// The object is another one now, made elsewhere.
+    pub(crate) fn set_made(&self, made: Place) {
+        self.made.set(made);
     }
 
     /// Makes the next use count as the first.
@@ -122,7 +127,7 @@ impl Header {
         if let Some(id) = self.known(run) {
             return id;
         }
-        let id = run.register(kind, self.made, seed());
+        let id = run.register(kind, self.made.get(), seed());
         self.execution.set(run.execution.get());
         self.id.set(id);
         id
@@ -160,6 +165,31 @@ impl Header {
 
 /// The initial bytes of the statics that were used, by address.
 static PRISTINE: Mutex<BTreeMap<usize, Box<[MaybeUninit<u8>]>>> = Mutex::new(BTreeMap::new());
+
+/// Puts the initial value back into memory that an atomic is about to be seen in for the first time
+/// in an execution, if it is a `static`. The first execution's value is the initial one.
+///
+/// # Safety
+/// `memory` is valid for reads and writes, and `T` owns nothing.
+pub(crate) unsafe fn reset_static<T: Copy>(memory: *mut T) {
+    if !in_image(memory.addr()) {
+        return;
+    }
+    let bytes = memory.cast::<MaybeUninit<u8>>();
+    let mut pristine = PRISTINE.lock().unwrap_or_else(PoisonError::into_inner);
+    match pristine.get(&memory.addr()) {
+        Some(copy) if copy.len() == size_of::<T>() => {
+            // SAFETY: the caller promises the first; the lengths are equal.
+            unsafe { bytes.copy_from_nonoverlapping(copy.as_ptr(), copy.len()) };
+        }
+        Some(_) => {}
+        None => {
+            // SAFETY: the caller promises it, and nobody writes while we copy, as in `id_reset`.
+            let copy = unsafe { std::slice::from_raw_parts(bytes, size_of::<T>()) };
+            pristine.insert(memory.addr(), copy.into());
+        }
+    }
+}
 
 /// Whether an address lies in the program's own image, where statics are.
 fn in_image(address: usize) -> bool {

@@ -1,5 +1,6 @@
 //! What all atomics are: 64 bits, a kind, and three operations.
 
+use super::memory::{self, Memory};
 use crate::kernel::{
     self, Place, Run,
     engine::{Change, ObjectId, Seed},
@@ -11,9 +12,11 @@ use std::rc::Rc;
 use std::sync::atomic::Ordering;
 
 /// An atomic of up to 64 bits. `T` is the type that its owner sees.
+#[repr(C)]
 pub(crate) struct AtomicCell<T: Copy> {
-    header: Header,
+    pub(super) header: Header,
     initial: Cell<T>,
+    pub(super) memory: Memory<T>,
 }
 
 // SAFETY: the cells are only touched by the one modelled thread that runs (see `kernel`).
@@ -39,6 +42,7 @@ impl<T: Word> AtomicCell<T> {
         Self {
             header: Header::new(),
             initial: Cell::new(value),
+            memory: Memory::new(value),
         }
     }
 
@@ -50,9 +54,19 @@ impl<T: Word> AtomicCell<T> {
 
     /// Its number in the current execution.
     pub(crate) fn id(&self, run: &Run) -> ObjectId {
-        self.header.id(run, T::KIND, || {
-            Seed::Atomic(self.initial.get().pack(), T::BITS)
-        })
+        match self.memory.visible(run) {
+            Some(memory) => memory::id(run, memory, self.header.made()),
+            None => self.header.id(run, T::KIND, || {
+                Seed::Atomic(self.initial.get().pack(), T::BITS)
+            }),
+        }
+    }
+
+    /// The atomic may have a new value: the program sees it, if it looks at the memory.
+    fn stored(&self, run: &Run, id: ObjectId) {
+        if let Some(memory) = self.memory.visible(run) {
+            memory::write_through(run, memory, id);
+        }
     }
 
     pub(crate) fn load(&self, order: Ordering, at: Place) -> T {
@@ -79,6 +93,7 @@ impl<T: Word> AtomicCell<T> {
         let (run, id) = self.enter();
         let bits = value.pack();
         run.step(Step::write(id), at, |engine| engine.store(id, bits, order));
+        self.stored(&run, id);
         let mut event = Event::new(run.me(), "store", at);
         event.object = Some(id);
         event.order = Some(order);
@@ -96,14 +111,27 @@ impl<T: Word> AtomicCell<T> {
         order: Ordering,
         at: Place,
     ) -> T {
+        self.rmw_bits(verb, Some(argument.pack()), change, order, at)
+    }
+
+    /// [`Self::rmw`] with an argument that is not a value of the atomic, or none.
+    pub(crate) fn rmw_bits(
+        &self,
+        verb: &'static str,
+        argument: Option<u64>,
+        change: Change,
+        order: Ordering,
+        at: Place,
+    ) -> T {
         let (run, id) = self.enter();
         let old = run.step(Step::write(id), at, |engine| {
             engine.rmw(id, change, order, Ordering::Relaxed)
         });
+        self.stored(&run, id);
         let mut event = Event::new(run.me(), verb, at);
         event.object = Some(id);
         event.order = Some(order);
-        event.arguments[0] = Some(argument.pack());
+        event.arguments[0] = argument;
         event.returned = Returned::Value(old);
         run.log(event);
         if change.apply(old, T::BITS) == old {
@@ -149,6 +177,7 @@ impl<T: Word> AtomicCell<T> {
         let old = run.step(Step::write(id), at, |engine| {
             engine.rmw(id, Change::CompareExchange(current, new), success, failure)
         });
+        self.stored(&run, id);
         let done = old == current;
         let mut event = Event::new(run.me(), verb, at);
         event.object = Some(id);
@@ -174,9 +203,11 @@ impl<T: Word> AtomicCell<T> {
 
     /// The newest value, without a step: for owners.
     fn settle(&self) {
-        if let Some(run) = kernel::run()
-            && let Some(id) = self.header.known(&run)
-        {
+        let Some(run) = kernel::run() else { return };
+        if let Some(value) = self.memory.hide(&run) {
+            self.initial.set(value);
+            self.header.forget();
+        } else if let Some(id) = self.header.known(&run) {
             self.initial.set(T::unpack(run.engine.peek(id)));
             self.header.forget();
         }
@@ -194,143 +225,37 @@ impl<T: Word> AtomicCell<T> {
 
     /// The newest value, for `Debug`.
     pub(crate) fn peek(&self) -> T {
-        kernel::run()
-            .and_then(|run| Some(T::unpack(run.engine.peek(self.header.known(&run)?))))
-            .unwrap_or_else(|| self.initial.get())
+        let newest = kernel::run().and_then(|run| {
+            if let Some(memory) = self.memory.visible(&run) {
+                return Some(memory::read(memory));
+            }
+            Some(T::unpack(run.engine.peek(self.header.known(&run)?)))
+        });
+        newest.unwrap_or_else(|| self.initial.get())
+    }
+
+    /// A load and a loop of compare-exchanges, as in std; stops when `f` returns `None`.
+    pub(crate) fn try_update(
+        &self,
+        verb: &'static str,
+        [set_order, fetch_order]: [Ordering; 2],
+        at: Place,
+        mut f: impl FnMut(T) -> Option<T>,
+    ) -> Result<T, T> {
+        let mut old = self.load(fetch_order, at);
+        while let Some(new) = f(old) {
+            match self.compare_exchange(verb, [old, new], [set_order, fetch_order], at) {
+                Ok(value) => return Ok(value),
+                Err(value) => old = value,
+            }
+        }
+        Err(old)
+    }
+
+    /// [`Self::try_update`] with an `f` that always goes on.
+    pub(crate) fn update(&self, orders: [Ordering; 2], at: Place, mut f: impl FnMut(T) -> T) -> T {
+        match self.try_update("update", orders, at, |old| Some(f(old))) {
+            Ok(old) | Err(old) => old,
+        }
     }
 }
-
-/// The methods that all atomics have.
-macro_rules! common_methods {
-    ($value:ty) => {
-        /// An atomic that holds `value`.
-        #[track_caller]
-        #[must_use]
-        pub const fn new(value: $value) -> Self {
-            Self(AtomicCell::new(value))
-        }
-
-        /// The value; nobody else can have a reference.
-        #[must_use]
-        pub fn into_inner(self) -> $value {
-            self.0.into_inner()
-        }
-
-        /// The value, to change it in place; nobody else can have a reference.
-        pub fn get_mut(&mut self) -> &mut $value {
-            self.0.get_mut()
-        }
-
-        /// Reads the value.
-        ///
-        /// # Panics
-        /// If `order` is `Release` or `AcqRel`.
-        #[track_caller]
-        pub fn load(&self, order: Ordering) -> $value {
-            self.0.load(order, std::panic::Location::caller())
-        }
-
-        /// Writes a value.
-        ///
-        /// # Panics
-        /// If `order` is `Acquire` or `AcqRel`.
-        #[track_caller]
-        pub fn store(&self, value: $value, order: Ordering) {
-            self.0.store(value, order, std::panic::Location::caller());
-        }
-
-        /// Writes a value and returns the old one.
-        #[track_caller]
-        pub fn swap(&self, value: $value, order: Ordering) -> $value {
-            let at = std::panic::Location::caller();
-            self.0
-                .rmw("swap", value, Change::Swap(value.pack()), order, at)
-        }
-
-        /// Writes `new` if the value is `current`; `Ok` with the old value if so.
-        ///
-        /// # Errors
-        /// With the value found, if it is another.
-        ///
-        /// # Panics
-        /// If `failure` is `Release` or `AcqRel`.
-        #[track_caller]
-        pub fn compare_exchange(
-            &self,
-            current: $value,
-            new: $value,
-            success: Ordering,
-            failure: Ordering,
-        ) -> Result<$value, $value> {
-            let at = std::panic::Location::caller();
-            self.0
-                .compare_exchange("compare_exchange", [current, new], [success, failure], at)
-        }
-
-        /// Like [`Self::compare_exchange`]; never fails spuriously here.
-        ///
-        /// # Errors
-        /// With the value found, if it is another.
-        #[track_caller]
-        pub fn compare_exchange_weak(
-            &self,
-            current: $value,
-            new: $value,
-            success: Ordering,
-            failure: Ordering,
-        ) -> Result<$value, $value> {
-            let at = std::panic::Location::caller();
-            self.0.compare_exchange(
-                "compare_exchange_weak",
-                [current, new],
-                [success, failure],
-                at,
-            )
-        }
-
-        /// A load and a loop of compare-exchanges, as in std.
-        ///
-        /// # Errors
-        /// With the value found, if `f` returns `None` for it.
-        #[track_caller]
-        pub fn fetch_update<F: FnMut($value) -> Option<$value>>(
-            &self,
-            set_order: Ordering,
-            fetch_order: Ordering,
-            mut f: F,
-        ) -> Result<$value, $value> {
-            let at = std::panic::Location::caller();
-            let mut old = self.0.load(fetch_order, at);
-            while let Some(new) = f(old) {
-                let orders = [set_order, fetch_order];
-                match self
-                    .0
-                    .compare_exchange("fetch_update", [old, new], orders, at)
-                {
-                    Ok(value) => return Ok(value),
-                    Err(value) => old = value,
-                }
-            }
-            Err(old)
-        }
-
-        /// Writes `new` if the value is `current`; returns the old value.
-        #[deprecated = "use compare_exchange"]
-        #[track_caller]
-        pub fn compare_and_swap(&self, current: $value, new: $value, order: Ordering) -> $value {
-            let failure = match order {
-                Ordering::AcqRel => Ordering::Acquire,
-                Ordering::Release => Ordering::Relaxed,
-                other => other,
-            };
-            let at = std::panic::Location::caller();
-            match self
-                .0
-                .compare_exchange("compare_and_swap", [current, new], [order, failure], at)
-            {
-                Ok(old) | Err(old) => old,
-            }
-        }
-    };
-}
-pub(super) use common_methods;

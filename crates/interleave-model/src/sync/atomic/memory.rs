@@ -1,0 +1,151 @@
+//! Atomics whose memory the program can see: `as_ptr` and `from_ptr`.
+//!
+//! The engine keeps the value of an atomic, so there is normally nothing to point at. Once the
+//! program has asked for a pointer, the newest value is kept in memory as well, and the address
+//! says which atomic it is:
+//!
+//! ```text
+//!   AtomicBool::from_ptr(p) ─┐
+//!   AtomicBool::from_ptr(p) ─┼─ address of the byte ── number in the execution ── engine's value
+//!   atomic.as_ptr() == p    ─┘          │                                              │
+//!                                       └── after each store, the newest value ────────┘
+//! ```
+//!
+//! A plain write to the memory is noticed at the next atomic operation, because the byte then
+//! differs from the newest value: the atomic starts afresh with what was written. That is right,
+//! because a plain write needs exclusive access, so all earlier atomic operations come before it.
+//! The plain access itself is no scheduling point and is not checked for races.
+//!
+//! If memory is freed and used again for another atomic, which `from_ptr` cannot see, and the byte
+//! holds the same value, the new atomic goes on with the history of the old one.
+
+use super::cell::{AtomicCell, Word};
+use crate::kernel::{self, Home, Place, Run, engine::ObjectId, engine::Seed, object};
+use std::cell::Cell;
+
+/// Where the value of an atomic can be seen, if it can.
+#[repr(C)]
+pub(super) struct Memory<T: Copy> {
+    /// What `as_ptr` points at.
+    shown: Cell<T>,
+    /// The execution in which `as_ptr` was called, or 0.
+    shown_in: Cell<u64>,
+    /// What was given to `from_ptr`; null for an atomic that was made by `new`.
+    elsewhere: Cell<*mut T>,
+}
+
+impl<T: Word> Memory<T> {
+    pub(super) const fn new(value: T) -> Self {
+        Self {
+            shown: Cell::new(value),
+            shown_in: Cell::new(0),
+            elsewhere: Cell::new(std::ptr::null_mut()),
+        }
+    }
+
+    /// The memory, if the program can see it in this execution.
+    pub(super) fn visible(&self, run: &Run) -> Option<*mut T> {
+        let elsewhere = self.elsewhere.get();
+        if !elsewhere.is_null() {
+            Some(elsewhere)
+        } else if self.shown_in.get() == run.execution.get() {
+            Some(self.shown.as_ptr())
+        } else {
+            None
+        }
+    }
+
+    /// Takes the value out of the program's sight again; the value, if it was in sight.
+    pub(super) fn hide(&self, run: &Run) -> Option<T> {
+        let value = read(self.visible(run)?);
+        self.shown_in.set(0);
+        Some(value)
+    }
+}
+
+/// The value in an atomic's memory.
+pub(super) fn read<T: Word>(memory: *mut T) -> T {
+    // SAFETY: the memory is the atomic's own field, or the caller of `from_ptr` has promised that it
+    // is valid for as long as the atomic is used. Only one modelled thread runs at a time, so nobody
+    // writes meanwhile.
+    unsafe { memory.read() }
+}
+
+/// The number, in the current execution, of the atomic that lies in `memory`.
+pub(super) fn id<T: Word>(run: &Run, memory: *mut T, made: Place) -> ObjectId {
+    let bits = read(memory).pack();
+    let home = run.state.borrow().homes.get(&memory.addr()).copied();
+    if let Some(home) = home
+        && home.bits == T::BITS
+        && run.engine.peek(home.id) == bits
+    {
+        return home.id;
+    }
+    let id = run.register(T::KIND, made, Seed::Atomic(bits, T::BITS));
+    move_in(run, memory, id);
+    id
+}
+
+/// Writes the newest value into the atomic's memory.
+pub(super) fn write_through<T: Word>(run: &Run, memory: *mut T, id: ObjectId) {
+    let value = T::unpack(run.engine.peek(id));
+    // SAFETY: as in `read`. The engine has just done the store, and no other thread ran since.
+    unsafe { memory.write(value) };
+}
+
+fn move_in<T: Word>(run: &Run, memory: *mut T, id: ObjectId) {
+    let home = Home { id, bits: T::BITS };
+    run.state.borrow_mut().homes.insert(memory.addr(), home);
+}
+
+impl<T: Word> AtomicCell<T> {
+    /// The memory that shows the newest value from now on.
+    pub(super) fn as_ptr(&self) -> *mut T {
+        let Some(run) = kernel::running() else {
+            return self.memory.shown.as_ptr();
+        };
+        if let Some(memory) = self.memory.visible(&run) {
+            return memory;
+        }
+        let memory = self.memory.shown.as_ptr();
+        self.memory.shown.set(self.peek());
+        self.memory.shown_in.set(run.execution.get());
+        run.state.borrow_mut().homes.remove(&memory.addr());
+        if let Some(id) = self.header.known(&run) {
+            move_in(&run, memory, id);
+        }
+        memory
+    }
+
+    /// The atomic that lies in `memory`.
+    ///
+    /// The memory must be valid for as long as the result is used. The result itself is never
+    /// freed, because nobody knows how long that is; there is one for each address.
+    #[track_caller]
+    pub(super) fn from_ptr(memory: *mut T) -> *const Self {
+        let run = kernel::must_run(T::KIND);
+        let key = (memory.addr(), T::KIND.name());
+        let known = run.views.borrow().get(&key).copied();
+        let view = known.unwrap_or_else(|| {
+            let view = Self::new(read(memory));
+            view.memory.elsewhere.set(memory);
+            let view = std::ptr::from_ref(Box::leak(Box::new(view))).cast();
+            run.views.borrow_mut().insert(key, view);
+            view
+        });
+        let view = view.cast::<Self>();
+        // SAFETY: it was made above, now or earlier, and is never freed. All `AtomicCell<*mut X>`
+        // have the same layout: they are `repr(C)`, and so are their fields.
+        let atomic = unsafe { &*view };
+        // An address that was used before may come with a pointer of another provenance.
+        atomic.memory.elsewhere.set(memory);
+        let is_new = !run.state.borrow().homes.contains_key(&memory.addr());
+        if is_new {
+            atomic.header.set_made(std::panic::Location::caller());
+            // SAFETY: the caller promises that the memory is valid for reads and writes.
+            unsafe { object::reset_static(memory) };
+        }
+        id(&run, memory, atomic.header.made());
+        view
+    }
+}
