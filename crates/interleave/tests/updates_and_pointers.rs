@@ -110,6 +110,61 @@ interleave::in_worlds! {
         assert_eq!(shared.1.get(), 2);
     }
 
+    /// A byte between other bytes, cast to an atomic as one did before `from_ptr`.
+    #[repr(C)]
+    struct Between(u8, UnsafeCell<bool>, [u8; 6]);
+    // SAFETY: while it is shared, the flag is used as an atomic only.
+    unsafe impl Sync for Between {}
+    impl Between {
+        fn cast(&self) -> &AtomicBool {
+            // SAFETY: std promises that an atomic has the size and alignment of its value.
+            unsafe { &*self.1.get().cast::<AtomicBool>() }
+        }
+    }
+    fn between() -> Between { Between(7, UnsafeCell::new(false), [9; 6]) }
+
+    pub fn a_lock_of_a_cast() {
+        count(between(), |f| while f.cast().swap(true, Acquire) {}, |f| f.cast().store(false, Release));
+    }
+    pub fn a_lock_of_a_cast_that_is_given_up_relaxed() {
+        count(between(), |f| while f.cast().swap(true, Acquire) {}, |f| f.cast().store(false, Relaxed));
+    }
+    pub fn a_cast_leaves_the_neighbours_alone() {
+        let mut all = [between(), between(), between()];
+        for one in &all {
+            assert!(!one.cast().fetch_not(AcqRel));
+            assert_eq!(format!("{:?}", one.cast()), "true");
+            // SAFETY: the same byte.
+            assert!(unsafe { AtomicBool::from_ptr(one.1.get()) }.load(Acquire));
+            // SAFETY: nobody uses it as an atomic meanwhile.
+            assert!(unsafe { one.cast().as_ptr().read() });
+        }
+        for one in &mut all {
+            // SAFETY: as in `cast`, and nobody else has it.
+            let atomic = unsafe { &mut *one.1.get().cast::<AtomicBool>() };
+            *atomic.get_mut() = false;
+            assert!(!atomic.load(Acquire));
+            assert_eq!((one.0, *one.1.get_mut(), one.2), (7, false, [9; 6]));
+        }
+    }
+    pub fn zeroed_memory_is_atomics() {
+        // SAFETY: zeros are valid numbers.
+        let numbers = unsafe { Box::<[AtomicU32; 2]>::new_zeroed().assume_init() };
+        let numbers = Arc::new(*numbers);
+        let theirs = Arc::clone(&numbers);
+        let thread = thread::spawn(move || theirs[0].fetch_add(1, Relaxed) + theirs[1].load(Relaxed));
+        numbers[0].fetch_add(1, Relaxed);
+        assert!(thread.join().unwrap() < 2);
+        assert_eq!((numbers[0].load(Relaxed), numbers[1].load(Relaxed)), (2, 0));
+        let [first, _] = Arc::into_inner(numbers).unwrap();
+        assert_eq!(first.into_inner(), 2);
+    }
+    pub fn an_atomic_is_aligned_like_its_value() {
+        assert_eq!(align_of::<AtomicBool>(), align_of::<bool>());
+        assert_eq!(align_of::<AtomicU32>(), align_of::<u32>());
+        assert_eq!(align_of::<AtomicPtr<u8>>(), align_of::<*mut u8>());
+    }
+
     pub fn memory_and_atomic_agree() {
         let mut flag = Flag::new();
         flag.atomic().store(true, Release);
@@ -192,6 +247,11 @@ cases! {
     a_lock_of_from_ptr_that_is_given_up_relaxed: fails_in_memory Race;
     a_lock_of_from_ptr_that_looks_and_then_takes: fails Race;
     one_takes_it_directly_and_the_other_by_its_pointer: holds;
+    a_lock_of_a_cast: holds;
+    a_lock_of_a_cast_that_is_given_up_relaxed: fails_in_memory Race;
+    a_cast_leaves_the_neighbours_alone: holds;
+    zeroed_memory_is_atomics: holds;
+    an_atomic_is_aligned_like_its_value: holds;
     memory_and_atomic_agree: holds;
     an_atomic_with_a_pointer_may_move: holds;
     statics_with_pointers_start_afresh: holds;

@@ -5,7 +5,7 @@ use crate::kernel::{
     self, Place, Run,
     engine::{Change, ObjectId, Seed},
     event::{Event, Returned, Step},
-    object::{Header, Kind},
+    object::{Header, Kind, Packed},
 };
 use std::cell::Cell;
 use std::rc::Rc;
@@ -14,10 +14,14 @@ use std::sync::atomic::Ordering;
 /// An atomic of up to 64 bits. `T` is the type that its owner sees.
 #[repr(C)]
 pub(crate) struct AtomicCell<T: Copy> {
+    mark: Cell<Packed<u64>>,
     pub(super) header: Header,
     initial: Cell<T>,
     pub(super) memory: Memory<T>,
 }
+
+/// What every atomic that `new` made begins with. No byte of it is 0 or 1, and so no boolean.
+const MARK: u64 = 0xA70C_1A7E_D0C7_E5F3;
 
 // SAFETY: the cells are only touched by the one modelled thread that runs (see `kernel`).
 unsafe impl<T: Copy> Send for AtomicCell<T> {}
@@ -40,20 +44,34 @@ impl<T: Word> AtomicCell<T> {
     #[track_caller]
     pub(crate) const fn new(value: T) -> Self {
         Self {
+            mark: Cell::new(Packed(MARK)),
             header: Header::new(),
             initial: Cell::new(value),
             memory: Memory::new(value),
         }
     }
 
-    fn enter(&self) -> (Rc<Run>, ObjectId) {
+    fn enter(&self, at: Place) -> (Rc<Run>, ObjectId) {
         let run = kernel::must_run(T::KIND);
-        let id = self.id(&run);
+        let id = self.id(&run, at);
         (run, id)
     }
 
+    /// False if a pointer to a plain value was cast to a pointer to an atomic (see `memory`).
+    pub(super) fn has_mark(&self) -> bool {
+        self.mark.get().0 == MARK
+    }
+
+    /// Where it lies, for one without a mark.
+    pub(super) fn address(&self) -> *mut T {
+        std::ptr::from_ref(self).cast::<T>().cast_mut()
+    }
+
     /// Its number in the current execution.
-    pub(crate) fn id(&self, run: &Run) -> ObjectId {
+    pub(crate) fn id(&self, run: &Run, at: Place) -> ObjectId {
+        if !self.has_mark() {
+            return Self::from_ptr(self.address(), at).id(run, at);
+        }
         match self.memory.visible(run) {
             Some(memory) => memory::id(run, memory, self.header.made()),
             None => self.header.id(run, T::KIND, || {
@@ -64,7 +82,12 @@ impl<T: Word> AtomicCell<T> {
 
     /// The atomic may have a new value: the program sees it, if it looks at the memory.
     fn stored(&self, run: &Run, id: ObjectId) {
-        if let Some(memory) = self.memory.visible(run) {
+        let memory = if self.has_mark() {
+            self.memory.visible(run)
+        } else {
+            Some(self.address())
+        };
+        if let Some(memory) = memory {
             memory::write_through(run, memory, id);
         }
     }
@@ -74,7 +97,7 @@ impl<T: Word> AtomicCell<T> {
             !matches!(order, Ordering::Release | Ordering::AcqRel),
             "there is no such thing as a release load"
         );
-        let (run, id) = self.enter();
+        let (run, id) = self.enter(at);
         let bits = run.step(Step::read(id), at, |engine| engine.load(id, order));
         let mut event = Event::new(run.me(), "load", at);
         event.object = Some(id);
@@ -90,7 +113,7 @@ impl<T: Word> AtomicCell<T> {
             !matches!(order, Ordering::Acquire | Ordering::AcqRel),
             "there is no such thing as an acquire store"
         );
-        let (run, id) = self.enter();
+        let (run, id) = self.enter(at);
         let bits = value.pack();
         run.step(Step::write(id), at, |engine| engine.store(id, bits, order));
         self.stored(&run, id);
@@ -123,7 +146,7 @@ impl<T: Word> AtomicCell<T> {
         order: Ordering,
         at: Place,
     ) -> T {
-        let (run, id) = self.enter();
+        let (run, id) = self.enter(at);
         let old = run.step(Step::write(id), at, |engine| {
             engine.rmw(id, change, order, Ordering::Relaxed)
         });
@@ -172,7 +195,7 @@ impl<T: Word> AtomicCell<T> {
             !matches!(failure, Ordering::Release | Ordering::AcqRel),
             "there is no such thing as a release failure ordering"
         );
-        let (run, id) = self.enter();
+        let (run, id) = self.enter(at);
         let (current, new) = (current.pack(), new.pack());
         let old = run.step(Step::write(id), at, |engine| {
             engine.rmw(id, Change::CompareExchange(current, new), success, failure)
@@ -214,17 +237,27 @@ impl<T: Word> AtomicCell<T> {
     }
 
     pub(crate) fn get_mut(&mut self) -> &mut T {
+        if !self.has_mark() {
+            // SAFETY: the address of a plain value, which `&mut self` excludes others from.
+            return unsafe { &mut *self.address() };
+        }
         self.settle();
         self.initial.get_mut()
     }
 
     pub(crate) fn into_inner(self) -> T {
+        if !self.has_mark() {
+            return memory::read(self.address());
+        }
         self.settle();
         self.initial.get()
     }
 
     /// The newest value, for `Debug`.
     pub(crate) fn peek(&self) -> T {
+        if !self.has_mark() {
+            return memory::read(self.address());
+        }
         let newest = kernel::run().and_then(|run| {
             if let Some(memory) = self.memory.visible(&run) {
                 return Some(memory::read(memory));

@@ -11,6 +11,12 @@
 //!                                       └── after each store, the newest value ────────┘
 //! ```
 //!
+//! std promises that an atomic has the size and alignment of its value, so that a program may also
+//! cast a pointer to the value into one to the atomic. A modelled atomic is bigger. It begins with
+//! a mark; where the mark is missing, the address is taken for that of a plain value, as if it had
+//! been given to `from_ptr`. (To look for the mark reads up to eight bytes, where the program may
+//! have one.) Zeroed memory has no mark either, and is an atomic that holds 0.
+//!
 //! A plain write to the memory is noticed at the next atomic operation, because the byte then
 //! differs from the newest value: the atomic starts afresh with what was written. That is right,
 //! because a plain write needs exclusive access, so all earlier atomic operations come before it.
@@ -20,7 +26,11 @@
 //! holds the same value, the new atomic goes on with the history of the old one.
 
 use super::cell::{AtomicCell, Word};
-use crate::kernel::{self, Home, Place, Run, engine::ObjectId, engine::Seed, object};
+use crate::kernel::{
+    self, Home, Place, Run,
+    engine::{ObjectId, Seed},
+    object::{self, Packed},
+};
 use std::cell::Cell;
 
 /// Where the value of an atomic can be seen, if it can.
@@ -29,26 +39,26 @@ pub(super) struct Memory<T: Copy> {
     /// What `as_ptr` points at.
     shown: Cell<T>,
     /// The execution in which `as_ptr` was called, or 0.
-    shown_in: Cell<u64>,
+    shown_in: Cell<Packed<u64>>,
     /// What was given to `from_ptr`; null for an atomic that was made by `new`.
-    elsewhere: Cell<*mut T>,
+    elsewhere: Cell<Packed<*mut T>>,
 }
 
 impl<T: Word> Memory<T> {
     pub(super) const fn new(value: T) -> Self {
         Self {
             shown: Cell::new(value),
-            shown_in: Cell::new(0),
-            elsewhere: Cell::new(std::ptr::null_mut()),
+            shown_in: Cell::new(Packed(0)),
+            elsewhere: Cell::new(Packed(std::ptr::null_mut())),
         }
     }
 
     /// The memory, if the program can see it in this execution.
     pub(super) fn visible(&self, run: &Run) -> Option<*mut T> {
-        let elsewhere = self.elsewhere.get();
+        let elsewhere = self.elsewhere.get().0;
         if !elsewhere.is_null() {
             Some(elsewhere)
-        } else if self.shown_in.get() == run.execution.get() {
+        } else if self.shown_in.get().0 == run.execution.get() {
             Some(self.shown.as_ptr())
         } else {
             None
@@ -58,7 +68,7 @@ impl<T: Word> Memory<T> {
     /// Takes the value out of the program's sight again; the value, if it was in sight.
     pub(super) fn hide(&self, run: &Run) -> Option<T> {
         let value = read(self.visible(run)?);
-        self.shown_in.set(0);
+        self.shown_in.set(Packed(0));
         Some(value)
     }
 }
@@ -101,6 +111,9 @@ fn move_in<T: Word>(run: &Run, memory: *mut T, id: ObjectId) {
 impl<T: Word> AtomicCell<T> {
     /// The memory that shows the newest value from now on.
     pub(super) fn as_ptr(&self) -> *mut T {
+        if !self.has_mark() {
+            return self.address();
+        }
         let Some(run) = kernel::running() else {
             return self.memory.shown.as_ptr();
         };
@@ -109,7 +122,7 @@ impl<T: Word> AtomicCell<T> {
         }
         let memory = self.memory.shown.as_ptr();
         self.memory.shown.set(self.peek());
-        self.memory.shown_in.set(run.execution.get());
+        self.memory.shown_in.set(Packed(run.execution.get()));
         run.state.borrow_mut().homes.remove(&memory.addr());
         if let Some(id) = self.header.known(&run) {
             move_in(&run, memory, id);
@@ -121,31 +134,29 @@ impl<T: Word> AtomicCell<T> {
     ///
     /// The memory must be valid for as long as the result is used. The result itself is never
     /// freed, because nobody knows how long that is; there is one for each address.
-    #[track_caller]
-    pub(super) fn from_ptr(memory: *mut T) -> *const Self {
+    pub(super) fn from_ptr<'a>(memory: *mut T, at: Place) -> &'a Self {
         let run = kernel::must_run(T::KIND);
         let key = (memory.addr(), T::KIND.name());
         let known = run.views.borrow().get(&key).copied();
         let view = known.unwrap_or_else(|| {
             let view = Self::new(read(memory));
-            view.memory.elsewhere.set(memory);
+            view.memory.elsewhere.set(Packed(memory));
             let view = std::ptr::from_ref(Box::leak(Box::new(view))).cast();
             run.views.borrow_mut().insert(key, view);
             view
         });
-        let view = view.cast::<Self>();
         // SAFETY: it was made above, now or earlier, and is never freed. All `AtomicCell<*mut X>`
         // have the same layout: they are `repr(C)`, and so are their fields.
-        let atomic = unsafe { &*view };
+        let atomic = unsafe { &*view.cast::<Self>() };
         // An address that was used before may come with a pointer of another provenance.
-        atomic.memory.elsewhere.set(memory);
+        atomic.memory.elsewhere.set(Packed(memory));
         let is_new = !run.state.borrow().homes.contains_key(&memory.addr());
         if is_new {
-            atomic.header.set_made(std::panic::Location::caller());
+            atomic.header.set_made(at);
             // SAFETY: the caller promises that the memory is valid for reads and writes.
             unsafe { object::reset_static(memory) };
         }
         id(&run, memory, atomic.header.made());
-        view
+        atomic
     }
 }

@@ -153,10 +153,10 @@ macro_rules! common_methods {
         #[track_caller]
         #[must_use]
         pub unsafe fn from_ptr<'a>(ptr: *mut $value) -> &'a Self {
-            let cell = AtomicCell::from_ptr(ptr);
+            let cell = AtomicCell::from_ptr(ptr, std::panic::Location::caller());
             // SAFETY: the cell is never freed, and this type is `repr(transparent)` around it. What
             // it reads and writes at `ptr` is what the caller vouches for.
-            unsafe { &*cell.cast::<Self>() }
+            unsafe { &*std::ptr::from_ref(cell).cast::<Self>() }
         }
 
         /// Writes `new` if the value is `current`; returns the old value.
