@@ -165,6 +165,24 @@ interleave::in_worlds! {
         assert_eq!(align_of::<AtomicPtr<u8>>(), align_of::<*mut u8>());
     }
 
+    /// Each round has a flag of its own, at an address that may have been another's.
+    fn in_rounds(round: fn(&AtomicU32)) {
+        let done = Arc::new(AtomicU32::new(0));
+        let theirs = Arc::clone(&done);
+        let thread = thread::spawn(move || for _ in 0..3 { round(&theirs); });
+        for _ in 0..3 { round(&done); }
+        thread.join().unwrap();
+        assert_eq!(done.load(Relaxed), 6);
+    }
+    fn use_it(flag: &Flag, done: &AtomicU32) {
+        assert!(!flag.atomic().swap(true, AcqRel));
+        done.fetch_add(1, AcqRel);
+        assert!(flag.atomic().load(Relaxed));
+        flag.atomic().store(false, Release);
+    }
+    pub fn flags_that_come_and_go() { in_rounds(|done| use_it(&Box::new(Flag::new()), done)); }
+    pub fn flags_on_the_stack() { in_rounds(|done| use_it(&Flag::new(), done)); }
+
     pub fn memory_and_atomic_agree() {
         let mut flag = Flag::new();
         flag.atomic().store(true, Release);
@@ -252,6 +270,8 @@ cases! {
     a_cast_leaves_the_neighbours_alone: holds;
     zeroed_memory_is_atomics: holds;
     an_atomic_is_aligned_like_its_value: holds;
+    flags_that_come_and_go: holds;
+    flags_on_the_stack: holds;
     memory_and_atomic_agree: holds;
     an_atomic_with_a_pointer_may_move: holds;
     statics_with_pointers_start_afresh: holds;

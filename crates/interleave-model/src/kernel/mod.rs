@@ -13,6 +13,7 @@
 pub mod engine;
 pub mod event;
 pub mod failure;
+mod freed;
 pub mod object;
 pub mod panics;
 mod progress;
@@ -117,7 +118,9 @@ thread_local! {
 /// The exploration that this operating-system thread is in.
 #[must_use]
 pub fn run() -> Option<Rc<Run>> {
-    RUN.with(|run| run.try_borrow().ok()?.clone())
+    RUN.try_with(|run| run.try_borrow().ok()?.clone())
+        .ok()
+        .flatten()
 }
 
 /// The exploration, if a modelled thread is running.
@@ -200,7 +203,7 @@ impl Run {
             std::mem::forget(thread.locals);
         }
         state.objects.clear();
-        state.homes.clear();
+        state.forget_homes();
         state.log.clear();
         state.clock = EPOCH;
         state.clock_reads = 0;

@@ -22,8 +22,9 @@
 //! because a plain write needs exclusive access, so all earlier atomic operations come before it.
 //! The plain access itself is no scheduling point and is not checked for races.
 //!
-//! If memory is freed and used again for another atomic, which `from_ptr` cannot see, and the byte
-//! holds the same value, the new atomic goes on with the history of the old one.
+//! When memory is freed, the kernel forgets the atomics in it (see `kernel/freed.rs`). A place on a
+//! stack is not freed: if it is used again for another atomic that begins with the same value, that
+//! one goes on with the history of the old one.
 
 use super::cell::{AtomicCell, Word};
 use crate::kernel::{
@@ -105,7 +106,7 @@ pub(super) fn write_through<T: Word>(run: &Run, memory: *mut T, id: ObjectId) {
 
 fn move_in<T: Word>(run: &Run, memory: *mut T, id: ObjectId) {
     let home = Home { id, bits: T::BITS };
-    run.state.borrow_mut().homes.insert(memory.addr(), home);
+    run.state.borrow_mut().add_home(memory.addr(), home);
 }
 
 impl<T: Word> AtomicCell<T> {
