@@ -33,7 +33,7 @@ pub fn wait_timeout(word: &AtomicU32, expected: u32, timeout: Duration) -> bool 
 
 fn wait_until(word: &AtomicU32, expected: u32, end: Option<u64>, at: kernel::Place) -> bool {
     let run = kernel::must_run(Kind::AtomicBool);
-    let id = word.0.id(&run);
+    let id = word.0.id(&run, at);
     let value = run.step(Step::write(id), at, |engine| {
         engine.rmw(id, Change::Look, Ordering::Relaxed, Ordering::Relaxed)
     });
@@ -77,7 +77,7 @@ fn wake(
     wake: impl FnOnce(&kernel::Run, u32) -> usize,
 ) -> usize {
     let run = kernel::must_run(Kind::AtomicBool);
-    let id = word.0.id(&run);
+    let id = word.0.id(&run, at);
     run.step(Step::write(id), at, |engine| {
         engine.rmw(id, Change::Look, Ordering::Relaxed, Ordering::Relaxed)
     });

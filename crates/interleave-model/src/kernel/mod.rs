@@ -13,6 +13,7 @@
 pub mod engine;
 pub mod event;
 pub mod failure;
+mod freed;
 pub mod object;
 pub mod panics;
 mod progress;
@@ -25,6 +26,7 @@ use event::{Event, Step};
 use failure::{Failure, FailureKind};
 use object::{Kind, Object};
 use std::cell::{Cell, RefCell};
+use std::collections::BTreeMap;
 use std::panic::Location;
 use std::rc::Rc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -49,6 +51,16 @@ pub struct Run {
     pub current: Cell<usize>,
     /// The number of the execution, unique in the process, from 1.
     pub execution: Cell<u64>,
+    /// The atomics that `from_ptr` has made, by address and type. They are never freed.
+    pub(crate) views: RefCell<BTreeMap<(usize, &'static str), *const ()>>,
+}
+
+/// The atomic that lies at an address.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Home {
+    pub(crate) id: ObjectId,
+    /// How many bits it has.
+    pub(crate) bits: u32,
 }
 
 /// What is known about the current execution.
@@ -57,6 +69,8 @@ pub struct State {
     pub threads: Vec<Thread>,
     /// The objects, by number.
     pub objects: Vec<Object>,
+    /// The atomics whose memory the program can see, by address.
+    pub(crate) homes: BTreeMap<usize, Home>,
     /// What happened.
     pub log: Vec<Event>,
     /// The virtual clock, in nanoseconds.
@@ -69,7 +83,7 @@ pub struct State {
     pub stopping: bool,
     /// All threads that are left wait for ever, and may: they end.
     pub retiring: bool,
-    /// The engine itself gave up: why.
+    /// The execution was given up, and there can be no verdict: why.
     pub gave_up: Option<String>,
     /// The execution was given up because it wanted more threads than the engine has: where.
     pub too_many_threads: Option<Place>,
@@ -104,15 +118,22 @@ thread_local! {
 /// The exploration that this operating-system thread is in.
 #[must_use]
 pub fn run() -> Option<Rc<Run>> {
-    RUN.with(|run| run.try_borrow().ok()?.clone())
+    RUN.try_with(|run| run.try_borrow().ok()?.clone())
+        .ok()
+        .flatten()
+}
+
+/// The exploration, if a modelled thread is running.
+pub(crate) fn running() -> Option<Rc<Run>> {
+    run().filter(|run| run.current.get() != NOBODY)
 }
 
 /// The exploration, or a panic that says how to get one.
 #[track_caller]
 pub(crate) fn must_run(what: Kind) -> Rc<Run> {
-    match run() {
-        Some(run) if run.current.get() != NOBODY => run,
-        _ => panic!(
+    match running() {
+        Some(run) => run,
+        None => panic!(
             "this {} is a modelled one: use it only inside interleave::schedules(..) or interleave::orderings(..)",
             what.name()
         ),
@@ -141,6 +162,7 @@ impl Run {
             state: RefCell::new(State {
                 threads: Vec::new(),
                 objects: Vec::new(),
+                homes: BTreeMap::new(),
                 log: Vec::new(),
                 clock: EPOCH,
                 clock_reads: 0,
@@ -163,6 +185,7 @@ impl Run {
             }),
             current: Cell::new(NOBODY),
             execution: Cell::new(0),
+            views: RefCell::default(),
         })
     }
 
@@ -180,6 +203,7 @@ impl Run {
             std::mem::forget(thread.locals);
         }
         state.objects.clear();
+        state.forget_homes();
         state.log.clear();
         state.clock = EPOCH;
         state.clock_reads = 0;
@@ -274,6 +298,17 @@ impl Run {
             if state.failure.is_none() {
                 state.failure = Some(Failure { kind, message, at });
             }
+        }
+        self.engine.stop()
+    }
+
+    /// Gives the whole exploration up without a verdict, because of something in the code under
+    /// test that cannot be explored; `why` is a sentence that names it.
+    pub(crate) fn give_up(&self, why: String) -> ! {
+        {
+            let mut state = self.state.borrow_mut();
+            state.stopping = true;
+            state.gave_up.get_or_insert(why);
         }
         self.engine.stop()
     }

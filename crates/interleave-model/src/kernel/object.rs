@@ -84,37 +84,50 @@ pub struct Object {
     pub accesses: Vec<(usize, bool, Place)>,
 }
 
-/// The first field of every modelled type.
+/// A value that may lie at any address: a modelled atomic is aligned like the value in it, as std's
+/// is, whatever else it holds.
+#[repr(C, packed)]
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Packed<T: Copy>(pub(crate) T);
+
+/// The first field of most modelled types.
+#[repr(C)]
 #[derive(Debug)]
 pub(crate) struct Header {
-    execution: Cell<u64>,
-    id: Cell<ObjectId>,
-    made: Place,
+    execution: Cell<Packed<u64>>,
+    id: Cell<Packed<ObjectId>>,
+    /// `None` only in memory that was zeroed and never made by `new`.
+    made: Cell<Packed<Option<Place>>>,
 }
 
 impl Header {
     #[track_caller]
     pub(crate) const fn new() -> Self {
         Self {
-            execution: Cell::new(0),
-            id: Cell::new(0),
-            made: Location::caller(),
+            execution: Cell::new(Packed(0)),
+            id: Cell::new(Packed(0)),
+            made: Cell::new(Packed(Some(Location::caller()))),
         }
     }
 
     /// The number in the current execution, if the object was used in it.
     pub(crate) fn known(&self, run: &Run) -> Option<ObjectId> {
-        (self.execution.get() == run.execution.get()).then(|| self.id.get())
+        (self.execution.get().0 == run.execution.get()).then(|| self.id.get().0)
     }
 
     /// Where the object was made.
     pub(crate) fn made(&self) -> Place {
-        self.made
+        self.made.get().0.unwrap_or(Location::caller())
+    }
+
+    /// The object is another one now, made elsewhere.
+    pub(crate) fn set_made(&self, made: Place) {
+        self.made.set(Packed(Some(made)));
     }
 
     /// Makes the next use count as the first.
     pub(crate) fn forget(&self) {
-        self.execution.set(0);
+        self.execution.set(Packed(0));
     }
 
     /// The number in the current execution; `seed` is asked when this is the first use.
@@ -122,9 +135,9 @@ impl Header {
         if let Some(id) = self.known(run) {
             return id;
         }
-        let id = run.register(kind, self.made, seed());
-        self.execution.set(run.execution.get());
-        self.id.set(id);
+        let id = run.register(kind, self.made(), seed());
+        self.execution.set(Packed(run.execution.get()));
+        self.id.set(Packed(id));
         id
     }
 
@@ -141,7 +154,7 @@ impl Header {
         let len = size_of_val(whole);
         if in_image(bytes.addr()) {
             let mut pristine = PRISTINE.lock().unwrap_or_else(PoisonError::into_inner);
-            if self.execution.get() == 0 {
+            if self.execution.get().0 == 0 {
                 // SAFETY: `whole` is valid for `len` bytes, and nobody writes while we copy: one
                 // modelled thread runs at a time, in one exploration at a time.
                 let copy = unsafe { std::slice::from_raw_parts(bytes, len) };
@@ -160,6 +173,31 @@ impl Header {
 
 /// The initial bytes of the statics that were used, by address.
 static PRISTINE: Mutex<BTreeMap<usize, Box<[MaybeUninit<u8>]>>> = Mutex::new(BTreeMap::new());
+
+/// Puts the initial value back into memory that an atomic is about to be seen in for the first time
+/// in an execution, if it is a `static`. The first execution's value is the initial one.
+///
+/// # Safety
+/// `memory` is valid for reads and writes, and `T` owns nothing.
+pub(crate) unsafe fn reset_static<T: Copy>(memory: *mut T) {
+    if !in_image(memory.addr()) {
+        return;
+    }
+    let bytes = memory.cast::<MaybeUninit<u8>>();
+    let mut pristine = PRISTINE.lock().unwrap_or_else(PoisonError::into_inner);
+    match pristine.get(&memory.addr()) {
+        Some(copy) if copy.len() == size_of::<T>() => {
+            // SAFETY: the caller promises the first; the lengths are equal.
+            unsafe { bytes.copy_from_nonoverlapping(copy.as_ptr(), copy.len()) };
+        }
+        Some(_) => {}
+        None => {
+            // SAFETY: the caller promises it, and nobody writes while we copy, as in `id_reset`.
+            let copy = unsafe { std::slice::from_raw_parts(bytes, size_of::<T>()) };
+            pristine.insert(memory.addr(), copy.into());
+        }
+    }
+}
 
 /// Whether an address lies in the program's own image, where statics are.
 fn in_image(address: usize) -> bool {

@@ -98,6 +98,27 @@ impl Condvar {
         pair(guard, WaitTimeoutResult(!woken))
     }
 
+    /// [`Self::wait_timeout`], with the time in milliseconds; false if the time was up.
+    ///
+    /// # Errors
+    /// If the mutex is poisoned when it is taken again; the error holds the guard.
+    #[deprecated = "use wait_timeout"]
+    #[track_caller]
+    pub fn wait_timeout_ms<'a, T: ?Sized>(
+        &self,
+        guard: MutexGuard<'a, T>,
+        ms: u32,
+    ) -> LockResult<(MutexGuard<'a, T>, bool)> {
+        let timeout = Duration::from_millis(ms.into());
+        match self.wait_timeout(guard, timeout) {
+            Ok((guard, result)) => Ok((guard, !result.timed_out())),
+            Err(poisoned) => {
+                let (guard, result) = poisoned.into_inner();
+                poison_or((guard, !result.timed_out()), true)
+            }
+        }
+    }
+
     /// [`Self::wait_while`], for `timeout` at most.
     ///
     /// # Errors

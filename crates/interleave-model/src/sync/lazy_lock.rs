@@ -4,7 +4,7 @@ use super::once_lock::OnceLock;
 use std::cell::Cell;
 use std::fmt;
 use std::mem::ManuallyDrop;
-use std::ops::Deref;
+use std::ops::{Deref, DerefMut};
 use std::panic::{Location, RefUnwindSafe, UnwindSafe};
 
 /// A value made on first use, as [`std::sync::LazyLock`].
@@ -44,6 +44,41 @@ impl<T, F: FnOnce() -> T> LazyLock<T, F> {
             let f = unsafe { std::ptr::read(&raw const this.init) };
             ManuallyDrop::into_inner(f)()
         })
+    }
+}
+
+impl<T, F: FnOnce() -> T> LazyLock<T, F> {
+    /// Makes the value, if need be, and returns it to be changed.
+    ///
+    /// # Panics
+    /// If an earlier attempt panicked.
+    #[track_caller]
+    pub fn force_mut(this: &mut Self) -> &mut T {
+        Self::force(this);
+        match this.cell.get_mut() {
+            Some(value) => value,
+            None => unreachable!("a forced LazyLock holds a value"),
+        }
+    }
+}
+
+impl<T, F> LazyLock<T, F> {
+    /// The value, if it has been made.
+    #[track_caller]
+    pub fn get(this: &Self) -> Option<&T> {
+        this.cell.get()
+    }
+
+    /// The value, if it has been made, to be changed.
+    pub fn get_mut(this: &mut Self) -> Option<&mut T> {
+        this.cell.get_mut()
+    }
+}
+
+impl<T, F: FnOnce() -> T> DerefMut for LazyLock<T, F> {
+    #[track_caller]
+    fn deref_mut(&mut self) -> &mut T {
+        Self::force_mut(self)
     }
 }
 

@@ -32,6 +32,11 @@ unsafe impl Sync for Once {}
 impl std::panic::UnwindSafe for Once {}
 impl std::panic::RefUnwindSafe for Once {}
 
+/// A [`Once`] that has not run yet.
+#[deprecated = "use Once::new"]
+#[allow(clippy::declare_interior_mutable_const)]
+pub const ONCE_INIT: Once = Once::new();
+
 /// Whether an earlier attempt panicked, as [`std::sync::OnceState`].
 #[derive(Debug)]
 pub struct OnceState {
@@ -86,12 +91,21 @@ impl Once {
     /// If an attempt panicked.
     #[track_caller]
     pub fn wait(&self) {
-        let at = Location::caller();
-        while !self.look(at, "wait") {
+        self.wait_for_it(false, "wait", Location::caller());
+    }
+
+    /// Like [`Self::wait`], but an attempt that panicked does not end the wait.
+    #[track_caller]
+    pub fn wait_force(&self) {
+        self.wait_for_it(true, "wait_force", Location::caller());
+    }
+
+    pub(super) fn wait_for_it(&self, force: bool, verb: &'static str, at: Place) {
+        while !self.look(at, verb) {
             let run = kernel::must_run(Kind::Once);
             let id = self.header.id_reset(&run, Kind::Once, self);
             assert!(
-                self.progress.get() != Progress::Poisoned,
+                force || self.progress.get() != Progress::Poisoned,
                 "Once instance has previously been poisoned"
             );
             run.block(Wait::Once(id), Step::read(id), at);

@@ -88,7 +88,7 @@ impl<T> OnceLock<T> {
     /// Waits until the value is there.
     #[track_caller]
     pub fn wait(&self) -> &T {
-        self.once.wait();
+        self.once.wait_for_it(true, "wait", Location::caller());
         match self.value() {
             Some(value) => value,
             None => unreachable!("a completed OnceLock holds a value"),

@@ -336,11 +336,23 @@ impl<T> From<T> for RwLock<T> {
     }
 }
 
-impl<T: ?Sized> fmt::Debug for RwLock<T> {
+impl<T: ?Sized + fmt::Debug> fmt::Debug for RwLock<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("RwLock")
-            .field("poisoned", &self.poisoned.get())
-            .finish_non_exhaustive()
+        let written = kernel::run().is_some_and(|run| {
+            self.header
+                .known(&run)
+                .is_some_and(|id| run.state.borrow().objects[id as usize].owner.is_some())
+        });
+        let mut text = f.debug_struct("RwLock");
+        if written {
+            text.field("data", &format_args!("<locked>"));
+        } else {
+            // SAFETY: nobody writes, and nobody else runs until we return.
+            let data = unsafe { &*self.data.get() };
+            text.field("data", &data);
+        }
+        text.field("poisoned", &self.poisoned.get());
+        text.finish_non_exhaustive()
     }
 }
 

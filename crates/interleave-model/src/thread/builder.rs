@@ -41,6 +41,23 @@ impl Builder {
         Ok(spawn::start(f, self.name, Location::caller()))
     }
 
+    /// Starts a thread that may borrow, like [`Self::spawn`].
+    ///
+    /// # Safety
+    /// As for std: the thread has ended before what it borrows is gone.
+    ///
+    /// # Errors
+    /// Never; std's may.
+    #[track_caller]
+    pub unsafe fn spawn_unchecked<F, T>(self, f: F) -> io::Result<JoinHandle<T>>
+    where
+        F: FnOnce() -> T + Send,
+        T: Send,
+    {
+        // SAFETY: the caller promises it.
+        Ok(unsafe { spawn::start_unchecked(f, self.name, Location::caller()) })
+    }
+
     /// Starts the thread in a scope.
     ///
     /// # Errors

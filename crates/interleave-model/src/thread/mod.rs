@@ -10,6 +10,8 @@ pub use builder::Builder;
 pub(crate) use local::destroy_all as destroy_locals;
 pub use local::{AccessError, LocalKey};
 pub use park::{Thread, ThreadId, current, park, park_timeout, sleep, yield_now};
+#[allow(deprecated)]
+pub use park::{park_timeout_ms, sleep_ms};
 pub use scope::{Scope, ScopedJoinHandle, scope};
 pub use spawn::{JoinHandle, spawn};
 pub use std::thread::Result;

@@ -123,6 +123,20 @@ pub fn park_timeout(timeout: Duration) {
     park_until(Some(end), "park_timeout", Location::caller());
 }
 
+/// [`park_timeout`], with the time in milliseconds.
+#[deprecated = "use park_timeout"]
+#[track_caller]
+pub fn park_timeout_ms(ms: u32) {
+    park_timeout(Duration::from_millis(ms.into()));
+}
+
+/// [`sleep`], with the time in milliseconds.
+#[deprecated = "use sleep"]
+#[track_caller]
+pub fn sleep_ms(ms: u32) {
+    sleep(Duration::from_millis(ms.into()));
+}
+
 fn park_until(end: Option<u64>, verb: &'static str, at: kernel::Place) {
     let run = kernel::must_run(Kind::Thread);
     let me = run.me();

@@ -5,12 +5,14 @@ use crate::kernel::{
     self, Place, Run,
     engine::Seed,
     event::{Event, Returned, Step},
+    failure::short_place,
     object::Kind,
     thread::{Status, Wait},
 };
 use std::cell::Cell;
 use std::fmt;
 use std::mem::ManuallyDrop;
+use std::os::unix::thread::{JoinHandleExt, RawPthread};
 use std::panic::{self, AssertUnwindSafe, Location};
 use std::rc::Rc;
 use std::sync::atomic::Ordering;
@@ -37,9 +39,26 @@ where
     F: FnOnce() -> T + Send + 'static,
     T: Send + 'static,
 {
+    // SAFETY: it borrows nothing that ends.
+    unsafe { start_unchecked(f, name, at) }
+}
+
+/// Starts a thread that may borrow.
+///
+/// # Safety
+/// The thread has ended before what it borrows is gone.
+pub(super) unsafe fn start_unchecked<F, T>(f: F, name: Option<String>, at: Place) -> JoinHandle<T>
+where
+    F: FnOnce() -> T + Send,
+    T: Send,
+{
     let packet: Packet<T> = Arc::default();
     let theirs = Arc::clone(&packet);
-    let number = start_erased(Box::new(move || finish(&theirs, f)), name, at);
+    let body: Box<dyn FnOnce() -> bool + '_> = Box::new(move || finish(&theirs, f));
+    // SAFETY: the caller promises that what is borrowed is there until the thread has ended. If the
+    // execution is given up before that, the thread never runs again.
+    let body: Box<dyn FnOnce() -> bool + 'static> = unsafe { std::mem::transmute(body) };
+    let number = start_erased(body, name, at);
     JoinHandle {
         thread: Thread::new(&kernel::must_run(Kind::Thread), number),
         number,
@@ -126,6 +145,12 @@ pub struct JoinHandle<T> {
     packet: Packet<T>,
 }
 
+// SAFETY: as for std's JoinHandle: a handle is made for a `T: Send` only, and only `join`, which
+// takes the handle, gives the `T` out.
+unsafe impl<T> Send for JoinHandle<T> {}
+// SAFETY: as above; a shared handle gives no `T`.
+unsafe impl<T> Sync for JoinHandle<T> {}
+
 impl<T> JoinHandle<T> {
     /// Waits until the thread has ended.
     ///
@@ -176,6 +201,28 @@ pub(super) fn is_finished(number: usize, at: Place) -> bool {
         run.saw(object, 0);
     }
     finished
+}
+
+/// A modelled thread is a coroutine of its explorer: no pthread stands for it.
+impl<T> JoinHandleExt for JoinHandle<T> {
+    #[track_caller]
+    fn as_pthread_t(&self) -> RawPthread {
+        no_pthread("as_pthread_t", Location::caller())
+    }
+
+    #[track_caller]
+    fn into_pthread_t(self) -> RawPthread {
+        no_pthread("into_pthread_t", Location::caller())
+    }
+}
+
+fn no_pthread(verb: &str, at: Place) -> ! {
+    let run = kernel::must_run(Kind::Thread);
+    run.give_up(format!(
+        "{} calls `{verb}`, but an explored thread is not a thread of the kernel and has no pthread_t; \
+         what code does with one cannot be explored",
+        short_place(at)
+    ))
 }
 
 impl<T> fmt::Debug for JoinHandle<T> {

@@ -162,6 +162,9 @@ impl Campaign {
                 super::MAX_THREADS + 1
             ));
         }
+        if let Some(why) = &state.gave_up {
+            self.not_judged = Some(why.clone());
+        }
         if self.not_judged.is_some() {
             return false;
         }
@@ -193,7 +196,8 @@ impl Campaign {
         };
         let count = &mut self.count;
         let failed = failed_late || state.failure.is_some();
-        let is_open = state.too_many_threads.is_some() || (state.cut && !failed);
+        let is_open =
+            state.too_many_threads.is_some() || state.gave_up.is_some() || (state.cut && !failed);
         if !search.was_redundant() && !is_open {
             count.counted.schedules += 1;
             count.counted.failing += u64::from(failed);

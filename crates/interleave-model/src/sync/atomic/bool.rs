@@ -1,11 +1,13 @@
 //! `AtomicBool`.
 
-use super::cell::{AtomicCell, Word, common_methods};
+use super::cell::{AtomicCell, Word};
+use super::methods::common_methods;
 use crate::kernel::{engine::Change, object::Kind};
 use std::fmt;
 use std::sync::atomic::Ordering;
 
 /// An atomic boolean, as [`std::sync::atomic::AtomicBool`].
+#[repr(transparent)]
 pub struct AtomicBool(AtomicCell<bool>);
 
 impl Word for bool {
@@ -61,6 +63,8 @@ impl AtomicBool {
         self.0.rmw("fetch_not", true, Change::Xor(1), order, at)
     }
 }
+
+impl std::panic::RefUnwindSafe for AtomicBool {}
 
 impl Default for AtomicBool {
     #[track_caller]

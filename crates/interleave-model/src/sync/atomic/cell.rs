@@ -1,20 +1,27 @@
 //! What all atomics are: 64 bits, a kind, and three operations.
 
+use super::memory::{self, Memory};
 use crate::kernel::{
     self, Place, Run,
     engine::{Change, ObjectId, Seed},
     event::{Event, Returned, Step},
-    object::{Header, Kind},
+    object::{Header, Kind, Packed},
 };
 use std::cell::Cell;
 use std::rc::Rc;
 use std::sync::atomic::Ordering;
 
 /// An atomic of up to 64 bits. `T` is the type that its owner sees.
+#[repr(C)]
 pub(crate) struct AtomicCell<T: Copy> {
-    header: Header,
+    mark: Cell<Packed<u64>>,
+    pub(super) header: Header,
     initial: Cell<T>,
+    pub(super) memory: Memory<T>,
 }
+
+/// What every atomic that `new` made begins with. No byte of it is 0 or 1, and so no boolean.
+const MARK: u64 = 0xA70C_1A7E_D0C7_E5F3;
 
 // SAFETY: the cells are only touched by the one modelled thread that runs (see `kernel`).
 unsafe impl<T: Copy> Send for AtomicCell<T> {}
@@ -37,22 +44,52 @@ impl<T: Word> AtomicCell<T> {
     #[track_caller]
     pub(crate) const fn new(value: T) -> Self {
         Self {
+            mark: Cell::new(Packed(MARK)),
             header: Header::new(),
             initial: Cell::new(value),
+            memory: Memory::new(value),
         }
     }
 
-    fn enter(&self) -> (Rc<Run>, ObjectId) {
+    fn enter(&self, at: Place) -> (Rc<Run>, ObjectId) {
         let run = kernel::must_run(T::KIND);
-        let id = self.id(&run);
+        let id = self.id(&run, at);
         (run, id)
     }
 
+    /// False if a pointer to a plain value was cast to a pointer to an atomic (see `memory`).
+    pub(super) fn has_mark(&self) -> bool {
+        self.mark.get().0 == MARK
+    }
+
+    /// Where it lies, for one without a mark.
+    pub(super) fn address(&self) -> *mut T {
+        std::ptr::from_ref(self).cast::<T>().cast_mut()
+    }
+
     /// Its number in the current execution.
-    pub(crate) fn id(&self, run: &Run) -> ObjectId {
-        self.header.id(run, T::KIND, || {
-            Seed::Atomic(self.initial.get().pack(), T::BITS)
-        })
+    pub(crate) fn id(&self, run: &Run, at: Place) -> ObjectId {
+        if !self.has_mark() {
+            return Self::from_ptr(self.address(), at).id(run, at);
+        }
+        match self.memory.visible(run) {
+            Some(memory) => memory::id(run, memory, self.header.made()),
+            None => self.header.id(run, T::KIND, || {
+                Seed::Atomic(self.initial.get().pack(), T::BITS)
+            }),
+        }
+    }
+
+    /// The atomic may have a new value: the program sees it, if it looks at the memory.
+    fn stored(&self, run: &Run, id: ObjectId) {
+        let memory = if self.has_mark() {
+            self.memory.visible(run)
+        } else {
+            Some(self.address())
+        };
+        if let Some(memory) = memory {
+            memory::write_through(run, memory, id);
+        }
     }
 
     pub(crate) fn load(&self, order: Ordering, at: Place) -> T {
@@ -60,7 +97,7 @@ impl<T: Word> AtomicCell<T> {
             !matches!(order, Ordering::Release | Ordering::AcqRel),
             "there is no such thing as a release load"
         );
-        let (run, id) = self.enter();
+        let (run, id) = self.enter(at);
         let bits = run.step(Step::read(id), at, |engine| engine.load(id, order));
         let mut event = Event::new(run.me(), "load", at);
         event.object = Some(id);
@@ -76,9 +113,10 @@ impl<T: Word> AtomicCell<T> {
             !matches!(order, Ordering::Acquire | Ordering::AcqRel),
             "there is no such thing as an acquire store"
         );
-        let (run, id) = self.enter();
+        let (run, id) = self.enter(at);
         let bits = value.pack();
         run.step(Step::write(id), at, |engine| engine.store(id, bits, order));
+        self.stored(&run, id);
         let mut event = Event::new(run.me(), "store", at);
         event.object = Some(id);
         event.order = Some(order);
@@ -96,14 +134,27 @@ impl<T: Word> AtomicCell<T> {
         order: Ordering,
         at: Place,
     ) -> T {
-        let (run, id) = self.enter();
+        self.rmw_bits(verb, Some(argument.pack()), change, order, at)
+    }
+
+    /// [`Self::rmw`] with an argument that is not a value of the atomic, or none.
+    pub(crate) fn rmw_bits(
+        &self,
+        verb: &'static str,
+        argument: Option<u64>,
+        change: Change,
+        order: Ordering,
+        at: Place,
+    ) -> T {
+        let (run, id) = self.enter(at);
         let old = run.step(Step::write(id), at, |engine| {
             engine.rmw(id, change, order, Ordering::Relaxed)
         });
+        self.stored(&run, id);
         let mut event = Event::new(run.me(), verb, at);
         event.object = Some(id);
         event.order = Some(order);
-        event.arguments[0] = Some(argument.pack());
+        event.arguments[0] = argument;
         event.returned = Returned::Value(old);
         run.log(event);
         if change.apply(old, T::BITS) == old {
@@ -144,11 +195,12 @@ impl<T: Word> AtomicCell<T> {
             !matches!(failure, Ordering::Release | Ordering::AcqRel),
             "there is no such thing as a release failure ordering"
         );
-        let (run, id) = self.enter();
+        let (run, id) = self.enter(at);
         let (current, new) = (current.pack(), new.pack());
         let old = run.step(Step::write(id), at, |engine| {
             engine.rmw(id, Change::CompareExchange(current, new), success, failure)
         });
+        self.stored(&run, id);
         let done = old == current;
         let mut event = Event::new(run.me(), verb, at);
         event.object = Some(id);
@@ -174,163 +226,69 @@ impl<T: Word> AtomicCell<T> {
 
     /// The newest value, without a step: for owners.
     fn settle(&self) {
-        if let Some(run) = kernel::run()
-            && let Some(id) = self.header.known(&run)
-        {
+        let Some(run) = kernel::run() else { return };
+        if let Some(value) = self.memory.hide(&run) {
+            self.initial.set(value);
+            self.header.forget();
+        } else if let Some(id) = self.header.known(&run) {
             self.initial.set(T::unpack(run.engine.peek(id)));
             self.header.forget();
         }
     }
 
     pub(crate) fn get_mut(&mut self) -> &mut T {
+        if !self.has_mark() {
+            // SAFETY: the address of a plain value, which `&mut self` excludes others from.
+            return unsafe { &mut *self.address() };
+        }
         self.settle();
         self.initial.get_mut()
     }
 
     pub(crate) fn into_inner(self) -> T {
+        if !self.has_mark() {
+            return memory::read(self.address());
+        }
         self.settle();
         self.initial.get()
     }
 
     /// The newest value, for `Debug`.
     pub(crate) fn peek(&self) -> T {
-        kernel::run()
-            .and_then(|run| Some(T::unpack(run.engine.peek(self.header.known(&run)?))))
-            .unwrap_or_else(|| self.initial.get())
+        if !self.has_mark() {
+            return memory::read(self.address());
+        }
+        let newest = kernel::run().and_then(|run| {
+            if let Some(memory) = self.memory.visible(&run) {
+                return Some(memory::read(memory));
+            }
+            Some(T::unpack(run.engine.peek(self.header.known(&run)?)))
+        });
+        newest.unwrap_or_else(|| self.initial.get())
+    }
+
+    /// A load and a loop of compare-exchanges, as in std; stops when `f` returns `None`.
+    pub(crate) fn try_update(
+        &self,
+        verb: &'static str,
+        [set_order, fetch_order]: [Ordering; 2],
+        at: Place,
+        mut f: impl FnMut(T) -> Option<T>,
+    ) -> Result<T, T> {
+        let mut old = self.load(fetch_order, at);
+        while let Some(new) = f(old) {
+            match self.compare_exchange(verb, [old, new], [set_order, fetch_order], at) {
+                Ok(value) => return Ok(value),
+                Err(value) => old = value,
+            }
+        }
+        Err(old)
+    }
+
+    /// [`Self::try_update`] with an `f` that always goes on.
+    pub(crate) fn update(&self, orders: [Ordering; 2], at: Place, mut f: impl FnMut(T) -> T) -> T {
+        match self.try_update("update", orders, at, |old| Some(f(old))) {
+            Ok(old) | Err(old) => old,
+        }
     }
 }
-
-/// The methods that all atomics have.
-macro_rules! common_methods {
-    ($value:ty) => {
-        /// An atomic that holds `value`.
-        #[track_caller]
-        #[must_use]
-        pub const fn new(value: $value) -> Self {
-            Self(AtomicCell::new(value))
-        }
-
-        /// The value; nobody else can have a reference.
-        #[must_use]
-        pub fn into_inner(self) -> $value {
-            self.0.into_inner()
-        }
-
-        /// The value, to change it in place; nobody else can have a reference.
-        pub fn get_mut(&mut self) -> &mut $value {
-            self.0.get_mut()
-        }
-
-        /// Reads the value.
-        ///
-        /// # Panics
-        /// If `order` is `Release` or `AcqRel`.
-        #[track_caller]
-        pub fn load(&self, order: Ordering) -> $value {
-            self.0.load(order, std::panic::Location::caller())
-        }
-
-        /// Writes a value.
-        ///
-        /// # Panics
-        /// If `order` is `Acquire` or `AcqRel`.
-        #[track_caller]
-        pub fn store(&self, value: $value, order: Ordering) {
-            self.0.store(value, order, std::panic::Location::caller());
-        }
-
-        /// Writes a value and returns the old one.
-        #[track_caller]
-        pub fn swap(&self, value: $value, order: Ordering) -> $value {
-            let at = std::panic::Location::caller();
-            self.0
-                .rmw("swap", value, Change::Swap(value.pack()), order, at)
-        }
-
-        /// Writes `new` if the value is `current`; `Ok` with the old value if so.
-        ///
-        /// # Errors
-        /// With the value found, if it is another.
-        ///
-        /// # Panics
-        /// If `failure` is `Release` or `AcqRel`.
-        #[track_caller]
-        pub fn compare_exchange(
-            &self,
-            current: $value,
-            new: $value,
-            success: Ordering,
-            failure: Ordering,
-        ) -> Result<$value, $value> {
-            let at = std::panic::Location::caller();
-            self.0
-                .compare_exchange("compare_exchange", [current, new], [success, failure], at)
-        }
-
-        /// Like [`Self::compare_exchange`]; never fails spuriously here.
-        ///
-        /// # Errors
-        /// With the value found, if it is another.
-        #[track_caller]
-        pub fn compare_exchange_weak(
-            &self,
-            current: $value,
-            new: $value,
-            success: Ordering,
-            failure: Ordering,
-        ) -> Result<$value, $value> {
-            let at = std::panic::Location::caller();
-            self.0.compare_exchange(
-                "compare_exchange_weak",
-                [current, new],
-                [success, failure],
-                at,
-            )
-        }
-
-        /// A load and a loop of compare-exchanges, as in std.
-        ///
-        /// # Errors
-        /// With the value found, if `f` returns `None` for it.
-        #[track_caller]
-        pub fn fetch_update<F: FnMut($value) -> Option<$value>>(
-            &self,
-            set_order: Ordering,
-            fetch_order: Ordering,
-            mut f: F,
-        ) -> Result<$value, $value> {
-            let at = std::panic::Location::caller();
-            let mut old = self.0.load(fetch_order, at);
-            while let Some(new) = f(old) {
-                let orders = [set_order, fetch_order];
-                match self
-                    .0
-                    .compare_exchange("fetch_update", [old, new], orders, at)
-                {
-                    Ok(value) => return Ok(value),
-                    Err(value) => old = value,
-                }
-            }
-            Err(old)
-        }
-
-        /// Writes `new` if the value is `current`; returns the old value.
-        #[deprecated = "use compare_exchange"]
-        #[track_caller]
-        pub fn compare_and_swap(&self, current: $value, new: $value, order: Ordering) -> $value {
-            let failure = match order {
-                Ordering::AcqRel => Ordering::Acquire,
-                Ordering::Release => Ordering::Relaxed,
-                other => other,
-            };
-            let at = std::panic::Location::caller();
-            match self
-                .0
-                .compare_exchange("compare_and_swap", [current, new], [order, failure], at)
-            {
-                Ok(old) | Err(old) => old,
-            }
-        }
-    };
-}
-pub(super) use common_methods;

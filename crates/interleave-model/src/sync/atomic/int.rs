@@ -1,6 +1,7 @@
 //! The atomic integers.
 
-use super::cell::{AtomicCell, Word, common_methods};
+use super::cell::{AtomicCell, Word};
+use super::methods::common_methods;
 use crate::kernel::{engine::Change, object::Kind};
 use std::fmt;
 use std::sync::atomic::Ordering;
@@ -8,6 +9,7 @@ use std::sync::atomic::Ordering;
 macro_rules! atomic_int {
     ($name:ident, $int:ty, $signed:expr, $pack:expr, $unpack:expr) => {
         #[doc = concat!("An atomic integer, as [`std::sync::atomic::", stringify!($name), "`].")]
+        #[repr(transparent)]
         pub struct $name(pub(crate) AtomicCell<$int>);
 
         impl Word for $int {
@@ -93,6 +95,8 @@ macro_rules! atomic_int {
                     .rmw_loop("fetch_min", order, at, |old| old.min(value))
             }
         }
+
+        impl std::panic::RefUnwindSafe for $name {}
 
         impl Default for $name {
             #[track_caller]

@@ -6,6 +6,8 @@
 mod bool;
 mod cell;
 mod int;
+mod memory;
+mod methods;
 mod ptr;
 
 pub use self::bool::AtomicBool;
@@ -17,6 +19,28 @@ pub use ptr::AtomicPtr;
 pub use std::sync::atomic::{Ordering, compiler_fence};
 
 use crate::kernel::{self, event::Event, object::Kind};
+
+/// An [`AtomicBool`] that is `false`.
+#[deprecated = "use AtomicBool::new"]
+#[allow(clippy::declare_interior_mutable_const)]
+pub const ATOMIC_BOOL_INIT: AtomicBool = AtomicBool::new(false);
+
+/// An [`AtomicIsize`] that is 0.
+#[deprecated = "use AtomicIsize::new"]
+#[allow(clippy::declare_interior_mutable_const)]
+pub const ATOMIC_ISIZE_INIT: AtomicIsize = AtomicIsize::new(0);
+
+/// An [`AtomicUsize`] that is 0.
+#[deprecated = "use AtomicUsize::new"]
+#[allow(clippy::declare_interior_mutable_const)]
+pub const ATOMIC_USIZE_INIT: AtomicUsize = AtomicUsize::new(0);
+
+/// [`crate::hint::spin_loop`] under its older name.
+#[deprecated = "use hint::spin_loop"]
+#[inline]
+pub fn spin_loop_hint() {
+    crate::hint::spin_loop();
+}
 
 /// A memory fence. No scheduling point: nobody can see when it happens.
 ///

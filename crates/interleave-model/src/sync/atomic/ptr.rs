@@ -1,12 +1,14 @@
 //! `AtomicPtr`. The engine keeps addresses, so provenance is exposed on the way in and picked up on
 //! the way out ([`std::ptr::with_exposed_provenance_mut`]).
 
-use super::cell::{AtomicCell, Word, common_methods};
+use super::cell::{AtomicCell, Word};
+use super::methods::common_methods;
 use crate::kernel::{engine::Change, object::Kind};
 use std::fmt;
 use std::sync::atomic::Ordering;
 
 /// An atomic pointer, as [`std::sync::atomic::AtomicPtr`].
+#[repr(transparent)]
 pub struct AtomicPtr<T>(AtomicCell<*mut T>);
 
 impl<T> Word for *mut T {
@@ -22,6 +24,58 @@ impl<T> Word for *mut T {
 
 impl<T> AtomicPtr<T> {
     common_methods!(*mut T);
+
+    /// Adds `val` times the size of `T`; returns the old pointer.
+    #[track_caller]
+    pub fn fetch_ptr_add(&self, val: usize, order: Ordering) -> *mut T {
+        let bytes = val.wrapping_mul(size_of::<T>());
+        self.change("fetch_ptr_add", Change::Add(bytes as u64), order)
+    }
+
+    /// Subtracts `val` times the size of `T`; returns the old pointer.
+    #[track_caller]
+    pub fn fetch_ptr_sub(&self, val: usize, order: Ordering) -> *mut T {
+        let bytes = val.wrapping_mul(size_of::<T>()).wrapping_neg();
+        self.change("fetch_ptr_sub", Change::Add(bytes as u64), order)
+    }
+
+    /// Adds `val` bytes; returns the old pointer.
+    #[track_caller]
+    pub fn fetch_byte_add(&self, val: usize, order: Ordering) -> *mut T {
+        self.change("fetch_byte_add", Change::Add(val as u64), order)
+    }
+
+    /// Subtracts `val` bytes; returns the old pointer.
+    #[track_caller]
+    pub fn fetch_byte_sub(&self, val: usize, order: Ordering) -> *mut T {
+        let change = Change::Add(val.wrapping_neg() as u64);
+        self.change("fetch_byte_sub", change, order)
+    }
+
+    /// Bitwise "or" of the address, to set a tag; returns the old pointer.
+    #[track_caller]
+    pub fn fetch_or(&self, val: usize, order: Ordering) -> *mut T {
+        self.change("fetch_or", Change::Or(val as u64), order)
+    }
+
+    /// Bitwise "and" of the address, to clear a tag; returns the old pointer.
+    #[track_caller]
+    pub fn fetch_and(&self, val: usize, order: Ordering) -> *mut T {
+        self.change("fetch_and", Change::And(val as u64), order)
+    }
+
+    /// Bitwise "exclusive or" of the address, to toggle a tag; returns the old pointer.
+    #[track_caller]
+    pub fn fetch_xor(&self, val: usize, order: Ordering) -> *mut T {
+        self.change("fetch_xor", Change::Xor(val as u64), order)
+    }
+
+    /// The argument is no pointer, and an address would differ from run to run: it is not shown.
+    #[track_caller]
+    fn change(&self, verb: &'static str, change: Change, order: Ordering) -> *mut T {
+        let at = std::panic::Location::caller();
+        self.0.rmw_bits(verb, None, change, order, at)
+    }
 }
 
 impl<T> std::panic::RefUnwindSafe for AtomicPtr<T> {}
@@ -43,5 +97,11 @@ impl<T> From<*mut T> for AtomicPtr<T> {
 impl<T> fmt::Debug for AtomicPtr<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.0.peek().fmt(f)
+    }
+}
+
+impl<T> fmt::Pointer for AtomicPtr<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Pointer::fmt(&self.0.peek(), f)
     }
 }
