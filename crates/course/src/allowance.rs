@@ -34,6 +34,9 @@ impl Default for Allowance {
     }
 }
 
+/// Bytes in each file that the compiler and the linker write.
+const FILE: u64 = 1 << 30;
+
 /// The environment variables that change it, each with its unit.
 pub const VARIABLES: [(&str, &str); 4] = [
     ("COURSE_COMPILER_CPU", "seconds"),
@@ -78,6 +81,7 @@ impl Allowance {
         Limits {
             cpu: Some(self.cpu),
             memory: Some(self.memory),
+            file_size: Some(FILE),
             ..Limits::default()
         }
     }
@@ -94,6 +98,8 @@ pub enum Exceeded {
     Memory,
     /// [`Allowance::output`].
     Output,
+    /// A file would have become larger than 1 GiB.
+    File,
 }
 
 impl Exceeded {
@@ -103,8 +109,13 @@ impl Exceeded {
         let ended_by = |signal: i32| said.contains(&format!("(signal: {signal}"));
         if ended_by(libc::SIGXCPU) {
             Some(Exceeded::Cpu)
-        } else if ended_by(libc::SIGABRT) && said.contains("memory allocation of ") {
-            Some(Exceeded::Memory)
+        } else if ended_by(libc::SIGXFSZ) || said.contains("File too large") {
+            Some(Exceeded::File)
+        } else if ended_by(libc::SIGABRT) {
+            // Of Rust, of LLVM, of C++.
+            let words = ["memory allocation of ", "out of memory", "bad_alloc"];
+            let is_memory = words.iter().any(|words| said.contains(words));
+            is_memory.then_some(Exceeded::Memory)
         } else {
             None
         }
@@ -126,6 +137,10 @@ impl Exceeded {
                 "the compiler needed more than {} MiB of memory for this file and was ended",
                 mebibytes(allowed.memory)
             ),
+            Exceeded::File => format!(
+                "the compiler was about to write a file of more than {} MiB for this file and was ended",
+                mebibytes(FILE)
+            ),
             Exceeded::Output => format!(
                 "the compiler had more than {} MiB of messages about this file and was ended",
                 mebibytes(allowed.output)
@@ -141,6 +156,7 @@ impl fmt::Display for Exceeded {
             Exceeded::Wall => "time",
             Exceeded::Memory => "memory",
             Exceeded::Output => "output",
+            Exceeded::File => "file size",
         })
     }
 }

@@ -107,11 +107,12 @@ pub fn build(request: &Request) -> Result<Built, Trouble> {
     };
     let tell = request.tell;
     let too_much = AtomicBool::new(false);
+    let blocked = AtomicBool::new(false);
     let cap = request.allowance.map_or(u64::MAX, |allowed| allowed.output);
     std::thread::scope(|scope| {
-        let said = scope.spawn(|| listen(Capped::new(stderr, cap, &too_much), tell));
+        let said = scope.spawn(|| listen(Capped::new(stderr, cap, &too_much), tell, &blocked));
         let built = scope.spawn(|| collect(Capped::new(stdout, cap, &too_much)));
-        let until = request
+        let mut until = request
             .allowance
             .and_then(|allowed| Instant::now().checked_add(allowed.wall));
         let mut exceeded = None;
@@ -119,6 +120,10 @@ pub fn build(request: &Request) -> Result<Built, Trouble> {
             let slice = Duration::from_millis(100);
             if let Some(ending) = child.wait_timeout(slice).map_err(Trouble::NoCargo)? {
                 break ending;
+            }
+            if blocked.load(Ordering::Relaxed) {
+                // Another cargo builds: that time is not the source's.
+                until = until.map(|until| until + slice);
             }
             if exceeded.is_none() {
                 exceeded = match until {
@@ -197,7 +202,8 @@ fn spec(request: &Request) -> Spec {
         })
         .stdin(Stdio::Null)
         .stdout(Stdio::Piped)
-        .stderr(Stdio::Piped);
+        .stderr(Stdio::Piped)
+        .die_with_parent(processes::Signal::SIGKILL);
     for package in &request.packages {
         spec = spec.args(["--package", package]);
     }
@@ -240,7 +246,7 @@ pub(crate) fn names_of_our_own_package() -> Vec<String> {
 
 /// Keeps the last lines that cargo prints; on a terminal, a build that takes
 /// long shows on one line what it is at.
-fn listen(stream: impl Read, tell: Option<fn(&str)>) -> String {
+fn listen(stream: impl Read, tell: Option<fn(&str)>, blocked: &AtomicBool) -> String {
     let started = Instant::now();
     let mut terminal = io::stderr();
     let shown = terminal.is_terminal();
@@ -248,6 +254,13 @@ fn listen(stream: impl Read, tell: Option<fn(&str)>) -> String {
     let mut last: VecDeque<String> = VecDeque::new();
     for line in BufReader::new(stream).split(b'\n').map_while(Result::ok) {
         let line = String::from_utf8_lossy(&line).trim_end().to_owned();
+        let waits = line
+            .trim_start()
+            .starts_with("Blocking waiting for file lock");
+        blocked.store(waits, Ordering::Relaxed);
+        if waits && !shown && tell.is_none() {
+            crate::show::complain("another cargo is building here: waiting for it");
+        }
         if let Some(tell) = tell {
             tell(line.trim());
         }

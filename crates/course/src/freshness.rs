@@ -20,9 +20,9 @@ use crate::trouble::Trouble;
 /// What was seen when the crates were last compared.
 #[derive(Debug, Default, PartialEq, Serialize, Deserialize)]
 struct Seen {
-    /// Of every file its path, size, inode and times. The time of the last
-    /// change of the inode is the kernel's: no copy keeps it.
-    looks: String,
+    /// By crate, a hash of its files' paths, sizes, inodes and times. The time of
+    /// the last change of the inode is the kernel's: no copy keeps it.
+    looks: BTreeMap<String, String>,
     /// By crate, the hash of its files' contents.
     contents: BTreeMap<String, String>,
 }
@@ -38,7 +38,7 @@ pub fn of_the_crates(course: &Course, target: &Path) -> Result<String, Trouble> 
         return Ok(String::new());
     }
     let sources = sources(&crates)?;
-    let looks = looks(&sources);
+    let looks = looks(&crates, &sources);
     let place = target.join("course/crates.json");
     let seen: Seen = files::text(&place)
         .ok()
@@ -48,8 +48,10 @@ pub fn of_the_crates(course: &Course, target: &Path) -> Result<String, Trouble> 
         return Ok(fingerprint(&format!("{:?}", seen.contents)));
     }
     let contents = contents(&crates, &sources)?;
-    for (name, content) in &contents {
-        if seen.contents.get(name).is_some_and(|old| old != content) {
+    for (name, look) in &looks {
+        // Also one whose contents are what they were: what cargo built may be
+        // of others that were there in between.
+        if seen.looks.get(name).is_some_and(|old| old != look) {
             forget(target, name);
         }
     }
@@ -73,26 +75,33 @@ fn sources(crates: &Path) -> Result<Vec<PathBuf>, Trouble> {
     Ok(found)
 }
 
-fn looks(sources: &[PathBuf]) -> String {
-    let mut text = String::new();
-    for path in sources {
-        if let Ok(data) = fs::metadata(path) {
-            text.push_str(&format!(
-                "{} {} {} {}.{} {}.{}\n",
-                path.display(),
-                data.len(),
-                data.ino(),
-                data.mtime(),
-                data.mtime_nsec(),
-                data.ctime(),
-                data.ctime_nsec(),
-            ));
-        }
-    }
-    fingerprint(&text)
+fn looks(crates: &Path, sources: &[PathBuf]) -> BTreeMap<String, String> {
+    let look = |path: &Path| {
+        fs::metadata(path).map_or_else(
+            |_| Vec::new(),
+            |data| {
+                let (size, inode) = (data.len(), data.ino());
+                let (made, nanos) = (data.mtime(), data.mtime_nsec());
+                let (changed, more) = (data.ctime(), data.ctime_nsec());
+                format!("{size} {inode} {made}.{nanos} {changed}.{more}").into_bytes()
+            },
+        )
+    };
+    hashes(crates, sources, |path| Ok(look(path))).unwrap_or_default()
 }
 
 fn contents(crates: &Path, sources: &[PathBuf]) -> Result<BTreeMap<String, String>, Trouble> {
+    hashes(crates, sources, |path| {
+        fs::read(path).map_err(Trouble::reading(path))
+    })
+}
+
+/// By crate, the hash of something of each of its files.
+fn hashes(
+    crates: &Path,
+    sources: &[PathBuf],
+    of: impl Fn(&Path) -> Result<Vec<u8>, Trouble>,
+) -> Result<BTreeMap<String, String>, Trouble> {
     let mut texts: BTreeMap<String, String> = BTreeMap::new();
     for path in sources {
         let short = path.strip_prefix(crates).unwrap_or(path);
@@ -100,11 +109,10 @@ fn contents(crates: &Path, sources: &[PathBuf]) -> Result<BTreeMap<String, Strin
             continue;
         };
         let name = name.as_os_str().to_string_lossy().into_owned();
-        let bytes = fs::read(path).map_err(Trouble::reading(path))?;
         let text = texts.entry(name).or_default();
         text.push_str(&short.display().to_string());
         text.push('\0');
-        text.push_str(&String::from_utf8_lossy(&bytes));
+        text.push_str(&String::from_utf8_lossy(&of(path)?));
         text.push('\0');
     }
     Ok(texts
@@ -115,12 +123,17 @@ fn contents(crates: &Path, sources: &[PathBuf]) -> Result<BTreeMap<String, Strin
 
 /// Removes cargo's notes on what it built of a crate, so that it builds it anew.
 fn forget(target: &Path, name: &str) {
-    let Ok(profiles) = fs::read_dir(target) else {
-        return;
+    // `target/PROFILE`, or `target/TRIPLE/PROFILE`.
+    let within = |folder: &Path| {
+        let entries = fs::read_dir(folder).into_iter().flatten().flatten();
+        entries.map(|entry| entry.path()).collect::<Vec<_>>()
     };
+    let profiles = within(target);
+    let deeper: Vec<_> = profiles.iter().flat_map(|folder| within(folder)).collect();
     for notes in profiles
-        .flatten()
-        .map(|entry| entry.path().join(".fingerprint"))
+        .iter()
+        .chain(&deeper)
+        .map(|folder| folder.join(".fingerprint"))
     {
         let Ok(entries) = fs::read_dir(notes) else {
             continue;

@@ -144,7 +144,7 @@ pub fn judge(
                 judge: &stage.judge(),
                 subject: &stage.subject(),
                 folder: &stage.folder(),
-                guarded: &course.root,
+                guarded: &stage.guarded(course),
                 expected: &expected,
                 only: how.only,
                 environment: how.environment,

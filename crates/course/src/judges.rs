@@ -32,7 +32,13 @@ pub fn judge_of(
     tell: Option<fn(&str)>,
 ) -> Result<PathBuf, Trouble> {
     let mut scratch = Scratch::open(course, "judge", tell)?;
-    let kept = scratch.target.join("course/judges").join(&exercise.id);
+    // Another checkout may build in the same folder.
+    let place = fingerprint(&course.root.display().to_string());
+    let kept = scratch
+        .target
+        .join("course/judges")
+        .join(place)
+        .join(&exercise.id);
     let mark = kept.with_extension("made-of");
     let made_of = made_of(course, &scratch.target, given)?;
     if kept.is_file() && files::text(&mark).is_ok_and(|old| old == made_of) {
@@ -90,7 +96,7 @@ pub fn keep(program: &Path, kept: &Path) -> Result<(), Trouble> {
 fn made_of(course: &Course, target: &Path, given: &Files) -> Result<String, Trouble> {
     let mut parts = vec![
         freshness::of_the_crates(course, target)?,
-        toolchain(),
+        toolchain(course),
         this_program(),
         course.root.display().to_string(),
     ];
@@ -118,18 +124,30 @@ fn this_program() -> String {
     )
 }
 
-/// Which compiler it is, as far as that can be told without starting it.
-fn toolchain() -> String {
-    let variable = |name| std::env::var_os(name).unwrap_or_default();
-    let cargo = variable("CARGO");
+/// Which compiler it is, and with which settings, as far as that can be told
+/// without starting it.
+fn toolchain(course: &Course) -> String {
+    let cargo = std::env::var_os("CARGO").unwrap_or_default();
     let looks = fs::metadata(&cargo).map_or_else(
         |_| String::new(),
         |data| format!("{} {}", data.len(), data.mtime()),
     );
-    format!(
-        "{cargo:?} {looks} {:?} {:?} {:?}",
-        variable("RUSTUP_TOOLCHAIN"),
-        variable("RUSTFLAGS"),
-        variable("RUSTC"),
-    )
+    let ours = cargo::names_of_our_own_package();
+    let settings = std::env::vars_os().filter(|(name, _)| {
+        let name = name.to_string_lossy();
+        (name.starts_with("CARGO") || name.starts_with("RUST"))
+            && !ours.iter().any(|ours| *ours == name)
+    });
+    let mut settings: Vec<_> = settings.map(|setting| format!("{setting:?}")).collect();
+    settings.sort();
+    // Where cargo looks for its configuration: upwards, and at home.
+    let home = std::env::var_os("CARGO_HOME").map(PathBuf::from);
+    let home = home.or_else(|| Some(PathBuf::from(std::env::var_os("HOME")?).join(".cargo")));
+    let folders = course.root.ancestors().map(|folder| folder.join(".cargo"));
+    for folder in folders.chain(home) {
+        for name in ["config.toml", "config"] {
+            settings.extend(fs::read_to_string(folder.join(name)));
+        }
+    }
+    format!("{looks} {}", settings.join("\n"))
 }

@@ -12,9 +12,12 @@ use std::fmt;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use object::elf::STT_GNU_IFUNC;
-use object::read::elf::ElfFile64;
-use object::{Object, ObjectSection, ObjectSymbol};
+use object::elf::{
+    DT_AUDIT, DT_AUXILIARY, DT_DEPAUDIT, DT_FILTER, DT_NEEDED, STB_LOCAL, STT_GNU_IFUNC,
+    STV_DEFAULT,
+};
+use object::read::elf::{Dyn as _, ElfFile64, ElfSymbol64};
+use object::{Object, ObjectSection, ObjectSymbol, ObjectSymbolTable, RelocationTarget};
 
 use crate::trouble::Trouble;
 
@@ -27,6 +30,8 @@ pub enum Strange {
     Replaced(String),
     /// A function whose address is chosen by code that runs at the start.
     Indirect(String),
+    /// A library that the judge is not linked with.
+    Library(String),
 }
 
 impl fmt::Display for Strange {
@@ -39,6 +44,10 @@ impl fmt::Display for Strange {
             Strange::Replaced(name) => write!(
                 f,
                 "your code defines a symbol `{name}`, which replaces the C library's in the whole program: that is not allowed"
+            ),
+            Strange::Library(name) => write!(
+                f,
+                "your code links the program with the library {name}: that is not allowed"
             ),
             Strange::Indirect(name) => write!(
                 f,
@@ -79,6 +88,19 @@ pub fn strange(subject: &Path, judge: &Path) -> Result<Option<Strange>, Trouble>
             return Ok(Some(Strange::Early(section)));
         }
     }
+    // The same number of functions may still be others.
+    for section in LISTS {
+        if listed(&subject, section) != listed(&judge, section) {
+            return Ok(Some(Strange::Early(section)));
+        }
+    }
+    let usual = libraries(&judge);
+    if let Some(library) = libraries(&subject)
+        .into_iter()
+        .find(|name| !usual.contains(name))
+    {
+        return Ok(Some(Strange::Library(library)));
+    }
     let theirs = names_of_libraries();
     // What the C library's start would call if it were there (`__gmon_start__`).
     let asked: HashSet<&str> = judge
@@ -89,16 +111,18 @@ pub fn strange(subject: &Path, judge: &Path) -> Result<Option<Strange>, Trouble>
         .collect();
     for symbol in subject.symbols().filter(|symbol| !symbol.is_undefined()) {
         let Ok(name) = symbol.name() else { continue };
-        let is_indirect = symbol.elf_symbol().st_type() == STT_GNU_IFUNC;
-        // A hidden symbol is local by now, and has replaced the other all the same.
-        let replaces = theirs.contains(name) || asked.contains(name);
-        if name.is_empty() || !(is_indirect || replaces) || defines(&judge, name) {
-            continue;
+        let raw = symbol.elf_symbol();
+        // Rust's own code has none.
+        if raw.st_type() == STT_GNU_IFUNC {
+            return Ok(Some(Strange::Indirect(name.to_owned())));
         }
-        return Ok(Some(match is_indirect {
-            true => Strange::Indirect(name.to_owned()),
-            false => Strange::Replaced(name.to_owned()),
-        }));
+        // A hidden symbol is local by now, and has replaced the other all the
+        // same. A label in assembly was local from the start.
+        let is_label = raw.st_bind() == STB_LOCAL && raw.st_visibility() == STV_DEFAULT;
+        let replaces = theirs.contains(name) || asked.contains(name);
+        if !name.is_empty() && replaces && !is_label && !defines(&judge, name) {
+            return Ok(Some(Strange::Replaced(name.to_owned())));
+        }
     }
     Ok(None)
 }
@@ -116,6 +140,81 @@ fn size(program: &ElfFile64, section: &str) -> u64 {
     program
         .section_by_name(section)
         .map_or(0, |section| section.size())
+}
+
+/// Sections that are lists of functions, and may be in a judge.
+const LISTS: [&str; 2] = [".init_array", ".fini_array"];
+
+/// The names of the functions that a section lists, each entry with all that
+/// the loader writes there: the last one counts, and one is enough.
+fn listed(program: &ElfFile64, section: &str) -> Vec<Vec<String>> {
+    let Some(section) = program.section_by_name(section) else {
+        return Vec::new();
+    };
+    let (start, data) = (section.address(), section.data().unwrap_or_default());
+    let places = (0..).map(|number| start + 8 * number);
+    let entries = data.as_chunks::<8>().0.iter().zip(places);
+    entries
+        .map(|(entry, place)| {
+            let mut names = relocated(program, place);
+            if names.is_empty() {
+                // Relocated in place (RELR): the address itself.
+                names.push(name_at(program, u64::from_le_bytes(*entry)));
+            }
+            names
+        })
+        .collect()
+}
+
+/// What the loader writes at a place, if relocations say so.
+fn relocated(program: &ElfFile64, place: u64) -> Vec<String> {
+    let all = program.dynamic_relocations().into_iter().flatten();
+    all.filter(|(address, _)| *address == place)
+        .map(|(_, relocation)| match relocation.target() {
+            RelocationTarget::Symbol(index) => {
+                let symbols = program.dynamic_symbol_table();
+                let symbol = symbols.and_then(|table| table.symbol_by_index(index).ok());
+                let name = symbol.and_then(|symbol| symbol.name().ok().map(str::to_owned));
+                name.unwrap_or_default()
+            }
+            _ => name_at(program, relocation.addend().cast_unsigned()),
+        })
+        .collect()
+}
+
+/// The function that begins at an address. (Those of Rust's own start have the
+/// same names in all programs.)
+fn name_at(program: &ElfFile64, address: u64) -> String {
+    let is_there = |symbol: &ElfSymbol64| {
+        symbol.address() == address && !symbol.is_undefined() && symbol.name() != Ok("")
+    };
+    match program.symbols().find(is_there) {
+        Some(symbol) => symbol.name().unwrap_or_default().to_owned(),
+        None => format!("{address:#x}"),
+    }
+}
+
+/// The shared libraries that a program asks the loader for.
+fn libraries(program: &ElfFile64) -> BTreeSet<String> {
+    let mut names = BTreeSet::new();
+    let sections = program.elf_section_table();
+    let Ok(Some((entries, strings))) = sections.dynamic(program.endian(), program.data()) else {
+        return names;
+    };
+    let Ok(strings) = sections.strings(program.endian(), program.data(), strings) else {
+        return names;
+    };
+    for entry in entries {
+        // A filter or an audit library is one more way to have one loaded.
+        let tag = entry.d_tag(program.endian());
+        let loads = [DT_NEEDED, DT_AUXILIARY, DT_FILTER, DT_AUDIT, DT_DEPAUDIT];
+        if loads.contains(&tag)
+            && let Ok(name) = entry.string(program.endian(), strings)
+        {
+            names.insert(String::from_utf8_lossy(name).into_owned());
+        }
+    }
+    names
 }
 
 fn defines(program: &ElfFile64, name: &str) -> bool {
@@ -191,6 +290,19 @@ mod tests {
             let text = format!(".section {section},\"aw\"\n.quad main\n.text\n");
             assert!(matches!(found(&text), Some(Strange::Early(_))), "{section}");
         }
+    }
+
+    #[test]
+    fn one_early_function_in_place_of_another_is_seen() {
+        let text = ".section .init_array.5000,\"aw\",@init_array\n.reloc 0, R_X86_64_64, mine\n.text\nmine: ret\n";
+        if cfg!(target_arch = "x86_64") {
+            assert!(matches!(found(text), Some(Strange::Early(".init_array"))));
+        }
+    }
+
+    #[test]
+    fn a_label_in_assembly_replaces_nothing() {
+        assert_eq!(found(".text\nexit: ret\nread: ret\n"), None);
     }
 
     #[test]

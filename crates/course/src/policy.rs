@@ -19,9 +19,12 @@
 //! );
 //! ```
 //!
-//! Two limits are known. A macro that takes all parts of a call or of a `use` as
-//! arguments can still build `env!` from them, and `asm!` accepts a directive that
-//! `concat!` or an escape such as `\x69` hides.
+//! It is not complete, and it need not be. A macro can build `env!(…)`, `#[path]` or
+//! `#[link]` from pieces that it is given, and `asm!` accepts a directive that a
+//! macro, `concat!` or an escape such as `\x69` hides. What the compiler read
+//! ([`inputs`](crate::inputs)) and what the linker made ([`linkage`](crate::linkage))
+//! are looked at afterwards. Only what the assembler and the linker read (`.incbin`, a
+//! static library) is seen by nobody.
 
 mod facts;
 #[cfg(test)]
@@ -194,7 +197,10 @@ pub fn refusals(text: &str, allowed: &[String]) -> Result<Vec<Refusal>, Unreadab
                     refuse(rule, *line);
                 }
             }
-            Kind::Literal(text) if facts.has_assembly && !token.in_attribute => {
+            Kind::Literal(text)
+                if (token.in_assembly || facts.assembly_is_built && token.in_macro)
+                    && !token.in_attribute =>
+            {
                 for (directive, line) in tokens::directives(text) {
                     let by_name = |rule: &&Rule| {
                         rule.place == Place::Assembly
@@ -225,20 +231,19 @@ fn is_refused(rule: &Rule, at: usize, tokens: &Tokens, facts: &Facts) -> bool {
             let is_renamed = in_macro || tokens.is_name(at + 1, "as");
             // In `env as $name`, the new name is not visible here.
             let is_renamed_by_a_macro = tokens.is_name(at + 1, "as") && tokens.is_mark(at + 2, '$');
-            tokens.is_call(at)
-                || is_renamed_by_a_macro
-                || in_macro && disguise.may_get_its_bang
-                || is_renamed && disguise.an_alias_is_called
+            // A macro may still add the bang: then the compiler's own list of
+            // what it read shows it, and honest names are left alone.
+            tokens.is_call(at) || is_renamed_by_a_macro || is_renamed && disguise.an_alias_is_called
         }
         // Either the attribute is written out, or a macro builds it from pieces.
         // In that case a macro also produces the item that the attribute acts on,
         // and honest macros almost never produce such an item.
         Place::Attribute => {
-            let has_its_item = match rule.name {
-                "path" => facts.a_macro_has_a_module_file,
-                _ => facts.a_macro_has_an_extern_block,
-            };
-            tokens.is_attribute(at) || in_macro && has_its_item
+            // What `path` takes in, the compiler lists.
+            let is_built = in_macro && rule.name != "path" && facts.a_macro_has_an_extern_block;
+            // `link = value`, behind a format string, is no `#[link(…)]`.
+            let is_value = rule.name == "link" && tokens.is_mark(at + 1, '=');
+            tokens.is_attribute(at) || is_built && !is_value
         }
         Place::Assembly => false,
     }

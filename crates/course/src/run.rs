@@ -7,7 +7,7 @@
 use std::fs::File;
 use std::io::{Read, Seek, SeekFrom};
 use std::os::fd::AsFd;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
@@ -29,8 +29,8 @@ pub struct Run<'a> {
     /// Where they run: timelines quote sources that lie there. The code may
     /// write there.
     pub folder: &'a Path,
-    /// The course, in which the code may write nowhere else.
-    pub guarded: &'a Path,
+    /// The course and what was built of it, where the code may write nowhere else.
+    pub guarded: &'a [PathBuf],
     /// The tests that must give a verdict.
     pub expected: &'a [String],
     /// Only this test.
@@ -105,20 +105,26 @@ const FAILED: i32 = 101;
 /// A session of its own, so that what it leaves behind can be ended; it dies
 /// with this process, and then its wardens end everything below it.
 fn spec(run: &Run, judges: std::os::fd::OwnedFd, said: &File) -> std::io::Result<Spec> {
+    let guarded = std::env::join_paths(run.guarded).unwrap_or_default();
     let mut spec = Spec::new(run.judge)
         .current_dir(run.folder)
         .arg("--nocapture")
         .env(RECORDS, SOCKET.to_string())
         .env("PROCTOR_SUBJECT", run.subject)
         .env("CARGO_MANIFEST_DIR", run.folder)
-        .env("PROCTOR_GUARDED", run.guarded)
+        .env("PROCTOR_GUARDED", guarded)
         .pass(judges, SOCKET)
         .stdin(Stdio::Null)
         .stdout(Stdio::Null)
         .stderr(Stdio::Fd(said.try_clone()?.into()))
         .new_session(true)
         .die_with_parent(Signal::SIGKILL);
-    if run.guarded.starts_with(std::env::temp_dir()) {
+    let temporary = std::env::temp_dir();
+    if run
+        .guarded
+        .iter()
+        .any(|folder| folder.starts_with(&temporary))
+    {
         // There the code may not write, for the course lies there.
         spec = spec.env("TMPDIR", run.folder);
     }

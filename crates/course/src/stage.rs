@@ -151,6 +151,12 @@ impl Stage {
         self.folder.path().join("work")
     }
 
+    /// What must not be written by the code: the course, and what is built.
+    pub fn guarded(&self, course: &Course) -> [PathBuf; 2] {
+        let built = self.folder.path().parent().unwrap_or(self.folder.path());
+        [course.root.clone(), built.to_owned()]
+    }
+
     /// The judging program.
     pub fn judge(&self) -> PathBuf {
         self.folder.path().join("judge")
@@ -204,21 +210,35 @@ fn learners_sources(exercise: &Exercise) -> Result<Files, Trouble> {
         other => drop(other?),
     }
     let mut found = Files::new();
-    for path in files::below(&folder)? {
-        if path.extension().is_none_or(|extension| extension != "rs") {
-            continue;
+    let mut folders = vec![folder.clone()];
+    while let Some(within) = folders.pop() {
+        for entry in fs::read_dir(&within).map_err(Trouble::reading(&within))? {
+            let path = entry.map_err(Trouble::reading(&within))?.path();
+            let kind = fs::symlink_metadata(&path).map_err(Trouble::reading(&path))?;
+            let is_rust = path.extension().is_some_and(|extension| extension == "rs");
+            let is_hidden = path
+                .file_name()
+                .is_some_and(|name| name.as_encoded_bytes()[0] == b'.');
+            if is_hidden {
+                // An editor's.
+            } else if kind.is_dir() {
+                folders.push(path);
+            } else if kind.is_symlink() || (is_rust && !kind.is_file()) {
+                return Err(Trouble::Refused(format!(
+                    "{} is not a file of its own but a link: put the text itself there",
+                    course_short(exercise, &path).display()
+                )));
+            } else if is_rust {
+                let name = path.strip_prefix(&folder).unwrap_or(&path);
+                found.insert(name.display().to_string(), files::text(&path)?);
+            }
         }
-        let is_file = fs::symlink_metadata(&path).is_ok_and(|data| data.is_file());
-        if !is_file {
-            return Err(Trouble::Refused(format!(
-                "{} is not a file of its own but a link: put the text itself there",
-                path.display()
-            )));
-        }
-        let name = path.strip_prefix(&folder).unwrap_or(&path);
-        found.insert(name.display().to_string(), files::text(&path)?);
     }
     Ok(found)
+}
+
+fn course_short<'a>(exercise: &Exercise, path: &'a Path) -> &'a Path {
+    path.strip_prefix(exercise.root()).unwrap_or(path)
 }
 
 /// What was given, with the manifests as they are in the learner's folder: a

@@ -19,6 +19,7 @@ pub(crate) struct Asked {
     filters: Vec<Vec<u8>>,
     skipped: Vec<Vec<u8>>,
     exact: bool,
+    benches: bool,
     none: bool,
 }
 
@@ -26,11 +27,14 @@ impl Asked {
     /// Reads a command line, without the program's name.
     pub(crate) fn of<'a>(arguments: impl Iterator<Item = &'a [u8]>) -> Self {
         let mut asked = Asked::default();
+        let mut tests = false;
         let mut arguments = arguments.peekable();
         while let Some(argument) = arguments.next() {
             match argument {
                 b"--exact" => asked.exact = true,
-                b"--list" | b"--help" | b"-h" | b"--ignored" | b"--bench" => asked.none = true,
+                b"--list" | b"--help" | b"-h" | b"--ignored" => asked.none = true,
+                b"--bench" => asked.benches = true,
+                b"--test" => tests = true,
                 b"--skip" => asked.skipped.extend(arguments.next().map(<[u8]>::to_vec)),
                 b"--" => {}
                 option if WITH_VALUE.contains(&option) => _ = arguments.next(),
@@ -41,6 +45,8 @@ impl Asked {
                 filter => asked.filters.push(filter.to_vec()),
             }
         }
+        // `--bench --test` runs both.
+        asked.none |= asked.benches && !tests;
         asked
     }
 
@@ -93,5 +99,7 @@ mod tests {
     fn a_list_runs_nothing() {
         assert!(!runs(&["--list", "--format", "terse"], "a::b"));
         assert!(!runs(&["--ignored"], "a::b"));
+        assert!(!runs(&["--bench"], "a::b"));
+        assert!(runs(&["--bench", "--test"], "a::b"));
     }
 }

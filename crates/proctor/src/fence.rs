@@ -22,7 +22,8 @@ use std::path::{Path, PathBuf};
 
 use nix::errno::Errno;
 
-/// Names a folder that must not be written even where temporary files may be.
+/// Names folders, as `PATH` does, that must not be written even where temporary
+/// files may be.
 const GUARDED: &str = "PROCTOR_GUARDED";
 /// Set for tests of what has to hold without the fence.
 const UNFENCED: &str = "PROCTOR_UNFENCED";
@@ -109,17 +110,14 @@ pub(crate) fn enter() -> Result<(), Errno> {
 
 /// The folders in which the subject may write.
 fn writable() -> Vec<PathBuf> {
-    let guarded = std::env::var_os(GUARDED).map(PathBuf::from);
+    let guarded = std::env::var_os(GUARDED).unwrap_or_default();
+    let guarded: Vec<PathBuf> = std::env::split_paths(&guarded).collect();
     let temporary = [
         PathBuf::from("/tmp"),
         PathBuf::from("/var/tmp"),
         std::env::temp_dir(),
     ];
-    let holds_it = |folder: &Path| {
-        guarded
-            .as_ref()
-            .is_some_and(|guarded| guarded.starts_with(folder))
-    };
+    let holds_it = |folder: &Path| guarded.iter().any(|guarded| guarded.starts_with(folder));
     let mut folders = vec![PathBuf::from("/dev"), PathBuf::from("/proc")];
     folders.extend(temporary.into_iter().filter(|folder| !holds_it(folder)));
     folders.extend(std::env::current_dir());

@@ -2,21 +2,17 @@
 
 use std::collections::{HashMap, HashSet};
 
-use proc_macro2::Delimiter;
-
 use super::tokens::{Kind, Tokens};
 
 /// Facts about a whole file.
 pub(super) struct Facts {
-    /// It has inline assembly.
-    pub has_assembly: bool,
+    /// `asm!` is renamed, or gets its text from a macro of the file: then every
+    /// string in a macro's tokens may be assembly.
+    pub assembly_is_built: bool,
     /// How `include!` can be called in disguise.
     pub include: Disguise,
     /// How `env!` can be called in disguise.
     pub env: Disguise,
-    /// A `mod name;`, which the compiler reads from another file, or a `mod`
-    /// alone is among the tokens of a macro, and the file defines a macro.
-    pub a_macro_has_a_module_file: bool,
     /// An `extern { … }`, or an `extern` alone, is among the tokens of a macro,
     /// and the file defines a macro.
     pub a_macro_has_an_extern_block: bool,
@@ -24,8 +20,6 @@ pub(super) struct Facts {
 
 /// How a macro can be called without its name in front of a `!`.
 pub(super) struct Disguise {
-    /// A macro of the file can put the `!` behind a name that it was given.
-    pub may_get_its_bang: bool,
     /// `name as other` renames it, and `other` is used as a macro.
     pub an_alias_is_called: bool,
 }
@@ -33,7 +27,6 @@ pub(super) struct Disguise {
 impl Disguise {
     fn of(name: &str, may_get_its_bang: bool, tokens: &Tokens) -> Disguise {
         Disguise {
-            may_get_its_bang,
             an_alias_is_called: an_alias_is_called(name, may_get_its_bang, tokens),
         }
     }
@@ -44,16 +37,14 @@ impl Facts {
         let any = |holds: fn(&Tokens, usize) -> bool| (0..tokens.len()).any(|at| holds(tokens, at));
         let defines_a_macro = any(|tokens, at| tokens.is_name(at, "macro_rules"));
         Facts {
-            has_assembly: any(|tokens, at| {
-                ["asm", "naked_asm", "global_asm"]
-                    .iter()
-                    .any(|name| tokens.is_name(at, name))
+            assembly_is_built: any(|tokens, at| {
+                tokens[at].in_assembly && tokens.is_mark(at, '$')
+                    || tokens.is_name(at, "asm") && tokens.is_keyword(at + 1, "as")
             }),
             // `include` almost never occurs inside a macro's tokens, so any macro of
             // the file is enough. `env` does occur there, in `check!(env::args())`.
             include: Disguise::of("include", defines_a_macro, tokens),
             env: Disguise::of("env", any(adds_a_bang), tokens),
-            a_macro_has_a_module_file: defines_a_macro && any(is_module_file_in_a_macro),
             a_macro_has_an_extern_block: defines_a_macro && any(is_extern_block_in_a_macro),
         }
     }
@@ -99,17 +90,6 @@ fn adds_a_bang(tokens: &Tokens, at: usize) -> bool {
         || tokens.is_mark(at + 1, ';')
         || matches!(tokens.kind(at + 1), Some(Kind::Close));
     follows_a_fragment || stands_alone && !follows_an_arrow
-}
-
-/// Everything but `mod name { … }` and `mod $name { … }`.
-fn is_module_file_in_a_macro(tokens: &Tokens, at: usize) -> bool {
-    if !tokens[at].in_macro || !tokens.is_keyword(at, "mod") {
-        return false;
-    }
-    let name = at + 1 + usize::from(tokens.is_mark(at + 1, '$'));
-    let has_a_body = matches!(tokens.kind(name), Some(Kind::Name { .. }))
-        && tokens.opens(name + 1, Delimiter::Brace);
-    !has_a_body
 }
 
 /// Everything but `extern "C" fn` and `extern crate`.

@@ -173,27 +173,18 @@ fn a_macro_is_refused_under_another_name() {
     );
 }
 
+/// Honest macros look the same to this check. What the compiler reads in the end
+/// it lists itself, and `inputs` looks at that.
 #[test]
-fn a_macro_is_refused_when_it_is_built_from_pieces() {
-    assert_each_refused(
-        "include",
-        &[
-            r#"macro_rules! m { ($a:ident) => { $a!("x.rs"); } } m!(include);"#,
-            r#"macro_rules! m { ($a:ident) => { std::$a!("x.rs"); } } m!(r#include);"#,
-            r#"macro_rules! m { ($b:tt $a:ident $c:tt) => { $a $b $c; } } m!(! include ("x.rs"));"#,
-            r#"macro_rules! m { ($d:tt $a:ident) => { $a!("x.rs"); } } m!($include);"#,
-            r#"macro_rules! m { ($($a:tt),*) => { $($a)* ; } } m!(include, !, ("x.rs"));"#,
-        ],
-    );
-    assert_each_refused(
-        "env",
-        &[
-            r#"macro_rules! m { ($a:ident) => { $a!("HOME") } } const X: &str = m!(env);"#,
-            r#"macro_rules! m { ($a:ident :: $b:ident) => { $a!("HOME") } } const X: &str = m!(env::var);"#,
-            r#"macro_rules! m { ($a:ident != $b:tt) => { $a!$b } } const X: &str = m!(env != ("HOME"));"#,
-            r#"macro_rules! m { ($($a:tt),*) => { $($a)* } } const X: &str = m!(env, !, ("HOME"));"#,
-        ],
-    );
+fn what_a_macro_builds_from_pieces_is_left_to_the_compilers_list() {
+    for text in [
+        r#"macro_rules! m { ($a:ident) => { $a!("x.rs"); } } m!(include);"#,
+        r#"macro_rules! m { ($a:ident) => { $a!("HOME") } } const X: &str = m!(env);"#,
+        r#"macro_rules! m { ($a:meta) => { #[$a] mod q; } } m!(path = "x.rs");"#,
+        r#"macro_rules! m { ($a:ident) => { #[$a = "x.rs"] mod q; } } m!(path);"#,
+    ] {
+        assert_eq!(refused(text), [], "{text}");
+    }
 }
 
 #[test]
@@ -242,18 +233,6 @@ fn an_attribute_is_refused_wherever_it_is_written() {
 
 #[test]
 fn an_attribute_is_refused_when_it_is_built_from_pieces() {
-    assert_each_refused(
-        "path",
-        &[
-            r#"macro_rules! m { ($a:meta) => { #[$a] mod q; } } m!(path = "x.rs");"#,
-            r#"macro_rules! m { ($a:ident) => { #[$a = "x.rs"] mod q; } } m!(path);"#,
-            r#"macro_rules! m { ($h:tt $p:tt $e:tt $s:tt) => { $h [$p $e $s] mod q; } } m!(# path = "x.rs");"#,
-            r#"macro_rules! m { ($a:meta, $($i:tt)*) => { #[$a] $($i)* } } m!(path = "x.rs", mod q;);"#,
-            r#"macro_rules! m { ($a:ident $k:tt) => { #[$a = "x.rs"] $k q; } } m!(path mod);"#,
-            r#"macro_rules! m { ($a:ident $n:ident) => { #[$a = "x.rs"] mod $n; } } m!(path q);"#,
-            r#"macro_rules! m { ($a:ident) => { #[$a = "dir"] mod outer { mod q; } } } m!(path);"#,
-        ],
-    );
     assert_each_refused(
         "link",
         &[
@@ -338,6 +317,11 @@ fn honest_code_passes() {
 }
 
 const HONEST: &[&str] = &[
+    r#"macro_rules! max { ($a:expr, $b:expr) => { if $a > $b { $a } else { $b } } } fn f(include: bool) -> u32 { assert!(include); max!(1, 2) }"#,
+    r#"macro_rules! each { ($m:ident: $($t:expr),*) => { $($m!($t);)* } } use std::env; fn f() { each!(drop_it: 1, 2); assert!(env::var("NO").is_err()); }"#,
+    r#"fn f(ok: bool) { assert!(ok, "see chapter.section 4, and Rc.weak"); unsafe { std::arch::asm!("nop") } }"#,
+    r#"const NAME: &str = "notes.include"; fn f() { unsafe { std::arch::asm!("nop") } }"#,
+    r#"macro_rules! ffi { ($($n:ident -> $t:ty),*) => { unsafe extern "C" { $(fn $n() -> $t;)* } } } ffi!(getuid -> u32); fn f(b: &str) { println!("{link}", link = b); }"#,
     r#"use std::env; fn f() -> Vec<String> { env::args().collect() }"#,
     r#"use std::{env, fs}; fn f() { let _ = env::var("HOME"); }"#,
     r#"use std::env as environment; fn f() { let _ = environment::var("HOME"); }"#,

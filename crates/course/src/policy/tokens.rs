@@ -18,6 +18,8 @@ pub(super) struct Token {
     pub kind: Kind,
     /// It is an argument of a macro or part of a macro's definition.
     pub in_macro: bool,
+    /// It is an argument of `asm!` or one of its kind.
+    pub in_assembly: bool,
     /// It lies between the brackets of `#[…]` or `#![…]`.
     pub in_attribute: bool,
 }
@@ -61,16 +63,19 @@ impl Tokens {
         let mut tokens = Tokens(Vec::new());
         // A stack instead of recursion: a learner's file may nest as deep as it likes.
         let mut outer = Vec::new();
-        let (mut rest, mut in_macro, mut in_attribute) = (stream.into_iter(), false, false);
+        let mut rest = stream.into_iter();
+        let (mut in_macro, mut in_assembly, mut in_attribute) = (false, false, false);
         loop {
             let kind = match rest.next() {
                 Some(TokenTree::Group(group)) => {
                     let inner_macro = in_macro || tokens.end_as_macro();
+                    let inner_assembly = in_assembly || tokens.end_as_assembly();
                     let inner_attribute =
                         in_attribute || tokens.end_as_attribute(group.delimiter());
-                    outer.push((rest, in_macro, in_attribute));
+                    outer.push((rest, in_macro, in_assembly, in_attribute));
                     rest = group.stream().into_iter();
                     (in_macro, in_attribute) = (inner_macro, inner_attribute);
+                    in_assembly = inner_assembly;
                     Kind::Open(group.delimiter())
                 }
                 Some(TokenTree::Ident(_)) if tokens.ends_with('\'') => Kind::Lifetime,
@@ -83,7 +88,7 @@ impl Tokens {
                 },
                 None => match outer.pop() {
                     Some(before) => {
-                        (rest, in_macro, in_attribute) = before;
+                        (rest, in_macro, in_assembly, in_attribute) = before;
                         Kind::Close
                     }
                     None => return Ok(tokens),
@@ -92,9 +97,20 @@ impl Tokens {
             tokens.0.push(Token {
                 kind,
                 in_macro,
+                in_assembly,
                 in_attribute,
             });
         }
+    }
+
+    /// Whether what follows are the arguments of `asm!`.
+    fn end_as_assembly(&self) -> bool {
+        let before = |back: usize| self.0.len().checked_sub(back);
+        before(1).is_some_and(|at| self.is_mark(at, '!'))
+            && before(2).is_some_and(|at| {
+                let names = ["asm", "naked_asm", "global_asm"];
+                names.iter().any(|name| self.is_name(at, name))
+            })
     }
 
     pub(super) fn kind(&self, at: usize) -> Option<&Kind> {

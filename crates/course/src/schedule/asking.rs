@@ -24,7 +24,7 @@ pub struct Asker {
     /// The programs as they were built now, whatever is built later, and answers.
     stage: Stage,
     /// The course.
-    guarded: PathBuf,
+    guarded: [PathBuf; 2],
     scenario: String,
     /// The tests that may answer.
     tests: Vec<String>,
@@ -58,7 +58,7 @@ impl Asker {
             return Ok(Err(found));
         }
         Ok(Ok(Asker {
-            guarded: course.root.clone(),
+            guarded: stage.guarded(course),
             scenario: scenario.to_owned(),
             tests,
             source: source_text,

@@ -95,7 +95,11 @@ fn records_of(variant: &Variant, all_tests: bool) -> Result<Vec<Record>, Trouble
             judge: &variant.judge,
             subject: program,
             folder: &variant.folder,
-            guarded: variant.folder.parent().unwrap_or(&variant.folder),
+            guarded: &[variant
+                .folder
+                .parent()
+                .unwrap_or(&variant.folder)
+                .to_owned()],
             expected: &variant.tests,
             only: variant.demand.only().filter(|_| !all_tests),
             environment: &[],
