@@ -6,8 +6,9 @@
 //! many a session. Code that attacks the course would replace the judge's
 //! program on disk, or its sources. Behind the fence
 //!
-//! - files are written, made and removed only in the working folder, in the
-//!   folders for temporary files, in `/dev` and in `/proc`;
+//! - files are written, made and removed only in the folders for temporary
+//!   files, in `/dev`, in `/proc`, and in the working folder where that is made
+//!   for the run (their modes and times can be changed elsewhere too);
 //! - signals reach only processes that the subject started (Linux 6.12);
 //! - no process outside can be traced, nor its descriptors taken, by root
 //!   neither.
@@ -111,7 +112,11 @@ pub(crate) fn enter() -> Result<(), Errno> {
 /// The folders in which the subject may write.
 fn writable() -> Vec<PathBuf> {
     let guarded = std::env::var_os(GUARDED).unwrap_or_default();
-    let guarded: Vec<PathBuf> = std::env::split_paths(&guarded).collect();
+    let plain = |path: PathBuf| path.canonicalize().unwrap_or(path);
+    let guarded: Vec<PathBuf> = std::env::split_paths(&guarded)
+        .filter(|path| path.is_absolute())
+        .map(plain)
+        .collect();
     let temporary = [
         PathBuf::from("/tmp"),
         PathBuf::from("/var/tmp"),
@@ -119,8 +124,16 @@ fn writable() -> Vec<PathBuf> {
     ];
     let holds_it = |folder: &Path| guarded.iter().any(|guarded| guarded.starts_with(folder));
     let mut folders = vec![PathBuf::from("/dev"), PathBuf::from("/proc")];
-    folders.extend(temporary.into_iter().filter(|folder| !holds_it(folder)));
-    folders.extend(std::env::current_dir());
+    folders.extend(
+        temporary
+            .into_iter()
+            .map(plain)
+            .filter(|folder| !holds_it(folder)),
+    );
+    // Under `cargo test` the working folder is the exercise's, tests included.
+    if !guarded.is_empty() {
+        folders.extend(std::env::current_dir());
+    }
     folders
 }
 

@@ -38,7 +38,7 @@ const PATIENCE: Duration = Duration::from_secs(20);
 const LATE: Duration = Duration::from_millis(500);
 
 /// Why a subject's program and a judge's do not fit.
-pub(crate) const OTHER_TESTS: &str = "the subject was built from another version of the tests";
+pub(crate) const OTHER_TESTS: &str = "the program with the code does not hold the judge's tests: it was built from other ones, or the code answers in their place";
 
 /// An answer as bytes, with what was observed.
 pub(crate) struct RawAnswer {
@@ -115,13 +115,15 @@ impl Line {
             Ok(false) => Event::Deadline,
             Err(_) => self.why_no_line(),
         };
-        let not_judged = |why: &str| Err(Failing::new(Outcome::NotJudged, why));
+        // Both programs are made of the same tests, so it is the code that
+        // speaks for the subject.
+        let other = |why: &str| Err(Failing::new(Outcome::Fail, why));
         match event {
             Event::Reply(reply) if !reply.is_sealed(self.key) => Err(causes::forged_an_answer()),
             Event::Reply(reply) => match reply.body {
                 Body::Ready { signature } if signature == expected => Ok(()),
-                Body::Ready { .. } => not_judged(OTHER_TESTS),
-                Body::Unknown => not_judged(OTHER_TESTS),
+                Body::Ready { .. } => other(OTHER_TESTS),
+                Body::Unknown => other(OTHER_TESTS),
                 _ => Err(causes::forged_an_answer()),
             },
             Event::Ended(Ending::Exited(_)) => {
@@ -219,8 +221,10 @@ impl Line {
             }
             Body::BadQuestion(why) => {
                 return Err(Failing::new(
-                    Outcome::NotJudged,
-                    format!("the subject does not understand the question: {why}"),
+                    Outcome::Fail,
+                    format!(
+                        "the program with the code does not understand the judge's question: {why}"
+                    ),
                 ));
             }
         };

@@ -11,10 +11,17 @@
 //! A process can speak to the kernel by another architecture's numbers too, on
 //! x86-64 by `int 0x80`; those calls are counted likewise.
 //!
-//! `prctl(PR_SET_DUMPABLE, 0)` succeeds and does nothing: a process that is not
-//! dumpable hides from the judge what it has open and what it waits for.
+//! The filter also keeps the subject to itself, where Landlock does not:
+//! - `prctl(PR_SET_DUMPABLE, 0)` succeeds and does nothing: a process that is not
+//!   dumpable hides from the judge what it has open and what it waits for.
+//! - `prlimit`, `sched_setaffinity` and their kind act on the subject's own
+//!   processes only (else EPERM): a limit of CPU time of 0 is as good as a kill.
+//! - The subject installs no filter of its own (EPERM): with one it could answer
+//!   the system calls of a test's closure.
 //!
 //! Where the machine forbids filters, nothing is counted and nothing refused.
+
+mod filter;
 
 use std::mem::{MaybeUninit, size_of};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
@@ -24,6 +31,7 @@ use nix::sys::socket::{ControlMessage, ControlMessageOwned, MsgFlags, UnixAddr, 
 use std::io::{IoSlice, IoSliceMut};
 
 use crate::wire::Counts;
+use filter::{Call, program};
 
 /// The warden's view of the starts below it.
 pub(crate) struct Starts {
@@ -73,27 +81,28 @@ impl Starts {
         }
         // SAFETY: zeroed is a valid value, and the kernel has filled it.
         let call = unsafe { call.assume_init() };
-        let refused = !self.allow(&call);
+        let refusal = self.refusal(&call);
         let mut response = libc::seccomp_notif_resp {
             id: call.id,
             val: 0,
-            error: if refused { -libc::EAGAIN } else { 0 },
-            flags: if refused {
-                0
-            } else {
-                libc::SECCOMP_USER_NOTIF_FLAG_CONTINUE as u32
+            error: refusal.map_or(0, |errno| -errno),
+            flags: match refusal {
+                Some(_) => 0,
+                None => libc::SECCOMP_USER_NOTIF_FLAG_CONTINUE as u32,
             },
         };
         // SAFETY: the response is initialised; an error means that the caller is gone.
         unsafe { libc::ioctl(listener, libc::SECCOMP_IOCTL_NOTIF_SEND, &raw mut response) };
     }
 
-    fn allow(&mut self, call: &libc::seccomp_notif) -> bool {
+    /// The error with which a call is refused, if it is.
+    fn refusal(&mut self, call: &libc::seccomp_notif) -> Option<i32> {
         let is_thread = |flags: u64| flags & libc::CLONE_THREAD as u64 != 0;
+        let arguments = call.data.args;
         let counter = match Call::of(call.data.arch, call.data.nr) {
-            Call::Clone if is_thread(call.data.args[0]) => &mut self.counts.threads,
+            Call::Clone if is_thread(arguments[0]) => &mut self.counts.threads,
             Call::Clone | Call::Fork => &mut self.counts.processes,
-            Call::Clone3 => match flags_of_clone3(call.pid as i32, call.data.args[0]) {
+            Call::Clone3 => match flags_of_clone3(call.pid as i32, arguments[0]) {
                 Some(flags) if is_thread(flags) => &mut self.counts.threads,
                 Some(_) => &mut self.counts.processes,
                 None => {
@@ -103,15 +112,32 @@ impl Starts {
                 }
             },
             Call::Alarm => &mut self.counts.alarms,
+            Call::OnProcess => return (!is_below(arguments[0])).then_some(libc::EPERM),
+            Call::Priority => {
+                let of_one_process = arguments[0] == libc::PRIO_PROCESS as u64;
+                return (!of_one_process || !is_below(arguments[1])).then_some(libc::EPERM);
+            }
         };
         *counter += 1;
         let started = self.counts.processes + self.counts.threads;
         if started > self.limit && alive() > self.limit {
             self.counts.refused += 1;
-            return false;
+            return Some(libc::EAGAIN);
         }
-        true
+        None
     }
+}
+
+/// Whether this is the number of a process, or of a thread in one, that the
+/// subject started.
+fn is_below(number: u64) -> bool {
+    let status = std::fs::read_to_string(format!("/proc/{}/status", number as i32));
+    let group = status.ok().and_then(|text| {
+        let line = text.lines().find_map(|line| line.strip_prefix("Tgid:"))?;
+        line.trim().parse().ok()
+    });
+    let below = processes::proc::descendants(std::process::id() as i32).unwrap_or_default();
+    group.is_some_and(|group| below.contains(&group))
 }
 
 /// Tasks below this process.
@@ -122,104 +148,6 @@ fn alive() -> u32 {
         .filter_map(|pid| processes::proc::stat(*pid).ok())
         .map(|stat| stat.threads.max(1))
         .sum()
-}
-
-/// A watched call.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Call {
-    Fork,
-    Clone,
-    Clone3,
-    /// `alarm` or `setitimer`.
-    Alarm,
-}
-
-/// The numbers of one architecture (`AUDIT_ARCH_…`, linux/audit.h).
-struct Architecture {
-    audit: u32,
-    prctl: u32,
-    calls: &'static [(u32, Call)],
-}
-
-/// Those by which a process on this machine can speak to the kernel: its own,
-/// and that of 32-bit programs.
-#[cfg(target_arch = "x86_64")]
-const ARCHITECTURES: [Architecture; 2] = [
-    Architecture {
-        audit: 0xC000_003E,
-        prctl: libc::SYS_prctl as u32,
-        calls: &[
-            (libc::SYS_fork as u32, Call::Fork),
-            (libc::SYS_vfork as u32, Call::Fork),
-            (libc::SYS_clone as u32, Call::Clone),
-            (libc::SYS_clone3 as u32, Call::Clone3),
-            (libc::SYS_alarm as u32, Call::Alarm),
-            (libc::SYS_setitimer as u32, Call::Alarm),
-            // The same numbers in the x32 ABI.
-            (X32 | libc::SYS_fork as u32, Call::Fork),
-            (X32 | libc::SYS_vfork as u32, Call::Fork),
-            (X32 | libc::SYS_clone as u32, Call::Clone),
-            (X32 | libc::SYS_clone3 as u32, Call::Clone3),
-            (X32 | libc::SYS_alarm as u32, Call::Alarm),
-            (X32 | libc::SYS_setitimer as u32, Call::Alarm),
-        ],
-    },
-    // i386: arch/x86/entry/syscalls/syscall_32.tbl
-    Architecture {
-        audit: 0x4000_0003,
-        prctl: 172,
-        calls: &[
-            (2, Call::Fork),
-            (190, Call::Fork),
-            (120, Call::Clone),
-            (435, Call::Clone3),
-            (27, Call::Alarm),
-            (104, Call::Alarm),
-        ],
-    },
-];
-
-/// Marks a call of the x32 ABI (arch/x86/include/uapi/asm/unistd.h).
-#[cfg(target_arch = "x86_64")]
-const X32: u32 = 0x4000_0000;
-
-/// Later architectures have `clone` and no `fork`, `vfork` or `alarm`.
-#[cfg(not(target_arch = "x86_64"))]
-const ARCHITECTURES: [Architecture; 2] = [
-    Architecture {
-        audit: 0xC000_00B7,
-        prctl: libc::SYS_prctl as u32,
-        calls: &[
-            (libc::SYS_clone as u32, Call::Clone),
-            (libc::SYS_clone3 as u32, Call::Clone3),
-            (libc::SYS_setitimer as u32, Call::Alarm),
-        ],
-    },
-    // 32-bit ARM: arch/arm/tools/syscall.tbl
-    Architecture {
-        audit: 0x4000_0028,
-        prctl: 172,
-        calls: &[
-            (2, Call::Fork),
-            (190, Call::Fork),
-            (120, Call::Clone),
-            (435, Call::Clone3),
-            (104, Call::Alarm),
-        ],
-    },
-];
-
-impl Call {
-    /// What a call is that the filter stopped.
-    fn of(audit: u32, number: i32) -> Call {
-        ARCHITECTURES
-            .iter()
-            .filter(|architecture| architecture.audit == audit)
-            .flat_map(|architecture| architecture.calls)
-            .find(|(watched, _)| *watched == number.cast_unsigned())
-            // The filter stops no others.
-            .map_or(Call::Fork, |(_, call)| *call)
-    }
 }
 
 /// The first field of `struct clone_args`, read from the caller's memory.
@@ -280,56 +208,6 @@ fn filter() -> Option<OwnedFd> {
             // SAFETY: the kernel just made it for us.
             Some(unsafe { OwnedFd::from_raw_fd(fd) })
         })
-}
-
-/// The filter in the kernel's language (man 2 seccomp): for each architecture,
-/// stop at the calls that are watched; let everything else through.
-fn program() -> Vec<libc::sock_filter> {
-    let statement = |code: u32, k: u32| libc::sock_filter {
-        code: code as u16,
-        jt: 0,
-        jf: 0,
-        k,
-    };
-    let equals = |k, jt, jf| libc::sock_filter {
-        code: (libc::BPF_JMP | libc::BPF_JEQ | libc::BPF_K) as u16,
-        jt,
-        jf,
-        k,
-    };
-    // Offsets in `struct seccomp_data`: the number, the architecture, the
-    // lower halves of the first two arguments.
-    let load = |offset| statement(libc::BPF_LD | libc::BPF_W | libc::BPF_ABS, offset);
-    let (number, architecture, first, second) = (load(0), load(4), load(16), load(24));
-    let answer = |action| statement(libc::BPF_RET | libc::BPF_K, action);
-    let mut program = vec![architecture];
-    for Architecture {
-        audit,
-        prctl,
-        calls,
-    } in ARCHITECTURES
-    {
-        // At most a dozen: every distance fits into a byte.
-        let count = calls.len() as u8;
-        program.push(equals(audit, 0, count + 9));
-        program.push(number);
-        for (before, (watched, _)) in (0..).zip(calls) {
-            program.push(equals(*watched, count - before + 6, 0));
-        }
-        program.extend([
-            equals(prctl, 0, 5),
-            first,
-            equals(libc::PR_SET_DUMPABLE as u32, 0, 3),
-            second,
-            equals(1, 1, 0),
-            // Says that it is done, and does nothing.
-            answer(libc::SECCOMP_RET_ERRNO),
-            answer(libc::SECCOMP_RET_ALLOW),
-            answer(libc::SECCOMP_RET_USER_NOTIF),
-        ]);
-    }
-    program.push(answer(libc::SECCOMP_RET_ALLOW));
-    program
 }
 
 fn receive_descriptor(from: BorrowedFd<'_>) -> Option<OwnedFd> {

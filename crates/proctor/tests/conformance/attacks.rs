@@ -42,6 +42,8 @@ const TABLE: &[Expect] = &[
     passes("behind_the_fence_signals_reach_nobody_else"),
     passes("behind_the_fence_files_are_written_in_few_places"),
     passes("behind_the_fence_its_own_processes_are_within_reach"),
+    passes("limits_and_priorities_of_others_are_out_of_reach"),
+    passes("it_installs_no_filter_of_its_own"),
 ];
 
 #[test]
@@ -227,13 +229,13 @@ fn behind_the_fence_files_are_written_in_few_places(mut subject: Subject) {
     let own = program.parent().unwrap().display().to_string();
     let here = std::env::current_dir().unwrap().display().to_string();
     let temporary = std::env::temp_dir().display().to_string();
-    let all = vec!["/dev/shm".to_owned(), temporary, here, own.clone()];
+    let all = vec!["/dev/shm".to_owned(), temporary, here.clone(), own.clone()];
     let might = writable(all.clone());
     let written = subject.ask(&all).value;
     let fenced = landlock() >= 1 && !own.starts_with("/tmp");
     let expected: Vec<String> = might
         .into_iter()
-        .filter(|folder| !(fenced && *folder == own))
+        .filter(|folder| !(fenced && (*folder == own || *folder == here)))
         .collect();
     assert_eq!(written, expected);
 }
@@ -254,4 +256,63 @@ fn behind_the_fence_files_are_written_in_few_places(mut subject: Subject) {
 #[ignore = "a case of the corpus: run by every_case_gets_its_verdict"]
 fn behind_the_fence_its_own_processes_are_within_reach(mut subject: Subject) {
     assert_eq!(subject.ask(&()).value, Some(Signal::SIGTERM as i32));
+}
+
+/// Whether each of the calls on a process is refused.
+fn refused_on(pid: libc::pid_t) -> Vec<bool> {
+    let limit = libc::rlimit {
+        rlim_cur: 1000,
+        rlim_max: 1000,
+    };
+    // SAFETY: the kernel reads one structure, or a mask of so many bytes.
+    let results = unsafe {
+        let all = [u64::MAX; 16];
+        [
+            libc::prlimit(
+                pid,
+                libc::RLIMIT_CPU,
+                &raw const limit,
+                std::ptr::null_mut(),
+            ),
+            libc::sched_setaffinity(pid, size_of_val(&all), all.as_ptr().cast()),
+            libc::setpriority(libc::PRIO_PROCESS, pid.cast_unsigned(), 1),
+        ]
+    };
+    results.map(|result| result != 0).to_vec()
+}
+
+#[proctor::test(subject = |(): ()| {
+    let other = child(|| pause_for_ever());
+    let refused = [
+        refused_on(warden().as_raw()),
+        refused_on(judge().as_raw()),
+        refused_on(other.as_raw()),
+        refused_on(0),
+        refused_on(nix::unistd::getpid().as_raw()),
+    ];
+    kill(other, Signal::SIGKILL).unwrap();
+    nix::sys::wait::waitpid(other, None).unwrap();
+    refused.to_vec()
+})]
+#[ignore = "a case of the corpus: run by every_case_gets_its_verdict"]
+fn limits_and_priorities_of_others_are_out_of_reach(mut subject: Subject) {
+    let refused = subject.ask(&()).value;
+    assert_eq!(refused[..2], [[true; 3], [true; 3]]);
+    assert_eq!(refused[2..], [[false; 3], [false; 3], [false; 3]]);
+}
+
+#[proctor::test(subject = |(): ()| {
+    let nothing = libc::sock_fprog { len: 0, filter: std::ptr::null_mut() };
+    // SAFETY: the structure outlives the calls; an empty filter is refused at the latest.
+    let errors = unsafe {
+        libc::syscall(libc::SYS_seccomp, libc::SECCOMP_SET_MODE_FILTER, 0, &raw const nothing);
+        let first = nix::errno::Errno::last_raw();
+        libc::prctl(libc::PR_SET_SECCOMP, libc::SECCOMP_MODE_FILTER, &raw const nothing, 0, 0);
+        [first, nix::errno::Errno::last_raw()]
+    };
+    errors.to_vec()
+})]
+#[ignore = "a case of the corpus: run by every_case_gets_its_verdict"]
+fn it_installs_no_filter_of_its_own(mut subject: Subject) {
+    assert_eq!(subject.ask(&()).value, [libc::EPERM; 2]);
 }

@@ -1,0 +1,215 @@
+//! The filter: which system calls are stopped, forbidden or answered.
+
+/// A watched call.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Call {
+    Fork,
+    Clone,
+    Clone3,
+    /// `alarm` or `setitimer`.
+    Alarm,
+    /// Changes what a process may do; its number is the first argument.
+    OnProcess,
+    /// `setpriority`: the number is the second argument.
+    Priority,
+}
+
+/// The numbers of one architecture (`AUDIT_ARCH_…`, linux/audit.h).
+struct Architecture {
+    audit: u32,
+    prctl: u32,
+    seccomp: u32,
+    calls: &'static [(u32, Call)],
+}
+
+/// Those that have the same names on every 64-bit architecture.
+const COMMON: [(u32, Call); 9] = [
+    (libc::SYS_clone as u32, Call::Clone),
+    (libc::SYS_clone3 as u32, Call::Clone3),
+    (libc::SYS_setitimer as u32, Call::Alarm),
+    (libc::SYS_prlimit64 as u32, Call::OnProcess),
+    (libc::SYS_sched_setaffinity as u32, Call::OnProcess),
+    (libc::SYS_sched_setscheduler as u32, Call::OnProcess),
+    (libc::SYS_sched_setparam as u32, Call::OnProcess),
+    (libc::SYS_sched_setattr as u32, Call::OnProcess),
+    (libc::SYS_setpriority as u32, Call::Priority),
+];
+
+/// The calls of this architecture itself.
+#[cfg(target_arch = "x86_64")]
+const NATIVE: [(u32, Call); 18] = {
+    let more = [
+        (libc::SYS_fork as u32, Call::Fork),
+        (libc::SYS_vfork as u32, Call::Fork),
+        (libc::SYS_alarm as u32, Call::Alarm),
+        // Some of them by the x32 ABI (arch/x86/include/uapi/asm/unistd.h).
+        (X32 | libc::SYS_fork as u32, Call::Fork),
+        (X32 | libc::SYS_vfork as u32, Call::Fork),
+        (X32 | libc::SYS_clone as u32, Call::Clone),
+        (X32 | libc::SYS_clone3 as u32, Call::Clone3),
+        (X32 | libc::SYS_alarm as u32, Call::Alarm),
+        (X32 | libc::SYS_setitimer as u32, Call::Alarm),
+    ];
+    let mut all = [(0, Call::Fork); 18];
+    let mut place = 0;
+    while place < all.len() {
+        all[place] = if place < COMMON.len() {
+            COMMON[place]
+        } else {
+            more[place - COMMON.len()]
+        };
+        place += 1;
+    }
+    all
+};
+
+/// Marks a call of the x32 ABI.
+#[cfg(target_arch = "x86_64")]
+const X32: u32 = 0x4000_0000;
+
+/// Later architectures have `clone` and no `fork`, `vfork` or `alarm`.
+#[cfg(not(target_arch = "x86_64"))]
+const NATIVE: [(u32, Call); 9] = COMMON;
+
+/// Those by which a process on this machine can speak to the kernel: its own,
+/// and that of 32-bit programs.
+const ARCHITECTURES: [Architecture; 2] = [
+    Architecture {
+        audit: if cfg!(target_arch = "x86_64") {
+            0xC000_003E
+        } else {
+            0xC000_00B7
+        },
+        prctl: libc::SYS_prctl as u32,
+        seccomp: libc::SYS_seccomp as u32,
+        calls: &NATIVE,
+    },
+    THIRTY_TWO_BITS,
+];
+
+/// i386: arch/x86/entry/syscalls/syscall_32.tbl
+#[cfg(target_arch = "x86_64")]
+const THIRTY_TWO_BITS: Architecture = Architecture {
+    audit: 0x4000_0003,
+    prctl: 172,
+    seccomp: 354,
+    calls: &[
+        (2, Call::Fork),
+        (190, Call::Fork),
+        (120, Call::Clone),
+        (435, Call::Clone3),
+        (27, Call::Alarm),
+        (104, Call::Alarm),
+        (340, Call::OnProcess),
+        (241, Call::OnProcess),
+        (156, Call::OnProcess),
+        (154, Call::OnProcess),
+        (351, Call::OnProcess),
+        (97, Call::Priority),
+    ],
+};
+
+/// 32-bit ARM: arch/arm/tools/syscall.tbl
+#[cfg(not(target_arch = "x86_64"))]
+const THIRTY_TWO_BITS: Architecture = Architecture {
+    audit: 0x4000_0028,
+    prctl: 172,
+    seccomp: 383,
+    calls: &[
+        (2, Call::Fork),
+        (190, Call::Fork),
+        (120, Call::Clone),
+        (435, Call::Clone3),
+        (104, Call::Alarm),
+        (369, Call::OnProcess),
+        (241, Call::OnProcess),
+        (156, Call::OnProcess),
+        (154, Call::OnProcess),
+        (380, Call::OnProcess),
+        (97, Call::Priority),
+    ],
+};
+
+impl Call {
+    /// What a call is that the filter stopped.
+    pub(super) fn of(audit: u32, number: i32) -> Call {
+        ARCHITECTURES
+            .iter()
+            .filter(|architecture| architecture.audit == audit)
+            .flat_map(|architecture| architecture.calls)
+            .find(|(watched, _)| *watched == number.cast_unsigned())
+            // The filter stops no others.
+            .map_or(Call::Fork, |(_, call)| *call)
+    }
+}
+
+/// The filter in the kernel's language (man 2 seccomp). For each architecture it
+/// looks for the number of the call; what belongs to a number ends in an answer.
+pub(super) fn program() -> Vec<libc::sock_filter> {
+    let statement = |code: u32, k: u32| libc::sock_filter {
+        code: code as u16,
+        jt: 0,
+        jf: 0,
+        k,
+    };
+    // Goes on with the next statement, or skips so many if it is another value.
+    let equals = |k, skip| libc::sock_filter {
+        code: (libc::BPF_JMP | libc::BPF_JEQ | libc::BPF_K) as u16,
+        jt: 0,
+        jf: skip,
+        k,
+    };
+    // Offsets in `struct seccomp_data`: the number, the architecture, the
+    // lower halves of the first two arguments.
+    let load = |offset| statement(libc::BPF_LD | libc::BPF_W | libc::BPF_ABS, offset);
+    let (number, architecture, first, second) = (load(0), load(4), load(16), load(24));
+    let answer = |action| statement(libc::BPF_RET | libc::BPF_K, action);
+    let (let_through, ask) = (
+        answer(libc::SECCOMP_RET_ALLOW),
+        answer(libc::SECCOMP_RET_USER_NOTIF),
+    );
+    let forbid = answer(libc::SECCOMP_RET_ERRNO | libc::EPERM as u32);
+    let pretend = answer(libc::SECCOMP_RET_ERRNO);
+
+    let mut program = vec![architecture];
+    for one in ARCHITECTURES {
+        let mut part = vec![number];
+        for (watched, call) in one.calls {
+            // 0 is the caller itself.
+            let argument = match call {
+                Call::OnProcess => Some(first),
+                Call::Priority => Some(second),
+                _ => None,
+            };
+            match argument {
+                None => part.extend([equals(*watched, 1), ask]),
+                Some(argument) => part.extend([
+                    equals(*watched, 4),
+                    argument,
+                    equals(0, 1),
+                    let_through,
+                    ask,
+                ]),
+            }
+        }
+        part.extend([equals(one.seccomp, 1), forbid]);
+        part.extend([
+            equals(one.prctl, 9),
+            first,
+            equals(libc::PR_SET_DUMPABLE as u32, 4),
+            second,
+            equals(1, 1),
+            let_through,
+            pretend,
+            equals(libc::PR_SET_SECCOMP as u32, 1),
+            forbid,
+            let_through,
+        ]);
+        part.push(let_through);
+        // Fewer than a hundred: the distance fits into a byte.
+        program.push(equals(one.audit, part.len() as u8));
+        program.extend(part);
+    }
+    program.push(let_through);
+    program
+}
