@@ -126,7 +126,7 @@ pub fn judge(
     let expected = expected_tests(exercise, &tests)?;
     refuse_unknown_test(exercise, &expected, how.only)?;
     let started = Instant::now();
-    let stage = Stage::build(course, exercise, source, how)?;
+    let mut stage = Stage::build(course, exercise, source, how)?;
     let built = started.elapsed();
     let records = match &stage.uncompiled {
         Some(uncompiled) => expected
@@ -156,7 +156,7 @@ pub fn judge(
     Ok(Judgement {
         exercise: exercise.id.clone(),
         records,
-        uncompiled: stage.uncompiled,
+        uncompiled: stage.uncompiled.take(),
         warnings: stage.warnings,
         tests,
         built,

@@ -9,6 +9,7 @@
 //! ```
 
 use std::fs;
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
 use tempfile::TempDir;
@@ -194,6 +195,21 @@ fn run_folder(base: &Path) -> Result<TempDir, Trouble> {
         .prefix(&format!("run-{}-", std::process::id()))
         .tempdir_in(base)
         .map_err(Trouble::writing(base))
+}
+
+/// Folders that the code made unreadable could not be removed.
+impl Drop for Stage {
+    fn drop(&mut self) {
+        let mut folders = vec![self.folder()];
+        while let Some(folder) = folders.pop() {
+            // What cannot be changed cannot be removed either.
+            let _ = fs::set_permissions(&folder, fs::Permissions::from_mode(0o700));
+            let entries = fs::read_dir(&folder).into_iter().flatten().flatten();
+            let is_folder =
+                |entry: &fs::DirEntry| entry.file_type().is_ok_and(|kind| kind.is_dir());
+            folders.extend(entries.filter(is_folder).map(|entry| entry.path()));
+        }
+    }
 }
 
 /// All files below the learner's `src/`.

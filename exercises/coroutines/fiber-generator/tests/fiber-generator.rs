@@ -339,14 +339,18 @@ fn a_body_yields_from_deep_inside_its_calls(mut subject: Subject) {
         .into_iter()
         .map(|turn| generators[turn].next().map(|item| *item))
         .collect();
-    (items, elsewhere.get(), proctor::implements!(Generator<u64>: Send))
+    let marks = [
+        proctor::implements!(Generator<u64>: Send),
+        proctor::implements!(Generator<u64>: Iterator<Item = u64>),
+    ];
+    (items, elsewhere.get(), marks)
 })]
 fn many_take_turns_on_the_thread_of_their_caller(mut subject: Subject) {
     let mut rng = proctor::rng();
     let starts: Vec<u64> = (0..100).map(|_| u64::from(rng.u32(..))).collect();
     let turns: Vec<usize> = (0..400).map(|_| rng.usize(..starts.len())).collect();
     let answer = subject.ask(&(starts.clone(), turns.clone()));
-    let (items, elsewhere, is_send) = answer.value;
+    let (items, elsewhere, [is_send, is_an_iterator]) = answer.value;
     let mut nexts = starts;
     for (turn, (which, item)) in turns.iter().zip(items).enumerate() {
         assert_eq!(
@@ -364,6 +368,15 @@ fn many_take_turns_on_the_thread_of_their_caller(mut subject: Subject) {
     assert_eq!(
         threads, 0,
         "generators started {threads} threads: a fiber is a stack, not a thread"
+    );
+    let processes = answer.evidence.processes_started.unwrap_or(0);
+    assert_eq!(
+        processes, 0,
+        "generators started {processes} processes: a fiber is a stack, not a process"
+    );
+    assert!(
+        is_an_iterator,
+        "a Generator<u64> does not implement Iterator<Item = u64>"
     );
     assert!(
         !is_send,

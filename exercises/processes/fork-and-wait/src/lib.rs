@@ -25,6 +25,7 @@ pub enum Ending {
 }
 
 /// Runs `work` in a child process, waits for the child, returns how it ended.
+/// The child is the caller's own, and the only process that is started.
 ///
 /// In the child:
 /// - `work` runs, once. What it changes in memory stays in the child.

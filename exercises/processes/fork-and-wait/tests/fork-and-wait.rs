@@ -3,9 +3,13 @@
 proctor::exercise!(fork_and_wait);
 
 use std::collections::HashSet;
+use std::num::NonZeroUsize;
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicU32, Ordering};
 
 use nix::fcntl::OFlag;
 use nix::libc;
+use nix::sys::mman::{MapFlags, ProtFlags, mmap_anonymous};
 use nix::sys::signal::{SaFlags, SigAction, SigHandler, SigSet, Signal, kill, raise, sigaction};
 use nix::sys::wait::{Id, WaitPidFlag, WaitStatus, waitid, waitpid};
 use nix::unistd::{ForkResult, fork, getpid, pipe2, read, write};
@@ -21,14 +25,40 @@ enum Reported {
 }
 use Reported::{Error, Exited, Killed};
 
+/// How often closures have begun, in memory that this process shares with its
+/// children.
+fn begun() -> &'static AtomicU32 {
+    static PAGE: OnceLock<usize> = OnceLock::new();
+    let address = PAGE.get_or_init(|| {
+        let length = NonZeroUsize::new(size_of::<AtomicU32>()).expect("not empty");
+        let (access, kind) = (
+            ProtFlags::PROT_READ | ProtFlags::PROT_WRITE,
+            MapFlags::MAP_SHARED,
+        );
+        // SAFETY: new memory that nobody else uses.
+        let page = unsafe { mmap_anonymous(None, length, access, kind) };
+        page.expect("a page").as_ptr().expose_provenance()
+    });
+    // SAFETY: aligned to a page, zeroed by the kernel, and never unmapped.
+    unsafe { &*std::ptr::with_exposed_provenance(*address) }
+}
+
 /// Runs the closure as the caller of a test, and lets the kernel say where.
 fn run(work: impl FnOnce() -> u8) -> Reported {
+    let before = begun().load(Ordering::Relaxed);
     let work = || {
+        begun().fetch_add(1, Ordering::Relaxed);
         proctor::witness(0);
         work()
     };
     // SAFETY: a subject has one thread.
-    match unsafe { fork_and_wait::run_in_child(work) } {
+    let ended = unsafe { fork_and_wait::run_in_child(work) };
+    let times = begun().load(Ordering::Relaxed) - before;
+    // (0 if it came back before the child had begun: other tests see that.)
+    if times > 1 {
+        return Error(format!("the closure began {times} times in one call"));
+    }
+    match ended {
         Ok(fork_and_wait::Ending::Exited(code)) => Exited(code),
         Ok(fork_and_wait::Ending::Killed(signal)) => Killed(signal),
         Err(error) => Error(error.to_string()),
@@ -59,8 +89,8 @@ fn each_call_had_its_child(evidence: &Evidence, calls: usize, others: u32) {
     if let Some(started) = evidence.processes_started {
         let started = started.saturating_sub(others) as usize;
         assert!(
-            started >= calls,
-            "{calls} calls of run_in_child started {started} processes"
+            started == calls,
+            "{calls} calls of run_in_child started {started} processes: one child for each is enough"
         );
     }
     let (zombies, running) = (evidence.zombies, evidence.children);

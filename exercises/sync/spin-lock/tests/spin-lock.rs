@@ -66,12 +66,18 @@ interleave::in_worlds! {
         Arc::new(exercise::SpinLock::new(Tracked::new(0)))
     }
 
+    /// The payload itself, through `Deref`: methods that the guard may have of
+    /// its own are not asked.
+    fn payload<'a>(guard: &'a exercise::SpinGuard<'_, Tracked<u32>>) -> &'a Tracked<u32> {
+        ::core::ops::Deref::deref(guard)
+    }
+
     /// Two threads lock, and each changes the payload.
     pub fn both_lock() {
         let lock = fresh();
         let theirs = Arc::clone(&lock);
-        let thread = thread::spawn(move || theirs.lock().update(|n| n + 1));
-        lock.lock().update(|n| n + 1);
+        let thread = thread::spawn(move || payload(&theirs.lock()).update(|n| n + 1));
+        payload(&lock.lock()).update(|n| n + 1);
         thread.join().unwrap();
     }
 
@@ -79,9 +85,9 @@ interleave::in_worlds! {
     pub fn one_locks_and_one_tries() {
         let lock = fresh();
         let theirs = Arc::clone(&lock);
-        let thread = thread::spawn(move || theirs.lock().update(|n| n + 1));
+        let thread = thread::spawn(move || payload(&theirs.lock()).update(|n| n + 1));
         if let Some(guard) = lock.try_lock() {
-            guard.update(|n| n + 1);
+            payload(&guard).update(|n| n + 1);
         }
         thread.join().unwrap();
     }
@@ -92,11 +98,11 @@ interleave::in_worlds! {
         let theirs = Arc::clone(&lock);
         let thread = thread::spawn(move || {
             if let Some(guard) = theirs.try_lock() {
-                guard.update(|n| n + 1);
+                payload(&guard).update(|n| n + 1);
             }
         });
         if let Some(guard) = lock.try_lock() {
-            guard.update(|n| n + 1);
+            payload(&guard).update(|n| n + 1);
         }
         thread.join().unwrap();
     }
@@ -106,13 +112,13 @@ interleave::in_worlds! {
         let lock = fresh();
         let theirs = Arc::clone(&lock);
         let thread = thread::spawn(move || {
-            theirs.lock().update(|n| n + 1);
-            theirs.lock().update(|n| n + 1);
+            payload(&theirs.lock()).update(|n| n + 1);
+            payload(&theirs.lock()).update(|n| n + 1);
         });
-        lock.lock().update(|n| n + 1);
-        lock.lock().update(|n| n + 1);
+        payload(&lock.lock()).update(|n| n + 1);
+        payload(&lock.lock()).update(|n| n + 1);
         thread.join().unwrap();
-        let sum = lock.lock().get();
+        let sum = payload(&lock.lock()).get();
         assert_eq!(sum, 4, "two threads added twice each under the lock, and the sum (left) is not 4 (right)");
     }
 
@@ -126,7 +132,7 @@ interleave::in_worlds! {
         let theirs = Arc::clone(&lock);
         let got = thread::spawn(move || theirs.try_lock().is_some()).join().unwrap();
         assert!(!got, "try_lock() of another thread gave a guard while the lock was held");
-        guard.update(|n| n + 1);
+        payload(&guard).update(|n| n + 1);
         drop(guard);
         let got = lock.try_lock().is_some();
         assert!(got, "try_lock() on a free lock gave no guard");
@@ -137,8 +143,8 @@ interleave::in_worlds! {
         let lock = fresh();
         let guard = lock.lock();
         let theirs = Arc::clone(&lock);
-        let waiter = thread::spawn(move || theirs.lock().get());
-        guard.set(7);
+        let waiter = thread::spawn(move || payload(&theirs.lock()).get());
+        payload(&guard).set(7);
         drop(guard);
         let seen = waiter.join().unwrap();
         assert_eq!(seen, 7, "who waited for the lock read (left), not what the holder had written (right)");
@@ -238,6 +244,14 @@ fn a_panic_while_it_is_held_releases_it(mut subject: Subject) {
     );
 }
 
+/// On which CPUs the calling thread may run, as /proc says it.
+fn cpus() -> String {
+    let status = std::fs::read_to_string("/proc/thread-self/status").unwrap_or_default();
+    let mut lines = status.lines();
+    let line = lines.find(|line| line.starts_with("Cpus_allowed_list:"));
+    line.unwrap_or_default().to_owned()
+}
+
 /// What came of a lock that one thread holds while others come, for real: on
 /// the machine's own atomics, not the explorer's.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -248,12 +262,15 @@ struct Held {
     entered: bool,
     /// What that thread found when it did come out.
     found: u64,
+    /// Whether lock() changed where the calling thread may run.
+    moved: bool,
 }
 
 #[proctor::test(deadline = 30.0, subject = |(before, after): (u64, u64)| -> Held {
     let lock = SpinLock::new(before);
     let entered = AtomicBool::new(false);
     let (send, receive) = mpsc::channel();
+    let allowed = cpus();
     thread::scope(|scope| {
         let mut guard = lock.lock();
         let tried = scope.spawn(|| lock.try_lock().map(|guard| *guard));
@@ -272,7 +289,7 @@ struct Held {
         *guard = after;
         drop(guard);
         let found = waiter.join().expect("lock() does not panic");
-        Held { tried, entered: early, found }
+        Held { tried, entered: early, found, moved: cpus() != allowed }
     })
 })]
 fn a_holder_keeps_real_threads_out(mut subject: Subject) {
@@ -286,6 +303,10 @@ fn a_holder_keeps_real_threads_out(mut subject: Subject) {
         !held.entered,
         "one thread held the lock, and lock() of another came back: real threads are not kept out"
     );
+    assert!(
+        !held.moved,
+        "lock() changed on which CPUs the calling thread may run: threads on one CPU meet less often, which hides a race and removes none"
+    );
     assert_eq!(
         held.found, after,
         "a thread that had waited for the lock found (left), not what the holder wrote (right)"
@@ -295,12 +316,13 @@ fn a_holder_keeps_real_threads_out(mut subject: Subject) {
 /// Two words that are equal whenever nobody is inside.
 type Pair = (u64, u64);
 
-#[proctor::test(deadline = 60.0, subject = |(threads, rounds): (usize, u64)| -> (Pair, u64) {
+#[proctor::test(deadline = 60.0, subject = |(threads, rounds): (usize, u64)| -> (Pair, u64, u64) {
     let lock = SpinLock::new((0, 0));
-    let torn = AtomicU64::new(0);
+    let (torn, moved) = (AtomicU64::new(0), AtomicU64::new(0));
     thread::scope(|scope| {
         for _ in 0..threads {
             scope.spawn(|| {
+                let allowed = cpus();
                 for round in 0..rounds {
                     let mut pair = lock.lock();
                     if pair.0 != pair.1 {
@@ -313,14 +335,19 @@ type Pair = (u64, u64);
                     }
                     pair.1 += 1;
                 }
+                moved.fetch_add(u64::from(cpus() != allowed), Ordering::Relaxed);
             });
         }
     });
-    (lock.into_inner(), torn.into_inner())
+    (lock.into_inner(), torn.into_inner(), moved.into_inner())
 })]
 fn real_threads_do_not_tear_what_it_protects(mut subject: Subject) {
     let (threads, rounds) = (3, proctor::rng().u64(1_500..2_500));
-    let (pair, torn) = subject.ask(&(threads, rounds)).value;
+    let (pair, torn, moved) = subject.ask(&(threads, rounds)).value;
+    assert!(
+        moved == 0,
+        "lock() changed on which CPUs {moved} threads may run: threads on one CPU meet less often, which hides a race and removes none"
+    );
     assert!(
         torn == 0,
         "{threads} threads changed two words {rounds} times each under the lock, and {torn} times one of them found the other at work"
