@@ -21,6 +21,8 @@
 //! Cargo builds a package anew when its description changes, so what is built
 //! is a matter of content.
 
+mod manifest;
+
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 
@@ -32,6 +34,7 @@ use crate::catalogue::{Course, Exercise};
 use crate::files::{self, fingerprint};
 use crate::originals::Files;
 use crate::trouble::Trouble;
+use manifest::{Rename, describe, lighten, make_absolute, parse, targets};
 
 /// The workspace, while this process alone may build in it.
 #[derive(Debug)]
@@ -292,38 +295,6 @@ fn with_main(tests: &str) -> Result<String, String> {
     ))
 }
 
-/// A judge is a `[[test]]`. A subject is an `[[example]]`: it may use the
-/// dev-dependencies, and is compiled without `cfg(test)`.
-fn targets(manifest: &mut Table, name: &str, tests: &str, part: Part) {
-    let target = Table::from_iter([
-        ("name".to_owned(), Value::String(name.to_owned())),
-        ("path".to_owned(), Value::String(tests.to_owned())),
-    ]);
-    for kind in ["test", "example", "bin", "bench"] {
-        manifest.remove(kind);
-    }
-    if let Some(Value::Table(package)) = manifest.get_mut("package") {
-        for kind in ["autotests", "autoexamples", "autobins", "autobenches"] {
-            package.insert(kind.into(), Value::Boolean(false));
-        }
-        package.insert("build".into(), Value::Boolean(false));
-    }
-    let kind = match part {
-        Part::Judge => "test",
-        Part::Subject => "example",
-    };
-    let targets = Value::Array(vec![Value::Table(target)]);
-    manifest.insert(kind.into(), targets);
-}
-
-/// See the top of this file.
-fn describe(manifest: &mut Table, content: &str) {
-    if let Some(Value::Table(package)) = manifest.get_mut("package") {
-        let description = format!("made of sources with the hash {content}");
-        package.insert("description".into(), Value::String(description));
-    }
-}
-
 /// Makes a folder hold exactly these files.
 fn replace_sources(folder: &Path, sources: &Files) -> Result<(), Trouble> {
     if folder.exists() {
@@ -338,80 +309,4 @@ fn replace_sources(folder: &Path, sources: &Files) -> Result<(), Trouble> {
         files::write_if_changed(&folder.join(name), text)?;
     }
     Ok(())
-}
-
-/// Nobody looks into these programs with a debugger, and there are many.
-fn lighten(manifest: &mut Table, incremental: bool) {
-    if let Some(Value::Table(profile)) = manifest.get_mut("profile")
-        && let Some(Value::Table(dev)) = profile.get_mut("dev")
-    {
-        dev.insert("debug".into(), Value::Boolean(false));
-        dev.insert("incremental".into(), Value::Boolean(incremental));
-    }
-}
-
-struct Rename<'a> {
-    from: &'a str,
-    to: &'a str,
-}
-
-impl Rename<'_> {
-    /// A manifest of the exercise or of one of its worlds, as it must be here.
-    fn manifest(&self, mut table: Table, path: &Path) -> Table {
-        let folder = path.parent().unwrap_or(Path::new("."));
-        if let Some(Value::Table(package)) = table.get_mut("package") {
-            self.value(package, "name");
-        }
-        for kind in ["dependencies", "dev-dependencies"] {
-            let Some(Value::Table(dependencies)) = table.get_mut(kind) else {
-                continue;
-            };
-            make_absolute(dependencies, folder, &["worlds/"]);
-            for dependency in dependencies
-                .iter_mut()
-                .filter_map(|(_, d)| d.as_table_mut())
-            {
-                self.value(dependency, "package");
-            }
-        }
-        table
-    }
-
-    /// Renames the value of a key if it is the exercise, or one of its worlds.
-    fn value(&self, table: &mut Table, key: &str) {
-        if let Some(Value::String(name)) = table.get_mut(key)
-            && let Some(rest) = name.strip_prefix(self.from)
-            && (rest.is_empty() || rest.starts_with('-'))
-        {
-            *name = format!("{}{rest}", self.to);
-        }
-    }
-}
-
-/// Makes the paths of dependencies absolute, but for those that begin so.
-fn make_absolute(dependencies: &mut Table, folder: &Path, but: &[&str]) {
-    for dependency in dependencies
-        .iter_mut()
-        .filter_map(|(_, d)| d.as_table_mut())
-    {
-        let stays = dependency
-            .get("path")
-            .and_then(Value::as_str)
-            .is_some_and(|path| but.iter().any(|start| path.starts_with(start)));
-        if !stays {
-            absolute(dependency, folder);
-        }
-    }
-}
-
-fn absolute(table: &mut Table, folder: &Path) {
-    if let Some(Value::String(path)) = table.get_mut("path") {
-        let whole = folder.join(&*path);
-        *path = whole.canonicalize().unwrap_or(whole).display().to_string();
-    }
-}
-
-fn parse(path: &Path, text: &str) -> Result<Table, Trouble> {
-    text.parse()
-        .map_err(|error: toml::de::Error| Trouble::malformed(path.to_owned(), error.to_string()))
 }

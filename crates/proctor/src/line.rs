@@ -1,5 +1,7 @@
 //! The judge's line to one subject: ask it, watch it, explain what came of it.
 
+mod ends;
+
 use std::collections::HashSet;
 use std::os::fd::AsFd;
 use std::time::{Duration, Instant};
@@ -16,7 +18,7 @@ use crate::output::Captured;
 use crate::part::{Settings, Site};
 use crate::text;
 use crate::ward::{Ends, Ward};
-use crate::wire::{BYE, Body, Ending, Question, Reply};
+use crate::wire::{Body, Ending, Question, Reply};
 
 pub(crate) struct Line {
     ward: Ward,
@@ -36,9 +38,6 @@ const PATIENCE: Duration = Duration::from_secs(20);
 
 /// A pause that ends so much later than it should: nobody was there to see it.
 const LATE: Duration = Duration::from_millis(500);
-
-/// Why a subject's program and a judge's do not fit.
-pub(crate) const OTHER_TESTS: &str = "the program with the code does not hold the judge's tests: it was built from other ones, or the code answers in their place";
 
 /// An answer as bytes, with what was observed.
 pub(crate) struct RawAnswer {
@@ -97,42 +96,6 @@ impl Line {
             Err(failing) => {
                 // Whatever it left behind, it has a verdict already.
                 let _ = line.finish(true);
-                Err(failing)
-            }
-        }
-    }
-
-    /// Tells the subject what to serve, and waits until it stands.
-    fn introduce(&mut self, test: &str, subject: &str, expected: u64) -> Result<(), Failing> {
-        let hello = Question::Hello {
-            test: test.to_owned(),
-            subject: subject.to_owned(),
-            key: self.key,
-        };
-        let now = Instant::now();
-        let event = match self.questions.send_timeout(&hello, PATIENCE) {
-            Ok(true) => self.wait(now, now + PATIENCE),
-            Ok(false) => Event::Deadline,
-            Err(_) => self.why_no_line(),
-        };
-        // Both programs are made of the same tests, so it is the code that
-        // speaks for the subject.
-        let other = |why: &str| Err(Failing::new(Outcome::Fail, why));
-        match event {
-            Event::Reply(reply) if !reply.is_sealed(self.key) => Err(causes::forged_an_answer()),
-            Event::Reply(reply) => match reply.body {
-                Body::Ready { signature } if signature == expected => Ok(()),
-                Body::Ready { .. } => other(OTHER_TESTS),
-                Body::Unknown => other(OTHER_TESTS),
-                _ => Err(causes::forged_an_answer()),
-            },
-            Event::Ended(Ending::Exited(_)) => {
-                Err(Failing::new(Outcome::Exit, causes::BEFORE_MAIN))
-            }
-            Event::Deadline => Err(Failing::new(Outcome::Timeout, causes::HANGS_BEFORE_MAIN)),
-            event => {
-                let mut failing = self.explain(event);
-                failing.cause = format!("before main, in a constructor: {}", failing.cause);
                 Err(failing)
             }
         }
@@ -387,33 +350,6 @@ impl Line {
             Event::Hung(failing) => failing,
             Event::Deadline => causes::deadline(&self.settings, &hang::states(self.ward.warden())),
         }
-    }
-
-    /// Whether the subject waits for the next question, as it does when the
-    /// code has returned from the last one. Code that wrote an answer itself
-    /// has not returned, or returned a second answer.
-    fn farewell(&mut self) -> Result<(), Failing> {
-        let now = Instant::now();
-        let event = match self.questions.send_timeout(&Question::Bye, PATIENCE) {
-            Ok(true) => self.wait(now, now + PATIENCE),
-            Ok(false) => Event::Deadline,
-            Err(_) => self.why_no_line(),
-        };
-        match event {
-            Event::Reply(reply) if !reply.is_sealed(self.key) => Err(causes::forged_an_answer()),
-            Event::Reply(reply) if reply.id == BYE => Ok(()),
-            Event::Reply(_) => Err(causes::answered_twice()),
-            Event::Ended(ending) => Err(causes::ended_afterwards(ending, &self.settings)),
-            event => Err(self.explain(event)),
-        }
-    }
-
-    /// Ends warden and subject, after a question that was answered; an error
-    /// if the code left something behind.
-    pub(crate) fn part(mut self, orphans: bool) -> Result<(), Failing> {
-        let farewell = self.farewell();
-        let left = self.finish(orphans || farewell.is_err());
-        farewell.and(left)
     }
 
     /// Ends warden and subject; an error if the code left something behind.

@@ -1,0 +1,81 @@
+//! The beginning and the end of a line: who are you, and are you still there?
+
+use std::time::Instant;
+
+use super::{Event, Line, PATIENCE};
+use crate::causes;
+use crate::outcome::{Failing, Outcome};
+use crate::wire::{BYE, Body, Ending, Question};
+
+/// Why a subject's program and a judge's do not fit.
+const OTHER_TESTS: &str = "the program with the code does not hold the judge's tests: it was built from other ones, or the code answers in their place";
+
+impl Line {
+    /// Tells the subject what to serve, and waits until it stands.
+    pub(super) fn introduce(
+        &mut self,
+        test: &str,
+        subject: &str,
+        expected: u64,
+    ) -> Result<(), Failing> {
+        let hello = Question::Hello {
+            test: test.to_owned(),
+            subject: subject.to_owned(),
+            key: self.key,
+        };
+        let now = Instant::now();
+        let event = match self.questions.send_timeout(&hello, PATIENCE) {
+            Ok(true) => self.wait(now, now + PATIENCE),
+            Ok(false) => Event::Deadline,
+            Err(_) => self.why_no_line(),
+        };
+        // Both programs are made of the same tests, so it is the code that
+        // speaks for the subject.
+        let other = |why: &str| Err(Failing::new(Outcome::Fail, why));
+        match event {
+            Event::Reply(reply) if !reply.is_sealed(self.key) => Err(causes::forged_an_answer()),
+            Event::Reply(reply) => match reply.body {
+                Body::Ready { signature } if signature == expected => Ok(()),
+                Body::Ready { .. } => other(OTHER_TESTS),
+                Body::Unknown => other(OTHER_TESTS),
+                _ => Err(causes::forged_an_answer()),
+            },
+            Event::Ended(Ending::Exited(_)) => {
+                Err(Failing::new(Outcome::Exit, causes::BEFORE_MAIN))
+            }
+            Event::Deadline => Err(Failing::new(Outcome::Timeout, causes::HANGS_BEFORE_MAIN)),
+            event => {
+                let mut failing = self.explain(event);
+                failing.cause = format!("before main, in a constructor: {}", failing.cause);
+                Err(failing)
+            }
+        }
+    }
+
+    /// Whether the subject waits for the next question, as it does when the
+    /// code has returned from the last one. Code that wrote an answer itself
+    /// has not returned, or returned a second answer.
+    fn farewell(&mut self) -> Result<(), Failing> {
+        let now = Instant::now();
+        let event = match self.questions.send_timeout(&Question::Bye, PATIENCE) {
+            Ok(true) => self.wait(now, now + PATIENCE),
+            Ok(false) => Event::Deadline,
+            Err(_) => self.why_no_line(),
+        };
+        match event {
+            Event::Reply(reply) if !reply.is_sealed(self.key) => Err(causes::forged_an_answer()),
+            Event::Reply(reply) if reply.id == BYE => Ok(()),
+            Event::Reply(_) => Err(causes::answered_twice()),
+            Event::Ended(ending) => Err(causes::ended_afterwards(ending, &self.settings)),
+            event => Err(self.explain(event)),
+        }
+    }
+
+    /// Ends warden and subject, after a question that was answered; an error
+    /// if the code left something behind.
+    pub(crate) fn part(mut self, orphans: bool) -> Result<(), Failing> {
+        let farewell = self.farewell();
+        let left = self.finish(orphans || farewell.is_err());
+        farewell.and(left)
+    }
+}
