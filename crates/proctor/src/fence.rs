@@ -8,7 +8,8 @@
 //!
 //! - files are written, made and removed only in the folders for temporary
 //!   files, in `/dev`, in `/proc`, and in the working folder where that is made
-//!   for the run (their modes and times can be changed elsewhere too);
+//!   for the run (their modes and times can be changed elsewhere too), and
+//!   queues of messages are opened;
 //! - signals reach only processes that the subject started (Linux 6.12);
 //! - no process outside can be traced, nor its descriptors taken, by root
 //!   neither.
@@ -101,7 +102,10 @@ pub(crate) fn enter() -> Result<(), Errno> {
     let made = unsafe { OwnedFd::from_raw_fd(made) };
     for folder in writable() {
         // A folder that does not exist is not written either.
-        let _ = allow(&made, &folder, rules.handled_access_fs);
+        let _ = open(&folder).and_then(|fd| allow(&made, &fd, rules.handled_access_fs));
+    }
+    for queues in message_queues().into_iter().flatten() {
+        let _ = allow(&made, &queues, rules.handled_access_fs);
     }
     nix::sys::prctl::set_no_new_privs()?;
     // SAFETY: takes integers.
@@ -137,12 +141,39 @@ fn writable() -> Vec<PathBuf> {
     folders
 }
 
-fn allow(rules: &OwnedFd, folder: &Path, access: u64) -> Result<(), Errno> {
+/// Where the queues of messages are (man 7 mq_overview). `mq_open` finds them in
+/// a mount of the kernel's own, so that no rule for `/dev` holds for them, but
+/// one for the root of their file system does. It is had from where it is
+/// mounted, or by those who may mount.
+fn message_queues() -> [Result<OwnedFd, Errno>; 2] {
+    /// `FSCONFIG_CMD_CREATE` (linux/mount.h).
+    const CREATE: u32 = 6;
+    let own = |fd: i64| {
+        let fd = i32::try_from(Errno::result(fd)?).map_err(|_| Errno::EINVAL)?;
+        // SAFETY: the kernel just made it for us.
+        Ok(unsafe { OwnedFd::from_raw_fd(fd) })
+    };
+    let null = std::ptr::null::<libc::c_char>();
+    // SAFETY: the name is a C string; the other calls take integers and null.
+    let mounted = unsafe {
+        own(libc::syscall(libc::SYS_fsopen, c"mqueue".as_ptr(), 1)).and_then(|fs| {
+            let fd = fs.as_raw_fd();
+            Errno::result(libc::syscall(libc::SYS_fsconfig, fd, CREATE, null, null, 0))?;
+            own(libc::syscall(libc::SYS_fsmount, fd, 1, 0))
+        })
+    };
+    [open(Path::new("/dev/mqueue")), mounted]
+}
+
+fn open(folder: &Path) -> Result<OwnedFd, Errno> {
     let path = CString::new(folder.as_os_str().as_bytes()).map_err(|_| Errno::EINVAL)?;
     // SAFETY: the path is a C string.
     let fd = Errno::result(unsafe { libc::open(path.as_ptr(), libc::O_PATH | libc::O_CLOEXEC) })?;
     // SAFETY: the kernel just made it for us.
-    let fd = unsafe { OwnedFd::from_raw_fd(fd) };
+    Ok(unsafe { OwnedFd::from_raw_fd(fd) })
+}
+
+fn allow(rules: &OwnedFd, fd: &OwnedFd, access: u64) -> Result<(), Errno> {
     let rule = PathBeneath {
         allowed_access: access,
         parent_fd: fd.as_raw_fd(),

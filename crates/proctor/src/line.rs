@@ -237,9 +237,11 @@ impl Line {
             }
             if hang.is_due() {
                 // Those of earlier questions too: a timer may run for long.
+                let counts = self.ward.counts();
                 let watched = Watched {
                     warden: self.ward.warden(),
-                    alarms: self.ward.counts().map(|counts| counts.alarms),
+                    alarms: counts.as_ref().map(|counts| counts.alarms),
+                    starts: counts.map(|counts| counts.processes + counts.threads),
                     cpu_seconds: self.settings.cpu_seconds(),
                 };
                 if let Some(failing) = hang.look(&watched) {

@@ -63,7 +63,7 @@ impl Starts {
     }
 
     /// Attends to one call that waits at the filter.
-    pub(crate) fn attend(&mut self) {
+    pub(crate) fn attend(&mut self, subject: nix::unistd::Pid) {
         let Some(listener) = self.listener.as_ref().map(AsRawFd::as_raw_fd) else {
             return;
         };
@@ -81,7 +81,7 @@ impl Starts {
         }
         // SAFETY: zeroed is a valid value, and the kernel has filled it.
         let call = unsafe { call.assume_init() };
-        let refusal = self.refusal(&call);
+        let refusal = self.refusal(&call, subject);
         let mut response = libc::seccomp_notif_resp {
             id: call.id,
             val: 0,
@@ -96,7 +96,7 @@ impl Starts {
     }
 
     /// The error with which a call is refused, if it is.
-    fn refusal(&mut self, call: &libc::seccomp_notif) -> Option<i32> {
+    fn refusal(&mut self, call: &libc::seccomp_notif, subject: nix::unistd::Pid) -> Option<i32> {
         let is_thread = |flags: u64| flags & libc::CLONE_THREAD as u64 != 0;
         let arguments = call.data.args;
         let counter = match Call::of(call.data.arch, call.data.nr) {
@@ -112,15 +112,27 @@ impl Starts {
                 }
             },
             Call::Alarm => &mut self.counts.alarms,
-            Call::OnProcess => return (!is_below(arguments[0])).then_some(libc::EPERM),
+            Call::OnProcess => {
+                return (!is_below(arguments[0], call.pid)).then_some(libc::EPERM);
+            }
+            Call::Limits => {
+                let reads = arguments[2] == 0;
+                return (!reads && !is_below(arguments[0], call.pid)).then_some(libc::EPERM);
+            }
             Call::Priority => {
-                let of_one_process = arguments[0] == libc::PRIO_PROCESS as u64;
-                return (!of_one_process || !is_below(arguments[1])).then_some(libc::EPERM);
+                let number = arguments[1];
+                let allowed = match arguments[0] as u32 {
+                    libc::PRIO_PROCESS => number as i32 == 0 || is_below(number, call.pid),
+                    libc::PRIO_PGRP => number as i32 == 0 || is_group_below(number, call.pid),
+                    // All of the learner's.
+                    _ => false,
+                };
+                return (!allowed).then_some(libc::EPERM);
             }
         };
         *counter += 1;
         let started = self.counts.processes + self.counts.threads;
-        if started > self.limit && alive() > self.limit {
+        if started > self.limit && alive(subject.as_raw()) > self.limit {
             self.counts.refused += 1;
             return Some(libc::EAGAIN);
         }
@@ -130,7 +142,10 @@ impl Starts {
 
 /// Whether this is the number of a process, or of a thread in one, that the
 /// subject started.
-fn is_below(number: u64) -> bool {
+fn is_below(number: u64, caller: u32) -> bool {
+    if is_in_a_namespace_below(caller) {
+        return true;
+    }
     let status = std::fs::read_to_string(format!("/proc/{}/status", number as i32));
     let group = status.ok().and_then(|text| {
         let line = text.lines().find_map(|line| line.strip_prefix("Tgid:"))?;
@@ -140,12 +155,43 @@ fn is_below(number: u64) -> bool {
     group.is_some_and(|group| below.contains(&group))
 }
 
-/// Tasks below this process.
-fn alive() -> u32 {
-    let below = processes::proc::descendants(std::process::id() as i32).unwrap_or_default();
+/// Whether it is a group with a process in it that the subject started. All of
+/// them are then: a group lies within a session, and the subject has its own.
+fn is_group_below(number: u64, caller: u32) -> bool {
+    let below = || processes::proc::descendants(std::process::id() as i32).unwrap_or_default();
+    let group_of = |pid: i32| nix::unistd::getpgid(Some(nix::unistd::Pid::from_raw(pid)));
+    is_in_a_namespace_below(caller)
+        || below()
+            .into_iter()
+            .any(|pid| group_of(pid).is_ok_and(|group| group.as_raw() == number as i32))
+}
+
+/// Whether the numbers that a process uses are those of a namespace that the
+/// subject made (man 7 pid_namespaces): they name its own processes only.
+fn is_in_a_namespace_below(pid: u32) -> bool {
+    let levels = |pid: u32| {
+        let status = std::fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
+        let line = status
+            .lines()
+            .find_map(|line| line.strip_prefix("NSpid:"))?;
+        Some(line.split_whitespace().count())
+    };
+    levels(pid) > levels(std::process::id())
+}
+
+/// Tasks below this process. Orphans that have ended are this one's to wait for.
+fn alive(subject: i32) -> u32 {
+    let me = std::process::id() as i32;
+    let below = processes::proc::descendants(me).unwrap_or_default();
     below
-        .iter()
-        .filter_map(|pid| processes::proc::stat(*pid).ok())
+        .into_iter()
+        .filter_map(|pid| processes::proc::stat(pid).ok())
+        .filter(|stat| {
+            let is_over = stat.has_ended() && stat.parent == me && stat.pid != subject;
+            let pid = nix::unistd::Pid::from_raw(stat.pid);
+            let flags = Some(nix::sys::wait::WaitPidFlag::WNOHANG);
+            !(is_over && nix::sys::wait::waitpid(pid, flags).is_ok())
+        })
         .map(|stat| stat.threads.max(1))
         .sum()
 }

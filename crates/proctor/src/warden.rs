@@ -309,7 +309,7 @@ fn watch(control: &mut Control, subject: Pid, mut starts: Starts) {
         };
         let (asked, over) = (ready(control.as_fd()), running && ready(ended.as_fd()));
         if starts.listener().is_some_and(ready) {
-            starts.attend();
+            starts.attend(subject);
         }
         if over {
             running = false;

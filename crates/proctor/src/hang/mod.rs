@@ -24,6 +24,8 @@ pub(crate) struct Watched {
     pub warden: Pid,
     /// Timers that may send a signal; `None` where they are not counted.
     pub alarms: Option<u32>,
+    /// Processes and threads started so far; `None` where they are not counted.
+    pub starts: Option<u32>,
     /// The least CPU time that the subject's processes are allowed, unless the
     /// code allows them less.
     pub cpu_seconds: u64,
@@ -34,6 +36,7 @@ pub(crate) struct Hang {
     next: Instant,
     pause: Duration,
     before: Option<Picture>,
+    starts_before: Option<u32>,
     next_spin: Instant,
     spin_pause: Duration,
 }
@@ -44,6 +47,7 @@ impl Hang {
             next: asked + Duration::from_millis(90),
             pause: Duration::from_millis(80),
             before: None,
+            starts_before: None,
             next_spin: asked + Duration::from_millis(600),
             spin_pause: Duration::from_millis(400),
         }
@@ -62,7 +66,11 @@ impl Hang {
     pub(crate) fn look(&mut self, watched: &Watched) -> Option<Failing> {
         let now = Picture::take(watched.warden);
         let before = std::mem::replace(&mut self.before, now);
+        // A process that hands over to its child, again and again, is in no
+        // picture: whoever was listed has ended, and whoever lives was not.
+        let starts_before = std::mem::replace(&mut self.starts_before, watched.starts);
         let verdict = match (&before, &self.before) {
+            _ if watched.starts != starts_before => None,
             (Some(before), Some(now)) if !now.somebody_runs() => {
                 deadlock::prove(before, now, watched)
             }

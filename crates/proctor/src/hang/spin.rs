@@ -80,14 +80,17 @@ pub(super) fn prove(
 /// Whether the process has a limit of CPU time that the code set itself, below
 /// the subject's: then the kernel ends it, and somebody may wait for that.
 fn may_be_ended_by_its_limit(pid: Pid, ours: u64) -> bool {
-    let soft = std::fs::read_to_string(format!("/proc/{pid}/limits")).ok();
-    let soft = soft.and_then(|text| {
-        let line = text
-            .lines()
-            .find_map(|line| line.strip_prefix("Max cpu time"))?;
+    let Ok(text) = std::fs::read_to_string(format!("/proc/{pid}/limits")) else {
+        return false;
+    };
+    let soft = |name| {
+        let line = text.lines().find_map(|line| line.strip_prefix(name))?;
         line.split_whitespace().next()?.parse::<u64>().ok()
-    });
-    soft.is_some_and(|seconds| seconds < ours)
+    };
+    // The second one counts for threads with a real-time policy, and is unlimited
+    // unless somebody sets it (man 2 getrlimit, RLIMIT_RTTIME).
+    soft("Max cpu time").is_some_and(|seconds| seconds < ours)
+        || soft("Max realtime timeout").is_some()
 }
 
 #[cfg(target_arch = "x86_64")]

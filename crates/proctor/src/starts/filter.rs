@@ -10,7 +10,9 @@ pub(super) enum Call {
     Alarm,
     /// Changes what a process may do; its number is the first argument.
     OnProcess,
-    /// `setpriority`: the number is the second argument.
+    /// `prlimit`: likewise, if the third argument is not null.
+    Limits,
+    /// `setpriority`: the number, of whatever kind, is the second argument.
     Priority,
 }
 
@@ -27,7 +29,7 @@ const COMMON: [(u32, Call); 9] = [
     (libc::SYS_clone as u32, Call::Clone),
     (libc::SYS_clone3 as u32, Call::Clone3),
     (libc::SYS_setitimer as u32, Call::Alarm),
-    (libc::SYS_prlimit64 as u32, Call::OnProcess),
+    (libc::SYS_prlimit64 as u32, Call::Limits),
     (libc::SYS_sched_setaffinity as u32, Call::OnProcess),
     (libc::SYS_sched_setscheduler as u32, Call::OnProcess),
     (libc::SYS_sched_setparam as u32, Call::OnProcess),
@@ -100,7 +102,7 @@ const THIRTY_TWO_BITS: Architecture = Architecture {
         (435, Call::Clone3),
         (27, Call::Alarm),
         (104, Call::Alarm),
-        (340, Call::OnProcess),
+        (340, Call::Limits),
         (241, Call::OnProcess),
         (156, Call::OnProcess),
         (154, Call::OnProcess),
@@ -121,7 +123,7 @@ const THIRTY_TWO_BITS: Architecture = Architecture {
         (120, Call::Clone),
         (435, Call::Clone3),
         (104, Call::Alarm),
-        (369, Call::OnProcess),
+        (369, Call::Limits),
         (241, Call::OnProcess),
         (156, Call::OnProcess),
         (154, Call::OnProcess),
@@ -177,8 +179,7 @@ pub(super) fn program() -> Vec<libc::sock_filter> {
         for (watched, call) in one.calls {
             // 0 is the caller itself.
             let argument = match call {
-                Call::OnProcess => Some(first),
-                Call::Priority => Some(second),
+                Call::OnProcess | Call::Limits => Some(first),
                 _ => None,
             };
             match argument {

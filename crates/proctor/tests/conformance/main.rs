@@ -43,6 +43,7 @@ mod forgeries;
 mod kit;
 mod labour;
 mod leaks;
+mod legit;
 mod manners;
 mod odd;
 mod spins;

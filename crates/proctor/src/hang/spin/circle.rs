@@ -12,6 +12,10 @@ use super::traced::{Stepped, Traced};
 /// More steps than any waiting loop takes for one turn, in a debug build too.
 const STEPS: usize = 30_000;
 
+/// The most where several threads run: in a long turn one of them may change
+/// memory, and change it back, that another looks at rarely.
+const STEPS_TOGETHER: usize = 1_000;
+
 /// How long the threads run on between two looks.
 const RUN_ON: Duration = Duration::from_millis(15);
 
@@ -21,7 +25,10 @@ pub(super) fn all(threads: &[(Pid, Pid, i32)], until: Instant) -> Option<bool> {
     let _here = Beside::processor_of(threads);
     // Several threads go in circles past each other, and one might yet meet
     // another at the right moment: look again after they have run on.
-    let rounds = if threads.len() == 1 { 1 } else { 2 };
+    let (rounds, steps) = match threads.len() {
+        1 => (1, STEPS),
+        _ => (2, STEPS_TOGETHER),
+    };
     for round in 0..rounds {
         if round > 0 {
             std::thread::sleep(RUN_ON);
@@ -32,7 +39,7 @@ pub(super) fn all(threads: &[(Pid, Pid, i32)], until: Instant) -> Option<bool> {
         }
         // All of them stand still now; each takes its turn alone.
         for (pid, thread) in &mut traced {
-            if !goes_in_a_circle(*pid, thread, until)? {
+            if !goes_in_a_circle(*pid, thread, steps, until)? {
                 return Some(false);
             }
         }
@@ -40,12 +47,16 @@ pub(super) fn all(threads: &[(Pid, Pid, i32)], until: Instant) -> Option<bool> {
     Some(true)
 }
 
-fn goes_in_a_circle(pid: Pid, thread: &mut Traced, until: Instant) -> Option<bool> {
+fn goes_in_a_circle(pid: Pid, thread: &mut Traced, steps: usize, until: Instant) -> Option<bool> {
     if thread.is_in_call() {
         return Some(false);
     }
     let writable = Writable::of(pid)?;
     let mut code = Code::of(pid)?;
+    let interrupted = thread.registers()?;
+    if !code.is_deaf(interrupted.rip, interrupted.rax)? {
+        return Some(false);
+    }
     // Out of whatever the stop interrupted.
     if thread.step()? != Stepped::One {
         return None;
@@ -54,7 +65,7 @@ fn goes_in_a_circle(pid: Pid, thread: &mut Traced, until: Instant) -> Option<boo
     let notes = thread.kernel_notes();
     let (vectors, memory) = (thread.vectors()?, Memory::of(pid, &writable, &notes)?);
     let mut here = start;
-    for step in 0..STEPS {
+    for step in 0..steps {
         if step % 64 == 63 && Instant::now() > until {
             return None;
         }
@@ -169,6 +180,11 @@ impl Code {
             // rdtsc, cpuid, sysenter, rdrand and rdseed, rdtscp and other system state.
             [0x0f, 0x31 | 0xa2 | 0x34 | 0xc7 | 0x01, _] => Instruction::Listens,
             [0xcd, _, _] => Instruction::Listens,
+            // pushf, popf and iret, a prefix before them or not. A step would leave
+            // the trap flag in what they save, and it would be restored later.
+            [0x9c | 0x9d | 0xcf, ..] | [0x66 | 0x40..=0x4f, 0x9c | 0x9d | 0xcf, _] => {
+                Instruction::Listens
+            }
             // The same with a prefix of operand size or register width.
             [0x66 | 0xf3 | 0x40..=0x4f, 0x0f, 0xc7] => Instruction::Listens,
             _ => Instruction::Plain,

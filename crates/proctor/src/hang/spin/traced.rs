@@ -65,7 +65,11 @@ impl Traced {
             return Some(());
         }
         let error = registers.rax.cast_signed().checked_neg()?;
-        let interrupted = error == i64::from(libc::EINTR);
+        // Cut short it returns a part, which without a signal it never does
+        // (man 2 getrandom). From the beginning it does as well.
+        let is_chance = registers.orig_rax.cast_signed() == libc::SYS_getrandom
+            && (0..registers.rsi.cast_signed()).contains(&registers.rax.cast_signed());
+        let interrupted = error == i64::from(libc::EINTR) || is_chance;
         self.in_call = interrupted || RESTARTS.contains(&error);
         if interrupted {
             registers.rax = (-ERESTARTNOINTR).cast_unsigned();
