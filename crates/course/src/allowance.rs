@@ -4,7 +4,6 @@
 //! writes to, a macro that prints errors without end: each would keep the
 //! machine busy, and every other command that waits for its turn to build.
 
-use std::fmt;
 use std::time::Duration;
 
 use processes::Limits;
@@ -38,7 +37,7 @@ impl Default for Allowance {
 const FILE: u64 = 1 << 30;
 
 /// The environment variables that change it, each with its unit.
-pub const VARIABLES: [(&str, &str); 4] = [
+const VARIABLES: [(&str, &str); 4] = [
     ("COURSE_COMPILER_CPU", "seconds"),
     ("COURSE_COMPILER_TIME", "seconds"),
     ("COURSE_COMPILER_MEMORY", "MiB"),
@@ -46,7 +45,7 @@ pub const VARIABLES: [(&str, &str); 4] = [
 ];
 
 impl Allowance {
-    /// The usual limits, changed by the [`VARIABLES`] that are set.
+    /// The usual limits, changed by the variables that are set.
     ///
     /// # Errors
     /// A variable whose value is no positive whole number, in a sentence.
@@ -146,18 +145,6 @@ impl Exceeded {
                 mebibytes(allowed.output)
             ),
         }
-    }
-}
-
-impl fmt::Display for Exceeded {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Exceeded::Cpu => "CPU time",
-            Exceeded::Wall => "time",
-            Exceeded::Memory => "memory",
-            Exceeded::Output => "output",
-            Exceeded::File => "file size",
-        })
     }
 }
 

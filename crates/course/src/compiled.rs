@@ -46,40 +46,76 @@ pub enum Part {
     World(String),
 }
 
-/// What the policy refuses before anything is compiled.
-pub fn refused(exercise: &Exercise, sources: &Files, how: &How, name: &str) -> Option<Uncompiled> {
-    if how.without_policy {
-        return None;
-    }
-    sources.iter().find_map(|(file, text)| {
-        // What is not made of Rust's tokens, the compiler explains better; if
-        // it finds nothing to complain about, `unreadable` does.
-        let found = policy::refusals(text, &exercise.allow).ok()?;
-        let first = found.first()?;
-        let sentences: Vec<String> = found.iter().map(ToString::to_string).collect();
-        let folder = name.strip_suffix("lib.rs").filter(|_| file != "lib.rs");
-        Some(Uncompiled {
-            outcome: Outcome::Refused,
-            part: Part::File,
-            said: sentences.join("\n"),
-            cause: sentences.join("\n"),
-            at: Some(Place {
-                file: folder.map_or_else(|| name.to_owned(), |folder| format!("{folder}{file}")),
-                line: first.line,
-            }),
-        })
-    })
+/// A source, and how it is judged.
+#[derive(Clone, Copy, Debug)]
+pub struct Submission<'a> {
+    /// The exercise that it is for.
+    pub exercise: &'a Exercise,
+    /// Its files.
+    pub sources: &'a Files,
+    /// Whether the policy holds for it.
+    pub how: &'a How<'a>,
 }
 
-/// What compiles although the policy could not read it.
-pub fn unreadable(exercise: &Exercise, sources: &Files, how: &How) -> Option<Uncompiled> {
-    if how.without_policy {
-        return None;
+impl Submission<'_> {
+    /// What the policy refuses before anything is compiled. `name` is what a
+    /// person calls `lib.rs`.
+    pub fn refused(&self, name: &str) -> Option<Uncompiled> {
+        if self.how.without_policy {
+            return None;
+        }
+        self.sources.iter().find_map(|(file, text)| {
+            // What is not made of Rust's tokens, the compiler explains better;
+            // if it finds nothing to complain about, `unreadable` does.
+            let found = policy::refusals(text, &self.exercise.allow).ok()?;
+            let first = found.first()?;
+            let sentences: Vec<String> = found.iter().map(ToString::to_string).collect();
+            let folder = name.strip_suffix("lib.rs").filter(|_| file != "lib.rs");
+            Some(Uncompiled {
+                outcome: Outcome::Refused,
+                part: Part::File,
+                said: sentences.join("\n"),
+                cause: sentences.join("\n"),
+                at: Some(Place {
+                    file: folder
+                        .map_or_else(|| name.to_owned(), |folder| format!("{folder}{file}")),
+                    line: first.line,
+                }),
+            })
+        })
     }
-    sources.values().find_map(|text| {
-        let error = policy::refusals(text, &exercise.allow).err()?;
-        Some(without_place(Outcome::Refused, error.to_string()))
-    })
+
+    /// Whether there is no program to judge after the build, and why: what the
+    /// compiler says, then what the policy could not read, then what the
+    /// linker made of it.
+    ///
+    /// # Errors
+    /// Something else does not compile; a program cannot be read.
+    pub fn rejected(
+        &self,
+        built: &Built,
+        candidate: &Candidate,
+        judge: &Path,
+        allowed: &Allowance,
+        renamed: &dyn Fn(&str) -> String,
+    ) -> Result<Option<Uncompiled>, Trouble> {
+        let found = uncompiled(built, candidate, allowed, renamed)?;
+        match found.or_else(|| self.unreadable()) {
+            None => linked(built, candidate, judge),
+            found => Ok(found),
+        }
+    }
+
+    /// What compiles although the policy could not read it.
+    fn unreadable(&self) -> Option<Uncompiled> {
+        if self.how.without_policy {
+            return None;
+        }
+        self.sources.values().find_map(|text| {
+            let error = policy::refusals(text, &self.exercise.allow).err()?;
+            Some(without_place(Outcome::Refused, error.to_string()))
+        })
+    }
 }
 
 /// Set for tests of what has to hold although code runs before `main`.
@@ -89,7 +125,7 @@ const UNLINKED: &str = "COURSE_LINKAGE_UNCHECKED";
 ///
 /// # Errors
 /// A program that cannot be read.
-pub fn linked(
+fn linked(
     built: &Built,
     candidate: &Candidate,
     judge: &Path,
@@ -108,7 +144,7 @@ pub fn linked(
 ///
 /// # Errors
 /// Something else does not compile: the course is broken, not the source.
-pub fn uncompiled(
+fn uncompiled(
     built: &Built,
     candidate: &Candidate,
     allowed: &Allowance,

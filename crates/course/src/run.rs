@@ -14,7 +14,7 @@ use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::signal::Signal;
 use processes::proc::{self, State};
 use processes::{Child, Ending, Pid, Spec, Stdio};
-use proctor::{Outcome, RECORDS, Record, Records, RecordsError};
+use proctor::{GUARDED, Outcome, RECORDS, Record, Records, RecordsError, SUBJECT};
 
 use crate::remains;
 use crate::trouble::Trouble;
@@ -110,9 +110,9 @@ fn spec(run: &Run, judges: std::os::fd::OwnedFd, said: &File) -> std::io::Result
         .current_dir(run.folder)
         .arg("--nocapture")
         .env(RECORDS, SOCKET.to_string())
-        .env("PROCTOR_SUBJECT", run.subject)
+        .env(SUBJECT, run.subject)
         .env("CARGO_MANIFEST_DIR", run.folder)
-        .env("PROCTOR_GUARDED", guarded)
+        .env(GUARDED, guarded)
         .pass(judges, SOCKET)
         .stdin(Stdio::Null)
         .stdout(Stdio::Null)

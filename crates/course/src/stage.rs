@@ -17,7 +17,7 @@ use tempfile::TempDir;
 use crate::allowance::Allowance;
 use crate::cargo::{self, Built, Request};
 use crate::catalogue::{Course, Exercise};
-use crate::compiled::{self, Uncompiled};
+use crate::compiled::{self, Submission, Uncompiled};
 use crate::files;
 use crate::judge::{How, Source};
 use crate::judges::{self, JUDGING, keep};
@@ -58,7 +58,7 @@ impl Stage {
         let (sources, name) = match source {
             Source::Learner => {
                 let name = course.short(&exercise.source()).display().to_string();
-                (learners_sources(exercise)?, name)
+                (learners_sources(course, exercise)?, name)
             }
             Source::Other { name, text } => {
                 let only = Files::from([("lib.rs".to_owned(), text.clone())]);
@@ -89,7 +89,12 @@ impl Stage {
             folder,
             names,
         };
-        stage.uncompiled = compiled::refused(exercise, &sources, how, &name);
+        let submission = Submission {
+            exercise,
+            sources: &sources,
+            how,
+        };
+        stage.uncompiled = submission.refused(&name);
         if stage.uncompiled.is_some() {
             return Ok(stage);
         }
@@ -103,14 +108,8 @@ impl Stage {
             allowance: Some(allowance),
             ..Request::default()
         })?;
-        stage.uncompiled =
-            compiled::uncompiled(&built, &candidate, &allowance, &|text| stage.named(text))?;
-        if stage.uncompiled.is_none() {
-            stage.uncompiled = compiled::unreadable(exercise, &sources, how);
-        }
-        if stage.uncompiled.is_none() {
-            stage.uncompiled = compiled::linked(&built, &candidate, &judge)?;
-        }
+        let renamed = |text: &str| stage.named(text);
+        stage.uncompiled = submission.rejected(&built, &candidate, &judge, &allowance, &renamed)?;
         stage.warnings = compiled::warnings(&built, &candidate.manifest);
         if stage.uncompiled.is_none() {
             stage.furnish(&built, &judge, &candidate, &sources)?;
@@ -213,7 +212,7 @@ impl Drop for Stage {
 }
 
 /// All files below the learner's `src/`.
-fn learners_sources(exercise: &Exercise) -> Result<Files, Trouble> {
+fn learners_sources(course: &Course, exercise: &Exercise) -> Result<Files, Trouble> {
     let folder = exercise.folder().join("src");
     let lib = exercise.source();
     match files::text(&lib) {
@@ -242,7 +241,7 @@ fn learners_sources(exercise: &Exercise) -> Result<Files, Trouble> {
             } else if kind.is_symlink() || (is_rust && !kind.is_file()) {
                 return Err(Trouble::Refused(format!(
                     "{} is not a file of its own but a link: put the text itself there",
-                    course_short(exercise, &path).display()
+                    course.short(&path).display()
                 )));
             } else if is_rust {
                 let name = path.strip_prefix(&folder).unwrap_or(&path);
@@ -251,10 +250,6 @@ fn learners_sources(exercise: &Exercise) -> Result<Files, Trouble> {
         }
     }
     Ok(found)
-}
-
-fn course_short<'a>(exercise: &Exercise, path: &'a Path) -> &'a Path {
-    path.strip_prefix(exercise.root()).unwrap_or(path)
 }
 
 /// What was given, with the manifests as they are in the learner's folder: a

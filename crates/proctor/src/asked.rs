@@ -19,21 +19,19 @@ pub(crate) struct Asked {
     filters: Vec<Vec<u8>>,
     skipped: Vec<Vec<u8>>,
     exact: bool,
-    benches: bool,
     none: bool,
 }
 
 impl Asked {
     /// Reads a command line, without the program's name.
-    pub(crate) fn of<'a>(arguments: impl Iterator<Item = &'a [u8]>) -> Self {
+    pub(crate) fn of<'a>(mut arguments: impl Iterator<Item = &'a [u8]>) -> Self {
         let mut asked = Asked::default();
-        let mut tests = false;
-        let mut arguments = arguments.peekable();
+        let (mut benches, mut tests) = (false, false);
         while let Some(argument) = arguments.next() {
             match argument {
                 b"--exact" => asked.exact = true,
                 b"--list" | b"--help" | b"-h" | b"--ignored" => asked.none = true,
-                b"--bench" => asked.benches = true,
+                b"--bench" => benches = true,
                 b"--test" => tests = true,
                 b"--skip" => asked.skipped.extend(arguments.next().map(<[u8]>::to_vec)),
                 b"--" => {}
@@ -46,7 +44,7 @@ impl Asked {
             }
         }
         // `--bench --test` runs both.
-        asked.none |= asked.benches && !tests;
+        asked.none |= benches && !tests;
         asked
     }
 

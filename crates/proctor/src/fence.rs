@@ -26,7 +26,7 @@ use nix::errno::Errno;
 
 /// Names folders, as `PATH` does, that must not be written even where temporary
 /// files may be.
-const GUARDED: &str = "PROCTOR_GUARDED";
+pub const GUARDED: &str = "PROCTOR_GUARDED";
 /// Set for tests of what has to hold without the fence.
 const UNFENCED: &str = "PROCTOR_UNFENCED";
 
@@ -68,6 +68,24 @@ fn ruleset(version: i64) -> Ruleset {
     }
 }
 
+/// The version of the kernel's Landlock. From 6 on it restricts signals
+/// (Linux 6.12).
+///
+/// # Errors
+/// ENOSYS: the kernel has none; EOPNOTSUPP: it is switched off.
+pub fn landlock_version() -> nix::Result<i64> {
+    // SAFETY: asks for the version and reads no memory.
+    let version = unsafe {
+        libc::syscall(
+            libc::SYS_landlock_create_ruleset,
+            std::ptr::null::<Ruleset>(),
+            0_usize,
+            VERSION,
+        )
+    };
+    Errno::result(version)
+}
+
 /// Puts the calling thread, and all that it starts, behind the fence.
 ///
 /// # Errors
@@ -76,17 +94,7 @@ pub(crate) fn enter() -> Result<(), Errno> {
     if std::env::var_os(UNFENCED).is_some() {
         return Ok(());
     }
-    // SAFETY: asks for the version and reads no memory.
-    let version = unsafe {
-        libc::syscall(
-            libc::SYS_landlock_create_ruleset,
-            std::ptr::null::<Ruleset>(),
-            0,
-            VERSION,
-        )
-    };
-    Errno::result(version)?;
-    let rules = ruleset(version);
+    let rules = ruleset(landlock_version()?);
     // SAFETY: the kernel copies the structure, of which older kernels know a
     // beginning and demand that the rest is zero.
     let made = unsafe {

@@ -69,6 +69,7 @@ mod wire;
 mod witness;
 
 pub use evidence::{Answer, Evidence, Output, Witness};
+pub use fence::{GUARDED, landlock_version};
 pub use judge::Subject;
 pub use onlooker::Onlooker;
 pub use outcome::{Failing, Outcome, Place, fail};
@@ -77,6 +78,7 @@ pub use random::{Random, random, rng};
 pub use record::{Exchange, RECORDS, Record, Records, RecordsError};
 pub use text::harmless;
 pub use trial::covered;
+pub use wire::SUBJECT;
 pub use witness::witness;
 
 /// What the macros expand to; not for use by hand.

@@ -30,7 +30,7 @@ pub(crate) const ROLE: &str = "PROCTOR_ROLE";
 
 /// The program that holds the learner's code, where it is another one than the
 /// judge's. Unset under `cargo test`, where one program plays all the parts.
-pub(crate) const SUBJECT: &str = "PROCTOR_SUBJECT";
+pub const SUBJECT: &str = "PROCTOR_SUBJECT";
 
 /// From the warden to the judge.
 #[derive(Debug, Serialize, Deserialize)]

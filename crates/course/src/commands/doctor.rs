@@ -127,21 +127,16 @@ fn seccomp() -> Finding {
 }
 
 fn landlock() -> Finding {
-    // `LANDLOCK_CREATE_RULESET_VERSION` (linux/landlock.h).
-    const VERSION: u32 = 1;
-    // SAFETY: asks for the version and reads no memory.
-    let version =
-        unsafe { libc::syscall(libc::SYS_landlock_create_ruleset, 0_usize, 0_usize, VERSION) };
-    match version {
-        6.. => Fine(format!(
+    match proctor::landlock_version() {
+        Ok(version @ 6..) => Fine(format!(
             "your code is kept from changing the course's files and from signalling other processes (version {version})"
         )),
-        1.. => Fine(format!(
+        Ok(version) => Fine(format!(
             "your code is kept from changing the course's files (version {version}; signals from version 6 on)"
         )),
-        _ => Skip(format!(
+        Err(error) => Skip(format!(
             "no Landlock ({}): your code may write wherever you may",
-            std::io::Error::last_os_error()
+            std::io::Error::from(error)
         )),
     }
 }

@@ -10,7 +10,7 @@ use super::plan::{Plan, Variant, WORK};
 use crate::allowance::Allowance;
 use crate::cargo::{self, Built, Request};
 use crate::catalogue::{Course, Exercise};
-use crate::compiled::{failure, linked, refused, uncompiled};
+use crate::compiled::{Submission, failure};
 use crate::freshness;
 use crate::judge::{How, expected_tests};
 use crate::judges::{keep, sources_of};
@@ -233,14 +233,18 @@ fn finished(
     (built, judge): (&Built, &Path),
     complaints: &mut Vec<Complaint>,
 ) -> Result<Variant, Trouble> {
-    let how = How::default();
-    let mut wrong = refused(exercise.exercise, &draft.sources, &how, "src/lib.rs");
-    if wrong.is_none() {
-        wrong = uncompiled(built, candidate, &Allowance::default(), &str::to_owned)?;
-    }
-    if wrong.is_none() {
-        wrong = linked(built, candidate, judge)?;
-    }
+    let submission = Submission {
+        exercise: exercise.exercise,
+        sources: &draft.sources,
+        how: &How::default(),
+    };
+    let wrong = match submission.refused("src/lib.rs") {
+        None => {
+            let allowed = Allowance::default();
+            submission.rejected(built, candidate, judge, &allowed, &str::to_owned)?
+        }
+        refused => refused,
+    };
     let warned = built.diagnostics.iter().find(|said| {
         said.level == "warning"
             && said.library

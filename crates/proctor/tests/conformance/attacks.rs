@@ -194,19 +194,13 @@ case!(kills_its_judge_and_leaves_a_daemon, |n| {
     2 * n
 });
 
-/// Whether the kernel restricts signals (Landlock, version 6: Linux 6.12).
-fn landlock() -> i64 {
-    // SAFETY: asks for the version and reads no memory.
-    unsafe { libc::syscall(libc::SYS_landlock_create_ruleset, 0_usize, 0_usize, 1_u32) }
-}
-
 #[proctor::test(subject = |(): ()| {
     // Signal 0 sends nothing and asks for the right to send.
     [warden(), judge()].map(|pid| kill(pid, None) == Err(nix::errno::Errno::EPERM)).to_vec()
 })]
 #[ignore = "a case of the corpus: run by every_case_gets_its_verdict"]
 fn behind_the_fence_signals_reach_nobody_else(mut subject: Subject) {
-    let is_fenced = landlock() >= 6;
+    let is_fenced = proctor::landlock_version().is_ok_and(|version| version >= 6);
     assert_eq!(subject.ask(&()).value, [is_fenced; 2]);
 }
 
@@ -232,7 +226,7 @@ fn behind_the_fence_files_are_written_in_few_places(mut subject: Subject) {
     let all = vec!["/dev/shm".to_owned(), temporary, here, own];
     let might = writable(all.clone());
     let written = subject.ask(&all).value;
-    let fenced = landlock() >= 1;
+    let fenced = proctor::landlock_version().is_ok();
     let is_temporary = |folder: &str| {
         let places = [
             "/tmp",
