@@ -123,14 +123,12 @@ fn announcement() -> TokenStream {
     quote! {
         #[cfg(test)]
         const _: () = {
-            static __ANNOUNCEMENT: ::proctor::__private::Announcement =
-                ::proctor::__private::Announcement { name: __SITE.name };
             unsafe extern "C" fn __announce(
                 _: ::core::ffi::c_int,
                 _: *const *const ::core::ffi::c_char,
                 _: *const *const ::core::ffi::c_char,
             ) {
-                ::proctor::__private::announce(&__ANNOUNCEMENT);
+                ::proctor::__private::announce(__SITE.name);
             }
             #[used]
             #[unsafe(link_section = ".preinit_array")]

@@ -85,5 +85,5 @@ pub use witness::witness;
 #[doc(hidden)]
 pub mod __private {
     pub use crate::part::{Parts, Settings, Site, run, serve};
-    pub use crate::watch::{Announcement, Preinit, announce, preinit};
+    pub use crate::watch::{Preinit, announce, preinit};
 }

@@ -75,21 +75,14 @@ fn tally() -> Option<&'static Tally> {
     unsafe { TALLY.load(Ordering::Acquire).as_ref() }
 }
 
-/// A test of this program, known before `main`.
-#[derive(Debug)]
-pub struct Announcement {
-    /// `crate::module::function`.
-    pub name: &'static str,
-}
-
-/// Puts a test on the watcher's list. For `.preinit_array`, from where the
-/// attribute calls it.
-pub fn announce(test: &'static Announcement) {
+/// Puts a test of this program, `crate::module::function`, on the watcher's
+/// list. For `.preinit_array`, from where the attribute calls it.
+pub fn announce(name: &'static str) {
     let Some(tally) = made() else { return };
     let place = tally.announced.fetch_add(1, Ordering::Relaxed);
     if let Some((address, length)) = tally.names.get(place) {
-        address.store(test.name.as_ptr().addr(), Ordering::Relaxed);
-        length.store(test.name.len(), Ordering::Relaxed);
+        address.store(name.as_ptr().addr(), Ordering::Relaxed);
+        length.store(name.len(), Ordering::Relaxed);
     }
 }
 
