@@ -8,7 +8,7 @@ use interleave_loomed::explorer as loomed;
 use interleave_model::kernel::{Run, failure};
 use interleave_shuttled::explorer::{self as shuttled, Plan, Then};
 use std::panic::Location;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 /// The environment variable that holds a schedule to replay, such as `a3b2a`, or
@@ -51,6 +51,12 @@ pub fn schedules(scenario: impl Fn() + Send + Sync + 'static) -> Exploration {
 #[track_caller]
 pub fn orderings(scenario: impl Fn() + Send + Sync + 'static) -> Exploration {
     Explore::new().orderings_of(scenario)
+}
+
+/// Waits until no other exploration runs. The allocator tells the model from now on what is freed.
+fn alone() -> MutexGuard<'static, ()> {
+    proctor::on_free(interleave_model::kernel::freed::forget);
+    ONE_AT_A_TIME.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 impl Explore {
@@ -192,7 +198,7 @@ impl Explore {
         if std::thread::panicking() {
             return Err(UNWINDING.to_owned());
         }
-        let _alone = ONE_AT_A_TIME.lock().unwrap_or_else(PoisonError::into_inner);
+        let _alone = alone();
         let budget = shuttled::Budget {
             schedules: request.count,
             ..self.budget()
@@ -219,7 +225,7 @@ impl Explore {
         if std::thread::panicking() {
             return not_judged(World::Schedules, UNWINDING.to_owned());
         }
-        let _alone = ONE_AT_A_TIME.lock().unwrap_or_else(PoisonError::into_inner);
+        let _alone = alone();
         let started = Instant::now();
         let replaying = plan.then == Then::Finish;
         let found = shuttled::explore(scenario, file, self.may_outlive, &self.budget(), plan);
@@ -253,7 +259,7 @@ impl Explore {
         if std::thread::panicking() {
             return not_judged(World::Orderings, UNWINDING.to_owned());
         }
-        let _alone = ONE_AT_A_TIME.lock().unwrap_or_else(PoisonError::into_inner);
+        let _alone = alone();
         let started = Instant::now();
         let budget = loomed::Budget {
             executions: self.executions,

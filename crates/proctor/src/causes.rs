@@ -2,10 +2,10 @@
 
 use processes::Pid;
 
-use crate::evidence::Output;
 use crate::outcome::{Failing, Outcome};
 use crate::part::Settings;
 use crate::text;
+use crate::trouble::Trouble;
 use crate::wire::Ending;
 
 /// A constructor ended the program.
@@ -27,8 +27,19 @@ pub(crate) fn ran_on(pid: Pid) -> Failing {
 }
 
 /// The subject ended before it answered.
-pub(crate) fn ended(ending: Ending, settings: &Settings) -> Failing {
+pub(crate) fn ended(ending: Ending, trouble: Option<Trouble>, settings: &Settings) -> Failing {
     match ending {
+        Ending::Killed { signal }
+            if is_fault(signal) && trouble == Some(Trouble::StackOverflow) =>
+        {
+            Failing::new(
+                Outcome::Crash,
+                "a thread overflowed its stack, and that ends the process",
+            )
+        }
+        Ending::Killed {
+            signal: libc::SIGABRT,
+        } if let Some(Trouble::NoMemory { bytes }) = trouble => out_of_memory(bytes, settings),
         Ending::Exited(status) => Failing::new(
             Outcome::Exit,
             format!("it ended the process (status {status}) instead of returning an answer"),
@@ -51,9 +62,32 @@ pub(crate) fn ended(ending: Ending, settings: &Settings) -> Failing {
     }
 }
 
+/// How a program ends whose stack is full: by Rust's abort, or by the fault itself.
+fn is_fault(signal: i32) -> bool {
+    [libc::SIGABRT, libc::SIGSEGV, libc::SIGBUS].contains(&signal)
+}
+
+fn out_of_memory(bytes: u64, settings: &Settings) -> Failing {
+    let wanted = match bytes >> 20 {
+        0 => format!("{bytes} bytes"),
+        mebibytes => format!("{mebibytes} MiB"),
+    };
+    Failing::new(
+        Outcome::Limit,
+        format!(
+            "it asked for more memory than the {} MiB that this test allows: an allocation of {wanted} failed",
+            settings.memory
+        ),
+    )
+}
+
 /// The subject ended after it had answered.
-pub(crate) fn ended_afterwards(ending: Ending, settings: &Settings) -> Failing {
-    let failing = ended(ending, settings);
+pub(crate) fn ended_afterwards(
+    ending: Ending,
+    trouble: Option<Trouble>,
+    settings: &Settings,
+) -> Failing {
+    let failing = ended(ending, trouble, settings);
     let cause = match ending {
         Ending::Exited(status) => {
             format!("it ended the process (status {status}) after it had answered")
@@ -153,22 +187,5 @@ pub(crate) fn too_many(settings: &Settings, failing: Failing) -> Failing {
             text::shortened(&failing.cause, 300)
         ),
         ..failing
-    }
-}
-
-/// Rust ends a program by an abort in two cases, after a line that says why.
-pub(crate) fn recognise_aborts(failing: &mut Failing, output: &Output, settings: &Settings) {
-    if failing.outcome != Outcome::Crash {
-        return;
-    }
-    // The limit was what failed the allocation.
-    if output.stderr.contains("memory allocation of ") {
-        failing.outcome = Outcome::Limit;
-        failing.cause = format!(
-            "it asked for more memory than the {} MiB that this test allows",
-            settings.memory
-        );
-    } else if output.stderr.contains("has overflowed its stack") {
-        failing.cause = "a thread overflowed its stack, and that ends the process".to_owned();
     }
 }

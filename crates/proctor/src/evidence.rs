@@ -4,6 +4,8 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use crate::memory::Heap;
+
 /// Observations about the subject, made from outside unless a field says otherwise.
 ///
 /// Gates decide and counts support: what happens inside a process can be
@@ -37,12 +39,19 @@ pub struct Evidence {
     pub cpu: Duration,
     /// Time from question to answer.
     pub wall: Duration,
+    /// What was asked of Rust's allocator, as the process itself counted it.
+    pub heap: Heap,
     /// Peak resident memory so far, in bytes.
     pub peak_memory: u64,
     /// Page faults that needed no disk.
     pub minor_faults: u64,
-    /// Names in `/dev/shm` that appeared meanwhile (other programs' too).
-    pub shared_memory: Vec<String>,
+    /// Shared memory, queues and semaphores that it made until now and that
+    /// still exist, by name. They would outlive it; the judge removes them.
+    /// Empty where the machine forbids to watch system calls.
+    pub relics: Vec<String>,
+    /// What is in its folder for temporary files, `$TMPDIR`. Each subject has
+    /// one of its own, which the judge removes.
+    pub files_left: Vec<String>,
     /// The calls of [`witness`](crate::witness()), in the order in which they came.
     pub witnesses: Vec<Witness>,
 }

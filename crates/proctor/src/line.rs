@@ -2,7 +2,6 @@
 
 mod ends;
 
-use std::collections::HashSet;
 use std::os::fd::AsFd;
 use std::time::{Duration, Instant};
 
@@ -17,6 +16,7 @@ use crate::outcome::{Failing, Outcome};
 use crate::output::Captured;
 use crate::part::{Settings, Site};
 use crate::text;
+use crate::trouble::Trouble;
 use crate::ward::{Ends, Ward};
 use crate::wire::{Body, Ending, Question, Reply};
 
@@ -31,6 +31,8 @@ pub(crate) struct Line {
     settings: Settings,
     /// Those of the question that is being worked on.
     witnesses: Vec<Witness>,
+    /// What may be ending the subject.
+    trouble: Option<Trouble>,
 }
 
 /// How long a program may take to reach its `main`, on a machine however busy.
@@ -90,6 +92,7 @@ impl Line {
             key: fastrand::u64(..),
             settings: *settings,
             witnesses: Vec::new(),
+            trouble: None,
         };
         match line.introduce(site.test(), name, signature) {
             Ok(()) => Ok(line),
@@ -104,7 +107,7 @@ impl Line {
     /// Asks one question and waits for what comes of it; with it comes
     /// whatever was printed meanwhile.
     pub(crate) fn ask(&mut self, payload: Vec<u8>) -> (Result<RawAnswer, Failing>, Output) {
-        let mut result = self.exchange(payload);
+        let result = self.exchange(payload);
         self.stdout.drain();
         self.stderr.drain();
         let ((stdout, lost), (stderr, more)) = (self.stdout.take(), self.stderr.take());
@@ -113,9 +116,6 @@ impl Line {
             stderr,
             dropped: lost + more,
         };
-        if let Err(failing) = &mut result {
-            causes::recognise_aborts(failing, &output, &self.settings);
-        }
         (result, output)
     }
 
@@ -126,7 +126,6 @@ impl Line {
         let before = self.ward.counts();
         self.ward.allow_cpu(self.settings.cpu_seconds());
         let descriptors = self.ward.descriptors();
-        let shared = shared_memory();
         let asked = Instant::now();
         let patience = Duration::from_secs_f64(self.settings.deadline);
         let event = match self
@@ -179,7 +178,11 @@ impl Line {
             }
             Body::TooLong { length, limit } => return Err(causes::too_long(length, limit)),
             Body::RanOn => return Err(causes::ran_on(self.ward.subject())),
-            Body::Ready { .. } | Body::Waiting | Body::Unknown | Body::Witness(_) => {
+            Body::Ready { .. }
+            | Body::Waiting
+            | Body::Unknown
+            | Body::Witness(_)
+            | Body::Trouble(_) => {
                 return Err(causes::forged_an_answer());
             }
             Body::BadQuestion(why) => {
@@ -197,6 +200,7 @@ impl Line {
         evidence.voluntary_switches = reply.usage.voluntary;
         evidence.involuntary_switches = reply.usage.involuntary;
         evidence.minor_faults = reply.usage.minor_faults;
+        evidence.heap = reply.usage.heap;
         let left = match (descriptors, self.ward.descriptors()) {
             (Some(before), Some(after)) => after.saturating_sub(before),
             (Some(_), None) => return Err(causes::hid_itself()),
@@ -205,7 +209,9 @@ impl Line {
         };
         evidence.descriptors_left = u32::try_from(left).unwrap_or(u32::MAX);
         evidence.witnesses = std::mem::take(&mut self.witnesses);
-        evidence.shared_memory = shared_memory().difference(&shared).cloned().collect();
+        let left = self.ward.left();
+        evidence.relics = left.relics;
+        evidence.files_left = left.files;
         if let (Some(before), Some(after)) = (before, after) {
             evidence.processes_started = Some(after.processes - before.processes);
             evidence.threads_started = Some(after.threads - before.threads);
@@ -289,6 +295,11 @@ impl Line {
                         pid: received.sender,
                         mark,
                     }),
+                    Body::Trouble(trouble) if received.sender == self.ward.subject() => {
+                        self.trouble = Some(trouble);
+                    }
+                    // A child of its own met it.
+                    Body::Trouble(_) => {}
                     _ => break Ok(Some(received)),
                 },
                 other => break other,
@@ -346,7 +357,7 @@ impl Line {
             Event::Impostor(pid) => causes::ran_on(pid),
             Event::Garbage => causes::wrote_to_the_line(),
             Event::LineClosed => causes::closed_the_line(),
-            Event::Ended(ending) => causes::ended(ending, &self.settings),
+            Event::Ended(ending) => causes::ended(ending, self.trouble, &self.settings),
             Event::WardenGone if self.ward.is_forged() => causes::forged_a_report(),
             Event::WardenGone => causes::killed_the_warden(self.ward.killed_by()),
             Event::Hung(failing) => failing,
@@ -366,21 +377,11 @@ impl Line {
         // A child that ran on after the answer has reported by now, and that
         // explains a zombie too.
         while let Ok(Some(received)) = self.questions.recv_timeout(Duration::ZERO) {
-            let is_witness = matches!(received.value.body, Body::Witness(_));
-            if received.sender != subject && !is_witness {
+            let is_note = matches!(received.value.body, Body::Witness(_) | Body::Trouble(_));
+            if received.sender != subject && !is_note {
                 return Err(causes::ran_on(received.sender));
             }
         }
         result
     }
-}
-
-fn shared_memory() -> HashSet<String> {
-    std::fs::read_dir("/dev/shm")
-        .map(|entries| {
-            entries
-                .filter_map(|entry| entry.ok()?.file_name().into_string().ok())
-                .collect()
-        })
-        .unwrap_or_default()
 }

@@ -8,6 +8,8 @@
 //! `alarm` and `setitimer` are counted because a process with a timer may yet
 //! be woken, which /proc does not show.
 //!
+//! What is made that outlives its maker (shared memory, queues) is noted likewise.
+//!
 //! A process can speak to the kernel by another architecture's numbers too, on
 //! x86-64 by `int 0x80`; those calls are counted likewise.
 //!
@@ -22,6 +24,7 @@
 //! Where the machine forbids filters, nothing is counted and nothing refused.
 
 mod filter;
+mod relics;
 
 use std::mem::{MaybeUninit, size_of};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
@@ -31,13 +34,16 @@ use nix::sys::socket::{ControlMessage, ControlMessageOwned, MsgFlags, UnixAddr, 
 use std::io::{IoSlice, IoSliceMut};
 
 use crate::wire::Counts;
-use filter::{Call, program};
+use filter::{Call, Name, program};
+use relics::Relics;
 
 /// The warden's view of the starts below it.
 pub(crate) struct Starts {
     listener: Option<OwnedFd>,
     counts: Counts,
     limit: u32,
+    /// What they made that outlives them.
+    pub relics: Relics,
 }
 
 impl Starts {
@@ -47,6 +53,7 @@ impl Starts {
             listener: receive_descriptor(subject),
             counts: Counts::default(),
             limit,
+            relics: Relics::default(),
         }
     }
 
@@ -81,12 +88,25 @@ impl Starts {
         }
         // SAFETY: zeroed is a valid value, and the kernel has filled it.
         let call = unsafe { call.assume_init() };
-        let refusal = self.refusal(&call, subject);
+        let answer = match Call::of(call.data.arch, call.data.nr) {
+            Call::SystemV(kind) => {
+                let [first, second, third, ..] = call.data.args;
+                self.relics
+                    .system_v(kind, call.pid as i32, [first, second, third])
+            }
+            other => self.refusal(other, &call, subject).map(Err),
+        };
         let mut response = libc::seccomp_notif_resp {
             id: call.id,
-            val: 0,
-            error: refusal.map_or(0, |errno| -errno),
-            flags: match refusal {
+            val: match answer {
+                Some(Ok(value)) => value.into(),
+                _ => 0,
+            },
+            error: match answer {
+                Some(Err(errno)) => -(errno as i32),
+                _ => 0,
+            },
+            flags: match answer {
                 Some(_) => 0,
                 None => libc::SECCOMP_USER_NOTIF_FLAG_CONTINUE as u32,
             },
@@ -96,13 +116,19 @@ impl Starts {
     }
 
     /// The error with which a call is refused, if it is.
-    fn refusal(&mut self, call: &libc::seccomp_notif, subject: nix::unistd::Pid) -> Option<i32> {
+    fn refusal(
+        &mut self,
+        kind: Call,
+        call: &libc::seccomp_notif,
+        subject: nix::unistd::Pid,
+    ) -> Option<Errno> {
         let is_thread = |flags: u64| flags & libc::CLONE_THREAD as u64 != 0;
         let arguments = call.data.args;
-        let counter = match Call::of(call.data.arch, call.data.nr) {
+        let pid = call.pid as i32;
+        let counter = match kind {
             Call::Clone if is_thread(arguments[0]) => &mut self.counts.threads,
             Call::Clone | Call::Fork => &mut self.counts.processes,
-            Call::Clone3 => match flags_of_clone3(call.pid as i32, arguments[0]) {
+            Call::Clone3 => match flags_of_clone3(pid, arguments[0]) {
                 Some(flags) if is_thread(flags) => &mut self.counts.threads,
                 Some(_) => &mut self.counts.processes,
                 None => {
@@ -113,11 +139,11 @@ impl Starts {
             },
             Call::Alarm => &mut self.counts.alarms,
             Call::OnProcess => {
-                return (!is_below(arguments[0], call.pid)).then_some(libc::EPERM);
+                return (!is_below(arguments[0], call.pid)).then_some(Errno::EPERM);
             }
             Call::Limits => {
                 let reads = arguments[2] == 0;
-                return (!reads && !is_below(arguments[0], call.pid)).then_some(libc::EPERM);
+                return (!reads && !is_below(arguments[0], call.pid)).then_some(Errno::EPERM);
             }
             Call::Priority => {
                 let number = arguments[1];
@@ -127,14 +153,25 @@ impl Starts {
                     // All of the learner's.
                     _ => false,
                 };
-                return (!allowed).then_some(libc::EPERM);
+                return (!allowed).then_some(Errno::EPERM);
             }
+            Call::Names(Name { folder, path, .. }) => {
+                let folder = folder.map(|index| arguments[usize::from(index)]);
+                self.relics.path(pid, folder, arguments[usize::from(path)]);
+                return None;
+            }
+            Call::Queue => {
+                self.relics.queue(pid, arguments[0]);
+                return None;
+            }
+            // Answered before.
+            Call::SystemV(_) => return None,
         };
         *counter += 1;
         let started = self.counts.processes + self.counts.threads;
         if started > self.limit && alive(subject.as_raw()) > self.limit {
             self.counts.refused += 1;
-            return Some(libc::EAGAIN);
+            return Some(Errno::EAGAIN);
         }
         None
     }
@@ -199,18 +236,20 @@ fn alive(subject: i32) -> u32 {
 /// The first field of `struct clone_args`, read from the caller's memory.
 fn flags_of_clone3(pid: i32, address: u64) -> Option<u64> {
     let mut bytes = [0u8; size_of::<u64>()];
+    read_memory(pid, address, &mut bytes)?;
+    Some(u64::from_ne_bytes(bytes))
+}
+
+/// Fills the bytes from a process's memory, or says that it could not.
+fn read_memory(pid: i32, address: u64, bytes: &mut [u8]) -> Option<()> {
+    let length = bytes.len();
     let remote = nix::sys::uio::RemoteIoVec {
         base: usize::try_from(address).ok()?,
-        len: bytes.len(),
+        len: length,
     };
-    nix::sys::uio::process_vm_readv(
-        nix::unistd::Pid::from_raw(pid),
-        &mut [IoSliceMut::new(&mut bytes)],
-        &[remote],
-    )
-    .ok()
-    .filter(|read| *read == size_of::<u64>())
-    .map(|_| u64::from_ne_bytes(bytes))
+    let pid = nix::unistd::Pid::from_raw(pid);
+    let read = nix::sys::uio::process_vm_readv(pid, &mut [IoSliceMut::new(bytes)], &[remote]);
+    read.is_ok_and(|read| read == length).then_some(())
 }
 
 /// In the subject: puts the filter in place and hands its listener to the

@@ -18,10 +18,11 @@ use nix::sys::resource::{UsageWho, getrusage};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
+use crate::memory::Heap;
 use crate::outcome::Place;
 use crate::part::Site;
 use crate::wire::{self, BYE, Body, HELLO, Question, Reply, Usage};
-use crate::{text, witness};
+use crate::{memory, text, trouble, witness};
 
 thread_local! {
     static PANICKED_AT: RefCell<Option<Place>> = const { RefCell::new(None) };
@@ -105,6 +106,7 @@ where
     A: Serialize + DeserializeOwned + Debug,
 {
     report_panics_in_one_line();
+    trouble::report_stack_overflows();
     name_this_process(site);
     let me = std::process::id();
     let signature = wire::signature::<Q, A>(site, &serving.subject);
@@ -119,11 +121,13 @@ where
             _ => quit(),
         };
         let before = usage();
+        let held = memory::begin();
         let body = match postcard::from_bytes::<Q>(&payload) {
             Ok(question) => answer(code, question),
             Err(error) => Body::BadQuestion(error.to_string()),
         };
-        let usage = usage().since(&before);
+        let mut usage = usage().since(&before);
+        usage.heap = memory::end(held).without(&body);
         if std::process::id() != me {
             // A child that the learner's code forked came back from it.
             serving.reply(id, Body::RanOn, usage);
@@ -193,6 +197,23 @@ fn report_panics_in_one_line() {
     }));
 }
 
+impl Heap {
+    /// Without the answer as it is sent, which is the serving loop's.
+    fn without(self, body: &Body) -> Heap {
+        let answer = match body {
+            Body::Answer(bytes) => bytes.capacity(),
+            Body::Panicked { message, at } => {
+                message.capacity() + at.as_ref().map_or(0, |at| at.file.capacity())
+            }
+            _ => 0,
+        };
+        Heap {
+            left: self.left.saturating_sub(answer as u64),
+            ..self
+        }
+    }
+}
+
 impl Usage {
     fn since(&self, before: &Usage) -> Usage {
         Usage {
@@ -200,6 +221,7 @@ impl Usage {
             involuntary: self.involuntary.saturating_sub(before.involuntary),
             minor_faults: self.minor_faults.saturating_sub(before.minor_faults),
             cpu: self.cpu.saturating_sub(before.cpu),
+            heap: self.heap,
         }
     }
 }
@@ -217,5 +239,6 @@ fn usage() -> Usage {
         involuntary: u64::try_from(usage.involuntary_context_switches()).unwrap_or(0),
         minor_faults: u64::try_from(usage.minor_page_faults()).unwrap_or(0),
         cpu: time(usage.user_time()) + time(usage.system_time()),
+        heap: Heap::default(),
     }
 }

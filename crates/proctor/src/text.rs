@@ -208,6 +208,16 @@ pub(crate) fn still_running(processes: &[&processes::proc::Stat]) -> String {
     )
 }
 
+pub(crate) fn relics(names: &[String]) -> String {
+    format!(
+        "{} left behind and would outlive the program: {}{} (the judge has removed {})",
+        count(names.len(), "kernel object is", "kernel objects are"),
+        names.iter().take(5).cloned().collect::<Vec<_>>().join(", "),
+        if names.len() > 5 { ", …" } else { "" },
+        if names.len() == 1 { "it" } else { "them" },
+    )
+}
+
 /// The usual name of a signal and, in brackets, what it means.
 pub(crate) fn signal(number: i32) -> String {
     let Ok(signal) = nix::sys::signal::Signal::try_from(number) else {

@@ -16,8 +16,9 @@ use crate::evidence::Evidence;
 use crate::orphans::{end_orphans, wardens_of_this_process};
 use crate::outcome::{Failing, Outcome};
 use crate::part::Site;
+use crate::temporary::TemporaryFolder;
 use crate::text;
-use crate::wire::{self, Counts, Ending, Order, ROLE, Report};
+use crate::wire::{self, Counts, Ending, Left, Order, ROLE, Report};
 
 /// How long a process may take to vanish after the answer.
 const GRACE: Duration = Duration::from_millis(250);
@@ -117,7 +118,7 @@ impl Ward {
                 Ok(())
             }
             Some(Report::Broken(why)) => failing(Outcome::NotJudged, &why),
-            Some(Report::Ended(_) | Report::Counts(_) | Report::Left(_)) => {
+            Some(Report::Ended(_) | Report::Counts(_) | Report::Left(_) | Report::Outlived(_)) => {
                 failing(Outcome::NotJudged, "the warden reported out of turn")
             }
             // Only under `cargo test` does code of the learner's run here.
@@ -220,6 +221,15 @@ impl Ward {
         counts.filter(|_| self.counting)
     }
 
+    /// What the subject and those below it made and has not been removed.
+    pub(crate) fn left(&mut self) -> Left {
+        let left = self.ask(&Order::List, |report| match report {
+            Report::Left(left) => Some(left.clone()),
+            _ => None,
+        });
+        left.unwrap_or_default()
+    }
+
     /// Lets the subject use so much CPU time more than it has used until now.
     pub(crate) fn allow_cpu(&self, seconds: u64) {
         let used = proc::stat(self.subject).map_or(0, |stat| stat.cpu().as_secs());
@@ -312,13 +322,15 @@ impl Ward {
                 return leak(text::still_running(&alive));
             }
         }
-        let left = self.ask(&Order::Finish, |report| match report {
-            Report::Left(left) => Some(*left),
+        let outlived = self.ask(&Order::Finish, |report| match report {
+            Report::Outlived(outlived) => Some(*outlived),
             _ => None,
         });
-        match left {
+        let relics = self.left().relics;
+        match outlived {
             _ if self.forged => Err(causes::forged_a_report()),
-            Some(false) => Ok(()),
+            Some(false) if relics.is_empty() => Ok(()),
+            Some(false) => leak(text::relics(&relics)),
             Some(true) => leak(
                 "processes are still running after the answer: each starts the next and ends"
                     .to_owned(),
@@ -348,6 +360,7 @@ impl Ward {
         wardens.remove(&warden.pid());
         if !by_itself {
             end_orphans(&wardens, started);
+            TemporaryFolder::of(warden.pid().cast_unsigned()).remove();
         }
     }
 }

@@ -31,7 +31,8 @@ use serde::de::DeserializeOwned;
 
 use crate::part::{Settings, Site};
 use crate::starts::Starts;
-use crate::wire::{self, Ending, Order, Report};
+use crate::temporary::TemporaryFolder;
+use crate::wire::{self, Ending, Left, Order, Report};
 use crate::{fence, starts, subject};
 
 /// How long the processes of the code may take to vanish with the subject.
@@ -50,15 +51,18 @@ where
 {
     keep_out();
     let mut control = control();
-    match split(site, settings, code) {
-        Ok((pid, starts)) => {
+    let temporary = TemporaryFolder::of(std::process::id()).made();
+    match split(site, settings, temporary.as_ref(), code) {
+        Ok((pid, mut starts)) => {
             let ready = Report::Ready {
                 subject: pid.as_raw(),
                 counting: starts.is_counting(),
             };
             if control.send(&ready).is_ok() {
-                watch(&mut control, pid, starts);
+                watch(&mut control, pid, &mut starts, temporary.as_ref());
             }
+            end_all_below();
+            starts.relics.remove();
         }
         Err((step, errno)) => {
             let _ = control.send(&Report::Broken(format!(
@@ -66,6 +70,10 @@ where
                 errno.desc()
             )));
         }
+    }
+    end_all_below();
+    if let Some(temporary) = temporary {
+        temporary.remove();
     }
     end()
 }
@@ -100,6 +108,7 @@ fn control() -> Control {
 fn split<Q, A>(
     site: &Site,
     settings: &Settings,
+    temporary: Option<&TemporaryFolder>,
     code: fn(Q) -> A,
 ) -> Result<(Pid, Starts), (&'static str, Errno)>
 where
@@ -133,12 +142,16 @@ where
                     drop(theirs);
                     // The diagnosis of hangs reads this process.
                     let _ = prctl::set_dumpable(true);
+                    if let Some(temporary) = temporary {
+                        // SAFETY: this process has one thread.
+                        unsafe { std::env::set_var("TMPDIR", temporary.path()) };
+                    }
                     subject::serve(subject::introduced(line), *site, code)
                 }
                 Ok(Furnished {
                     line,
                     program: Some(program),
-                }) => become_program(&line, &program),
+                }) => become_program(&line, &program, temporary),
                 Err(errno) => errno,
             };
             let _ = nix::unistd::write(&theirs, &(errno as i32).to_ne_bytes());
@@ -189,10 +202,13 @@ struct Furnished {
 /// Executes the program that holds the learner's code. It is told the number
 /// of its line and nothing else; which test it serves, the judge says there.
 /// Returns only if that fails.
-fn become_program(line: &OwnedFd, program: &OwnedFd) -> Errno {
+fn become_program(line: &OwnedFd, program: &OwnedFd, temporary: Option<&TemporaryFolder>) -> Errno {
     let number = CString::new(line.as_raw_fd().to_string()).unwrap_or_default();
+    let place = temporary.map(|temporary| ("TMPDIR".into(), temporary.path().into()));
     let environment: Vec<CString> = std::env::vars_os()
         .filter(|(name, _)| !name.as_encoded_bytes().starts_with(b"PROCTOR_"))
+        .filter(|(name, _)| name != "TMPDIR" || place.is_none())
+        .chain(place.clone())
         .filter_map(|(name, value)| {
             let pair = [name.as_encoded_bytes(), b"=", value.as_encoded_bytes()].concat();
             CString::new(pair).ok()
@@ -285,7 +301,12 @@ fn limit(settings: &Settings) -> nix::Result<()> {
 }
 
 /// Serves the judge and the filter until the judge hangs up.
-fn watch(control: &mut Control, subject: Pid, mut starts: Starts) {
+fn watch(
+    control: &mut Control,
+    subject: Pid,
+    starts: &mut Starts,
+    temporary: Option<&TemporaryFolder>,
+) {
     let Some(ended) = pidfd(subject) else { return };
     let judge = nix::unistd::getppid().as_raw();
     let mut running = true;
@@ -324,9 +345,13 @@ fn watch(control: &mut Control, subject: Pid, mut starts: Starts) {
                 Ok(received) => {
                     let report = match received.value {
                         Order::Count => Report::Counts(starts.counts()),
+                        Order::List => Report::Left(Left {
+                            relics: starts.relics.names(),
+                            files: temporary.map_or_else(Vec::new, TemporaryFolder::entries),
+                        }),
                         Order::Finish => {
                             running = false;
-                            Report::Left(something_outlives(subject))
+                            Report::Outlived(something_outlives(subject))
                         }
                     };
                     if control.send(&report).is_err() {
@@ -386,11 +411,15 @@ fn ending(subject: Pid) -> Ending {
     }
 }
 
-/// Ends everything below the warden, then the warden: no destructors and no
-/// exit handlers, because those belong to the test program.
-fn end() -> ! {
+fn end_all_below() {
     let until = Instant::now() + Duration::from_secs(3);
     let _ = processes::end_descendants(until);
+}
+
+/// Ends the warden: no destructors and no exit handlers, because those belong
+/// to the test program.
+fn end() -> ! {
+    end_all_below();
     // SAFETY: `_exit` only ends the process.
     unsafe { libc::_exit(0) }
 }

@@ -13,8 +13,10 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use crate::memory::Heap;
 use crate::outcome::Place;
 use crate::part::Site;
+use crate::trouble::Trouble;
 
 /// Descriptors at which the warden finds its lines when it starts.
 pub(crate) const CONTROL: i32 = 3;
@@ -45,9 +47,11 @@ pub(crate) enum Report {
     Ended(Ending),
     /// The counts until now, asked for by [`Order::Count`].
     Counts(Counts),
+    /// What there is that outlives its maker, asked for by [`Order::List`].
+    Left(Left),
     /// Whether something still lived when the subject had been ended, asked
     /// for by [`Order::Finish`].
-    Left(bool),
+    Outlived(bool),
     /// No subject could be started.
     Broken(String),
 }
@@ -57,6 +61,8 @@ pub(crate) enum Report {
 pub(crate) enum Order {
     /// Report the counts.
     Count,
+    /// Report what was made and outlives its maker.
+    List,
     /// End the subject, and report whether anything else lives below.
     Finish,
 }
@@ -70,6 +76,15 @@ pub(crate) struct Counts {
     pub alarms: u32,
     /// Starts refused because the limit of processes was reached.
     pub refused: u32,
+}
+
+/// What was made below a warden and still exists, by name.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub(crate) struct Left {
+    /// Shared memory, queues and semaphores.
+    pub relics: Vec<String>,
+    /// Files in the folder for temporary ones.
+    pub files: Vec<String>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -143,15 +158,18 @@ pub(crate) enum Body {
     BadQuestion(String),
     /// From whichever process calls [`witness`](crate::witness()).
     Witness(u64),
+    /// From whichever process meets it.
+    Trouble(Trouble),
 }
 
-/// `getrusage(RUSAGE_SELF)`, the difference over one question.
+/// What one question took: `getrusage(RUSAGE_SELF)`, the difference, and the heap.
 #[derive(Clone, Copy, Debug, Default, Serialize, Deserialize)]
 pub(crate) struct Usage {
     pub voluntary: u64,
     pub involuntary: u64,
     pub minor_faults: u64,
     pub cpu: Duration,
+    pub heap: Heap,
 }
 
 /// A hash of what a test and its subject exchange, to match binaries that

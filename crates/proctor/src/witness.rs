@@ -30,20 +30,28 @@ pub(crate) fn use_line(descriptor: i32) {
 /// }
 /// ```
 pub fn witness(mark: u64) {
+    say(Body::Witness(mark));
+}
+
+/// Writes a short message on the line, from whichever process this is. Nothing
+/// is allocated, and a signal's handler may do it.
+pub(crate) fn say(body: Body) {
+    const LENGTH: usize = size_of::<u32>();
     let line = LINE.load(Ordering::Relaxed);
     let message = Reply {
         id: 0,
-        body: Body::Witness(mark),
+        body,
         usage: Usage::default(),
         seal: 0,
     };
-    let Ok(body) = postcard::to_stdvec(&message) else {
+    let mut frame = [0; 128];
+    let Ok(encoded) = postcard::to_slice(&message, &mut frame[LENGTH..]) else {
         return;
     };
     // As `ipc::Channel` frames a message. So few bytes are written at once.
-    let mut frame = (body.len() as u32).to_le_bytes().to_vec();
-    frame.extend(body);
+    let length = encoded.len();
+    frame[..LENGTH].copy_from_slice(&(length as u32).to_le_bytes());
     if line >= 0 {
-        bare::write(line, &frame);
+        bare::write(line, &frame[..LENGTH + length]);
     }
 }

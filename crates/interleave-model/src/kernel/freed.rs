@@ -1,15 +1,13 @@
-//! The program's allocator tells the kernel which memory is freed.
+//! The kernel hears which memory is freed, from the program's allocator.
 //!
 //! An atomic that the program sees through `from_ptr` is known by its address. When its memory is
 //! freed and allocated again, the next atomic at this address is another one, and nothing in the
 //! memory says so. Which addresses are used again also differs from execution to execution, and an
 //! explorer cannot go on from a point that looks different each time.
 //!
-//! The allocator is std's `System` in all else. While no such atomic is known, a check of one
-//! thread-local number is all that it adds.
+//! While no such atomic is known, a check of one thread-local flag is all that it costs.
 
 use super::State;
-use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
 
 thread_local! {
@@ -17,39 +15,9 @@ thread_local! {
     static HAS_HOMES: Cell<bool> = const { Cell::new(false) };
 }
 
-struct Watched;
-
-#[global_allocator]
-static ALLOCATOR: Watched = Watched;
-
-// SAFETY: every request goes to `System` as it came, and `forget` allocates nothing.
-unsafe impl GlobalAlloc for Watched {
-    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        // SAFETY: the caller keeps to `GlobalAlloc`, as in all of these.
-        unsafe { System.alloc(layout) }
-    }
-
-    unsafe fn alloc_zeroed(&self, layout: Layout) -> *mut u8 {
-        // SAFETY: as in `alloc`.
-        unsafe { System.alloc_zeroed(layout) }
-    }
-
-    unsafe fn dealloc(&self, memory: *mut u8, layout: Layout) {
-        forget(memory.addr(), layout.size());
-        // SAFETY: as in `alloc`.
-        unsafe { System.dealloc(memory, layout) }
-    }
-
-    unsafe fn realloc(&self, memory: *mut u8, layout: Layout, size: usize) -> *mut u8 {
-        // The value moves along, and an atomic that moves is seen through a new pointer.
-        forget(memory.addr(), layout.size());
-        // SAFETY: as in `alloc`.
-        unsafe { System.realloc(memory, layout, size) }
-    }
-}
-
-/// The atomics in the memory that is about to be freed are no more.
-fn forget(start: usize, len: usize) {
+/// The atomics in the memory that is about to be freed are no more. For the program's allocator
+/// to call, before it frees.
+pub fn forget(start: usize, len: usize) {
     if !HAS_HOMES.get() {
         return;
     }

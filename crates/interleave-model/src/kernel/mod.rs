@@ -13,7 +13,7 @@
 pub mod engine;
 pub mod event;
 pub mod failure;
-mod freed;
+pub mod freed;
 pub mod object;
 pub mod panics;
 mod progress;

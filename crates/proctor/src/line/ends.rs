@@ -66,7 +66,11 @@ impl Line {
             Event::Reply(reply) if !reply.is_sealed(self.key) => Err(causes::forged_an_answer()),
             Event::Reply(reply) if reply.id == BYE => Ok(()),
             Event::Reply(_) => Err(causes::answered_twice()),
-            Event::Ended(ending) => Err(causes::ended_afterwards(ending, &self.settings)),
+            Event::Ended(ending) => Err(causes::ended_afterwards(
+                ending,
+                self.trouble,
+                &self.settings,
+            )),
             event => Err(self.explain(event)),
         }
     }

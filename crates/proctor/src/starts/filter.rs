@@ -1,5 +1,7 @@
 //! The filter: which system calls are stopped, forbidden or answered.
 
+use super::relics::SystemV;
+
 /// A watched call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Call {
@@ -14,6 +16,31 @@ pub(super) enum Call {
     Limits,
     /// `setpriority`: the number, of whatever kind, is the second argument.
     Priority,
+    /// Gives a name to something in a file system.
+    Names(Name),
+    /// `mq_open` that may make a queue.
+    Queue,
+    /// `shmget`, `semget` or `msgget`.
+    SystemV(SystemV),
+}
+
+/// Which arguments say what is named.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Name {
+    /// The descriptor of the folder from which the path leads, if there is one.
+    pub folder: Option<u8>,
+    /// The address of the path.
+    pub path: u8,
+    /// The flags: only with `O_CREAT` among them anything is made.
+    flags: Option<u8>,
+}
+
+const fn named(folder: Option<u8>, path: u8, flags: Option<u8>) -> Call {
+    Call::Names(Name {
+        folder,
+        path,
+        flags,
+    })
 }
 
 /// The numbers of one architecture (`AUDIT_ARCH_…`, linux/audit.h).
@@ -25,7 +52,7 @@ struct Architecture {
 }
 
 /// Those that have the same names on every 64-bit architecture.
-const COMMON: [(u32, Call); 9] = [
+const COMMON: [(u32, Call); 18] = [
     (libc::SYS_clone as u32, Call::Clone),
     (libc::SYS_clone3 as u32, Call::Clone3),
     (libc::SYS_setitimer as u32, Call::Alarm),
@@ -35,15 +62,32 @@ const COMMON: [(u32, Call); 9] = [
     (libc::SYS_sched_setparam as u32, Call::OnProcess),
     (libc::SYS_sched_setattr as u32, Call::OnProcess),
     (libc::SYS_setpriority as u32, Call::Priority),
+    (libc::SYS_openat as u32, named(Some(0), 1, Some(2))),
+    // Its flags are in memory.
+    (libc::SYS_openat2 as u32, named(Some(0), 1, None)),
+    (libc::SYS_linkat as u32, named(Some(2), 3, None)),
+    (libc::SYS_renameat as u32, named(Some(2), 3, None)),
+    (libc::SYS_renameat2 as u32, named(Some(2), 3, None)),
+    (libc::SYS_mq_open as u32, Call::Queue),
+    (
+        libc::SYS_shmget as u32,
+        Call::SystemV(SystemV::SharedMemory),
+    ),
+    (libc::SYS_semget as u32, Call::SystemV(SystemV::Semaphores)),
+    (libc::SYS_msgget as u32, Call::SystemV(SystemV::Messages)),
 ];
 
 /// The calls of this architecture itself.
 #[cfg(target_arch = "x86_64")]
-const NATIVE: [(u32, Call); 18] = {
+const NATIVE: [(u32, Call); 31] = {
     let more = [
         (libc::SYS_fork as u32, Call::Fork),
         (libc::SYS_vfork as u32, Call::Fork),
         (libc::SYS_alarm as u32, Call::Alarm),
+        (libc::SYS_open as u32, named(None, 0, Some(1))),
+        (libc::SYS_creat as u32, named(None, 0, None)),
+        (libc::SYS_link as u32, named(None, 1, None)),
+        (libc::SYS_rename as u32, named(None, 1, None)),
         // Some of them by the x32 ABI (arch/x86/include/uapi/asm/unistd.h).
         (X32 | libc::SYS_fork as u32, Call::Fork),
         (X32 | libc::SYS_vfork as u32, Call::Fork),
@@ -52,7 +96,7 @@ const NATIVE: [(u32, Call); 18] = {
         (X32 | libc::SYS_alarm as u32, Call::Alarm),
         (X32 | libc::SYS_setitimer as u32, Call::Alarm),
     ];
-    let mut all = [(0, Call::Fork); 18];
+    let mut all = [(0, Call::Fork); 31];
     let mut place = 0;
     while place < all.len() {
         all[place] = if place < COMMON.len() {
@@ -71,7 +115,7 @@ const X32: u32 = 0x4000_0000;
 
 /// Later architectures have `clone` and no `fork`, `vfork` or `alarm`.
 #[cfg(not(target_arch = "x86_64"))]
-const NATIVE: [(u32, Call); 9] = COMMON;
+const NATIVE: [(u32, Call); 18] = COMMON;
 
 /// Those by which a process on this machine can speak to the kernel: its own,
 /// and that of 32-bit programs.
@@ -161,10 +205,18 @@ pub(super) fn program() -> Vec<libc::sock_filter> {
         jf: skip,
         k,
     };
+    // Goes on with the next statement if one of these bits is set, or skips one.
+    let has = |k| libc::sock_filter {
+        code: (libc::BPF_JMP | libc::BPF_JSET | libc::BPF_K) as u16,
+        jt: 0,
+        jf: 1,
+        k,
+    };
     // Offsets in `struct seccomp_data`: the number, the architecture, the
-    // lower halves of the first two arguments.
+    // lower halves of the arguments.
     let load = |offset| statement(libc::BPF_LD | libc::BPF_W | libc::BPF_ABS, offset);
-    let (number, architecture, first, second) = (load(0), load(4), load(16), load(24));
+    let argument = |index: u8| load(16 + 8 * u32::from(index));
+    let (number, architecture, first, second) = (load(0), load(4), argument(0), argument(1));
     let answer = |action| statement(libc::BPF_RET | libc::BPF_K, action);
     let (let_through, ask) = (
         answer(libc::SECCOMP_RET_ALLOW),
@@ -177,20 +229,27 @@ pub(super) fn program() -> Vec<libc::sock_filter> {
     for one in ARCHITECTURES {
         let mut part = vec![number];
         for (watched, call) in one.calls {
-            // 0 is the caller itself.
-            let argument = match call {
-                Call::OnProcess | Call::Limits => Some(first),
-                _ => None,
-            };
-            match argument {
-                None => part.extend([equals(*watched, 1), ask]),
-                Some(argument) => part.extend([
-                    equals(*watched, 4),
-                    argument,
-                    equals(0, 1),
-                    let_through,
-                    ask,
-                ]),
+            match call {
+                // 0 is the caller itself.
+                Call::OnProcess | Call::Limits => {
+                    part.extend([equals(*watched, 4), first, equals(0, 1), let_through, ask]);
+                }
+                Call::Queue | Call::Names(Name { flags: Some(_), .. }) => {
+                    let flags = match call {
+                        Call::Names(Name {
+                            flags: Some(flags), ..
+                        }) => *flags,
+                        _ => 1,
+                    };
+                    part.extend([
+                        equals(*watched, 4),
+                        argument(flags),
+                        has(libc::O_CREAT as u32),
+                        ask,
+                        let_through,
+                    ]);
+                }
+                _ => part.extend([equals(*watched, 1), ask]),
             }
         }
         part.extend([equals(one.seccomp, 1), forbid]);
@@ -207,8 +266,11 @@ pub(super) fn program() -> Vec<libc::sock_filter> {
             let_through,
         ]);
         part.push(let_through);
-        // Fewer than a hundred: the distance fits into a byte.
-        program.push(equals(one.audit, part.len() as u8));
+        // Fewer than 200: the distance fits into a byte.
+        program.push(equals(
+            one.audit,
+            u8::try_from(part.len()).unwrap_or(u8::MAX),
+        ));
         program.extend(part);
     }
     program.push(let_through);

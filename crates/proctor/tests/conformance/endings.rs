@@ -51,6 +51,41 @@ const TABLE: &[Expect] = &[
     ends(&[Limit], "memory", "asks_for_100_gib"),
     ends(&[Limit], "memory", "fills_memory_without_end"),
     ends(&[Limit], "file", "writes_a_file_without_end"),
+    ends(
+        &[Limit],
+        "an allocation of 600 mib failed",
+        "reserves_more_than_it_may",
+    ),
+    ends(
+        &[Crash],
+        "(it aborted itself)",
+        "aborts_with_the_words_of_a_failed_allocation",
+    ),
+    ends(
+        &[Crash],
+        "(it aborted itself)",
+        "aborts_with_the_words_of_a_full_stack",
+    ),
+    ends(
+        &[Crash],
+        "(it aborted itself)",
+        "aborts_long_after_an_allocation_was_refused",
+    ),
+    ends(
+        &[Crash],
+        "(it aborted itself)",
+        "aborts_after_a_child_was_refused_memory",
+    ),
+    ends(
+        &[Crash],
+        "sigsegv",
+        "sends_itself_the_signal_of_a_full_stack",
+    ),
+    ends(
+        &[Crash],
+        "overflowed",
+        "overflows_the_stack_though_standard_error_is_closed",
+    ),
 ];
 
 #[test]
@@ -200,6 +235,66 @@ case!(overflows_the_stack, |n| { without_end(n) });
 
 case!(overflows_the_stack_of_a_thread, |n| {
     thread::spawn(move || without_end(n)).join().unwrap()
+});
+
+case!(overflows_the_stack_though_standard_error_is_closed, |n| {
+    // SAFETY: nothing in this process needs the descriptor.
+    unsafe { libc::close(2) };
+    without_end(n)
+});
+
+case!(aborts_with_the_words_of_a_full_stack, |n| {
+    eprintln!("\nthread 'main' has overflowed its stack\nfatal runtime error: stack overflow");
+    if n < u64::MAX {
+        std::process::abort()
+    }
+    2 * n
+});
+
+case!(sends_itself_the_signal_of_a_full_stack, |n| {
+    // SAFETY: no memory is touched; without a fault the runtime's handler lets it through.
+    unsafe { libc::raise(libc::SIGSEGV) };
+    // SAFETY: as above.
+    unsafe { libc::raise(libc::SIGSEGV) };
+    2 * n
+});
+
+case!(aborts_with_the_words_of_a_failed_allocation, |n| {
+    eprintln!("memory allocation of 1099511627776 bytes failed");
+    if n < u64::MAX {
+        std::process::abort()
+    }
+    2 * n
+});
+
+case!(
+    aborts_long_after_an_allocation_was_refused,
+    memory = 512,
+    |n| {
+        let refused = Vec::<u8>::new().try_reserve(1 << 30);
+        assert!(black_box(refused).is_err());
+        drop(black_box(vec![1u8; 100]));
+        if n < u64::MAX {
+            std::process::abort()
+        }
+        2 * n
+    }
+);
+
+case!(aborts_after_a_child_was_refused_memory, memory = 512, |n| {
+    reap(child(|| {
+        let refused = Vec::<u8>::new().try_reserve(1 << 30);
+        leave(i32::from(black_box(refused).is_ok()));
+    }));
+    if n < u64::MAX {
+        std::process::abort()
+    }
+    2 * n
+});
+
+case!(reserves_more_than_it_may, memory = 512, |n| {
+    let memory = Vec::<u8>::with_capacity(black_box(600 << 20));
+    2 * n + black_box(memory).len() as u64
 });
 
 case!(is_to_be_done, |n| {

@@ -24,6 +24,9 @@ const TABLE: &[Expect] = &[
     passes("sleepers_wait_and_spinners_do_not"),
     passes("switches_are_counted"),
     passes("memory_is_measured"),
+    passes("requests_for_memory_are_counted"),
+    passes("what_outlives_its_maker_is_named_and_removed"),
+    passes("temporary_files_are_named_and_removed"),
 ];
 
 #[test]
@@ -224,6 +227,111 @@ fn memory_is_measured(mut subject: Subject) {
         "{before} and {after:?}"
     );
     assert!(after.minor_faults > 100, "{after:?}");
+}
+
+#[proctor::test(
+    subject = |(kept, lost): (usize, usize)| {
+        drop(std::hint::black_box(Vec::<u8>::with_capacity(lost)));
+        std::mem::forget(std::hint::black_box(vec![1u8; kept]));
+    },
+    memory = 1024,
+)]
+#[ignore = "a case of the corpus: run by every_case_gets_its_verdict"]
+fn requests_for_memory_are_counted(mut subject: Subject) {
+    // What the test itself takes to ask its first question.
+    subject.ask(&(1, 1));
+    let heap = subject.ask(&(1000, 64 << 20)).evidence.heap;
+    assert_eq!((heap.requests, heap.largest), (2, 64 << 20), "{heap:?}");
+    assert_eq!((heap.peak, heap.left), (64 << 20, 1000), "{heap:?}");
+    // Refused by the limit, and noted all the same.
+    let refused = subject.try_ask(&(0, 2 << 30)).unwrap_err();
+    assert_eq!(refused.outcome, proctor::Outcome::Limit);
+}
+
+/// Makes or removes one of each kind; tells the numbers of those that have no name.
+fn make_or_remove_relics((make, name, numbers): (bool, String, [i32; 3])) -> [i32; 3] {
+    let name = std::ffi::CString::new(name).unwrap();
+    let nothing = std::ptr::null_mut::<libc::shmid_ds>();
+    // SAFETY: the names and the null pointers are what these calls ask for.
+    unsafe {
+        if make {
+            let shared = libc::shm_open(name.as_ptr(), libc::O_CREAT | libc::O_RDWR, 0o600);
+            let semaphore = libc::sem_open(name.as_ptr(), libc::O_CREAT, 0o600, 1u32);
+            let queue = libc::mq_open(
+                name.as_ptr(),
+                libc::O_CREAT | libc::O_RDWR,
+                0o600,
+                std::ptr::null::<libc::mq_attr>(),
+            );
+            assert!(shared >= 0 && semaphore != libc::SEM_FAILED && queue >= 0);
+            [
+                libc::shmget(libc::IPC_PRIVATE, 5000, 0o600),
+                libc::semget(libc::IPC_PRIVATE, 3, 0o600),
+                libc::msgget(libc::IPC_PRIVATE, 0o600),
+            ]
+        } else {
+            libc::shm_unlink(name.as_ptr());
+            libc::sem_unlink(name.as_ptr());
+            libc::mq_unlink(name.as_ptr());
+            libc::shmctl(numbers[0], libc::IPC_RMID, nothing);
+            libc::semctl(numbers[1], 0, libc::IPC_RMID);
+            libc::msgctl(numbers[2], libc::IPC_RMID, nothing.cast());
+            numbers
+        }
+    }
+}
+
+#[proctor::test(subject = |question: (bool, String, [i32; 3])| make_or_remove_relics(question))]
+#[ignore = "a case of the corpus: run by every_case_gets_its_verdict"]
+fn what_outlives_its_maker_is_named_and_removed(mut subject: Subject) {
+    let name = format!("/proctor-{}", std::process::id());
+    let made = subject.ask(&(true, name.clone(), [0; 3]));
+    let counted = made.evidence.processes_started.is_some();
+    let numbers = made.value;
+    if counted {
+        let relics = made.evidence.relics;
+        let expected = [
+            format!("the shared memory /dev/shm{name}"),
+            format!("the semaphore /dev/shm/sem.{}", &name[1..]),
+            format!("the message queue {name}"),
+            format!(
+                "the System V shared memory with the identifier {}",
+                numbers[0]
+            ),
+            format!(
+                "the System V semaphore set with the identifier {}",
+                numbers[1]
+            ),
+            format!(
+                "the System V message queue with the identifier {}",
+                numbers[2]
+            ),
+        ];
+        assert_eq!(relics, expected);
+    }
+    // Another subject, at the same time, has made nothing.
+    let removed = subject.ask(&(false, name.clone(), numbers));
+    assert_eq!(removed.evidence.relics, [""; 0]);
+
+    subject.ask(&(true, name.clone(), [0; 3]));
+    let left = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| subject.fresh()));
+    assert_eq!(left.is_err(), counted, "they are not named");
+    assert!(!counted || !std::path::Path::new(&format!("/dev/shm{name}")).exists());
+}
+
+#[proctor::test(subject = |(): ()| -> std::path::PathBuf {
+    let folder = std::env::temp_dir();
+    std::fs::write(folder.join("notes"), "left").unwrap();
+    std::mem::forget(std::os::unix::net::UnixListener::bind(folder.join("socket")).unwrap());
+    folder
+})]
+#[ignore = "a case of the corpus: run by every_case_gets_its_verdict"]
+fn temporary_files_are_named_and_removed(mut subject: Subject) {
+    let answer = subject.ask(&());
+    assert_eq!(answer.evidence.files_left, ["notes", "socket"]);
+    assert!(answer.value.exists());
+    subject.fresh();
+    assert!(!answer.value.exists(), "{:?} is still there", answer.value);
 }
 
 #[proctor::test(subject = |(): ()| {

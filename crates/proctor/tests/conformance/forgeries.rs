@@ -118,6 +118,7 @@ fn forge(id: u64, value: u64) {
     struct Usage {
         counts: [u64; 3],
         cpu: std::time::Duration,
+        heap: [u64; 4],
     }
     let body = Body::Answer(postcard::to_stdvec(&value).unwrap());
     let seal = 0u64;

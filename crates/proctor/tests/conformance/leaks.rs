@@ -48,6 +48,13 @@ const TABLE: &[Expect] = &[
     ends(&[Limit], "process", "a_fork_bomb_of_orphans"),
     ends(&[Limit], "thread", "a_thread_bomb"),
     ends(&[Limit, Panic], "", "a_descriptor_bomb"),
+    ends(&[Leak], "/dev/shm/proctor-", "leaves_shared_memory"),
+    ends(
+        &[Leak],
+        "system v message queue",
+        "leaves_a_queue_made_by_a_child",
+    ),
+    passes("shared_memory_that_was_there_before"),
     passes("a_daemon_where_daemons_are_allowed"),
 ];
 
@@ -242,4 +249,43 @@ case!(a_descriptor_bomb, |n| {
 #[ignore = "a case of the corpus: run by every_case_gets_its_verdict"]
 fn a_daemon_where_daemons_are_allowed(mut subject: Subject) {
     expect_twice(&mut subject);
+}
+
+case!(leaves_shared_memory, |n| {
+    let name = std::ffi::CString::new(format!("/proctor-{}", std::process::id())).unwrap();
+    // SAFETY: takes a name and integers.
+    assert!(unsafe { libc::shm_open(name.as_ptr(), libc::O_CREAT | libc::O_RDWR, 0o600) } >= 0);
+    2 * n
+});
+
+case!(leaves_a_queue_made_by_a_child, |n| {
+    let key = 0x7000_0000 | std::process::id().cast_signed();
+    reap(child(|| {
+        // SAFETY: takes integers.
+        assert!(unsafe { libc::msgget(key, libc::IPC_CREAT | 0o600) } >= 0);
+    }));
+    2 * n
+});
+
+fn shared(name: &str, flags: i32) -> i32 {
+    let name = std::ffi::CString::new(name).unwrap();
+    // SAFETY: takes a name and integers.
+    unsafe { libc::shm_open(name.as_ptr(), flags, 0o600) }
+}
+
+#[proctor::test(subject = |name: String| -> bool {
+    shared(&name, libc::O_CREAT | libc::O_RDWR) >= 0
+})]
+#[ignore = "a case of the corpus: run by every_case_gets_its_verdict"]
+fn shared_memory_that_was_there_before(mut subject: Subject) {
+    let name = format!("/proctor-{}", std::process::id());
+    assert!(shared(&name, libc::O_CREAT | libc::O_RDWR) >= 0);
+    let answer = subject.ask(&name);
+    subject.fresh();
+    let is_there = std::path::Path::new(&format!("/dev/shm{name}")).exists();
+    let c_name = std::ffi::CString::new(name).unwrap();
+    // SAFETY: takes a name.
+    unsafe { libc::shm_unlink(c_name.as_ptr()) };
+    assert!(answer.value && is_there);
+    assert_eq!(answer.evidence.relics, [""; 0]);
 }

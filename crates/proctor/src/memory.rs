@@ -1,0 +1,144 @@
+//! The program's allocator counts what is asked of it.
+//!
+//! Every program that links proctor allocates through it, so it can tell how
+//! much memory the learner's code asked for while it worked on a question: the
+//! largest request, the most that was held at a time, what is still held
+//! afterwards. An allocation that is made and freed at once, and memory that
+//! is reserved and never touched, count like any other.
+//!
+//! It is std's `System` in all else. What code takes from the kernel or from
+//! libc without Rust's allocator is not counted.
+
+use std::alloc::{GlobalAlloc, Layout, System};
+use std::sync::atomic::{AtomicPtr, AtomicU64, Ordering::Relaxed};
+
+use serde::{Deserialize, Serialize};
+
+use crate::trouble;
+
+struct Counting;
+
+#[global_allocator]
+static ALLOCATOR: Counting = Counting;
+
+/// Bytes that are held now.
+static HELD: AtomicU64 = AtomicU64::new(0);
+/// The most that was held at a time since [`begin`].
+static MOST: AtomicU64 = AtomicU64::new(0);
+/// The largest request since [`begin`], granted or not.
+static LARGEST: AtomicU64 = AtomicU64::new(0);
+/// Requests since [`begin`], growing and shrinking included.
+static REQUESTS: AtomicU64 = AtomicU64::new(0);
+
+/// What to call before memory is freed, if anything.
+static ON_FREE: AtomicPtr<()> = AtomicPtr::new(std::ptr::null_mut());
+
+/// Has `hook` called with address and size of whatever memory is about to be
+/// freed or moved, from now on and on every thread. It must not allocate.
+///
+/// For explorers, which know an atomic by its address.
+pub fn on_free(hook: fn(usize, usize)) {
+    ON_FREE.store(hook as *mut (), Relaxed);
+}
+
+/// What was asked of the allocator while one question was worked on.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Heap {
+    /// Calls of the allocator that asked for memory.
+    pub requests: u64,
+    /// Bytes of the largest request, granted or not.
+    pub largest: u64,
+    /// The most bytes that were held at a time, beyond what was held before.
+    pub peak: u64,
+    /// Bytes that are still held, beyond what was held before.
+    pub left: u64,
+}
+
+/// A question begins. Returns what is held.
+pub(crate) fn begin() -> u64 {
+    let held = HELD.load(Relaxed);
+    MOST.store(held, Relaxed);
+    LARGEST.store(0, Relaxed);
+    REQUESTS.store(0, Relaxed);
+    held
+}
+
+/// A question is over that began when so much was held.
+pub(crate) fn end(held_before: u64) -> Heap {
+    Heap {
+        requests: REQUESTS.load(Relaxed),
+        largest: LARGEST.load(Relaxed),
+        peak: MOST.load(Relaxed).saturating_sub(held_before),
+        left: HELD.load(Relaxed).saturating_sub(held_before),
+    }
+}
+
+fn asked(size: usize) {
+    REQUESTS.fetch_add(1, Relaxed);
+    // Reading first keeps threads that allocate from taking turns at one word.
+    if LARGEST.load(Relaxed) < size as u64 {
+        LARGEST.fetch_max(size as u64, Relaxed);
+    }
+}
+
+/// Notes a request that came to `memory`, and hands it on.
+fn got(memory: *mut u8, size: usize) -> *mut u8 {
+    asked(size);
+    if memory.is_null() {
+        trouble::no_memory(size as u64);
+    } else {
+        trouble::memory_again();
+        took(size);
+    }
+    memory
+}
+
+fn took(size: usize) {
+    let held = HELD
+        .fetch_add(size as u64, Relaxed)
+        .wrapping_add(size as u64);
+    if MOST.load(Relaxed) < held {
+        MOST.fetch_max(held, Relaxed);
+    }
+}
+
+fn gives_back(memory: *mut u8, size: usize) {
+    let hook = ON_FREE.load(Relaxed);
+    if !hook.is_null() {
+        // SAFETY: `on_free` is the only writer, and what it writes has this type.
+        let hook = unsafe { std::mem::transmute::<*mut (), fn(usize, usize)>(hook) };
+        hook(memory.addr(), size);
+    }
+    HELD.fetch_sub(size as u64, Relaxed);
+}
+
+// SAFETY: every request goes to `System` as it came, and the counting allocates nothing.
+unsafe impl GlobalAlloc for Counting {
+    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        // SAFETY: the caller keeps to `GlobalAlloc`, as in all of these.
+        got(unsafe { System.alloc(layout) }, layout.size())
+    }
+
+    unsafe fn alloc_zeroed(&self, layout: Layout) -> *mut u8 {
+        // SAFETY: as in `alloc`.
+        got(unsafe { System.alloc_zeroed(layout) }, layout.size())
+    }
+
+    unsafe fn dealloc(&self, memory: *mut u8, layout: Layout) {
+        gives_back(memory, layout.size());
+        // SAFETY: as in `alloc`.
+        unsafe { System.dealloc(memory, layout) }
+    }
+
+    unsafe fn realloc(&self, memory: *mut u8, layout: Layout, size: usize) -> *mut u8 {
+        // The value may move along, and what moves is at this address no more.
+        gives_back(memory, layout.size());
+        // SAFETY: as in `alloc`.
+        let moved = got(unsafe { System.realloc(memory, layout, size) }, size);
+        if moved.is_null() {
+            // The old memory is still held.
+            took(layout.size());
+        }
+        moved
+    }
+}

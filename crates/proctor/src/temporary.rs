@@ -1,0 +1,48 @@
+//! A folder for the temporary files of one subject.
+//!
+//! The subject is told of it by `TMPDIR`, so programs that ask for the folder
+//! for temporary files (`std::env::temp_dir`, mktemp) make their files in it,
+//! and whatever they leave there can be named and removed.
+
+use std::fs;
+use std::os::unix::fs::DirBuilderExt as _;
+use std::path::{Path, PathBuf};
+
+pub(crate) struct TemporaryFolder(PathBuf);
+
+impl TemporaryFolder {
+    /// That of the subject of the warden with this number. The name is short:
+    /// the address of a Unix socket has room for 107 bytes.
+    pub(crate) fn of(warden: u32) -> Self {
+        TemporaryFolder(std::env::temp_dir().join(format!("proctor-{warden}")))
+    }
+
+    /// Makes it anew; `None` if that is impossible.
+    pub(crate) fn made(self) -> Option<Self> {
+        self.remove();
+        let made = fs::DirBuilder::new().mode(0o700).create(&self.0);
+        made.is_ok().then_some(self)
+    }
+
+    pub(crate) fn path(&self) -> &Path {
+        &self.0
+    }
+
+    /// The names of what is in it.
+    pub(crate) fn entries(&self) -> Vec<String> {
+        let entries = fs::read_dir(&self.0).into_iter().flatten().flatten();
+        let mut names: Vec<_> = entries
+            .map(|entry| entry.file_name().to_string_lossy().into_owned())
+            .take(MANY)
+            .collect();
+        names.sort_unstable();
+        names
+    }
+
+    pub(crate) fn remove(&self) {
+        let _ = fs::remove_dir_all(&self.0);
+    }
+}
+
+/// So many names are enough to see what was left.
+const MANY: usize = 100;
