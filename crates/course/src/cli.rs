@@ -171,6 +171,9 @@ pub struct Verify {
     /// Take the exercises as they are now for the originals
     #[arg(long)]
     pub bless: bool,
+    /// Only print each clause of the contracts with its tests and mistakes
+    #[arg(long)]
+    pub clauses: bool,
     /// Only build, and collect all programs in this folder
     #[arg(long, value_name = "FOLDER", conflicts_with_all = ["bless", "run_only"])]
     pub build_only: Option<PathBuf>,

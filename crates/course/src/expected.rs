@@ -19,20 +19,42 @@ use std::str::FromStr;
 
 use proc_macro2::{Delimiter, TokenStream, TokenTree};
 
+/// A test as its source describes it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Test {
+    /// The function's name, modules in front.
+    pub name: String,
+    /// The clauses of the contract that it looks at: `clauses = [1, 4]`.
+    pub clauses: Vec<u32>,
+    /// Whether it takes seconds: `slow = true`.
+    pub is_slow: bool,
+}
+
 /// The names of all `#[proctor::test(…)]` functions, modules in front, in the
 /// order of the file.
 ///
 /// # Errors
 /// The text is not made of Rust's tokens: the position and why.
 pub fn tests(source: &str) -> Result<Vec<String>, String> {
+    Ok(described(source)?
+        .into_iter()
+        .map(|test| test.name)
+        .collect())
+}
+
+/// The same tests with what their attributes say.
+///
+/// # Errors
+/// Those of [`tests`].
+pub fn described(source: &str) -> Result<Vec<Test>, String> {
     let tokens = TokenStream::from_str(source).map_err(|error| error.to_string())?;
     let mut found = Vec::new();
     collect(tokens, "", &mut found);
     Ok(found)
 }
 
-fn collect(tokens: TokenStream, prefix: &str, found: &mut Vec<String>) {
-    let mut judged = false;
+fn collect(tokens: TokenStream, prefix: &str, found: &mut Vec<Test>) {
+    let mut judged = None;
     let mut tokens = tokens.into_iter().peekable();
     while let Some(token) = tokens.next() {
         match token {
@@ -40,15 +62,20 @@ fn collect(tokens: TokenStream, prefix: &str, found: &mut Vec<String>) {
                 if let Some(TokenTree::Group(group)) = tokens.peek()
                     && group.delimiter() == Delimiter::Bracket
                 {
-                    judged |= is_judged(group.stream());
+                    judged = judged.or(settings(group.stream()));
                     tokens.next();
                 }
             }
             TokenTree::Ident(word) if word == "fn" => {
                 if let Some(TokenTree::Ident(name)) = tokens.next()
-                    && std::mem::take(&mut judged)
+                    && let Some(settings) = judged.take()
                 {
-                    found.push(format!("{prefix}{name}"));
+                    found.push(Test {
+                        name: format!("{prefix}{name}"),
+                        clauses: numbers(&settings),
+                        is_slow: value_of(&settings, "slow")
+                            .is_some_and(|value| value.to_string() == "true"),
+                    });
                 }
             }
             TokenTree::Ident(word) if word == "mod" => {
@@ -59,25 +86,47 @@ fn collect(tokens: TokenStream, prefix: &str, found: &mut Vec<String>) {
                 }
             }
             // Bodies and other brackets end an item; nothing in them is a test.
-            TokenTree::Group(group) if group.delimiter() == Delimiter::Brace => judged = false,
+            TokenTree::Group(group) if group.delimiter() == Delimiter::Brace => judged = None,
             _ => {}
         }
     }
 }
 
-/// `proctor::test(…)`, however it is spaced.
-fn is_judged(attribute: TokenStream) -> bool {
-    let words: Vec<String> = attribute
-        .into_iter()
-        .take(4)
-        .map(|token| token.to_string())
-        .collect();
-    words == ["proctor", ":", ":", "test"]
+/// What stands in the brackets of `proctor::test(…)`, however it is spaced.
+fn settings(attribute: TokenStream) -> Option<Vec<TokenTree>> {
+    let mut tokens = attribute.into_iter();
+    for word in ["proctor", ":", ":", "test"] {
+        tokens.next().filter(|token| token.to_string() == word)?;
+    }
+    match tokens.next() {
+        Some(TokenTree::Group(group)) => Some(group.stream().into_iter().collect()),
+        _ => Some(Vec::new()),
+    }
+}
+
+/// The token behind `key =`.
+fn value_of<'a>(settings: &'a [TokenTree], key: &str) -> Option<&'a TokenTree> {
+    let is = |token: &TokenTree, text: &str| token.to_string() == text;
+    settings
+        .windows(3)
+        .find(|three| is(&three[0], key) && is(&three[1], "="))
+        .map(|three| &three[2])
+}
+
+/// Those of `clauses = […]`.
+fn numbers(settings: &[TokenTree]) -> Vec<u32> {
+    let Some(TokenTree::Group(list)) = value_of(settings, "clauses") else {
+        return Vec::new();
+    };
+    let numbers = list.stream().into_iter();
+    numbers
+        .filter_map(|token| token.to_string().parse().ok())
+        .collect()
 }
 
 #[cfg(test)]
 mod tests {
-    use super::tests;
+    use super::{described, tests};
 
     #[test]
     fn comments_and_strings_hold_no_tests() {
@@ -100,6 +149,22 @@ mod tests {
             fn not_a_test() {}
         ";
         assert_eq!(tests(source).unwrap(), ["it_answers"]);
+    }
+
+    #[test]
+    fn what_the_attribute_says_is_read() {
+        let source = "
+            #[proctor::test(clauses = [1, 12], slow = true, subject = |n: u64| n)]
+            fn it_answers(mut subject: Subject) {}
+            #[proctor::test(subject = |slow: bool| { let clauses = [3]; slow })]
+            fn another(mut subject: Subject) {}
+        ";
+        let found = described(source).unwrap();
+        assert_eq!(
+            (&found[0].clauses[..], found[0].is_slow),
+            (&[1, 12][..], true)
+        );
+        assert_eq!((&found[1].clauses[..], found[1].is_slow), (&[][..], false));
     }
 
     #[test]

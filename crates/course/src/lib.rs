@@ -20,6 +20,7 @@ pub mod catalogue;
 pub mod cli;
 pub mod commands;
 pub mod compiled;
+pub mod contract;
 pub mod expected;
 pub mod files;
 pub mod freshness;

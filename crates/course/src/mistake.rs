@@ -4,6 +4,7 @@
 //!
 //! ```text
 //! What: stores the flag with Relaxed.
+//! Clause: 5
 //! Tempts: the test that counts passes on x86 all the same.
 //! Test: what_the_lock_protects_is_seen_by_the_next
 //! Outcome: fail
@@ -36,6 +37,9 @@ pub struct Mistake {
     pub name: String,
     /// What the code does wrong.
     pub what: String,
+    /// The clauses of the contract that it breaks: one, unless it cannot break
+    /// one alone.
+    pub clauses: Vec<u32>,
     /// Why one writes it.
     pub tempts: String,
     /// The test that must reject it.
@@ -90,6 +94,7 @@ impl Mistake {
         Ok(Mistake {
             name: name.to_owned(),
             what: field("What")?,
+            clauses: clauses(&field("Clause")?)?,
             tempts: field("Tempts")?,
             test: field("Test")?,
             outcome: outcome(&ending).ok_or_else(|| format!("`{ending}` is no outcome"))?,
@@ -121,7 +126,21 @@ impl Mistake {
     }
 }
 
-const KEYS: [&str; 6] = ["What", "Tempts", "Test", "Outcome", "Cause", "Explain"];
+const KEYS: [&str; 7] = [
+    "What", "Clause", "Tempts", "Test", "Outcome", "Cause", "Explain",
+];
+
+/// `3`, or `3, 7` for a mistake that breaks two clauses at once.
+fn clauses(text: &str) -> Result<Vec<u32>, String> {
+    text.split(',')
+        .map(|number| {
+            let number = number.trim();
+            number
+                .parse()
+                .map_err(|_| format!("its `Clause:` holds `{number}`, which is no number"))
+        })
+        .collect()
+}
 
 /// `Key: value` lines; an indented line continues the one before.
 fn fields(header: &str) -> Result<Vec<(String, String)>, String> {
@@ -242,7 +261,7 @@ pub fn heading(explanations: usize) -> String {
 mod tests {
     use super::*;
 
-    const PATCH: &str = "What: adds two.\nTempts: it\n  looks right.\nTest: one_is_added\n\
+    const PATCH: &str = "What: adds two.\nClause: 1, 3\nTempts: it\n  looks right.\nTest: one_is_added\n\
         Outcome: compile-error\nCause: three\nExplain: count\n  again.\n\n\
         --- a/src/lib.rs\n+++ b/src/lib.rs\n@@ -1,2 +1,2 @@\n fn f() {\n-    1\n+    2\n";
 
@@ -250,6 +269,7 @@ mod tests {
     fn a_header_is_read_with_its_continued_lines() {
         let mistake = Mistake::parse("two", PATCH).unwrap();
         assert_eq!(mistake.tempts, "it looks right.");
+        assert_eq!(mistake.clauses, [1, 3]);
         assert_eq!(mistake.explain, "count again.");
         assert_eq!(mistake.outcome, Outcome::CompileError);
     }

@@ -20,6 +20,10 @@ use proc_macro::TokenStream;
 /// question to one answer, that runs in a process of its own. The function is
 /// the *judge* and has a parameter of the same name for each of them.
 ///
+/// `clauses = [1, 4]` says which clauses of the exercise's contract the test
+/// looks at, and `slow = true` that it takes seconds: `cargo course` shows its
+/// verdict after the others.
+///
 /// Settings go beside the subjects, all optional: `deadline = 5.0` (seconds
 /// of wall-clock time per question), `memory = 512` (MiB of address space),
 /// `descriptors = 64` (open at a time), `processes = 64` (alive at a time),

@@ -21,7 +21,10 @@ use quote::quote;
 use syn::parse::{Parse, ParseStream};
 use syn::punctuated::Punctuated;
 use syn::spanned::Spanned;
-use syn::{Error, Expr, FnArg, Ident, ItemFn, Lit, Pat, Path, ReturnType, Token, Type, Visibility};
+use syn::{
+    Error, Expr, ExprArray, ExprLit, FnArg, Ident, ItemFn, Lit, Pat, Path, ReturnType, Token, Type,
+    Visibility,
+};
 
 /// One `key = value` of the attribute.
 struct Entry {
@@ -58,6 +61,8 @@ pub(crate) fn expand(attribute: TokenStream, item: TokenStream) -> syn::Result<T
     for entry in entries.0 {
         match &entry.value {
             Expr::Closure(_) => subjects.push(entry),
+            Expr::Array(numbers) if entry.key == "clauses" => clauses(numbers)?,
+            Expr::Lit(_) if entry.key == "slow" => slow(&entry)?,
             Expr::Lit(_) => settings.push(setting(&entry)?),
             other => {
                 return Err(Error::new(
@@ -171,6 +176,37 @@ fn refuse_what_cannot_be_judged(function: &ItemFn) -> syn::Result<()> {
     Ok(())
 }
 
+/// The clauses of the contract that a test looks at. They are for readers: the
+/// course takes them from the source.
+fn clauses(numbers: &ExprArray) -> syn::Result<()> {
+    for number in &numbers.elems {
+        let is_number = matches!(
+            number,
+            Expr::Lit(ExprLit {
+                lit: Lit::Int(_),
+                ..
+            })
+        );
+        if !is_number {
+            return Err(Error::new(
+                number.span(),
+                "`clauses`: the numbers of the contract's clauses, such as `clauses = [1, 4]`",
+            ));
+        }
+    }
+    Ok(())
+}
+
+/// A test that takes seconds. For the course likewise.
+fn slow(entry: &Entry) -> syn::Result<()> {
+    match &entry.value {
+        Expr::Lit(ExprLit {
+            lit: Lit::Bool(_), ..
+        }) => Ok(()),
+        other => Err(Error::new(other.span(), "`slow`: true or false")),
+    }
+}
+
 fn setting(entry: &Entry) -> syn::Result<TokenStream> {
     let (key, value) = (&entry.key, &entry.value);
     let Expr::Lit(literal) = value else {
@@ -186,7 +222,7 @@ fn setting(entry: &Entry) -> syn::Result<TokenStream> {
         }
         "orphans" => ("true or false", matches!(literal.lit, Lit::Bool(_))),
         _ => (
-            "one of deadline, memory, descriptors, processes, orphans, or a subject (a closure)",
+            "one of clauses, slow, deadline, memory, descriptors, processes, orphans, or a subject (a closure)",
             false,
         ),
     };

@@ -6,6 +6,7 @@
 //! (`demand`).
 
 mod build;
+mod clauses;
 mod demand;
 mod generated;
 mod manifests;
@@ -53,6 +54,13 @@ pub fn verify(course: &Course, options: &Verify) -> Result<u8, Trouble> {
         return Err(Trouble::Refused(
             "this copy of the course is for students: it holds no solutions and no mistakes to verify".into(),
         ));
+    }
+    if options.clauses {
+        for exercise in chosen(course, &options.exercises)? {
+            let table = clauses::Table::of(course, exercise).shown();
+            show::say(&format!("{}\n\n{table}\n", exercise.id));
+        }
+        return Ok(0);
     }
     let mut unwritten = unwritten::unwritten(course, &Originals::read(course)?);
     let is_unwritten = |id: &str| unwritten.iter().any(|exercise| exercise.id == id);
@@ -135,6 +143,7 @@ fn look_at_files(
         complaints.extend(manifests::manifests(exercise));
         complaints.extend(texts::texts(exercise));
         complaints.extend(texts::gaps(course, exercise));
+        complaints.extend(clauses::clauses(course, exercise));
     }
     if !blessing {
         complaints.extend(generated::originals(course, exercises)?);
