@@ -62,6 +62,7 @@ pub(crate) fn expand(attribute: TokenStream, item: TokenStream) -> syn::Result<T
         match &entry.value {
             Expr::Closure(_) => subjects.push(entry),
             Expr::Array(numbers) if entry.key == "clauses" => clauses(numbers)?,
+            Expr::Array(kinds) if entry.key == "faults" => settings.push(faults(kinds)?),
             Expr::Lit(_) if entry.key == "slow" => slow(&entry)?,
             Expr::Lit(_) => settings.push(setting(&entry)?),
             other => {
@@ -197,6 +198,23 @@ fn clauses(numbers: &ExprArray) -> syn::Result<()> {
     Ok(())
 }
 
+/// The kinds of calls that the judge may make fail.
+fn faults(kinds: &ExprArray) -> syn::Result<TokenStream> {
+    let mut paths = Vec::new();
+    for kind in &kinds.elems {
+        match kind {
+            Expr::Path(path) => paths.push(&path.path),
+            other => {
+                return Err(Error::new(
+                    other.span(),
+                    "`faults`: kinds of `proctor::Fault`, such as `faults = [Pipe, Wait]`",
+                ));
+            }
+        }
+    }
+    Ok(quote! { faults: &[#(::proctor::Fault::#paths),*] })
+}
+
 /// A test that takes seconds. For the course likewise.
 fn slow(entry: &Entry) -> syn::Result<()> {
     match &entry.value {
@@ -222,7 +240,7 @@ fn setting(entry: &Entry) -> syn::Result<TokenStream> {
         }
         "orphans" => ("true or false", matches!(literal.lit, Lit::Bool(_))),
         _ => (
-            "one of clauses, slow, deadline, memory, descriptors, processes, orphans, or a subject (a closure)",
+            "one of clauses, slow, faults, deadline, memory, descriptors, processes, orphans, or a subject (a closure)",
             false,
         ),
     };

@@ -19,6 +19,9 @@ pub struct Evidence {
     pub processes_started: Option<u32>,
     /// Threads started, counted likewise.
     pub threads_started: Option<u32>,
+    /// Calls that failed because the judge had ordered it, see
+    /// [`Subject::fail`](crate::Subject::fail).
+    pub faults: u32,
     /// Processes below it that were alive when the answer came.
     pub children: u32,
     /// Processes below it that had ended but were not waited for.

@@ -13,6 +13,7 @@ use crate::line::{Line, RawAnswer};
 use crate::outcome::{Failing, Outcome};
 use crate::part::{Settings, Site};
 use crate::record::Exchange;
+use crate::starts::faults::Failure;
 use crate::trial::Trial;
 use crate::{text, wire};
 
@@ -106,6 +107,38 @@ where
         })
     }
 
+    /// Lets calls of the kernel fail while the code works on the next question:
+    /// see [`Fault`](crate::Fault). Several failures may be ordered at a time;
+    /// what is left of them is forgotten with the answer.
+    /// [`Evidence::faults`] says how many calls failed.
+    ///
+    /// # Panics
+    /// Ends the test, without a verdict, where the machine forbids to watch
+    /// system calls.
+    #[track_caller]
+    pub fn fail(&mut self, failure: Failure) {
+        let mut slot = self.line.borrow_mut();
+        let opened = match slot.take() {
+            Some(line) => Ok(line),
+            None => self.open(),
+        };
+        let failed = opened.and_then(|mut line| {
+            let failed = line.fail(failure);
+            *slot = Some(line);
+            failed
+        });
+        drop(slot);
+        if let Err(failing) = failed {
+            failing.end();
+        }
+    }
+
+    fn open(&self) -> Result<Line, Failing> {
+        let trial = &self.trial;
+        let signature = wire::signature::<Q, A>(trial.site, self.name);
+        Line::open(&trial.site, &trial.settings, self.name, signature)
+    }
+
     /// Ends the process, so that the next question meets a new one.
     ///
     /// # Panics
@@ -119,17 +152,13 @@ where
     }
 
     fn exchange(&mut self, payload: Vec<u8>) -> (Result<RawAnswer, Failing>, Output) {
-        let trial = &self.trial;
         let mut slot = self.line.borrow_mut();
         let mut line = match slot.take() {
             Some(line) => line,
-            None => {
-                let signature = wire::signature::<Q, A>(trial.site, self.name);
-                match Line::open(&trial.site, &trial.settings, self.name, signature) {
-                    Ok(line) => line,
-                    Err(failing) => return (Err(failing), Output::default()),
-                }
-            }
+            None => match self.open() {
+                Ok(line) => line,
+                Err(failing) => return (Err(failing), Output::default()),
+            },
         };
         let (result, output) = line.ask(payload);
         if result.is_ok() {

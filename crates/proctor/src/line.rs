@@ -15,6 +15,7 @@ use crate::hang::{self, Hang, Watched};
 use crate::outcome::{Failing, Outcome};
 use crate::output::Captured;
 use crate::part::{Settings, Site};
+use crate::starts::faults::Failure;
 use crate::text;
 use crate::trouble::Trouble;
 use crate::ward::{Ends, Ward};
@@ -33,6 +34,8 @@ pub(crate) struct Line {
     witnesses: Vec<Witness>,
     /// What may be ending the subject.
     trouble: Option<Trouble>,
+    /// Whether calls fail.
+    faulty: bool,
 }
 
 /// How long a program may take to reach its `main`, on a machine however busy.
@@ -93,6 +96,7 @@ impl Line {
             settings: *settings,
             witnesses: Vec::new(),
             trouble: None,
+            faulty: false,
         };
         match line.introduce(site.test(), name, signature) {
             Ok(()) => Ok(line),
@@ -119,6 +123,19 @@ impl Line {
         (result, output)
     }
 
+    /// Lets calls fail during the next question. An error where the machine
+    /// forbids to watch system calls.
+    pub(crate) fn fail(&mut self, failure: Failure) -> Result<(), Failing> {
+        if self.ward.fail(Some(failure)) {
+            self.faulty = true;
+            return Ok(());
+        }
+        Err(Failing::new(
+            Outcome::NotJudged,
+            "this machine forbids to watch system calls (seccomp), so no call can be made to fail",
+        ))
+    }
+
     fn exchange(&mut self, payload: Vec<u8>) -> Result<RawAnswer, Failing> {
         let id = self.next;
         self.next += 1;
@@ -138,6 +155,9 @@ impl Line {
         };
         let wall = asked.elapsed();
         let after = self.ward.counts();
+        if std::mem::take(&mut self.faulty) {
+            self.ward.fail(None);
+        }
         let refused = match (&before, &after) {
             (Some(before), Some(after)) => after.refused > before.refused,
             _ => false,
@@ -215,6 +235,7 @@ impl Line {
         if let (Some(before), Some(after)) = (before, after) {
             evidence.processes_started = Some(after.processes - before.processes);
             evidence.threads_started = Some(after.threads - before.threads);
+            evidence.faults = after.faults - before.faults;
         }
         Ok(RawAnswer { bytes, evidence })
     }

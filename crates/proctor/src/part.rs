@@ -8,6 +8,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use crate::judge::Subject;
+use crate::starts::faults::Fault;
 use crate::subject::{self, Serving};
 use crate::trial::Trial;
 use crate::{warden, watch};
@@ -50,6 +51,8 @@ pub struct Settings {
     pub processes: u32,
     /// Whether processes may outlive the answer.
     pub orphans: bool,
+    /// The kinds of calls that the judge may make fail.
+    pub faults: &'static [Fault],
 }
 
 impl Settings {
@@ -66,6 +69,7 @@ impl Settings {
         descriptors: 1024,
         processes: 256,
         orphans: false,
+        faults: &[],
     };
 }
 

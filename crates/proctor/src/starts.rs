@@ -23,6 +23,7 @@
 //!
 //! Where the machine forbids filters, nothing is counted and nothing refused.
 
+pub(crate) mod faults;
 mod filter;
 mod relics;
 
@@ -34,7 +35,8 @@ use nix::sys::socket::{ControlMessage, ControlMessageOwned, MsgFlags, UnixAddr, 
 use std::io::{IoSlice, IoSliceMut};
 
 use crate::wire::Counts;
-use filter::{Call, Name, program};
+use faults::{Failure, Fault, Faults};
+use filter::{Call, Name, may_fail, program};
 use relics::Relics;
 
 /// The warden's view of the starts below it.
@@ -44,6 +46,7 @@ pub(crate) struct Starts {
     limit: u32,
     /// What they made that outlives them.
     pub relics: Relics,
+    faults: Faults,
 }
 
 impl Starts {
@@ -54,6 +57,7 @@ impl Starts {
             counts: Counts::default(),
             limit,
             relics: Relics::default(),
+            faults: Faults::default(),
         }
     }
 
@@ -88,13 +92,22 @@ impl Starts {
         }
         // SAFETY: zeroed is a valid value, and the kernel has filled it.
         let call = unsafe { call.assume_init() };
-        let answer = match Call::of(call.data.arch, call.data.nr) {
-            Call::SystemV(kind) => {
-                let [first, second, third, ..] = call.data.args;
-                self.relics
-                    .system_v(kind, call.pid as i32, [first, second, third])
-            }
-            other => self.refusal(other, &call, subject).map(Err),
+        let answer = match may_fail(call.data.arch, call.data.nr) {
+            Some(fault) => match self.failure(fault, &call, subject) {
+                // Stopped by another rule as well, unless it is about the caller itself.
+                None if fault == Fault::Affinity && call.data.args[0] != 0 => {
+                    self.refusal(Call::OnProcess, &call, subject).map(Err)
+                }
+                failure => failure.map(Err),
+            },
+            None => match Call::of(call.data.arch, call.data.nr) {
+                Call::SystemV(kind) => {
+                    let [first, second, third, ..] = call.data.args;
+                    self.relics
+                        .system_v(kind, call.pid as i32, [first, second, third])
+                }
+                other => self.refusal(other, &call, subject).map(Err),
+            },
         };
         let mut response = libc::seccomp_notif_resp {
             id: call.id,
@@ -115,6 +128,27 @@ impl Starts {
         unsafe { libc::ioctl(listener, libc::SECCOMP_IOCTL_NOTIF_SEND, &raw mut response) };
     }
 
+    /// From now on calls fail as the judge says; `None`: no more.
+    pub(crate) fn fail(&mut self, failure: Option<Failure>) {
+        match failure {
+            Some(failure) => self.faults.order(failure),
+            None => self.faults.forget(),
+        }
+    }
+
+    /// The error with which a call fails because the judge has ordered it.
+    fn failure(
+        &mut self,
+        fault: Fault,
+        call: &libc::seccomp_notif,
+        subject: nix::unistd::Pid,
+    ) -> Option<Errno> {
+        let is_the_subject = || group_of(call.pid as i32) == Some(subject.as_raw());
+        let failure = self.faults.due(fault, is_the_subject);
+        self.counts.faults += u32::from(failure.is_some());
+        failure
+    }
+
     /// The error with which a call is refused, if it is.
     fn refusal(
         &mut self,
@@ -125,6 +159,19 @@ impl Starts {
         let is_thread = |flags: u64| flags & libc::CLONE_THREAD as u64 != 0;
         let arguments = call.data.args;
         let pid = call.pid as i32;
+        let fault = match kind {
+            Call::Clone if is_thread(arguments[0]) => Some(Fault::Thread),
+            Call::Clone | Call::Fork => Some(Fault::Process),
+            Call::Clone3 => match flags_of_clone3(pid, arguments[0]) {
+                Some(flags) if is_thread(flags) => Some(Fault::Thread),
+                _ => Some(Fault::Process),
+            },
+            _ => None,
+        };
+        let failure = fault.and_then(|fault| self.failure(fault, call, subject));
+        if failure.is_some() {
+            return failure;
+        }
         let counter = match kind {
             Call::Clone if is_thread(arguments[0]) => &mut self.counts.threads,
             Call::Clone | Call::Fork => &mut self.counts.processes,
@@ -183,13 +230,15 @@ fn is_below(number: u64, caller: u32) -> bool {
     if is_in_a_namespace_below(caller) {
         return true;
     }
-    let status = std::fs::read_to_string(format!("/proc/{}/status", number as i32));
-    let group = status.ok().and_then(|text| {
-        let line = text.lines().find_map(|line| line.strip_prefix("Tgid:"))?;
-        line.trim().parse().ok()
-    });
     let below = processes::proc::descendants(std::process::id() as i32).unwrap_or_default();
-    group.is_some_and(|group| below.contains(&group))
+    group_of(number as i32).is_some_and(|group| below.contains(&group))
+}
+
+/// The process to which a thread belongs.
+fn group_of(thread: i32) -> Option<i32> {
+    let text = std::fs::read_to_string(format!("/proc/{thread}/status")).ok()?;
+    let line = text.lines().find_map(|line| line.strip_prefix("Tgid:"))?;
+    line.trim().parse().ok()
 }
 
 /// Whether it is a group with a process in it that the subject started. All of
@@ -254,8 +303,8 @@ fn read_memory(pid: i32, address: u64, bytes: &mut [u8]) -> Option<()> {
 
 /// In the subject: puts the filter in place and hands its listener to the
 /// warden; a byte without a descriptor tells that there is none.
-pub(crate) fn install(warden: BorrowedFd<'_>) -> Option<OwnedFd> {
-    let listener = filter();
+pub(crate) fn install(warden: BorrowedFd<'_>, faults: &[Fault]) -> Option<OwnedFd> {
+    let listener = filter(faults);
     let fds: Vec<_> = listener.iter().map(AsRawFd::as_raw_fd).collect();
     let messages = [ControlMessage::ScmRights(&fds)];
     let messages = if fds.is_empty() { &[][..] } else { &messages };
@@ -269,8 +318,8 @@ pub(crate) fn install(warden: BorrowedFd<'_>) -> Option<OwnedFd> {
     listener
 }
 
-fn filter() -> Option<OwnedFd> {
-    let mut program = program();
+fn filter(faults: &[Fault]) -> Option<OwnedFd> {
+    let mut program = program(faults);
     let program = libc::sock_fprog {
         len: u16::try_from(program.len()).ok()?,
         filter: program.as_mut_ptr(),

@@ -16,6 +16,7 @@ use crate::evidence::Evidence;
 use crate::orphans::{end_orphans, wardens_of_this_process};
 use crate::outcome::{Failing, Outcome};
 use crate::part::Site;
+use crate::starts::faults::Failure;
 use crate::temporary::TemporaryFolder;
 use crate::text;
 use crate::wire::{self, Counts, Ending, Left, Order, ROLE, Report};
@@ -228,6 +229,15 @@ impl Ward {
             _ => None,
         });
         left.unwrap_or_default()
+    }
+
+    /// Lets calls fail, or no more. Whether the machine can do that.
+    pub(crate) fn fail(&mut self, failure: Option<Failure>) -> bool {
+        let done = self.ask(&Order::Fail(failure), |report| match report {
+            Report::Counts(_) => Some(()),
+            _ => None,
+        });
+        done.is_some() && self.counting
     }
 
     /// Lets the subject use so much CPU time more than it has used until now.

@@ -133,7 +133,7 @@ where
     match unsafe { fork() }.map_err(step("forking"))? {
         ForkResult::Child => {
             drop(ours);
-            starts::install(theirs.as_fd());
+            starts::install(theirs.as_fd(), settings.faults);
             let errno = match furnish(settings, theirs.as_fd(), has_program) {
                 Ok(Furnished {
                     line,
@@ -344,6 +344,10 @@ fn watch(
                 Ok(received) if received.sender != judge => {}
                 Ok(received) => {
                     let report = match received.value {
+                        Order::Fail(failure) => {
+                            starts.fail(failure);
+                            Report::Counts(starts.counts())
+                        }
                         Order::Count => Report::Counts(starts.counts()),
                         Order::List => Report::Left(Left {
                             relics: starts.relics.names(),

@@ -16,6 +16,7 @@ use serde::{Deserialize, Serialize};
 use crate::memory::Heap;
 use crate::outcome::Place;
 use crate::part::Site;
+use crate::starts::faults::Failure;
 use crate::trouble::Trouble;
 
 /// Descriptors at which the warden finds its lines when it starts.
@@ -61,6 +62,8 @@ pub(crate) enum Report {
 pub(crate) enum Order {
     /// Report the counts.
     Count,
+    /// Let calls fail, or no more; then report the counts.
+    Fail(Option<Failure>),
     /// Report what was made and outlives its maker.
     List,
     /// End the subject, and report whether anything else lives below.
@@ -76,6 +79,8 @@ pub(crate) struct Counts {
     pub alarms: u32,
     /// Starts refused because the limit of processes was reached.
     pub refused: u32,
+    /// Calls that failed because the judge had ordered it.
+    pub faults: u32,
 }
 
 /// What was made below a warden and still exists, by name.

@@ -1,5 +1,6 @@
 //! The filter: which system calls are stopped, forbidden or answered.
 
+use super::faults::Fault;
 use super::relics::SystemV;
 
 /// A watched call.
@@ -176,6 +177,28 @@ const THIRTY_TWO_BITS: Architecture = Architecture {
     ],
 };
 
+/// The calls that a test can make fail, but for those by which processes and
+/// threads are started: these are stopped anyway.
+const MAY_FAIL: &[(u32, Fault)] = &[
+    #[cfg(target_arch = "x86_64")]
+    (libc::SYS_pipe as u32, Fault::Pipe),
+    (libc::SYS_pipe2 as u32, Fault::Pipe),
+    (libc::SYS_socketpair as u32, Fault::Pipe),
+    (libc::SYS_wait4 as u32, Fault::Wait),
+    (libc::SYS_waitid as u32, Fault::Wait),
+    (libc::SYS_sched_setaffinity as u32, Fault::Affinity),
+    (libc::SYS_write as u32, Fault::Print),
+    (libc::SYS_writev as u32, Fault::Print),
+];
+
+/// The kind of a call that is stopped only so that it may fail.
+pub(super) fn may_fail(audit: u32, number: i32) -> Option<Fault> {
+    MAY_FAIL
+        .iter()
+        .find(|(watched, _)| *watched == number.cast_unsigned() && audit == ARCHITECTURES[0].audit)
+        .map(|(_, fault)| *fault)
+}
+
 impl Call {
     /// What a call is that the filter stopped.
     pub(super) fn of(audit: u32, number: i32) -> Call {
@@ -191,7 +214,7 @@ impl Call {
 
 /// The filter in the kernel's language (man 2 seccomp). For each architecture it
 /// looks for the number of the call; what belongs to a number ends in an answer.
-pub(super) fn program() -> Vec<libc::sock_filter> {
+pub(super) fn program(faults: &[Fault]) -> Vec<libc::sock_filter> {
     let statement = |code: u32, k: u32| libc::sock_filter {
         code: code as u16,
         jt: 0,
@@ -228,6 +251,18 @@ pub(super) fn program() -> Vec<libc::sock_filter> {
     let mut program = vec![architecture];
     for one in ARCHITECTURES {
         let mut part = vec![number];
+        // Faults are made in the machine's own calls.
+        let faulty = MAY_FAIL
+            .iter()
+            .filter(|_| one.audit == ARCHITECTURES[0].audit)
+            .filter(|(_, fault)| faults.contains(fault));
+        for (watched, fault) in faulty {
+            if *fault == Fault::Print {
+                part.extend([equals(*watched, 4), first, equals(1, 1), ask, let_through]);
+            } else {
+                part.extend([equals(*watched, 1), ask]);
+            }
+        }
         for (watched, call) in one.calls {
             match call {
                 // 0 is the caller itself.

@@ -27,6 +27,10 @@ const TABLE: &[Expect] = &[
     passes("requests_for_memory_are_counted"),
     passes("what_outlives_its_maker_is_named_and_removed"),
     passes("temporary_files_are_named_and_removed"),
+    passes("a_call_fails_where_the_judge_says"),
+    passes("interrupted_waits_are_ordered"),
+    passes("only_the_childrens_calls_fail"),
+    passes("what_a_call_changes_is_named"),
 ];
 
 #[test]
@@ -317,6 +321,145 @@ fn what_outlives_its_maker_is_named_and_removed(mut subject: Subject) {
     let left = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| subject.fresh()));
     assert_eq!(left.is_err(), counted, "they are not named");
     assert!(!counted || !std::path::Path::new(&format!("/dev/shm{name}")).exists());
+}
+
+/// The raw errors of five attempts.
+fn attempts(attempt: impl Fn() -> std::io::Result<()>) -> Vec<i32> {
+    let errors = (0..5).map(|_| attempt().err());
+    errors
+        .map(|error| error.and_then(|error| error.raw_os_error()).unwrap_or(0))
+        .collect()
+}
+
+#[proctor::test(
+    faults = [Pipe, Thread, Process, Affinity, Print],
+    subject = |which: u8| -> Vec<i32> {
+        match which {
+            0 => attempts(|| std::io::pipe().map(drop)),
+            1 => attempts(|| {
+                let thread = thread::Builder::new().spawn(|| ())?;
+                thread.join().unwrap();
+                Ok(())
+            }),
+            2 => attempts(|| Command::new("true").status().map(drop)),
+            3 => attempts(|| {
+                let mut set = nix::sched::CpuSet::new();
+                set.set(0)?;
+                Ok(nix::sched::sched_setaffinity(nix::unistd::Pid::this(), &set)?)
+            }),
+            _ => attempts(|| std::io::Write::write_all(&mut std::io::stdout(), b"line\n")),
+        }
+    },
+)]
+#[ignore = "a case of the corpus: run by every_case_gets_its_verdict"]
+fn a_call_fails_where_the_judge_says(mut subject: Subject) {
+    use nix::errno::Errno;
+    use proctor::{Failure, Fault};
+    if subject.ask(&0).evidence.processes_started.is_none() {
+        // Nothing is watched on this machine.
+        return;
+    }
+    let kinds = [
+        (Fault::Pipe, Errno::EMFILE),
+        (Fault::Thread, Errno::EAGAIN),
+        (Fault::Process, Errno::ENOMEM),
+        (Fault::Affinity, Errno::EINVAL),
+        (Fault::Print, Errno::ENOSPC),
+    ];
+    for (which, (fault, errno)) in (0..).zip(kinds) {
+        subject.fail(Failure::of(fault, errno).after(1).times(2));
+        let answer = subject.ask(&which);
+        let errno = errno as i32;
+        assert_eq!(answer.value, [0, errno, errno, 0, 0], "{fault:?}");
+        assert_eq!(answer.evidence.faults, 2, "{fault:?}");
+        // What was ordered holds for one question.
+        subject.fail(Failure::of(fault, Errno::EPERM).after(100));
+        assert_eq!(subject.ask(&which).value, [0; 5], "{fault:?}");
+        assert_eq!(subject.ask(&which).value, [0; 5], "{fault:?}");
+    }
+}
+
+#[proctor::test(
+    faults = [Wait],
+    subject = |(): ()| -> u32 {
+        let pid = child(|| ());
+        let mut interrupted = 0;
+        while nix::sys::wait::waitpid(pid, None) == Err(nix::errno::Errno::EINTR) {
+            interrupted += 1;
+        }
+        interrupted
+    },
+)]
+#[ignore = "a case of the corpus: run by every_case_gets_its_verdict"]
+fn interrupted_waits_are_ordered(mut subject: Subject) {
+    use proctor::{Failure, Fault};
+    if subject.ask(&()).evidence.processes_started.is_some() {
+        let failure = Failure::of(Fault::Wait, nix::errno::Errno::EINTR);
+        subject.fail(failure.times(300));
+        assert_eq!(subject.ask(&()).value, 300);
+    }
+}
+
+#[proctor::test(
+    faults = [Pipe],
+    subject = |(): ()| -> (bool, i32) {
+        let pid = child(|| leave(i32::from(std::io::pipe().is_ok())));
+        let status = match nix::sys::wait::waitpid(pid, None) {
+            Ok(nix::sys::wait::WaitStatus::Exited(_, status)) => status,
+            _ => -1,
+        };
+        (std::io::pipe().is_ok(), status)
+    },
+)]
+#[ignore = "a case of the corpus: run by every_case_gets_its_verdict"]
+fn only_the_childrens_calls_fail(mut subject: Subject) {
+    use proctor::{Failure, Fault, Whose};
+    if subject.ask(&()).evidence.processes_started.is_some() {
+        let failure = Failure::of(Fault::Pipe, nix::errno::Errno::EMFILE).times(9);
+        subject.fail(failure.whose(Whose::TheChildrens));
+        assert_eq!(subject.ask(&()).value, (true, 0));
+        subject.fail(failure.whose(Whose::TheSubjects));
+        assert_eq!(subject.ask(&()).value, (false, 1));
+    }
+}
+
+#[proctor::test(subject = |which: u8| -> Vec<String> {
+    let before = proctor::Surroundings::now();
+    match which {
+        0 => {}
+        1 => std::mem::forget(std::fs::File::open("/dev/null").unwrap()),
+        // SAFETY: sets the disposition that was there before Rust's runtime started.
+        2 => drop(unsafe { libc::signal(libc::SIGPIPE, libc::SIG_DFL) }),
+        3 => {
+            let mut set = nix::sys::signal::SigSet::empty();
+            set.add(nix::sys::signal::Signal::SIGUSR1);
+            set.thread_block().unwrap();
+        }
+        // SAFETY: no other thread reads the environment.
+        4 => unsafe { std::env::set_var("PLACE", "here") },
+        _ => drop(thread::spawn(pause_for_ever)),
+    }
+    before.changes()
+}, deadline = 60.0)]
+#[ignore = "a case of the corpus: run by every_case_gets_its_verdict"]
+fn what_a_call_changes_is_named(mut subject: Subject) {
+    let expected = [
+        "",
+        "descriptor 3 is new (/dev/null",
+        "the set of ignored signals",
+        "the mask of blocked signals",
+        "environment variable PLACE is new (here)",
+        "the number of threads was 1 and is 2",
+    ];
+    for (which, expected) in (0..).zip(expected) {
+        let changes = subject.ask(&which).value;
+        assert_eq!(changes.len(), usize::from(which != 0), "{changes:?}");
+        assert!(
+            changes.iter().all(|change| change.contains(expected)),
+            "{changes:?}"
+        );
+        subject.fresh();
+    }
 }
 
 #[proctor::test(subject = |(): ()| -> std::path::PathBuf {

@@ -1,0 +1,132 @@
+//! Calls of the kernel that fail because a test says so.
+
+use nix::errno::Errno;
+use serde::{Deserialize, Serialize};
+
+/// A kind of call that a test can make fail: every step that may fail in real
+/// life is worth a test in which it does, and the calls differ in which of
+/// several system calls they use for it.
+///
+/// A test lists the kinds that it needs in its attribute, because the filter
+/// that stops the calls is made when the subject starts; a question then says
+/// which calls fail, and how.
+///
+/// ```ignore
+/// #[proctor::test(faults = [Pipe], subject = |(): ()| my::channel().is_err())]
+/// fn a_pipe_that_cannot_be_made_is_an_error(mut subject: Subject) {
+///     // The second one.
+///     subject.fail(Failure::of(Fault::Pipe, Errno::EMFILE).after(1));
+///     let answer = subject.ask(&());
+///     assert_eq!(answer.evidence.faults, 1, "it makes two pipes");
+///     assert!(answer.value);
+/// }
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Fault {
+    /// The start of a process: fork, vfork, clone, clone3.
+    Process,
+    /// The start of a thread: clone, clone3.
+    Thread,
+    /// pipe, pipe2, socketpair.
+    Pipe,
+    /// wait4, waitid, which `waitpid` and `wait` come down to.
+    Wait,
+    /// sched_setaffinity.
+    Affinity,
+    /// write and writev on descriptor 1, standard output.
+    Print,
+}
+
+/// Whose calls.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Whose {
+    /// The subject's process, and those that it started.
+    Everybodys,
+    /// The subject's process only.
+    TheSubjects,
+    /// The processes that it started only.
+    TheChildrens,
+}
+
+/// Which calls fail, and with which error.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Failure {
+    fault: Fault,
+    errno: i32,
+    skipped: u32,
+    times: u32,
+    whose: Whose,
+}
+
+impl Failure {
+    /// The next call of this kind fails with this error, whoever makes it.
+    pub fn of(fault: Fault, errno: Errno) -> Self {
+        Failure {
+            fault,
+            errno: errno as i32,
+            skipped: 0,
+            times: 1,
+            whose: Whose::Everybodys,
+        }
+    }
+
+    /// Not the next call, but one after so many others, which succeed.
+    #[must_use]
+    pub fn after(self, others: u32) -> Self {
+        Failure {
+            skipped: others,
+            ..self
+        }
+    }
+
+    /// So many calls fail, one after the other.
+    #[must_use]
+    pub fn times(self, times: u32) -> Self {
+        Failure { times, ..self }
+    }
+
+    /// Only these processes' calls count.
+    #[must_use]
+    pub fn whose(self, whose: Whose) -> Self {
+        Failure { whose, ..self }
+    }
+}
+
+/// The failures that a judge has ordered and that are not used up.
+#[derive(Debug, Default)]
+pub(super) struct Faults(Vec<Failure>);
+
+impl Faults {
+    pub(super) fn order(&mut self, failure: Failure) {
+        self.0.push(failure);
+    }
+
+    /// Nothing fails any more.
+    pub(super) fn forget(&mut self) {
+        self.0.clear();
+    }
+
+    /// The error of this call, if it is to fail.
+    pub(super) fn due(&mut self, fault: Fault, is_the_subject: impl Fn() -> bool) -> Option<Errno> {
+        let counts = |failure: &Failure| {
+            failure.fault == fault
+                && match failure.whose {
+                    Whose::Everybodys => true,
+                    Whose::TheSubjects => is_the_subject(),
+                    Whose::TheChildrens => !is_the_subject(),
+                }
+        };
+        let place = self.0.iter().position(counts)?;
+        let failure = &mut self.0[place];
+        if let Some(left) = failure.skipped.checked_sub(1) {
+            failure.skipped = left;
+            return None;
+        }
+        let errno = Errno::from_raw(failure.errno);
+        failure.times = failure.times.saturating_sub(1);
+        if failure.times == 0 {
+            self.0.remove(place);
+        }
+        Some(errno)
+    }
+}

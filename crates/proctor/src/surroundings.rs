@@ -1,0 +1,178 @@
+//! What a function must leave as it found it.
+
+use std::collections::BTreeMap;
+use std::ffi::OsString;
+use std::fs;
+use std::path::PathBuf;
+
+use serde::{Deserialize, Serialize};
+
+/// The state that the calling thread and its process share with whatever they
+/// call: signal mask, signal dispositions, CPUs, priorities, limits,
+/// descriptors, threads, children, environment, working folder, umask.
+///
+/// Taken before and after a call, inside of a subject, it names everything
+/// that the call has changed and not put back.
+///
+/// ```
+/// let before = proctor::Surroundings::now();
+/// std::mem::forget(std::io::pipe().unwrap());
+/// let changed = before.changes();
+/// assert_eq!(changed.len(), 2);
+/// assert!(changed[0].contains("descriptor"), "{changed:?}");
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Surroundings(BTreeMap<String, String>);
+
+/// The lines of `/proc/thread-self/status` that a call must not change.
+const OF_THE_THREAD: [(&str, &str); 8] = [
+    ("SigBlk", "the mask of blocked signals"),
+    ("SigIgn", "the set of ignored signals"),
+    ("SigCgt", "the set of signals with a handler"),
+    ("SigPnd", "the set of signals pending for the thread"),
+    ("ShdPnd", "the set of signals pending for the process"),
+    (
+        "Cpus_allowed_list",
+        "the list of CPUs on which the thread may run",
+    ),
+    ("Threads", "the number of threads"),
+    ("Umask", "the umask"),
+];
+
+impl Surroundings {
+    /// As they are now, for the calling thread.
+    pub fn now() -> Self {
+        let mut all = BTreeMap::new();
+        let status = fs::read_to_string("/proc/thread-self/status").unwrap_or_default();
+        for (key, name) in OF_THE_THREAD {
+            let value = status.lines().find_map(|line| {
+                let value = line.strip_prefix(key)?.strip_prefix(':')?;
+                Some(value.trim().to_owned())
+            });
+            all.insert(name.to_owned(), value.unwrap_or_default());
+        }
+        for (descriptor, target) in descriptors() {
+            let flags = fs::read_to_string(format!("/proc/self/fdinfo/{descriptor}"));
+            let flags = flags.ok().and_then(|text| {
+                let line = text.lines().find_map(|line| line.strip_prefix("flags:"))?;
+                Some(line.trim().to_owned())
+            });
+            all.insert(
+                format!("descriptor {descriptor}"),
+                format!("{} (flags {})", target.display(), flags.unwrap_or_default()),
+            );
+        }
+        for child in children() {
+            all.insert(format!("child {child}"), "there".to_owned());
+        }
+        for (name, value) in std::env::vars_os() {
+            all.insert(
+                format!("environment variable {}", name.display()),
+                value.display().to_string(),
+            );
+        }
+        let folder = std::env::current_dir().map(PathBuf::into_os_string);
+        let folder = folder.unwrap_or_else(|_| OsString::new());
+        all.insert(
+            "the working folder".to_owned(),
+            folder.display().to_string(),
+        );
+        let limits = fs::read_to_string("/proc/thread-self/limits").unwrap_or_default();
+        // The judge moves the limit of CPU time.
+        for line in limits
+            .lines()
+            .skip(1)
+            .filter(|line| !line.contains("cpu time"))
+        {
+            let (name, values) = line.split_at(line.len().min(26));
+            let values: Vec<_> = values.split_whitespace().collect();
+            let name = format!("the limit `{}`", name.trim());
+            all.insert(name, values.join(" "));
+        }
+        // SAFETY: these read numbers of the calling thread.
+        let (policy, priority) = unsafe {
+            (
+                libc::sched_getscheduler(0),
+                libc::getpriority(libc::PRIO_PROCESS, 0),
+            )
+        };
+        all.insert("the scheduling policy".to_owned(), policy.to_string());
+        all.insert("the nice value".to_owned(), priority.to_string());
+        Surroundings(all)
+    }
+
+    /// What is different now, one sentence fragment for each change; nothing
+    /// if all is as it was.
+    pub fn changes(&self) -> Vec<String> {
+        self.changes_to(&Surroundings::now())
+    }
+
+    /// What is different in another state.
+    pub fn changes_to(&self, after: &Surroundings) -> Vec<String> {
+        let mut changes = Vec::new();
+        for (name, was) in &self.0 {
+            match after.0.get(name) {
+                Some(is) if is == was => {}
+                Some(is) => changes.push(format!("{name} was {was} and is {is}")),
+                None => changes.push(format!("{name} is gone (it was {was})")),
+            }
+        }
+        for (name, is) in &after.0 {
+            if !self.0.contains_key(name) {
+                changes.push(format!("{name} is new ({is})"));
+            }
+        }
+        changes
+    }
+}
+
+/// Without the one by which they are listed.
+fn descriptors() -> Vec<(i32, PathBuf)> {
+    let entries = fs::read_dir("/proc/self/fd")
+        .into_iter()
+        .flatten()
+        .flatten();
+    let names: Vec<_> = entries.map(|entry| entry.file_name()).collect();
+    names
+        .iter()
+        .filter_map(|name| {
+            let number = name.to_str()?.parse().ok()?;
+            Some((
+                number,
+                fs::read_link(format!("/proc/self/fd/{number}")).ok()?,
+            ))
+        })
+        .collect()
+}
+
+/// Running ones and zombies, of all threads.
+fn children() -> Vec<i32> {
+    let me = std::process::id().cast_signed();
+    let all = processes::proc::descendants(me).unwrap_or_default();
+    let mut own: Vec<_> = all
+        .into_iter()
+        .filter(|pid| processes::proc::stat(*pid).is_ok_and(|stat| stat.parent == me))
+        .collect();
+    own.sort_unstable();
+    own
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Surroundings;
+
+    #[test]
+    fn nothing_changes_by_looking() {
+        let before = Surroundings::now();
+        // Other tests open and close descriptors and start threads beside this one.
+        let changes = before.changes();
+        assert!(
+            changes
+                .iter()
+                .all(|change| ["descriptor", "child", "threads"]
+                    .iter()
+                    .any(|word| change.contains(word))),
+            "{changes:?}"
+        );
+    }
+}
