@@ -99,6 +99,8 @@ pub enum Command {
     },
     /// Whether stubs, solutions, alternatives, mistakes and texts agree
     Verify(Verify),
+    /// Judge a folder of right and wrong answers: where do the tests disagree?
+    Answers(Answers),
     /// Copy the course for students: without solutions and mistakes
     Bundle {
         /// Where to; it must not be there, or be empty
@@ -158,7 +160,7 @@ pub struct Schedule {
 }
 
 /// `verify`
-#[derive(Debug, clap::Args)]
+#[derive(Debug, Default, clap::Args)]
 pub struct Verify {
     /// The exercises (all if left out)
     pub exercises: Vec<String>,
@@ -180,4 +182,21 @@ pub struct Verify {
     /// Only run what --build-only collected; needs no cargo and no sources
     #[arg(long, value_name = "FOLDER", conflicts_with_all = ["bless", "exercises"])]
     pub run_only: Option<PathBuf>,
+}
+
+/// `answers`
+#[derive(Debug, clap::Args)]
+pub struct Answers {
+    /// The exercises (all that have answers if left out)
+    pub exercises: Vec<String>,
+    /// A folder with right/*.rs and wrong/*.rs, or one such folder for each
+    /// exercise (the answers that the course keeps if left out)
+    #[arg(long, value_name = "FOLDER")]
+    pub from: Option<PathBuf>,
+    /// How often each verdict must come out the same
+    #[arg(long, default_value_t = 1, value_name = "N")]
+    pub repeat: u32,
+    /// How many programs run at a time
+    #[arg(long, default_value_t = 2, value_name = "N")]
+    pub jobs: usize,
 }

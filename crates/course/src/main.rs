@@ -73,6 +73,7 @@ fn run(cli: &Cli) -> Result<u8, Trouble> {
         }
         Some(Command::Claims { arguments }) => commands::claims(&course, arguments),
         Some(Command::Verify(options)) => verify::verify(&course, options),
+        Some(Command::Answers(options)) => verify::answers(&course, options),
         Some(Command::Bundle { folder }) => commands::bundle(&course, &here.join(folder)),
         Some(Command::New { name, worlds }) => commands::new(&course, name, *worlds),
         Some(Command::WhoWaits { pid }) => commands::who_waits(*pid),

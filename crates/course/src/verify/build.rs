@@ -20,13 +20,24 @@ use crate::trouble::Trouble;
 use crate::{files, mistake, show};
 
 /// A variant that is not built yet.
-struct Draft {
-    name: String,
-    demand: Demand,
-    sources: Files,
+pub(crate) struct Draft {
+    /// As reports name it.
+    pub name: String,
+    /// What must be found.
+    pub demand: Demand,
+    /// The files below `src/`.
+    pub sources: Files,
     /// Whether the compiler must have nothing to say.
-    spotless: bool,
+    pub spotless: bool,
 }
+
+/// The variants of one exercise, each with the end of its package's name.
+pub(crate) type Drafts = Vec<(String, Draft)>;
+
+/// Finds the variants of an exercise, given the names of its tests, and
+/// complains about those that cannot be made.
+pub(crate) type Find<'a> =
+    &'a dyn Fn(&Exercise, &[String], &mut Vec<Complaint>) -> Result<Drafts, Trouble>;
 
 /// An exercise in the workspace.
 struct Staged<'a> {
@@ -42,13 +53,14 @@ pub(crate) fn build<'a>(
     course: &'a Course,
     exercises: &[&Exercise],
     told: bool,
+    find: Find<'_>,
 ) -> Result<(Plan, Vec<Complaint>, Scratch<'a>), Trouble> {
     let mut scratch = Scratch::open(course, VERIFY, None)?;
     freshness::of_the_crates(course, &scratch.target)?;
     let mut complaints = Vec::new();
     let mut staged = Vec::new();
     for exercise in exercises {
-        match stage(exercise, &mut scratch, &mut complaints) {
+        match stage(exercise, &mut scratch, &mut complaints, find) {
             Ok(exercise) => staged.push(exercise),
             Err(trouble) => complaints.push(Complaint::new(&exercise.id, trouble.to_string())),
         }
@@ -107,6 +119,7 @@ fn stage<'a>(
     exercise: &'a Exercise,
     scratch: &mut Scratch,
     complaints: &mut Vec<Complaint>,
+    find: Find<'_>,
 ) -> Result<Staged<'a>, Trouble> {
     let given = files_of(exercise)?;
     let tests = given.get(&exercise.tests_name()).map_or("", String::as_str);
@@ -123,19 +136,7 @@ fn stage<'a>(
     };
     let stub = sources_of(&given);
     let judge = add(&format!("{}-judge", exercise.id), Part::Judge, &stub)?;
-    let mut drafts = vec![(
-        "stub".to_owned(),
-        Draft {
-            name: "stub".into(),
-            demand: Demand::AllFail {
-                outcome: exercise.stub.outcome,
-                cause: exercise.stub.cause.clone(),
-            },
-            sources: stub,
-            spotless: true,
-        },
-    )];
-    drafts.extend(others(exercise, &tests, complaints)?);
+    let drafts = find(exercise, &tests, complaints)?;
     let drafts = drafts
         .into_iter()
         .map(|(name, draft)| {
@@ -152,13 +153,21 @@ fn stage<'a>(
     })
 }
 
-/// The solution, the alternatives and the mistakes, each with the end of its
-/// package's name.
-fn others(
+/// The stub, the solution, the alternatives and the mistakes.
+pub(crate) fn variants(
     exercise: &Exercise,
     tests: &[String],
     complaints: &mut Vec<Complaint>,
-) -> Result<Vec<(String, Draft)>, Trouble> {
+) -> Result<Drafts, Trouble> {
+    let stub = Draft {
+        name: "stub".into(),
+        demand: Demand::AllFail {
+            outcome: exercise.stub.outcome,
+            cause: exercise.stub.cause.clone(),
+        },
+        sources: sources_of(&files_of(exercise)?),
+        spotless: true,
+    };
     let mut complain = |what: String| complaints.push(Complaint::new(&exercise.id, what));
     let right = |name: &str, text: String, spotless| Draft {
         name: name.to_owned(),
@@ -170,13 +179,16 @@ fn others(
         Ok(text) => text,
         Err(trouble) => {
             complain(trouble.to_string());
-            return Ok(Vec::new());
+            return Ok(vec![("stub".to_owned(), stub)]);
         }
     };
-    let mut drafts = vec![(
-        "solution".to_owned(),
-        right("solution", solution.clone(), true),
-    )];
+    let mut drafts = vec![
+        ("stub".to_owned(), stub),
+        (
+            "solution".to_owned(),
+            right("solution", solution.clone(), true),
+        ),
+    ];
     for path in alternatives(exercise) {
         let name = mistake::name_of(&path);
         match files::text(&path) {

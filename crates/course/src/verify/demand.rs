@@ -24,6 +24,16 @@ pub(crate) enum Demand {
         /// A fragment of the cause.
         cause: String,
     },
+    /// Some test rejects it, in whatever way.
+    Wrong {
+        /// Why it is wrong, in its own words.
+        why: String,
+    },
+    /// It is wrong, and known to pass.
+    NotYetRejected {
+        /// Why it passes, in its own words.
+        why: String,
+    },
 }
 
 impl Demand {
@@ -38,6 +48,16 @@ impl Demand {
     /// Where these records are not what is demanded; numbers in causes are
     /// made alike, so that repeated runs can be counted.
     pub(crate) fn deviations(&self, records: &[Record]) -> Vec<String> {
+        let passes = records.iter().all(|record| record.outcome == Outcome::Pass);
+        match self {
+            Demand::Wrong { why } if passes => return vec![format!("it passes: {why}")],
+            Demand::NotYetRejected { why } if !passes => {
+                return vec![format!(
+                    "it is rejected now, so its line `not rejected yet: {why}` has to go"
+                )];
+            }
+            _ => {}
+        }
         records
             .iter()
             .filter_map(|record| {
@@ -63,7 +83,14 @@ impl Demand {
                 outcome,
                 cause,
             } if *test == record.test => (*outcome, cause.as_str()),
-            Demand::Rejected { .. } => return None,
+            Demand::Wrong { .. } | Demand::NotYetRejected { .. }
+                if record.outcome == Outcome::NotJudged =>
+            {
+                return Some("a verdict".to_owned());
+            }
+            Demand::Rejected { .. } | Demand::Wrong { .. } | Demand::NotYetRejected { .. } => {
+                return None;
+            }
         };
         let is_so = record.outcome == wanted && record.cause.contains(fragment);
         (!is_so).then(|| match fragment {
@@ -93,6 +120,23 @@ mod tests {
         let rejected = record("one", Outcome::Deadlock, "it waits".into());
         let other = record("two", Outcome::Fail, "x".into());
         assert_eq!(demand.deviations(&[rejected, other]), [""; 0]);
+    }
+
+    #[test]
+    fn a_wrong_answer_is_to_be_rejected_by_any_test() {
+        let wrong = Demand::Wrong { why: "w".into() };
+        let passed = record("one", Outcome::Pass, String::new());
+        let failed = record("two", Outcome::Fail, "x".into());
+        let unjudged = record("two", Outcome::NotJudged, "no seccomp".into());
+        assert_eq!(
+            wrong.deviations(std::slice::from_ref(&passed)),
+            ["it passes: w"]
+        );
+        assert_eq!(wrong.deviations(&[passed.clone(), failed.clone()]), [""; 0]);
+        assert_eq!(wrong.deviations(&[passed.clone(), unjudged]).len(), 1);
+        let known = Demand::NotYetRejected { why: "w".into() };
+        assert_eq!(known.deviations(std::slice::from_ref(&passed)), [""; 0]);
+        assert_eq!(known.deviations(&[passed, failed]).len(), 1);
     }
 
     #[test]

@@ -5,6 +5,7 @@
 //! as often as asked (`runs`) and its records are compared with the demand
 //! (`demand`).
 
+mod answers;
 mod build;
 mod clauses;
 mod demand;
@@ -25,6 +26,7 @@ use crate::show;
 use crate::trouble::Trouble;
 use crate::unwritten;
 
+pub use answers::answers;
 use plan::Plan;
 
 /// Something that does not agree, and where.
@@ -86,7 +88,12 @@ pub fn verify(course: &Course, options: &Verify) -> Result<u8, Trouble> {
             &unwritten,
         ));
     }
-    let (plan, found, _building) = build::build(course, &exercises, options.build_only.is_none())?;
+    let (plan, found, _building) = build::build(
+        course,
+        &exercises,
+        options.build_only.is_none(),
+        &build::variants,
+    )?;
     complaints.extend(found);
     if let Some(folder) = &options.build_only {
         report::complaints(&complaints);

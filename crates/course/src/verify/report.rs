@@ -17,6 +17,11 @@ pub(crate) fn variant(variant: &Variant, runs: &Runs, repeat: u32) {
         Demand::AllPass => "passes".to_owned(),
         Demand::AllFail { outcome, .. } => format!("{outcome} in each test"),
         Demand::Rejected { test, outcome, .. } => format!("{outcome} in {test}"),
+        Demand::Wrong { .. } => match &runs.rejected_by {
+            Some(rejection) => rejection.clone(),
+            None => "rejected".to_owned(),
+        },
+        Demand::NotYetRejected { .. } => "not rejected yet".to_owned(),
     };
     let title = variant.title();
     let longest = styled(FAINT, format!("at most {} ms", runs.longest));
@@ -51,6 +56,55 @@ pub(crate) fn unwritten(course: &Course, exercises: &[Unwritten]) {
             say(&format!("    {path}:{}  {}\n", place.line, place.what));
         }
     }
+}
+
+/// What became of right and wrong answers, one row for each exercise; 0 if the
+/// tests agree with all of them, else 1.
+pub(crate) fn answers(plan: &Plan, runs: &[Runs], repeat: u32, complaints: &[Complaint]) -> u8 {
+    let mut names: Vec<&str> = plan.variants.iter().map(|v| v.exercise.as_str()).collect();
+    names.dedup();
+    say(&format!(
+        "\n{:<20} {:>14} {:>16} {:>18}\n",
+        "", "right accepted", "wrong rejected", "not rejected yet"
+    ));
+    let mut disagreements = 0;
+    for name in names {
+        let count = |is: &dyn Fn(&Demand) -> bool| {
+            let those = plan
+                .variants
+                .iter()
+                .zip(runs)
+                .filter(|(v, _)| v.exercise == name && is(&v.demand));
+            those.fold((0, 0), |(right, all), (_, runs)| {
+                (right + usize::from(runs.right == repeat), all + 1)
+            })
+        };
+        let right = count(&|demand| *demand == Demand::AllPass);
+        let wrong = count(&|demand| matches!(demand, Demand::Wrong { .. }));
+        let known = count(&|demand| matches!(demand, Demand::NotYetRejected { .. }));
+        disagreements += [right, wrong, known]
+            .iter()
+            .map(|(right, all)| all - right)
+            .sum::<usize>();
+        let cell = |(right, all): (usize, usize)| format!("{right}/{all}");
+        say(&format!(
+            "{name:<20} {:>14} {:>16} {:>18}\n",
+            cell(right),
+            cell(wrong),
+            known.0
+        ));
+    }
+    let agree = disagreements == 0 && complaints.is_empty();
+    let (style, verdict) = match disagreements {
+        _ if agree => (GOOD, "the tests agree with every answer".to_owned()),
+        0 => (BAD, "see the lines with ✗".to_owned()),
+        some => (
+            BAD,
+            format!("{}: see the lines with ✗", count(some, "disagreement")),
+        ),
+    };
+    say(&format!("\n{}\n", styled(style, verdict)));
+    u8::from(!agree)
 }
 
 /// One row for each exercise; 0 if everything agrees, else 1.

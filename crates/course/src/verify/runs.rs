@@ -23,6 +23,8 @@ pub(crate) struct Runs {
     pub deviations: BTreeMap<String, u32>,
     /// What all tests said, if all were run.
     pub signature: Signature,
+    /// The first test that did not pass, and how it ended.
+    pub rejected_by: Option<String>,
     /// The longest of its tests that count, in milliseconds.
     pub longest: u64,
 }
@@ -68,6 +70,10 @@ fn repeated(variant: &Variant, repeat: u32, all_tests: bool) -> Result<Runs, Tro
     for _ in 0..repeat {
         let records = records_of(variant, all_tests)?;
         runs.signature = signature(&records);
+        runs.rejected_by = records
+            .iter()
+            .find(|record| record.outcome != Outcome::Pass)
+            .map(|record| format!("{} in {}", record.outcome, record.test));
         let counted = records
             .iter()
             .filter(|record| variant.demand.only().is_none_or(|test| test == record.test));
