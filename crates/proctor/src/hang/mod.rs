@@ -74,9 +74,11 @@ impl Hang {
             (Some(before), Some(now)) if !now.somebody_runs() => {
                 deadlock::prove(before, now, watched)
             }
-            (Some(before), Some(now)) if Instant::now() >= self.next_spin => {
+            (Some(before), Some(now))
+                if Instant::now() >= self.next_spin && spin::is_possible(before, now) =>
+            {
                 // A long computation loses at most a third of its time to this.
-                let verdict = spin::prove(before, now, watched, self.spin_pause / 2);
+                let verdict = spin::prove(now, watched, self.spin_pause / 2);
                 self.next_spin = Instant::now() + self.spin_pause;
                 self.spin_pause = (self.spin_pause * 2).min(Duration::from_secs(4));
                 verdict

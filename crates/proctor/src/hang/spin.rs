@@ -16,11 +16,11 @@ use std::time::Duration;
 #[cfg(target_arch = "x86_64")]
 use std::time::Instant;
 
-use processes::Pid;
+use processes::{Pid, proc};
 
 use super::Watched;
 use super::closed::World;
-use super::waits::{Picture, Wait};
+use super::waits::{Picture, Spent, Wait};
 use crate::outcome::{Failing, Outcome};
 
 #[cfg(target_arch = "x86_64")]
@@ -30,18 +30,81 @@ mod memory;
 #[cfg(target_arch = "x86_64")]
 mod traced;
 
+/// Whether every running thread may be stopped.
+///
+/// A thread that has dealt with the kernel since `before`, or is in a long
+/// system call, does not spin, and to stop it would cut that call short (a
+/// large `write` or `read` returns with a part, man 7 signal). Nothing says
+/// whether a thread that runs is in a call. But its CPU time is then the
+/// kernel's: so it must have run in its own code until a moment ago, or have
+/// gone in and out of the kernel all the time, as a loop that yields does.
+pub(super) fn is_possible(before: &Picture, now: &Picture) -> bool {
+    let mut runners = Vec::new();
+    for process in now.alive() {
+        for thread in &process.threads {
+            if thread.wait == Wait::Runs {
+                match now.spent_since(before, process.pid, thread.tid) {
+                    Some(spent) if spent.user > Duration::ZERO => {
+                        runners.push((process.pid, thread.tid, spent.is_plain()));
+                    }
+                    _ => return false,
+                }
+            }
+        }
+    }
+    !runners.is_empty() && run_on_like_that(&runners)
+}
+
+/// How long threads may take to show how they spend their time.
+const SAMPLES: u32 = 25;
+const SAMPLE: Duration = Duration::from_millis(10);
+/// So much of it shows the way.
+const ENOUGH: Duration = Duration::from_millis(20);
+
+/// Whether the threads `(process, thread, plain)` go on to spend their CPU time
+/// as they did, and those in their own code alone did so in the last tick too.
+fn run_on_like_that(runners: &[(Pid, Pid, bool)]) -> bool {
+    let look = |(pid, tid, _): &(Pid, Pid, bool)| {
+        let stat = proc::task_stat(*pid, *tid).ok()?;
+        Some(Spent {
+            user: stat.user,
+            system: stat.system,
+        })
+    };
+    let Some(first) = runners.iter().map(look).collect::<Option<Vec<_>>>() else {
+        return false;
+    };
+    let mut last = first.clone();
+    let mut recent = vec![Spent::default(); runners.len()];
+    for _ in 0..SAMPLES {
+        std::thread::sleep(SAMPLE);
+        let Some(now) = runners.iter().map(look).collect::<Option<Vec<_>>>() else {
+            return false;
+        };
+        let mut all_have_enough = true;
+        for (index, now) in now.iter().enumerate() {
+            let step = now.since(last[index]);
+            if step.user + step.system > Duration::ZERO {
+                recent[index] = step;
+            }
+            all_have_enough &= now.since(first[index]).user >= ENOUGH;
+        }
+        last = now;
+        if all_have_enough {
+            break;
+        }
+    }
+    runners.iter().enumerate().all(|(index, (_, _, plain))| {
+        let spent = last[index].since(first[index]);
+        spent.user > Duration::ZERO
+            && spent.is_plain() == *plain
+            && (!plain || recent[index].system == Duration::ZERO)
+    })
+}
+
 /// The verdict, if every thread of the picture waits for ever or spins. The
 /// runners stand still for at most about `budget`.
-///
-/// A thread that has dealt with the kernel since `before` is not looked at: it
-/// does not spin, and to stop it would cut its system call short (a large
-/// `write` or `read` returns with a part, man 7 signal).
-pub(super) fn prove(
-    before: &Picture,
-    now: &Picture,
-    watched: &Watched,
-    budget: Duration,
-) -> Option<Failing> {
+pub(super) fn prove(now: &Picture, watched: &Watched, budget: Duration) -> Option<Failing> {
     let world = World::of(now, watched)?;
     let mut runners = Vec::new();
     for process in now.alive() {
@@ -50,9 +113,6 @@ pub(super) fn prove(
         }
         for thread in &process.threads {
             if thread.wait == Wait::Runs {
-                if now.dealt_since(before, process.pid, thread.tid) {
-                    return None;
-                }
                 runners.push((process.pid, thread.tid, thread.processor));
             } else if !world.holds(process, &thread.wait) {
                 return None;

@@ -1,6 +1,7 @@
 //! A picture of what every thread below the warden waits for.
 
 use std::fmt::Write as _;
+use std::time::Duration;
 
 use processes::Pid;
 use processes::proc::{self, State, Syscall, Target};
@@ -28,6 +29,30 @@ pub(super) struct Thread {
     pub wait: Wait,
     /// What it did with the kernel until now, as far as that is counted.
     pub dealings: Dealings,
+    pub spent: Spent,
+}
+
+/// CPU time, divided by samples: one for each tick of the clock.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Spent {
+    /// In the program's own code.
+    pub user: Duration,
+    /// In the kernel.
+    pub system: Duration,
+}
+
+impl Spent {
+    pub(super) fn since(self, before: Spent) -> Spent {
+        Spent {
+            user: self.user.saturating_sub(before.user),
+            system: self.system.saturating_sub(before.system),
+        }
+    }
+
+    /// Whether it went to the program's own code alone; a tick may be misplaced.
+    pub(super) fn is_plain(self) -> bool {
+        self.user >= 4 * self.system
+    }
 }
 
 /// Numbers that grow when a thread waits, reads or writes.
@@ -84,18 +109,16 @@ impl Picture {
             .any(|thread| thread.wait == Wait::Runs)
     }
 
-    /// Whether a thread waited, read or wrote since `before`, or is new.
-    pub(super) fn dealt_since(&self, before: &Picture, pid: Pid, tid: Pid) -> bool {
-        let dealings = |picture: &Picture| {
-            let process = picture
-                .processes
-                .iter()
-                .find(|process| process.pid == pid)?;
-            let thread = process.threads.iter().find(|thread| thread.tid == tid)?;
-            Some(thread.dealings.clone())
-        };
-        let now = dealings(self);
-        now.is_none() || now != dealings(before)
+    /// How a thread has spent its CPU time since `before`; `None` if it has
+    /// waited, read or written, or is new.
+    pub(super) fn spent_since(&self, before: &Picture, pid: Pid, tid: Pid) -> Option<Spent> {
+        let (then, now) = (before.thread(pid, tid)?, self.thread(pid, tid)?);
+        (now.dealings == then.dealings).then(|| now.spent.since(then.spent))
+    }
+
+    fn thread(&self, pid: Pid, tid: Pid) -> Option<&Thread> {
+        let process = self.processes.iter().find(|process| process.pid == pid)?;
+        process.threads.iter().find(|thread| thread.tid == tid)
     }
 
     /// The same threads, none of which has run in between.
@@ -237,6 +260,10 @@ impl Thread {
             name: stat.comm,
             switches: status.voluntary + status.involuntary,
             processor: stat.processor,
+            spent: Spent {
+                user: stat.user,
+                system: stat.system,
+            },
             wait,
             dealings: Dealings {
                 waited: status.voluntary,

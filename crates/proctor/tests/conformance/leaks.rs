@@ -220,7 +220,7 @@ case!(a_fork_bomb, deadline = 2.0, |n| {
     2 * n
 });
 
-case!(a_fork_bomb_of_orphans, |n| {
+case!(a_fork_bomb_of_orphans, deadline = 60.0, |n| {
     let started = shared_word();
     for _ in 0..400 {
         child(|| explode(started, true));
