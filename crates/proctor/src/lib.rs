@@ -83,6 +83,7 @@ pub use random::{Random, random, rng};
 pub use record::{Exchange, RECORDS, Record, Records, RecordsError};
 pub use starts::faults::{Failure, Fault, Whose};
 pub use surroundings::Surroundings;
+pub use temporary::end_descendants;
 pub use text::harmless;
 pub use trial::covered;
 pub use wire::SUBJECT;

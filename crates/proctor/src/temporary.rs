@@ -7,6 +7,7 @@
 use std::fs;
 use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Path, PathBuf};
+use std::time::Instant;
 
 pub(crate) struct TemporaryFolder(PathBuf);
 
@@ -46,3 +47,15 @@ impl TemporaryFolder {
 
 /// So many names are enough to see what was left.
 const MANY: usize = 100;
+
+/// Ends everything below this process, as [`processes::end_descendants`] does,
+/// and removes the folders of wardens that it killed before they could.
+pub fn end_descendants(deadline: Instant) {
+    let ended = match processes::end_descendants(deadline) {
+        Ok(ended) => ended,
+        Err(alive) => alive.reaped,
+    };
+    for (pid, _) in ended {
+        TemporaryFolder::of(pid.cast_unsigned()).remove();
+    }
+}

@@ -56,7 +56,7 @@ pub fn judge_for_the_loop(course: &Course, name: &str) -> Result<u8, Trouble> {
         Err(trouble) => Word::Trouble(trouble.to_string()),
     });
     // What a test left behind goes with it.
-    let _ = processes::end_descendants(Instant::now() + PATIENCE);
+    proctor::end_descendants(Instant::now() + PATIENCE);
     Ok(0)
 }
 
@@ -99,7 +99,7 @@ fn end_with_the_loop() {
     }
     let deadline = Instant::now() + PATIENCE;
     while Instant::now() < deadline {
-        let _ = processes::end_descendants(deadline);
+        proctor::end_descendants(deadline);
         // The judge may be about to start the next program.
         thread::sleep(Duration::from_millis(2));
     }

@@ -229,7 +229,7 @@ fn start(asker: Asker, hear: Sender<Heard>) -> (Sender<(String, bool)>, JoinHand
 fn end(is_over: impl Fn() -> bool) {
     let deadline = Instant::now() + PATIENCE;
     while !is_over() && Instant::now() < deadline {
-        let _ = processes::end_descendants(deadline);
+        proctor::end_descendants(deadline);
         thread::sleep(Duration::from_millis(2));
     }
 }
