@@ -103,4 +103,5 @@ fn orphans(judges: &BTreeSet<Pid>) -> Vec<Stat> {
 fn reap(stat: &Stat) {
     let pid = nix::unistd::Pid::from_raw(stat.pid);
     let _ = waitpid(pid, Some(WaitPidFlag::WNOHANG));
+    proctor::remove_temporary_folder(stat.pid);
 }

@@ -83,7 +83,7 @@ pub use random::{Random, random, rng};
 pub use record::{Exchange, RECORDS, Record, Records, RecordsError};
 pub use starts::faults::{Failure, Fault, Whose};
 pub use surroundings::Surroundings;
-pub use temporary::end_descendants;
+pub use temporary::{end_descendants, remove_temporary_folder};
 pub use text::harmless;
 pub use trial::covered;
 pub use wire::SUBJECT;

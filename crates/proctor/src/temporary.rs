@@ -9,6 +9,8 @@ use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
+use processes::Pid;
+
 pub(crate) struct TemporaryFolder(PathBuf);
 
 impl TemporaryFolder {
@@ -56,6 +58,12 @@ pub fn end_descendants(deadline: Instant) {
         Err(alive) => alive.reaped,
     };
     for (pid, _) in ended {
-        TemporaryFolder::of(pid.cast_unsigned()).remove();
+        remove_temporary_folder(pid);
     }
+}
+
+/// Removes the folder of a warden that has ended, if that is what the process
+/// was and if it could not do so itself.
+pub fn remove_temporary_folder(warden: Pid) {
+    TemporaryFolder::of(warden.cast_unsigned()).remove();
 }

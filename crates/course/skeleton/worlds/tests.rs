@@ -14,12 +14,12 @@ interleave::in_worlds! {
     }
 }
 
-#[proctor::test(subject = |(): ()| interleave::schedules(shuttled::two_threads_add))]
+#[proctor::test(clauses = [2], subject = |(): ()| interleave::schedules(shuttled::two_threads_add))]
 fn nothing_is_lost_in_any_schedule(mut subject: Subject) {
     subject.ask(&()).value.must_hold();
 }
 
-#[proctor::test(subject = |(): ()| interleave::orderings(loomed::two_threads_add))]
+#[proctor::test(clauses = [2], subject = |(): ()| interleave::orderings(loomed::two_threads_add))]
 fn nothing_is_lost_whatever_the_memory_model_allows(mut subject: Subject) {
     subject.ask(&()).value.must_hold();
 }

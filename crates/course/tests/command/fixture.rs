@@ -8,18 +8,18 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use nix::fcntl::{Flock, FlockArg};
 
 /// The exercise `add-one`: its stub, a solution, and its tests.
-pub(crate) const STUB: &str = "//! Adds.\n\n/// One more than `n`.\npub fn add_one(_n: u64) -> u64 {\n    todo!(\"add one\")\n}\n";
+pub(crate) const STUB: &str = "//! Adds.\n\n/// C1: One more than `n`.\npub fn add_one(_n: u64) -> u64 {\n    todo!(\"add one\")\n}\n";
 pub(crate) const RIGHT: &str =
     "//! Adds.\n\n/// One more than `n`.\npub fn add_one(n: u64) -> u64 {\n    n + 1\n}\n";
 pub(crate) const WRONG: &str =
     "//! Adds.\n\n/// One more than `n`.\npub fn add_one(n: u64) -> u64 {\n    n + 2\n}\n";
 
 const TESTS: &str = "//! Adding.\nproctor::exercise!(add_one);\nuse proctor::Subject;\n\n\
-    #[proctor::test(subject = |n: u64| add_one::add_one(n))]\n\
+    #[proctor::test(clauses = [1], subject = |n: u64| add_one::add_one(n))]\n\
     fn one_is_added(mut subject: Subject) {\n    let n = proctor::random::<u32>() as u64;\n    \
     assert_eq!(subject.ask(&n).value, n + 1, \"one more than {n}\");\n}\n\n\
     mod worlds {\n    use proctor::Subject;\n\n    \
-    #[proctor::test(subject = |n: u64| add_one::add_one(n))]\n    \
+    #[proctor::test(clauses = [1], subject = |n: u64| add_one::add_one(n))]\n    \
     fn zero_has_a_successor(mut subject: Subject) {\n        \
     assert_eq!(subject.ask(&0).value, 1);\n    }\n}\n";
 
@@ -156,7 +156,7 @@ impl Drop for Fixture {
     }
 }
 
-const PATCH: &str = "What: adds two.\nTempts: it is close.\nTest: one_is_added\nOutcome: fail\nCause: one more than\n\
+const PATCH: &str = "What: adds two.\nClause: 1\nTempts: it is close.\nTest: one_is_added\nOutcome: fail\nCause: one more than\n\
     Explain: Count on your fingers: you end one finger too far.\n\n\
     --- a/src/lib.rs\n+++ b/src/lib.rs\n@@ -3,4 +3,4 @@\n /// One more than `n`.\n pub(crate) fn add_one(n: u64) -> u64 {\n\
     -    n + 1\n+    n + 2\n }\n";

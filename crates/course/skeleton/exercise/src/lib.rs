@@ -13,19 +13,19 @@ pub struct Counter {
 }
 
 impl Counter {
-    /// FILL IN: the contract: what it returns, on which errors, when it panics.
+    /// - C1: FILL IN: what it promises, on which errors, when it panics. Each clause has its number.
     pub fn new(start: u64) -> Self {
         let _ = start;
         todo!("FILL IN: what to do here, in a few words")
     }
 
-    /// FILL IN: the contract, units and edges included.
+    /// - C2: FILL IN: the contract, units and edges included.
     pub fn add(&self, amount: u64) {
         let _ = amount;
         todo!("FILL IN: what to do here, in a few words")
     }
 
-    /// FILL IN: the contract; and keep every signature as the solution has it.
+    /// - C3: FILL IN: the contract; and keep every signature as the solution has it.
     pub fn sum(&self) -> u64 {
         todo!("FILL IN: what to do here, in a few words")
     }

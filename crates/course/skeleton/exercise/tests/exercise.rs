@@ -6,9 +6,9 @@ use new_exercise::Counter;
 
 use proctor::Subject;
 
-// FILL IN: a test for each promise, its name a sentence. The closure captures nothing;
-// question and answer are plain data; inputs and expected values are made in the body.
-#[proctor::test(subject = |(start, amounts): (u64, Vec<u64>)| {
+// FILL IN: a test for each clause of the contract, its name a sentence. The closure captures
+// nothing; question and answer are plain data; inputs and expected values are made in the body.
+#[proctor::test(clauses = [1, 2, 3], subject = |(start, amounts): (u64, Vec<u64>)| {
     let counter = Counter::new(start);
     for amount in amounts {
         counter.add(amount);
