@@ -334,6 +334,14 @@ impl Built {
             .map(|(_, program)| program.as_path())
     }
 
+    /// The files of the library of the package with this manifest.
+    pub fn library(&self, manifest: &Path) -> Option<&[PathBuf]> {
+        self.libraries
+            .iter()
+            .find(|(owner, _)| owner == manifest)
+            .map(|(_, files)| files.as_slice())
+    }
+
     /// What cargo says went wrong where no compiler spoke.
     pub fn complaint(&self) -> &str {
         let from = self.said.find("error").unwrap_or(0);

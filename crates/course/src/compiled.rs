@@ -47,7 +47,7 @@ pub enum Part {
 }
 
 /// A source, and how it is judged.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy)]
 pub struct Submission<'a> {
     /// The exercise that it is for.
     pub exercise: &'a Exercise,

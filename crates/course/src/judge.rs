@@ -18,7 +18,8 @@ use serde::{Deserialize, Serialize};
 use crate::catalogue::{Course, Exercise};
 use crate::compiled::Uncompiled;
 use crate::expected;
-use crate::originals::{self, Originals};
+use crate::originals::{self, Files, Originals};
+use crate::probes::{self, Probe};
 use crate::run::{self, Run};
 use crate::stage::Stage;
 use crate::trouble::Trouble;
@@ -38,7 +39,7 @@ pub enum Source {
 }
 
 /// How to judge.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Default)]
 pub struct How<'a> {
     /// Whether the compiler may colour its messages.
     pub colour: bool,
@@ -48,6 +49,8 @@ pub struct How<'a> {
     pub environment: &'a [(&'a str, String)],
     /// Is told what is being done, in a few words.
     pub tell: Option<fn(&str)>,
+    /// Is shown what the quick tests found, while the slow ones still run.
+    pub quick: Option<&'a dyn Fn(&Judgement)>,
     /// Whether names that exercises do not need are let through: everything
     /// else that keeps a source in its place has to hold alone.
     pub without_policy: bool,
@@ -60,6 +63,8 @@ pub struct Judgement {
     pub exercise: String,
     /// One for each test, in the order of the test file.
     pub records: Vec<Record>,
+    /// The slow tests that still run.
+    pub pending: Vec<String>,
     /// Why there is no program, if there is none.
     pub uncompiled: Option<Uncompiled>,
     /// How many warnings the compiler has about the learner's file.
@@ -90,7 +95,7 @@ impl Judgement {
 
     /// Whether every test passed.
     pub fn is_passed(&self) -> bool {
-        self.passed() == self.records.len()
+        self.passed() == self.records.len() && self.pending.is_empty()
     }
 
     /// 0 all passed, 1 judged and failed, 2 could not judge.
@@ -122,46 +127,91 @@ pub fn judge(
     source: &Source,
     how: &How,
 ) -> Result<Judgement, Trouble> {
-    let tests = originals::pristine_tests(exercise, &Originals::read(course)?)?;
+    let given = originals::pristine(exercise, &Originals::read(course)?)?;
+    let tests = given
+        .get(&exercise.tests_name())
+        .cloned()
+        .unwrap_or_default();
     let expected = expected_tests(exercise, &tests)?;
-    refuse_unknown_test(exercise, &expected, how.only)?;
+    let probes = expected_probes(exercise, &given)?;
+    let names = probes.iter().map(|probe| probe.name.clone());
+    let all: Vec<String> = expected.iter().cloned().chain(names).collect();
+    refuse_unknown_test(exercise, &all, how.only)?;
     let started = Instant::now();
     let mut stage = Stage::build(course, exercise, source, how)?;
-    let built = started.elapsed();
-    let records = match &stage.uncompiled {
-        Some(uncompiled) => expected
+    let mut judgement = Judgement {
+        exercise: exercise.id.clone(),
+        records: Vec::new(),
+        pending: Vec::new(),
+        uncompiled: stage.uncompiled.take(),
+        warnings: stage.warnings,
+        tests,
+        built: started.elapsed(),
+        ran: Duration::ZERO,
+    };
+    if let Some(uncompiled) = &judgement.uncompiled {
+        judgement.records = all
             .iter()
             .map(|test| Record {
                 at: uncompiled.at.clone(),
                 ..run::record(test, uncompiled.outcome, uncompiled.cause.clone())
             })
-            .collect(),
-        None => {
-            if let Some(tell) = how.tell {
-                tell("running the tests");
-            }
-            let mut records = run::run(&Run {
+            .collect();
+        return Ok(judgement);
+    }
+    if let Some(tell) = how.tell {
+        tell("running the tests");
+    }
+    let asked = |name: &str| how.only.is_none_or(|only| only == name);
+    let guarded = stage.guarded(course);
+    let run = |only: &[&str]| {
+        let mut records = match only {
+            [] => Vec::new(),
+            only => run::run(&Run {
                 judge: &stage.judge(),
                 subject: &stage.subject(),
                 folder: &stage.folder(),
-                guarded: &stage.guarded(course),
+                guarded: &guarded,
                 expected: &expected,
-                only: how.only,
+                only,
                 environment: how.environment,
-            })?;
-            records.iter_mut().for_each(|record| rename(record, &stage));
-            records
-        }
+            })?,
+        };
+        records.iter_mut().for_each(|record| rename(record, &stage));
+        Ok(records)
     };
-    Ok(Judgement {
-        exercise: exercise.id.clone(),
-        records,
-        uncompiled: stage.uncompiled.take(),
-        warnings: stage.warnings,
-        tests,
-        built,
-        ran: started.elapsed() - built,
-    })
+    let (slow, quick): (Vec<&str>, Vec<&str>) = expected
+        .iter()
+        .map(String::as_str)
+        .filter(|name| asked(name))
+        .partition(|name| is_slow(&judgement.tests, name));
+    judgement.records = run(&quick)?;
+    let probes = probes.iter().filter(|probe| asked(&probe.name));
+    judgement
+        .records
+        .extend(probes.map(|probe| match &stage.library {
+            Some(library) => probe.verdict(library),
+            None => run::record(&probe.name, Outcome::NotJudged, NO_LIBRARY.into()),
+        }));
+    judgement.ran = started.elapsed() - judgement.built;
+    if let (Some(show), false) = (how.quick, slow.is_empty()) {
+        judgement.pending = slow.iter().map(ToString::to_string).collect();
+        show(&judgement);
+        judgement.pending.clear();
+    }
+    judgement.records.extend(run(&slow)?);
+    let place = |record: &Record| all.iter().position(|name| *name == record.test);
+    judgement.records.sort_by_key(place);
+    judgement.ran = started.elapsed() - judgement.built;
+    Ok(judgement)
+}
+
+/// Whether the test file says that a test takes seconds.
+fn is_slow(tests: &str, name: &str) -> bool {
+    let described = expected::described(tests).unwrap_or_default();
+    described
+        .iter()
+        .any(|test| test.name == name && test.is_slow)
 }
 
 /// The tests that must give a verdict.
@@ -178,6 +228,19 @@ pub fn expected_tests(exercise: &Exercise, tests: &str) -> Result<Vec<String>, T
         return Err(malformed("it holds no #[proctor::test]".into()));
     }
     Ok(expected)
+}
+
+const NO_LIBRARY: &str = "cargo did not say where the compiled library is";
+
+/// The programs that must not compile.
+///
+/// # Errors
+/// One of them is malformed.
+pub(crate) fn expected_probes(exercise: &Exercise, given: &Files) -> Result<Vec<Probe>, Trouble> {
+    probes::probes(given).map_err(|why| Trouble::Malformed {
+        path: exercise.folder(),
+        why,
+    })
 }
 
 fn refuse_unknown_test(

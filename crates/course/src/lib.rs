@@ -33,6 +33,7 @@ pub mod lockfile;
 pub mod mistake;
 pub mod originals;
 pub mod policy;
+pub mod probes;
 pub mod progress;
 pub mod remains;
 pub mod run;

@@ -22,6 +22,7 @@ use crate::files;
 use crate::judge::{How, Source};
 use crate::judges::{self, JUDGING, keep};
 use crate::originals::{self, Files, Originals};
+use crate::probes::Library;
 use crate::scratch::{Candidate, Package, Part, Scratch};
 use crate::trouble::Trouble;
 
@@ -34,6 +35,8 @@ pub struct Stage {
     pub warnings: usize,
     /// The text of the tests by which to judge.
     pub tests: String,
+    /// The library that the compiler made of the source.
+    pub library: Option<Library>,
     /// Where the programs run; removed with this value.
     folder: TempDir,
     /// How the compiler names things, and how a person does.
@@ -86,6 +89,7 @@ impl Stage {
                 .get(&exercise.tests_name())
                 .cloned()
                 .unwrap_or_default(),
+            library: None,
             folder,
             names,
         };
@@ -112,6 +116,10 @@ impl Stage {
         stage.uncompiled = submission.rejected(&built, &candidate, &judge, &allowance, &renamed)?;
         stage.warnings = compiled::warnings(&built, &candidate.manifest);
         if stage.uncompiled.is_none() {
+            let files = built.library(&candidate.manifest);
+            let library = files.and_then(|files| Library::of(&exercise.id, files));
+            let kept = library.map(|library| library.kept_in(stage.folder.path()));
+            stage.library = kept.transpose()?;
             stage.furnish(&built, &judge, &candidate, &sources)?;
         }
         Ok(stage)

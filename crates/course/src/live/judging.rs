@@ -11,8 +11,8 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use super::report::{Report, Word};
-use crate::catalogue::Course;
-use crate::judge::{How, Source, judge};
+use crate::catalogue::{Course, Exercise};
+use crate::judge::{How, Judgement, Source, judge};
 use crate::mistake;
 use crate::signatures::Signatures;
 use crate::trouble::Trouble;
@@ -37,27 +37,39 @@ pub fn judge_for_the_loop(course: &Course, name: &str) -> Result<u8, Trouble> {
         }),
         ..How::default()
     };
-    let judged = course
-        .exercise(name)
-        .and_then(|exercise| Ok((exercise, judge(course, exercise, &Source::Learner, &how)?)));
+    let judged = course.exercise(name).and_then(|exercise| {
+        let quick = |judgement: &Judgement| {
+            let report = report(course, exercise, judgement.clone());
+            tell(&Word::Quick(Box::new(report)));
+        };
+        let how = How {
+            quick: Some(&quick),
+            ..how
+        };
+        let judgement = judge(course, exercise, &Source::Learner, &how)?;
+        Ok(report(course, exercise, judgement))
+    });
     tell(&match judged {
-        Ok((exercise, judgement)) => {
-            let signatures = Signatures::read(course);
-            let known = mistake::explanations(exercise, &signatures, &judgement.records);
-            let mistakes = known
-                .into_iter()
-                .map(|mistake| (mistake.what, mistake.explain))
-                .collect();
-            Word::Report(Box::new(Report {
-                judgement,
-                mistakes,
-            }))
-        }
+        Ok(report) => Word::Report(Box::new(report)),
         Err(trouble) => Word::Trouble(trouble.to_string()),
     });
     // What a test left behind goes with it.
     proctor::end_descendants(Instant::now() + PATIENCE);
     Ok(0)
+}
+
+/// What was found, with the known mistakes that it looks like.
+fn report(course: &Course, exercise: &Exercise, judgement: Judgement) -> Report {
+    let signatures = Signatures::read(course);
+    let known = mistake::explanations(exercise, &signatures, &judgement.records);
+    let mistakes = known
+        .into_iter()
+        .map(|mistake| (mistake.what, mistake.explain))
+        .collect();
+    Report {
+        judgement,
+        mistakes,
+    }
 }
 
 fn tell(word: &Word) {

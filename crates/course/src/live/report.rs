@@ -20,6 +20,8 @@ pub struct Report {
 pub enum Word {
     /// What is being done.
     Doing(String),
+    /// What the quick tests found; the slow ones still run.
+    Quick(Box<Report>),
     /// The verdict; the last line.
     Report(Box<Report>),
     /// There is none, and why; the last line.

@@ -14,6 +14,7 @@ use std::time::Duration;
 
 use super::content::{Content, Solution};
 use super::report::Report;
+use crate::show::words::count;
 
 /// A key, freed of how terminals encode it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -54,6 +55,8 @@ pub enum Event {
     Missing(String),
     /// The run of this number says what it does.
     Doing(u64, String),
+    /// The run of this number says what the quick tests found.
+    Quick(u64, Box<Report>),
     /// The run of this number has ended, with a verdict or the reason for none.
     Judged(u64, Result<Box<Report>, String>),
     /// The run has lasted so long.
@@ -281,11 +284,21 @@ impl State {
                     running.doing = words;
                 }
             }
+            Event::Quick(run, report) if run == self.run && self.running.is_some() => {
+                let left = report.judgement.pending.len();
+                let running = self.running.take();
+                let effects = self.judged(Ok(report));
+                self.running = running.map(|running| Running {
+                    doing: format!("{} still to come", count(left, "slow test")),
+                    ..running
+                });
+                return effects;
+            }
             Event::Judged(run, found) if run == self.run && self.running.is_some() => {
                 return self.judged(found);
             }
             // Of a run that was ended.
-            Event::Doing(..) | Event::Judged(..) => {}
+            Event::Doing(..) | Event::Quick(..) | Event::Judged(..) => {}
             Event::Elapsed(elapsed) => {
                 if let Some(running) = &mut self.running {
                     running.elapsed = elapsed;

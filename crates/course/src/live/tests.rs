@@ -54,6 +54,7 @@ fn judgement(outcome: Outcome) -> Box<Report> {
         judgement: Judgement {
             exercise: "fork".into(),
             records: vec![one],
+            pending: Vec::new(),
             uncompiled: None,
             warnings: 1,
             tests: "the tests".into(),
@@ -181,6 +182,26 @@ fn passing_is_kept_and_shows_the_solution() {
     assert_eq!(state.page, Page::Passed);
     assert!(screen(&state).contains("n goes on to frame"));
     assert!(screen(&state).contains("1 of 3 passed · 60 min left"));
+}
+
+#[test]
+fn slow_tests_are_waited_for_with_the_verdict_of_the_others_in_view() {
+    let mut state = state();
+    state.on(Event::Saved);
+    let mut quick = judgement(Outcome::Pass);
+    quick.judgement.pending = vec!["it_takes_its_time".into()];
+    let effects = state.on(Event::Quick(state.run, quick));
+    assert_eq!(effects, []);
+    assert_eq!(state.page, Page::Verdict);
+    let seen = screen(&state);
+    assert!(seen.contains("it_takes_its_time"), "{seen}");
+    assert!(
+        seen.contains("judging: 1 slow test still to come"),
+        "{seen}"
+    );
+    let effects = state.on(Event::Judged(state.run, Ok(judgement(Outcome::Pass))));
+    assert_eq!(effects.len(), 2);
+    assert_eq!(state.page, Page::Passed);
 }
 
 #[test]

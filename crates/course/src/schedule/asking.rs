@@ -118,14 +118,17 @@ impl Asker {
     }
 
     fn run(&self, variable: (&str, String)) -> Result<Vec<Record>, String> {
-        let only = self.tests.first().filter(|_| self.tests.len() == 1);
+        let only: Vec<&str> = match self.tests.as_slice() {
+            [one] => vec![one],
+            _ => Vec::new(),
+        };
         run::run(&Run {
             judge: &self.stage.judge(),
             subject: &self.stage.subject(),
             folder: &self.stage.folder(),
             guarded: &self.guarded,
             expected: &self.tests,
-            only: only.map(String::as_str),
+            only: &only,
             environment: &[variable],
         })
         .map_err(|trouble| trouble.to_string())

@@ -48,6 +48,14 @@ pub fn judgement(exercise: &Exercise, source: &Source, judgement: &Judgement) ->
         }
         said = (record.outcome != Outcome::Pass).then_some(record.cause.as_str());
     }
+    for test in &judgement.pending {
+        let _ = writeln!(
+            text,
+            "  {} {test:widest$}  {}",
+            styled(FAINT, '…'),
+            styled(FAINT, "slow, still running")
+        );
+    }
     text.push_str(&summary(judgement));
     text
 }
@@ -152,7 +160,12 @@ fn summary(judgement: &Judgement) -> String {
         words::time(judgement.built),
         words::time(judgement.ran)
     );
-    let what = if judgement.is_passed() {
+    let what = if judgement.failed() + judgement.not_judged() == 0 && !judgement.pending.is_empty()
+    {
+        let pending = words::count(judgement.pending.len(), "slow test");
+        let passed = words::count(all, "test");
+        styled(UNSURE, format!("{passed} passed, {pending} still running"))
+    } else if judgement.is_passed() {
         styled(GOOD, format!("all {} passed", words::count(all, "test")))
     } else {
         let mut parts = vec![styled(

@@ -12,9 +12,10 @@ use crate::cargo::{self, Built, Request};
 use crate::catalogue::{Course, Exercise};
 use crate::compiled::{Submission, failure};
 use crate::freshness;
-use crate::judge::{How, expected_tests};
+use crate::judge::{How, expected_probes, expected_tests};
 use crate::judges::{keep, sources_of};
 use crate::originals::{Files, files_of};
+use crate::probes::{Library, Probe};
 use crate::scratch::{Candidate, Package, Part, Scratch, VERIFY, folder_of};
 use crate::trouble::Trouble;
 use crate::{files, mistake, show};
@@ -43,6 +44,7 @@ pub(crate) type Find<'a> =
 struct Staged<'a> {
     exercise: &'a Exercise,
     tests: Vec<String>,
+    probes: Vec<Probe>,
     judge: Candidate,
     drafts: Vec<(Draft, Candidate)>,
 }
@@ -136,7 +138,10 @@ fn stage<'a>(
     };
     let stub = sources_of(&given);
     let judge = add(&format!("{}-judge", exercise.id), Part::Judge, &stub)?;
-    let drafts = find(exercise, &tests, complaints)?;
+    let probes = expected_probes(exercise, &given)?;
+    let names = probes.iter().map(|probe| probe.name.clone());
+    let all: Vec<String> = tests.iter().cloned().chain(names).collect();
+    let drafts = find(exercise, &all, complaints)?;
     let drafts = drafts
         .into_iter()
         .map(|(name, draft)| {
@@ -148,6 +153,7 @@ fn stage<'a>(
     Ok(Staged {
         exercise,
         tests,
+        probes,
         judge,
         drafts,
     })
@@ -272,7 +278,27 @@ fn finished(
         );
         complaints.push(Complaint::new(&exercise.exercise.id, what));
     }
+    let mut probed = Vec::new();
+    if wrong.is_none() {
+        let files = built.library(&candidate.manifest);
+        let library = files.and_then(|files| Library::of(&exercise.exercise.id, files));
+        for (probe, library) in exercise.probes.iter().zip(std::iter::repeat(&library)) {
+            let Some(library) = library else { continue };
+            probed.push(probe.verdict(library));
+            if draft.name == "solution"
+                && let Some(error) = probe.control().errors_with(library)?.first()
+            {
+                let what = format!(
+                    "tests/refused/{}.rs: without its marked lines it must compile, and does not: {}",
+                    probe.name,
+                    error.headline()
+                );
+                complaints.push(Complaint::new(&exercise.exercise.id, what));
+            }
+        }
+    }
     Ok(Variant {
+        probed,
         exercise: exercise.exercise.id.clone(),
         name: draft.name.clone(),
         judge: judge.to_owned(),
@@ -280,6 +306,11 @@ fn finished(
         folder: judge.with_file_name(WORK),
         uncompiled: wrong.map(|wrong| (wrong.outcome, wrong.cause)),
         tests: exercise.tests.clone(),
+        probes: exercise
+            .probes
+            .iter()
+            .map(|probe| probe.name.clone())
+            .collect(),
         demand: draft.demand.clone(),
     })
 }

@@ -9,9 +9,9 @@ use super::Complaint;
 use crate::catalogue::{Course, Exercise};
 use crate::contract::{self, Clause};
 use crate::expected::{self, Test};
-use crate::files;
 use crate::mistake::{self, Mistake};
 use crate::signatures::{Signature, Signatures};
+use crate::{files, originals, probes};
 
 /// So many mistakes must break a clause and no other.
 const MISTAKES: usize = 2;
@@ -28,12 +28,21 @@ pub(crate) struct Table {
 impl Table {
     /// Reads it. What cannot be read is complained about elsewhere.
     pub(crate) fn of(course: &Course, exercise: &Exercise) -> Table {
-        let text = |path| files::text(path).unwrap_or_default();
+        let text = |path: std::path::PathBuf| files::text(&path).unwrap_or_default();
         let patches = mistake::patches(exercise).unwrap_or_default();
         let mut signatures = Signatures::read(course);
+        let mut tests = expected::described(&text(exercise.tests())).unwrap_or_default();
+        let probes = originals::files_of(exercise)
+            .ok()
+            .and_then(|given| probes::probes(&given).ok());
+        tests.extend(probes.unwrap_or_default().into_iter().map(|probe| Test {
+            name: probe.name,
+            clauses: probe.clauses,
+            is_slow: false,
+        }));
         Table {
-            clauses: contract::clauses(&text(&exercise.source())),
-            tests: expected::described(&text(&exercise.tests())).unwrap_or_default(),
+            clauses: contract::clauses(&text(exercise.source())),
+            tests,
             mistakes: patches
                 .iter()
                 .flat_map(|path| mistake::read(path))

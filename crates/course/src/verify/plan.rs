@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use proctor::Outcome;
+use proctor::{Outcome, Record};
 use serde::{Deserialize, Serialize};
 
 use super::demand::Demand;
@@ -36,6 +36,10 @@ pub(crate) struct Variant {
     pub uncompiled: Option<(Outcome, String)>,
     /// The tests that must give a verdict.
     pub tests: Vec<String>,
+    /// The programs that must not compile, by name.
+    pub probes: Vec<String>,
+    /// What the compiler said of them, where the source itself compiles.
+    pub probed: Vec<Record>,
     /// What must be found.
     pub demand: Demand,
 }

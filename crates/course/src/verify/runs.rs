@@ -7,6 +7,7 @@ use std::thread;
 
 use proctor::{Outcome, Record};
 
+use super::demand::Demand;
 use super::plan::{Plan, Variant};
 use super::report;
 use crate::cli::Verify;
@@ -96,8 +97,25 @@ fn repeated(variant: &Variant, repeat: u32, all_tests: bool) -> Result<Runs, Tro
 
 /// Of a mistake only the test that must reject it is run, unless all are asked for.
 fn records_of(variant: &Variant, all_tests: bool) -> Result<Vec<Record>, Trouble> {
-    match (&variant.uncompiled, &variant.program) {
-        (None, Some(program)) => run::run(&Run {
+    let only: Vec<&str> = variant
+        .demand
+        .only()
+        .filter(|_| !all_tests)
+        .into_iter()
+        .collect();
+    let asked = |test: &&String| only.is_empty() || only.contains(&test.as_str());
+    let (None, Some(program)) = (&variant.uncompiled, &variant.program) else {
+        let (outcome, cause) = variant
+            .uncompiled
+            .clone()
+            .unwrap_or_else(|| (Outcome::NotJudged, "it has no program".into()));
+        let all = variant.tests.iter().chain(&variant.probes);
+        let record = |test: &String| run::record(test, outcome, cause.clone());
+        return Ok(all.filter(asked).map(record).collect());
+    };
+    let mut records = Vec::new();
+    if variant.tests.iter().any(|test| asked(&test)) {
+        records = run::run(&Run {
             judge: &variant.judge,
             subject: program,
             folder: &variant.folder,
@@ -107,15 +125,13 @@ fn records_of(variant: &Variant, all_tests: bool) -> Result<Vec<Record>, Trouble
                 .unwrap_or(&variant.folder)
                 .to_owned()],
             expected: &variant.tests,
-            only: variant.demand.only().filter(|_| !all_tests),
+            only: &only,
             environment: &[],
-        }),
-        (uncompiled, _) => {
-            let (outcome, cause) = uncompiled
-                .clone()
-                .unwrap_or_else(|| (Outcome::NotJudged, "it has no program".into()));
-            let record = |test: &String| run::record(test, outcome, cause.clone());
-            Ok(variant.tests.iter().map(record).collect())
-        }
+        })?;
     }
+    // A stub that is not filled in keeps what the compiler demands.
+    let is_stub = matches!(variant.demand, Demand::AllFail { .. });
+    let probed = variant.probed.iter().filter(|_| !is_stub);
+    records.extend(probed.filter(|record| asked(&&record.test)).cloned());
+    Ok(records)
 }

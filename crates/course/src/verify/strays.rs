@@ -13,12 +13,15 @@ pub(crate) fn strays(exercise: &Exercise) -> Vec<Complaint> {
         ["Cargo.toml", "README.md", "hints.md", "src/lib.rs"].contains(&path)
             || path == tests
             || is_world(path)
+            || is_in(path, "tests/refused/", ".rs")
     };
     let in_solution = |path: &str| {
         ["Cargo.toml", "src/lib.rs"].contains(&path)
             || is_world(path)
             || is_in(path, "alternatives/", ".rs")
             || is_in(path, "mistakes/", ".patch")
+            || is_in(path, "answers/right/", ".rs")
+            || is_in(path, "answers/wrong/", ".rs")
     };
     let mut found = strays_in(exercise, &exercise.folder(), in_exercise);
     found.extend(strays_in(exercise, &exercise.solution(), in_solution));

@@ -105,7 +105,21 @@ fn task(exercise: &Exercise) -> Vec<String> {
     let Ok(source) = files::text(&exercise.tests()) else {
         return found;
     };
-    for test in crate::expected::tests(&source).unwrap_or_default() {
+    let probes = crate::originals::files_of(exercise)
+        .map_err(|trouble| trouble.to_string())
+        .and_then(|given| crate::probes::probes(&given));
+    let probes = match probes {
+        Ok(probes) => probes,
+        Err(why) => {
+            found.push(why);
+            Vec::new()
+        }
+    };
+    let tests = crate::expected::tests(&source).unwrap_or_default();
+    for test in tests
+        .into_iter()
+        .chain(probes.into_iter().map(|probe| probe.name))
+    {
         let name = test.rsplit("::").next().unwrap_or(&test);
         if !text.contains(name) {
             found.push(format!("README.md says nothing of the test `{test}`"));

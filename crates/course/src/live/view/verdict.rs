@@ -75,6 +75,9 @@ fn of(report: &Report, columns: usize) -> Vec<Line> {
             said = &record.cause;
         }
     }
+    for test in &judgement.pending {
+        lines.push(Line::of("… ", Look::Unsure).then(test, Look::Plain));
+    }
     lines.push(Line::empty());
     lines.push(Line::of(
         format!(
