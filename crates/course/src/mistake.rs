@@ -9,6 +9,7 @@
 //! Test: what_the_lock_protects_is_seen_by_the_next
 //! Outcome: fail
 //! Cause: data race
+//! Source: Relaxed; !fence
 //! Explain: one paragraph for the learner who made it;
 //!   it goes on in lines that are indented.
 //!
@@ -16,10 +17,10 @@
 //! …
 //! ```
 
-use std::cmp::Reverse;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
+use proc_macro2::{Delimiter, TokenStream, TokenTree};
 use proctor::{Outcome, Record};
 use serde::de::IntoDeserializer;
 use serde::de::value::{Error as ValueError, StrDeserializer};
@@ -48,6 +49,10 @@ pub struct Mistake {
     pub outcome: Outcome,
     /// What the recorded cause must contain.
     pub cause: String,
+    /// What a source must hold, or with a `!` must not, to have this mistake:
+    /// tokens that stand one after the other.
+    #[serde(default)]
+    pub source: Vec<String>,
     /// For the learner who made it.
     pub explain: String,
     /// Not among the explanations of a bundle: it shows the solution.
@@ -99,6 +104,7 @@ impl Mistake {
             test: field("Test")?,
             outcome: outcome(&ending).ok_or_else(|| format!("`{ending}` is no outcome"))?,
             cause: field("Cause")?,
+            source: field("Source").map_or_else(|_| Vec::new(), |text| conditions(&text)),
             explain: field("Explain")?,
             diff: diff.to_owned(),
         })
@@ -124,11 +130,59 @@ impl Mistake {
             && record.outcome == self.outcome
             && record.cause.contains(&self.cause)
     }
+
+    /// Whether a source could have this mistake, as far as its tokens tell.
+    pub fn is_possible_in(&self, source: &str) -> bool {
+        let tokens = tokens(source);
+        let holds = |words: &str| {
+            let wanted = self::tokens(words);
+            !wanted.is_empty() && tokens.windows(wanted.len()).any(|part| part == wanted)
+        };
+        self.source
+            .iter()
+            .all(|condition| match condition.strip_prefix('!') {
+                Some(absent) => !holds(absent),
+                None => holds(condition),
+            })
+    }
 }
 
-const KEYS: [&str; 7] = [
-    "What", "Clause", "Tempts", "Test", "Outcome", "Cause", "Explain",
+/// The tokens of a text in one flat list; none if it is no Rust.
+fn tokens(text: &str) -> Vec<String> {
+    fn flatten(stream: TokenStream, all: &mut Vec<String>) {
+        for token in stream {
+            match token {
+                TokenTree::Group(group) => {
+                    let (open, close) = match group.delimiter() {
+                        Delimiter::Parenthesis => ("(", ")"),
+                        Delimiter::Brace => ("{", "}"),
+                        Delimiter::Bracket => ("[", "]"),
+                        Delimiter::None => ("", ""),
+                    };
+                    all.push(open.to_owned());
+                    flatten(group.stream(), all);
+                    all.push(close.to_owned());
+                }
+                other => all.push(other.to_string()),
+            }
+        }
+    }
+    let mut all = Vec::new();
+    flatten(text.parse().unwrap_or_default(), &mut all);
+    all
+}
+
+const KEYS: [&str; 8] = [
+    "What", "Clause", "Tempts", "Test", "Outcome", "Cause", "Source", "Explain",
 ];
+
+/// `Relaxed; !fence` as two conditions.
+fn conditions(text: &str) -> Vec<String> {
+    text.split(';')
+        .map(|condition| condition.trim().to_owned())
+        .filter(|condition| !condition.is_empty())
+        .collect()
+}
 
 /// `3`, or `3, 7` for a mistake that breaks two clauses at once.
 fn clauses(text: &str) -> Result<Vec<u32>, String> {
@@ -217,45 +271,40 @@ pub fn known(exercise: &Exercise) -> Vec<Mistake> {
     patches.iter().filter_map(|path| read(path).ok()).collect()
 }
 
-/// More explanations than this would not be read.
-const AT_MOST: usize = 3;
-
-/// The known mistakes that explain these records best: none, one, or a few
-/// that no test tells apart.
+/// The known mistake that these records single out; better none than a false
+/// one.
 ///
-/// Of those that match, the ones of which the other tests say the same too.
-pub fn explanations(
+/// The test that must reject it does so with its cause, all other tests pass or
+/// fail as they did for the known mistake, the source could have it, and all
+/// this is true of no other known mistake.
+pub fn explanation(
     exercise: &Exercise,
     signatures: &Signatures,
     records: &[Record],
-) -> Vec<Mistake> {
-    let mut matching: Vec<(i32, Mistake)> = known(exercise)
-        .into_iter()
-        .filter(|mistake| records.iter().any(|record| mistake.is_rejected_by(record)))
-        .map(|mistake| {
-            let likeness = signatures.likeness(&exercise.id, &mistake.name, records);
-            (likeness, mistake)
-        })
-        .collect();
-    // The most particular causes first.
-    matching.sort_by_key(|(likeness, mistake)| Reverse((*likeness, mistake.cause.len())));
-    let best = matching.first().map(|(likeness, _)| *likeness);
-    matching
-        .into_iter()
-        .take_while(|(likeness, _)| Some(*likeness) == best)
-        .map(|(_, mistake)| mistake)
-        .take(AT_MOST)
-        .collect()
+    source: &str,
+) -> Option<Mistake> {
+    singled_out(&exercise.id, known(exercise), signatures, records, source)
 }
 
-/// What stands above explanations.
-pub fn heading(explanations: usize) -> String {
-    match explanations {
-        1 => "This looks like a known mistake:".to_owned(),
-        2 => "This looks like one of two known mistakes:".to_owned(),
-        _ => "This looks like one of these known mistakes:".to_owned(),
-    }
+/// The same, of these mistakes.
+pub(crate) fn singled_out(
+    exercise: &str,
+    known: Vec<Mistake>,
+    signatures: &Signatures,
+    records: &[Record],
+    source: &str,
+) -> Option<Mistake> {
+    let mut matching = known
+        .into_iter()
+        .filter(|mistake| records.iter().any(|record| mistake.is_rejected_by(record)))
+        .filter(|mistake| signatures.fails_alike(exercise, &mistake.name, records))
+        .filter(|mistake| mistake.is_possible_in(source));
+    let found = matching.next()?;
+    matching.next().is_none().then_some(found)
 }
+
+/// What stands above an explanation.
+pub const HEADING: &str = "This looks like a known mistake:";
 
 #[cfg(test)]
 mod tests {
@@ -272,6 +321,21 @@ mod tests {
         assert_eq!(mistake.clauses, [1, 3]);
         assert_eq!(mistake.explain, "count again.");
         assert_eq!(mistake.outcome, Outcome::CompileError);
+    }
+
+    #[test]
+    fn a_source_may_rule_a_mistake_out() {
+        let with = |source: &str| {
+            let text = PATCH.replace("Explain:", &format!("Source: {source}\nExplain:"));
+            Mistake::parse("two", &text).unwrap()
+        };
+        let text = "fn f() { a.store(1, Ordering::Relaxed); /* fence(x) */ }";
+        assert!(with("Ordering::Relaxed").is_possible_in(text));
+        assert!(with("Ordering :: Relaxed; !fence").is_possible_in(text));
+        assert!(!with("fence").is_possible_in(text));
+        assert!(!with("Relaxed; !store").is_possible_in(text));
+        assert!(!with("Relax").is_possible_in(text));
+        assert!(Mistake::parse("two", PATCH).unwrap().is_possible_in(text));
     }
 
     #[test]

@@ -1,8 +1,8 @@
 //! What every test says of every known mistake: `exercises/mistakes.json`.
 //!
 //! A patch's header names the one test that must reject it. Several mistakes
-//! may be rejected by the same test in the same way; what the *other* tests
-//! say tells them apart. `cargo course verify --bless` writes the file.
+//! may be rejected by the same test in the same way; which of the *other* tests
+//! fail tells them apart. `cargo course verify --bless` writes the file.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -47,18 +47,18 @@ impl Signatures {
         files::write(&Signatures::path(course), &text)
     }
 
-    /// How much these records are like those of a mistake: higher is more.
-    pub fn likeness(&self, exercise: &str, mistake: &str, records: &[Record]) -> i32 {
+    /// Whether the same tests fail as for a mistake; also where it is not known
+    /// which these are.
+    pub fn fails_alike(&self, exercise: &str, mistake: &str, records: &[Record]) -> bool {
         let signature = self.0.get(exercise).and_then(|known| known.get(mistake));
-        let Some(signature) = signature else { return 0 };
-        records
-            .iter()
-            .map(|record| {
-                signature
-                    .get(&record.test)
-                    .map_or(0, |known| alike(known, &line_of(record)))
-            })
-            .sum()
+        let Some(signature) = signature else {
+            return true;
+        };
+        let passed = |line: &str| line.split(':').next() == Some(Outcome::Pass.name());
+        records.iter().all(|record| {
+            let known = signature.get(&record.test);
+            known.is_none_or(|line| passed(line) == (record.outcome == Outcome::Pass))
+        })
     }
 }
 
@@ -73,23 +73,6 @@ pub fn signature(records: &[Record]) -> Signature {
 fn line_of(record: &Record) -> String {
     let cause = record.cause.lines().next().unwrap_or_default();
     format!("{}: {cause}", record.outcome)
-}
-
-/// A test that passes here and fails there weighs most.
-fn alike(one: &str, other: &str) -> i32 {
-    let outcome = |line: &str| line.split(':').next().unwrap_or_default().to_owned();
-    let passes = |line: &str| outcome(line) == Outcome::Pass.name();
-    if one == other {
-        4
-    } else if without_numbers(one) == without_numbers(other) {
-        3
-    } else if outcome(one) == outcome(other) {
-        1
-    } else if passes(one) != passes(other) {
-        -4
-    } else {
-        0
-    }
 }
 
 /// A text in which every number is `#`: random inputs and process numbers
@@ -129,7 +112,7 @@ mod tests {
             ("both".to_owned(), signature(&said(Outcome::Deadlock))),
         ]);
         let signatures = Signatures(BTreeMap::from([("lock".to_owned(), known)]));
-        let likeness = |name| signatures.likeness("lock", name, &said(Outcome::Deadlock));
-        assert!(likeness("both") > likeness("alone"));
+        let alike = |name| signatures.fails_alike("lock", name, &said(Outcome::Deadlock));
+        assert!(alike("both") && !alike("alone") && alike("unheard of"));
     }
 }

@@ -36,7 +36,7 @@ pub fn check(course: &Course, options: &Check) -> Result<u8, Trouble> {
         say(&show::explain(&judgement));
     } else {
         say(&show::judgement(exercise, &source, &judgement));
-        print_explanation(course, exercise, &judgement);
+        print_explanation(course, exercise, &source, &judgement);
     }
     let own = matches!(source, Source::Learner);
     if own && judgement.is_passed() {
@@ -83,10 +83,18 @@ pub(crate) fn read_source(path: &Path) -> Result<Source, Trouble> {
     })
 }
 
-fn print_explanation(course: &Course, exercise: &Exercise, judgement: &Judgement) {
-    let known = mistake::explanations(exercise, &Signatures::read(course), &judgement.records);
-    if !known.is_empty() {
-        say(&show::known_mistakes(&known));
+fn print_explanation(course: &Course, exercise: &Exercise, source: &Source, judgement: &Judgement) {
+    let signatures = Signatures::read(course);
+    let own;
+    let text = match source {
+        Source::Other { text, .. } => text,
+        Source::Learner => {
+            own = files::text(&exercise.source()).unwrap_or_default();
+            &own
+        }
+    };
+    if let Some(known) = mistake::explanation(exercise, &signatures, &judgement.records, text) {
+        say(&show::known_mistake(&known));
     }
 }
 

@@ -13,9 +13,9 @@ use std::time::{Duration, Instant};
 use super::report::{Report, Word};
 use crate::catalogue::{Course, Exercise};
 use crate::judge::{How, Judgement, Source, judge};
-use crate::mistake;
 use crate::signatures::Signatures;
 use crate::trouble::Trouble;
+use crate::{files, mistake};
 
 /// How long unfinished work may take to clean up.
 const PATIENCE: Duration = Duration::from_secs(2);
@@ -61,14 +61,15 @@ pub fn judge_for_the_loop(course: &Course, name: &str) -> Result<u8, Trouble> {
 /// What was found, with the known mistakes that it looks like.
 fn report(course: &Course, exercise: &Exercise, judgement: Judgement) -> Report {
     let signatures = Signatures::read(course);
-    let known = mistake::explanations(exercise, &signatures, &judgement.records);
-    let mistakes = known
-        .into_iter()
-        .map(|mistake| (mistake.what, mistake.explain))
-        .collect();
+    let source = files::text(&exercise.source()).unwrap_or_default();
+    // Until all tests have run, several mistakes may look alike.
+    let known = match judgement.pending.is_empty() {
+        true => mistake::explanation(exercise, &signatures, &judgement.records, &source),
+        false => None,
+    };
     Report {
         judgement,
-        mistakes,
+        mistake: known.map(|mistake| (mistake.what, mistake.explain)),
     }
 }
 

@@ -9,9 +9,8 @@ use crate::judge::Judgement;
 pub struct Report {
     /// What was found.
     pub judgement: Judgement,
-    /// The known mistakes that this looks like: what each is, and an
-    /// explanation. Several, if the tests cannot tell between them.
-    pub mistakes: Vec<(String, String)>,
+    /// The known mistake that this looks like: what it is, and an explanation.
+    pub mistake: Option<(String, String)>,
 }
 
 /// One line from the process that judges.

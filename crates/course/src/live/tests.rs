@@ -61,7 +61,7 @@ fn judgement(outcome: Outcome) -> Box<Report> {
             built: Duration::ZERO,
             ran: Duration::ZERO,
         },
-        mistakes: vec![("does it".into(), "do not".into())],
+        mistake: Some(("does it".into(), "do not".into())),
     })
 }
 

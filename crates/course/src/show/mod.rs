@@ -10,7 +10,7 @@ pub mod words;
 pub use explain::explain;
 pub use json::json;
 pub(crate) use text::remark;
-pub use text::{judgement, known_mistakes};
+pub use text::{judgement, known_mistake};
 
 /// Prints to standard output. A reader that has gone away (`| head`) is no
 /// reason to stop.

@@ -194,24 +194,12 @@ fn summary(judgement: &Judgement) -> String {
     )
 }
 
-/// The explanations of mistakes that the course knows: one, or several
-/// between which the tests cannot tell.
-pub fn known_mistakes(mistakes: &[Mistake]) -> String {
-    let heading = styled(STRONG, mistake::heading(mistakes.len()));
-    if let [mistake] = mistakes {
-        return format!(
-            "\n  {heading} {}\n{}\n",
-            mistake.what.trim_end_matches('.'),
-            words::wrapped(&mistake.explain, WIDTH, "  ")
-        );
-    }
-    let mut text = format!("\n  {heading}\n");
-    for mistake in mistakes {
-        let what = format!("- {}", mistake.what);
-        text.push_str(&words::wrapped(&what, WIDTH, "  "));
-        text.push('\n');
-        text.push_str(&words::wrapped(&mistake.explain, WIDTH, "    "));
-        text.push('\n');
-    }
-    text
+/// The explanation of a mistake that the course knows.
+pub fn known_mistake(mistake: &Mistake) -> String {
+    format!(
+        "\n  {} {}\n{}\n",
+        styled(STRONG, mistake::HEADING),
+        mistake.what.trim_end_matches('.'),
+        words::wrapped(&mistake.explain, WIDTH, "  ")
+    )
 }

@@ -9,6 +9,7 @@ mod answers;
 mod build;
 mod clauses;
 mod demand;
+mod explained;
 mod generated;
 mod manifests;
 mod plan;
@@ -151,6 +152,7 @@ fn look_at_files(
         complaints.extend(texts::texts(exercise));
         complaints.extend(texts::gaps(course, exercise));
         complaints.extend(clauses::clauses(course, exercise));
+        complaints.extend(explained::explanations(course, exercise));
     }
     if !blessing {
         complaints.extend(generated::originals(course, exercises)?);

@@ -48,18 +48,10 @@ fn of(report: &Report, columns: usize) -> Vec<Line> {
         return lines;
     }
     // First what helps most: details may fill several screens.
-    let heading = mistake::heading(report.mistakes.len());
-    if let [(what, explain)] = &report.mistakes[..] {
+    if let Some((what, explain)) = &report.mistake {
         let what = format!(" {}", what.trim_end_matches('.'));
-        lines.push(Line::of(heading, Look::Strong).then(what, Look::Plain));
+        lines.push(Line::of(mistake::HEADING, Look::Strong).then(what, Look::Plain));
         lines.push(Line::plain(explain));
-        lines.push(Line::empty());
-    } else if !report.mistakes.is_empty() {
-        lines.push(Line::of(heading, Look::Strong));
-        for (what, explain) in &report.mistakes {
-            lines.push(Line::plain(format!("- {what}")));
-            lines.push(Line::plain(explain));
-        }
         lines.push(Line::empty());
     }
     let mut drawn = false;
