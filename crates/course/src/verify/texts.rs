@@ -9,8 +9,8 @@ use crate::commands::hints;
 use crate::{files, mistake, unwritten};
 
 /// What the demands of the course are.
-const ALTERNATIVES: usize = 3;
-const MISTAKES: usize = 5;
+const ALTERNATIVES: usize = 4;
+const MISTAKES: usize = 6;
 
 /// The catalogue in itself.
 pub(crate) fn catalogue(course: &Course) -> Vec<Complaint> {
