@@ -17,6 +17,12 @@ interleave::in_worlds! {
         while !flag.load(Acquire) {}
     }
 
+    pub fn waits_for_a_plain_bool_with_fences() {
+        let held = std::cell::UnsafeCell::new(true);
+        // SAFETY: no other thread knows of it.
+        while unsafe { held.get().read_volatile() } { std::sync::atomic::fence(SeqCst); }
+    }
+
     pub fn two_spin_on_each_other() {
         let flags = Arc::new((AtomicBool::new(false), AtomicBool::new(false)));
         let theirs = Arc::clone(&flags);
@@ -75,6 +81,7 @@ macro_rules! wrong {
 
 wrong! {
     spins_for_ever: fails Spin;
+    waits_for_a_plain_bool_with_fences: fails Spin;
     two_spin_on_each_other: fails Spin;
     the_lock_is_never_released: fails Spin;
 }

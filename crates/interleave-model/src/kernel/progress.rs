@@ -23,6 +23,10 @@ const PATIENCE: i32 = 1;
 /// may wait for another thread and still change something every time round.
 const QUANTUM: u32 = 200;
 
+/// Fences in a row, with no step between them, after which a thread is taken for one that waits
+/// for memory that is no atomic.
+const FENCES: u32 = 1_000;
+
 /// The object under which reads of the clock are counted as looks.
 pub(crate) const CLOCK: ObjectId = ObjectId::MAX;
 
@@ -53,6 +57,7 @@ impl Run {
             state.streak.1 = 0;
         }
         let thread = &mut state.threads[me];
+        thread.fences = 0;
         thread.next = Some(step);
         thread.at = at;
         thread.spinning = tired || thread.idle >= PATIENCE;
@@ -119,6 +124,28 @@ impl Run {
                 thread.spinning = false;
             }
         }
+    }
+}
+
+impl Run {
+    /// The current thread made a fence. A fence is no step: a loop that holds nothing else never
+    /// gives another thread a turn.
+    pub(crate) fn fenced(&self, at: Place) {
+        let me = self.me();
+        let mut state = self.state.borrow_mut();
+        let thread = &mut state.threads[me];
+        thread.fences += 1;
+        if thread.fences <= FENCES {
+            return;
+        }
+        let message = format!(
+            "thread {} goes through a loop in which there is nothing to schedule: only fences, at {}. \
+             What it waits for is not in an atomic, so no other thread can tell it anything",
+            letter(me),
+            short_place(at)
+        );
+        drop(state);
+        self.fail(FailureKind::Spin, message, Some(at.into()));
     }
 }
 

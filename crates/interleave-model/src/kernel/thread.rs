@@ -63,6 +63,8 @@ pub struct Thread {
     pub seen: Vec<(ObjectId, u64)>,
     /// It spins: let others go first.
     pub spinning: bool,
+    /// Fences since its last step.
+    pub fences: u32,
     /// The token of `park` and `unpark`.
     pub token: bool,
     /// The last panic raised in it.
@@ -87,6 +89,7 @@ impl Thread {
             next: None,
             at,
             idle: 0,
+            fences: 0,
             seen: Vec::new(),
             spinning: false,
             token: false,

@@ -57,4 +57,5 @@ pub fn fence(order: Ordering) {
     let mut event = Event::new(run.me(), "fence", std::panic::Location::caller());
     event.order = Some(order);
     run.log(event);
+    run.fenced(std::panic::Location::caller());
 }
