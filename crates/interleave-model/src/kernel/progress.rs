@@ -26,6 +26,8 @@ const QUANTUM: u32 = 200;
 /// Fences in a row, with no step between them, after which a thread is taken for one that waits
 /// for memory that is no atomic.
 const FENCES: u32 = 1_000;
+/// So many of them are told of.
+const TOLD: u32 = 4;
 
 /// The object under which reads of the clock are counted as looks.
 pub(crate) const CLOCK: ObjectId = ObjectId::MAX;
@@ -129,14 +131,14 @@ impl Run {
 
 impl Run {
     /// The current thread made a fence. A fence is no step: a loop that holds nothing else never
-    /// gives another thread a turn.
-    pub(crate) fn fenced(&self, at: Place) {
+    /// gives another thread a turn. False for those of a loop, which a picture does not need.
+    pub(crate) fn is_worth_telling_of_a_fence(&self, at: Place) -> bool {
         let me = self.me();
         let mut state = self.state.borrow_mut();
         let thread = &mut state.threads[me];
         thread.fences += 1;
         if thread.fences <= FENCES {
-            return;
+            return thread.fences <= TOLD;
         }
         let message = format!(
             "thread {} goes through a loop in which there is nothing to schedule: only fences, at {}. \
@@ -145,7 +147,7 @@ impl Run {
             short_place(at)
         );
         drop(state);
-        self.fail(FailureKind::Spin, message, Some(at.into()));
+        self.fail(FailureKind::Spin, message, Some(at.into()))
     }
 }
 
