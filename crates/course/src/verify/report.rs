@@ -19,7 +19,7 @@ pub(crate) fn variant(variant: &Variant, runs: &Runs, repeat: u32) {
         Demand::Rejected { test, outcome, .. } => format!("{outcome} in {test}"),
         Demand::Wrong { .. } => match &runs.rejected_by {
             Some(rejection) => rejection.clone(),
-            None => "rejected".to_owned(),
+            None => "passes every test".to_owned(),
         },
         Demand::NotYetRejected { .. } => "not rejected yet".to_owned(),
     };
