@@ -1,6 +1,7 @@
 //! A gate: calls that a test counts meet there, so that what must happen at the
 //! same time has to happen at the same time.
 
+use std::sync::OnceLock;
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 
 use crate::outcome::{Failing, Outcome};
@@ -45,6 +46,9 @@ pub struct Gate {
     width: usize,
     state: Mutex<State>,
     opened: Condvar,
+    /// How many were inside, once it is open: read by the many calls that come
+    /// later, without the lock.
+    met: OnceLock<usize>,
 }
 
 #[derive(Debug)]
@@ -65,12 +69,16 @@ impl Gate {
                 open: false,
             }),
             opened: Condvar::new(),
+            met: OnceLock::new(),
         }
     }
 
     /// Waits until the gate is open, and returns how many calls were inside
     /// when it opened.
     pub fn meet(&self) -> usize {
+        if let Some(inside) = self.met.get() {
+            return *inside;
+        }
         let mut state = self.state();
         if !state.open {
             state.inside += 1;
@@ -80,6 +88,7 @@ impl Gate {
                 threads_left();
                 state = self.state();
                 state.open = true;
+                let _ = self.met.set(state.inside);
                 self.opened.notify_all();
             } else {
                 let closed = |state: &mut State| !state.open;

@@ -35,6 +35,7 @@ const TABLE: &[Expect] = &[
     passes("a_gate_to_which_too_few_come_is_explained"),
     passes("threads_on_their_way_out_are_not_left"),
     passes("wrong_drops_are_told_apart"),
+    passes("a_race_needs_no_luck_to_be_seen"),
 ];
 
 #[test]
@@ -612,4 +613,30 @@ fn wrong_drops_are_told_apart(mut subject: Subject) {
         assert_eq!(wrongs.len(), usize::from(!wrong.is_empty()), "{wrongs:?}");
         assert!(wrongs.iter().all(|said| said.contains(wrong)), "{wrongs:?}");
     }
+}
+
+#[proctor::test(subject = |is_atomic: bool| -> u32 {
+    use std::sync::atomic::{AtomicU32, Ordering::SeqCst};
+    let counter = AtomicU32::new(0);
+    thread::scope(|scope| {
+        for _ in 0..4 {
+            scope.spawn(|| {
+                for _ in 0..20_000 {
+                    proctor::jostle();
+                    if is_atomic {
+                        counter.fetch_add(1, SeqCst);
+                    } else {
+                        let count = counter.load(SeqCst);
+                        counter.store(count + 1, SeqCst);
+                    }
+                }
+            });
+        }
+    });
+    counter.into_inner()
+})]
+#[ignore = "a case of the corpus: run by every_case_gets_its_verdict"]
+fn a_race_needs_no_luck_to_be_seen(mut subject: Subject) {
+    assert_eq!(subject.ask(&true).value, 80_000);
+    assert!(subject.ask(&false).value < 80_000);
 }
