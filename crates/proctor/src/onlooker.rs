@@ -39,11 +39,31 @@ const YIELDED: u64 = 20;
 impl Onlooker {
     /// Makes the calling thread visible to others.
     pub fn of_this_thread() -> Self {
+        Self::of(nix::unistd::gettid().as_raw())
+    }
+
+    /// Another thread of this process, by the number that the kernel gave it.
+    pub(crate) fn of(thread: Pid) -> Self {
         Onlooker {
             process: std::process::id().cast_signed(),
-            thread: nix::unistd::gettid().as_raw(),
+            thread,
             asks_again_and_again: false,
         }
+    }
+
+    /// `None` if the thread has ended or runs; otherwise how often it has left
+    /// the CPU until now, or 0 if it is known to spin.
+    pub(crate) fn rests(&self) -> Option<u64> {
+        let now = self.look()?;
+        match self.asks_again_and_again {
+            true => Some(0),
+            false => (!now.runs).then_some(now.switches),
+        }
+    }
+
+    /// Whether the thread has ended.
+    pub(crate) fn has_ended(&self) -> bool {
+        self.look().is_none()
     }
 
     /// Returns when the thread sleeps in the kernel, or has ended.

@@ -31,6 +31,11 @@ const TABLE: &[Expect] = &[
     passes("interrupted_waits_are_ordered"),
     passes("only_the_childrens_calls_fail"),
     passes("what_a_call_changes_is_named"),
+    passes("a_gate_opens_when_so_many_are_inside"),
+    passes("a_gate_to_which_too_few_come_is_explained"),
+    passes("threads_on_their_way_out_are_not_left"),
+    passes("wrong_drops_are_told_apart"),
+    passes("a_race_needs_no_luck_to_be_seen"),
 ];
 
 #[test]
@@ -502,4 +507,136 @@ fn a_process_that_would_hide_is_seen_all_the_same(mut subject: Subject) {
 #[ignore = "a case of the corpus: run by every_case_gets_its_verdict"]
 fn a_child_that_is_not_the_subjects_is_an_orphan(mut subject: Subject) {
     assert_eq!(subject.ask(&()).evidence.orphans, 1);
+}
+
+#[proctor::test(processes = 128, subject = |(width, threads): (usize, usize)| -> Vec<usize> {
+    let gate = proctor::Gate::new(width);
+    thread::scope(|scope| {
+        let all: Vec<_> = (0..threads).map(|_| scope.spawn(|| gate.meet())).collect();
+        all.into_iter().map(|one| one.join().unwrap()).collect()
+    })
+})]
+#[ignore = "a case of the corpus: run by every_case_gets_its_verdict"]
+fn a_gate_opens_when_so_many_are_inside(mut subject: Subject) {
+    for (width, threads) in [(1, 1), (4, 4), (65, 65), (0, 1)] {
+        let met = subject.ask(&(width, threads)).value;
+        assert_eq!(met, vec![threads; threads]);
+    }
+    // One more than the width: some come late if they are started late.
+    let met = subject.ask(&(4, 5)).value;
+    assert!(met.iter().all(|inside| [4, 5].contains(inside)), "{met:?}");
+}
+
+#[proctor::test(subject = |threads: usize| -> usize {
+    let gate = proctor::Gate::new(threads + 1);
+    thread::scope(|scope| {
+        for _ in 0..threads {
+            scope.spawn(|| gate.meet());
+        }
+    });
+    gate.inside()
+})]
+#[ignore = "a case of the corpus: run by every_case_gets_its_verdict"]
+fn a_gate_to_which_too_few_come_is_explained(mut subject: Subject) {
+    let failing = subject.try_ask(&2).unwrap_err();
+    assert_eq!(failing.outcome, proctor::Outcome::Deadlock);
+    let failing = proctor::Gate::explained(failing, "only 2 come");
+    assert!(
+        failing.cause.starts_with("only 2 come\nall 3 threads wait"),
+        "{}",
+        failing.cause
+    );
+}
+
+#[proctor::test(subject = |stay: usize| -> usize {
+    let (give, gate) = std::sync::mpsc::channel::<()>();
+    let gate = std::sync::Arc::new(std::sync::Mutex::new(gate));
+    for _ in 0..stay {
+        let gate = gate.clone();
+        thread::spawn(move || gate.lock().unwrap().recv());
+    }
+    thread::scope(|scope| {
+        for _ in 0..20 {
+            scope.spawn(|| ());
+        }
+    });
+    let left = proctor::threads_left();
+    drop(give);
+    left + proctor::threads_left()
+})]
+#[ignore = "a case of the corpus: run by every_case_gets_its_verdict"]
+fn threads_on_their_way_out_are_not_left(mut subject: Subject) {
+    for stay in [0, 1, 5, 0] {
+        let answer = subject.ask(&stay);
+        assert_eq!(answer.value, stay);
+        assert_eq!(answer.evidence.threads, 1);
+    }
+}
+
+#[proctor::test(subject = |which: u8| -> (u32, Vec<u32>, Vec<String>, i64) {
+    let empty = proctor::EmptyProbe::alive();
+    let probes = proctor::Probes::new();
+    let mut values: Vec<_> = (0..4).map(|_| probes.probe()).collect();
+    match which {
+        0 => drop(values),
+        1 => std::mem::forget(values),
+        // SAFETY: wrong on purpose: the probe is plain data.
+        2 => drop((unsafe { std::ptr::read(&values[1]) }, values)),
+        3 => {
+            values.reserve_exact(8);
+            let spare = values.spare_capacity_mut();
+            spare.iter_mut().for_each(|place| *place = std::mem::MaybeUninit::zeroed());
+            // SAFETY: wrong on purpose, likewise.
+            unsafe { values.set_len(5) };
+            drop(values);
+        }
+        _ => {
+            let one = proctor::EmptyProbe::new();
+            // SAFETY: wrong on purpose; it has no memory.
+            drop((unsafe { std::ptr::read(&one) }, one, values));
+        }
+    }
+    (probes.made(), probes.alive(), probes.wrongs(), proctor::EmptyProbe::alive() - empty)
+})]
+#[ignore = "a case of the corpus: run by every_case_gets_its_verdict"]
+fn wrong_drops_are_told_apart(mut subject: Subject) {
+    let expected: [(&[u32], &str, i64); 5] = [
+        (&[], "", 0),
+        (&[0, 1, 2, 3], "", 0),
+        (&[], "dropped again", 0),
+        (&[], "never held", 0),
+        (&[], "", -1),
+    ];
+    for (which, (alive, wrong, empty)) in (0..).zip(expected) {
+        let (made, left, wrongs, balance) = subject.ask(&which).value;
+        assert_eq!((made, &*left, balance), (4, alive, empty), "{which}");
+        assert_eq!(wrongs.len(), usize::from(!wrong.is_empty()), "{wrongs:?}");
+        assert!(wrongs.iter().all(|said| said.contains(wrong)), "{wrongs:?}");
+    }
+}
+
+#[proctor::test(subject = |is_atomic: bool| -> u32 {
+    use std::sync::atomic::{AtomicU32, Ordering::SeqCst};
+    let counter = AtomicU32::new(0);
+    thread::scope(|scope| {
+        for _ in 0..4 {
+            scope.spawn(|| {
+                for _ in 0..20_000 {
+                    proctor::jostle();
+                    if is_atomic {
+                        counter.fetch_add(1, SeqCst);
+                    } else {
+                        let count = counter.load(SeqCst);
+                        counter.store(count + 1, SeqCst);
+                    }
+                }
+            });
+        }
+    });
+    counter.into_inner()
+})]
+#[ignore = "a case of the corpus: run by every_case_gets_its_verdict"]
+fn a_race_needs_no_luck_to_be_seen(mut subject: Subject) {
+    assert_eq!(subject.ask(&true).value, 80_000);
+    assert!(subject.ask(&false).value < 80_000);
 }

@@ -8,23 +8,59 @@
 
 use std::num::NonZeroUsize;
 
-/// Applies `f` to every item, on up to `workers` threads at once, and returns
-/// the results in the order of the items.
+/// Applies `f` to every item, on several threads at once, and returns the
+/// results in the order of the items.
 ///
-/// - `f` is called once for each item, with a reference to that very item.
-/// - `workers` calls are in progress at the same time if there are `workers`
-///   items, or twice as many, or three times …; never more. How many CPUs the
-///   machine has does not matter: a worker may well be waiting.
-/// - It starts at most `workers` threads, and no more than there are items.
-///   The calling thread may be one of the workers (then it starts one fewer) or
-///   only wait.
-/// - Which worker takes which item is yours to choose.
-/// - No items: no call, an empty vector.
+/// Below, `w` is `workers` or the number of items, whichever is smaller. A
+/// *worker* is a thread that calls `f`.
+///
+/// # Results
+/// - C1: The result at index `i` is what `f` returned for item `i`. There is
+///   one result for each item.
+/// - C2: `f` is called once for each item, with a reference to that very item
+///   and not to a copy. If a call panics, it is not made again, and whether the
+///   remaining items are still worked on is yours to choose.
+/// - C3: Every number of items and every number of workers is allowed: no items
+///   (then the result is an empty vector), 100,000 items, `usize::MAX` workers.
+///   Items and results may have any size, 0 included.
+///
+/// # Workers
+/// - C4: If the number of items is a multiple of `w`, then at some moment `w`
+///   calls of `f` are in progress at the same time; otherwise more than `w / 2`
+///   calls are. Neither the number of CPUs nor the number of items changes that:
+///   a worker may well spend its time waiting.
+/// - C5: No worker waits for the calls of another worker. If the number of items
+///   is a multiple of `w`, each worker makes at least `items.len() / w` calls,
+///   even if every other worker is stuck in a call until then.
+/// - C6: At most `w` threads call `f`. The calling thread may be one of them.
+/// - C7: It starts at most `w` threads.
+///
+/// Which worker takes which item is yours to choose.
+///
+/// # The end
+/// - C8: When it ends, by a return or by a panic, no call of `f` is in progress,
+///   the calling thread has dropped `f`, and every thread that was started has
+///   nothing left to do but to exit.
+/// - C9: It leaves nothing else behind and puts back whatever it changes: memory
+///   (apart from the results), descriptors, the panic hook, signal masks.
 ///
 /// # Panics
-/// If a call of `f` panics, with that call's payload, the very value, after every
-/// worker has ended. If several panic, with the payload of one of them.
-/// Whether the remaining items are still worked on is yours to choose.
+/// - C10: If a call of `f` panics, `map` panics with the payload of that call:
+///   the very value, which `map` does not drop. If several calls panic, it
+///   panics with the payload of one of them.
+/// - C11: Every result is returned or dropped, exactly once: if `map` panics, it
+///   drops the results that are there. It also drops the payloads that do not
+///   reach the caller.
+/// - C12: If the kernel refuses to start a thread, `map` either panics, with any
+///   payload and as in C8, or it does all the work with the threads that it has.
+///
+/// # Callers
+/// - C13: Every call of `map` is independent of all other calls: of a call inside
+///   of `f`, of calls on other threads at the same time, and of earlier calls,
+///   also if they panicked.
+/// - C14: It accepts all types that satisfy the bounds below: items and `f` need
+///   not be `Send`, results need not be `Sync`, and none of them need be
+///   `'static`, `Clone`, `Default` or `Debug`.
 pub fn map<T, R, F>(workers: NonZeroUsize, items: &[T], f: F) -> Vec<R>
 where
     T: Sync,
