@@ -59,6 +59,7 @@ mod random;
 mod record;
 #[cfg(doctest)]
 mod refused;
+pub mod script;
 mod starts;
 mod subject;
 mod surroundings;
@@ -71,6 +72,7 @@ mod warden;
 mod watch;
 mod wire;
 mod witness;
+mod zeros;
 
 pub use evidence::{Answer, Evidence, Output, Witness};
 pub use fence::{GUARDED, landlock_version};
@@ -87,6 +89,7 @@ pub use text::harmless;
 pub use trial::covered;
 pub use wire::SUBJECT;
 pub use witness::witness;
+pub use zeros::Zeros;
 
 /// What the macros expand to; not for use by hand.
 #[doc(hidden)]
