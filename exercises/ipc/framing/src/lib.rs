@@ -24,9 +24,9 @@
 //!   it need not be `Sized`, `Send` or `'static`.
 //! - C3: A call keeps nothing for later calls, holds up no call that another
 //!   thread makes on another stream, and has no effect but on its stream: it
-//!   starts no thread and no process, opens no file, and prints nothing.
-//! - C4: A call needs less than 256 KiB of stack, however long the message is
-//!   and however many calls of the stream it takes.
+//!   starts no thread and no process, leaves no file open, and prints nothing.
+//! - C4: A thread with a stack of 256 KiB can make a call, however long the
+//!   message is and however many calls of the stream it takes.
 
 use std::io::{self, Read, Write};
 
@@ -44,8 +44,8 @@ use std::io::{self, Read, Write};
 ///   than `limit` bytes, and only then. A message of exactly `limit` bytes is
 ///   written. This holds for every limit, 0 and [`u32::MAX`] included, and for
 ///   every message, those of 4 GiB and more included.
-/// - C9: A message that is refused costs nothing: the stream is not called, and
-///   the call allocates at most 4 KiB.
+/// - C9: A message that is refused costs nothing: the stream is not called, not
+///   even to flush it, and the call holds at most 4 KiB of heap memory.
 /// - C10: [`WriteZero`](io::ErrorKind::WriteZero) as soon as the stream takes
 ///   none of the bytes that it is offered (`Ok(0)`). The stream is not called
 ///   again.
@@ -83,8 +83,8 @@ pub fn write_frame<W: Write + ?Sized>(to: &mut W, message: &[u8], limit: u32) ->
 /// - C18: [`InvalidData`](io::ErrorKind::InvalidData) if the length is greater
 ///   than `limit`, and only then. A message of exactly `limit` bytes is read.
 ///   This holds for every limit and every length, 0 and [`u32::MAX`] included.
-/// - C19: A frame that is refused costs no memory: the call allocates at most
-///   4 KiB. Four bytes from a stranger must not cost 4 GiB.
+/// - C19: A frame that is refused costs no memory: the call holds at most 4 KiB
+///   of heap memory. Four bytes from a stranger must not cost 4 GiB.
 /// - C20: The message of a frame that is refused is not read: four bytes are
 ///   taken from the stream, and it is not called again.
 /// - C21: Every other error of the stream is returned as it is: the same
