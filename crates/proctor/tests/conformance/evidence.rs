@@ -504,7 +504,8 @@ fn zeros_take_no_memory(mut subject: Subject) {
     let answer = subject.ask(&((1 << 32) + 3));
     assert_eq!(answer.value, ((1 << 32) + 3, 0));
     assert!(answer.evidence.peak_memory < before + (1 << 20));
-    assert_eq!(answer.evidence.heap.peak, 0);
+    // The answer itself takes a few bytes.
+    assert!(answer.evidence.heap.peak < 1024);
 }
 
 #[proctor::test(subject = |(): ()| -> std::path::PathBuf {
