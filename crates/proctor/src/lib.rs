@@ -63,6 +63,7 @@ mod record;
 #[cfg(doctest)]
 mod refused;
 mod rest;
+pub mod script;
 mod starts;
 mod subject;
 mod surroundings;
@@ -75,6 +76,7 @@ mod warden;
 mod watch;
 mod wire;
 mod witness;
+mod zeros;
 
 pub use evidence::{Answer, Evidence, Output, Witness};
 pub use fence::{GUARDED, landlock_version};
@@ -96,6 +98,7 @@ pub use text::harmless;
 pub use trial::covered;
 pub use wire::SUBJECT;
 pub use witness::witness;
+pub use zeros::Zeros;
 
 /// What the macros expand to; not for use by hand.
 #[doc(hidden)]

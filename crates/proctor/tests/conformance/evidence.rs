@@ -5,6 +5,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use proctor::Subject;
+use proctor::script::{IoError, Reader, Step};
 
 use crate::driver::{Expect, check, passes};
 use crate::kit::{LONG, child, leave, pause_for_ever, reap};
@@ -36,6 +37,8 @@ const TABLE: &[Expect] = &[
     passes("threads_on_their_way_out_are_not_left"),
     passes("wrong_drops_are_told_apart"),
     passes("a_race_needs_no_luck_to_be_seen"),
+    passes("a_script_is_sent_and_played"),
+    passes("zeros_take_no_memory"),
 ];
 
 #[test]
@@ -465,6 +468,49 @@ fn what_a_call_changes_is_named(mut subject: Subject) {
         );
         subject.fresh();
     }
+}
+
+#[proctor::test(subject = |(script, calls): (Vec<Step>, usize)| -> Vec<Result<usize, IoError>> {
+    use std::io::Read;
+    let mut from = Reader::new(script);
+    let mut read = |_| from.read(&mut [0; 4]).map_err(|error| IoError::of(&error));
+    (0..calls).map(&mut read).collect()
+})]
+#[ignore = "a case of the corpus: run by every_case_gets_its_verdict"]
+fn a_script_is_sent_and_played(mut subject: Subject) {
+    let error = IoError::Marked(std::io::ErrorKind::BrokenPipe, proctor::random());
+    let script = vec![
+        Step::gives(*b"abcdef"),
+        Step::interrupted().times(2),
+        Step::fails(error.clone()),
+        Step::gives(*b"gh").at_most(1),
+    ];
+    let interrupted = Err(IoError::Os(4));
+    let expected = [
+        Ok(4),
+        Ok(2),
+        interrupted.clone(),
+        interrupted,
+        Err(error),
+        Ok(1),
+        Ok(1),
+        Ok(0),
+    ];
+    assert_eq!(subject.ask(&(script, expected.len())).value, expected);
+}
+
+#[proctor::test(memory = 8192, subject = |length: usize| -> (usize, u8) {
+    let zeros = proctor::Zeros::new(length).unwrap();
+    (zeros.len(), zeros[length - 1])
+})]
+#[ignore = "a case of the corpus: run by every_case_gets_its_verdict"]
+fn zeros_take_no_memory(mut subject: Subject) {
+    let before = subject.ask(&1).evidence.peak_memory;
+    let answer = subject.ask(&((1 << 32) + 3));
+    assert_eq!(answer.value, ((1 << 32) + 3, 0));
+    assert!(answer.evidence.peak_memory < before + (1 << 20));
+    // The answer itself takes a few bytes.
+    assert!(answer.evidence.heap.peak < 1024);
 }
 
 #[proctor::test(subject = |(): ()| -> std::path::PathBuf {

@@ -37,7 +37,7 @@ pub fn write_frame<W: Write + ?Sized>(to: &mut W, message: &[u8], limit: u32) ->
             }
         }
     }
-    to.flush()
+    Ok(())
 }
 
 /// Reads one frame, or `None` at the end.
