@@ -222,7 +222,7 @@ impl<F: Fn()> Drop for OnDrop<F> {
     }
 }
 
-#[proctor::test(clauses = [5], subject = |machine: Machine| -> Measured { play_on(machine) })]
+#[proctor::test(clauses = [2, 5], subject = |machine: Machine| -> Measured { play_on(machine) })]
 fn a_round_trip_is_two_switches(mut subject: Subject) {
     let mut rng = proctor::rng();
     const HOUR: u64 = 3_600_000_000_000;
@@ -492,6 +492,30 @@ enum Twist {
     Within(Between),
 }
 
+impl Twist {
+    /// Whether the other end is held up, so that it cannot end before the
+    /// caller waits for it.
+    fn holds(self) -> bool {
+        !matches!(
+            self,
+            Twist::None
+                | Twist::OwnChildren
+                | Twist::ChildIgnored
+                | Twist::ChildHandled
+                | Twist::Within(_)
+        )
+    }
+
+    /// At which reading of the clock it comes.
+    fn comes_at(self) -> usize {
+        match self {
+            Twist::Panic(reading) => reading,
+            Twist::HeldUp => 2,
+            _ => 1,
+        }
+    }
+}
+
 /// What came of a game.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 struct Report {
@@ -506,7 +530,10 @@ struct Report {
     seen: Vec<Seen>,
     /// Whether the other end was still there when the call returned.
     not_over: bool,
-    /// What is not as it was before.
+    /// Where the caller could run before and where it may run now, if that is
+    /// not the same.
+    confined: Option<(String, String)>,
+    /// What else is not as it was before.
     changes: Vec<String>,
     /// What a switch really took, by a real clock.
     really: u64,
@@ -549,7 +576,10 @@ fn at_the_table(game: &Game, offered: &[usize]) -> Result<Report, String> {
     confine(game.before, cpu, offered).map_err(|errno| errno.desc().to_owned())?;
 
     let returned = Arc::new(AtomicBool::new(false));
-    let holder = (game.twist == Twist::HeldUp).then(|| Holder::new(Arc::clone(&returned)));
+    let holder = game
+        .twist
+        .holds()
+        .then(|| Holder::new(Arc::clone(&returned)));
     let own = (game.twist == Twist::OwnChildren).then(OwnChildren::new);
     let disposition = match game.twist {
         Twist::ChildIgnored => SigHandler::SigIgn,
@@ -578,18 +608,25 @@ fn at_the_table(game: &Game, offered: &[usize]) -> Result<Report, String> {
         if seen.len() < 2 {
             seen.extend(last);
         }
-        match (game.twist, readings) {
-            (Twist::Panic(at), reading) if at == reading => {
+        if let (Some(holder), true) = (&holder, readings == game.twist.comes_at()) {
+            holds = true;
+            until_they_wait(&others);
+            let (written_to, read_from) = (
+                before.new_pipes(libc::O_WRONLY),
+                before.new_pipes(libc::O_RDONLY),
+            );
+            let hold = Hold::of(game.between, &others, &written_to);
+            match game.twist {
+                Twist::WritingFails => {
+                    replace(&written_to, File::options().write(true).open("/dev/full"))
+                }
+                Twist::ReadingFails => replace(&read_from, File::open("/dev")),
+                _ => {}
+            }
+            holder.take(hold);
+            if let Twist::Panic(_) = game.twist {
                 resume_unwind(Box::new(OnPurpose("the clock has stopped".to_owned())))
             }
-            (Twist::WritingFails, 1) => before.replace(libc::O_WRONLY, "/dev/full", &others),
-            (Twist::ReadingFails, 1) => before.replace(libc::O_RDONLY, "/dev", &others),
-            (Twist::HeldUp, 2) => {
-                holds = true;
-                let hold = before.hold(game.between, &others);
-                holder.as_ref().expect("it was made").take(hold);
-            }
-            _ => {}
         }
         really.push(Instant::now());
         // The clock moves on from reading to reading, by what the rounds shall have taken.
@@ -616,7 +653,11 @@ fn at_the_table(game: &Game, offered: &[usize]) -> Result<Report, String> {
             thread::yield_now();
         }
     }
+    let cpus = before.caller.again().map(|task| task.cpus);
+    let confined = cpus.map(|after| (before.caller.cpus.clone(), after));
+    let confined = confined.filter(|(before, after)| before != after);
     let mut changes = before.changes();
+    changes.retain(|change| !change.starts_with("the list of CPUs"));
     at_child(SigHandler::SigDfl);
     changes.extend(own.into_iter().flat_map(OwnChildren::reap));
     if let Some(holder) = holder {
@@ -634,6 +675,7 @@ fn at_the_table(game: &Game, offered: &[usize]) -> Result<Report, String> {
         before: Some(before.caller),
         seen,
         not_over,
+        confined,
         changes,
         really: really / u64::from(game.rounds) / 2,
     })
@@ -748,49 +790,23 @@ impl Before {
         });
         new.collect()
     }
+}
 
-    /// Copies of all sides that can be written to.
-    fn copies(&self) -> Vec<OwnedFd> {
-        let copies = self.new_pipes(libc::O_WRONLY).into_iter().map(|fd| {
-            // SAFETY: copies a descriptor, and the copy is nobody else's.
-            unsafe { OwnedFd::from_raw_fd(libc::fcntl(fd, libc::F_DUPFD_CLOEXEC, 0)) }
-        });
-        copies.collect()
+/// Puts this file in the place of those descriptors.
+fn replace(descriptors: &[RawFd], file: io::Result<File>) {
+    let file = file.expect("every machine has it");
+    for descriptor in descriptors {
+        // SAFETY: the number stays open, and its owner can use and close it as before.
+        let replaced = unsafe { libc::dup2(file.as_raw_fd(), *descriptor) };
+        assert_eq!(replaced, *descriptor, "{}", io::Error::last_os_error());
     }
+}
 
-    /// Puts this file in the place of those sides, once the other end waits.
-    fn replace(&self, access: i32, path: &str, others: &[Task]) {
-        for other in others {
-            while other.again().is_some_and(|task| !task.sleeps) {
-                thread::yield_now();
-            }
-        }
-        let file = match access {
-            libc::O_WRONLY => File::options().write(true).open(path),
-            _ => File::open(path),
-        };
-        let file = file.expect("every machine has it");
-        // Until all are replaced nobody sees an end, and closes what it has.
-        let replaced = self.new_pipes(access);
-        let _still_open = self.copies();
-        for fd in replaced {
-            // SAFETY: the number stays open, and its owner can use and close it as before.
-            let replaced = unsafe { libc::dup2(file.as_raw_fd(), fd) };
-            assert_eq!(replaced, fd, "{}", io::Error::last_os_error());
-        }
-    }
-
-    /// Holds up the end of the other end.
-    fn hold(&self, between: Between, others: &[Task]) -> Hold {
-        match between {
-            Between::Threads => Hold::Open(self.copies()),
-            Between::Processes => {
-                let children: Vec<_> = others.iter().map(|task| Pid::from_raw(task.id)).collect();
-                for child in &children {
-                    let _ = kill(*child, Signal::SIGSTOP);
-                }
-                Hold::Stopped(children)
-            }
+/// Returns when each of them waits, or has ended.
+fn until_they_wait(others: &[Task]) {
+    for other in others {
+        while other.again().is_some_and(|task| !task.sleeps) {
+            thread::yield_now();
         }
     }
 }
@@ -859,6 +875,29 @@ enum Hold {
     /// It waits for a byte, and the pipe is still open.
     Open(#[expect(dead_code, reason = "they are only held")] Vec<OwnedFd>),
     Stopped(Vec<Pid>),
+}
+
+impl Hold {
+    /// Of this other end: it does not see its pipe's end, or it is stopped.
+    fn of(between: Between, others: &[Task], written_to: &[RawFd]) -> Hold {
+        match between {
+            Between::Threads => {
+                let copies = written_to.iter().map(|fd| {
+                    // SAFETY: copies a descriptor, and the copy is nobody else's.
+                    unsafe { OwnedFd::from_raw_fd(libc::fcntl(*fd, libc::F_DUPFD_CLOEXEC, 0)) }
+                });
+                Hold::Open(copies.collect())
+            }
+            Between::Processes => {
+                let children: Vec<_> = others.iter().map(|task| Pid::from_raw(task.id)).collect();
+                for child in &children {
+                    let _ = kill(*child, Signal::SIGSTOP);
+                }
+                until_they_wait(others);
+                Hold::Stopped(children)
+            }
+        }
+    }
 }
 
 impl Drop for Hold {
@@ -1157,18 +1196,18 @@ impl Played {
         let (Some(before), [first, second]) = (&report.before, &report.seen[..]) else {
             fail(Outcome::NotJudged, "/proc does not show the threads here");
         };
-        self.started_one_other_end();
         let [other] = &first.others[..] else {
             let kind = match game.between {
-                Between::Threads => "thread",
-                Between::Processes => "child process",
+                Between::Threads => "threads",
+                Between::Processes => "child processes",
             };
             panic!(
-                "{which}: when the clock was first read, there were {} other {kind}s, and one \
+                "{which}: when the clock was first read, there were {} other {kind}, and one \
                  was due",
                 first.others.len()
             );
         };
+        self.started_one_other_end();
         assert!(
             !first.shares_memory,
             "{which}: the child shares the caller's memory, so it is a thread by another name"
@@ -1288,7 +1327,7 @@ fn both_from_both_threads() -> impl Iterator<Item = (Between, bool)> {
 }
 
 #[proctor::test(
-    clauses = [9, 10, 11, 12, 13, 14, 15, 16, 20, 21, 22],
+    clauses = [1, 2, 3, 4, 5, 9, 10, 11, 12, 13, 14, 15, 16, 20, 21, 22],
     deadline = 30.0,
     subject = |game: Game| -> Result<Report, String> { play(game) }
 )]
@@ -1303,7 +1342,7 @@ fn the_other_end_is_up_before_the_clock_is_read(mut subject: Subject) {
 }
 
 #[proctor::test(
-    clauses = [9, 10, 11, 12, 13, 14, 15, 16, 20, 21, 22],
+    clauses = [1, 2, 3, 4, 5, 9, 10, 11, 12, 13, 14, 15, 16, 20, 21, 22],
     deadline = 30.0,
     subject = |game: Game| -> Result<Report, String> { play(game) }
 )]
@@ -1357,7 +1396,7 @@ fn a_cpu_that_does_not_exist_is_an_error(mut subject: Subject) {
 }
 
 #[proctor::test(
-    clauses = [9, 10, 11, 12, 13, 14, 15, 16, 20, 21, 22],
+    clauses = [1, 2, 3, 4, 5, 9, 10, 11, 12, 13, 14, 15, 16, 20, 21, 22],
     deadline = 30.0,
     subject = |game: Game| -> Result<Report, String> { play(game) }
 )]
@@ -1382,7 +1421,7 @@ fn every_round_trip_is_two_balls_and_two_switches(mut subject: Subject) {
 }
 
 #[proctor::test(
-    clauses = [9, 10, 11, 12, 13, 14, 15, 16, 20, 21, 22],
+    clauses = [1, 2, 3, 4, 5, 9, 10, 11, 12, 13, 14, 15, 16, 20, 21, 22],
     slow = true,
     deadline = 60.0,
     subject = |game: Game| -> Result<Report, String> { play(game) }
@@ -1399,7 +1438,7 @@ fn more_than_65_536_round_trips_are_played(mut subject: Subject) {
 }
 
 #[proctor::test(
-    clauses = [9, 10, 11, 12, 13, 14, 15, 16, 20, 21, 22],
+    clauses = [1, 2, 3, 4, 5, 9, 10, 11, 12, 13, 14, 15, 16, 20, 21, 22],
     deadline = 30.0,
     subject = |game: Game| -> Result<Report, String> { play(game) }
 )]
@@ -1417,7 +1456,7 @@ fn the_caller_may_run_where_it_could_before(mut subject: Subject) {
 }
 
 #[proctor::test(
-    clauses = [9, 10, 11, 12, 13, 14, 15, 16, 20, 21, 22],
+    clauses = [1, 2, 3, 4, 5, 9, 10, 11, 12, 13, 14, 15, 16, 20, 21, 22],
     deadline = 30.0,
     descriptors = 64,
     processes = 16,
@@ -1431,7 +1470,7 @@ fn nothing_is_left_behind(mut subject: Subject) {
 }
 
 #[proctor::test(
-    clauses = [9, 10, 11, 12, 13, 14, 15, 16, 20, 21, 22],
+    clauses = [1, 2, 3, 4, 5, 9, 10, 11, 12, 13, 14, 15, 16, 20, 21, 22],
     deadline = 30.0,
     subject = |game: Game| -> Result<Report, String> { play(game) }
 )]
@@ -1447,7 +1486,7 @@ fn the_other_end_is_over_when_the_game_returns(mut subject: Subject) {
 }
 
 #[proctor::test(
-    clauses = [13, 14, 15, 16, 18, 21, 22],
+    clauses = [4, 6, 7, 10, 11, 13, 14, 15, 16, 18, 20, 21, 22],
     deadline = 30.0,
     subject = |game: Game| -> Result<Report, String> { play(game) }
 )]
@@ -1468,7 +1507,7 @@ fn an_error_in_the_middle_is_handed_on(mut subject: Subject) {
 }
 
 #[proctor::test(
-    clauses = [8, 13, 14, 15, 16, 21, 22],
+    clauses = [4, 8, 10, 11, 13, 14, 15, 16, 20, 21, 22],
     deadline = 30.0,
     subject = |game: Game| -> Result<Report, String> { play(game) }
 )]
@@ -1490,7 +1529,7 @@ fn a_clock_that_panics_leaves_nothing_behind(mut subject: Subject) {
 }
 
 #[proctor::test(
-    clauses = [9, 10, 13, 14, 15, 16, 18, 20, 21, 22],
+    clauses = [4, 6, 9, 10, 12, 13, 14, 15, 16, 18, 20, 21, 22],
     deadline = 30.0,
     faults = [Pipe, Thread, Process, Affinity],
     subject = |game: Game| -> Result<Report, String> { play(game) }
@@ -1545,16 +1584,13 @@ fn an_error_of_the_kernel_is_handed_on(mut subject: Subject) {
         // Wherever that one is, not even it may leave anything behind.
         subject.fail(Failure::of(Fault::Affinity, pinning).after(3));
         let mut played = ask_only(&mut subject, game(between));
-        played
-            .report
-            .changes
-            .retain(|change| !change.contains("CPUs"));
+        played.report.confined = None;
         played.leaves_nothing();
     }
 }
 
 #[proctor::test(
-    clauses = [9, 10, 11, 12, 13, 14, 15, 16, 18, 20, 21, 22],
+    clauses = [1, 2, 3, 4, 5, 6, 7, 9, 10, 11, 12, 13, 14, 15, 16, 18, 20, 21, 22],
     deadline = 30.0,
     faults = [Wait],
     subject = |game: Game| -> Result<Report, String> { play(game) }
@@ -1574,7 +1610,7 @@ fn a_wait_that_is_interrupted_goes_on(mut subject: Subject) {
 }
 
 #[proctor::test(
-    clauses = [9, 10, 11, 12, 13, 14, 15, 16, 20, 21, 22],
+    clauses = [1, 2, 3, 4, 5, 9, 10, 11, 12, 13, 14, 15, 16, 20, 21, 22],
     deadline = 30.0,
     subject = |game: Game| -> Result<Report, String> { play(game) }
 )]
@@ -1597,7 +1633,7 @@ fn the_callers_children_and_signals_are_its_own(mut subject: Subject) {
 }
 
 #[proctor::test(
-    clauses = [9, 10, 11, 12, 13, 14, 15, 16, 19, 20, 21, 22],
+    clauses = [1, 2, 3, 4, 5, 9, 10, 11, 12, 13, 14, 15, 16, 19, 20, 21, 22],
     deadline = 30.0,
     subject = |game: Game| -> Result<Report, String> { play(game) }
 )]
@@ -1656,7 +1692,7 @@ fn play_at_once(tables: usize) -> Vec<(Came, bool)> {
 }
 
 #[proctor::test(
-    clauses = [13, 14, 15, 19],
+    clauses = [2, 3, 4, 5, 9, 10, 11, 13, 14, 15, 19],
     deadline = 30.0,
     subject = |tables: usize| -> Vec<(Came, bool)> { play_at_once(tables) }
 )]
