@@ -39,6 +39,8 @@ pub struct Task {
     pub switches: u64,
     /// Whether it waits in the kernel, or is stopped.
     pub sleeps: bool,
+    /// Whether it is a process that has ended and that nobody has waited for.
+    pub is_zombie: bool,
     /// `None` where the kernel does not count them.
     pub calls: Option<Calls>,
 }
@@ -103,6 +105,7 @@ impl Task {
             cpus: field("Cpus_allowed_list:")?.to_owned(),
             switches: count("voluntary_ctxt_switches:")? + count("nonvoluntary_ctxt_switches:")?,
             sleeps: state.starts_with(['S', 'T', 't']),
+            is_zombie: has_ended,
             calls: calls(&folder.join("io")),
         })
     }

@@ -222,7 +222,7 @@ impl<F: Fn()> Drop for OnDrop<F> {
     }
 }
 
-#[proctor::test(clauses = [2, 5], subject = |machine: Machine| -> Measured { play_on(machine) })]
+#[proctor::test(clauses = [1, 2, 5], subject = |machine: Machine| -> Measured { play_on(machine) })]
 fn a_round_trip_is_two_switches(mut subject: Subject) {
     let mut rng = proctor::rng();
     const HOUR: u64 = 3_600_000_000_000;
@@ -805,7 +805,10 @@ fn replace(descriptors: &[RawFd], file: io::Result<File>) {
 /// Returns when each of them waits, or has ended.
 fn until_they_wait(others: &[Task]) {
     for other in others {
-        while other.again().is_some_and(|task| !task.sleeps) {
+        while other
+            .again()
+            .is_some_and(|task| !task.sleeps && !task.is_zombie)
+        {
             thread::yield_now();
         }
     }
@@ -845,29 +848,20 @@ fn at_child(handler: SigHandler) {
     unsafe { sigaction(Signal::SIGCHLD, &action) }.expect("SIGCHLD can be handled");
 }
 
-/// Whether a thread or process is there to stay: it sleeps, and goes on sleeping.
+/// Whether a thread or process is there to stay: it sleeps and goes on sleeping,
+/// or is a zombie.
 fn stays(task: &Task) -> bool {
-    let mut before = None;
-    let mut looks = 0;
-    loop {
+    let (mut before, mut looks) = (None, 0);
+    while looks < 20 {
         match task.again() {
-            Some(now) if now.sleeps && before == Some(now.switches) => looks += 1,
-            // A process that nobody has waited for is seen by the judge.
             None => return false,
-            Some(now) => {
-                if std::fs::read_to_string(format!("/proc/{}/stat", now.id))
-                    .is_ok_and(|stat| stat.contains(") Z "))
-                {
-                    return true;
-                }
-                (before, looks) = (Some(now.switches), 0);
-            }
-        }
-        if looks == 20 {
-            return true;
+            Some(now) if now.is_zombie => return true,
+            Some(now) if now.sleeps && before == Some(now.switches) => looks += 1,
+            Some(now) => (before, looks) = (Some(now.switches), 0),
         }
         thread::yield_now();
     }
+    true
 }
 
 /// What keeps the other end from ending.
@@ -1132,6 +1126,22 @@ impl Played {
         ] {
             assert!(left == 0, "{which}: it leaves {left} {what} behind");
         }
+        if let Some((before, after)) = &self.report.confined {
+            let when = match &self.report.came {
+                Came::Cost(_) => "afterwards",
+                Came::Error(_) => "after an error",
+                Came::Panicked(_) => "after a panic of the clock",
+            };
+            let still = if *after == self.report.cpu.to_string() {
+                "is still pinned and "
+            } else {
+                ""
+            };
+            panic!(
+                "{which}: before the call the calling thread could run on the CPUs {before}; \
+                 {when} it {still}may run on {after}"
+            );
+        }
         let changes = &self.report.changes;
         assert!(
             changes.is_empty(),
@@ -1157,23 +1167,19 @@ impl Played {
             Between::Threads => (1, 0),
             Between::Processes => (0, 1),
         };
-        let mut due = one(self.game.between);
-        // Those of the test itself.
-        due.0 += 1 + u32::from(self.game.aside);
-        match self.game.twist {
-            Twist::HeldUp => due.0 += 1,
-            Twist::OwnChildren => due.1 += 2,
-            Twist::Within(between) => {
-                let more = one(between);
-                due = (due.0 + more.0, due.1 + more.1);
-            }
-            _ => {}
-        }
+        let due = one(self.game.between);
+        let of_the_test = match self.game.twist {
+            Twist::OwnChildren => (1, 2),
+            Twist::Within(between) => (one(between).0 + 1, one(between).1),
+            twist => (1 + u32::from(twist.holds()), 0),
+        };
+        let threads = threads.saturating_sub(of_the_test.0 + u32::from(self.game.aside));
+        let processes = processes.saturating_sub(of_the_test.1);
         let which = self.which();
         assert!(
             (threads, processes) == due,
-            "{which}: {threads} threads and {processes} processes were started; with those of \
-             the test it takes {} and {}",
+            "{which}: {threads} threads and {processes} processes were started; it takes {} and \
+             {}",
             due.0,
             due.1
         );
@@ -1263,23 +1269,23 @@ impl Played {
             return;
         };
         let (which, rounds) = (self.which(), u64::from(self.game.rounds));
-        assert!(
-            first.writes > before.writes,
-            "{which}: when the clock was first read, the calling thread had not played a ball yet"
-        );
         let (calls, bytes) = (
             second.writes - first.writes,
             second.bytes_written - first.bytes_written,
         );
         assert!(
-            calls >= rounds.min(bytes),
-            "{which}: the calling thread wrote {bytes} bytes in {calls} calls: several balls at \
-             a time"
-        );
-        assert!(
             calls != 0,
             "{which}: in {rounds} round trips the calling thread wrote nothing: each time, the \
              ball is a byte that it writes into a pipe"
+        );
+        assert!(
+            first.writes > before.writes,
+            "{which}: when the clock was first read, the calling thread had not played a ball yet"
+        );
+        assert!(
+            calls >= rounds.min(bytes),
+            "{which}: the calling thread wrote {bytes} bytes in {calls} calls: several balls at \
+             a time"
         );
         assert!(
             bytes == rounds,
