@@ -59,9 +59,9 @@ where
 /// - C9: The calling thread itself plays one end, and one new thread plays the
 ///   other. Nothing else is started.
 /// - C10: The ball goes through two pipes, one for each direction. In a round
-///   trip the calling thread writes one byte into the first pipe, and waits in
-///   the kernel until it can read one byte from the second. The other end reads
-///   that byte and writes one back.
+///   trip the calling thread writes one byte into the first pipe, and waits until
+///   it can read one byte from the second. The other end reads that byte and
+///   writes one back.
 /// - C11: The game is measured as [`cost_of_a_switch`] does it (C1 to C3, and
 ///   C5), with the clock `now`.
 /// - C12: At both readings of the clock both ends may run on `cpu` only. All
@@ -104,7 +104,8 @@ pub fn between_threads(
 /// other game's pipes open. `now` may play another game here too (C19).
 ///
 /// - C20: The other end is one child process of this process, with memory of its
-///   own. Nothing else is started.
+///   own. Nothing else is started. The child writes nothing but balls: what the
+///   caller has printed and what is still in a buffer is not printed twice.
 /// - C21: The child has ended, and this process has waited for it, when the call
 ///   returns the cost, when it returns an error, and when `now` panics. No zombie
 ///   stays. If a signal interrupts the waiting (`EINTR`), the call goes on
