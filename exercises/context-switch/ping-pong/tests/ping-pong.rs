@@ -222,7 +222,7 @@ impl<F: Fn()> Drop for OnDrop<F> {
     }
 }
 
-#[proctor::test(clauses = [1, 2, 5], subject = |machine: Machine| -> Measured { play_on(machine) })]
+#[proctor::test(clauses = [1, 2, 3, 5], subject = |machine: Machine| -> Measured { play_on(machine) })]
 fn a_round_trip_is_two_switches(mut subject: Subject) {
     let mut rng = proctor::rng();
     const HOUR: u64 = 3_600_000_000_000;
@@ -243,10 +243,20 @@ fn a_round_trip_is_two_switches(mut subject: Subject) {
                 rounds,
                 switch,
                 began: some_time(),
-                reading: rng.u64(..2 * u64::from(rounds)),
+                // A clock that stands still is read as often as any other.
+                reading: if switch == 0 {
+                    0
+                } else {
+                    rng.u64(..2 * u64::from(rounds))
+                },
                 ..Machine::default()
             };
-            let (came, _) = subject.ask(&machine).value;
+            let (came, log) = subject.ask(&machine).value;
+            let readings = log.iter().filter(|step| **step == Step::Clock).count();
+            assert!(
+                readings == 2,
+                "the clock was read {readings} times; it must be read twice"
+            );
             let elapsed = 2 * u128::from(switch) * u128::from(rounds) + u128::from(machine.reading);
             let is_a_round_trip = |cost| {
                 let is_close = is_right(cost, 2 * elapsed, rounds);
