@@ -39,6 +39,7 @@ const TABLE: &[Expect] = &[
     passes("a_race_needs_no_luck_to_be_seen"),
     passes("a_script_is_sent_and_played"),
     passes("zeros_take_no_memory"),
+    passes("tasks_are_seen_one_by_one"),
 ];
 
 #[test]
@@ -685,4 +686,41 @@ fn wrong_drops_are_told_apart(mut subject: Subject) {
 fn a_race_needs_no_luck_to_be_seen(mut subject: Subject) {
     assert_eq!(subject.ask(&true).value, 80_000);
     assert!(subject.ask(&false).value < 80_000);
+#[proctor::test(subject = |bytes: u64| -> (Option<u64>, u64, bool, usize) {
+    let (give, gate) = std::sync::mpsc::channel::<()>();
+    let before = proctor::Task::of_this_thread().unwrap();
+    let others = || -> Vec<_> {
+        let all = proctor::Task::of_this_process();
+        all.into_iter().filter(|task| task.id != before.id).collect()
+    };
+    let waiter = thread::spawn(move || gate.recv().is_ok());
+    while !others().iter().any(|task| task.sleeps) {
+        thread::yield_now();
+    }
+    let null = std::fs::File::create("/dev/null").unwrap();
+    for _ in 0..bytes {
+        std::io::Write::write_all(&mut &null, b"b").unwrap();
+        thread::sleep(Duration::from_millis(1));
+    }
+    let after = before.again().unwrap();
+    let other = others().remove(0);
+    give.send(()).unwrap();
+    let was_given = waiter.join().unwrap();
+    let paused = child(|| pause_for_ever());
+    let children = proctor::Task::children().len();
+    nix::sys::signal::kill(paused, nix::sys::signal::Signal::SIGKILL).unwrap();
+    nix::sys::wait::waitpid(paused, None).unwrap();
+    let written = before.calls.zip(after.calls).map(|(before, after)| {
+        assert_eq!(after.writes - before.writes, after.bytes_written - before.bytes_written);
+        after.writes - before.writes
+    });
+    (written, after.switches - before.switches, was_given && other.again().is_none(), children)
+})]
+#[ignore = "a case of the corpus: run by every_case_gets_its_verdict"]
+fn tasks_are_seen_one_by_one(mut subject: Subject) {
+    let (written, switches, other_is_over, children) = subject.ask(&5).value;
+    assert!(matches!(written, None | Some(5)), "{written:?}");
+    assert!(switches >= 5, "{switches}");
+    assert!(other_is_over);
+    assert_eq!(children, 1);
 }

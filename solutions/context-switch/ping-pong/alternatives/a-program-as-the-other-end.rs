@@ -48,12 +48,11 @@ pub fn between_threads(
         let (from_here, to_there) = io::pipe()?;
         let (from_there, to_here) = io::pipe()?;
         let other = thread::Builder::new().spawn(move || echo(from_here, to_here))?;
-        let cost = cost_of_a_switch(rounds, || Ok(thrower(from_there, to_there)), now);
-        // The thrower is gone, and with it the pipe: the echo ends.
-        other
-            .join()
-            .unwrap_or_else(|payload| std::panic::resume_unwind(payload))?;
-        cost
+        // When the thrower is gone, and with it the pipe, the echo ends.
+        let _other = Afterwards(Some(|| {
+            let _ = other.join();
+        }));
+        cost_of_a_switch(rounds, || Ok(thrower(from_there, to_there)), now)
     })
 }
 
@@ -73,9 +72,10 @@ pub fn between_processes(
             .stdin(Stdio::from(from_here))
             .stdout(Stdio::from(to_here))
             .spawn()?;
-        let cost = cost_of_a_switch(rounds, || Ok(thrower(from_there, to_there)), now);
-        cat.wait()?;
-        cost
+        let _cat = Afterwards(Some(|| {
+            let _ = cat.wait();
+        }));
+        cost_of_a_switch(rounds, || Ok(thrower(from_there, to_there)), now)
     })
 }
 
@@ -102,7 +102,19 @@ fn pinned<T>(cpu: usize, game: impl FnOnce() -> io::Result<T>) -> io::Result<T> 
     let mut only = CpuSet::new();
     only.set(cpu)?;
     sched_setaffinity(me, &only)?;
-    let result = game();
-    sched_setaffinity(me, &before)?;
-    result
+    let _before = Afterwards(Some(|| {
+        let _ = sched_setaffinity(me, &before);
+    }));
+    game()
+}
+
+/// Calls the closure in the end, whether there is a result or a panic.
+struct Afterwards<F: FnOnce()>(Option<F>);
+
+impl<F: FnOnce()> Drop for Afterwards<F> {
+    fn drop(&mut self) {
+        if let Some(last) = self.0.take() {
+            last();
+        }
+    }
 }

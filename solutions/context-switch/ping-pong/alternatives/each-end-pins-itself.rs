@@ -49,19 +49,14 @@ pub fn between_threads(
     rounds: NonZeroU32,
     now: impl FnMut() -> Duration,
 ) -> io::Result<Duration> {
-    let before = sched_getaffinity(Pid::from_raw(0))?;
-    let cost = pin(cpu).and_then(|()| {
+    thread::scope(|scope| {
         let (from_here, to_there) = io::pipe()?;
         let (from_there, to_here) = io::pipe()?;
-        let other = thread::spawn(move || serve(cpu, rounds, from_here, to_here));
-        let cost = throw(rounds, from_there, to_there, now);
-        match other.join() {
-            Ok(served) => cost.and_then(|cost| served.map(|()| cost)),
-            Err(payload) => std::panic::resume_unwind(payload),
-        }
-    });
-    sched_setaffinity(Pid::from_raw(0), &before)?;
-    cost
+        thread::Builder::new().spawn_scoped(scope, move || serve(cpu, rounds, from_here, to_here))?;
+        let _before = PutBack(sched_getaffinity(Pid::from_raw(0))?);
+        pin(cpu)?;
+        throw(rounds, from_there, to_there, now)
+    })
 }
 
 /// The cost of a switch between this process and a child on `cpu`.
@@ -73,7 +68,7 @@ pub fn between_processes(
     rounds: NonZeroU32,
     now: impl FnMut() -> Duration,
 ) -> io::Result<Duration> {
-    let before = sched_getaffinity(Pid::from_raw(0))?;
+    let _before = PutBack(sched_getaffinity(Pid::from_raw(0))?);
     let (from_here, to_there) = io::pipe()?;
     let (from_there, to_here) = io::pipe()?;
     // The child is made before this thread is pinned.
@@ -85,13 +80,34 @@ pub fn between_processes(
             // SAFETY: `_exit` only ends the process.
             unsafe { nix::libc::_exit(i32::from(served.is_err())) }
         }
-        ForkResult::Parent { child } => child,
+        ForkResult::Parent { child } => Child(child),
     };
     drop((from_here, to_here));
-    let cost = pin(cpu).and_then(|()| throw(rounds, from_there, to_there, now));
-    while waitpid(child, None) == Err(Errno::EINTR) {}
-    sched_setaffinity(Pid::from_raw(0), &before)?;
+    let game = || {
+        pin(cpu)?;
+        throw(rounds, from_there, to_there, now)
+    };
+    let cost = game();
+    drop(child);
     cost
+}
+
+/// Where this thread may run again when this is dropped.
+struct PutBack(CpuSet);
+
+impl Drop for PutBack {
+    fn drop(&mut self) {
+        let _ = sched_setaffinity(Pid::from_raw(0), &self.0);
+    }
+}
+
+/// Waited for when dropped.
+struct Child(Pid);
+
+impl Drop for Child {
+    fn drop(&mut self) {
+        while waitpid(self.0, None) == Err(Errno::EINTR) {}
+    }
 }
 
 fn throw(

@@ -4,6 +4,7 @@
 use std::io::{self, PipeReader, PipeWriter, Read, Write};
 use std::mem::{size_of, zeroed};
 use std::num::NonZeroU32;
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::thread;
 use std::time::Duration;
 
@@ -108,7 +109,8 @@ where
     // SAFETY: the bit is within the set, as just checked.
     unsafe { libc::CPU_SET(cpu, &mut only) };
     let mut wait = None;
-    let cost = set_affinity(&only).and_then(|()| {
+    set_affinity(&only)?;
+    let game = || {
         let set_up = || {
             let (mut incoming, to_here) = io::pipe()?;
             let (from_here, mut outgoing) = io::pipe()?;
@@ -119,12 +121,17 @@ where
             })
         };
         cost_of_a_switch(rounds, set_up, now)
-    });
+    };
+    // A panic of the clock is held back until everything is put back.
+    let cost = catch_unwind(AssertUnwindSafe(game));
     if let Some(wait) = wait {
         wait();
     }
-    set_affinity(&before)?;
-    cost
+    let put_back = set_affinity(&before);
+    match cost {
+        Ok(cost) => cost.and_then(|cost| put_back.map(|()| cost)),
+        Err(payload) => resume_unwind(payload),
+    }
 }
 
 fn echo(mut incoming: PipeReader, mut outgoing: PipeWriter) {

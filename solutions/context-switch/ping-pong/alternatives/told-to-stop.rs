@@ -58,9 +58,8 @@ pub fn between_threads(
         let Table {
             there: (from, to), ..
         } = table.try_clone()?;
-        Ok(Other::Thread(
-            thread::Builder::new().spawn(move || serve(&from, &to))?,
-        ))
+        let thread = thread::Builder::new().spawn(move || serve(&from, &to))?;
+        Ok(Other::Thread(table, Some(thread)))
     })
 }
 
@@ -111,24 +110,25 @@ impl Table {
     }
 }
 
-enum Other {
-    Thread(JoinHandle<()>),
+/// The other end; told to stop when it is dropped.
+enum Other<'table> {
+    Thread(&'table Table, Option<JoinHandle<()>>),
     Process(Pid),
 }
 
-impl Other {
-    fn stop(self, table: &Table) -> io::Result<()> {
+impl Drop for Other<'_> {
+    fn drop(&mut self) {
         match self {
-            Other::Thread(thread) => {
-                throw(&table.here.1, STOP)?;
-                let _ = thread.join();
+            Other::Thread(table, thread) => {
+                // If that fails, the pipe is broken, and the thread sees it too.
+                let _ = throw(&table.here.1, STOP);
+                let _ = thread.take().map(JoinHandle::join);
             }
             Other::Process(pid) => {
-                kill(pid, Signal::SIGKILL)?;
-                while waitpid(pid, None) == Err(Errno::EINTR) {}
+                let _ = kill(*pid, Signal::SIGKILL);
+                while waitpid(*pid, None) == Err(Errno::EINTR) {}
             }
         }
-        Ok(())
     }
 }
 
@@ -136,28 +136,36 @@ fn play(
     cpu: usize,
     rounds: NonZeroU32,
     now: impl FnMut() -> Duration,
-    start: impl FnOnce(&Table) -> io::Result<Other>,
+    start: impl FnOnce(&Table) -> io::Result<Other<'_>>,
 ) -> io::Result<Duration> {
-    let me = Pid::from_raw(0);
-    let before = sched_getaffinity(me)?;
-    let mut only = CpuSet::new();
-    only.set(cpu)?;
-    sched_setaffinity(me, &only)?;
-
-    let game = || {
-        let table = Table::new()?;
-        let other = start(&table)?;
-        let round_trip = || {
-            throw(&table.here.1, BALL)?;
-            catch(&table.here.0).map(drop)
-        };
-        let cost = cost_of_a_switch(rounds, || Ok(round_trip), now);
-        other.stop(&table)?;
-        cost
+    let _pin = Pin::to(cpu)?;
+    let table = Table::new()?;
+    let _other = start(&table)?;
+    let round_trip = || {
+        throw(&table.here.1, BALL)?;
+        catch(&table.here.0).map(drop)
     };
-    let cost = game();
-    sched_setaffinity(me, &before)?;
-    cost
+    cost_of_a_switch(rounds, || Ok(round_trip), now)
+}
+
+/// While it lives, the thread runs on one CPU.
+struct Pin(CpuSet);
+
+impl Pin {
+    fn to(cpu: usize) -> io::Result<Pin> {
+        let me = Pid::from_raw(0);
+        let before = sched_getaffinity(me)?;
+        let mut only = CpuSet::new();
+        only.set(cpu)?;
+        sched_setaffinity(me, &only)?;
+        Ok(Pin(before))
+    }
+}
+
+impl Drop for Pin {
+    fn drop(&mut self) {
+        let _ = sched_setaffinity(Pid::from_raw(0), &self.0);
+    }
 }
 
 fn serve(from: &OwnedFd, to: &OwnedFd) {
