@@ -43,6 +43,7 @@
 mod asked;
 mod bare;
 mod causes;
+mod core_file;
 mod evidence;
 mod fence;
 mod hang;
@@ -72,6 +73,7 @@ mod watch;
 mod wire;
 mod witness;
 
+pub use core_file::leave_a_core_file;
 pub use evidence::{Answer, Evidence, Output, Witness};
 pub use fence::{GUARDED, landlock_version};
 pub use judge::Subject;

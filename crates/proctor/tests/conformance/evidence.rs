@@ -29,7 +29,10 @@ const TABLE: &[Expect] = &[
     passes("temporary_files_are_named_and_removed"),
     passes("a_call_fails_where_the_judge_says"),
     passes("interrupted_waits_are_ordered"),
+    passes("a_wait_that_does_not_block_is_not_interrupted"),
     passes("only_the_childrens_calls_fail"),
+    passes("a_core_file_is_made_where_a_test_allows_it"),
+    passes("a_stopped_process_is_seen"),
     passes("what_a_call_changes_is_named"),
 ];
 
@@ -398,6 +401,76 @@ fn interrupted_waits_are_ordered(mut subject: Subject) {
         subject.fail(failure.times(300));
         assert_eq!(subject.ask(&()).value, 300);
     }
+}
+
+#[proctor::test(
+    faults = [Wait],
+    subject = |(): ()| -> i32 {
+        let pid = child(|| ());
+        let flags = Some(nix::sys::wait::WaitPidFlag::WNOHANG);
+        loop {
+            match nix::sys::wait::waitpid(pid, flags) {
+                Ok(nix::sys::wait::WaitStatus::StillAlive) => thread::yield_now(),
+                Ok(_) => break 0,
+                Err(errno) => {
+                    reap(pid);
+                    break errno as i32;
+                }
+            }
+        }
+    },
+)]
+#[ignore = "a case of the corpus: run by every_case_gets_its_verdict"]
+fn a_wait_that_does_not_block_is_not_interrupted(mut subject: Subject) {
+    use nix::errno::Errno;
+    use proctor::{Failure, Fault};
+    if subject.ask(&()).evidence.processes_started.is_some() {
+        for (errno, seen) in [(Errno::EINTR, 0), (Errno::EINVAL, Errno::EINVAL as i32)] {
+            subject.fail(Failure::of(Fault::Wait, errno));
+            assert_eq!(subject.ask(&()).value, seen);
+        }
+    }
+}
+
+#[proctor::test(core_files = true, subject = |(): ()| -> (bool, i32) {
+    use std::os::unix::process::ExitStatusExt;
+    let (mut reader, writer) = std::io::pipe().unwrap();
+    let pid = child(|| {
+        let may = proctor::leave_a_core_file();
+        std::io::Write::write_all(&mut &writer, &[u8::from(may)]).unwrap();
+        std::process::abort()
+    });
+    let mut status = 0;
+    // SAFETY: the integer outlives the call.
+    unsafe { libc::waitpid(pid.as_raw(), &raw mut status, 0) };
+    let mut may = [0];
+    std::io::Read::read_exact(&mut reader, &mut may).unwrap();
+    assert_eq!(std::process::ExitStatus::from_raw(status).signal(), Some(libc::SIGABRT));
+    (may == [1], status)
+})]
+#[ignore = "a case of the corpus: run by every_case_gets_its_verdict"]
+fn a_core_file_is_made_where_a_test_allows_it(mut subject: Subject) {
+    let answer = subject.ask(&());
+    let pattern = std::fs::read_to_string("/proc/sys/kernel/core_pattern").unwrap_or_default();
+    let is_plain = pattern.starts_with("core");
+    let (may, status) = answer.value;
+    assert!(!may || !is_plain || libc::WCOREDUMP(status), "{status:#x}");
+    assert_eq!(may && is_plain, answer.evidence.files_left.len() == 1);
+}
+
+#[proctor::test(subject = |(): ()| reap(child(|| {
+    let me = nix::unistd::getpid();
+    let other = child(|| {
+        proctor::Onlooker::of_process(me.as_raw()).until_it_stops();
+        nix::sys::signal::kill(me, nix::sys::signal::Signal::SIGCONT).unwrap();
+    });
+    nix::sys::signal::raise(nix::sys::signal::Signal::SIGSTOP).unwrap();
+    proctor::Onlooker::of_process(other.as_raw()).until_it_stops();
+    reap(other);
+})))]
+#[ignore = "a case of the corpus: run by every_case_gets_its_verdict"]
+fn a_stopped_process_is_seen(mut subject: Subject) {
+    subject.ask(&());
 }
 
 #[proctor::test(

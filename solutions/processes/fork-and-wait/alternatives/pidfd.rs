@@ -21,7 +21,7 @@ pub enum Ending {
     Killed(i32),
 }
 
-/// Runs `work` in a child process, waits for the child, returns how it ended.
+/// Runs `work` in a child process, waits for the child and returns how it ended.
 ///
 /// # Errors
 /// Those of flushing standard output, fork(2), pidfd_open(2) and waitid(2).
