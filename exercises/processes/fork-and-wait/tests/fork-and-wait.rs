@@ -716,7 +716,7 @@ fn a_signal_is_told_apart_from_an_exit_code(mut subject: Subject) {
     each_call_had_its_child(&answer, signals.len(), 0, 0);
 }
 
-#[proctor::test(clauses = [1, 2, 8, 11, 12, 14, 16], core_files = true, subject = |(): ()| -> (Reported, bool) {
+#[proctor::test(clauses = [1, 2, 4, 8, 11, 12, 14, 16], core_files = true, subject = |(): ()| -> (Reported, bool) {
     let reported = run(|| {
         proctor::leave_a_core_file();
         abort()
@@ -763,7 +763,7 @@ enum OwnEnd {
 })]
 fn an_exit_code_that_the_closure_does_not_return_counts_too(mut subject: Subject) {
     use OwnEnd::{Exit, ExitAtOnce, KilledProgram, Program};
-    let code: u8 = proctor::random();
+    let code = proctor::rng().u8(1..);
     let ways = [
         (Exit(code.into()), Exited(code)),
         (ExitAtOnce(code.into()), Exited(code)),
@@ -1304,7 +1304,7 @@ fn a_caller_that_ignores_sigchld_gets_an_error(mut subject: Subject) {
 })]
 fn a_child_that_cannot_print_ends_as_the_closure_says(mut subject: Subject) {
     for panics in [false, true] {
-        let (before, code) = (proctor::random::<String>(), proctor::random());
+        let (before, code) = (proctor::random::<String>(), proctor::rng().u8(2..));
         let answer = subject.ask(&(before.clone(), code, panics));
         let code = if panics { 101 } else { code };
         let because = format!(
