@@ -73,7 +73,8 @@ pub enum Ending {
 /// Standard output, written with [`std::io::stdout`]:
 /// - C17: What the caller printed before the call comes out exactly once, before
 ///   anything that `work` prints, even if it does not end with a newline and so
-///   still waits in the buffer. The function prints nothing of its own.
+///   still waits in the buffer. The function itself prints nothing, on standard
+///   error neither.
 /// - C18: What `work` prints comes out exactly once, before the call returns,
 ///   whatever its length, even if it does not end with a newline, and also if
 ///   `work` panics afterwards. (If `work` ends the process itself or a signal
