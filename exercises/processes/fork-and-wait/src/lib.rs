@@ -73,8 +73,8 @@ pub enum Ending {
 /// Standard output, written with [`std::io::stdout`]:
 /// - C17: What the caller printed before the call comes out exactly once, before
 ///   anything that `work` prints, even if it does not end with a newline and so
-///   still waits in the buffer. The function itself prints nothing, on standard
-///   error neither.
+///   still waits in the buffer. The function itself prints nothing, neither here
+///   nor on standard error.
 /// - C18: What `work` prints comes out exactly once, before the call returns,
 ///   whatever its length, even if it does not end with a newline, and also if
 ///   `work` panics afterwards. (If `work` ends the process itself or a signal
@@ -87,17 +87,17 @@ pub enum Ending {
 /// - C20: If the text that the caller has printed cannot be written, the call
 ///   returns the error and starts no process.
 /// - C21: If waitpid(2) fails for another reason than an interruption, the call
-///   returns its error. So it is if the caller ignores SIGCHLD: the kernel then
-///   keeps no status, and waitpid fails with ECHILD after the child has ended.
-/// - C22: If the child cannot write what `work` printed, that is no error: this
-///   text is lost, and the child ends as C6 and C7 say.
+///   returns its error. This happens if the caller ignores SIGCHLD: the kernel
+///   then keeps no status, and waitpid fails with ECHILD once the child has ended.
+/// - C22: If the child cannot write what `work` printed, the call does not fail:
+///   this text is lost, and the child ends as C6 and C7 say.
 ///
 /// # Safety
 /// The caller's process has one thread. In the copy that `fork` makes of a
 /// process with several threads, the other threads are missing, and whatever
 /// they had locked (the memory allocator, for example) stays locked for ever.
-/// - C23: So the function is `unsafe`. It demands nothing else: `work` is any
-///   `FnOnce() -> u8`, also one that borrows or is not `Send`.
+/// - C23: This is why the function is `unsafe`. It demands nothing else: `work` is
+///   any `FnOnce() -> u8`, also one that borrows or is not `Send`.
 #[allow(unused_variables)]
 pub unsafe fn run_in_child(work: impl FnOnce() -> u8) -> io::Result<Ending> {
     todo!("fork; in the child run `work` and end; in the parent wait and tell how it ended")

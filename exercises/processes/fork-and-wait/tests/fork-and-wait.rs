@@ -1154,7 +1154,7 @@ fn cut(text: &str) -> String {
     text.chars().take(200).collect()
 }
 
-#[proctor::test(clauses = [1, 2, 6, 8, 10, 12, 14, 16, 17, 18], slow = true, deadline = 60.0, subject = |calls: u32| -> Vec<u32> {
+#[proctor::test(clauses = [1, 2, 6, 8, 10, 12, 14, 16, 17, 18], slow = true, deadline = 120.0, subject = |calls: u32| -> Vec<u32> {
     let is_wrong = |round: &u32| {
         print!("-");
         let code = *round as u8;
