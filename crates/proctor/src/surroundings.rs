@@ -53,6 +53,10 @@ impl Surroundings {
                 let value = line.strip_prefix(key)?.strip_prefix(':')?;
                 Some(value.trim().to_owned())
             });
+            let value = value.map(|value| match key {
+                "SigCgt" => without_those_of_libc(&value),
+                _ => value,
+            });
             all.insert(name.to_owned(), value.unwrap_or_default());
         }
         for (descriptor, target) in descriptors() {
@@ -129,6 +133,16 @@ impl Surroundings {
             }
         }
         changes
+    }
+}
+
+/// A set of signals, in the form of `/proc/PID/status`, without the two that
+/// glibc handles itself from the first thread on (man 7 nptl).
+fn without_those_of_libc(signals: &str) -> String {
+    let theirs = 0b11_u64 << (32 - 1);
+    match u64::from_str_radix(signals, 16) {
+        Ok(set) => format!("{:016x}", set & !theirs),
+        Err(_) => signals.to_owned(),
     }
 }
 

@@ -10,6 +10,7 @@ use std::collections::HashSet;
 use std::ffi::CString;
 use std::io::{Read, Write, pipe, stdin};
 use std::num::NonZeroUsize;
+use std::os::fd::AsFd;
 use std::os::unix::process::CommandExt;
 use std::panic::{catch_unwind, panic_any, resume_unwind};
 use std::process::{Command, abort, exit};
@@ -64,8 +65,13 @@ fn begun() -> &'static AtomicU32 {
 /// Runs the closure as the caller of a test, and compares what is the same for
 /// every call. The kernel says where the closure ran.
 fn run(work: impl FnOnce() -> u8) -> Reported {
+    run_then(work, || ())
+}
+
+/// The same. `afterwards` runs as soon as the call has returned.
+fn run_then(work: impl FnOnce() -> u8, afterwards: impl FnOnce()) -> Reported {
     let before = Surroundings::now();
-    let reported = run_only(work);
+    let reported = run_only_then(work, afterwards);
     let mut changes = before.changes();
     // Children are counted by the judge.
     changes.retain(|change| !(change.starts_with("child ") && change.contains(" is new ")));
@@ -80,6 +86,10 @@ fn run(work: impl FnOnce() -> u8) -> Reported {
 
 /// The same without the state of the process, which takes a while to look at.
 fn run_only(work: impl FnOnce() -> u8) -> Reported {
+    run_only_then(work, || ())
+}
+
+fn run_only_then(work: impl FnOnce() -> u8, afterwards: impl FnOnce()) -> Reported {
     struct Counted<'a>(&'a Cell<u32>);
     impl Drop for Counted<'_> {
         fn drop(&mut self) {
@@ -96,6 +106,7 @@ fn run_only(work: impl FnOnce() -> u8) -> Reported {
         work()
     };
     let ended = call(work);
+    afterwards();
     let times = begun().load(Relaxed) - before;
     // (0 if it came back before the child had begun: other tests see that.)
     if times > 1 {
@@ -833,6 +844,11 @@ fn disturb(caller: Pid, onlooker: &mut Onlooker, signals: u32) {
     onlooker.until_it_waits();
 }
 
+/// Whether something has been written to a pipe that does not block.
+fn has_said(pipe: &impl AsFd) -> bool {
+    nix::unistd::read(pipe, &mut [0]) == Ok(1)
+}
+
 /// Calls with handlers that interrupt the wait. The closure sends signals, then
 /// takes its time. Tells whether it had ended, and whether the handlers ran.
 fn disturbed((code, signals, time): (u8, u32, Duration)) -> (Reported, bool, bool) {
@@ -843,13 +859,14 @@ fn disturbed((code, signals, time): (u8, u32, Duration)) -> (Reported, bool, boo
         set(signal, SigHandler::Handler(interrupt), SaFlags::empty());
     }
     let (ended, end) = pipe2(OFlag::O_CLOEXEC | OFlag::O_NONBLOCK).expect("a pipe");
-    let reported = run(|| {
+    let work = || {
         disturb(caller, &mut onlooker, signals);
         thread::sleep(time);
         let _ = nix::unistd::write(&end, b"!");
         code
-    });
-    let in_time = nix::unistd::read(&ended, &mut [0]) == Ok(1);
+    };
+    let mut in_time = false;
+    let reported = run_then(work, || in_time = has_said(&ended));
     let handled = HANDLED.iter().all(|times| times.load(Relaxed) > 0);
     (reported, in_time, handled)
 }
@@ -905,7 +922,7 @@ fn three_hundred_interruptions_do_not_end_the_wait(mut subject: Subject) {
 #[proctor::test(clauses = [1, 2, 6, 8, 10, 12, 14, 16], subject = |code: u8| -> (Reported, bool) {
     let mut caller = Onlooker::of_this_thread();
     let (ended, end) = pipe2(OFlag::O_CLOEXEC | OFlag::O_NONBLOCK).expect("a pipe");
-    let reported = run(|| {
+    let work = || {
         let me = getpid();
         // SAFETY: a child has one thread.
         let helper = match unsafe { fork() } {
@@ -927,8 +944,10 @@ fn three_hundred_interruptions_do_not_end_the_wait(mut subject: Subject) {
         let _ = waitpid(helper, None);
         let _ = nix::unistd::write(&end, b"!");
         code
-    });
-    (reported, nix::unistd::read(&ended, &mut [0]) == Ok(1))
+    };
+    let mut in_time = false;
+    let reported = run_then(work, || in_time = has_said(&ended));
+    (reported, in_time)
 })]
 fn a_stopped_child_has_not_ended(mut subject: Subject) {
     let code = proctor::random();
@@ -1264,12 +1283,16 @@ fn standard_output_that_cannot_be_written_is_an_error(mut subject: Subject) {
 #[proctor::test(clauses = [1, 2, 6, 8, 12, 16, 21], faults = [Wait], subject = |code: u8| -> Reported {
     let failed = run_only(move || code);
     // The child that the failed wait did not reap.
-    while waitpid(None, None).is_ok() {}
+    while waitpid(None, None) != Err(Errno::ECHILD) {}
     failed
 })]
 fn an_error_of_the_wait_is_returned(mut subject: Subject) {
     let code = proctor::random();
-    subject.fail(Failure::of(Fault::Wait, Errno::EIO).whose(Whose::TheSubjects));
+    subject.fail(
+        Failure::of(Fault::Wait, Errno::EIO)
+            .times(300)
+            .whose(Whose::TheSubjects),
+    );
     let answer = subject.ask(&code);
     if let Error(number, words) = &answer.value {
         assert!(
@@ -1287,12 +1310,14 @@ fn an_error_of_the_wait_is_returned(mut subject: Subject) {
     set(Signal::SIGCHLD, SigHandler::SigIgn, SaFlags::empty());
     let mut onlooker = Onlooker::of_this_thread();
     let (ended, end) = pipe2(OFlag::O_CLOEXEC | OFlag::O_NONBLOCK).expect("a pipe");
-    let reported = run(|| {
+    let work = || {
         onlooker.until_it_waits();
         let _ = nix::unistd::write(&end, b"!");
         code
-    });
-    (reported, nix::unistd::read(&ended, &mut [0]) == Ok(1))
+    };
+    let mut in_time = false;
+    let reported = run_then(work, || in_time = has_said(&ended));
+    (reported, in_time)
 })]
 fn a_caller_that_ignores_sigchld_gets_an_error(mut subject: Subject) {
     let code = proctor::random();
