@@ -1000,7 +1000,7 @@ fn what_the_closure_started_is_left_alone(mut subject: Subject) {
 }
 
 #[proctor::test(clauses = [1, 2, 6, 8, 10, 11, 12, 14, 16], subject = |children: u8| -> Vec<Reported> {
-    let end = |child: u8| run_only(move || if child % 2 == 0 { child } else { die_by(Signal::SIGKILL) });
+    let end = |child: u8| run_only(move || if child.is_multiple_of(2) { child } else { die_by(Signal::SIGKILL) });
     (0..children).map(end).collect()
 })]
 fn no_zombie_is_left(mut subject: Subject) {
