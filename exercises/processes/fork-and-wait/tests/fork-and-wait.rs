@@ -278,7 +278,7 @@ thread_local! {
     static OF_THE_THREAD: Cell<u64> = const { Cell::new(0) };
 }
 
-/// Needs half a MiB of stack or more.
+/// Needs a quarter of a MiB of stack or more.
 #[inline(never)]
 fn deep(levels: u32) -> u64 {
     let page = std::hint::black_box([u64::from(levels); 512]);
@@ -299,7 +299,7 @@ fn deep(levels: u32) -> u64 {
             parent() == caller,
             nix::unistd::gettid() == getpid(),
             OF_THE_THREAD.get() == number,
-            deep(120) > 0,
+            deep(60) > 0,
         ];
         facts.iter().position(|is_so| !is_so).map_or(100, |which| which as u8)
     });
