@@ -32,10 +32,10 @@ pub enum Ending {
 /// - C2: `work` runs in that child, once, and nowhere else. It runs on the copy
 ///   of the calling thread that fork(2) makes, with its thread-local values and
 ///   its stack. `work` may itself call this function.
-/// - C3: When `work` begins, it finds what the caller had at the call: signal
-///   mask, signal dispositions, descriptors (none missing, none new),
-///   environment, working folder, umask, limits, priority, process group and
-///   session.
+/// - C3: When `work` begins, it finds what the caller had at the call, as fork(2)
+///   copies it: signal mask, signal dispositions, descriptors (none missing, none
+///   new), environment, working folder, umask, limits, priority, CPUs, user,
+///   process group, session and the thread's name.
 /// - C4: What `work` changes there, or in memory, stays in the child.
 /// - C5: No lock of standard input, output or error is held while `work` runs:
 ///   a thread that `work` starts may print.
