@@ -27,7 +27,8 @@ use proc_macro::TokenStream;
 /// Settings go beside the subjects, all optional: `deadline = 5.0` (seconds
 /// of wall-clock time per question), `memory = 512` (MiB of address space),
 /// `descriptors = 64` (open at a time), `processes = 64` (alive at a time),
-/// `orphans = true` (processes may outlive the answer), `faults = [Pipe]`
+/// `orphans = true` (processes may outlive the answer), `core_files = true`
+/// (a process that a signal kills may leave a core file), `faults = [Pipe]`
 /// (kinds of calls that the judge may make fail).
 #[proc_macro_attribute]
 pub fn test(attribute: TokenStream, item: TokenStream) -> TokenStream {

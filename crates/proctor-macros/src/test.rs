@@ -238,9 +238,9 @@ fn setting(entry: &Entry) -> syn::Result<TokenStream> {
         "memory" | "descriptors" | "processes" => {
             ("a whole number", matches!(literal.lit, Lit::Int(_)))
         }
-        "orphans" => ("true or false", matches!(literal.lit, Lit::Bool(_))),
+        "orphans" | "core_files" => ("true or false", matches!(literal.lit, Lit::Bool(_))),
         _ => (
-            "one of clauses, slow, faults, deadline, memory, descriptors, processes, orphans, or a subject (a closure)",
+            "one of clauses, slow, faults, deadline, memory, descriptors, processes, orphans, core_files, or a subject (a closure)",
             false,
         ),
     };

@@ -43,6 +43,7 @@
 mod asked;
 mod bare;
 mod causes;
+mod core_file;
 mod evidence;
 mod fence;
 mod gate;
@@ -79,6 +80,7 @@ mod wire;
 mod witness;
 mod zeros;
 
+pub use core_file::leave_a_core_file;
 pub use evidence::{Answer, Evidence, Output, Witness};
 pub use fence::{GUARDED, landlock_version};
 pub use gate::Gate;
@@ -94,8 +96,8 @@ pub use record::{Exchange, RECORDS, Record, Records, RecordsError};
 pub use rest::threads_left;
 pub use starts::faults::{Failure, Fault, Whose};
 pub use surroundings::Surroundings;
-pub use temporary::{end_descendants, remove_temporary_folder};
 pub use task::{Calls, Task};
+pub use temporary::{end_descendants, remove_temporary_folder};
 pub use text::harmless;
 pub use trial::covered;
 pub use wire::SUBJECT;

@@ -66,6 +66,23 @@ impl Onlooker {
         self.look().is_none()
     }
 
+    /// Makes the first thread of a process visible.
+    pub fn of_process(pid: i32) -> Self {
+        Onlooker {
+            process: pid,
+            thread: pid,
+            asks_again_and_again: false,
+        }
+    }
+
+    /// Returns when a signal such as SIGSTOP has stopped the thread, or it has
+    /// ended, whether it was waited for or not.
+    pub fn until_it_stops(&self) {
+        while self.look().is_some_and(|look| !look.is_stopped) {
+            std::thread::sleep(Duration::from_micros(100));
+        }
+    }
+
     /// Returns when the thread sleeps in the kernel, or has ended.
     ///
     /// A thread that never sleeps, but tries again and again, counts as
@@ -105,9 +122,13 @@ impl Onlooker {
                 .map(str::trim)
         };
         let state = field("State:")?;
+        if state.starts_with(['Z', 'X']) {
+            return None;
+        }
         let count = |name| field(name)?.parse::<u64>().ok();
         Some(Look {
             runs: state.starts_with(['R', 'D']),
+            is_stopped: state.starts_with('T'),
             cpu: cpu(&folder, *process, *thread),
             switches: count("voluntary_ctxt_switches:")? + count("nonvoluntary_ctxt_switches:")?,
         })
@@ -118,6 +139,7 @@ impl Onlooker {
 struct Look {
     /// It runs, or is about to.
     runs: bool,
+    is_stopped: bool,
     cpu: Duration,
     switches: u64,
 }

@@ -51,6 +51,9 @@ pub struct Settings {
     pub processes: u32,
     /// Whether processes may outlive the answer.
     pub orphans: bool,
+    /// Whether a process may raise its limit of core files, see
+    /// [`leave_a_core_file`](crate::leave_a_core_file).
+    pub core_files: bool,
     /// The kinds of calls that the judge may make fail.
     pub faults: &'static [Fault],
 }
@@ -69,6 +72,7 @@ impl Settings {
         descriptors: 1024,
         processes: 256,
         orphans: false,
+        core_files: false,
         faults: &[],
     };
 }

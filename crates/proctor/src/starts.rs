@@ -144,7 +144,13 @@ impl Starts {
         subject: nix::unistd::Pid,
     ) -> Option<Errno> {
         let is_the_subject = || group_of(call.pid as i32) == Some(subject.as_raw());
-        let failure = self.faults.due(fault, is_the_subject);
+        // The flags are the third argument of wait4 and the fourth of waitid.
+        let flags = match i64::from(call.data.nr) {
+            libc::SYS_waitid => call.data.args[3],
+            _ => call.data.args[2],
+        };
+        let blocks = fault != Fault::Wait || flags & libc::WNOHANG as u64 == 0;
+        let failure = self.faults.due(fault, blocks, is_the_subject);
         self.counts.faults += u32::from(failure.is_some());
         failure
     }

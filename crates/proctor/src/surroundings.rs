@@ -8,8 +8,9 @@ use std::path::PathBuf;
 use serde::{Deserialize, Serialize};
 
 /// The state that the calling thread and its process share with whatever they
-/// call: signal mask, signal dispositions, CPUs, priorities, limits,
-/// descriptors, threads, children, environment, working folder, umask.
+/// call: signal mask, signal dispositions with their handlers, timers, CPUs,
+/// priorities, limits, descriptors, threads, children, process group, session,
+/// user, environment, working folder, umask.
 ///
 /// Taken before and after a call, inside of a subject, it names everything
 /// that the call has changed and not put back.
@@ -25,7 +26,10 @@ use serde::{Deserialize, Serialize};
 pub struct Surroundings(BTreeMap<String, String>);
 
 /// The lines of `/proc/thread-self/status` that a call must not change.
-const OF_THE_THREAD: [(&str, &str); 8] = [
+const OF_THE_THREAD: [(&str, &str); 11] = [
+    ("Name", "the name of the thread"),
+    ("Uid", "the list of user ids"),
+    ("Gid", "the list of group ids"),
     ("SigBlk", "the mask of blocked signals"),
     ("SigIgn", "the set of ignored signals"),
     ("SigCgt", "the set of signals with a handler"),
@@ -48,6 +52,10 @@ impl Surroundings {
             let value = status.lines().find_map(|line| {
                 let value = line.strip_prefix(key)?.strip_prefix(':')?;
                 Some(value.trim().to_owned())
+            });
+            let value = value.map(|value| match key {
+                "SigCgt" => without_those_of_libc(&value),
+                _ => value,
             });
             all.insert(name.to_owned(), value.unwrap_or_default());
         }
@@ -96,6 +104,8 @@ impl Surroundings {
                 libc::getpriority(libc::PRIO_PROCESS, 0),
             )
         };
+        all.extend(handlers());
+        all.extend(of_the_process());
         all.insert("the scheduling policy".to_owned(), policy.to_string());
         all.insert("the nice value".to_owned(), priority.to_string());
         Surroundings(all)
@@ -124,6 +134,81 @@ impl Surroundings {
         }
         changes
     }
+}
+
+/// A set of signals, in the form of `/proc/PID/status`, without the two that
+/// glibc handles itself from the first thread on (man 7 nptl).
+fn without_those_of_libc(signals: &str) -> String {
+    let theirs = 0b11_u64 << (32 - 1);
+    match u64::from_str_radix(signals, 16) {
+        Ok(set) => format!("{:016x}", set & !theirs),
+        Err(_) => signals.to_owned(),
+    }
+}
+
+/// Each handler of a signal, with its flags and the signals that it blocks.
+fn handlers() -> Vec<(String, String)> {
+    let mut all = Vec::new();
+    for signal in 1..=libc::SIGRTMAX() {
+        // SAFETY: only asks; the structure is valid as zeros, and is filled.
+        let action = unsafe {
+            let mut action: libc::sigaction = std::mem::zeroed();
+            let asked = libc::sigaction(signal, std::ptr::null(), &raw mut action);
+            (asked == 0).then_some(action)
+        };
+        let Some(action) = action else { continue };
+        if [libc::SIG_DFL, libc::SIG_IGN].contains(&action.sa_sigaction) {
+            continue;
+        }
+        // SAFETY: the kernel has filled the set.
+        let blocks = |other| unsafe { libc::sigismember(&raw const action.sa_mask, other) == 1 };
+        let blocked: Vec<_> = (1..=libc::SIGRTMAX())
+            .filter(|other| blocks(*other))
+            .collect();
+        let value = format!(
+            "{:#x} (flags {:#x}, blocks {blocked:?})",
+            action.sa_sigaction, action.sa_flags
+        );
+        all.push((format!("the handler of signal {signal}"), value));
+    }
+    all
+}
+
+/// Process group, session, subreaper, timers.
+fn of_the_process() -> Vec<(String, String)> {
+    let mut adopts: libc::c_int = 0;
+    let is_armed = |timer: i64| {
+        // SAFETY: the structure is valid as zeros, and is filled.
+        let value = unsafe {
+            let mut value: libc::itimerval = std::mem::zeroed();
+            libc::syscall(libc::SYS_getitimer, timer, &raw mut value);
+            value.it_value
+        };
+        value.tv_sec != 0 || value.tv_usec != 0
+    };
+    // SAFETY: these read numbers of the calling process.
+    let (group, session) = unsafe {
+        libc::prctl(libc::PR_GET_CHILD_SUBREAPER, &raw mut adopts);
+        (libc::getpgrp(), libc::getsid(0))
+    };
+    let of = |name: &str, value: String| (name.to_owned(), value);
+    vec![
+        of("the process group", group.to_string()),
+        of("the session", session.to_string()),
+        of("whether it adopts orphans", (adopts != 0).to_string()),
+        of(
+            "whether the timer of real time runs",
+            is_armed(libc::ITIMER_REAL.into()).to_string(),
+        ),
+        of(
+            "whether the timer of CPU time runs",
+            is_armed(libc::ITIMER_PROF.into()).to_string(),
+        ),
+        of(
+            "whether the timer of user time runs",
+            is_armed(libc::ITIMER_VIRTUAL.into()).to_string(),
+        ),
+    ]
 }
 
 /// Without the one by which they are listed.

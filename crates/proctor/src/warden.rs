@@ -288,12 +288,18 @@ fn limit(settings: &Settings) -> nix::Result<()> {
         (Resource::RLIMIT_AS, settings.memory << 20),
         (Resource::RLIMIT_NOFILE, settings.descriptors),
         (Resource::RLIMIT_FSIZE, 256 << 20),
-        (Resource::RLIMIT_CORE, 0),
     ] {
         let (_, hard) = getrlimit(resource)?;
         let wanted = wanted.min(hard);
         setrlimit(resource, wanted, wanted)?;
     }
+    // At the hard limit, a process may allow itself a core file.
+    let (_, hard) = getrlimit(Resource::RLIMIT_CORE)?;
+    setrlimit(
+        Resource::RLIMIT_CORE,
+        0,
+        if settings.core_files { hard } else { 0 },
+    )?;
     // Only the soft limit: the judge moves it on with every question, and at
     // the soft limit the signal says what it was.
     let (_, hard) = getrlimit(Resource::RLIMIT_CPU)?;

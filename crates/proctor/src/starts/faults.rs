@@ -29,7 +29,8 @@ pub enum Fault {
     Thread,
     /// pipe, pipe2, socketpair.
     Pipe,
-    /// wait4, waitid, which `waitpid` and `wait` come down to.
+    /// wait4, waitid, which `waitpid` and `wait` come down to. As in the kernel,
+    /// EINTR is for calls that block: those with WNOHANG do not fail with it.
     Wait,
     /// sched_setaffinity.
     Affinity,
@@ -106,10 +107,17 @@ impl Faults {
         self.0.clear();
     }
 
-    /// The error of this call, if it is to fail.
-    pub(super) fn due(&mut self, fault: Fault, is_the_subject: impl Fn() -> bool) -> Option<Errno> {
+    /// The error of this call, if it is to fail. A call that does not block is
+    /// not interrupted.
+    pub(super) fn due(
+        &mut self,
+        fault: Fault,
+        blocks: bool,
+        is_the_subject: impl Fn() -> bool,
+    ) -> Option<Errno> {
         let counts = |failure: &Failure| {
             failure.fault == fault
+                && (blocks || failure.errno != Errno::EINTR as i32)
                 && match failure.whose {
                     Whose::Everybodys => true,
                     Whose::TheSubjects => is_the_subject(),

@@ -40,6 +40,9 @@ const TABLE: &[Expect] = &[
     passes("a_script_is_sent_and_played"),
     passes("zeros_take_no_memory"),
     passes("tasks_are_seen_one_by_one"),
+    passes("a_wait_that_does_not_block_is_not_interrupted"),
+    passes("a_core_file_is_made_where_a_test_allows_it"),
+    passes("a_stopped_process_is_seen"),
 ];
 
 #[test]
@@ -410,6 +413,76 @@ fn interrupted_waits_are_ordered(mut subject: Subject) {
 }
 
 #[proctor::test(
+    faults = [Wait],
+    subject = |(): ()| -> i32 {
+        let pid = child(|| ());
+        let flags = Some(nix::sys::wait::WaitPidFlag::WNOHANG);
+        loop {
+            match nix::sys::wait::waitpid(pid, flags) {
+                Ok(nix::sys::wait::WaitStatus::StillAlive) => thread::yield_now(),
+                Ok(_) => break 0,
+                Err(errno) => {
+                    reap(pid);
+                    break errno as i32;
+                }
+            }
+        }
+    },
+)]
+#[ignore = "a case of the corpus: run by every_case_gets_its_verdict"]
+fn a_wait_that_does_not_block_is_not_interrupted(mut subject: Subject) {
+    use nix::errno::Errno;
+    use proctor::{Failure, Fault};
+    if subject.ask(&()).evidence.processes_started.is_some() {
+        for (errno, seen) in [(Errno::EINTR, 0), (Errno::EINVAL, Errno::EINVAL as i32)] {
+            subject.fail(Failure::of(Fault::Wait, errno));
+            assert_eq!(subject.ask(&()).value, seen);
+        }
+    }
+}
+
+#[proctor::test(core_files = true, subject = |(): ()| -> (bool, i32) {
+    use std::os::unix::process::ExitStatusExt;
+    let (mut reader, writer) = std::io::pipe().unwrap();
+    let pid = child(|| {
+        let may = proctor::leave_a_core_file();
+        std::io::Write::write_all(&mut &writer, &[u8::from(may)]).unwrap();
+        std::process::abort()
+    });
+    let mut status = 0;
+    // SAFETY: the integer outlives the call.
+    unsafe { libc::waitpid(pid.as_raw(), &raw mut status, 0) };
+    let mut may = [0];
+    std::io::Read::read_exact(&mut reader, &mut may).unwrap();
+    assert_eq!(std::process::ExitStatus::from_raw(status).signal(), Some(libc::SIGABRT));
+    (may == [1], status)
+})]
+#[ignore = "a case of the corpus: run by every_case_gets_its_verdict"]
+fn a_core_file_is_made_where_a_test_allows_it(mut subject: Subject) {
+    let answer = subject.ask(&());
+    let pattern = std::fs::read_to_string("/proc/sys/kernel/core_pattern").unwrap_or_default();
+    let is_plain = pattern.starts_with("core");
+    let (may, status) = answer.value;
+    assert!(!may || !is_plain || libc::WCOREDUMP(status), "{status:#x}");
+    assert_eq!(may && is_plain, answer.evidence.files_left.len() == 1);
+}
+
+#[proctor::test(subject = |(): ()| reap(child(|| {
+    let me = nix::unistd::getpid();
+    let other = child(|| {
+        proctor::Onlooker::of_process(me.as_raw()).until_it_stops();
+        nix::sys::signal::kill(me, nix::sys::signal::Signal::SIGCONT).unwrap();
+    });
+    nix::sys::signal::raise(nix::sys::signal::Signal::SIGSTOP).unwrap();
+    proctor::Onlooker::of_process(other.as_raw()).until_it_stops();
+    reap(other);
+})))]
+#[ignore = "a case of the corpus: run by every_case_gets_its_verdict"]
+fn a_stopped_process_is_seen(mut subject: Subject) {
+    subject.ask(&());
+}
+
+#[proctor::test(
     faults = [Pipe],
     subject = |(): ()| -> (bool, i32) {
         let pid = child(|| leave(i32::from(std::io::pipe().is_ok())));
@@ -469,49 +542,6 @@ fn what_a_call_changes_is_named(mut subject: Subject) {
         );
         subject.fresh();
     }
-}
-
-#[proctor::test(subject = |(script, calls): (Vec<Step>, usize)| -> Vec<Result<usize, IoError>> {
-    use std::io::Read;
-    let mut from = Reader::new(script);
-    let mut read = |_| from.read(&mut [0; 4]).map_err(|error| IoError::of(&error));
-    (0..calls).map(&mut read).collect()
-})]
-#[ignore = "a case of the corpus: run by every_case_gets_its_verdict"]
-fn a_script_is_sent_and_played(mut subject: Subject) {
-    let error = IoError::Marked(std::io::ErrorKind::BrokenPipe, proctor::random());
-    let script = vec![
-        Step::gives(*b"abcdef"),
-        Step::interrupted().times(2),
-        Step::fails(error.clone()),
-        Step::gives(*b"gh").at_most(1),
-    ];
-    let interrupted = Err(IoError::Os(4));
-    let expected = [
-        Ok(4),
-        Ok(2),
-        interrupted.clone(),
-        interrupted,
-        Err(error),
-        Ok(1),
-        Ok(1),
-        Ok(0),
-    ];
-    assert_eq!(subject.ask(&(script, expected.len())).value, expected);
-}
-
-#[proctor::test(memory = 8192, subject = |length: usize| -> (usize, u8) {
-    let zeros = proctor::Zeros::new(length).unwrap();
-    (zeros.len(), zeros[length - 1])
-})]
-#[ignore = "a case of the corpus: run by every_case_gets_its_verdict"]
-fn zeros_take_no_memory(mut subject: Subject) {
-    let before = subject.ask(&1).evidence.peak_memory;
-    let answer = subject.ask(&((1 << 32) + 3));
-    assert_eq!(answer.value, ((1 << 32) + 3, 0));
-    assert!(answer.evidence.peak_memory < before + (1 << 20));
-    // The answer itself takes a few bytes.
-    assert!(answer.evidence.heap.peak < 1024);
 }
 
 #[proctor::test(subject = |(): ()| -> std::path::PathBuf {
@@ -686,6 +716,51 @@ fn wrong_drops_are_told_apart(mut subject: Subject) {
 fn a_race_needs_no_luck_to_be_seen(mut subject: Subject) {
     assert_eq!(subject.ask(&true).value, 80_000);
     assert!(subject.ask(&false).value < 80_000);
+}
+
+#[proctor::test(subject = |(script, calls): (Vec<Step>, usize)| -> Vec<Result<usize, IoError>> {
+    use std::io::Read;
+    let mut from = Reader::new(script);
+    let mut read = |_| from.read(&mut [0; 4]).map_err(|error| IoError::of(&error));
+    (0..calls).map(&mut read).collect()
+})]
+#[ignore = "a case of the corpus: run by every_case_gets_its_verdict"]
+fn a_script_is_sent_and_played(mut subject: Subject) {
+    let error = IoError::Marked(std::io::ErrorKind::BrokenPipe, proctor::random());
+    let script = vec![
+        Step::gives(*b"abcdef"),
+        Step::interrupted().times(2),
+        Step::fails(error.clone()),
+        Step::gives(*b"gh").at_most(1),
+    ];
+    let interrupted = Err(IoError::Os(4));
+    let expected = [
+        Ok(4),
+        Ok(2),
+        interrupted.clone(),
+        interrupted,
+        Err(error),
+        Ok(1),
+        Ok(1),
+        Ok(0),
+    ];
+    assert_eq!(subject.ask(&(script, expected.len())).value, expected);
+}
+
+#[proctor::test(memory = 8192, subject = |length: usize| -> (usize, u8) {
+    let zeros = proctor::Zeros::new(length).unwrap();
+    (zeros.len(), zeros[length - 1])
+})]
+#[ignore = "a case of the corpus: run by every_case_gets_its_verdict"]
+fn zeros_take_no_memory(mut subject: Subject) {
+    let before = subject.ask(&1).evidence.peak_memory;
+    let answer = subject.ask(&((1 << 32) + 3));
+    assert_eq!(answer.value, ((1 << 32) + 3, 0));
+    assert!(answer.evidence.peak_memory < before + (1 << 20));
+    // The answer itself takes a few bytes.
+    assert!(answer.evidence.heap.peak < 1024);
+}
+
 #[proctor::test(subject = |bytes: u64| -> (Option<u64>, u64, bool, usize) {
     let (give, gate) = std::sync::mpsc::channel::<()>();
     let before = proctor::Task::of_this_thread().unwrap();

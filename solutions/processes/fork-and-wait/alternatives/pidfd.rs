@@ -21,7 +21,7 @@ pub enum Ending {
     Killed(i32),
 }
 
-/// Runs `work` in a child process, waits for the child, returns how it ended.
+/// Runs `work` in a child process, waits for the child and returns how it ended.
 ///
 /// # Errors
 /// Those of flushing standard output, fork(2), pidfd_open(2) and waitid(2).
@@ -43,10 +43,19 @@ pub unsafe fn run_in_child(work: impl FnOnce() -> u8) -> io::Result<Ending> {
             unsafe { libc::_exit(code.into()) }
         }
     };
-    let child = descriptor_of(child)?;
-    until_readable(&child)?;
+    match descriptor_of(child) {
+        Ok(descriptor) => {
+            until_readable(&descriptor)?;
+            reap(|| Id::PIDFd(descriptor.as_fd()))
+        }
+        // All descriptors are in use: the child must be reaped all the same.
+        Err(_) => reap(|| Id::Pid(child)),
+    }
+}
+
+fn reap<'a>(child: impl Fn() -> Id<'a>) -> io::Result<Ending> {
     loop {
-        match waitid(Id::PIDFd(child.as_fd()), WaitPidFlag::WEXITED) {
+        match waitid(child(), WaitPidFlag::WEXITED) {
             Ok(WaitStatus::Exited(_, code)) => return Ok(Ending::Exited(code as u8)),
             Ok(WaitStatus::Signaled(_, signal, _)) => return Ok(Ending::Killed(signal as i32)),
             Ok(_) | Err(Errno::EINTR) => {}

@@ -29,7 +29,7 @@ impl Drop for Border {
     }
 }
 
-/// Runs `work` in a child process, waits for the child, returns how it ended.
+/// Runs `work` in a child process, waits for the child and returns how it ended.
 ///
 /// # Errors
 /// Those of flushing standard output, fork(2) and waitpid(2).

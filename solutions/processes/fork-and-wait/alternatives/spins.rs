@@ -16,7 +16,7 @@ pub enum Ending {
     Killed(i32),
 }
 
-/// Runs `work` in a child process, waits for the child, returns how it ended.
+/// Runs `work` in a child process, waits for the child and returns how it ended.
 ///
 /// # Errors
 /// Those of flushing standard output, fork(2) and waitpid(2).
@@ -28,7 +28,11 @@ pub unsafe fn run_in_child(work: impl FnOnce() -> u8) -> io::Result<Ending> {
     // SAFETY: there is no other thread, as the caller promises.
     match unsafe { fork() }? {
         ForkResult::Child => {
-            let code = catch_unwind(AssertUnwindSafe(work)).unwrap_or(101);
+            let code = catch_unwind(AssertUnwindSafe(work)).unwrap_or_else(|payload| {
+                // Its destructor may panic, and nothing would catch that.
+                std::mem::forget(payload);
+                101
+            });
             let _ = io::stdout().flush();
             // SAFETY: `_exit` ends the process and touches no memory.
             unsafe { libc::_exit(i32::from(code)) }

@@ -13,8 +13,8 @@ use nix::libc;
 use nix::sys::wait::{WaitStatus, waitpid};
 use nix::unistd::{ForkResult, Pid, fork};
 
-/// The exit code of a child whose closure panicked: the one with which a Rust
-/// program ends when `main` panics.
+/// The exit code of a child whose closure panicked. A Rust program ends with
+/// the same code when `main` panics.
 const PANICKED: u8 = 101;
 
 /// How a child ended.
@@ -26,22 +26,22 @@ pub enum Ending {
     Killed(i32),
 }
 
-/// Runs `work` in a child process, waits for the child, returns how it ended.
+/// Runs `work` in a child process, waits for the child and returns how it ended.
 ///
 /// The child ends with what `work` returns, or with 101 if `work` panics. It
 /// runs nothing else of the caller's. Signals that interrupt the wait do not
-/// end it. What the caller had printed, and what `work` prints, comes out once.
+/// end it. What the caller has printed, and what `work` prints, comes out once.
 ///
 /// # Errors
-/// If there can be no child (fork(2)), or if standard output cannot be written.
+/// Those of fork(2), of writing what the caller has printed, and of waitpid(2).
 ///
 /// # Safety
 /// The caller's process has one thread. In the copy that `fork` makes of a
-/// process with several, the others are missing, and whatever they had locked
-/// (the memory allocator, for one) stays locked for ever.
+/// process with several threads, the other threads are missing, and whatever
+/// they had locked (the memory allocator, for example) stays locked for ever.
 pub unsafe fn run_in_child(work: impl FnOnce() -> u8) -> io::Result<Ending> {
-    // The child gets a copy of this buffer. Were there anything in it, both
-    // processes would write it.
+    // The child gets a copy of this buffer. If there were text in it, both
+    // processes would write the text.
     io::stdout().flush()?;
     // SAFETY: the caller promises that there is no other thread, so the child
     // is a whole process and may do what any process may.
@@ -63,8 +63,8 @@ fn run_and_end(work: impl FnOnce() -> u8) -> ! {
             PANICKED
         }
     };
-    // Only the closure's own words are in the buffer. If nobody can read them,
-    // there is nobody to tell.
+    // Only the closure's text is in the buffer. If it cannot be written, there
+    // is nobody to tell.
     let _ = io::stdout().flush();
     // Not `exit`: the handlers that it runs belong to the caller.
     // SAFETY: `_exit` ends the process and touches no memory.
@@ -80,8 +80,8 @@ fn wait_for(child: Pid) -> io::Result<Ending> {
                 return Ok(Ending::Exited(code as u8));
             }
             Ok(WaitStatus::Signaled(_, signal, _)) => return Ok(Ending::Killed(signal as i32)),
-            // It stopped or went on (seen by a tracer), or a signal's handler
-            // ran here: it has not ended.
+            // The child stopped or went on (a tracer sees that), or the handler
+            // of a signal ran here: the child has not ended.
             Ok(_) | Err(Errno::EINTR) => {}
             Err(errno) => return Err(errno.into()),
         }
