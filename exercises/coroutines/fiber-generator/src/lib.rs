@@ -33,8 +33,9 @@ impl<T> Yielder<'_, T> {
     /// - C4: If the generator is dropped while the body stands here, the call
     ///   does not return: the fiber's stack is unwound from here, as if by a
     ///   panic. A body that catches this unwinding (`catch_unwind`) runs on.
-    ///   Its next call of `yield_item` drops the item and unwinds the stack
-    ///   anew, each time, until the body ends.
+    ///   Its next call of `yield_item` unwinds the stack anew, each time, until
+    ///   the body ends; nobody gets the items of these calls, and they are
+    ///   dropped with the generator at the latest.
     ///
     /// Two cases are left open: a destructor that yields while its stack is
     /// unwound, and a body that panics after it has caught the unwinding.
@@ -63,8 +64,10 @@ impl<T> Yielder<'_, T> {
 ///   It makes no difference whether the body never began, stands half-way, has
 ///   returned or has panicked.
 /// - C10: Any number of generators may be alive at once, as many as there is
-///   memory for. They take turns in any order, also inside each other's bodies,
-///   and a generator may be moved between two calls of `next`.
+///   memory for, and any number may come one after the other. A generator takes
+///   at most 16 MiB of address space. They take turns in any order, also inside
+///   each other's bodies, and a generator may be moved between two calls of
+///   `next`.
 /// - C11: `Generator` is not `Send`.
 pub struct Generator<T> {
     // Replace this by what a generator needs.
@@ -81,8 +84,10 @@ impl<T: 'static> Generator<T> {
     ///   Make the stack 256 KiB or larger; the rest is for the frames below the
     ///   body.
     /// - C14: Items and bodies may be of every type that this signature admits.
-    ///   They need not be `Send`, `Clone` or `Default`. They may have no size or
-    ///   a large alignment, and an item that is an `Option` may be `None`.
+    ///   They need not be `Send`, `Clone` or `Default`. Items may have no size or
+    ///   a large alignment, and an item that is an `Option` may be `None`. A body
+    ///   may be up to 512 bytes large. (corosensei panics if it is given a
+    ///   closure of more than 1,024 bytes.)
     ///
     /// # Panics
     /// - C15: If there is no memory for a stack. (A generator that makes its
