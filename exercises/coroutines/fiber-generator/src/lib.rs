@@ -51,9 +51,10 @@ impl<T> Yielder<'_, T> {
 ///   what lives on its stack run on the thread that drops the generator. No
 ///   other thread and no process is started, and what the process had before
 ///   (descriptors, signal handlers) stays as it was.
-/// - C6: If the generator is dropped half-way, between two yields, everything
-///   that lives on the fiber's stack is dropped, each value once: the innermost
-///   call first, and what the body captured last. Nothing else of the body runs.
+/// - C6: If the generator is dropped half-way, while its body stands in a yield,
+///   everything that lives on the fiber's stack is dropped, each value once.
+///   The values of the innermost call are dropped first, and what the body has
+///   captured is dropped last. Nothing else of the body runs.
 /// - C7: A generator may also be used and dropped by a destructor that runs
 ///   because its thread panics, or because another fiber's stack is unwound.
 ///   All other clauses hold there too.

@@ -163,9 +163,10 @@ fn nothing_runs_before_the_first_next(mut subject: Subject) {
         by_drop, 1,
         "a generator was dropped before the first next(), and that ran its body"
     );
+    nothing_stays_on_the_heap(&answer.evidence);
 }
 
-#[proctor::test(clauses = [16], subject = |(start, calls): (u64, u64)| {
+#[proctor::test(clauses = [5, 16], subject = |(start, calls): (u64, u64)| {
     let reached = Rc::new(Cell::new(0));
     let count = Rc::clone(&reached);
     let mut generator = Generator::new(move |yielder| {
@@ -179,8 +180,8 @@ fn nothing_runs_before_the_first_next(mut subject: Subject) {
 fn each_next_runs_the_body_to_its_next_yield_and_no_further(mut subject: Subject) {
     let start = u64::from(proctor::random::<u32>());
     let calls = proctor::rng().u64(5..40);
-    let answers = subject.ask(&(start, calls)).value;
-    for (call, (item, reached)) in (1..).zip(answers) {
+    let answer = subject.ask(&(start, calls));
+    for (call, (item, reached)) in (1..).zip(answer.value) {
         assert!(
             reached < calls + FAR_AHEAD,
             "next() number {call} let the body run through all its {reached} yields: an endless body would never give an item"
@@ -195,6 +196,7 @@ fn each_next_runs_the_body_to_its_next_yield_and_no_further(mut subject: Subject
             "next() number {call} gave (left) not what yield number {call} handed over (right)"
         );
     }
+    nothing_stays_on_the_heap(&answer.evidence);
 }
 
 #[proctor::test(clauses = [5, 9, 17], subject = |(items, more): (Vec<u64>, usize)| {
@@ -833,7 +835,7 @@ fn fills(room: usize) -> Generator<u64> {
 }
 
 #[proctor::test(
-    clauses = [10, 13],
+    clauses = [5, 10, 13],
     subject = |(room, others): (usize, usize)| {
         let mut idle: Vec<_> = (0..others).map(|_| fills(0)).collect();
         idle.iter_mut().for_each(|one| _ = one.next());
@@ -855,13 +857,14 @@ fn a_body_has_240_kib_of_stack(mut subject: Subject) {
     // The last call and what it calls take some kilobytes more.
     let room = (240 << 10) - 4096;
     for others in [0, 2000] {
-        let used = subject.ask(&(room, others)).value;
-        for used in used {
+        let answer = subject.ask(&(room, others));
+        for used in answer.value {
             assert!(
                 used.is_some_and(|used| used >= room as u64),
                 "a body went down to {room} bytes of stack and yielded there, and next() gave {used:?}"
             );
         }
+        nothing_stays(&answer.evidence, 0);
     }
 }
 
