@@ -1144,9 +1144,9 @@ fn generators_run_in_and_out_of_each_others_bodies(mut subject: Subject) {
 }
 
 /// Yields in its destructor.
-struct Afterwards<'f>(&'f Yielder<'f, u64>, u64);
+struct Afterwards<'a, 'f>(&'a Yielder<'f, u64>, u64);
 
-impl Drop for Afterwards<'_> {
+impl Drop for Afterwards<'_, '_> {
     fn drop(&mut self) {
         self.0.yield_item(self.1);
     }
