@@ -89,7 +89,7 @@ fn items_come_in_the_order_in_which_they_are_yielded(mut subject: Subject) {
     }
 }
 
-#[proctor::test(clauses = [3, 5, 16], subject = |count: u64| {
+#[proctor::test(clauses = [3, 5, 16], slow = true, subject = |count: u64| {
     let generator = Generator::new(move |yielder| {
         for item in 0..count {
             yielder.yield_item(item);
@@ -737,7 +737,7 @@ fn use_up(end: usize, number: u64) -> Option<Generator<u64>> {
 }
 
 #[proctor::test(
-    clauses = [5, 6, 7, 8, 9, 10, 12],
+    clauses = [5, 6, 7, 8, 9, 10, 12], slow = true,
     subject = |(end, count): (usize, u64)| {
         let mut alive = Vec::with_capacity(300);
         let mut use_up = |count| {
@@ -1039,7 +1039,7 @@ fn many_take_turns_on_the_thread_of_their_caller(mut subject: Subject) {
 }
 
 #[proctor::test(
-    clauses = [5, 6, 10],
+    clauses = [5, 6, 10], slow = true,
     subject = |count: u64| {
         let counted = Rc::new(());
         let mut generators: Vec<_> = (0..count)
