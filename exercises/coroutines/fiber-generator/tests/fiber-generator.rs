@@ -737,7 +737,8 @@ fn use_up(end: usize, number: u64) -> Option<Generator<u64>> {
 }
 
 #[proctor::test(
-    clauses = [5, 6, 7, 8, 9, 10, 12], slow = true,
+    clauses = [5, 6, 7, 8, 9, 10, 12],
+    slow = true,
     subject = |(end, count): (usize, u64)| {
         let mut alive = Vec::with_capacity(300);
         let mut use_up = |count| {
@@ -1039,7 +1040,8 @@ fn many_take_turns_on_the_thread_of_their_caller(mut subject: Subject) {
 }
 
 #[proctor::test(
-    clauses = [5, 6, 10], slow = true,
+    clauses = [5, 6, 10],
+    slow = true,
     subject = |count: u64| {
         let counted = Rc::new(());
         let mut generators: Vec<_> = (0..count)
