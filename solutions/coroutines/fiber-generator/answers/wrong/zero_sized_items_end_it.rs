@@ -1,0 +1,42 @@
+// contract broken: C14: items without a size are taken for the end
+use corosensei::Coroutine;
+
+pub struct Yielder<'f, T> {
+    fiber: &'f corosensei::Yielder<(), T>,
+}
+
+impl<T> Yielder<'_, T> {
+    pub fn yield_item(&self, item: T) {
+        self.fiber.suspend(item);
+    }
+}
+
+pub struct Generator<T> {
+    fiber: Coroutine<(), T, ()>,
+}
+
+impl<T: 'static> Generator<T> {
+    pub fn new<F>(body: F) -> Self
+    where
+        F: FnOnce(&Yielder<'_, T>) + 'static,
+    {
+        Self {
+            fiber: Coroutine::new(|fiber, ()| body(&Yielder { fiber })),
+        }
+    }
+}
+
+impl<T: 'static> Iterator for Generator<T> {
+    type Item = T;
+
+    fn next(&mut self) -> Option<T> {
+        if self.fiber.done() {
+            return None;
+        }
+        let item = self.fiber.resume(()).as_yield()?;
+        if size_of::<T>() == 0 {
+            return None;
+        }
+        Some(item)
+    }
+}
