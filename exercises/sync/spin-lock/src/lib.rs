@@ -11,9 +11,9 @@ use std::ops::{Deref, DerefMut};
 
 /// A value that one thread at a time may use.
 ///
-/// The lock is *held* as long as one of its guards exists; otherwise it is
-/// *free*. A guard that is passed to `mem::forget` is never dropped, so its
-/// lock stays held for ever.
+/// The lock is *held* from the moment at which a call of `lock` or `try_lock`
+/// takes it until the guard is dropped; otherwise it is *free*. A guard that is
+/// passed to `mem::forget` is never dropped, so its lock stays held for ever.
 ///
 /// - C1: At any time at most one thread holds the lock, however many threads
 ///   lock it or try to, for the first time or again.
@@ -22,7 +22,7 @@ use std::ops::{Deref, DerefMut};
 /// - C3: The lock does not wear out: after 100,000 lockings it works as after
 ///   the first, and a counter in it wraps around.
 /// - C4: It is not reentrant: if the thread that holds the lock calls `lock`
-///   again, that call never returns, and `try_lock` returns `None`.
+///   again, that call waits for ever. It does not return, and it does not panic.
 /// - C5: The lock is `Send` exactly where `T` is `Send`, and it is `Sync`
 ///   exactly where `T` is `Send`.
 /// - C6: Everything here works for every sized `T`, without any other bound:
@@ -30,8 +30,8 @@ use std::ops::{Deref, DerefMut};
 /// - C7: The value is dropped exactly once: together with the lock, or by the
 ///   caller of `into_inner`. A forgotten guard changes nothing about that.
 /// - C8: The lock leaves nothing behind and changes nothing else: it keeps no
-///   memory after it is gone, starts no thread, and does not change on which
-///   CPUs the calling thread may run.
+///   memory after it is gone, starts no thread, opens no file, and leaves the
+///   calling thread its CPUs, its priority and its signal mask.
 pub struct SpinLock<T> {
     // Replace this by what the lock needs.
     value: PhantomData<T>,
@@ -47,8 +47,8 @@ impl<T> SpinLock<T> {
 
     /// Waits until the lock is free, and takes it.
     ///
-    /// - C10: It returns once it has taken the lock, and in no other way: it
-    ///   waits as long as the lock is held, and takes it when it is free.
+    /// - C10: It waits as long as it takes: it does not give up, it does not
+    ///   panic, and it notices when the lock has become free.
     /// - C11: A waiter tries again by itself. Between two attempts it may do
     ///   nothing, call `yield_now`, or sleep for a fixed time; it never sleeps
     ///   until another thread wakes it.
@@ -64,9 +64,9 @@ impl<T> SpinLock<T> {
     /// - C13: It returns a guard if the lock is free: it returns `None` only if
     ///   another thread or the calling thread held the lock at some moment
     ///   during the call.
-    /// - C14: It returns `None` if the lock is held all the time, and it does so
-    ///   at once: it does not wait, sleep or yield in the hope that the lock
-    ///   becomes free.
+    /// - C14: If the lock is held, by whichever thread, it returns `None` at once:
+    ///   it does not try again, sleep or yield in the hope that the lock becomes
+    ///   free.
     /// - C15: `None` leaves the lock as it is, with its holder and with the
     ///   threads that wait for it.
     pub fn try_lock(&self) -> Option<SpinGuard<'_, T>> {
