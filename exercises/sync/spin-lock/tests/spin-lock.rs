@@ -188,7 +188,7 @@ interleave::in_worlds! {
     }
 
     /// Both try: the lock was free, so one of them at least must get it.
-    pub fn one_of_two_that_try_gets_it() {
+    pub fn one_of_two_tries_wins() {
         let lock = fresh();
         let theirs = Arc::clone(&lock);
         let thread = thread::spawn(move || try_to_add(&theirs));
@@ -257,7 +257,7 @@ interleave::in_worlds! {
     }
 
     /// While one thread holds the lock, another tries and a third waits.
-    pub fn one_holds_one_tries_and_one_waits() {
+    pub fn held_tried_and_awaited() {
         let lock = fresh();
         let guard = lock.lock();
         let (tries, waits) = (Arc::clone(&lock), Arc::clone(&lock));
@@ -333,7 +333,7 @@ interleave::in_worlds! {
     }
 
     /// The holder came by try_lock(), and another one waits in lock().
-    pub fn waiting_for_one_who_tried() {
+    pub fn waiting_after_a_try() {
         let lock = fresh();
         let guard = lock.try_lock();
         let theirs = Arc::clone(&lock);
@@ -371,7 +371,7 @@ fn two_threads_never_hold_it_at_once(mut subject: Subject) {
 
 #[proctor::test(clauses = [1, 15], subject = |(): ()| {
     let explore = Explore::new().schedules(400);
-    [shuttled::three_lock, shuttled::four_others_lock, shuttled::one_holds_one_tries_and_one_waits]
+    [shuttled::three_lock, shuttled::four_others_lock, shuttled::held_tried_and_awaited]
         .map(|scenario| explore.schedules_of(scenario))
         .to_vec()
 })]
@@ -406,7 +406,7 @@ fn try_lock_gives_up_while_it_is_held(mut subject: Subject) {
 }
 
 #[proctor::test(clauses = [13], subject = |(): ()| {
-    [shuttled::one_of_two_that_try_gets_it, shuttled::trying_after_a_wait].map(interleave::schedules).to_vec()
+    [shuttled::one_of_two_tries_wins, shuttled::trying_after_a_wait].map(interleave::schedules).to_vec()
 })]
 fn try_lock_takes_a_free_lock(mut subject: Subject) {
     all_hold(&subject.ask(&()).value);
@@ -463,10 +463,10 @@ fn what_a_holder_wrote_the_next_one_sees(mut subject: Subject) {
 #[proctor::test(clauses = [1, 12], subject = |(): ()| {
     [
         loomed::waiting_for_the_holder,
-        loomed::waiting_for_one_who_tried,
+        loomed::waiting_after_a_try,
         loomed::trying_until_it_is_free,
         loomed::both_add_twice,
-        loomed::one_holds_one_tries_and_one_waits,
+        loomed::held_tried_and_awaited,
     ]
     .map(|scenario| Explore::new().executions(500).orderings_of(scenario))
     .to_vec()
