@@ -51,7 +51,7 @@ fn a_new_lock_is_free_and_a_dropped_guard_frees_it(mut subject: Subject) {
     );
 }
 
-#[proctor::test(clauses = [2], subject = |(count, on_the_stack): (usize, u64)| -> (usize, usize, Option<u64>, Option<u64>) {
+#[proctor::test(clauses = [1, 2, 14], subject = |(count, on_the_stack): (usize, u64)| -> (usize, usize, Option<u64>, Option<u64>) {
     let locks: Vec<SpinLock<usize>> = (0..count).map(SpinLock::new).collect();
     let near = [SpinLock::new(on_the_stack), SpinLock::new(on_the_stack)];
     let far = Box::new(SpinLock::new(on_the_stack));
@@ -89,7 +89,7 @@ fn locks_are_independent_of_each_other(mut subject: Subject) {
     );
 }
 
-#[proctor::test(clauses = [3], deadline = 30.0, subject = |rounds: u64| -> (u64, u64, u64) {
+#[proctor::test(clauses = [1, 3, 14], deadline = 30.0, subject = |rounds: u64| -> (u64, u64, u64) {
     let lock = SpinLock::new(0_u64);
     let (mut refused, mut failed) = (0, 0);
     for round in 0..rounds {
@@ -358,14 +358,14 @@ interleave::in_worlds! {
     }
 }
 
-#[proctor::test(clauses = [1], subject = |(): ()| {
+#[proctor::test(clauses = [1, 10], subject = |(): ()| {
     [shuttled::both_lock, shuttled::one_locks_and_one_tries, shuttled::both_try].map(interleave::schedules).to_vec()
 })]
 fn two_threads_never_hold_it_at_once(mut subject: Subject) {
     all_hold(&subject.ask(&()).value);
 }
 
-#[proctor::test(clauses = [1, 15], subject = |(): ()| {
+#[proctor::test(clauses = [1, 10, 15], subject = |(): ()| {
     let explore = Explore::new().schedules(400);
     [shuttled::three_lock, shuttled::four_others_lock, shuttled::held_tried_and_awaited]
         .map(|scenario| explore.schedules_of(scenario))
@@ -375,14 +375,14 @@ fn three_threads_never_hold_it_at_once(mut subject: Subject) {
     all_hold(&subject.ask(&()).value);
 }
 
-#[proctor::test(clauses = [1], subject = |(): ()| {
+#[proctor::test(clauses = [1, 10], subject = |(): ()| {
     vec![Explore::new().schedules(20).steps(200_000).schedules_of(shuttled::a_crowd_waits)]
 })]
 fn a_crowd_of_waiters_gets_in_one_by_one(mut subject: Subject) {
     all_hold(&subject.ask(&()).value);
 }
 
-#[proctor::test(clauses = [1], subject = |(): ()| vec![interleave::schedules(shuttled::both_add_twice)])]
+#[proctor::test(clauses = [1, 10], subject = |(): ()| vec![interleave::schedules(shuttled::both_add_twice)])]
 fn no_update_is_lost(mut subject: Subject) {
     all_hold(&subject.ask(&()).value);
 }
@@ -390,7 +390,7 @@ fn no_update_is_lost(mut subject: Subject) {
 /// More steps than any lock needs for one lock() and four try_lock().
 const STEPS_OF_TRYING: u64 = 60;
 
-#[proctor::test(clauses = [14, 15], subject = |(): ()| vec![interleave::schedules(shuttled::trying_while_it_is_held)])]
+#[proctor::test(clauses = [1, 14, 15], subject = |(): ()| vec![interleave::schedules(shuttled::trying_while_it_is_held)])]
 fn try_lock_gives_up_while_it_is_held(mut subject: Subject) {
     let found = subject.ask(&()).value;
     all_hold(&found);
@@ -401,14 +401,14 @@ fn try_lock_gives_up_while_it_is_held(mut subject: Subject) {
     );
 }
 
-#[proctor::test(clauses = [13], subject = |(): ()| {
+#[proctor::test(clauses = [1, 10, 13], subject = |(): ()| {
     [shuttled::one_of_two_tries_wins, shuttled::trying_after_a_wait].map(interleave::schedules).to_vec()
 })]
 fn try_lock_takes_a_free_lock(mut subject: Subject) {
     all_hold(&subject.ask(&()).value);
 }
 
-#[proctor::test(clauses = [10, 11], subject = |(): ()| {
+#[proctor::test(clauses = [1, 10, 11], subject = |(): ()| {
     [shuttled::waiting_for_the_holder, shuttled::waiting_for_ever].map(interleave::schedules).to_vec()
 })]
 fn a_held_lock_is_waited_for_by_trying_again(mut subject: Subject) {
@@ -425,7 +425,7 @@ fn a_held_lock_is_waited_for_by_trying_again(mut subject: Subject) {
     } // else: the verdicts on the other scenario come without a schedule
 }
 
-#[proctor::test(clauses = [4], subject = |(): ()| interleave::schedules(shuttled::locking_it_twice))]
+#[proctor::test(clauses = [1, 4, 10, 11], subject = |(): ()| interleave::schedules(shuttled::locking_it_twice))]
 fn the_holder_is_not_let_in_again(mut subject: Subject) {
     let found = subject.ask(&()).value;
     if found.replayed.is_none() {
@@ -449,14 +449,14 @@ fn must_spin(found: &Exploration, returned: &str) {
     }
 }
 
-#[proctor::test(clauses = [1, 12], subject = |(): ()| {
+#[proctor::test(clauses = [1, 10, 12], subject = |(): ()| {
     [loomed::both_lock, loomed::one_locks_and_one_tries, loomed::both_try].map(interleave::orderings).to_vec()
 })]
 fn what_a_holder_wrote_the_next_one_sees(mut subject: Subject) {
     all_hold(&subject.ask(&()).value);
 }
 
-#[proctor::test(clauses = [1, 12], subject = |(): ()| {
+#[proctor::test(clauses = [1, 10, 12, 15], subject = |(): ()| {
     [
         loomed::waiting_for_the_holder,
         loomed::waiting_after_a_try,
@@ -494,7 +494,7 @@ struct Held {
     found: u64,
 }
 
-#[proctor::test(clauses = [1, 10, 14], deadline = 30.0, subject = |(before, after): (u64, u64)| -> Held {
+#[proctor::test(clauses = [1, 10, 14, 15], deadline = 30.0, subject = |(before, after): (u64, u64)| -> Held {
     let lock = SpinLock::new(before);
     let entered = AtomicBool::new(false);
     let (send, receive) = mpsc::channel();
@@ -536,7 +536,7 @@ fn a_holder_keeps_real_threads_out(mut subject: Subject) {
     );
 }
 
-#[proctor::test(clauses = [1, 10], deadline = 60.0, subject = |waiters: usize| -> (Vec<usize>, u64, bool) {
+#[proctor::test(clauses = [1, 10, 13], deadline = 60.0, subject = |waiters: usize| -> (Vec<usize>, u64, bool) {
     let lock = SpinLock::new(0_u64);
     let inside = AtomicUsize::new(0);
     let (send, receive) = mpsc::channel();
@@ -599,7 +599,7 @@ fn real_waiters_get_in_one_by_one(mut subject: Subject) {
     );
 }
 
-#[proctor::test(clauses = [1, 14], deadline = 30.0, processes = 200, subject = |threads: u64| -> (u64, u64) {
+#[proctor::test(clauses = [1, 14, 15], deadline = 30.0, processes = 200, subject = |threads: u64| -> (u64, u64) {
     let lock = SpinLock::new(0_u64);
     let got = AtomicU64::new(0);
     let (turn, turns) = mpsc::channel::<mpsc::Sender<mpsc::Sender<()>>>();
@@ -699,7 +699,7 @@ fn three_hundred_waiters_stay_out(mut subject: Subject) {
 /// Two words that are equal whenever nobody is inside.
 type Pair = (u64, u64);
 
-#[proctor::test(clauses = [1], deadline = 60.0, subject = |(threads, rounds): (usize, u64)| -> (Pair, u64) {
+#[proctor::test(clauses = [1, 10], deadline = 60.0, subject = |(threads, rounds): (usize, u64)| -> (Pair, u64) {
     let lock = SpinLock::new((0, 0));
     let torn = AtomicU64::new(0);
     thread::scope(|scope| {
@@ -737,7 +737,7 @@ fn real_threads_do_not_tear_what_it_protects(mut subject: Subject) {
     );
 }
 
-#[proctor::test(clauses = [10, 11], slow = true, deadline = 4.0, subject = |(): ()| {
+#[proctor::test(clauses = [1, 10, 11], slow = true, deadline = 4.0, subject = |(): ()| {
     let lock: &'static SpinLock<u64> = Box::leak(Box::new(SpinLock::new(0)));
     let _guard = lock.lock();
     thread::spawn(|| drop(lock.lock())).join().is_ok()
@@ -747,7 +747,7 @@ fn a_real_waiter_waits_and_stays_awake(mut subject: Subject) {
     never_returns(ending.map(|_| ()), "lock() of another thread");
 }
 
-#[proctor::test(clauses = [4], slow = true, deadline = 4.0, subject = |(): ()| {
+#[proctor::test(clauses = [1, 4, 10, 11], slow = true, deadline = 4.0, subject = |(): ()| {
     let lock = SpinLock::new(0_u64);
     let _first = lock.lock();
     let _second = lock.lock();
@@ -774,7 +774,7 @@ fn never_returns(ending: Result<(), proctor::Failing>, call: &str) {
     }
 }
 
-#[proctor::test(clauses = [14], deadline = 30.0, subject = |attempts: u32| -> u32 {
+#[proctor::test(clauses = [1, 14, 15], deadline = 30.0, subject = |attempts: u32| -> u32 {
     let lock = SpinLock::new(0_u64);
     let _guard = lock.lock();
     let mut refused = 0;
@@ -799,7 +799,7 @@ fn try_lock_does_not_sleep(mut subject: Subject) {
 
 // Values.
 
-#[proctor::test(clauses = [16], subject = |(before, after): (u64, u64)| -> (u64, u64, bool) {
+#[proctor::test(clauses = [16, 17], subject = |(before, after): (u64, u64)| -> (u64, u64, bool) {
     let mut lock = SpinLock::new(before);
     let seen = mem::replace(lock.get_mut(), after);
     let free = lock.try_lock().is_some();
@@ -838,7 +838,7 @@ fn get_mut_needs_no_lock(mut subject: Subject, mut forgotten: Subject) {
     );
 }
 
-#[proctor::test(clauses = [16], subject = |(before, after): (String, String)| -> (String, String) {
+#[proctor::test(clauses = [7, 16, 17], subject = |(before, after): (String, String)| -> (String, String) {
     let lock = SpinLock::new(before.clone());
     let untouched = lock.into_inner();
     let lock = SpinLock::new(before);
@@ -950,7 +950,7 @@ fn used<T>(value: T) -> (T, bool) {
     (lock.into_inner(), ok)
 }
 
-#[proctor::test(clauses = [6], subject = |text: String| -> (bool, String, usize, String) {
+#[proctor::test(clauses = [6, 7], subject = |text: String| -> (bool, String, usize, String) {
     // Not Send, not Sync; without a size; a trait object; a large one.
     let shared = Rc::new(RefCell::new(text.clone()));
     let (back, ok) = used(Rc::clone(&shared));
@@ -965,7 +965,7 @@ fn used<T>(value: T) -> (T, bool) {
         let lock = SpinLock::new(&mut borrowed);
         thread::scope(|scope| {
             for _ in 0..2 {
-                scope.spawn(|| lock.lock().push('+'));
+                let _ = scope.spawn(|| lock.lock().push('+')).join();
             }
         });
     }
@@ -1021,7 +1021,7 @@ fn life(way: &str, due: usize, use_it: impl FnOnce(&Probes)) -> Lives {
     }
 }
 
-#[proctor::test(clauses = [7], subject = |(): ()| -> (Vec<Lives>, Vec<i64>) {
+#[proctor::test(clauses = [2, 7, 14, 16], subject = |(): ()| -> (Vec<Lives>, Vec<i64>) {
     let lock = |probes: &Probes| SpinLock::new(probes.probe());
     let all = vec![
         life("dropping the lock", 1, |probes| drop(lock(probes))),
@@ -1188,7 +1188,7 @@ fn a_panic_while_it_is_held_releases_it(
     );
 }
 
-#[proctor::test(clauses = [8], deadline = 30.0, subject = |(locks, rounds): (usize, usize)| -> Vec<String> {
+#[proctor::test(clauses = [3, 8, 10, 14], deadline = 30.0, subject = |(locks, rounds): (usize, usize)| -> Vec<String> {
     let before = Surroundings::now();
     let one = SpinLock::new(0_u64);
     for round in 0..rounds {
