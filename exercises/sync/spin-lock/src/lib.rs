@@ -1,4 +1,4 @@
-//! A spin lock: a lock out of one atomic, whose waiters try again until it is free.
+//! A spin lock: a lock made of an atomic, whose waiters try again until it is free.
 //!
 //! ```text
 //! static HITS: SpinLock<u64> = SpinLock::new(0);
@@ -9,54 +9,94 @@
 use std::marker::PhantomData;
 use std::ops::{Deref, DerefMut};
 
-/// A value that one thread at a time may touch.
+/// A value that one thread at a time may use.
 ///
-/// It may be shared between threads (`Sync`) exactly where the value may be
-/// sent from one to another (`T: Send`).
+/// The lock is *held* from the moment at which a call of `lock` or `try_lock`
+/// takes it until the guard is dropped; otherwise it is *free*. A guard that is
+/// passed to `mem::forget` is never dropped, so its lock stays held for ever.
 ///
-/// It is not reentrant (locking twice on one thread spins for ever), and it is
-/// not poisoned by a panic.
+/// - C1: At any time at most one thread holds the lock, however many threads
+///   lock it or try to, for the first time or again.
+/// - C2: Locks are independent of each other: a thread that holds one lock, or
+///   a thousand, keeps nobody from taking another one.
+/// - C3: The lock does not wear out: after 100,000 lockings it works as after
+///   the first, and a counter in it wraps around.
+/// - C4: It is not reentrant: if the thread that holds the lock calls `lock`
+///   again, that call waits for ever. It does not return, and it does not panic.
+/// - C5: The lock is `Send` exactly where `T` is `Send`, and it is `Sync`
+///   exactly where `T` is `Send`.
+/// - C6: Everything here works for every sized `T`, without any other bound:
+///   for values that must stay on their thread, that borrow, that have no size.
+/// - C7: The value is dropped exactly once: together with the lock, or by the
+///   caller of `into_inner`. A forgotten guard changes nothing about that.
+/// - C8: The lock leaves nothing behind and changes nothing else: it keeps no
+///   memory after it is gone, starts no thread, opens no file, and leaves the
+///   calling thread its CPUs, its priority and its signal mask.
 pub struct SpinLock<T> {
     // Replace this by what the lock needs.
     value: PhantomData<T>,
 }
 
 impl<T> SpinLock<T> {
-    /// An unlocked lock around `value`; `const`, so that it can be a static.
+    /// - C9: Makes a free lock around `value`, also for a `static`: the function
+    ///   is `const`.
     pub const fn new(value: T) -> Self {
         std::mem::forget(value);
         todo!()
     }
 
-    /// Waits until the lock is free, by trying again, and takes it.
+    /// Waits until the lock is free, and takes it.
     ///
-    /// Everything that the last holder wrote is visible from then on.
+    /// - C10: It waits as long as it takes: it does not give up, it does not
+    ///   panic, and it notices when the lock has become free.
+    /// - C11: A waiter tries again by itself. Between two attempts it may do
+    ///   nothing, call `yield_now`, or sleep for a fixed time; it never sleeps
+    ///   until another thread wakes it.
+    /// - C12: Everything that earlier holders did before they dropped their
+    ///   guards happens before `lock` returns, and before `try_lock` returns a
+    ///   guard.
     pub fn lock(&self) -> SpinGuard<'_, T> {
         todo!("take the lock, or try again")
     }
 
     /// Takes the lock if it is free; never waits.
     ///
-    /// `None` leaves the lock as it is, with its holder.
+    /// - C13: It returns a guard if the lock is free: it returns `None` only if
+    ///   another thread or the calling thread held the lock at some moment
+    ///   during the call.
+    /// - C14: If the lock is held, by whichever thread, it returns `None` at once:
+    ///   it does not try again, sleep or yield in the hope that the lock becomes
+    ///   free.
+    /// - C15: `None` leaves the lock as it is, with its holder and with the
+    ///   threads that wait for it.
     pub fn try_lock(&self) -> Option<SpinGuard<'_, T>> {
         todo!("take the lock, or give up")
     }
 
-    /// The value, without locking: a `&mut` proves that nobody holds the lock.
+    /// The value, without locking: a `&mut` proves that no guard is in use.
+    ///
+    /// - C16: `get_mut` and `into_inner` return at once, also after a guard was
+    ///   forgotten, and give the value as its last user left it.
     pub fn get_mut(&mut self) -> &mut T {
         let _ = self.value;
         todo!("give the value")
     }
 
-    /// The value, out of a lock that nobody needs any more.
+    /// The value, out of a lock that nobody needs any more (see C16).
     pub fn into_inner(self) -> T {
         todo!("give the value away")
     }
 }
 
-/// The right to use the value; dropping it, by a panic too, releases the lock.
+/// Proof that this thread holds the lock: it gives access to the value.
 ///
-/// It is `Sync` at most where `T` is, like the `&mut T` that it stands for.
+/// - C17: A guard lends the value itself, not a copy: the value stays at its
+///   address in the lock, for each guard and for `get_mut`.
+/// - C18: Dropping the guard frees the lock, also when a panic unwinds and while
+///   the thread is already panicking. There is no poisoning: the next holder
+///   finds the value as the panic left it.
+/// - C19: A guard is `Sync` at most where `T` is `Sync`, and `Send` at most where
+///   `T` is `Send`, like the `&mut T` that it stands for.
 #[must_use = "the lock is released at once if the guard is not kept"]
 pub struct SpinGuard<'a, T> {
     // Replace this by what the guard needs.
