@@ -1,0 +1,54 @@
+// contract broken: after a panic every further map panics (C13)
+//! A parallel `map`.
+
+use std::num::NonZeroUsize;
+use std::panic::resume_unwind;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::thread;
+
+/// Applies `f` to every item on up to `workers` threads.
+pub fn map<T, R, F>(workers: NonZeroUsize, items: &[T], f: F) -> Vec<R>
+where
+    T: Sync,
+    R: Send,
+    F: Fn(&T) -> R + Sync,
+{
+    static LOCK: std::sync::Mutex<usize> = std::sync::Mutex::new(0);
+
+    let next = AtomicUsize::new(0);
+    let work = || {
+        let mut done = Vec::new();
+        loop {
+            // Relaxed is enough: only who gets which index matters, and the
+            // results are published by the thread's end (join).
+            let index = next.fetch_add(1, Ordering::Relaxed);
+            let Some(item) = items.get(index) else {
+                return done;
+            };
+            let result = f(item);
+            *LOCK.lock().unwrap() += 1;
+            done.push((index, result));
+        }
+    };
+
+    let mut results = Vec::with_capacity(items.len());
+    thread::scope(|scope| {
+        // Collected, because an iterator is lazy: it would start one thread,
+        // wait for its end and only then start the next.
+        let started: Vec<_> = (0..workers.get().min(items.len()))
+            .map(|_| scope.spawn(work))
+            .collect();
+        for worker in started {
+            match worker.join() {
+                Ok(done) => results.extend(done),
+                // The scope waits for the other workers before this goes on.
+                Err(payload) => {
+                    let _guard = LOCK.lock().unwrap();
+                    resume_unwind(payload)
+                }
+            }
+        }
+    });
+    results.sort_unstable_by_key(|(index, _)| *index);
+    results.into_iter().map(|(_, result)| result).collect()
+}
