@@ -37,6 +37,7 @@ use crate::run::record;
 use crate::trouble::Trouble;
 
 const FOLDER: &str = "tests/refused/";
+const LIFETIME: &str = "lifetime";
 const MARK: &str = "//~ refused";
 
 /// How long the compiler may work on one: they are a few lines.
@@ -51,7 +52,8 @@ pub struct Probe {
     pub clauses: Vec<u32>,
     /// What the contract says, for the learner.
     why: String,
-    /// The errors of which each is the right one, such as `E0597`.
+    /// The errors of which each is the right one, such as `E0597`; `lifetime` for
+    /// "lifetime may not live long enough", which has no number.
     errors: Vec<String>,
     text: String,
 }
@@ -87,7 +89,7 @@ impl Probe {
             .unwrap_or_default()
             .split(',')
             .map(|error| error.trim().to_owned())
-            .filter(|error| error.starts_with('E'))
+            .filter(|error| error.starts_with('E') || error == LIFETIME)
             .collect();
         if errors.is_empty() {
             return Err("its header names no errors: `//! Errors: E0597`".into());
@@ -212,8 +214,13 @@ impl Probe {
     }
 
     fn is_due(&self, error: &Message) -> bool {
-        let code = error.code.as_ref().map(|code| &code.code);
-        code.is_some_and(|code| self.errors.contains(code))
+        let is_of_lifetimes = error.message.contains("lifetime may not live long enough");
+        let name = match &error.code {
+            Some(code) => code.code.as_str(),
+            None if is_of_lifetimes => LIFETIME,
+            None => return false,
+        };
+        self.errors.iter().any(|due| due == name)
     }
 
     /// The contract, and the lines that break it.

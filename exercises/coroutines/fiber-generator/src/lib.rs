@@ -15,8 +15,8 @@ use std::marker::PhantomData;
 
 /// The body's way back to the caller of `next`.
 ///
-/// - C1: A body only borrows its yielder and uses it on its own thread:
-///   `Yielder` is neither `Clone` nor `Send` nor `Sync`.
+/// - C1: A body only borrows its yielder and uses it on its own thread: it
+///   cannot keep it, and `Yielder` is neither `Clone` nor `Send` nor `Sync`.
 pub struct Yielder<'f, T> {
     #[allow(dead_code)] // until you use it
     fiber: &'f corosensei::Yielder<(), T>,
@@ -84,7 +84,8 @@ impl<T: 'static> Generator<T> {
     /// - C13: The body finds at least 240 KiB of free stack when it begins.
     ///   Make the stack 256 KiB or larger; the rest is for the frames below the
     ///   body.
-    /// - C14: Items and bodies may be of every type that this signature admits.
+    /// - C14: Items and bodies may be of every type that this signature admits,
+    ///   and of no other: a body must not borrow from its caller.
     ///   They need not be `Send`, `Clone` or `Default`. Items may have no size or
     ///   a large alignment, and an item that is an `Option` may be `None`. A body
     ///   may be up to 512 bytes large. (corosensei panics if it is given a

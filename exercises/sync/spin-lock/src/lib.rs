@@ -76,7 +76,9 @@ impl<T> SpinLock<T> {
     /// The value, without locking: a `&mut` proves that no guard is in use.
     ///
     /// - C16: `get_mut` and `into_inner` return at once, also after a guard was
-    ///   forgotten, and give the value as its last user left it.
+    ///   forgotten, and give the value as its last user left it. They need the
+    ///   lock for themselves alone: the compiler refuses them while a guard is
+    ///   in use.
     pub fn get_mut(&mut self) -> &mut T {
         let _ = self.value;
         todo!("give the value")
@@ -96,7 +98,9 @@ impl<T> SpinLock<T> {
 ///   the thread is already panicking. There is no poisoning: the next holder
 ///   finds the value as the panic left it.
 /// - C19: A guard is `Sync` at most where `T` is `Sync`, and `Send` at most where
-///   `T` is `Send`, like the `&mut T` that it stands for.
+///   `T` is `Send`, like the `&mut T` that it stands for. It does not outlive its
+///   lock, and it is invariant in `T`: a value that lives for a shorter time
+///   cannot be put into the lock through it.
 #[must_use = "the lock is released at once if the guard is not kept"]
 pub struct SpinGuard<'a, T> {
     // Replace this by what the guard needs.

@@ -1,5 +1,7 @@
 //! What a spin lock must do, judged from outside: in the real world, in every
 //! schedule, and under the memory model.
+#![allow(clippy::drop_non_drop)] // a lock may have a Drop; the stub has none
+
 proctor::exercise!(spin_lock);
 
 use std::cell::{Cell, RefCell};
@@ -64,7 +66,7 @@ fn a_new_lock_is_free_and_a_dropped_guard_frees_it(mut subject: Subject) {
     let mut number = 0_usize;
     guards.retain(|_| {
         number += 1;
-        number % 2 == 0
+        number.is_multiple_of(2)
     });
     let free = locks.iter().filter(|lock| lock.try_lock().is_some()).count();
     (taken, free, other, boxed)
@@ -662,7 +664,7 @@ fn is_in_lock(folder: &Path) -> bool {
     sleeps || nanos.is_none_or(|nanos| nanos >= 2_000_000)
 }
 
-#[proctor::test(clauses = [1], slow = true, deadline = 120.0, processes = 400, memory = 4096, subject = |waiters: usize| -> usize {
+#[proctor::test(clauses = [1], slow = true, deadline = 120.0, processes = 100, memory = 4096, subject = |waiters: usize| -> usize {
     // None of this is ever given back: the threads wait until the process ends.
     let lock: &'static SpinLock<u64> = Box::leak(Box::new(SpinLock::new(0)));
     let inside: &'static AtomicUsize = Box::leak(Box::new(AtomicUsize::new(0)));
@@ -687,8 +689,8 @@ fn is_in_lock(folder: &Path) -> bool {
     }
     inside.load(Ordering::SeqCst)
 })]
-fn three_hundred_waiters_stay_out(mut subject: Subject) {
-    let waiters = 300;
+fn seventy_waiters_stay_out(mut subject: Subject) {
+    let waiters = 70;
     let inside = subject.ask(&waiters).value;
     assert_eq!(
         inside, 0,
@@ -1287,6 +1289,8 @@ struct Marks {
 }
 
 #[proctor::test(clauses = [5, 19], subject = |(): ()| -> Marks {
+    // A stub has these marks, and is no lock.
+    drop(SpinLock::new(0_u8).lock());
     type Both = u64;
     type Sent = Cell<u64>;
     type Shared = MutexGuard<'static, u64>;
