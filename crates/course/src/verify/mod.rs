@@ -109,6 +109,7 @@ pub fn verify(course: &Course, options: &Verify) -> Result<u8, Trouble> {
     let runs = runs::run(&plan, options)?;
     if options.bless {
         generated::keep_signatures(course, &plan, &runs)?;
+        complaints.extend(agreements(course, &exercises));
     }
     report::complaints(&complaints);
     Ok(report::table(
@@ -151,12 +152,22 @@ fn look_at_files(
         complaints.extend(manifests::manifests(exercise));
         complaints.extend(texts::texts(exercise));
         complaints.extend(texts::gaps(course, exercise));
-        complaints.extend(clauses::clauses(course, exercise));
-        complaints.extend(explained::explanations(course, exercise));
     }
     if !blessing {
+        complaints.extend(agreements(course, exercises));
         complaints.extend(generated::originals(course, exercises)?);
         complaints.extend(generated::signatures(course, exercises)?);
     }
     Ok(complaints)
+}
+
+/// Whether contracts, tests and mistakes agree, by what is known of every
+/// mistake.
+fn agreements(course: &Course, exercises: &[&Exercise]) -> Vec<Complaint> {
+    let mut complaints = Vec::new();
+    for exercise in exercises {
+        complaints.extend(clauses::clauses(course, exercise));
+        complaints.extend(explained::explanations(course, exercise));
+    }
+    complaints
 }

@@ -36,6 +36,10 @@ pub enum Fault {
     Affinity,
     /// write and writev on descriptor 1, standard output.
     Print,
+    /// sched_yield, nanosleep, clock_nanosleep: the calls by which a thread
+    /// gives up the CPU for a while. [`Evidence::faults`](crate::Evidence::faults)
+    /// then says how often code paused.
+    Pause,
 }
 
 /// Whose calls.

@@ -189,6 +189,9 @@ const MAY_FAIL: &[(u32, Fault)] = &[
     (libc::SYS_sched_setaffinity as u32, Fault::Affinity),
     (libc::SYS_write as u32, Fault::Print),
     (libc::SYS_writev as u32, Fault::Print),
+    (libc::SYS_sched_yield as u32, Fault::Pause),
+    (libc::SYS_nanosleep as u32, Fault::Pause),
+    (libc::SYS_clock_nanosleep as u32, Fault::Pause),
 ];
 
 /// The kind of a call that is stopped only so that it may fail.

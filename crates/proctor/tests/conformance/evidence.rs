@@ -344,7 +344,7 @@ fn attempts(attempt: impl Fn() -> std::io::Result<()>) -> Vec<i32> {
 }
 
 #[proctor::test(
-    faults = [Pipe, Thread, Process, Affinity, Print],
+    faults = [Pipe, Thread, Process, Affinity, Print, Pause],
     subject = |which: u8| -> Vec<i32> {
         match which {
             0 => attempts(|| std::io::pipe().map(drop)),
@@ -359,7 +359,14 @@ fn attempts(attempt: impl Fn() -> std::io::Result<()>) -> Vec<i32> {
                 set.set(0)?;
                 Ok(nix::sched::sched_setaffinity(nix::unistd::Pid::this(), &set)?)
             }),
-            _ => attempts(|| std::io::Write::write_all(&mut std::io::stdout(), b"line\n")),
+            4 => attempts(|| std::io::Write::write_all(&mut std::io::stdout(), b"line\n")),
+            _ => attempts(|| {
+                // SAFETY: takes nothing.
+                match unsafe { libc::sched_yield() } {
+                    0 => Ok(()),
+                    _ => Err(std::io::Error::last_os_error()),
+                }
+            }),
         }
     },
 )]
@@ -377,6 +384,7 @@ fn a_call_fails_where_the_judge_says(mut subject: Subject) {
         (Fault::Process, Errno::ENOMEM),
         (Fault::Affinity, Errno::EINVAL),
         (Fault::Print, Errno::ENOSPC),
+        (Fault::Pause, Errno::EINTR),
     ];
     for (which, (fault, errno)) in (0..).zip(kinds) {
         subject.fail(Failure::of(fault, errno).after(1).times(2));

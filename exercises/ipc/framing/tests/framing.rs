@@ -13,7 +13,7 @@ use std::sync::mpsc;
 use std::thread;
 
 use proctor::script::{self, IoError, Reader, Step, Writer};
-use proctor::{Answer, Evidence, Onlooker, Subject, Surroundings, Zeros};
+use proctor::{Answer, Evidence, Gate, Onlooker, Subject, Surroundings, Zeros};
 use serde::{Deserialize, Serialize};
 
 /// Far more than any message here, where the limit is not the point.
@@ -23,7 +23,7 @@ const AMPLE: u32 = 1 << 24;
 const OFTEN: u64 = 300;
 
 /// More often than 16 bits can count.
-const VERY_OFTEN: u64 = 70_000;
+const VERY_OFTEN: u64 = 140_000;
 
 /// What a call that is refused may take from the heap.
 const PAGE: u64 = 4 << 10;
@@ -291,7 +291,7 @@ fn an_interrupted_write_is_made_again(mut writer: Subject) {
     let script = vec![Step::interrupted().times(VERY_OFTEN)];
     let one = vec![message_of(5)];
     let written = writer.ask(&(script, AMPLE, one.clone())).value;
-    let circumstance = "signals interrupt write 70,000 times before it takes anything";
+    let circumstance = "signals interrupt write 140,000 times before it takes anything";
     assert_written(circumstance, &written, &one);
 
     let each_byte = frames(&messages).len();
@@ -723,6 +723,18 @@ fn the_end_between_two_frames_is_none(mut reader: Subject) {
     }
 }
 
+#[proctor::test(clauses = [15], reader = |case: Reads| -> Vec<Got> { read_frames(case) })]
+fn an_end_is_no_error_whatever_the_limit(mut reader: Subject) {
+    for limit in [0, 1, u32::MAX] {
+        let got = reader.ask(&(vec![], limit, 1)).value;
+        assert!(
+            got[0].result == Ok(None),
+            "the limit is {limit}, and the stream ends between two frames: read_frame should return Ok(None), and returned {}",
+            shown(&got[0].result)
+        );
+    }
+}
+
 #[proctor::test(clauses = [1, 4, 12, 14, 15], reader = |case: Reads| -> Vec<Got> { read_frames(case) })]
 fn an_interrupted_read_is_made_again(mut reader: Subject) {
     let messages = some_messages();
@@ -746,7 +758,7 @@ fn an_interrupted_read_is_made_again(mut reader: Subject) {
     let (length, bytes) = (Step::gives(length), Step::gives(bytes));
     let script = vec![often.clone(), length, often, bytes];
     let got = reader.ask(&(script, AMPLE, 1)).value;
-    let circumstance = "signals interrupt read 70,000 times before it gives anything";
+    let circumstance = "signals interrupt read 140,000 times before it gives anything";
     assert_read(circumstance, &got, &[one]);
 
     let script = frames(&messages)
@@ -1267,6 +1279,60 @@ fn two_threads_do_not_hold_up_each_other(mut beside: Subject) {
     }
 }
 
+/// Waits at a gate in its first call.
+struct Meeting<'a, S> {
+    gate: &'a Gate,
+    stream: S,
+}
+
+impl<S: Read> Read for Meeting<'_, S> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        self.gate.meet();
+        self.stream.read(buffer)
+    }
+}
+
+impl<S: Write> Write for Meeting<'_, S> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.gate.meet();
+        self.stream.write(bytes)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.stream.flush()
+    }
+}
+
+#[proctor::test(
+    clauses = [1, 3],
+    crowd = |(threads, message): (usize, Vec<u8>)| -> bool {
+        let wire = frame(&message);
+        let (reads, writes) = (Gate::new(threads), Gate::new(threads));
+        thread::scope(|scope| {
+            let start = |_| scope.spawn(|| {
+                let mut from = Meeting { gate: &reads, stream: &wire[..] };
+                let got = framing::read_frame(&mut from, AMPLE).unwrap();
+                let mut to = Meeting { gate: &writes, stream: Vec::new() };
+                framing::write_frame(&mut to, &message, AMPLE).unwrap();
+                got.as_ref() == Some(&message) && to.stream == wire
+            });
+            let all: Vec<_> = (0..threads).map(start).collect();
+            all.into_iter().all(|thread| thread.join().unwrap())
+        })
+    },
+)]
+fn seventy_threads_do_not_hold_up_each_other(mut crowd: Subject) {
+    let question = (70, message_of(20));
+    let answer = crowd.try_ask(&question).unwrap_or_else(|failing| {
+        let meaning = "70 threads use streams of their own at the same time, and not all of them get to their streams";
+        Gate::explained(failing, meaning).end()
+    });
+    assert!(
+        answer.value,
+        "70 threads use streams of their own at the same time: each should get its message, and not all did"
+    );
+}
+
 /// Calls both functions so often, with and without success: what they have
 /// changed around them, and whether the message came out as it went in.
 fn again_and_again((message, rounds, errors_last): (Vec<u8>, usize, bool)) -> (Vec<String>, bool) {
@@ -1428,7 +1494,9 @@ const HUGE: u32 = (1 << 28) + 1;
     },
 )]
 fn sixteen_mebibytes_and_a_byte_are_a_message_too(mut functions: Subject, mut huge: Subject) {
-    let (written, read) = functions.ask(&message_of(65_521)).value;
+    let answer = functions.ask(&message_of(65_521));
+    assert_nothing_is_started(&answer.evidence);
+    let (written, read) = answer.value;
     assert!(
         written,
         "a message of {LARGE} bytes, which is the limit: it should be written whole, and was not"
@@ -1449,4 +1517,32 @@ fn sixteen_mebibytes_and_a_byte_are_a_message_too(mut functions: Subject, mut hu
             "the limit is {limit}, a frame claims {HUGE} bytes, and none comes: read_frame should return an error, UnexpectedEof, and returned {read:?}"
         );
     }
+}
+
+#[proctor::test(
+    clauses = [1, 5, 12],
+    slow = true,
+    deadline = 120.0,
+    functions = |count: usize| -> (bool, bool) {
+        let message = vec![7; count];
+        let wire = frame(&message);
+        let mut from = Reader::new([Step::gives(wire.clone()).at_most(1)]);
+        let read = framing::read_frame(&mut from, u32::MAX);
+        let mut to = Writer::new([Step::takes(1).times(u64::MAX)]);
+        let written = framing::write_frame(&mut to, &message, u32::MAX);
+        (read.is_ok_and(|read| read == Some(message)), written.is_ok() && to.written() == wire)
+    },
+)]
+fn more_than_a_million_calls_are_not_too_many(mut functions: Subject) {
+    // More than 2^20.
+    let count = proctor::rng().usize(1_100_000..1_200_000);
+    let (read, written) = functions.ask(&count).value;
+    assert!(
+        read,
+        "a message of {count} bytes comes one byte at a time: it should be read whole, and was not"
+    );
+    assert!(
+        written,
+        "a message of {count} bytes is taken one byte at a time: it should be written whole, and was not"
+    );
 }

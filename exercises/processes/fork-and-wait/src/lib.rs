@@ -87,8 +87,9 @@ pub enum Ending {
 /// - C20: If the text that the caller has printed cannot be written, the call
 ///   returns the error and starts no process.
 /// - C21: If waitpid(2) fails for another reason than an interruption, the call
-///   returns its error. This happens if the caller ignores SIGCHLD: the kernel
-///   then keeps no status, and waitpid fails with ECHILD once the child has ended.
+///   returns its error. If the caller ignores SIGCHLD, the kernel keeps no
+///   status, and waitpid fails with ECHILD once the child has ended: the call
+///   then returns that error, or the ending if it learns of it in another way.
 /// - C22: If the child cannot write what `work` printed, the call does not fail:
 ///   this text is lost, and the child ends as C6 and C7 say.
 ///

@@ -288,11 +288,15 @@ fn deep(levels: u32) -> u64 {
     }
 }
 
-#[proctor::test(clauses = [1, 2, 4, 6, 8, 10, 12, 14, 16], subject = |number: u64| -> (Reported, u64) {
+#[proctor::test(clauses = [1, 2, 4, 6, 8, 10, 12, 14, 16], subject = |number: u64| -> (Reported, u64, bool) {
     let caller = getpid();
     OF_THE_THREAD.set(number);
     let mut mine = number;
-    let reported = run(|| {
+    let here = (&raw const caller).addr();
+    // SAFETY: takes a number of seconds.
+    unsafe { libc::alarm(10_000) };
+    let reported = run_only(|| {
+        let there = 0_u8;
         mine = mine.wrapping_add(1);
         let facts = [
             getpid() != caller,
@@ -300,15 +304,22 @@ fn deep(levels: u32) -> u64 {
             nix::unistd::gettid() == getpid(),
             OF_THE_THREAD.get() == number,
             deep(60) > 0,
+            std::hint::black_box(&raw const there).addr().abs_diff(here) < 1 << 20,
         ];
         facts.iter().position(|is_so| !is_so).map_or(100, |which| which as u8)
     });
-    (reported, mine)
+    // SAFETY: likewise; it returns what was left.
+    let is_set = unsafe { libc::alarm(0) } > 0;
+    (reported, mine, is_set)
 })]
 fn the_closure_runs_in_a_child_of_the_caller(mut subject: Subject) {
     let number = proctor::random();
     let answer = subject.ask(&number);
-    let (reported, after) = &answer.value;
+    let (reported, after, alarm_is_set) = &answer.value;
+    assert!(
+        *alarm_is_set,
+        "the caller had set an alarm, and after the call it is not set any more"
+    );
     assert!(
         *after == number,
         "the closure changed a variable, and the caller sees the change: it ran in the caller's memory, not in a child's"
@@ -318,6 +329,7 @@ fn the_closure_runs_in_a_child_of_the_caller(mut subject: Subject) {
         Exited(1) => "the closure's parent is not the caller: it runs in a grandchild",
         Exited(2) => "the closure does not run on the first thread of its process",
         Exited(3) => "the closure does not find the thread-local values of the caller",
+        Exited(5) => "the closure does not run on the stack of the calling thread",
         _ => "the closure looked at where it runs, and returned 100",
     };
     expect(reported, &Exited(100), what_is_not_so);
@@ -340,21 +352,22 @@ fn the_closure_runs_in_a_child_of_the_caller(mut subject: Subject) {
     run(|| nested(depth))
 })]
 fn a_closure_may_call_it_again(mut subject: Subject) {
-    let answer = subject.ask(&3);
-    expect(
-        &answer.value,
-        &Exited(10),
-        "four closures, each called by the one before, added to 7",
-    );
-    let printed = &answer.output.stdout;
-    assert!(
-        printed == "<3<2<1<0>0>1>2>3",
-        "the closures printed <3<2<1<0>0>1>2>3, and {printed} came out"
-    );
-    each_call_had_its_child(&answer, 1, 3, 0);
+    for depth in [3, proctor::rng().u8(33..40)] {
+        let answer = subject.ask(&depth);
+        let because = format!("closures, each called by the one before, added {depth} to 7");
+        expect(&answer.value, &Exited(7 + depth), &because);
+        let before: String = (0..=depth).rev().map(|depth| format!("<{depth}")).collect();
+        let after: String = (0..=depth).map(|depth| format!(">{depth}")).collect();
+        let printed = &answer.output.stdout;
+        assert!(
+            *printed == format!("{before}{after}"),
+            "the closures printed {before}{after}, and {printed} came out"
+        );
+        each_call_had_its_child(&answer, 1, depth.into(), 0);
+    }
 }
 
-#[proctor::test(clauses = [1, 2, 3, 6, 8, 10, 12, 14, 16], subject = |(folder, name): (String, String)| -> (Reported, String) {
+#[proctor::test(clauses = [1, 2, 3, 6, 8, 10, 12, 14, 16], subject = |(folder, name, broken_pipes): (String, String, bool)| -> (Reported, String) {
     // Nothing is as it is in most processes.
     let (mut reader, mut writer) = pipe().expect("a pipe");
     dup2_stdin(&reader).expect("the pipe as standard input");
@@ -364,7 +377,11 @@ fn a_closure_may_call_it_again(mut subject: Subject) {
     unsafe { std::env::set_var("FORK_AND_WAIT", name) };
     set(Signal::SIGHUP, SigHandler::SigIgn, SaFlags::empty());
     set(Signal::SIGUSR1, SigHandler::Handler(interrupt), SaFlags::empty());
-    set(Signal::SIGPIPE, SigHandler::SigDfl, SaFlags::empty());
+    let action = match broken_pipes {
+        true => SigHandler::SigDfl,
+        false => SigHandler::SigIgn,
+    };
+    set(Signal::SIGPIPE, action, SaFlags::empty());
     let mut blocked = SigSet::empty();
     blocked.add(Signal::SIGUSR2);
     blocked.add(Signal::SIGWINCH);
@@ -385,17 +402,20 @@ fn a_closure_may_call_it_again(mut subject: Subject) {
     (reported, changes)
 })]
 fn the_closure_finds_what_the_caller_had(mut subject: Subject) {
-    let answer = subject.ask(&("/proc".to_owned(), proctor::random()));
-    let (reported, changes) = &answer.value;
-    expect(
-        reported,
-        &Exited(7),
-        "the closure looked around and returned 7",
-    );
-    assert!(
-        changes.is_empty(),
-        "the closure does not find what the caller had: {changes}"
-    );
+    for broken_pipes in [true, false] {
+        let answer = subject.ask(&("/proc".to_owned(), proctor::random(), broken_pipes));
+        let (reported, changes) = &answer.value;
+        expect(
+            reported,
+            &Exited(7),
+            "the closure looked around and returned 7",
+        );
+        assert!(
+            changes.is_empty(),
+            "the closure does not find what the caller had: {changes}"
+        );
+        subject.fresh();
+    }
 }
 
 #[proctor::test(clauses = [1, 2, 4, 6, 8, 10, 12, 14, 16], subject = |words: String| -> (Reported, String) {
@@ -514,9 +534,21 @@ enum Way {
     Message,
     Resumed,
     ALargeValue,
+    ANumber,
+    AnExitCode,
     AValueWhoseDropPanics,
+    AValueWhoseDropIsSeen,
     WhenTheClosureIsDropped,
     Caught,
+}
+
+/// The judge sees where it is dropped.
+struct Seen;
+
+impl Drop for Seen {
+    fn drop(&mut self) {
+        proctor::witness(1);
+    }
 }
 
 fn panic_in(way: Way, words: String) -> u8 {
@@ -526,7 +558,10 @@ fn panic_in(way: Way, words: String) -> u8 {
         // Without the panic hook.
         Way::Resumed => resume_unwind(Box::new(words.len())),
         Way::ALargeValue => panic_any([7_u8; 1 << 16]),
+        Way::ANumber => panic_any(7_i32),
+        Way::AnExitCode => panic_any(7_u8),
         Way::AValueWhoseDropPanics => panic_any(PanicsInTheChild(caller)),
+        Way::AValueWhoseDropIsSeen => panic_any(Seen),
         Way::WhenTheClosureIsDropped => 5,
         Way::Caught => match catch_unwind(|| panic!("{words}")) {
             Ok(()) => 6,
@@ -546,13 +581,17 @@ fn panic_in(way: Way, words: String) -> u8 {
 })]
 fn a_panic_in_the_closure_ends_only_the_child(mut subject: Subject) {
     use Way::{
-        ALargeValue, AValueWhoseDropPanics, Caught, Message, Resumed, WhenTheClosureIsDropped,
+        ALargeValue, ANumber, AValueWhoseDropIsSeen, AValueWhoseDropPanics, AnExitCode, Caught,
+        Message, Resumed, WhenTheClosureIsDropped,
     };
     let ways = [
         Message,
         Resumed,
         ALargeValue,
+        ANumber,
+        AnExitCode,
         AValueWhoseDropPanics,
+        AValueWhoseDropIsSeen,
         WhenTheClosureIsDropped,
         Caught,
     ];
@@ -563,9 +602,15 @@ fn a_panic_in_the_closure_ends_only_the_child(mut subject: Subject) {
             Message => (101, "the closure panicked"),
             Resumed => (101, "the closure went on with a panic (resume_unwind)"),
             ALargeValue => (101, "the closure panicked with a value of 64 KiB"),
+            ANumber => (101, "the closure panicked with a value of type i32"),
+            AnExitCode => (101, "the closure panicked with a value of type u8"),
             AValueWhoseDropPanics => (
                 101,
                 "the closure panicked with a value whose destructor panics too",
+            ),
+            AValueWhoseDropIsSeen => (
+                101,
+                "the closure panicked with a value that no code may drop in the child",
             ),
             WhenTheClosureIsDropped => (
                 101,
@@ -721,7 +766,7 @@ fn panic_twice() -> u8 {
 const ABORT: i32 = -1;
 const TWICE: i32 = -2;
 
-#[proctor::test(clauses = [1, 2, 3, 8, 11, 12, 14, 16], subject = |signals: Vec<i32>| -> Vec<Reported> {
+#[proctor::test(clauses = [1, 2, 3, 8, 11, 12, 14, 16, 17], subject = |signals: Vec<i32>| -> Vec<Reported> {
     let die = |signal| match Signal::try_from(signal) {
         Ok(signal) => run(move || die_by(signal)),
         Err(_) if signal == ABORT => run(|| abort()),
@@ -738,8 +783,15 @@ fn a_signal_is_told_apart_from_an_exit_code(mut subject: Subject) {
     let mut signals: Vec<i32> = (1..=31)
         .filter(|signal| !harmless.contains(signal))
         .collect();
-    signals.extend([ABORT, TWICE]);
     proctor::rng().shuffle(&mut signals);
+    let quiet = subject.ask(&signals).output;
+    assert!(
+        quiet.stdout.is_empty() && quiet.stderr.is_empty(),
+        "signals killed children that print nothing, and this was printed: {:?} {:?}",
+        quiet.stdout,
+        quiet.stderr
+    );
+    signals.extend([ABORT, TWICE]);
     let answer = subject.ask(&signals);
     for (signal, reported) in signals.iter().zip(&answer.value) {
         let (number, what) = match *signal {
@@ -927,7 +979,7 @@ fn three_hundred_interruptions_do_not_end_the_wait(mut subject: Subject) {
         // SAFETY: a child has one thread.
         let helper = match unsafe { fork() } {
             Ok(ForkResult::Child) => {
-                for _ in 0..5 {
+                for _ in 0..20 {
                     Onlooker::of_process(me.as_raw()).until_it_stops();
                     caller.until_it_waits();
                     let _ = kill(me, Signal::SIGCONT);
@@ -938,7 +990,7 @@ fn three_hundred_interruptions_do_not_end_the_wait(mut subject: Subject) {
             Ok(ForkResult::Parent { child }) => child,
             Err(_) => return 200,
         };
-        for _ in 0..5 {
+        for _ in 0..20 {
             let _ = raise(Signal::SIGSTOP);
         }
         let _ = waitpid(helper, None);
@@ -1251,7 +1303,7 @@ fn an_error_of_fork_is_returned(mut subject: Subject) {
     run(|| 0)
 })]
 fn standard_output_that_cannot_be_written_is_an_error(mut subject: Subject) {
-    for errno in [Errno::ENOSPC, Errno::EIO] {
+    for errno in [Errno::ENOSPC, Errno::EIO, Errno::EPIPE, Errno::EFBIG] {
         let text: String = proctor::random();
         subject.fail(Failure::of(Fault::Print, errno).whose(Whose::TheSubjects));
         let answer = subject.ask(&text);
@@ -1357,8 +1409,9 @@ fn a_caller_that_ignores_sigchld_gets_an_error(mut subject: Subject) {
     })
 })]
 fn a_child_that_cannot_print_ends_as_the_closure_says(mut subject: Subject) {
-    for panics in [false, true] {
-        let (before, code) = (proctor::random::<String>(), proctor::rng().u8(2..));
+    let some = proctor::rng().u8(1..);
+    for (code, panics) in [(0, false), (some, false), (some, true)] {
+        let before = proctor::random::<String>();
         let answer = subject.ask(&(before.clone(), code, panics));
         let code = if panics { 101 } else { code };
         let because = format!(

@@ -16,7 +16,9 @@ use std::thread;
 use std::time::Duration;
 
 use interleave::{Exploration, Explore, FailureKind};
-use proctor::{EmptyProbe, Gate, Onlooker, Outcome, Probes, Subject, Surroundings};
+use proctor::{
+    EmptyProbe, Errno, Failure, Fault, Gate, Onlooker, Outcome, Probes, Subject, Surroundings,
+};
 use serde::{Deserialize, Serialize};
 use spin_lock::{SpinGuard, SpinLock};
 
@@ -163,6 +165,21 @@ interleave::in_worlds! {
         let lock = fresh();
         let theirs = Arc::clone(&lock);
         let thread = thread::spawn(move || add(&theirs));
+        add(&lock);
+        thread.join().unwrap();
+    }
+
+    /// A thread panics while it holds the lock, and the other one locks.
+    pub fn a_holder_panics() {
+        let lock = fresh();
+        let theirs = Arc::clone(&lock);
+        let thread = thread::spawn(move || {
+            let _ = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
+                let guard = theirs.lock();
+                payload(&guard).update(|n| n + 1);
+                std::panic::resume_unwind(Box::new(()));
+            }));
+        });
         add(&lock);
         thread.join().unwrap();
     }
@@ -452,7 +469,7 @@ fn must_spin(found: &Exploration, returned: &str) {
 }
 
 #[proctor::test(clauses = [1, 10, 12], subject = |(): ()| {
-    [loomed::both_lock, loomed::one_locks_and_one_tries, loomed::both_try].map(interleave::orderings).to_vec()
+    [loomed::both_lock, loomed::one_locks_and_one_tries, loomed::both_try, loomed::a_holder_panics].map(interleave::orderings).to_vec()
 })]
 fn what_a_holder_wrote_the_next_one_sees(mut subject: Subject) {
     all_hold(&subject.ask(&()).value);
@@ -664,7 +681,7 @@ fn is_in_lock(folder: &Path) -> bool {
     sleeps || nanos.is_none_or(|nanos| nanos >= 2_000_000)
 }
 
-#[proctor::test(clauses = [1], slow = true, deadline = 120.0, processes = 100, memory = 4096, subject = |waiters: usize| -> usize {
+#[proctor::test(clauses = [1], slow = true, deadline = 120.0, processes = 400, memory = 4096, subject = |waiters: usize| -> usize {
     // None of this is ever given back: the threads wait until the process ends.
     let lock: &'static SpinLock<u64> = Box::leak(Box::new(SpinLock::new(0)));
     let inside: &'static AtomicUsize = Box::leak(Box::new(AtomicUsize::new(0)));
@@ -673,6 +690,7 @@ fn is_in_lock(folder: &Path) -> bool {
     for _ in 0..waiters {
         let send = send.clone();
         let waiter = move || {
+            proctor::give_way();
             send.send(this_thread()).expect("the other end waits");
             mem::forget(lock.lock());
             inside.fetch_add(1, Ordering::SeqCst);
@@ -689,8 +707,8 @@ fn is_in_lock(folder: &Path) -> bool {
     }
     inside.load(Ordering::SeqCst)
 })]
-fn seventy_waiters_stay_out(mut subject: Subject) {
-    let waiters = 70;
+fn three_hundred_waiters_stay_out(mut subject: Subject) {
+    let waiters = 300;
     let inside = subject.ask(&waiters).value;
     assert_eq!(
         inside, 0,
@@ -776,7 +794,7 @@ fn never_returns(ending: Result<(), proctor::Failing>, call: &str) {
     }
 }
 
-#[proctor::test(clauses = [1, 14, 15], deadline = 30.0, subject = |attempts: u32| -> u32 {
+#[proctor::test(clauses = [1, 14, 15], faults = [Pause], deadline = 30.0, subject = |attempts: u32| -> u32 {
     let lock = SpinLock::new(0_u64);
     let _guard = lock.lock();
     let mut refused = 0;
@@ -785,12 +803,19 @@ fn never_returns(ending: Result<(), proctor::Failing>, call: &str) {
     }
     refused
 })]
-fn try_lock_does_not_sleep(mut subject: Subject) {
+fn try_lock_does_not_pause(mut subject: Subject) {
     let attempts = 1_000;
+    // What is asked to fail is counted.
+    subject.fail(Failure::of(Fault::Pause, Errno::EINTR).times(u32::MAX));
     let answer = subject.ask(&attempts);
     assert_eq!(
         answer.value, attempts,
         "of {attempts} try_lock() on a held lock (left) returned None"
+    );
+    let pauses = answer.evidence.faults;
+    assert_eq!(
+        pauses, 0,
+        "{attempts} try_lock() on a held lock called sched_yield or slept (left) times: try_lock() waits before it returns None"
     );
     let sleeps = answer.evidence.voluntary_switches;
     assert!(
@@ -1190,7 +1215,7 @@ fn a_panic_while_it_is_held_releases_it(
     );
 }
 
-#[proctor::test(clauses = [3, 8, 10, 14], deadline = 30.0, subject = |(locks, rounds): (usize, usize)| -> Vec<String> {
+#[proctor::test(clauses = [1, 3, 8, 10, 14], deadline = 30.0, subject = |(locks, rounds): (usize, usize)| -> Vec<String> {
     let before = Surroundings::now();
     let one = SpinLock::new(0_u64);
     for round in 0..rounds {
