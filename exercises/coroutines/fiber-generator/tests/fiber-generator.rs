@@ -1385,3 +1385,128 @@ fn other_methods_agree_with_next(mut subject: Subject, mut hints: Subject) {
         }
     }
 }
+
+/// A generator inside a generator inside a generator …, each of which hands on
+/// what the next one yields.
+fn nested(depth: u32) -> Generator<u32> {
+    Generator::new(move |yielder| {
+        yielder.yield_item(depth);
+        if depth > 0 {
+            for item in nested(depth - 1) {
+                yielder.yield_item(item);
+            }
+        }
+    })
+}
+
+/// What is wrong, in a few words each, when numbers are large.
+fn large_numbers(items: u32) -> Vec<&'static str> {
+    let mut wrong = Vec::new();
+    let mut expect = |is_so: bool, otherwise| {
+        if !is_so {
+            wrong.push(otherwise);
+        }
+    };
+    let count = items as usize;
+
+    let begun = Rc::new(Cell::new(false));
+    let begins = Rc::clone(&begun);
+    let empty = Generator::new(move |yielder| {
+        begins.set(true);
+        (0..items).for_each(|_| yielder.yield_item(()));
+    });
+    expect(
+        !begun.get(),
+        "the body ran in `new`, for items without a size",
+    );
+    expect(
+        empty.count() == count,
+        "items without a size were lost, or came twice",
+    );
+
+    let wide =
+        Generator::new(move |yielder| (0..items).for_each(|n| yielder.yield_item(u128::from(n))));
+    expect(
+        wide.eq((0..items).map(u128::from)),
+        "items of 16 bytes were lost, or changed",
+    );
+
+    let yielded = Rc::new(Cell::new(0_u32));
+    let yields = Rc::clone(&yielded);
+    let mut counted = Generator::new(move |yielder| {
+        for n in 0..items {
+            yields.set(n + 1);
+            yielder.yield_item(n);
+        }
+    });
+    let in_step = (0..items).all(|n| counted.next() == Some(n) && yielded.get() == n + 1);
+    expect(
+        in_step,
+        "the body was not in the yield whose item came last",
+    );
+    let ended = (0..items).all(|_| counted.next().is_none());
+    expect(ended, "after the end, a later call of `next` was not None");
+
+    let mut skipped = Generator::new(move |yielder| (0..items).for_each(|n| yielder.yield_item(n)));
+    expect(
+        skipped.nth(count - 2) == Some(items - 2) && skipped.next() == Some(items - 1),
+        "`nth` did not agree with `next`",
+    );
+
+    let many = 16 * u64::from(items);
+    let long = Generator::new(move |yielder| (0..many).for_each(|n| yielder.yield_item(n)));
+    let (lower, upper) = long.size_hint();
+    let came = long.fold(0, |came, n| came + u64::from(n == came));
+    expect(
+        came == many,
+        "more than a million items did not all come, in their order",
+    );
+    let upper_holds = upper.is_none_or(|upper| upper as u64 >= many);
+    expect(
+        lower as u64 <= many && upper_holds,
+        "`size_hint` was not true",
+    );
+
+    let deep = nested(80);
+    expect(
+        deep.eq((0..=80).rev()),
+        "80 generators inside each other did not yield all their items",
+    );
+
+    // Once, for whatever is made once.
+    let _ = Generator::new(|yielder| yielder.yield_item(1)).next();
+    let before = address_space();
+    let all_came = (0..items).all(|n| {
+        let mut one = Generator::new(move |yielder| yielder.yield_item(n));
+        one.next() == Some(n)
+    });
+    expect(
+        all_came,
+        "of many generators, one after the other, one did not yield its item",
+    );
+    let grown = address_space().saturating_sub(before);
+    expect(
+        grown <= 1024,
+        "many generators, one after the other, left address space taken",
+    );
+    wrong
+}
+
+#[proctor::test(
+    clauses = [1, 2, 3, 5, 9, 10, 12, 13, 14, 16, 17, 18],
+    slow = true,
+    deadline = 120.0,
+    subject = |items: u32| -> Vec<String> {
+        large_numbers(items).into_iter().map(str::to_owned).collect()
+    },
+)]
+fn numbers_may_be_large(mut subject: Subject) {
+    // More than 16 bits can count, and 16 times as many are more than 2^20.
+    let items = proctor::rng().u32(70_000..75_000);
+    let wrong = subject.ask(&items).value;
+    assert!(
+        wrong.is_empty(),
+        "with {items} items, calls or generators: {}",
+        wrong.join("; ")
+    );
+}
