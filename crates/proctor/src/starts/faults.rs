@@ -64,7 +64,8 @@ pub struct Failure {
 }
 
 impl Failure {
-    /// The next call of this kind fails with this error, whoever makes it.
+    /// The next call of this kind fails with this error, whoever makes it. With
+    /// [`Errno::UnknownErrno`], which is 0, it succeeds and does nothing.
     pub fn of(fault: Fault, errno: Errno) -> Self {
         Failure {
             fault,

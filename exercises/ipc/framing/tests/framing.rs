@@ -1317,7 +1317,8 @@ impl<S: Write> Write for Meeting<'_, S> {
                 got.as_ref() == Some(&message) && to.stream == wire
             });
             let all: Vec<_> = (0..threads).map(start).collect();
-            all.into_iter().all(|thread| thread.join().unwrap())
+            all.into_iter()
+                .all(|thread| thread.join().unwrap_or_else(|panic| resume_unwind(panic)))
         })
     },
 )]
