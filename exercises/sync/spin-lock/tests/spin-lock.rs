@@ -468,7 +468,7 @@ fn must_spin(found: &Exploration, returned: &str) {
     }
 }
 
-#[proctor::test(clauses = [1, 10, 12], subject = |(): ()| {
+#[proctor::test(clauses = [1, 10, 12, 18], subject = |(): ()| {
     [loomed::both_lock, loomed::one_locks_and_one_tries, loomed::both_try, loomed::a_holder_panics].map(interleave::orderings).to_vec()
 })]
 fn what_a_holder_wrote_the_next_one_sees(mut subject: Subject) {
