@@ -435,7 +435,7 @@ fn no_more_threads_than_workers_call_f(mut subject: Subject) {
     }
 }
 
-#[proctor::test(clauses = [3, 7], subject = |(workers, length): (usize, usize)| -> usize {
+#[proctor::test(clauses = [3, 6, 7], subject = |(workers, length): (usize, usize)| -> usize {
     let items: Vec<usize> = (0..length).collect();
     scoped_map::map(count(workers), &items, |item| *item).len()
 })]
