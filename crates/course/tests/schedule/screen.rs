@@ -79,7 +79,7 @@ fn which_scenario_is_asked_where_somebody_can_answer() {
     let words = ["schedule", "spin-lock", "--source", &source];
     let mut terminal = Terminal::of(course.command(&words), (100, 30), &[]);
     terminal.until("which?");
-    terminal.press("9\n");
+    terminal.press("99\n");
     assert_eq!(terminal.end().code(), Some(2));
     let mut terminal = Terminal::of(
         course.command(&[&words[..], &["--plain"]].concat()),
