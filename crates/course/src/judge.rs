@@ -17,7 +17,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::catalogue::{Course, Exercise};
 use crate::compiled::Uncompiled;
-use crate::expected;
+use crate::expected::{self, Test};
 use crate::originals::{self, Files, Originals};
 use crate::probes::{self, Probe};
 use crate::run::{self, Run};
@@ -132,7 +132,8 @@ pub fn judge(
         .get(&exercise.tests_name())
         .cloned()
         .unwrap_or_default();
-    let expected = expected_tests(exercise, &tests)?;
+    let described = described_tests(exercise, &tests)?;
+    let expected: Vec<String> = described.iter().map(|test| test.name.clone()).collect();
     let probes = expected_probes(exercise, &given)?;
     let names = probes.iter().map(|probe| probe.name.clone());
     let all: Vec<String> = expected.iter().cloned().chain(names).collect();
@@ -180,11 +181,12 @@ pub fn judge(
         records.iter_mut().for_each(|record| rename(record, &stage));
         Ok(records)
     };
-    let (slow, quick): (Vec<&str>, Vec<&str>) = expected
-        .iter()
-        .map(String::as_str)
-        .filter(|name| asked(name))
-        .partition(|name| is_slow(&judgement.tests, name));
+    let names = |is_slow| -> Vec<&str> {
+        let of_kind = described.iter().filter(|test| test.is_slow == is_slow);
+        let names = of_kind.map(|test| test.name.as_str());
+        names.filter(|name| asked(name)).collect()
+    };
+    let (quick, slow) = (names(false), names(true));
     judgement.records = run(&quick)?;
     let probes = probes.iter().filter(|probe| asked(&probe.name));
     judgement
@@ -206,28 +208,25 @@ pub fn judge(
     Ok(judgement)
 }
 
-/// Whether the test file says that a test takes seconds.
-fn is_slow(tests: &str, name: &str) -> bool {
-    let described = expected::described(tests).unwrap_or_default();
-    described
-        .iter()
-        .any(|test| test.name == name && test.is_slow)
-}
-
-/// The tests that must give a verdict.
+/// The names of the tests that must give a verdict.
 ///
 /// # Errors
 /// The test file has none, or is not Rust.
 pub fn expected_tests(exercise: &Exercise, tests: &str) -> Result<Vec<String>, Trouble> {
+    let described = described_tests(exercise, tests)?;
+    Ok(described.into_iter().map(|test| test.name).collect())
+}
+
+fn described_tests(exercise: &Exercise, tests: &str) -> Result<Vec<Test>, Trouble> {
     let malformed = |why: String| Trouble::Malformed {
         path: exercise.tests(),
         why,
     };
-    let expected = expected::tests(tests).map_err(malformed)?;
-    if expected.is_empty() {
+    let described = expected::described(tests).map_err(malformed)?;
+    if described.is_empty() {
         return Err(malformed("it holds no #[proctor::test]".into()));
     }
-    Ok(expected)
+    Ok(described)
 }
 
 const NO_LIBRARY: &str = "cargo did not say where the compiled library is";

@@ -32,7 +32,7 @@ pub(crate) struct Line {
     settings: Settings,
     /// Those of the question that is being worked on.
     witnesses: Vec<Witness>,
-    /// What may be ending the subject.
+    /// What may be ending the subject: met since the last question.
     trouble: Option<Trouble>,
     /// Whether calls fail.
     faulty: bool,
@@ -140,6 +140,7 @@ impl Line {
         let id = self.next;
         self.next += 1;
         self.witnesses.clear();
+        self.trouble = None;
         let before = self.ward.counts();
         self.ward.allow_cpu(self.settings.cpu_seconds());
         let descriptors = self.ward.descriptors();

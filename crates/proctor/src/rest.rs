@@ -2,10 +2,11 @@
 //! waits in the kernel.
 
 use std::collections::BTreeMap;
+use std::thread;
 use std::time::Duration;
-use std::{fs, thread};
 
 use processes::Pid;
+use processes::proc;
 
 use crate::onlooker::Onlooker;
 
@@ -66,9 +67,7 @@ fn picture(known: &BTreeMap<Pid, Onlooker>) -> Option<BTreeMap<Pid, u64>> {
 /// The threads of this process without the calling one.
 fn others() -> Vec<Pid> {
     let me = nix::unistd::gettid().as_raw();
-    let entries = fs::read_dir("/proc/self/task").into_iter().flatten();
-    entries
-        .filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok())
-        .filter(|number| *number != me)
-        .collect()
+    let mut all = proc::tasks(std::process::id().cast_signed()).unwrap_or_default();
+    all.retain(|number| *number != me);
+    all
 }

@@ -39,6 +39,8 @@ use faults::{Failure, Fault, Faults};
 use filter::{Call, Name, may_fail, program};
 use relics::Relics;
 
+const CLONE_THREAD: u64 = libc::CLONE_THREAD as u64;
+
 /// The warden's view of the starts below it.
 pub(crate) struct Starts {
     listener: Option<OwnedFd>,
@@ -162,34 +164,33 @@ impl Starts {
         call: &libc::seccomp_notif,
         subject: nix::unistd::Pid,
     ) -> Option<Errno> {
-        let is_thread = |flags: u64| flags & libc::CLONE_THREAD as u64 != 0;
         let arguments = call.data.args;
         let pid = call.pid as i32;
-        let fault = match kind {
-            Call::Clone if is_thread(arguments[0]) => Some(Fault::Thread),
-            Call::Clone | Call::Fork => Some(Fault::Process),
-            Call::Clone3 => match flags_of_clone3(pid, arguments[0]) {
-                Some(flags) if is_thread(flags) => Some(Fault::Thread),
-                _ => Some(Fault::Process),
-            },
-            _ => None,
-        };
-        let failure = fault.and_then(|fault| self.failure(fault, call, subject));
-        if failure.is_some() {
-            return failure;
-        }
         let counter = match kind {
-            Call::Clone if is_thread(arguments[0]) => &mut self.counts.threads,
-            Call::Clone | Call::Fork => &mut self.counts.processes,
-            Call::Clone3 => match flags_of_clone3(pid, arguments[0]) {
-                Some(flags) if is_thread(flags) => &mut self.counts.threads,
-                Some(_) => &mut self.counts.processes,
-                None => {
+            Call::Fork | Call::Clone | Call::Clone3 => {
+                let flags = match kind {
+                    Call::Fork => Some(0),
+                    Call::Clone => Some(arguments[0]),
+                    _ => flags_of_clone3(pid, arguments[0]),
+                };
+                let starts_a_thread = flags.is_some_and(|flags| flags & CLONE_THREAD != 0);
+                let fault = match starts_a_thread {
+                    true => Fault::Thread,
+                    false => Fault::Process,
+                };
+                let failure = self.failure(fault, call, subject);
+                if failure.is_some() {
+                    return failure;
+                }
+                if flags.is_none() {
                     // Whatever it hides, it counts.
                     self.counts.threads += 1;
-                    &mut self.counts.processes
                 }
-            },
+                match starts_a_thread {
+                    true => &mut self.counts.threads,
+                    false => &mut self.counts.processes,
+                }
+            }
             Call::Alarm => &mut self.counts.alarms,
             Call::OnProcess => {
                 return (!is_below(arguments[0], call.pid)).then_some(Errno::EPERM);
@@ -213,7 +214,7 @@ impl Starts {
                 self.relics.path(pid, folder, arguments[usize::from(path)]);
                 return None;
             }
-            Call::Queue => {
+            Call::Queue { .. } => {
                 self.relics.queue(pid, arguments[0]);
                 return None;
             }

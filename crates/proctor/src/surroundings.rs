@@ -5,6 +5,7 @@ use std::ffi::OsString;
 use std::fs;
 use std::path::PathBuf;
 
+use processes::proc::{self, Target};
 use serde::{Deserialize, Serialize};
 
 /// The state that the calling thread and its process share with whatever they
@@ -59,18 +60,20 @@ impl Surroundings {
             });
             all.insert(name.to_owned(), value.unwrap_or_default());
         }
-        for (descriptor, target) in descriptors() {
-            let flags = fs::read_to_string(format!("/proc/self/fdinfo/{descriptor}"));
-            let flags = flags.ok().and_then(|text| {
-                let line = text.lines().find_map(|line| line.strip_prefix("flags:"))?;
-                Some(line.trim().to_owned())
-            });
+        let me = std::process::id().cast_signed();
+        for open in proc::descriptors(me).unwrap_or_default() {
+            let what = match open.target {
+                Target::File(path) => path.display().to_string(),
+                Target::Pipe(inode) => format!("pipe {inode}"),
+                Target::Socket(inode) => format!("socket {inode}"),
+                Target::Anonymous(what) => what,
+            };
             all.insert(
-                format!("descriptor {descriptor}"),
-                format!("{} (flags {})", target.display(), flags.unwrap_or_default()),
+                format!("descriptor {}", open.fd),
+                format!("{what} (flags {:#o})", open.flags),
             );
         }
-        for child in children() {
+        for child in proc::children(me).unwrap_or_default() {
             all.insert(format!("child {child}"), "there".to_owned());
         }
         for (name, value) in std::env::vars_os() {
@@ -209,37 +212,6 @@ fn of_the_process() -> Vec<(String, String)> {
             is_armed(libc::ITIMER_VIRTUAL.into()).to_string(),
         ),
     ]
-}
-
-/// Without the one by which they are listed.
-fn descriptors() -> Vec<(i32, PathBuf)> {
-    let entries = fs::read_dir("/proc/self/fd")
-        .into_iter()
-        .flatten()
-        .flatten();
-    let names: Vec<_> = entries.map(|entry| entry.file_name()).collect();
-    names
-        .iter()
-        .filter_map(|name| {
-            let number = name.to_str()?.parse().ok()?;
-            Some((
-                number,
-                fs::read_link(format!("/proc/self/fd/{number}")).ok()?,
-            ))
-        })
-        .collect()
-}
-
-/// Running ones and zombies, of all threads.
-fn children() -> Vec<i32> {
-    let me = std::process::id().cast_signed();
-    let all = processes::proc::descendants(me).unwrap_or_default();
-    let mut own: Vec<_> = all
-        .into_iter()
-        .filter(|pid| processes::proc::stat(*pid).is_ok_and(|stat| stat.parent == me))
-        .collect();
-    own.sort_unstable();
-    own
 }
 
 #[cfg(test)]

@@ -74,10 +74,9 @@ impl Task {
     /// The first thread of each child of this process. Children that have ended
     /// and were not waited for are among them.
     pub fn children() -> Vec<Task> {
-        let below = proc::descendants(me()).unwrap_or_default();
-        below
+        let children = proc::children(me()).unwrap_or_default();
+        children
             .into_iter()
-            .filter(|pid| proc::stat(*pid).is_ok_and(|stat| stat.parent == me()))
             .filter_map(|pid| Task::read(pid, pid))
             .collect()
     }

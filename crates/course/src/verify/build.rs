@@ -278,15 +278,14 @@ fn finished(
         );
         complaints.push(Complaint::new(&exercise.exercise.id, what));
     }
+    let files = built.library(&candidate.manifest);
+    let library = files.and_then(|files| Library::of(&exercise.exercise.id, files));
     let mut probed = Vec::new();
-    if wrong.is_none() {
-        let files = built.library(&candidate.manifest);
-        let library = files.and_then(|files| Library::of(&exercise.exercise.id, files));
-        for (probe, library) in exercise.probes.iter().zip(std::iter::repeat(&library)) {
-            let Some(library) = library else { continue };
-            probed.push(probe.verdict(library));
+    if let (None, Some(library)) = (&wrong, library) {
+        for probe in &exercise.probes {
+            probed.push(probe.verdict(&library));
             if draft.name == "solution"
-                && let Some(error) = probe.control().errors_with(library)?.first()
+                && let Some(error) = probe.control().errors_with(&library)?.first()
             {
                 let what = format!(
                     "tests/refused/{}.rs: without its marked lines it must compile, and does not: {}",

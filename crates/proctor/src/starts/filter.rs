@@ -19,8 +19,10 @@ pub(super) enum Call {
     Priority,
     /// Gives a name to something in a file system.
     Names(Name),
-    /// `mq_open` that may make a queue.
-    Queue,
+    /// `mq_open`: only with `O_CREAT` among the flags a queue is made.
+    Queue {
+        flags: u8,
+    },
     /// `shmget`, `semget` or `msgget`.
     SystemV(SystemV),
 }
@@ -69,7 +71,7 @@ const COMMON: [(u32, Call); 18] = [
     (libc::SYS_linkat as u32, named(Some(2), 3, None)),
     (libc::SYS_renameat as u32, named(Some(2), 3, None)),
     (libc::SYS_renameat2 as u32, named(Some(2), 3, None)),
-    (libc::SYS_mq_open as u32, Call::Queue),
+    (libc::SYS_mq_open as u32, Call::Queue { flags: 1 }),
     (
         libc::SYS_shmget as u32,
         Call::SystemV(SystemV::SharedMemory),
@@ -231,6 +233,12 @@ pub(super) fn program(faults: &[Fault]) -> Vec<libc::sock_filter> {
         jf: skip,
         k,
     };
+    let equals_skips_one = |k| libc::sock_filter {
+        code: (libc::BPF_JMP | libc::BPF_JEQ | libc::BPF_K) as u16,
+        jt: 1,
+        jf: 0,
+        k,
+    };
     // Goes on with the next statement if one of these bits is set, or skips one.
     let has = |k| libc::sock_filter {
         code: (libc::BPF_JMP | libc::BPF_JSET | libc::BPF_K) as u16,
@@ -272,21 +280,16 @@ pub(super) fn program(faults: &[Fault]) -> Vec<libc::sock_filter> {
                 Call::OnProcess | Call::Limits => {
                     part.extend([equals(*watched, 4), first, equals(0, 1), let_through, ask]);
                 }
-                Call::Queue | Call::Names(Name { flags: Some(_), .. }) => {
-                    let flags = match call {
-                        Call::Names(Name {
-                            flags: Some(flags), ..
-                        }) => *flags,
-                        _ => 1,
-                    };
-                    part.extend([
-                        equals(*watched, 4),
-                        argument(flags),
-                        has(libc::O_CREAT as u32),
-                        ask,
-                        let_through,
-                    ]);
-                }
+                Call::Queue { flags }
+                | Call::Names(Name {
+                    flags: Some(flags), ..
+                }) => part.extend([
+                    equals(*watched, 4),
+                    argument(*flags),
+                    has(libc::O_CREAT as u32),
+                    ask,
+                    let_through,
+                ]),
                 _ => part.extend([equals(*watched, 1), ask]),
             }
         }
@@ -304,11 +307,9 @@ pub(super) fn program(faults: &[Fault]) -> Vec<libc::sock_filter> {
             let_through,
         ]);
         part.push(let_through);
-        // Fewer than 200: the distance fits into a byte.
-        program.push(equals(
-            one.audit,
-            u8::try_from(part.len()).unwrap_or(u8::MAX),
-        ));
+        // The way past a part may be longer than a conditional jump reaches.
+        program.push(equals_skips_one(one.audit));
+        program.push(statement(libc::BPF_JMP | libc::BPF_JA, part.len() as u32));
         program.extend(part);
     }
     program.push(let_through);
