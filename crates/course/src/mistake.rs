@@ -72,14 +72,7 @@ impl Mistake {
     /// # Errors
     /// What is missing or wrong in the header, in words.
     pub fn parse(name: &str, text: &str) -> Result<Mistake, String> {
-        let start = if text.starts_with("--- ") {
-            0
-        } else {
-            text.find("\n--- ")
-                .ok_or("it holds no diff: no line begins with `--- `")?
-                + 1
-        };
-        let (header, diff) = text.split_at(start);
+        let (header, diff) = parted(text)?;
         let fields = fields(header)?;
         let field = |key: &str| {
             fields
@@ -115,13 +108,7 @@ impl Mistake {
     /// # Errors
     /// The diff is malformed or does not fit.
     pub fn applied_to(&self, solution: &str) -> Result<String, String> {
-        let patch = diffy::Patch::from_str(&self.diff).map_err(|error| error.to_string())?;
-        let wrong = diffy::apply(solution, &patch)
-            .map_err(|error| format!("it does not fit the solution: {error}"))?;
-        if wrong == solution {
-            return Err("it changes nothing".into());
-        }
-        Ok(wrong)
+        apply(&self.diff, solution)
     }
 
     /// Whether this record is the rejection that the mistake deserves.
@@ -145,6 +132,35 @@ impl Mistake {
                 None => holds(condition),
             })
     }
+}
+
+/// What stands above a diff, and the diff.
+///
+/// # Errors
+/// There is no diff, in words.
+pub(crate) fn parted(text: &str) -> Result<(&str, &str), String> {
+    let start = if text.starts_with("--- ") {
+        0
+    } else {
+        text.find("\n--- ")
+            .ok_or("it holds no diff: no line begins with `--- `")?
+            + 1
+    };
+    Ok(text.split_at(start))
+}
+
+/// The solution with a diff in it.
+///
+/// # Errors
+/// The diff is malformed, does not fit, or changes nothing.
+pub(crate) fn apply(diff: &str, solution: &str) -> Result<String, String> {
+    let patch = diffy::Patch::from_str(diff).map_err(|error| error.to_string())?;
+    let changed = diffy::apply(solution, &patch)
+        .map_err(|error| format!("it does not fit the solution: {error}"))?;
+    if changed == solution {
+        return Err("it changes nothing".into());
+    }
+    Ok(changed)
 }
 
 /// The tokens of a text in one flat list; none if it is no Rust.

@@ -43,33 +43,24 @@
 mod asked;
 mod bare;
 mod causes;
-mod core_file;
+pub mod devices;
 mod evidence;
 mod fence;
-mod gate;
-mod give_way;
 mod hang;
 mod implements;
-mod jostle;
 mod judge;
 mod line;
 mod memory;
-mod onlooker;
 mod orphans;
 mod outcome;
 mod output;
 mod part;
-mod probe;
 mod random;
 mod record;
 #[cfg(doctest)]
 mod refused;
-mod rest;
-pub mod script;
 mod starts;
 mod subject;
-mod surroundings;
-mod task;
 mod temporary;
 mod text;
 mod trial;
@@ -79,33 +70,26 @@ mod warden;
 mod watch;
 mod wire;
 mod witness;
-mod zeros;
 
-pub use core_file::leave_a_core_file;
+pub use devices::{
+    Calls, EmptyProbe, Event, Gate, Life, Onlooker, Probe, Probes, Surroundings, Task, Zeros,
+    jostle, leave_a_core_file, script, threads_left,
+};
 pub use evidence::{Answer, Evidence, Output, Witness};
 pub use fence::{GUARDED, landlock_version};
-pub use gate::Gate;
-pub use give_way::give_way;
-pub use jostle::jostle;
 pub use judge::Subject;
 pub use memory::{Heap, on_free};
 pub use nix::errno::Errno;
-pub use onlooker::Onlooker;
 pub use outcome::{Failing, Outcome, Place, fail};
-pub use probe::{EmptyProbe, Event, Life, Probe, Probes};
 pub use proctor_macros::{exercise, test};
 pub use random::{Random, random, rng};
 pub use record::{Exchange, RECORDS, Record, Records, RecordsError};
-pub use rest::threads_left;
 pub use starts::faults::{Failure, Fault, Whose};
-pub use surroundings::Surroundings;
-pub use task::{Calls, Task};
 pub use temporary::{end_descendants, remove_temporary_folder};
 pub use text::harmless;
 pub use trial::covered;
 pub use wire::SUBJECT;
 pub use witness::witness;
-pub use zeros::Zeros;
 
 /// What the macros expand to; not for use by hand.
 #[doc(hidden)]

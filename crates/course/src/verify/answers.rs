@@ -6,17 +6,19 @@
 //! wrong/*.rs   must be rejected; the first line says what is wrong
 //! ```
 //!
+//! An answer that differs from the solution in a few lines may be a `.patch`:
+//! the same first line, and a diff against the solution.
+//!
 //! What an author runs on answers that others have written from the task alone,
 //! and CI on those that are kept, in `solutions/TOPIC/EXERCISE/answers`.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use super::build::{self, Draft, Drafts};
 use super::demand::Demand;
 use super::{Complaint, chosen, report, runs};
 use crate::catalogue::{Course, Exercise};
 use crate::cli::{Answers, Verify};
-use crate::originals::Files;
 use crate::trouble::Trouble;
 use crate::{files, mistake};
 
@@ -32,8 +34,16 @@ const TOP: usize = 8;
 /// Something cannot be read, built or run; there are no answers.
 pub fn answers(course: &Course, options: &Answers) -> Result<u8, Trouble> {
     let mut exercises = chosen(course, &options.exercises)?;
+    // Where an exercise's answers are.
+    let folder = |exercise: &Exercise| match &options.from {
+        None => exercise.solution().join("answers"),
+        Some(from) if options.exercises.len() == 1 && !from.join(&exercise.id).is_dir() => {
+            from.clone()
+        }
+        Some(from) => from.join(&exercise.id),
+    };
     exercises.retain(|exercise| {
-        let folder = folder(exercise, options.from.as_deref(), exercises_named(options));
+        let folder = folder(exercise);
         folder.join("right").is_dir() || folder.join("wrong").is_dir()
     });
     if exercises.is_empty() {
@@ -42,8 +52,7 @@ pub fn answers(course: &Course, options: &Answers) -> Result<u8, Trouble> {
         ));
     }
     let find = |exercise: &Exercise, _: &[String], complaints: &mut Vec<Complaint>| {
-        let folder = folder(exercise, options.from.as_deref(), exercises_named(options));
-        drafts(exercise, &folder, complaints)
+        drafts(exercise, &folder(exercise), complaints)
     };
     let (plan, complaints, _building) = build::build(course, &exercises, true, &find)?;
     let how = Verify {
@@ -54,19 +63,6 @@ pub fn answers(course: &Course, options: &Answers) -> Result<u8, Trouble> {
     let runs = runs::run(&plan, &how)?;
     report::complaints(&complaints);
     Ok(report::answers(&plan, &runs, options.repeat, &complaints))
-}
-
-fn exercises_named(options: &Answers) -> usize {
-    options.exercises.len()
-}
-
-/// Where an exercise's answers are.
-fn folder(exercise: &Exercise, from: Option<&Path>, named: usize) -> PathBuf {
-    match from {
-        None => exercise.solution().join("answers"),
-        Some(from) if named == 1 && !from.join(&exercise.id).is_dir() => from.to_owned(),
-        Some(from) => from.join(&exercise.id),
-    }
 }
 
 fn drafts(
@@ -81,29 +77,35 @@ fn drafts(
             continue;
         }
         for path in files::below(&folder)? {
-            if path.extension().is_none_or(|extension| extension != "rs") {
-                continue;
-            }
-            let text = match files::text(&path) {
-                Ok(text) => text,
-                Err(trouble) => {
-                    complaints.push(Complaint::new(&exercise.id, trouble.to_string()));
-                    continue;
-                }
-            };
             let name = mistake::name_of(&path);
-            drafts.push((
-                format!("{kind}-{}", package_name(&name)),
-                Draft {
-                    name: format!("{kind} {name}"),
-                    demand: demand(kind, &text),
-                    sources: Files::from([("lib.rs".to_owned(), text)]),
-                    spotless: false,
-                },
-            ));
+            match read(exercise, &path) {
+                None => {}
+                Some(Ok((said, text))) => drafts.push((
+                    format!("{kind}-{}", package_name(&name)),
+                    Draft::of(format!("{kind} {name}"), demand(kind, &said), text),
+                )),
+                Some(Err(why)) => complaints.push(Complaint::new(&exercise.id, why)),
+            }
         }
     }
     Ok(drafts)
+}
+
+/// What an answer says of itself, and its text; `None` for other files.
+fn read(exercise: &Exercise, path: &Path) -> Option<Result<(String, String), String>> {
+    let text = || files::text(path).map_err(|trouble| trouble.to_string());
+    let patched = || {
+        let text = text()?;
+        let (said, diff) = mistake::parted(&text)?;
+        let solution = files::text(&exercise.solution().join("src/lib.rs"));
+        let solution = solution.map_err(|trouble| trouble.to_string())?;
+        Ok((said.to_owned(), mistake::apply(diff, &solution)?))
+    };
+    match path.extension()?.to_str()? {
+        "rs" => Some(text().map(|text| (text.clone(), text))),
+        "patch" => Some(patched().map_err(|why: String| format!("{}: {why}", path.display()))),
+        _ => None,
+    }
 }
 
 fn demand(kind: &str, text: &str) -> Demand {

@@ -32,6 +32,18 @@ pub(crate) struct Draft {
     pub spotless: bool,
 }
 
+impl Draft {
+    /// A file in place of `src/lib.rs`.
+    pub(crate) fn of(name: String, demand: Demand, text: String) -> Draft {
+        Draft {
+            name,
+            demand,
+            sources: Files::from([("lib.rs".to_owned(), text)]),
+            spotless: false,
+        }
+    }
+}
+
 /// The variants of one exercise, each with the end of its package's name.
 pub(crate) type Drafts = Vec<(String, Draft)>;
 
@@ -175,12 +187,6 @@ pub(crate) fn variants(
         spotless: true,
     };
     let mut complain = |what: String| complaints.push(Complaint::new(&exercise.id, what));
-    let right = |name: &str, text: String, spotless| Draft {
-        name: name.to_owned(),
-        demand: Demand::AllPass,
-        sources: Files::from([("lib.rs".to_owned(), text)]),
-        spotless,
-    };
     let solution = match files::text(&exercise.solution().join("src/lib.rs")) {
         Ok(text) => text,
         Err(trouble) => {
@@ -192,7 +198,10 @@ pub(crate) fn variants(
         ("stub".to_owned(), stub),
         (
             "solution".to_owned(),
-            right("solution", solution.clone(), true),
+            Draft {
+                spotless: true,
+                ..Draft::of("solution".into(), Demand::AllPass, solution.clone())
+            },
         ),
     ];
     for path in alternatives(exercise) {
@@ -200,7 +209,7 @@ pub(crate) fn variants(
         match files::text(&path) {
             Ok(text) => drafts.push((
                 format!("alt-{name}"),
-                right(&format!("alternative {name}"), text, false),
+                Draft::of(format!("alternative {name}"), Demand::AllPass, text),
             )),
             Err(trouble) => complain(trouble.to_string()),
         }
@@ -217,19 +226,15 @@ pub(crate) fn variants(
             Ok((mistake, text))
         });
         match made {
-            Ok((mistake, text)) => drafts.push((
-                format!("bad-{name}"),
-                Draft {
-                    name: format!("mistake {name}"),
-                    demand: Demand::Rejected {
-                        test: mistake.test,
-                        outcome: mistake.outcome,
-                        cause: mistake.cause,
-                    },
-                    sources: Files::from([("lib.rs".to_owned(), text)]),
-                    spotless: false,
-                },
-            )),
+            Ok((mistake, text)) => {
+                let demand = Demand::Rejected {
+                    test: mistake.test,
+                    outcome: mistake.outcome,
+                    cause: mistake.cause,
+                };
+                let draft = Draft::of(format!("mistake {name}"), demand, text);
+                drafts.push((format!("bad-{name}"), draft));
+            }
             Err(why) => complain(why),
         }
     }

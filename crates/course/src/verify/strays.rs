@@ -20,8 +20,9 @@ pub(crate) fn strays(exercise: &Exercise) -> Vec<Complaint> {
             || is_world(path)
             || is_in(path, "alternatives/", ".rs")
             || is_in(path, "mistakes/", ".patch")
-            || is_in(path, "answers/right/", ".rs")
-            || is_in(path, "answers/wrong/", ".rs")
+            || ["answers/right/", "answers/wrong/"]
+                .iter()
+                .any(|folder| is_in(path, folder, ".rs") || is_in(path, folder, ".patch"))
     };
     let mut found = strays_in(exercise, &exercise.folder(), in_exercise);
     found.extend(strays_in(exercise, &exercise.solution(), in_solution));

@@ -43,6 +43,7 @@ const TABLE: &[Expect] = &[
     passes("a_wait_that_does_not_block_is_not_interrupted"),
     passes("a_core_file_is_made_where_a_test_allows_it"),
     passes("a_stopped_process_is_seen"),
+    passes("a_frozen_thread_stays_and_needs_no_cpu"),
 ];
 
 #[test]
@@ -806,4 +807,31 @@ fn tasks_are_seen_one_by_one(mut subject: Subject) {
     assert!(switches >= 5, "{switches}");
     assert!(other_is_over);
     assert_eq!(children, 1);
+}
+
+#[proctor::test(subject = |threads: u32| -> u64 {
+    static ROUNDS: std::sync::atomic::AtomicU64 = std::sync::atomic::AtomicU64::new(0);
+    for _ in 0..threads {
+        let (send, receive) = std::sync::mpsc::channel();
+        thread::spawn(move || {
+            send.send(proctor::Onlooker::of_this_thread()).unwrap();
+            loop {
+                ROUNDS.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+            }
+        });
+        let mut onlooker = receive.recv().unwrap();
+        onlooker.until_it_waits();
+        onlooker.freeze();
+    }
+    // Each of them sleeps, or is about to: a spinner would never be at rest.
+    while proctor::Task::of_this_process().iter().filter(|task| task.sleeps).count() < threads as usize {
+        thread::yield_now();
+    }
+    let rounds = ROUNDS.load(std::sync::atomic::Ordering::Relaxed);
+    thread::sleep(Duration::from_millis(20));
+    ROUNDS.load(std::sync::atomic::Ordering::Relaxed) - rounds
+}, deadline = 60.0)]
+#[ignore = "a case of the corpus: run by every_case_gets_its_verdict"]
+fn a_frozen_thread_stays_and_needs_no_cpu(mut subject: Subject) {
+    assert_eq!(subject.ask(&20).value, 0);
 }

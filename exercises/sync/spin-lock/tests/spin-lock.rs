@@ -5,15 +5,12 @@
 proctor::exercise!(spin_lock);
 
 use std::cell::{Cell, RefCell};
-use std::fs;
 use std::mem;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::path::{Path, PathBuf};
 use std::rc::Rc;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{MutexGuard, mpsc};
 use std::thread;
-use std::time::Duration;
 
 use interleave::{Exploration, Explore, FailureKind};
 use proctor::{
@@ -659,56 +656,31 @@ fn sixty_five_threads_use_it(mut subject: Subject) {
     );
 }
 
-/// Where the kernel tells of the calling thread.
-fn this_thread() -> PathBuf {
-    let folder = fs::read_link("/proc/thread-self").expect("there is a /proc");
-    Path::new("/proc").join(folder)
-}
-
-/// Whether a thread that was about to call lock() must be in it: it sleeps, or
-/// it has had the CPU for 2 ms, and starting it takes a tenth of that. (An `Onlooker` looks at one thread at a time;
-/// these are hundreds, which share the CPUs.)
-fn is_in_lock(folder: &Path) -> bool {
-    let text = |file| fs::read_to_string(folder.join(file)).unwrap_or_default();
-    let nanos = text("schedstat")
-        .split(' ')
-        .next()
-        .and_then(|word| word.parse::<u64>().ok());
-    let sleeps = text("stat")
-        .rsplit(')')
-        .next()
-        .is_some_and(|rest| rest.starts_with(" S"));
-    sleeps || nanos.is_none_or(|nanos| nanos >= 2_000_000)
-}
-
-#[proctor::test(clauses = [1], slow = true, deadline = 120.0, processes = 400, memory = 4096, subject = |waiters: usize| -> usize {
+#[proctor::test(clauses = [1], slow = true, deadline = 60.0, processes = 400, memory = 4096, subject = |waiters: usize| -> usize {
     // None of this is ever given back: the threads wait until the process ends.
     let lock: &'static SpinLock<u64> = Box::leak(Box::new(SpinLock::new(0)));
     let inside: &'static AtomicUsize = Box::leak(Box::new(AtomicUsize::new(0)));
     mem::forget(lock.lock());
-    let (send, receive) = mpsc::channel();
     for _ in 0..waiters {
-        let send = send.clone();
+        let (send, receive) = mpsc::channel();
         let waiter = move || {
-            proctor::give_way();
-            send.send(this_thread()).expect("the other end waits");
+            send.send(Onlooker::of_this_thread()).expect("the other end waits");
             mem::forget(lock.lock());
             inside.fetch_add(1, Ordering::SeqCst);
         };
         thread::Builder::new().stack_size(64 << 10).spawn(waiter).expect("a thread more");
-    }
-    let mut on_their_way: Vec<PathBuf> = (0..waiters)
-        .map(|_| receive.recv().expect("it sends before it locks"))
-        .collect();
-    while !on_their_way.is_empty() && inside.load(Ordering::SeqCst) == 0 {
-        on_their_way.retain(|folder| !is_in_lock(folder));
-        // Leaves the CPU to them until the next look.
-        thread::sleep(Duration::from_millis(1));
+        let mut onlooker = receive.recv().expect("it sends before it locks");
+        onlooker.until_it_waits_or(|| inside.load(Ordering::SeqCst) > 0);
+        if inside.load(Ordering::SeqCst) > 0 {
+            break;
+        }
+        // It stays in lock(), and leaves the CPU to the next one.
+        onlooker.freeze();
     }
     inside.load(Ordering::SeqCst)
 })]
-fn three_hundred_waiters_stay_out(mut subject: Subject) {
-    let waiters = 300;
+fn two_hundred_and_sixty_waiters_stay_out(mut subject: Subject) {
+    let waiters = 260;
     let inside = subject.ask(&waiters).value;
     assert_eq!(
         inside, 0,
