@@ -704,7 +704,7 @@ fn is_payload(kind: u8, secret: u64, payload: Box<dyn Any + Send>) -> bool {
             .is_some_and(|payload| payload.0 == secret),
         1 => payload.downcast_ref() == Some(&["one", "two", "three"][secret as usize % 3]),
         2 => payload.downcast_ref() == Some(&format!("text {secret}")),
-        3 => payload.downcast_ref() == Some(&[secret; 8192]),
+        3 => payload.downcast_ref() == Some(&[secret; 1024]),
         4 => payload.is::<()>(),
         5 => match payload.downcast::<Touchy>() {
             Ok(touchy) => {
