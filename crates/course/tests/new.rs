@@ -161,7 +161,7 @@ fn once_no_mark_is_left_it_is_verified_like_any_other() {
         fs::write(path, text.replace(mark, "")).unwrap();
     }
     let said = course.run(&["verify", "ticket-lock"]);
-    said.says(1, "it has 1 alternatives: at least 3 are due");
+    said.says(1, "it has 1 alternatives: at least 4 are due");
     said.says(1, "✓ ticket-lock: mistake a-mistake");
     said.says(1, "✓ ticket-lock: alternative another-way");
     said.says(1, "✓ ticket-lock: solution");
