@@ -125,6 +125,9 @@ fn value(state: &State, event: &Event) -> String {
         Returned::Value(value) => show(state, event, value),
         Returned::Ok(value) => format!("Ok({})", show(state, event, value)),
         Returned::Err(value) => format!("Err({})", show(state, event, value)),
+        Returned::SpuriousErr(value) => {
+            format!("Err({}), spuriously", show(state, event, value))
+        }
         Returned::Word(word) => word.to_owned(),
     }
 }

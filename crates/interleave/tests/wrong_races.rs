@@ -106,6 +106,35 @@ interleave::in_worlds! {
         for thread in threads { thread.join().unwrap(); }
     }
 
+    // A weak exchange may fail although it finds what it expects. This one takes the value found,
+    // `false`, for a lock that is taken.
+    pub fn spurious_failure_counts_as_success() {
+        let lock = Arc::new((AtomicBool::new(false), Tracked::new(0)));
+        fn add(lock: &(AtomicBool, Tracked<u32>)) {
+            while matches!(
+                lock.0.compare_exchange_weak(false, true, Acquire, Relaxed),
+                Err(true)
+            ) {}
+            lock.1.update(|n| n + 1);
+            lock.0.store(false, Release);
+        }
+        let theirs = Arc::clone(&lock);
+        let thread = thread::spawn(move || add(&theirs));
+        add(&lock);
+        thread.join().unwrap();
+    }
+
+    // Two threads try at the same time, and a weak exchange lets neither of them in.
+    pub fn one_weak_exchange_is_not_enough() {
+        let lock = Arc::new(AtomicBool::new(false));
+        let theirs = Arc::clone(&lock);
+        let thread = thread::spawn(move || {
+            theirs.compare_exchange_weak(false, true, Acquire, Relaxed).is_ok()
+        });
+        let mine = lock.compare_exchange_weak(false, true, Acquire, Relaxed).is_ok();
+        assert!(mine | thread.join().unwrap(), "nobody took a free lock");
+    }
+
     pub fn no_lock_at_all() {
         let value = Arc::new(Tracked::new(0));
         let theirs = Arc::clone(&value);
@@ -127,5 +156,7 @@ wrong! {
     checks_then_acts: fails Assertion;
     aba_on_a_stack: fails Assertion;
     unlocks_twice: fails Race;
+    spurious_failure_counts_as_success: fails Race;
+    one_weak_exchange_is_not_enough: fails Assertion;
     no_lock_at_all: fails Race;
 }

@@ -79,6 +79,8 @@ pub enum Returned {
     Ok(u64),
     /// A compare-exchange that failed, with the value found.
     Err(u64),
+    /// A weak compare-exchange that failed although it found the expected value, which is this.
+    SpuriousErr(u64),
     /// A word, such as `locked` or `would block`.
     Word(&'static str),
 }

@@ -65,6 +65,8 @@ pub struct Thread {
     pub spinning: bool,
     /// Fences since its last step.
     pub fences: u32,
+    /// A weak compare-exchange of this thread has failed for no reason.
+    pub has_failed_spuriously: bool,
     /// The token of `park` and `unpark`.
     pub token: bool,
     /// The last panic raised in it.
@@ -92,6 +94,7 @@ impl Thread {
             fences: 0,
             seen: Vec::new(),
             spinning: false,
+            has_failed_spuriously: false,
             token: false,
             panic: None,
             unobserved_panic: false,

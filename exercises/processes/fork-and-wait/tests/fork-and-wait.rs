@@ -367,7 +367,25 @@ fn a_closure_may_call_it_again(mut subject: Subject) {
     }
 }
 
-#[proctor::test(clauses = [1, 2, 3, 6, 8, 10, 12, 14, 16], subject = |(folder, name, broken_pipes): (String, String, bool)| -> (Reported, String) {
+/// Makes each soft limit one that few processes have.
+fn set_limits() {
+    let limits = [
+        (Resource::RLIMIT_STACK, 4 << 20),
+        (Resource::RLIMIT_CORE, 64 << 10),
+        (Resource::RLIMIT_NOFILE, 200),
+        (Resource::RLIMIT_FSIZE, 1 << 30),
+        (Resource::RLIMIT_MEMLOCK, 32 << 10),
+        (Resource::RLIMIT_MSGQUEUE, 400_000),
+        (Resource::RLIMIT_SIGPENDING, 500),
+    ];
+    for (resource, soft) in limits {
+        if let Ok((_, hard)) = getrlimit(resource) {
+            let _ = setrlimit(resource, soft.min(hard), hard);
+        }
+    }
+}
+
+#[proctor::test(clauses = [1, 2, 3, 6, 8, 10, 12, 14, 16], core_files = true, subject = |(folder, name, broken_pipes): (String, String, bool)| -> (Reported, String) {
     // Nothing is as it is in most processes.
     let (mut reader, mut writer) = pipe().expect("a pipe");
     dup2_stdin(&reader).expect("the pipe as standard input");
@@ -386,7 +404,7 @@ fn a_closure_may_call_it_again(mut subject: Subject) {
     blocked.add(Signal::SIGUSR2);
     blocked.add(Signal::SIGWINCH);
     blocked.thread_set_mask().expect("a mask");
-    let _ = nix::sys::resource::setrlimit(Resource::RLIMIT_STACK, 4 << 20, 8 << 20);
+    set_limits();
     let before = Surroundings::now();
     let cpu = getrlimit(Resource::RLIMIT_CPU);
     let reported = run(|| {
@@ -542,12 +560,15 @@ enum Way {
     Caught,
 }
 
-/// The judge sees where it is dropped.
+/// Marks that a panic's payload was dropped.
+const PAYLOAD_DROPPED: u64 = 1;
+
+/// The judge sees that it is dropped.
 struct Seen;
 
 impl Drop for Seen {
     fn drop(&mut self) {
-        proctor::witness(1);
+        proctor::witness(PAYLOAD_DROPPED);
     }
 }
 
@@ -639,6 +660,13 @@ fn a_panic_in_the_closure_ends_only_the_child(mut subject: Subject) {
         assert!(
             answer.output.stderr.matches(&after).count() == 1,
             "after the call, the panic hook of the caller does not report a panic of the caller's"
+        );
+        let dropped = answer.evidence.witnesses.iter();
+        assert!(
+            !dropped
+                .map(|seen| seen.mark)
+                .any(|mark| mark == PAYLOAD_DROPPED),
+            "the child dropped the value that the closure panicked with, and so ran a destructor of the caller's"
         );
         each_call_had_its_child(&answer, 1, 0, 0);
     }
@@ -807,10 +835,13 @@ fn a_signal_is_told_apart_from_an_exit_code(mut subject: Subject) {
     each_call_had_its_child(&answer, signals.len(), 0, 0);
 }
 
-#[proctor::test(clauses = [1, 2, 4, 8, 11, 12, 14, 16], core_files = true, subject = |(): ()| -> (Reported, bool) {
+#[proctor::test(clauses = [1, 2, 4, 8, 11, 12, 14, 16], core_files = true, subject = |signal: i32| -> (Reported, bool) {
     let reported = run(|| {
         proctor::leave_a_core_file();
-        abort()
+        match Signal::try_from(signal) {
+            Ok(Signal::SIGABRT) | Err(_) => abort(),
+            Ok(signal) => die_by(signal),
+        }
     });
     let mut made = false;
     for file in std::fs::read_dir(std::env::temp_dir()).into_iter().flatten().flatten() {
@@ -819,15 +850,20 @@ fn a_signal_is_told_apart_from_an_exit_code(mut subject: Subject) {
     (reported, made)
 })]
 fn a_core_file_does_not_change_the_number_of_the_signal(mut subject: Subject) {
-    let answer = subject.ask(&());
-    let (reported, made) = &answer.value;
-    if *made {
-        proctor::covered("a core file was written");
+    use Signal::{SIGABRT, SIGFPE, SIGQUIT, SIGSEGV, SIGSYS, SIGXCPU};
+    for signal in [SIGABRT, SIGQUIT, SIGFPE, SIGSEGV, SIGXCPU, SIGSYS] {
+        let number = signal as i32;
+        let answer = subject.ask(&number);
+        let (reported, made) = &answer.value;
+        if *made {
+            proctor::covered("a core file was written");
+        }
+        let because = format!(
+            "signal {number} ({signal}) killed the child, and the kernel may have written a core file"
+        );
+        expect(reported, &Killed(number), &because);
+        each_call_had_its_child(&answer, 1, 0, 0);
     }
-    let because =
-        "signal 6 (SIGABRT) killed the child, and the kernel may have written a core file";
-    expect(reported, &Killed(libc::SIGABRT), because);
-    each_call_had_its_child(&answer, 1, 0, 0);
 }
 
 /// Ways in which a closure ends its process itself.
@@ -962,20 +998,34 @@ fn it_waits_for_four_seconds_and_through_300_signals(mut subject: Subject) {
 }
 
 #[proctor::test(clauses = [1, 2, 6, 8, 10, 12, 14, 16], faults = [Wait], subject = |code: u8| -> Reported { run(|| code) })]
-fn three_hundred_interruptions_do_not_end_the_wait(mut subject: Subject) {
+fn tens_of_thousands_of_interruptions_do_not_end_the_wait(mut subject: Subject) {
     let code = proctor::random();
-    subject.fail(Failure::of(Fault::Wait, Errno::EINTR).times(300));
+    // More than 16 bits can count.
+    let times = (1 << 16) + 2;
+    subject.fail(Failure::of(Fault::Wait, Errno::EINTR).times(times));
     let answer = subject.ask(&code);
-    let because = format!("the wait was interrupted 300 times, and the closure returned {code}");
+    let because =
+        format!("the wait was interrupted {times} times, and the closure returned {code}");
     expect(&answer.value, &Exited(code), &because);
     each_call_had_its_child(&answer, 1, 0, 0);
 }
+
+/// The signals that stop a process.
+const STOPS: [Signal; 4] = [
+    Signal::SIGSTOP,
+    Signal::SIGTSTP,
+    Signal::SIGTTIN,
+    Signal::SIGTTOU,
+];
 
 #[proctor::test(clauses = [1, 2, 6, 8, 10, 12, 14, 16], subject = |code: u8| -> (Reported, bool) {
     let mut caller = Onlooker::of_this_thread();
     let (ended, end) = pipe2(OFlag::O_CLOEXEC | OFlag::O_NONBLOCK).expect("a pipe");
     let work = || {
         let me = getpid();
+        // The terminal's stop signals have no effect on a process group of
+        // which no parent is outside (man 7 signal, setpgid(2)).
+        let _ = nix::unistd::setpgid(me, me);
         // SAFETY: a child has one thread.
         let helper = match unsafe { fork() } {
             Ok(ForkResult::Child) => {
@@ -990,8 +1040,8 @@ fn three_hundred_interruptions_do_not_end_the_wait(mut subject: Subject) {
             Ok(ForkResult::Parent { child }) => child,
             Err(_) => return 200,
         };
-        for _ in 0..20 {
-            let _ = raise(Signal::SIGSTOP);
+        for round in 0..20 {
+            let _ = raise(STOPS[round % STOPS.len()]);
         }
         let _ = waitpid(helper, None);
         let _ = nix::unistd::write(&end, b"!");
@@ -1007,7 +1057,7 @@ fn a_stopped_child_has_not_ended(mut subject: Subject) {
     let (reported, in_time) = &answer.value;
     assert!(
         *in_time,
-        "the child stopped and went on (SIGSTOP, SIGCONT), and run_in_child came back with {reported:?} before the end"
+        "the child stopped and went on (SIGSTOP, SIGTSTP, SIGTTIN or SIGTTOU, then SIGCONT), and run_in_child came back with {reported:?} before the end"
     );
     let because = format!("the child stopped, went on and returned {code}");
     expect(reported, &Exited(code), &because);

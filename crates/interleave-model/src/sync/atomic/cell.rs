@@ -184,6 +184,40 @@ impl<T: Word> AtomicCell<T> {
         }
     }
 
+    /// A compare-exchange that may fail spuriously, as the processors with load-linked and
+    /// store-conditional do it. On others it never does, so the model has to.
+    pub(crate) fn compare_exchange_weak(
+        &self,
+        values: [T; 2],
+        orders: [Ordering; 2],
+        at: Place,
+    ) -> Result<T, T> {
+        const VERB: &str = "compare_exchange_weak";
+        assert_failure_order(orders[1]);
+        let (run, id) = self.enter(at);
+        let me = run.me();
+        if run.state.borrow().threads[me].has_failed_spuriously {
+            return self.compare_exchange(VERB, values, orders, at);
+        }
+        let old = run.step(Step::write(id), at, |engine| {
+            engine.rmw(id, Change::Look, orders[1], orders[1])
+        });
+        let [current, new] = values.map(Word::pack);
+        let mut event = Event::new(me, VERB, at);
+        event.object = Some(id);
+        event.order = Some(orders[0]);
+        event.arguments = [Some(current), Some(new)];
+        event.returned = if old == current {
+            run.state.borrow_mut().threads[me].has_failed_spuriously = true;
+            Returned::SpuriousErr(old)
+        } else {
+            Returned::Err(old)
+        };
+        run.log(event);
+        run.saw(id, old);
+        Err(T::unpack(old))
+    }
+
     pub(crate) fn compare_exchange(
         &self,
         verb: &'static str,
@@ -191,10 +225,7 @@ impl<T: Word> AtomicCell<T> {
         [success, failure]: [Ordering; 2],
         at: Place,
     ) -> Result<T, T> {
-        assert!(
-            !matches!(failure, Ordering::Release | Ordering::AcqRel),
-            "there is no such thing as a release failure ordering"
-        );
+        assert_failure_order(failure);
         let (run, id) = self.enter(at);
         let (current, new) = (current.pack(), new.pack());
         let old = run.step(Step::write(id), at, |engine| {
@@ -291,4 +322,12 @@ impl<T: Word> AtomicCell<T> {
             Ok(old) | Err(old) => old,
         }
     }
+}
+
+#[track_caller]
+fn assert_failure_order(order: Ordering) {
+    assert!(
+        !matches!(order, Ordering::Release | Ordering::AcqRel),
+        "there is no such thing as a release failure ordering"
+    );
 }

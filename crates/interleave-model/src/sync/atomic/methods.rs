@@ -67,7 +67,8 @@ macro_rules! common_methods {
                 .compare_exchange("compare_exchange", [current, new], [success, failure], at)
         }
 
-        /// Like [`Self::compare_exchange`]; never fails spuriously here.
+        /// Like [`Self::compare_exchange`], but it may fail although the value is `current`. Here it
+        /// does so once for each thread and execution: the first time that it could succeed.
         ///
         /// # Errors
         /// With the value found, if it is another.
@@ -80,12 +81,8 @@ macro_rules! common_methods {
             failure: Ordering,
         ) -> Result<$value, $value> {
             let at = std::panic::Location::caller();
-            self.0.compare_exchange(
-                "compare_exchange_weak",
-                [current, new],
-                [success, failure],
-                at,
-            )
+            self.0
+                .compare_exchange_weak([current, new], [success, failure], at)
         }
 
         /// [`Self::try_update`] under its older name.
