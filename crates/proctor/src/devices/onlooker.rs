@@ -29,12 +29,17 @@ pub struct Onlooker {
     process: Pid,
     thread: Pid,
     asks_again_and_again: bool,
+    /// How often the thread had left the CPU when it was first seen at rest.
+    rested_at: Option<u64>,
 }
 
 /// CPU time after which a thread that never sleeps counts as waiting.
 const SPUN: Duration = Duration::from_millis(10);
 /// Times off the CPU after which it does: a waiter that yields gets no CPU time.
 const YIELDED: u64 = 20;
+/// Rests after which a thread that sleeps for a while, looks, and sleeps again
+/// counts as waiting.
+const POLLED: u64 = 40;
 
 impl Onlooker {
     /// Makes the calling thread visible to others.
@@ -48,13 +53,16 @@ impl Onlooker {
             process: std::process::id().cast_signed(),
             thread,
             asks_again_and_again: false,
+            rested_at: None,
         }
     }
 
     /// `None` if the thread has ended or runs; otherwise how often it has left
-    /// the CPU until now, or 0 if it is known to spin.
-    pub(crate) fn rests(&self) -> Option<u64> {
+    /// the CPU until now, or 0 if it is known to spin or to poll.
+    pub(crate) fn rests(&mut self) -> Option<u64> {
         let now = self.look()?;
+        let first = *self.rested_at.get_or_insert(now.switches);
+        self.asks_again_and_again |= now.switches >= first + POLLED;
         match self.asks_again_and_again {
             true => Some(0),
             false => (!now.runs).then_some(now.switches),
@@ -72,6 +80,7 @@ impl Onlooker {
             process: pid,
             thread: pid,
             asks_again_and_again: false,
+            rested_at: None,
         }
     }
 

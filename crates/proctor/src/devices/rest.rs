@@ -18,9 +18,11 @@ use super::onlooker::Onlooker;
 /// this function waits for that. A thread that stays (in a pool, or because it
 /// waits for a message that nobody sends) is counted.
 ///
-/// A thread that spins counts as waiting, as [`Onlooker`] says. No clock plays
-/// a part: the function returns when the kernel has shown every thread asleep
-/// twice, and no thread has left the CPU in between.
+/// A thread that spins counts as waiting, as [`Onlooker`] says, and so does one
+/// that polls: it sleeps for a while, looks, and sleeps again, dozens of times.
+/// No clock plays a part: the function returns when the kernel has shown every
+/// thread asleep twice, and none of them has left the CPU in between, except
+/// those that poll.
 ///
 /// ```
 /// assert_eq!(proctor::threads_left(), 0);
@@ -38,7 +40,7 @@ pub fn threads_left() -> usize {
             let onlooker = known.entry(number).or_insert_with(|| Onlooker::of(number));
             onlooker.until_it_waits();
         }
-        let now = picture(&known);
+        let now = picture(&mut known);
         if let (Some(before), Some(now)) = (&before, &now)
             && before == now
         {
@@ -51,10 +53,10 @@ pub fn threads_left() -> usize {
 }
 
 /// How often each thread has left the CPU; `None` if one runs or is new.
-fn picture(known: &BTreeMap<Pid, Onlooker>) -> Option<BTreeMap<Pid, u64>> {
+fn picture(known: &mut BTreeMap<Pid, Onlooker>) -> Option<BTreeMap<Pid, u64>> {
     let mut all = BTreeMap::new();
     for number in others() {
-        let onlooker = known.get(&number)?;
+        let onlooker = known.get_mut(&number)?;
         match onlooker.rests() {
             Some(switches) => _ = all.insert(number, switches),
             None if onlooker.has_ended() => {}

@@ -33,6 +33,7 @@ const TABLE: &[Expect] = &[
     passes("only_the_childrens_calls_fail"),
     passes("what_a_call_changes_is_named"),
     passes("a_gate_opens_when_so_many_are_inside"),
+    passes("a_gate_opens_beside_a_thread_that_polls"),
     passes("a_gate_to_which_too_few_come_is_explained"),
     passes("threads_on_their_way_out_are_not_left"),
     passes("wrong_drops_are_told_apart"),
@@ -611,6 +612,24 @@ fn a_gate_opens_when_so_many_are_inside(mut subject: Subject) {
     // One more than the width: some come late if they are started late.
     let met = subject.ask(&(4, 5)).value;
     assert!(met.iter().all(|inside| [4, 5].contains(inside)), "{met:?}");
+}
+
+// The caller sleeps, looks, and sleeps again, until all of them have ended.
+#[proctor::test(processes = 512, memory = 65536, subject = |(threads, nap): (usize, u64)| -> Vec<usize> {
+    let gate = proctor::Gate::new(threads);
+    thread::scope(|scope| {
+        let all: Vec<_> = (0..threads).map(|_| scope.spawn(|| gate.meet())).collect();
+        while !all.iter().all(|one| one.is_finished()) {
+            thread::sleep(Duration::from_micros(nap));
+        }
+        all.into_iter().map(|one| one.join().unwrap()).collect()
+    })
+})]
+#[ignore = "a case of the corpus: run by every_case_gets_its_verdict"]
+fn a_gate_opens_beside_a_thread_that_polls(mut subject: Subject) {
+    for (threads, nap) in [(1, 1000), (3, 50), (300, 1000), (300, 20_000)] {
+        assert_eq!(subject.ask(&(threads, nap)).value, vec![threads; threads]);
+    }
 }
 
 #[proctor::test(subject = |threads: usize| -> usize {
