@@ -348,6 +348,10 @@ fn only_the_rounds_are_timed(mut subject: Subject) {
         let set_up = || {
             Ok(|| {
                 played.set(played.get() + 1);
+                // One round trip takes its time.
+                if played.get() == 1000 {
+                    thread::sleep(Duration::from_secs(3));
+                }
                 Ok(())
             })
         };
@@ -505,6 +509,8 @@ struct Game {
     before: u64,
     /// Whether another thread than the first of the process plays.
     aside: bool,
+    /// Whether SIGPIPE would kill the process: Rust's runtime ignores it.
+    pipes_kill: bool,
     /// What the judge's clock will make a switch cost, in nanoseconds.
     switch: u64,
     /// What that clock shows at the beginning.
@@ -536,6 +542,9 @@ enum Twist {
     HeldUp,
     /// Nor for three seconds after that.
     HeldUpLong,
+    /// In the middle of a game between processes, the other end stops for three
+    /// seconds.
+    Interrupted,
     /// The caller has two children of its own, of which one ends meanwhile.
     OwnChildren,
     /// What the caller does about SIGCHLD.
@@ -590,6 +599,8 @@ struct Report {
     changes: Vec<String>,
     /// What a switch really took, by a real clock.
     really: u64,
+    /// For how long the calling thread had a CPU between the readings.
+    worked: Duration,
 }
 
 /// What the kernel says at one reading.
@@ -630,10 +641,9 @@ fn at_the_table(game: &Game, offered: &[usize]) -> Result<Report, String> {
 
     let returned = Arc::new(AtomicBool::new(false));
     let holder = game.twist.holds().then(|| {
-        let seconds = if game.twist == Twist::HeldUpLong {
-            3
-        } else {
-            0
+        let seconds = match game.twist {
+            Twist::HeldUpLong | Twist::Interrupted => 3,
+            _ => 0,
         };
         Holder::new(Arc::clone(&returned), Duration::from_secs(seconds))
     });
@@ -643,7 +653,13 @@ fn at_the_table(game: &Game, offered: &[usize]) -> Result<Report, String> {
         Twist::ChildHandled => SigHandler::Handler(on_child),
         _ => SigHandler::SigDfl,
     };
-    at_child(disposition);
+    at(Signal::SIGCHLD, disposition);
+    // An end of a game that fails may write to a pipe that is gone.
+    let broken_pipes = match game.pipes_kill && !game.twist.holds() {
+        true => SigHandler::SigDfl,
+        false => SigHandler::SigIgn,
+    };
+    at(Signal::SIGPIPE, broken_pipes);
     // A signal that the caller has blocked, and text that is in a buffer.
     let mut blocked = SigSet::empty();
     blocked.add(Signal::SIGUSR2);
@@ -653,7 +669,9 @@ fn at_the_table(game: &Game, offered: &[usize]) -> Result<Report, String> {
 
     let (mut readings, mut seen, mut really) = (0, Vec::new(), Vec::new());
     let (mut within, mut holds) = (None, false);
+    let mut worked = Vec::new();
     let now = || {
+        worked.push(cpu_time());
         really.push(Instant::now());
         readings += 1;
         if let (Twist::Within(between), 1) = (game.twist, readings) {
@@ -691,6 +709,7 @@ fn at_the_table(game: &Game, offered: &[usize]) -> Result<Report, String> {
             }
         }
         really.push(Instant::now());
+        worked.push(cpu_time());
         // The clock moves on from reading to reading, by what the rounds shall have taken.
         let elapsed = 2 * game.switch * u64::from(game.rounds);
         Duration::from_nanos(game.began + readings as u64 * elapsed)
@@ -700,7 +719,8 @@ fn at_the_table(game: &Game, offered: &[usize]) -> Result<Report, String> {
     let others: Vec<Task> = seen.last().map_or(vec![], |seen| seen.others.clone());
     let mut not_over = false;
     if let Some(holder) = holder.as_ref().filter(|_| holds) {
-        not_over = !holder.has_let_go() && others.iter().any(stays);
+        let must_be_over = game.twist != Twist::Interrupted;
+        not_over = must_be_over && !holder.has_let_go() && others.iter().any(stays);
         returned.store(true, Ordering::SeqCst);
         holder.wait();
     }
@@ -721,7 +741,8 @@ fn at_the_table(game: &Game, offered: &[usize]) -> Result<Report, String> {
     let mut changes = before.changes();
     changes.retain(|change| !change.starts_with("the list of CPUs"));
     let _ = blocked.thread_unblock();
-    at_child(SigHandler::SigDfl);
+    at(Signal::SIGCHLD, SigHandler::SigDfl);
+    at(Signal::SIGPIPE, SigHandler::SigIgn);
     changes.extend(own.into_iter().flat_map(OwnChildren::reap));
     if let Some(holder) = holder {
         holder.end();
@@ -741,6 +762,7 @@ fn at_the_table(game: &Game, offered: &[usize]) -> Result<Report, String> {
         confined,
         changes,
         really: really / u64::from(game.rounds) / 2,
+        worked: worked.get(1..3).map_or(Duration::ZERO, |at| at[1] - at[0]),
     })
 }
 
@@ -754,6 +776,12 @@ fn measure(
         Between::Threads => ping_pong::between_threads(cpu, rounds(number), now),
         Between::Processes => ping_pong::between_processes(cpu, rounds(number), now),
     }
+}
+
+/// For how long this thread has had a CPU.
+fn cpu_time() -> Duration {
+    let clock = nix::time::ClockId::CLOCK_THREAD_CPUTIME_ID;
+    clock.now().expect("every thread has this clock").into()
 }
 
 const THIS_THREAD: Pid = Pid::from_raw(0);
@@ -909,10 +937,10 @@ fn actions() -> Vec<(usize, i32)> {
 
 extern "C" fn on_child(_: i32) {}
 
-fn at_child(handler: SigHandler) {
+fn at(signal: Signal, handler: SigHandler) {
     let action = SigAction::new(handler, SaFlags::empty(), SigSet::empty());
     // SAFETY: the handler does nothing.
-    unsafe { sigaction(Signal::SIGCHLD, &action) }.expect("SIGCHLD can be handled");
+    unsafe { sigaction(signal, &action) }.expect("this signal can be handled");
 }
 
 /// Whether a thread or process is there to stay: it sleeps and goes on sleeping,
@@ -1136,6 +1164,7 @@ fn game(between: Between) -> Game {
         cpu: Cpu::Offered(rng.usize(..64)),
         before: [u64::MAX, 0, rng.u64(..)][number % 3],
         aside: rng.bool(),
+        pipes_kill: number / 2 % 2 == 0,
         switch: [rng.u64(300..30_000), rng.u64(1 << 32..1 << 40)][rng.usize(..2)],
         began: some_time(),
         twist: Twist::None,
@@ -1599,6 +1628,28 @@ fn an_end_that_takes_three_seconds_is_waited_for(mut subject: Subject) {
         };
         ask(&mut subject, game).is_a_whole_game();
     }
+}
+
+#[proctor::test(
+    clauses = [1, 2, 3, 4, 5, 9, 10, 11, 12, 13, 14, 15, 16, 20, 21, 22],
+    slow = true,
+    deadline = 60.0,
+    subject = |game: Game| -> Result<Report, String> { play(game) }
+)]
+fn a_ball_that_comes_back_after_three_seconds_is_waited_for(mut subject: Subject) {
+    let game = Game {
+        twist: Twist::Interrupted,
+        rounds: proctor::rng().u32(1000..1100),
+        ..game(Between::Processes)
+    };
+    let played = ask(&mut subject, game);
+    played.is_a_whole_game();
+    let worked = played.report.worked;
+    assert!(
+        worked < Duration::from_millis(300),
+        "the ball came back after three seconds, and until then the calling thread used {} ms of CPU time: it should sleep in read(2) and not ask again and again",
+        worked.as_millis()
+    );
 }
 
 #[proctor::test(

@@ -15,12 +15,12 @@ use std::ops::{Deref, DerefMut};
 /// takes it until the guard is dropped; otherwise it is *free*. A guard that is
 /// passed to `mem::forget` is never dropped, so its lock stays held for ever.
 ///
-/// - C1: At any time at most one thread holds the lock, however many threads
-///   lock it or try to, for the first time or again.
+/// - C1: At any time at most one thread holds the lock. It makes no difference
+///   how many threads lock it, and how often they have done so before.
 /// - C2: Locks are independent of each other: a thread that holds one lock, or
 ///   a thousand, keeps nobody from taking another one.
-/// - C3: The lock does not wear out: after 100,000 lockings it works as after
-///   the first, and a counter in it wraps around.
+/// - C3: The lock does not wear out: after a million lockings it works as after
+///   the first. If it counts, its counter wraps around and does not panic.
 /// - C4: It is not reentrant: if the thread that holds the lock calls `lock`
 ///   again, that call waits for ever. It does not return, and it does not panic.
 /// - C5: The lock is `Send` exactly where `T` is `Send`, and it is `Sync`
@@ -29,9 +29,10 @@ use std::ops::{Deref, DerefMut};
 ///   for values that must stay on their thread, that borrow, that have no size.
 /// - C7: The value is dropped exactly once: together with the lock, or by the
 ///   caller of `into_inner`. A forgotten guard changes nothing about that.
-/// - C8: The lock leaves nothing behind and changes nothing else: it keeps no
-///   memory after it is gone, starts no thread, opens no file, and leaves the
-///   calling thread its CPUs, its priority and its signal mask.
+/// - C8: The lock leaves nothing behind and changes nothing else. Its memory is
+///   free when it has been dropped (what a forgotten guard owns may stay). It
+///   starts no thread, leaves no file open, and changes neither the CPUs nor the
+///   priority, the scheduling policy or the signal mask of the calling thread.
 pub struct SpinLock<T> {
     // Replace this by what the lock needs.
     value: PhantomData<T>,
@@ -50,8 +51,8 @@ impl<T> SpinLock<T> {
     /// - C10: It waits as long as it takes: it does not give up, it does not
     ///   panic, and it notices when the lock has become free.
     /// - C11: A waiter tries again by itself. Between two attempts it may do
-    ///   nothing, call `yield_now`, or sleep for a fixed time; it never sleeps
-    ///   until another thread wakes it.
+    ///   nothing, read a clock, call `yield_now`, or sleep for at most a second.
+    ///   It never sleeps until another thread wakes it.
     /// - C12: Everything that earlier holders did before they dropped their
     ///   guards happens before `lock` returns, and before `try_lock` returns a
     ///   guard.
@@ -63,22 +64,23 @@ impl<T> SpinLock<T> {
     ///
     /// - C13: It returns a guard if the lock is free: it returns `None` only if
     ///   another thread or the calling thread held the lock at some moment
-    ///   during the call.
-    /// - C14: If the lock is held, by whichever thread, it returns `None` at once:
-    ///   it does not try again, sleep or yield in the hope that the lock becomes
-    ///   free.
-    /// - C15: `None` leaves the lock as it is, with its holder and with the
-    ///   threads that wait for it.
+    ///   during the call. (If dropping a guard hands the lock over to a certain
+    ///   waiter, as in a ticket lock, that waiter holds it from then on.)
+    /// - C14: While the lock is held, by whichever thread, it returns `None` after a
+    ///   few steps: it does not wait, sleep or yield in the hope that the lock
+    ///   becomes free.
+    /// - C15: `None` leaves the lock as it is: its holder still holds it, and the
+    ///   threads that wait for it get it as if nobody had tried.
     pub fn try_lock(&self) -> Option<SpinGuard<'_, T>> {
         todo!("take the lock, or give up")
     }
 
     /// The value, without locking: a `&mut` proves that no guard is in use.
     ///
-    /// - C16: `get_mut` and `into_inner` return at once, also after a guard was
-    ///   forgotten, and give the value as its last user left it. They need the
-    ///   lock for themselves alone: the compiler refuses them while a guard is
-    ///   in use.
+    /// - C16: `get_mut` and `into_inner` do not take the lock. They return at once,
+    ///   also after a guard was forgotten, and give the value as its last user
+    ///   left it. The compiler refuses both while a guard is in use, and a lock
+    ///   that a forgotten guard holds is still held after `get_mut`.
     pub fn get_mut(&mut self) -> &mut T {
         let _ = self.value;
         todo!("give the value")

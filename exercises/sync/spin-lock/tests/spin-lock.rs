@@ -11,10 +11,12 @@ use std::rc::Rc;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{MutexGuard, mpsc};
 use std::thread;
+use std::time::Duration;
 
 use interleave::{Exploration, Explore, FailureKind};
 use proctor::{
-    EmptyProbe, Errno, Failure, Fault, Gate, Onlooker, Outcome, Probes, Subject, Surroundings,
+    Answer, EmptyProbe, Errno, Failure, Fault, Gate, Onlooker, Outcome, Probes, Subject,
+    Surroundings,
 };
 use serde::{Deserialize, Serialize};
 use spin_lock::{SpinGuard, SpinLock};
@@ -71,7 +73,8 @@ fn a_new_lock_is_free_and_a_dropped_guard_frees_it(mut subject: Subject) {
     (taken, free, other, boxed)
 })]
 fn locks_are_independent_of_each_other(mut subject: Subject) {
-    let count = 2 * proctor::rng().usize(500..600);
+    // More than 16 bits can count.
+    let count = 2 * proctor::rng().usize(33_000..34_000);
     let value = proctor::random::<u64>();
     let (taken, free, other, boxed) = subject.ask(&(count, value)).value;
     assert_eq!(
@@ -106,8 +109,8 @@ fn locks_are_independent_of_each_other(mut subject: Subject) {
     (lock.into_inner(), failed, refused)
 })]
 fn it_does_not_wear_out(mut subject: Subject) {
-    // Above 2^8 and 2^16, with the odd number of attempts in between.
-    for rounds in [300, 100_000 + proctor::rng().u64(0..100)] {
+    // Above 2^8, 2^16 and 2^20, with the odd number of attempts in between.
+    for rounds in [300, 1_100_000 + proctor::rng().u64(0..100)] {
         let (sum, failed, refused) = subject.ask(&rounds).value;
         assert_eq!(
             failed, 0,
@@ -209,6 +212,19 @@ interleave::in_worlds! {
         assert!(got > 0, "two threads called try_lock() on a free lock, and neither got a guard");
         let again = try_to_add(&lock);
         assert!(again == 1, "two threads had tried and were gone, and try_lock() on the free lock gave no guard");
+    }
+
+    /// One tries while the lock is held or after that; the other frees it and
+    /// tries, too. If the first got nothing, the lock is free for the second.
+    pub fn trying_beside_a_failed_try() {
+        let lock = fresh();
+        let guard = lock.lock();
+        let theirs = Arc::clone(&lock);
+        let thread = thread::spawn(move || try_to_add(&theirs));
+        drop(guard);
+        let mine = try_to_add(&lock);
+        let got = mine + thread.join().unwrap();
+        assert!(got > 0, "the holder freed the lock, and then its try_lock() gave no guard, although only another try_lock(), which failed too, was under way");
     }
 
     /// Somebody had to wait for the lock; then all are gone, and it is free.
@@ -418,7 +434,11 @@ fn try_lock_gives_up_while_it_is_held(mut subject: Subject) {
 }
 
 #[proctor::test(clauses = [1, 10, 13], subject = |(): ()| {
-    [shuttled::one_of_two_tries_wins, shuttled::trying_after_a_wait].map(interleave::schedules).to_vec()
+    [
+        shuttled::one_of_two_tries_wins,
+        shuttled::trying_beside_a_failed_try,
+        shuttled::trying_after_a_wait,
+    ].map(interleave::schedules).to_vec()
 })]
 fn try_lock_takes_a_free_lock(mut subject: Subject) {
     all_hold(&subject.ask(&()).value);
@@ -776,7 +796,7 @@ fn never_returns(ending: Result<(), proctor::Failing>, call: &str) {
     refused
 })]
 fn try_lock_does_not_pause(mut subject: Subject) {
-    let attempts = 1_000;
+    let attempts = 100_000;
     // They do nothing, and are counted.
     subject.fail(Failure::of(Fault::Pause, Errno::UnknownErrno).times(u32::MAX));
     let answer = subject.ask(&attempts);
@@ -798,20 +818,21 @@ fn try_lock_does_not_pause(mut subject: Subject) {
 
 // Values.
 
-#[proctor::test(clauses = [16, 17], subject = |(before, after): (u64, u64)| -> (u64, u64, bool) {
+#[proctor::test(clauses = [16, 17], faults = [Pause], subject = |(before, after): (u64, u64)| -> (u64, u64, bool) {
     let mut lock = SpinLock::new(before);
     let seen = mem::replace(lock.get_mut(), after);
     let free = lock.try_lock().is_some();
     let next = *lock.get_mut();
     (seen, next, free)
-}, forgotten = |(before, after): (String, String)| -> (String, String) {
+}, forgotten = |(before, after): (String, String)| -> (String, String, bool) {
     let mut lock = SpinLock::new(before);
     let mut guard = lock.lock();
     *guard = after;
     mem::forget(guard);
     let seen = lock.get_mut().clone();
     lock.get_mut().push('!');
-    (seen, mem::take(lock.get_mut()))
+    let is_held = lock.try_lock().is_none();
+    (seen, mem::take(lock.get_mut()), is_held)
 })]
 fn get_mut_needs_no_lock(mut subject: Subject, mut forgotten: Subject) {
     let [before, after] = std::array::from_fn(|_| proctor::random::<u64>());
@@ -821,6 +842,7 @@ fn get_mut_needs_no_lock(mut subject: Subject, mut forgotten: Subject) {
         "get_mut() read the value, then wrote another and read it again; then try_lock() gave a guard or not: (left), and should have been (right)"
     );
     let [before, after] = std::array::from_fn(|_| proctor::random::<String>());
+    forgotten.fail(Failure::of(Fault::Pause, Errno::UnknownErrno).times(u32::MAX));
     let answer = forgotten
         .try_ask(&(before, after.clone()))
         .unwrap_or_else(|failing| {
@@ -830,14 +852,29 @@ fn get_mut_needs_no_lock(mut subject: Subject, mut forgotten: Subject) {
             )
             .end()
         });
+    let (seen, next, is_held) = answer.value;
     assert_eq!(
-        answer.value,
+        (seen, next),
         (after.clone(), after + "!"),
         "a holder wrote to the value and forgot its guard; get_mut() then read, and read after writing, (left) instead of (right)"
     );
+    assert!(
+        is_held,
+        "a guard was forgotten, so the lock is held for ever; after get_mut(), try_lock() gave a guard"
+    );
+    returned_at_once(&answer.evidence, "get_mut()");
 }
 
-#[proctor::test(clauses = [7, 16, 17], subject = |(before, after): (String, String)| -> (String, String) {
+/// After a question for which pauses did nothing and were counted.
+#[track_caller]
+fn returned_at_once(evidence: &proctor::Evidence, call: &str) {
+    assert_eq!(
+        evidence.faults, 0,
+        "a guard was forgotten, and {call} called sched_yield or slept (left) times: it waits for a holder that cannot come back"
+    );
+}
+
+#[proctor::test(clauses = [7, 16, 17], faults = [Pause], subject = |(before, after): (String, String)| -> (String, String) {
     let lock = SpinLock::new(before.clone());
     let untouched = lock.into_inner();
     let lock = SpinLock::new(before);
@@ -857,6 +894,7 @@ fn into_inner_needs_no_lock(mut subject: Subject, mut forgotten: Subject) {
         (before.clone(), after.clone()),
         "into_inner() of an unused lock and of one whose holder wrote gave (left) and should have given (right)"
     );
+    forgotten.fail(Failure::of(Fault::Pause, Errno::UnknownErrno).times(u32::MAX));
     let answer = forgotten
         .try_ask(&(before, after.clone()))
         .unwrap_or_else(|failing| {
@@ -870,11 +908,16 @@ fn into_inner_needs_no_lock(mut subject: Subject, mut forgotten: Subject) {
         answer.value, after,
         "a holder wrote to the value and forgot its guard; into_inner() then gave (left) instead of (right)"
     );
+    returned_at_once(&answer.evidence, "into_inner()");
 }
 
 /// A value that lies on cache lines of its own.
 #[repr(align(128))]
 struct Aligned(#[allow(dead_code)] u8);
+
+/// A value that lies on pages of its own.
+#[repr(align(16384))]
+struct Paged(#[allow(dead_code)] u8);
 
 /// Where the value lies, seen in all ways: by two guards, exclusively and
 /// shared, and by `get_mut`. The last says whether it is aligned, and in the lock.
@@ -902,7 +945,12 @@ fn addresses<T>(mut lock: SpinLock<T>) -> (Vec<usize>, bool) {
     note("String", addresses(SpinLock::new(value.to_string())));
     note("[u64; 8192]", addresses(SpinLock::new([u64::from(value); 8192])));
     note("a value aligned to 128 bytes", addresses(SpinLock::new(Aligned(value))));
+    note("a value aligned to 16 KiB", addresses(SpinLock::new(Paged(value))));
     found
+}, again = |rounds: u64| -> Option<u64> {
+    let lock = SpinLock::new(0_u64);
+    let address = std::ptr::from_ref::<u64>(&lock.lock()).addr();
+    (1..=rounds).find(|_| std::ptr::from_ref::<u64>(&lock.lock()).addr() != address)
 }, written = |(first, second): (u64, u64)| -> (u64, u64, u64) {
     let lock = SpinLock::new((first, [0_u8; 4000]));
     let mut guard = lock.lock();
@@ -914,7 +962,11 @@ fn addresses<T>(mut lock: SpinLock<T>) -> (Vec<usize>, bool) {
     let next = lock.lock().0;
     (seen, next, lock.into_inner().0)
 })]
-fn a_guard_lends_the_value_where_it_lies(mut subject: Subject, mut written: Subject) {
+fn a_guard_lends_the_value_where_it_lies(
+    mut subject: Subject,
+    mut again: Subject,
+    mut written: Subject,
+) {
     let value = proctor::random::<u8>();
     for (name, all, aligned) in subject.ask(&value).value {
         assert!(
@@ -926,6 +978,11 @@ fn a_guard_lends_the_value_where_it_lies(mut subject: Subject, mut written: Subj
             "a guard lends a value ({name}) at an address that is not aligned: {all:x?}"
         );
     }
+    let moved = again.ask(&70_000).value;
+    assert_eq!(
+        moved, None,
+        "the value should stay where it is, and in this locking of 70,000 a guard lent one at another address"
+    );
     let [first, second] = std::array::from_fn(|_| proctor::random::<u64>());
     assert_eq!(
         written.ask(&(first, second)).value,
@@ -957,6 +1014,7 @@ fn used<T>(value: T) -> (T, bool) {
     let boxed: Box<dyn Fn() -> usize> = Box::new(|| shared.borrow().len());
     let length = used(boxed).0();
     let rest = used(()).1 && used([7_u8; 65_536]).0[65_535] == 7 && used(None::<&str>).1;
+    let rest = rest && used([text.len(); 20_000]).1;
     // Borrowed from this stack, and shared with other threads in a scope. (A
     // lock may have a destructor, so it goes before the borrow ends.)
     let mut borrowed = text.clone();
@@ -1043,6 +1101,12 @@ fn life(way: &str, due: usize, use_it: impl FnOnce(&Probes)) -> Lives {
         life("forgetting a guard, and dropping the lock", 1, |probes| {
             let lock = lock(probes);
             mem::forget(lock.lock());
+        }),
+        life("dropping the lock while a panic unwinds", 1, |probes| {
+            let _ = catch_unwind(AssertUnwindSafe(|| {
+                let _lock = lock(probes);
+                panic!("the lock goes with it");
+            }));
         }),
         life("forgetting a guard, and into_inner()", 0, |probes| {
             let lock = lock(probes);
@@ -1205,24 +1269,7 @@ fn a_panic_while_it_is_held_releases_it(
         lock.into_inner();
     }
     before.changes()
-}, contended = |(): ()| -> (Vec<String>, u32) {
-    let lock = SpinLock::new(0_u32);
-    let (send, receive) = mpsc::channel();
-    let changes = thread::scope(|scope| {
-        let guard = lock.lock();
-        let waiter = scope.spawn(|| {
-            let before = Surroundings::now();
-            send.send(Onlooker::of_this_thread()).expect("the other end waits");
-            *lock.lock() += 1;
-            before.changes()
-        });
-        let mut onlooker = receive.recv().expect("it sends before it locks");
-        onlooker.until_it_waits();
-        drop(guard);
-        waiter.join().expect("lock() does not panic")
-    });
-    (changes, lock.into_inner())
-})]
+}, contended = |more: Duration| -> (Vec<String>, u32) { contended(more) })]
 fn it_leaves_nothing_behind(mut subject: Subject, mut contended: Subject) {
     let (locks, rounds) = (10_000, 20_000);
     let answer = subject.ask(&(locks, rounds));
@@ -1237,14 +1284,46 @@ fn it_leaves_nothing_behind(mut subject: Subject, mut contended: Subject) {
         "{rounds} rounds with one lock and {locks} locks that were made and taken apart left {left} bytes of memory behind"
     );
     nothing_left(&answer.evidence, 0);
-    let answer = contended.ask(&());
-    let (changes, sum) = answer.value;
+    the_wait_left_nothing(&contended.ask(&Duration::ZERO));
+}
+
+#[proctor::test(clauses = [8, 10], slow = true, deadline = 30.0, subject = |more: Duration| -> (Vec<String>, u32) { contended(more) })]
+fn a_wait_of_three_seconds_leaves_nothing_behind(mut subject: Subject) {
+    the_wait_left_nothing(&subject.ask(&Duration::from_secs(3)));
+}
+
+/// One thread waits until the holder lets go, which takes it so much longer
+/// than it must. What the wait changed, and the value.
+fn contended(more: Duration) -> (Vec<String>, u32) {
+    let lock = SpinLock::new(0_u32);
+    let (send, receive) = mpsc::channel();
+    let changes = thread::scope(|scope| {
+        let guard = lock.lock();
+        let waiter = scope.spawn(|| {
+            let before = Surroundings::now();
+            send.send(Onlooker::of_this_thread())
+                .expect("the other end waits");
+            *lock.lock() += 1;
+            before.changes()
+        });
+        let mut onlooker = receive.recv().expect("it sends before it locks");
+        onlooker.until_it_waits();
+        thread::sleep(more);
+        drop(guard);
+        waiter.join().expect("lock() does not panic")
+    });
+    (changes, lock.into_inner())
+}
+
+#[track_caller]
+fn the_wait_left_nothing(answer: &Answer<(Vec<String>, u32)>) {
+    let (changes, sum) = &answer.value;
     assert!(
         changes.is_empty(),
         "lock() changed what is not its own while it waited: {}",
         changes.join("; ")
     );
-    assert_eq!(sum, 1);
+    assert_eq!(*sum, 1);
     nothing_left(&answer.evidence, 1);
 }
 

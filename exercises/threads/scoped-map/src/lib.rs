@@ -25,15 +25,16 @@ use std::num::NonZeroUsize;
 ///   Items and results may have any size, 0 included.
 ///
 /// # Workers
-/// - C4: If the number of items is a multiple of `w`, then at some moment `w`
-///   calls of `f` are in progress at the same time; otherwise more than `w / 2`
-///   calls are. Neither the number of CPUs nor the number of items changes that:
-///   a worker may well spend its time waiting.
-/// - C5: No worker waits for the calls of another worker. If the number of items
-///   is a multiple of `w`, each worker makes at least `items.len() / w` calls,
-///   even if every other worker is stuck in a call until then.
+/// - C4: Calls of `f` may wait for one another: if the number of items is a
+///   multiple of `w`, then `w` calls that wait until all `w` of them have begun
+///   do not wait for ever. Otherwise that holds for some number of calls greater
+///   than `w / 2`. Neither the number of CPUs nor the number of items changes it.
+/// - C5: No worker waits for a call of another worker to end. If the number of
+///   items is a multiple of `w`, one worker can make `items.len() / w` calls
+///   while every other worker is stuck in a single call.
 /// - C6: At most `w` threads call `f`. The calling thread may be one of them.
-/// - C7: It starts at most `w` threads.
+/// - C7: It starts at most `w` threads in all, including those that have ended
+///   and those that do not call `f`.
 ///
 /// Which worker takes which item is yours to choose.
 ///
@@ -52,7 +53,8 @@ use std::num::NonZeroUsize;
 ///   drops the results that are there. It also drops the payloads that do not
 ///   reach the caller.
 /// - C12: If the kernel refuses to start a thread, `map` either panics, with any
-///   payload and as in C8, or it does all the work with the threads that it has.
+///   payload and as in C8, or it does all the work with the threads that it has,
+///   the calling thread included. C4 and C5 do not hold then.
 ///
 /// # Callers
 /// - C13: Every call of `map` is independent of all other calls: of a call inside
