@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 
 /// The state that the calling thread and its process share with whatever they
 /// call: signal mask, signal dispositions with their handlers, timers, CPUs,
-/// priorities, limits, descriptors, threads, children, process group, session,
+/// priorities, timer slack, limits, descriptors, threads, children, process group, session,
 /// user, environment, working folder, umask.
 ///
 /// Taken before and after a call, inside of a subject, it names everything
@@ -101,16 +101,18 @@ impl Surroundings {
             all.insert(name, values.join(" "));
         }
         // SAFETY: these read numbers of the calling thread.
-        let (policy, priority) = unsafe {
+        let (policy, priority, slack) = unsafe {
             (
                 libc::sched_getscheduler(0),
                 libc::getpriority(libc::PRIO_PROCESS, 0),
+                libc::prctl(libc::PR_GET_TIMERSLACK),
             )
         };
         all.extend(handlers());
         all.extend(of_the_process());
         all.insert("the scheduling policy".to_owned(), policy.to_string());
         all.insert("the nice value".to_owned(), priority.to_string());
+        all.insert("the timer slack".to_owned(), slack.to_string());
         Surroundings(all)
     }
 

@@ -15,8 +15,11 @@ use std::io;
 use std::marker::PhantomData;
 use std::num::NonZeroUsize;
 use std::panic::{AssertUnwindSafe, catch_unwind, panic_any, resume_unwind};
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::SeqCst};
-use std::sync::{Condvar, Mutex, MutexGuard};
+use std::sync::atomic::{
+    AtomicBool, AtomicUsize,
+    Ordering::{Relaxed, SeqCst},
+};
+use std::sync::{Barrier, Condvar, Mutex, MutexGuard};
 use std::thread::{self, ThreadId};
 
 use proctor::{
@@ -161,22 +164,36 @@ fn no_item_is_taken_twice(mut subject: Subject) {
     }
 }
 
-#[proctor::test(clauses = [2, 10], subject = |(workers, length, bad): (usize, usize, usize)| -> Vec<usize> {
+#[proctor::test(clauses = [2, 6, 10], subject = |(workers, length, bad): (usize, usize, usize)| -> (Vec<usize>, usize) {
     a_plain_call();
     let calls: Vec<AtomicUsize> = (0..length).map(|_| AtomicUsize::new(0)).collect();
+    let threads = Mutex::new(HashSet::new());
     let numbers: Vec<usize> = (0..length).collect();
     let _ = catch_unwind(AssertUnwindSafe(|| {
         scoped_map::map(count(workers), &numbers, |number| {
+            lock(&threads).insert(thread::current().id());
             calls[*number].fetch_add(1, SeqCst);
             assert!(number % bad != bad - 1, "this call panics");
         })
     }));
     threads_left();
-    calls.iter().map(|calls| calls.load(SeqCst)).collect()
+    (calls.iter().map(|calls| calls.load(SeqCst)).collect(), lock(&threads).len())
 })]
 fn a_call_that_panicked_is_not_made_again(mut subject: Subject) {
-    for (workers, length, bad) in [(1, 1, 1), (1, 5, 3), (2, 8, 8), (3, 12, 4), (4, 4, 1)] {
-        let calls = subject.ask(&(workers, length, bad)).value;
+    for (workers, length, bad) in [
+        (1, 1, 1),
+        (1, 5, 3),
+        (1, 9, 1),
+        (2, 8, 8),
+        (3, 12, 4),
+        (3, 30, 1),
+        (4, 4, 1),
+    ] {
+        let (calls, threads) = subject.ask(&(workers, length, bad)).value;
+        assert!(
+            threads <= workers.min(length),
+            "map({workers}, {length} items) whose f panics called f on {threads} threads"
+        );
         if let Some(index) = calls.iter().position(|calls| *calls > 1) {
             panic!(
                 "map({workers}, {length} items) whose f panics called f {} times for item {index}: \
@@ -260,6 +277,75 @@ fn any_number_of_items_and_workers_will_do(mut subject: Subject) {
     }
 }
 
+thread_local! {
+    /// The number of the map in which this thread has called `f`.
+    static CALLED_IN: Cell<usize> = const { Cell::new(0) };
+}
+
+#[proctor::test(clauses = [1, 2, 3, 6, 7, 9], slow = true, deadline = 60.0, memory = 16384, subject = |(workers, length): (usize, usize)| -> Many {
+    static MAPS: AtomicUsize = AtomicUsize::new(0);
+    let this = MAPS.fetch_add(1, SeqCst) + 1;
+    let threads = AtomicUsize::new(0);
+    let calls: Vec<AtomicUsize> = (0..length).map(|_| AtomicUsize::new(0)).collect();
+    let items: Vec<u32> = (0..length as u32).collect();
+    let results = scoped_map::map(count(workers), &items, |item| {
+        calls[*item as usize].fetch_add(1, Relaxed);
+        if CALLED_IN.replace(this) != this {
+            threads.fetch_add(1, SeqCst);
+        }
+        !*item
+    });
+    Many {
+        wrong: results.iter().zip(&items).position(|(result, item)| *result != !*item),
+        results: results.len(),
+        called: calls.iter().position(|calls| calls.load(Relaxed) != 1),
+        threads: threads.into_inner(),
+    }
+})]
+fn a_million_items_are_nothing_special(mut subject: Subject) {
+    // Once beforehand: std makes some things when they are first needed.
+    subject.ask(&(2, 4));
+    // More than 2^16 and 2^20 of them, and more than 2^16 for each worker.
+    let (workers, length) = (3, 3 * proctor::rng().usize(380_000..400_000));
+    let called = format!("map({workers}, {length} items)");
+    let answer = subject.ask(&(workers, length));
+    let seen = answer.value;
+    assert!(
+        seen.results == length && seen.wrong.is_none(),
+        "{called} returned {} results, and the first wrong one is at index {:?}",
+        seen.results,
+        seen.wrong
+    );
+    assert!(
+        seen.called.is_none(),
+        "{called} did not call f once for the item at index {}",
+        seen.called.unwrap_or(0)
+    );
+    let started = answer.evidence.threads_started;
+    assert!(
+        seen.threads <= workers && started.is_none_or(|started| started as usize <= workers),
+        "{called} called f on {} threads and started {started:?}: at most {workers} may be used",
+        seen.threads
+    );
+    assert!(
+        answer.evidence.heap.left < 4096,
+        "{called} left {} bytes of memory behind",
+        answer.evidence.heap.left
+    );
+}
+
+/// What became of many items.
+#[derive(Debug, serde::Serialize, serde::Deserialize)]
+struct Many {
+    results: usize,
+    /// The first wrong result.
+    wrong: Option<usize>,
+    /// The first item for which `f` was not called once.
+    called: Option<usize>,
+    /// Threads that called `f`.
+    threads: usize,
+}
+
 // ---- C4 to C7: workers ----
 
 // Each thread may reserve 64 MiB of addresses for an arena of its own (malloc),
@@ -292,13 +378,31 @@ fn as_many_calls_as_workers_are_in_progress_at_once(mut subject: Subject) {
     }
 }
 
-#[proctor::test(clauses = [4, 6], slow = true, processes = 2048, memory = 131072, subject = |(workers, length, width): (usize, usize, usize)| -> usize {
+#[proctor::test(clauses = [4, 6], slow = true, deadline = 30.0, processes = 2048, memory = 131072, subject = |(workers, length, width): (usize, usize, usize)| -> usize {
     calls_that_meet(workers, length, width)
+}, room = |threads: usize| {
+    a_plain_call();
+    let all_are_there = Barrier::new(threads);
+    thread::scope(|scope| {
+        let mut started = 0;
+        while started < threads {
+            let thread = thread::Builder::new().spawn_scoped(scope, || _ = all_are_there.wait());
+            if thread.is_err() {
+                // Nobody else comes for those that wait.
+                std::process::exit(7);
+            }
+            started += 1;
+        }
+    });
 })]
-fn hundreds_of_calls_are_in_progress_at_once(mut subject: Subject) {
+fn hundreds_of_calls_are_in_progress_at_once(mut subject: Subject, mut room: Subject) {
     let cpus = thread::available_parallelism().map_or(1, NonZeroUsize::get);
     // More than anybody would allow, however many CPUs there are.
-    let many = (8 * cpus + 1).clamp(257, 1025);
+    let many = (8 * cpus + 1).clamp(1030, 1500);
+    if room.try_ask(&many).is_err() {
+        let why = format!("this machine does not allow {many} threads at a time");
+        fail(Outcome::NotJudged, why);
+    }
     for (workers, length) in [(65, 130), (many, many)] {
         assert_they_meet(&mut subject, workers, length);
     }
@@ -362,7 +466,7 @@ fn assert_they_meet(
     *lock(&made)
 })]
 fn a_worker_does_not_wait_for_the_calls_of_others(mut subject: Subject) {
-    for (workers, rounds) in [(2, 2), (2, 9), (3, 3), (4, 5), (2, 700)] {
+    for (workers, rounds) in [(2, 2), (2, 9), (3, 3), (4, 5), (2, 3000)] {
         for rank in 0..workers {
             ask_at_the_gate(&mut subject, &(workers, rounds, rank), || {
                 format!(
@@ -511,14 +615,7 @@ fn a_panic_comes_after_the_end_of_every_call(mut subject: Subject) {
 fn at_the_end(workers: usize, length: usize, bad: Option<usize>, width: usize) -> AtTheEnd {
     a_plain_call();
     // All of it outlives threads that nobody waits for.
-    let state: &'static End = Box::leak(Box::new(End {
-        gate: Gate::new(width),
-        caller: thread::current().id(),
-        onlooker: Mutex::new(Onlooker::of_this_thread()),
-        is_back: AtomicBool::new(false),
-        inside: AtomicUsize::new(0),
-        probes: Probes::new(),
-    }));
+    let state: &'static End = Box::leak(Box::new(End::new(width)));
     let items: &'static [usize] = Vec::leak((0..length).collect());
     let probe = state.probes.probe();
     let result = catch_unwind(AssertUnwindSafe(|| {
@@ -529,9 +626,8 @@ fn at_the_end(workers: usize, length: usize, bad: Option<usize>, width: usize) -
             if Some(*item) == bad {
                 panic_any(Payload(*item as u64));
             }
-            if bad.is_some() && thread::current().id() != state.caller {
-                let mut caller = *lock(&state.onlooker);
-                caller.until_it_waits_or(|| state.is_back.load(SeqCst));
+            if bad.is_some() {
+                state.last_until_the_caller_waits();
             }
         })
     }));
@@ -557,6 +653,28 @@ struct End {
     is_back: AtomicBool,
     inside: AtomicUsize,
     probes: Probes,
+}
+
+impl End {
+    /// For calls of this thread's `map`, which meet at a gate of this width.
+    fn new(width: usize) -> Self {
+        End {
+            gate: Gate::new(width),
+            caller: thread::current().id(),
+            onlooker: Mutex::new(Onlooker::of_this_thread()),
+            is_back: AtomicBool::new(false),
+            inside: AtomicUsize::new(0),
+            probes: Probes::new(),
+        }
+    }
+
+    /// On another thread: returns when the caller waits, or is back.
+    fn last_until_the_caller_waits(&self) {
+        if thread::current().id() != self.caller {
+            let mut caller = *lock(&self.onlooker);
+            caller.until_it_waits_or(|| self.is_back.load(SeqCst));
+        }
+    }
 }
 
 fn assert_is_over(called: &str, end: &AtTheEnd) {
@@ -682,6 +800,9 @@ impl Drop for Touchy {
     }
 }
 
+/// Where the text of the last String lies: a copy lies somewhere else.
+static ADDRESS: AtomicUsize = AtomicUsize::new(0);
+
 /// Panics with a payload of this kind that holds `secret`.
 fn panic_with(kind: u8, secret: u64) -> ! {
     match kind {
@@ -692,6 +813,11 @@ fn panic_with(kind: u8, secret: u64) -> ! {
         4 => panic_any(()),
         5 => panic_any(Touchy(secret)),
         6 => resume_unwind(Box::new(Payload(secret))),
+        8 => {
+            let text = secret.to_string();
+            ADDRESS.store(text.as_ptr().addr(), SeqCst);
+            panic_any(text)
+        }
         _ => panic_any(Box::new(secret) as Box<dyn Any + Send>),
     }
 }
@@ -706,6 +832,9 @@ fn is_payload(kind: u8, secret: u64, payload: Box<dyn Any + Send>) -> bool {
         2 => payload.downcast_ref() == Some(&format!("text {secret}")),
         3 => payload.downcast_ref() == Some(&[secret; 1024]),
         4 => payload.is::<()>(),
+        8 => payload.downcast_ref::<String>().is_some_and(|text| {
+            *text == secret.to_string() && text.as_ptr().addr() == ADDRESS.load(SeqCst)
+        }),
         5 => match payload.downcast::<Touchy>() {
             Ok(touchy) => {
                 let is_same = touchy.0 == secret;
@@ -720,7 +849,7 @@ fn is_payload(kind: u8, secret: u64, payload: Box<dyn Any + Send>) -> bool {
     }
 }
 
-const KINDS: [&str; 8] = [
+const KINDS: [&str; 9] = [
     "a type of its own",
     "a &str",
     "a String",
@@ -729,6 +858,7 @@ const KINDS: [&str; 8] = [
     "a value whose drop panics",
     "a payload that was resumed",
     "a box",
+    "a String (the very one, not a copy)",
 ];
 
 /// Whether it is the payload, or how else `map` ended.
@@ -766,11 +896,11 @@ fn a_panic_reaches_the_caller_with_its_payload(mut subject: Subject) {
         (3, 10, 9),
     ];
     let mut rng = proctor::rng();
-    cases.extend((0..8).map(|_| {
+    cases.extend((0..10).map(|_| {
         let length = rng.usize(1..30);
         (rng.usize(1..9), length, rng.usize(..length))
     }));
-    for ((workers, length, bad), kind) in cases.into_iter().zip((0..8).cycle()) {
+    for ((workers, length, bad), kind) in cases.into_iter().zip((0..9).cycle()) {
         let secret = proctor::random::<u64>();
         let called = format!(
             "map({workers}, {length} items) whose f panics for item {bad} with {} as its payload",
@@ -961,22 +1091,25 @@ fn every_result_is_returned_or_dropped_once(mut subject: Subject) {
     }
 }
 
-#[proctor::test(clauses = [1, 2, 8, 11, 12], faults = [Thread], subject = |(workers, length): (usize, usize)| -> Refused {
+#[proctor::test(clauses = [1, 2, 8, 9, 11, 12], faults = [Thread], subject = |(workers, length): (usize, usize)| -> Refused {
     if length == 0 {
         a_plain_call();
     }
-    let probes = Probes::new();
-    let calls: Vec<AtomicUsize> = (0..length).map(|_| AtomicUsize::new(0)).collect();
-    let inside = AtomicUsize::new(0);
-    let items: Vec<usize> = (0..length).collect();
+    let before = Surroundings::now();
+    // All of it outlives threads that nobody waits for.
+    let state: &'static End = Box::leak(Box::new(End::new(1)));
+    let calls: &'static [AtomicUsize] = Vec::leak((0..length).map(|_| AtomicUsize::new(0)).collect());
+    let items: &'static [usize] = Vec::leak((0..length).collect());
     let result = catch_unwind(AssertUnwindSafe(|| {
-        scoped_map::map(count(workers), &items, |item| {
-            let _inside = Inside::enter(&inside);
+        scoped_map::map(count(workers), items, |item| {
+            let _inside = Inside::enter(&state.inside);
             calls[*item].fetch_add(1, SeqCst);
-            (*item, probes.probe())
+            state.last_until_the_caller_waits();
+            (*item, state.probes.probe())
         })
     }));
-    let inside = inside.load(SeqCst);
+    let inside = state.inside.load(SeqCst);
+    state.is_back.store(true, SeqCst);
     let threads = threads_left();
     let results = result.ok().map(|results| results.iter().map(|(item, _)| *item).collect());
     Refused {
@@ -984,8 +1117,9 @@ fn every_result_is_returned_or_dropped_once(mut subject: Subject) {
         calls: calls.iter().map(|calls| calls.load(SeqCst)).collect(),
         inside,
         threads,
-        alive: probes.alive().len(),
-        wrongs: probes.wrongs(),
+        alive: state.probes.alive().len(),
+        wrongs: state.probes.wrongs(),
+        changes: before.changes(),
     }
 })]
 fn a_thread_that_cannot_be_started_is_no_disaster(mut subject: Subject) {
@@ -1043,6 +1177,11 @@ fn a_thread_that_cannot_be_started_is_no_disaster(mut subject: Subject) {
             seen.alive,
             seen.wrongs.join("; ")
         );
+        assert!(
+            seen.changes.is_empty(),
+            "{called} left changes behind: {}",
+            seen.changes.join("; ")
+        );
         // The next call knows nothing of it.
         let after = subject.ask(&(workers, length)).value;
         assert!(
@@ -1062,6 +1201,8 @@ struct Refused {
     threads: usize,
     alive: usize,
     wrongs: Vec<String>,
+    /// Of what the calling thread shares with `map`.
+    changes: Vec<String>,
 }
 
 // ---- C13, C14: callers ----
@@ -1136,7 +1277,7 @@ fn several_threads_may_call_map_at_the_same_time(mut subject: Subject) {
     }
 }
 
-#[proctor::test(clauses = [1, 10, 13], slow = true, deadline = 30.0, subject = |rounds: usize| -> Option<usize> {
+#[proctor::test(clauses = [1, 4, 10, 13], slow = true, deadline = 60.0, subject = |rounds: usize| -> Option<usize> {
     let items: Vec<usize> = (0..7).collect();
     (0..rounds).find(|round| {
         if round % 10 == 3 {
@@ -1149,8 +1290,31 @@ fn several_threads_may_call_map_at_the_same_time(mut subject: Subject) {
         let results = scoped_map::map(count(round % 2 + 1), &items[..length], |item| item + round);
         !results.iter().copied().eq((0..length).map(|item| item + round))
     })
+}, many = |calls: usize| -> Option<usize> {
+    // Without items no thread has to be started, and so many calls take no time.
+    let right = |call: &usize| match call % 1000 {
+        0 => scoped_map::map(count(1), &[*call], |call| !call) == [!call],
+        _ => scoped_map::map(count(2), &[], |call: &usize| !call).is_empty(),
+    };
+    (0..calls).find(|call| !right(call))
+}, after_panics = |(panics, workers): (usize, usize)| -> usize {
+    a_plain_call();
+    let items: Vec<usize> = (0..workers).collect();
+    for _ in 0..panics {
+        let _ = catch_unwind(AssertUnwindSafe(|| scoped_map::map(count(2), &items, |item| {
+            assert!(*item != 1, "panics");
+        })));
+    }
+    threads_left();
+    let gate = Gate::new(workers);
+    scoped_map::map(count(workers), &items, |_| _ = gate.meet());
+    gate.inside()
 })]
-fn a_call_knows_nothing_of_earlier_calls(mut subject: Subject) {
+fn a_call_knows_nothing_of_earlier_calls(
+    mut subject: Subject,
+    mut many: Subject,
+    mut after_panics: Subject,
+) {
     let asked = subject.try_ask(&1000);
     let answer = asked.unwrap_or_else(|mut failing| {
         failing.cause = format!("1,000 calls of map in a row: {}", failing.cause);
@@ -1162,6 +1326,21 @@ fn a_call_knows_nothing_of_earlier_calls(mut subject: Subject) {
         "1,000 calls of map in a row: call {} gave wrong results",
         wrong.unwrap_or(0)
     );
+    // More than 2^16.
+    let wrong = many.ask(&66_000).value;
+    assert!(
+        wrong.is_none(),
+        "66,000 calls of map in a row: call {} gave wrong results",
+        wrong.unwrap_or(0)
+    );
+    let (panics, workers) = (300, 4);
+    let met = ask_at_the_gate(&mut after_panics, &(panics, workers), || {
+        format!(
+            "after {panics} calls of map that panicked, map({workers}, {workers} items): fewer \
+             than {workers} calls of f are in progress at once"
+        )
+    });
+    assert!(met.value == workers, "{} calls met at the gate", met.value);
 }
 
 /// `Sync`, but not `Send`, as a guard of a lock is.
@@ -1180,7 +1359,7 @@ fn anything<T: Sync, R: Send, F: Fn(&T) -> R + Sync>(items: &[T], f: F) -> Vec<R
     scoped_map::map(count(2), items, f)
 }
 
-#[proctor::test(clauses = [1, 14], subject = |numbers: Vec<u64>| -> Vec<u64> {
+#[proctor::test(clauses = [1, 3, 14], subject = |numbers: Vec<u64>| -> Vec<u64> {
     assert!(!proctor::implements!(Tied<'static>: Send) && proctor::implements!(Tied<'static>: Sync));
     assert!(!proctor::implements!(Sealed<'static>: Sync) && proctor::implements!(Sealed<'static>: Send));
     let items: Vec<Tied> = numbers
@@ -1198,6 +1377,9 @@ fn anything<T: Sync, R: Send, F: Fn(&T) -> R + Sync>(items: &[T], f: F) -> Vec<R
     // Results may borrow what the items borrow.
     let borrowing: Vec<&u64> = numbers.iter().collect();
     let sealed: Vec<Sealed> = scoped_map::map(count(2), &borrowing, |value| Sealed { value: Cell::new(*value) });
+    // Results of 64 KiB each, a few dozen of them.
+    let large: Vec<[u64; 8192]> = scoped_map::map(count(2), &[1_u64; 40], |n| [*n; 8192]);
+    assert!(large.len() == 40 && large.iter().all(|result| result[8191] == 1));
     // A function, a reference to a closure, a slice of an array.
     let plain: Vec<u64> = scoped_map::map(count(2), &[1_u64, 2, 3][1..], u64::clone);
     assert_eq!(plain, [2, 3]);
