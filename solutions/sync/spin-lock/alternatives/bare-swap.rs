@@ -1,5 +1,5 @@
-//! Differs in how it waits: the shortest lock there is, a swap in a loop, with no
-//! hint to the CPU and no reading in between.
+//! Differs in how a waiter waits: it only repeats the swap in a loop. It gives no
+//! hint to the CPU, and it does not read the flag between two swaps.
 
 use std::cell::UnsafeCell;
 use std::marker::PhantomData;

@@ -1,6 +1,7 @@
-//! Differs in the operation: `compare_exchange`, weak where it is tried again
-//! anyway; a number instead of a flag; and a waiter gives its CPU away after a
-//! while (`yield_now`).
+//! Differs in the operation: it takes the lock with `compare_exchange`, and with
+//! the weak form in `lock`, which tries again anyway. The state is a number
+//! instead of a flag. After 15 failed attempts a waiter calls `yield_now` between
+//! two attempts, so that another thread can use its CPU.
 
 use std::cell::UnsafeCell;
 use std::hint;

@@ -1,6 +1,6 @@
-//! Differs in where the ordering stands: all accesses are relaxed, and fences
-//! after taking and before releasing order them. An integer and bit operations
-//! instead of a flag.
+//! Differs in where the ordering comes from: all atomic operations are relaxed. A
+//! fence after taking the lock and a fence before releasing it order them. The
+//! state is a bit in an integer instead of a flag.
 
 use std::cell::UnsafeCell;
 use std::hint;

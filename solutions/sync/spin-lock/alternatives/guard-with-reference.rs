@@ -1,5 +1,6 @@
-//! Differs in the guard, which keeps the exclusive reference itself and the flag
-//! that it has to clear; and in the orderings, which are the strongest.
+//! Differs in the guard: it keeps the exclusive reference to the value and a
+//! reference to the flag that it has to clear, instead of a reference to the lock.
+//! All orderings are the strongest, `SeqCst`.
 
 use std::cell::UnsafeCell;
 use std::hint;

@@ -1,6 +1,6 @@
-//! Differs in the algorithm: a ticket lock. Whoever comes draws a number and
-//! waits until it is called, so that waiters are served in the order in which
-//! they came. Two counters instead of one flag.
+//! Differs in the algorithm: a ticket lock, with two counters instead of one flag.
+//! A thread that calls `lock` draws the next number and waits until this number
+//! is served, so the waiters get the lock in the order in which they came.
 
 use std::cell::UnsafeCell;
 use std::hint;
