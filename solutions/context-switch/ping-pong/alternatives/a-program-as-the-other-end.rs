@@ -1,7 +1,7 @@
-//! Another way: the process at the other end is a program, `cat`, which does
-//! with its two pipes exactly what is needed; the thread does the same with
-//! `io::copy`. No fork by hand, no unsafe; the affinity is inherited through
-//! exec too.
+//! Another way: the process at the other end runs the program `cat`, which copies
+//! everything from one pipe to the other, as the other end has to do. The thread
+//! does the same with `io::copy`. So there is no `fork` in this file and no unsafe
+//! code. A program inherits the affinity through exec too.
 
 use std::io::{self, PipeReader, PipeWriter, Read, Write};
 use std::num::NonZeroU32;

@@ -1,6 +1,6 @@
-//! Another way: each end pins itself when it begins, so it does not matter
-//! where the one that made it ran; and the other end knows the number of balls
-//! in advance and ends after the last, without waiting for the pipe's end.
+//! Another way: each end pins itself when it begins, so it does not matter on
+//! which CPU its creator ran. And the other end knows the number of balls in
+//! advance: it ends after the last ball, without waiting for the end of the pipe.
 
 use std::io::{self, PipeReader, PipeWriter, Read, Write};
 use std::num::NonZeroU32;

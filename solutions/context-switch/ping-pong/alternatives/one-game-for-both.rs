@@ -1,5 +1,7 @@
-//! Another way: one function plays both games and is given what starts the
-//! other end and what waits for it; the pins are two calls of libc around it.
+//! Another way: one function plays both games. Its caller passes a closure that
+//! starts the other end and returns a second closure, which waits for that end.
+//! Two calls of libc, one before the game and one after it, set and restore the
+//! affinity.
 
 use std::io::{self, PipeReader, PipeWriter, Read, Write};
 use std::mem::{size_of, zeroed};

@@ -1,6 +1,7 @@
-//! Another way: bare descriptors and system calls, and an end that is told to
-//! stop: a special ball ends a thread, a signal ends a process. Nobody relies
-//! on the end of a file, so it does not matter who holds which side open.
+//! Another way: file descriptors and direct system calls. The caller tells the
+//! other end to stop: a special ball ends the thread, and a signal ends the
+//! process. Neither end relies on the end of a pipe, so it does not matter which
+//! of them keeps which side open.
 
 use std::io;
 use std::num::NonZeroU32;
