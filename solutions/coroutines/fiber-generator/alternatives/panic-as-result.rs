@@ -1,6 +1,7 @@
-//! Differs in how a panic crosses: it is caught on the fiber's own stack and
-//! becomes the fiber's result, which `next` throws again. The unwinding that a
-//! drop forces passes through the same `catch_unwind`, and ends the fiber too.
+//! Differs in how a panic reaches the caller: `catch_unwind` catches it on the
+//! fiber's own stack, it becomes the result of the fiber, and `next` resumes it.
+//! When the generator is dropped, the same `catch_unwind` catches the forced
+//! unwinding, and the fiber ends then too.
 
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::thread;

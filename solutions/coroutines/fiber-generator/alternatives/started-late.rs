@@ -1,6 +1,7 @@
-//! Differs in when the stack is made and given back: the body waits in a box
-//! until the first `next`, which makes the fiber; the end of the body drops the
-//! fiber at once. A generator that has not begun or is over holds no stack.
+//! Differs in when the stack is made and given back. The body waits in a box until
+//! the first `next`, which makes the fiber. When the body ends, the same call of
+//! `next` drops the fiber. So a generator that has not begun, or that has ended,
+//! holds no stack.
 
 use std::iter::FusedIterator;
 

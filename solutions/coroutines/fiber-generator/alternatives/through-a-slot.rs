@@ -1,5 +1,5 @@
-//! Differs in how an item crosses: the fiber suspends with nothing, and the
-//! item lies in a slot that both sides share.
+//! Differs in how an item reaches the caller: `yield_item` puts it into a slot that
+//! the body and the generator share, and suspends the fiber without a value.
 
 use std::cell::Cell;
 use std::rc::Rc;
