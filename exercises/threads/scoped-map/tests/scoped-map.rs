@@ -714,11 +714,9 @@ static HOOKED: AtomicUsize = AtomicUsize::new(0);
         }));
         threads_left();
     };
-    // Once beforehand: std and the allocator make some things when they are first needed.
-    round();
+    let before = Surroundings::now();
     let hook = std::panic::take_hook();
     std::panic::set_hook(Box::new(|_| _ = HOOKED.fetch_add(1, SeqCst)));
-    let before = Surroundings::now();
     for _ in 0..rounds {
         round();
     }
@@ -730,8 +728,7 @@ static HOOKED: AtomicUsize = AtomicUsize::new(0);
     (changes, HOOKED.load(SeqCst))
 })]
 fn nothing_is_left_behind(mut subject: Subject) {
-    subject.ask(&(1, 10));
-    for (rounds, length) in [(1, 12), (50, 4), (1, 200)] {
+    for (rounds, length) in [(1, 10), (1, 12), (50, 4), (1, 200)] {
         let called =
             format!("{rounds} times map(2, {length} items), and {rounds} times with a panic,");
         let answer = subject.ask(&(rounds, length));
@@ -755,8 +752,9 @@ fn nothing_is_left_behind(mut subject: Subject) {
             evidence.relics,
             evidence.files_left
         );
+        // The first call may leave what std makes when it is first needed.
         assert!(
-            evidence.heap.left < 512,
+            length == 10 || evidence.heap.left < 512,
             "{called} left {} bytes of memory behind",
             evidence.heap.left
         );
