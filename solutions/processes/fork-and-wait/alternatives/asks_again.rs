@@ -1,5 +1,5 @@
-//! Right, and slow: never blocks in the wait, but asks, sleeps a little and
-//! asks again.
+//! Correct but slow: the parent never blocks in waitpid. It asks with WNOHANG
+//! whether the child has ended, sleeps for 2 ms and asks again.
 
 use std::io::{self, Write};
 use std::panic::{AssertUnwindSafe, catch_unwind};

@@ -1,6 +1,6 @@
-//! Right by another way: waits for a descriptor that stands for the child
-//! (pidfd_open(2)), as a program does that waits for other things as well,
-//! and reaps through it.
+//! Correct in another way: the parent polls a file descriptor that refers to
+//! the child (pidfd_open(2)), as a program does that also waits for other
+//! events, and then reaps the child through this descriptor.
 
 use std::io::{self, Write};
 use std::os::fd::{AsFd, FromRawFd, OwnedFd};

@@ -1,6 +1,6 @@
-//! Right by another way: the system calls themselves, and std's `ExitStatus`
-//! to take the status apart. A destructor, not `catch_unwind`, stops a panic at
-//! the border.
+//! Correct in another way: it calls libc directly, and std's `ExitStatus` takes
+//! the status apart. If `work` panics, the destructor of a local value ends the
+//! child, without `catch_unwind`.
 
 use std::io::{self, Write};
 use std::os::unix::process::ExitStatusExt;

@@ -1,4 +1,5 @@
-//! Right, and wasteful: asks again and again without ever sleeping.
+//! Correct but wasteful: the parent calls waitpid with WNOHANG in a loop and
+//! never sleeps, so it uses a CPU until the child has ended.
 
 use std::io::{self, Write};
 use std::panic::{AssertUnwindSafe, catch_unwind};
