@@ -1,4 +1,4 @@
-//! Right, and slow: one call of the stream for each byte.
+//! Correct but slow: each byte takes one call of the stream.
 
 use std::io::{self, ErrorKind, Read, Write};
 

@@ -1,5 +1,6 @@
-//! Right by another way: the first byte decides whether there is a frame at
-//! all, std's `read_exact` brings the rest; the frame is written as one piece.
+//! Correct in another way: a read of the first byte shows whether there is a
+//! frame at all, and std's `read_exact` reads the rest. The frame is written as
+//! one piece.
 
 use std::io::{self, ErrorKind, Read, Write};
 

@@ -1,5 +1,5 @@
-//! Right by another way: nothing of std but `read` and `write`, and a message
-//! that is read in chunks.
+//! Correct in another way: of std's functions it calls only `read` and `write`,
+//! in its own loops, and it reads the message in chunks of 64 bytes.
 
 use std::io::{self, ErrorKind, Read, Write};
 

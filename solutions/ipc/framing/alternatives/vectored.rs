@@ -1,5 +1,5 @@
-//! Right by another way: length and message in one call, gathered from where
-//! they are (writev(2)); read by `take`, which counts for both parts.
+//! Correct in another way: one vectored write (writev(2)) takes the length and
+//! the message from where they are. `take` and `read_to_end` read both parts.
 
 use std::io::{self, ErrorKind, IoSlice, Read, Write};
 
