@@ -1,6 +1,6 @@
-//! Another way: the calling thread is worker 0 and starts one thread fewer.
-//! Worker w does the items w, w + workers, w + 2 · workers …, and the results
-//! are dealt back like cards, one from each worker in turn.
+//! Another way: the calling thread is worker 0, so one thread fewer is started.
+//! Worker w takes the items w, w + workers, w + 2 · workers and so on. At the
+//! end, the results are merged by taking one from each worker in turn.
 
 use std::num::NonZeroUsize;
 use std::panic::resume_unwind;

@@ -1,6 +1,7 @@
-//! Another way: nobody joins by hand. Each result has a slot with a lock of
-//! its own; a panic is caught in the worker and kept, the others stop taking
-//! items, and the scope's own wait at its end is enough.
+//! Another way: no thread is joined by hand, because the scope waits for all
+//! of them at its end. Each result has a slot with its own lock. A worker
+//! catches the panic of a call and stores the first payload, and then all
+//! workers stop taking items.
 
 use std::any::Any;
 use std::num::NonZeroUsize;

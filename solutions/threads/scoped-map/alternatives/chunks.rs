@@ -1,7 +1,7 @@
-//! Another way: every worker gets one piece of the slice in advance, and
-//! returns its results in a piece of the answer. No index is needed, because
-//! joining in the order of the pieces is the order of the items; but a worker
-//! whose piece is done has nothing more to do.
+//! Another way: every worker gets one piece of the slice in advance and returns
+//! the results of that piece as a vector. No index is needed, because the
+//! workers are joined in the order of their pieces. But a worker that has
+//! finished its piece has nothing more to do.
 
 use std::num::NonZeroUsize;
 use std::panic::resume_unwind;

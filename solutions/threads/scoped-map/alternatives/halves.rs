@@ -1,6 +1,7 @@
 //! Another way: divide and conquer. Workers and items are halved until one
-//! worker is left for a piece; the left half gets a thread, the right half
-//! goes on here. Scopes nest, and each writes into its own part of the slots.
+//! worker is left for a piece. A new thread works on the left half, and the
+//! current thread works on the right half. The scopes are nested, and each
+//! thread writes into its own part of the slots.
 
 use std::num::NonZeroUsize;
 use std::panic::resume_unwind;

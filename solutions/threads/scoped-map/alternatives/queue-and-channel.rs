@@ -1,7 +1,8 @@
-//! Another way: the items wait in a queue behind a lock, and the results come
-//! through a channel with the index of their slot. The lock is held only while
-//! an item is taken. The collector stops when the last sender is gone, not
-//! when it has counted enough: so a worker that panicked does not hang it.
+//! Another way: the items are in a queue behind a lock, and the results arrive
+//! through a channel, each with the index of its item. A worker holds the lock
+//! only while it takes an item. The collector stops when the last sender has
+//! been dropped and does not count results, so it does not hang if a worker
+//! panicked.
 
 use std::num::NonZeroUsize;
 use std::panic::resume_unwind;
