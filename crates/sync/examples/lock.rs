@@ -1,7 +1,8 @@
 //! The lock of the lessons: one thread at a time in the critical section.
 //!
-//! There it is acquire, work, release, in three lines; a mistake between the first and the last, and
-//! nobody ever gets in again. Here the lock holds the value and the guard releases.
+//! In the lessons, acquire, work and release are three separate lines. If something goes wrong
+//! between the first line and the last, no thread ever enters again. Here the lock holds the value,
+//! and the guard releases the lock.
 
 use std::thread;
 use sync::Mutex;
@@ -15,7 +16,7 @@ fn main() {
                 for _ in 0..times {
                     let mut only_me = counter.lock();
                     *only_me += 1;
-                } // the guard goes out of scope: unlocked, whatever happened in between
+                } // the guard goes out of scope and unlocks, whatever happened in between
             });
         }
     });

@@ -1,9 +1,10 @@
-//! A deadlock that is found although it did not happen: all of this is one thread.
+//! A deadlock that the checker finds although it did not happen: this program has only one thread.
 
 use sync::{LockOrder, OrderViolation, OrderedMutex};
 
-/// The obvious way: first the one, then the other. Two threads that move things in opposite
-/// directions at the same time would each hold what the other waits for.
+/// Moves one item in the obvious way: it first locks one mutex, then the other. If two threads
+/// moved items in opposite directions at the same time, each could hold the mutex that the other
+/// waits for.
 fn carry(from: &OrderedMutex<u32>, to: &OrderedMutex<u32>) -> Result<(), OrderViolation> {
     let mut from = from.lock()?;
     let mut to = to.lock()?;

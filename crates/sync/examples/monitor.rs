@@ -4,14 +4,15 @@ use std::collections::VecDeque;
 use std::thread;
 use sync::{Condvar, Monitor};
 
-/// What the two wait for. With one condition for both, a notification could reach the wrong one.
+/// What the producer and the consumer wait for. With one condition for both, a notification could
+/// wake the wrong thread.
 #[derive(Default)]
 struct Conditions {
     not_empty: Condvar,
     not_full: Condvar,
 }
 
-/// A shelf with room for so many.
+/// A shelf with room for `room` items.
 struct Shelf {
     room: usize,
     monitor: Monitor<VecDeque<u32>, Conditions>,
@@ -29,7 +30,7 @@ impl Shelf {
     fn take(&self) -> u32 {
         let mut items = self.monitor.enter();
         loop {
-            // A loop, as everywhere: another consumer may have been faster.
+            // `wait_while` checks again after each wake-up: another consumer may have been faster.
             items.wait_while(|c| &c.not_empty, |items| items.is_empty());
             if let Some(item) = items.pop_front() {
                 items.notify_one(|c| &c.not_full);

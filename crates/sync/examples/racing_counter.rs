@@ -1,7 +1,8 @@
 //! The racing counter of the lessons: two threads add to one variable, and additions get lost.
 //!
-//! The lesson's program counts on luck to show that, and seldom has it: a thread is hardly ever
-//! interrupted between its load and its store. A barrier between the two makes it happen each time.
+//! The lesson's program relies on luck to show this, and it is rarely lucky: the scheduler hardly
+//! ever interrupts a thread between its load and its store. Here a barrier between the load and the
+//! store makes it happen every time.
 
 use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
 use std::thread;
@@ -9,7 +10,7 @@ use sync::{Barrier, Mutex};
 
 const TIMES: u32 = 1_000;
 
-/// Two threads do this at the same time.
+/// Calls `add` in two threads at the same time, `TIMES` times in each.
 fn both(add: impl Fn() + Sync) {
     thread::scope(|scope| {
         for _ in 0..2 {
@@ -24,25 +25,25 @@ fn main() {
         2 * TIMES
     );
 
-    // `counter += 1` in Python, or on an atomic, piece by piece.
+    // `counter += 1` in Python, or on an atomic, split into its load and its store.
     let (counter, both_have_read) = (AtomicU32::new(0), Barrier::new(2));
     let both_have_written = Barrier::new(2);
     both(|| {
         let seen = counter.load(Relaxed);
-        both_have_read.wait(); // where the scheduler may switch, now it does
+        both_have_read.wait(); // the scheduler may switch threads here; now it has to
         counter.store(seen + 1, Relaxed);
         both_have_written.wait();
     });
     println!("load, then store:   {}", counter.into_inner());
 
-    // The processor's own addition: nobody comes between its load and its store.
+    // The processor's own addition: no other thread comes between its load and its store.
     let counter = AtomicU32::new(0);
     both(|| {
         counter.fetch_add(1, Relaxed);
     });
     println!("one atomic step:    {}", counter.into_inner());
 
-    // As many steps as you like, one thread at a time.
+    // Any number of steps, but one thread at a time.
     let counter = Mutex::new(0);
     both(|| {
         let mut counter = counter.lock();

@@ -1,4 +1,4 @@
-//! The semaphore of the lessons: a counter that threads wait at.
+//! The semaphore of the lessons: a counter that threads wait at while it is 0.
 
 use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
 use std::thread;
@@ -8,7 +8,8 @@ fn main() {
     let (roommates, bathrooms) = (6, 2);
     let free = Semaphore::new(bathrooms);
     let (inside, most) = (AtomicU32::new(0), AtomicU32::new(0));
-    // A lock would not do: nobody leaves a bathroom here before the other one is taken too.
+    // A lock is not enough: no thread leaves its bathroom before another thread is in the other
+    // one.
     let both_taken = Barrier::new(2);
     thread::scope(|scope| {
         for _ in 0..roommates {

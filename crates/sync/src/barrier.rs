@@ -1,4 +1,5 @@
-//! A barrier: threads that go on only when all have arrived, again and again.
+//! A barrier: threads wait until all of them have arrived, and then go on. It can be used again and
+//! again.
 
 use crate::{Condvar, Mutex};
 
@@ -23,9 +24,9 @@ use crate::{Condvar, Mutex};
 /// assert_eq!(leaders, 1);
 /// ```
 ///
-/// It can be used again at once: a fast thread that comes round while a slow one has not left yet
-/// belongs to the next generation. A thread that panics and never arrives leaves the others waiting;
-/// there is no way to know that it will not come.
+/// A barrier can be used again at once. If a fast thread comes back while a slow thread has not
+/// left yet, the fast thread belongs to the next generation. If a thread panics and never arrives,
+/// the other threads wait for ever, because the barrier cannot know that this thread will not come.
 #[derive(Debug)]
 pub struct Barrier {
     size: usize,
@@ -35,15 +36,16 @@ pub struct Barrier {
 
 #[derive(Debug)]
 struct Meeting {
-    /// How many wait in this generation.
+    /// How many threads wait in this generation.
     arrived: usize,
-    /// How many meetings were complete before. Waiters wait for this to change, not for `arrived` to
-    /// be something: that is the next meeting's before they wake up.
+    /// How many meetings were complete before. Waiters wait for this number to change. They cannot
+    /// wait for a value of `arrived`, because `arrived` already counts the next meeting when they
+    /// wake up.
     generation: usize,
 }
 
 impl Barrier {
-    /// For meetings of `size` threads; with 0 or 1 nobody ever waits.
+    /// Makes a barrier for `size` threads. With 0 or 1, no thread ever waits.
     #[must_use]
     pub const fn new(size: usize) -> Self {
         Self {
@@ -56,9 +58,9 @@ impl Barrier {
         }
     }
 
-    /// Waits until `size` threads have called this; true for one of them, the leader.
+    /// Waits until `size` threads have called this. Returns true in one of them, the leader.
     ///
-    /// All that they did before is visible to all of them after.
+    /// Everything that these threads did before the call is visible to all of them after it.
     pub fn wait(&self) -> bool {
         let mut meeting = self.meeting.lock();
         meeting.arrived += 1;

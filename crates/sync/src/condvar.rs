@@ -1,4 +1,5 @@
-//! A condition variable: sleep, without the lock, until somebody says that a value has changed.
+//! A condition variable: a thread releases a lock and sleeps until another thread reports that a
+//! value has changed.
 
 use crate::deadline::Deadline;
 use crate::{MutexGuard, TimedOut};
@@ -6,7 +7,7 @@ use std::sync::atomic::AtomicU32;
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
-/// Where threads wait for a value under a [`Mutex`](crate::Mutex) to change.
+/// A place where threads wait until a value under a [`Mutex`](crate::Mutex) changes.
 ///
 /// ```
 /// use sync::{Condvar, Mutex};
@@ -22,24 +23,27 @@ use std::time::Duration;
 /// });
 /// ```
 ///
-/// The protocol has two halves. Who waits looks at the value and begins to wait under the same
-/// locking; who changes the value does that under the lock, and notifies then or later. A change
-/// outside the lock can fall between the look and the wait, and its notification is lost.
+/// The protocol has two halves. The waiting thread checks the value and begins to wait without
+/// releasing the lock in between. The thread that changes the value does so under the lock, and
+/// notifies then or later. A change outside the lock can fall between the check and the wait, and
+/// then its notification is lost.
 ///
-/// A wait may end for no reason, so it belongs in a loop; [`wait_while`](Self::wait_while) is that
-/// loop. To tie the condition to its lock, use a [`Monitor`](crate::Monitor).
+/// A wait may end for no reason (a spurious wake-up), so it belongs in a loop.
+/// [`wait_while`](Self::wait_while) is that loop. To tie the condition to its lock, use a
+/// [`Monitor`](crate::Monitor).
 #[derive(Debug, Default)]
 pub struct Condvar {
-    /// Changes with each notification. Who has read it under the lock and falls asleep only while
-    /// it is still the same cannot sleep through a notification. (It would have to be notified
-    /// exactly 2³² times between the two.)
+    /// Changes with each notification. A waiter reads this word under the lock, and falls asleep
+    /// only while the word is still the same. It therefore cannot sleep through a notification.
+    /// (There would have to be exactly 2³² notifications between the two steps.)
     notifications: AtomicU32,
-    /// Who waits or is about to. A notification for nobody costs no system call.
+    /// How many threads wait or are about to wait. If there are none, a notification makes no
+    /// system call.
     waiters: AtomicU32,
 }
 
 impl Condvar {
-    /// With nobody waiting; `const`, so that it can be a static.
+    /// Makes a condition variable without waiters. This is a `const fn`, so it can be a static.
     #[must_use]
     pub const fn new() -> Self {
         Self {
@@ -48,17 +52,19 @@ impl Condvar {
         }
     }
 
-    /// Unlocks, sleeps until a notification or for no reason, and locks again.
+    /// Unlocks the mutex, sleeps until a notification comes, and locks the mutex again. It may also
+    /// wake up for no reason.
     ///
-    /// Use the same mutex for all waits at a time: another is not unsound, but whoever notifies
-    /// holds one of them only, and the others' waiters may miss it.
+    /// Threads that wait at the same time should use the same mutex. Different mutexes are not
+    /// unsound, but a notifying thread holds only one of them, and the waiters of the others may
+    /// miss the notification.
     pub fn wait<'a, T: ?Sized>(&self, guard: MutexGuard<'a, T>) -> MutexGuard<'a, T> {
         self.sleep(guard, futex::wait).0
     }
 
-    /// Waits until `condition` is false; looks first, so it may not wait at all.
+    /// Waits until `condition` returns false. It checks first, so it may not wait at all.
     ///
-    /// If `condition` panics, the mutex is unlocked and the panic goes on.
+    /// If `condition` panics, the guard unlocks the mutex and the panic goes on.
     pub fn wait_while<'a, T: ?Sized>(
         &self,
         mut guard: MutexGuard<'a, T>,
@@ -70,10 +76,11 @@ impl Condvar {
         guard
     }
 
-    /// [`wait_while`](Self::wait_while), for `timeout` at most. The guard comes back either way.
+    /// Like [`wait_while`](Self::wait_while), but waits for at most `timeout`. It returns the guard
+    /// either way.
     ///
     /// # Errors
-    /// [`TimedOut`] if the time was up and `condition` still true.
+    /// [`TimedOut`] if the time was up and `condition` was still true.
     pub fn wait_while_for<'a, T: ?Sized>(
         &self,
         mut guard: MutexGuard<'a, T>,
@@ -89,15 +96,17 @@ impl Condvar {
             if in_time.is_err() {
                 return (guard, in_time);
             }
-            // A last look after the time is up: the change may have come with it.
+            // The loop checks once more after the time is up: the change may have come at that very
+            // moment.
             (guard, in_time) = self.sleep(guard, |word, seen| deadline.wait(word, seen));
         }
     }
 
-    /// Wakes one of those who wait, if there is one.
+    /// Wakes one waiter, if there is one.
     ///
-    /// Enough if every waiter waits for the same and one can use the change; otherwise the one that
-    /// is woken may be the one that cannot.
+    /// This is enough if every waiter waits for the same condition and one of them can use the
+    /// change. Otherwise it may wake a waiter that cannot go on, while another waiter that could go
+    /// on keeps sleeping.
     #[inline]
     pub fn notify_one(&self) {
         if self.is_awaited() {
@@ -107,7 +116,7 @@ impl Condvar {
         }
     }
 
-    /// Wakes all who wait.
+    /// Wakes all waiters.
     #[inline]
     pub fn notify_all(&self) {
         if self.is_awaited() {
@@ -117,12 +126,13 @@ impl Condvar {
         }
     }
 
-    /// Whether a waiter needs to hear of a change that was made under the lock before this call.
+    /// Whether there may be a waiter that has to hear of a change made under the lock before this
+    /// call.
     #[inline]
     fn is_awaited(&self) -> bool {
-        // Relaxed is enough, and so it is for `notifications`: the mutex orders them. A waiter that
-        // has looked before the change has counted itself, and read `notifications`, before it
-        // unlocked, and that came before the change was made.
+        // Relaxed is enough here and for `notifications`, because the mutex orders them. A waiter
+        // that checked the value before the change counted itself and read `notifications` before
+        // it unlocked. The change was made under the lock after that.
         self.waiters.load(Relaxed) > 0
     }
 

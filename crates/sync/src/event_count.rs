@@ -1,14 +1,15 @@
-//! An event count: threads sleep until something is there, wherever it is, and who puts it there
-//! pays for a wake-up only if somebody sleeps.
+//! An event count: a thread sleeps until data that has no lock is ready. A thread that makes the
+//! data ready pays for a wake-up only if another thread may be asleep.
 
 use std::sync::atomic::Ordering::{Acquire, Relaxed, Release, SeqCst};
 use std::sync::atomic::{AtomicU32, fence};
 
-/// A place to sleep beside data that has no lock: a lock-free queue, a flag, several of them.
+/// A place to sleep until data that has no lock changes: a lock-free queue, a flag, or several of
+/// them.
 ///
-/// A [`Condvar`](crate::Condvar) needs a lock that orders the change and the look. Here the event
-/// count does that: a waiter leaves a mark and then looks once more; who changes something looks for
-/// a mark afterwards. One of the two sees the other.
+/// A [`Condvar`](crate::Condvar) needs a lock that orders the change and the check. An event count
+/// orders them itself: a waiter leaves a mark and then checks once more, and a thread that changes
+/// something looks for a mark afterwards. At least one of the two sees what the other did.
 ///
 /// ```
 /// use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
@@ -28,16 +29,18 @@ use std::sync::atomic::{AtomicU32, fence};
 /// 22(2), 1979.
 #[derive(Debug, Default)]
 pub struct EventCount {
-    /// Each waiter leaves a mark before it sleeps, and each notification takes one away. There may be
-    /// more marks than waiters, of those that went without having been notified; a notification that
-    /// is spent on such a mark does no harm. There are never fewer.
+    /// Each waiter leaves a mark before it sleeps, and each notification takes marks away. There
+    /// may be more marks than waiters, because a waiter that went on without a notification leaves
+    /// its mark behind. A notification that is spent on such a mark does no harm. There are never
+    /// fewer marks than waiters.
     marks: AtomicU32,
-    /// Changes with each notification that finds a mark; what waiters sleep on.
+    /// Changes with each notification that finds a mark. Waiters sleep on this word.
     epoch: AtomicU32,
 }
 
 impl EventCount {
-    /// With nobody waiting; `const`, so that it can be a static.
+    /// Makes an event count without waiters. This is a `const fn`, so the event count can be a
+    /// static.
     #[must_use]
     pub const fn new() -> Self {
         Self {
@@ -46,19 +49,21 @@ impl EventCount {
         }
     }
 
-    /// Waits until `ready` gives something, and returns that. It is asked at the beginning and after
-    /// each wake-up, twice, and must not sleep itself. If it panics, the panic goes on.
+    /// Waits until `ready` returns a value, and returns that value. It calls `ready` up to two
+    /// times at the beginning and up to two times after each wake-up. `ready` must not sleep. If
+    /// `ready` panics, the panic reaches the caller.
     pub fn wait_until<T>(&self, mut ready: impl FnMut() -> Option<T>) -> T {
         loop {
             if let Some(ready) = ready() {
                 return ready;
             }
-            // First the epoch, then the mark (Release): whoever takes the mark away changes the epoch
-            // after that, and the sleep does not begin.
+            // Read the epoch first, and add the mark (Release) afterwards. A thread that takes the
+            // mark away changes the epoch only after that, and then this thread does not fall
+            // asleep.
             let epoch = self.epoch.load(Relaxed);
             self.marks.fetch_add(1, Release);
             fence(SeqCst);
-            // A second look, now that whoever makes it ready will see the mark.
+            // Check again: a thread that makes the data ready after this check will see the mark.
             if let Some(ready) = ready() {
                 return ready;
             }
@@ -66,7 +71,7 @@ impl EventCount {
         }
     }
 
-    /// Wakes one who waits. Call it after what the other waits for is there.
+    /// Wakes one waiter. Call it after the change that the waiter waits for.
     #[inline]
     pub fn notify_one(&self) {
         if self.is_awaited() {
@@ -74,7 +79,7 @@ impl EventCount {
         }
     }
 
-    /// Wakes all who wait. Call it after what they wait for is there.
+    /// Wakes all waiters. Call it after the change that they wait for.
     #[inline]
     pub fn notify_all(&self) {
         if self.is_awaited() {
@@ -84,17 +89,18 @@ impl EventCount {
 
     #[inline]
     fn is_awaited(&self) -> bool {
-        // Both this fence and the waiter's stand between a write and a read: ours between what is
-        // there now and the marks, the waiter's between its mark and what is there. In the one order
-        // of all such fences one of them comes first, and the other's read sees its write.
+        // This fence and the waiter's fence each stand between a write and a read. This thread has
+        // changed the data and now reads the marks. The waiter has added its mark and then reads
+        // the data. All SeqCst fences have one common order, so the thread whose fence comes second
+        // sees what the other thread wrote before the first fence.
         fence(SeqCst);
         self.marks.load(Relaxed) > 0
     }
 
     #[cold]
     fn wake_one(&self) {
-        // If another notification has taken the last mark in between, the waiter that it wakes will
-        // look before it sleeps again, and see what is there now.
+        // If another notification has taken the last mark in the meantime, the waiter that it wakes
+        // will check again before it sleeps again, and will see the data as they are now.
         let taken = self
             .marks
             .fetch_update(Acquire, Relaxed, |marks| marks.checked_sub(1));

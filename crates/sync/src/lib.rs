@@ -1,20 +1,20 @@
 //! Locks, semaphores and monitors, each built from atomics and a futex.
 //!
-//! Every primitive here is one word (or two) that threads change with atomic operations, plus a
-//! way to sleep until that word changes. The way to sleep is the kernel's futex(2); everything
-//! else is in the file that you read.
+//! Most primitives here are one or two words that threads change with atomic operations, plus a way
+//! to sleep until such a word changes. The way to sleep is the kernel's futex(2). The rest of each
+//! primitive is in its own file.
 //!
 //! | to | use | made of |
 //! |---|---|---|
-//! | let one thread at a time at a value | [`Mutex`] | three states and a futex |
-//! | the same for a handful of instructions | [`SpinLock`] | one bit, no kernel |
-//! | let many readers or one writer at it | [`RwLock`] | a count, two flags, two futexes |
-//! | wait until a value is as you want it | [`Monitor`], [`Condvar`] | a mutex and a counter |
-//! | admit so many at a time | [`Semaphore`] | a count of permits and one of waiters |
-//! | go on together | [`Barrier`] | a mutex, a condition, a generation |
-//! | put one thread to sleep | [`Parker`] | three states and a futex |
-//! | sleep until there is work, anywhere | [`EventCount`] | an epoch and a count of sleepers |
-//! | find a deadlock before it happens | [`LockOrder`] | a graph of which lock came before which |
+//! | let one thread at a time use a value | [`Mutex`] | three states and a futex |
+//! | do the same for a handful of instructions | [`SpinLock`] | one bit, no futex |
+//! | let many readers or one writer use a value | [`RwLock`] | a count of readers, two flags, two futexes |
+//! | wait until a value meets a condition | [`Monitor`], [`Condvar`] | a mutex and a counter |
+//! | admit a limited number of threads at a time | [`Semaphore`] | a count of permits and a count of waiters |
+//! | let a group of threads go on together | [`Barrier`] | a mutex, a condition variable, a generation number |
+//! | put one thread to sleep until another wakes it | [`Parker`] | three states and a futex |
+//! | sleep until data without a lock changes | [`EventCount`] | an epoch and a count of sleepers |
+//! | find a deadlock before it happens | [`LockOrder`] | a graph of which lock was taken before which |
 //!
 //! ```
 //! use sync::Mutex;
@@ -30,23 +30,26 @@
 //!
 //! # What holds for all of them
 //!
-//! - **Panics.** No lock is poisoned. A guard that is dropped by a panic unlocks, and the next
-//!   holder finds the value as the panic left it. std's locks warn of that with an error that
-//!   most programs unwrap; here whoever changes a value in several steps must be able to stop
-//!   between any two of them.
-//! - **Signals.** A signal handler may run while a thread waits; the wait goes on afterwards, and
-//!   a deadline is not prolonged by it.
-//! - **Fairness.** None is promised: who comes may overtake who sleeps. Nobody sleeps through a
-//!   chance, though: whenever a waiter could go on, one has been woken or is awake already.
-//! - **Reentrance.** None: a thread that takes a lock twice waits for itself. [`LockOrder`] says
-//!   so instead of waiting.
-//! - **Processes.** The futexes are private: these primitives work between threads, not in memory
-//!   that is shared with another process.
+//! - **Panics.** No lock is poisoned. When a panic drops a guard, the guard unlocks, and the next
+//!   holder finds the value as the panic left it. std's locks report this with an error that most
+//!   programs unwrap. Here, code that changes a value in several steps must be able to stop between
+//!   any two of them.
+//! - **Signals.** A signal handler may run while a thread waits. The thread waits again afterwards,
+//!   and the signal does not extend a deadline. Only [`Condvar::wait`] may return early, as it may
+//!   for no reason at all.
+//! - **Fairness.** No primitive is fair: a thread that arrives may overtake a thread that sleeps.
+//!   But no thread sleeps through its chance: whenever a waiter could go on, at least one waiter
+//!   has been woken or is awake already.
+//! - **Reentrance.** No lock is reentrant: a thread that takes a lock twice waits for itself.
+//!   [`LockOrder`] reports that instead of waiting.
+//! - **Processes.** The futexes are private: these primitives work between the threads of one
+//!   process, not in memory that is shared with another process.
 //!
 //! # How this is tested
 //!
-//! The same sources are compiled two more times, against a std whose schedules are explored and
-//! against one whose memory orderings are; see `tests/explored.rs`.
+//! The same sources are compiled two more times. One build replaces std by a version that explores
+//! thread schedules, the other by a version that explores memory orderings; see
+//! `tests/explored.rs`.
 
 mod barrier;
 mod condvar;

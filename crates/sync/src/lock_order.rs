@@ -1,8 +1,9 @@
-//! A lock-order checker: finds the deadlock in the order of locking, before it happens.
+//! A lock-order checker: it finds a deadlock in the order of locking before the deadlock happens.
 //!
-//! A thread that takes `b` while it holds `a` draws an arrow from `a` to `b`. A deadlock needs a
-//! circle of threads, each waiting for what the next one holds, and that is a circle of arrows. The
-//! arrows stay when the locks are released, so the circle shows even if the threads never met:
+//! When a thread takes `b` while it holds `a`, the checker draws an arrow from `a` to `b`. In a
+//! deadlock, threads wait in a cycle: each waits for a lock that the next one holds. Their locks
+//! then form a cycle of arrows. The arrows stay when the locks are released, so the checker finds
+//! the cycle even if the threads never ran at the same time:
 //!
 //! ```text
 //!   thread 1: a, then b        a ───▶ b
@@ -28,7 +29,8 @@ use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 /// A place in the source.
 type Place = &'static Location<'static>;
 
-/// The order in which a family of locks is taken, as seen so far.
+/// The order in which threads take the locks of one family, as seen so far. A family is all locks
+/// that were made by the same `LockOrder` or its clones.
 ///
 /// ```
 /// let order = sync::LockOrder::new();
@@ -43,24 +45,27 @@ type Place = &'static Location<'static>;
 /// assert!(refused.to_string().contains("`a` → `b` → `a`"));
 /// ```
 ///
-/// It knows only what has happened: an order that no run has taken is not checked. And it judges
-/// the order alone: two opposite orders under a third lock that keeps them apart are refused too.
-/// Linux checks its own locks in this way (Documentation/locking/lockdep-design.rst).
+/// The checker knows only what has happened: it does not check an order that no run has taken. It
+/// also judges the order alone: it refuses two opposite orders even if a third lock keeps the two
+/// threads apart. Linux checks its own locks in the same way
+/// (Documentation/locking/lockdep-design.rst).
 ///
-/// Every lock of the family goes through one graph, so this is for tests and debugging.
+/// Locking any lock of the family goes through one shared graph, so use this for tests and
+/// debugging.
 #[derive(Clone, Default)]
 pub struct LockOrder {
     graph: Arc<Mutex<Graph>>,
 }
 
 impl LockOrder {
-    /// Of no locks yet.
+    /// Makes a family without locks.
     #[must_use]
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// A mutex of this family around `value`. The name is for the report and need not be unique.
+    /// Makes a mutex of this family around `value`. The name appears in reports and need not be
+    /// unique.
     pub fn mutex<T>(&self, name: impl Into<String>, value: T) -> OrderedMutex<T> {
         let id = NEXT_ID.fetch_add(1, Relaxed);
         self.graph.lock().add(id, name.into());
@@ -86,11 +91,12 @@ pub struct OrderedMutex<T> {
 }
 
 impl<T> OrderedMutex<T> {
-    /// Waits until nobody holds the mutex, and takes it; unless that could deadlock.
+    /// Waits until no thread holds the mutex, and takes it, unless that could deadlock.
     ///
     /// # Errors
-    /// [`OrderViolation`] if this thread holds it already, or holds one that is, directly or by way
-    /// of others, taken after it elsewhere. Then nothing is taken and nothing is remembered.
+    /// [`OrderViolation`] if this thread holds the mutex already, or if it holds another lock that
+    /// some thread took, directly or by way of further locks, while it held this mutex. In that
+    /// case `lock` takes nothing and records nothing.
     #[track_caller]
     pub fn lock(&self) -> Result<OrderedGuard<'_, T>, OrderViolation> {
         let at = Location::caller();
@@ -101,8 +107,9 @@ impl<T> OrderedMutex<T> {
         Ok(OrderedGuard::new(self, guard, at))
     }
 
-    /// Takes the mutex if nobody holds it. It never waits, so it cannot be the one that closes a
-    /// circle, and any order is allowed; but others may come after it.
+    /// Takes the mutex if no thread holds it. This call never waits, so it cannot be the call that
+    /// closes a cycle, and every order is allowed. But once the mutex is held, the order of further
+    /// locks is checked against it.
     #[track_caller]
     pub fn try_lock(&self) -> Option<OrderedGuard<'_, T>> {
         let guard = self.mutex.try_lock()?;
@@ -122,17 +129,19 @@ impl<T: fmt::Debug> fmt::Debug for OrderedMutex<T> {
     }
 }
 
-/// The right to use the value of an [`OrderedMutex`]; dropping it, in whatever order, unlocks.
+/// Proof that this thread holds an [`OrderedMutex`], with access to the value. Dropping it unlocks
+/// the mutex. Guards may be dropped in any order.
 #[must_use = "the mutex is unlocked at once if the guard is not kept"]
 pub struct OrderedGuard<'a, T> {
     of: &'a OrderedMutex<T>,
     guard: MutexGuard<'a, T>,
-    /// What a thread holds is noted in that thread, so the guard must not leave it.
+    /// Each thread keeps its own list of the locks that it holds, so the guard must stay in its
+    /// thread.
     stays: PhantomData<*const ()>,
 }
 
-// SAFETY: only `&T` is to be had from a shared guard, as from `MutexGuard`, which is `Sync` if `T`
-// is; the marker is there against sending.
+// SAFETY: a shared guard gives out only `&T`, like a shared `MutexGuard`, which is `Sync` if `T`
+// is. The marker's only purpose is to forbid sending.
 unsafe impl<T: Sync> Sync for OrderedGuard<'_, T> {}
 
 impl<'a, T> OrderedGuard<'a, T> {
@@ -172,11 +181,11 @@ impl<T: fmt::Debug> fmt::Debug for OrderedGuard<'_, T> {
     }
 }
 
-/// Tells the locks of all families apart, for good.
+/// The number of the next lock. A number is never used twice, in any family.
 static NEXT_ID: AtomicU64 = AtomicU64::new(0);
 
 thread_local! {
-    /// What this thread holds, in the order of taking.
+    /// The locks that this thread holds, in the order in which it took them.
     static HELD: RefCell<Vec<Held>> = const { RefCell::new(Vec::new()) };
 }
 
@@ -187,7 +196,7 @@ struct Held {
 }
 
 fn with_held(f: impl FnOnce(&mut Vec<Held>)) {
-    // A thread whose thread-local values are being dropped has no list any more. What it locks in
-    // their destructors is locked, and not checked.
+    // While a thread's thread-local values are being dropped, its list may be gone already. Locks
+    // that their destructors then take are locked, but not checked.
     let _ending = HELD.try_with(|held| f(&mut held.borrow_mut()));
 }

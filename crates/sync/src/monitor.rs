@@ -1,4 +1,4 @@
-//! A monitor: a value, its lock and its conditions in one.
+//! A monitor: a value together with its lock and its conditions.
 //!
 //! ```text
 //!             ┌───────────── inside: one thread at a time ─────────────┐
@@ -12,13 +12,14 @@ use crate::{Condvar, Mutex, MutexGuard, TimedOut};
 use std::ops::{Deref, DerefMut};
 use std::time::Duration;
 
-/// A value that one thread at a time may touch, and the conditions that threads wait for.
+/// A value that one thread at a time may use, and the conditions that threads wait for.
 ///
-/// What a mutex and a condition variable leave to discipline, a monitor ties together: nobody can
-/// wait at a condition or notify it without being inside.
+/// With a mutex and a condition variable, it is up to the programmer to use the two together. A
+/// monitor ties them to each other: a thread has to enter before it can wait at a condition or
+/// notify it.
 ///
-/// `C` holds the conditions: a [`Condvar`] if there is one, as here, or a struct with a `Condvar`
-/// for each, so that they have names:
+/// `C` holds the conditions. By default it is a [`Condvar`], for a single condition. For several
+/// conditions, use a struct with a `Condvar` for each, so that they have names:
 ///
 /// ```
 /// use sync::{Condvar, Monitor};
@@ -45,13 +46,14 @@ use std::time::Duration;
 /// });
 /// ```
 ///
-/// A notified thread has to enter again, and others may come first; it therefore looks again. These
-/// are the conditions of B. W. Lampson and D. D. Redell, "Experience with Processes and Monitors in
-/// Mesa", CACM 23(2), 1980. In C. A. R. Hoare's, "Monitors: An Operating System Structuring
-/// Concept", CACM 17(10), 1974, the notified thread goes on at once and an `if` is enough; no
-/// system in wide use works like that.
+/// A notified thread has to enter again, and other threads may enter first, so it checks its
+/// condition again. Such are the conditions of B. W. Lampson and D. D. Redell, "Experience with
+/// Processes and Monitors in Mesa", CACM 23(2), 1980. In the monitors of C. A. R. Hoare, "Monitors:
+/// An Operating System Structuring Concept", CACM 17(10), 1974, the notified thread goes on at
+/// once, and an `if` is enough. No system in wide use works like that.
 ///
-/// Not poisoned by a panic inside: the next thread finds the value as it was left.
+/// A panic inside does not poison the monitor: the next thread finds the value as the panic left
+/// it.
 #[derive(Debug, Default)]
 pub struct Monitor<T: ?Sized, C = Condvar> {
     conditions: C,
@@ -59,14 +61,14 @@ pub struct Monitor<T: ?Sized, C = Condvar> {
 }
 
 impl<T> Monitor<T> {
-    /// A monitor with one condition; `const`, so that it can be a static.
+    /// Makes a monitor with one condition. This is a `const fn`, so the monitor can be a static.
     pub const fn new(value: T) -> Self {
         Self::with_conditions(value, Condvar::new())
     }
 }
 
 impl<T, C> Monitor<T, C> {
-    /// A monitor with the conditions in `conditions`.
+    /// Makes a monitor with the conditions in `conditions`.
     pub const fn with_conditions(value: T, conditions: C) -> Self {
         Self {
             conditions,
@@ -74,14 +76,14 @@ impl<T, C> Monitor<T, C> {
         }
     }
 
-    /// The value, out of a monitor that nobody needs any more.
+    /// Consumes the monitor and returns its value.
     pub fn into_inner(self) -> T {
         self.value.into_inner()
     }
 }
 
 impl<T: ?Sized, C> Monitor<T, C> {
-    /// Waits until nobody is inside, and goes in. Dropping what it returns leaves.
+    /// Waits until no thread is inside, and enters. Dropping the returned value leaves the monitor.
     pub fn enter(&self) -> Inside<'_, T, C> {
         Inside {
             conditions: &self.conditions,
@@ -89,7 +91,7 @@ impl<T: ?Sized, C> Monitor<T, C> {
         }
     }
 
-    /// Goes in if nobody is inside; never waits.
+    /// Enters if no thread is inside; never waits.
     pub fn try_enter(&self) -> Option<Inside<'_, T, C>> {
         Some(Inside {
             conditions: &self.conditions,
@@ -97,21 +99,22 @@ impl<T: ?Sized, C> Monitor<T, C> {
         })
     }
 
-    /// The value, without entering: a `&mut` proves that nobody is inside.
+    /// Returns the value without entering: `&mut self` proves that no thread is inside.
     pub fn get_mut(&mut self) -> &mut T {
         self.value.get_mut()
     }
 }
 
 impl<T: ?Sized> Monitor<T> {
-    /// Enters, waits at the only condition while `condition` is true, and returns inside.
+    /// Enters, waits at the only condition while `condition` returns true, and returns inside the
+    /// monitor.
     pub fn enter_when_not(&self, condition: impl FnMut(&mut T) -> bool) -> Inside<'_, T> {
         let mut inside = self.enter();
         inside.wait_while(|only| only, condition);
         inside
     }
 
-    /// Enters, changes the value, wakes all who wait at the only condition, and leaves.
+    /// Enters, changes the value, wakes all threads that wait at the only condition, and leaves.
     pub fn update<R>(&self, change: impl FnOnce(&mut T) -> R) -> R {
         let mut inside = self.enter();
         let result = change(&mut inside);
@@ -120,20 +123,21 @@ impl<T: ?Sized> Monitor<T> {
     }
 }
 
-/// A thread inside a [`Monitor`]: the value, and the conditions. Dropping it, by a panic too, leaves.
+/// Proof that a thread is inside a [`Monitor`], with access to the value and the conditions.
+/// Dropping it leaves the monitor, also when a panic unwinds.
 #[must_use = "the monitor is left at once if this is not kept"]
 #[derive(Debug)]
 pub struct Inside<'a, T: ?Sized, C = Condvar> {
     conditions: &'a C,
-    /// `None` only while it waits, or if the wait panicked.
+    /// `None` only during a wait, or after a panic in a wait.
     guard: Option<MutexGuard<'a, T>>,
 }
 
 impl<'a, T: ?Sized, C> Inside<'a, T, C> {
-    /// Leaves, sleeps at the condition that `which` chooses, and enters again, until `condition` is
-    /// false; looks first, so it may not wait at all.
+    /// Leaves, sleeps at the condition that `which` chooses, and enters again, until `condition`
+    /// returns false. It checks `condition` first, so it may not wait at all.
     ///
-    /// If `condition` panics, the monitor is left and the panic goes on.
+    /// If `condition` panics, this thread leaves the monitor and the panic goes on.
     pub fn wait_while(
         &mut self,
         which: impl FnOnce(&C) -> &Condvar,
@@ -144,10 +148,11 @@ impl<'a, T: ?Sized, C> Inside<'a, T, C> {
         self.guard = Some(at.wait_while(guard, condition));
     }
 
-    /// [`wait_while`](Self::wait_while), for `timeout` at most; inside again either way.
+    /// Like [`wait_while`](Self::wait_while), but waits for at most `timeout`. The thread is inside
+    /// again either way.
     ///
     /// # Errors
-    /// [`TimedOut`] if the time was up and `condition` still true.
+    /// [`TimedOut`] if the time was up and `condition` was still true.
     pub fn wait_while_for(
         &mut self,
         which: impl FnOnce(&C) -> &Condvar,
@@ -161,18 +166,19 @@ impl<'a, T: ?Sized, C> Inside<'a, T, C> {
         in_time
     }
 
-    /// Wakes one of those who wait at a condition; it goes on when this thread has left.
+    /// Wakes one thread that waits at a condition. It goes on after this thread has left.
     pub fn notify_one(&self, which: impl FnOnce(&C) -> &Condvar) {
         which(self.conditions).notify_one();
     }
 
-    /// Wakes all who wait at a condition; they go on, one after the other, when this one has left.
+    /// Wakes all threads that wait at a condition. They go on one after the other, after this
+    /// thread has left.
     pub fn notify_all(&self, which: impl FnOnce(&C) -> &Condvar) {
         which(self.conditions).notify_all();
     }
 
-    /// Leaves, and then wakes one of those who wait at a condition: it need not wait for this one to
-    /// leave.
+    /// Leaves first, and then wakes one thread that waits at a condition. The woken thread need not
+    /// wait for this thread to leave.
     pub fn leave_and_notify_one(self, which: impl FnOnce(&C) -> &Condvar) {
         let at = which(self.conditions);
         drop(self);
@@ -184,8 +190,9 @@ impl<'a, T: ?Sized, C> Inside<'a, T, C> {
     }
 }
 
-/// Nothing of this crate can reach it: a panic in the middle of a wait unwinds through the borrow
-/// of `Inside`, so only a caller that catches it there and goes on sees an `Inside` without guard.
+/// The functions of this crate cannot cause this panic. A panic in the middle of a wait unwinds
+/// through the borrow of `Inside`, so only a caller that catches it there and goes on can use an
+/// `Inside` without a guard.
 const GONE: &str = "this thread has left the monitor: its condition panicked; enter again";
 
 impl<T: ?Sized, C> Deref for Inside<'_, T, C> {

@@ -1,4 +1,4 @@
-//! A mutex whose waiters sleep in the kernel, and whose holders do not go there if nobody waits.
+//! A mutex whose waiters sleep in the kernel. Without contention, no thread enters the kernel.
 //!
 //! ```text
 //!              lock()                another lock()
@@ -16,16 +16,17 @@ use std::ops::{Deref, DerefMut};
 use std::sync::atomic::AtomicU32;
 use std::sync::atomic::Ordering::{Acquire, Relaxed, Release};
 
-/// Nobody holds it.
+/// No thread holds the mutex.
 const UNLOCKED: u32 = 0;
-/// Somebody holds it, and nobody sleeps.
+/// A thread holds the mutex, and no thread sleeps.
 const LOCKED: u32 = 1;
-/// Somebody holds it, and somebody may sleep: whoever unlocks must wake one.
+/// A thread holds the mutex, and others may sleep: the thread that unlocks must wake one.
 const CONTENDED: u32 = 2;
 
-/// A value that one thread at a time may touch; the others sleep.
+/// A value that one thread at a time may use; the other threads sleep until it is their turn.
 ///
-/// Without contention, locking and unlocking are one atomic operation each and no system call.
+/// Without contention, locking is one atomic operation, and so is unlocking. Neither makes a system
+/// call.
 ///
 /// ```
 /// use sync::Mutex;
@@ -36,21 +37,21 @@ const CONTENDED: u32 = 2;
 /// assert_eq!(*LOG.lock(), ["first", "second"]);
 /// ```
 ///
-/// Not fair, not reentrant (a thread that locks twice waits for itself), not poisoned by a panic.
-/// The three states are those of Ulrich Drepper, "Futexes Are Tricky", 2011.
+/// Not fair, not reentrant (a thread that locks twice waits for itself), and not poisoned by a
+/// panic. The three states are those of Ulrich Drepper, "Futexes Are Tricky", 2011.
 #[derive(Default)]
 pub struct Mutex<T: ?Sized> {
     state: AtomicU32,
     value: UnsafeCell<T>,
 }
 
-// SAFETY: the mutex hands the value from thread to thread (`T: Send`) and never lets two at it at a
-// time, so `T: Sync` is not needed: `state` leaves `UNLOCKED` in one step, for one of all who try,
-// and only that one's guard sets it back.
+// SAFETY: the mutex hands the value from thread to thread (`T: Send`) and never lets two threads
+// use it at the same time, so `T: Sync` is not needed. `state` leaves `UNLOCKED` in one step, for
+// only one of the threads that try, and only that thread's guard sets it back.
 unsafe impl<T: ?Sized + Send> Sync for Mutex<T> {}
 
 impl<T> Mutex<T> {
-    /// An unlocked mutex around `value`; `const`, so that it can be a static.
+    /// Makes an unlocked mutex around `value`. This is a `const fn`, so the mutex can be a static.
     pub const fn new(value: T) -> Self {
         Self {
             state: AtomicU32::new(UNLOCKED),
@@ -58,14 +59,14 @@ impl<T> Mutex<T> {
         }
     }
 
-    /// The value, out of a mutex that nobody needs any more.
+    /// Consumes the mutex and returns its value.
     pub fn into_inner(self) -> T {
         self.value.into_inner()
     }
 }
 
 impl<T: ?Sized> Mutex<T> {
-    /// Waits until nobody holds the mutex, and takes it.
+    /// Waits until no thread holds the mutex, and takes it.
     #[inline]
     pub fn lock(&self) -> MutexGuard<'_, T> {
         if !self.take(LOCKED) {
@@ -74,13 +75,13 @@ impl<T: ?Sized> Mutex<T> {
         MutexGuard::new(self)
     }
 
-    /// Takes the mutex if nobody holds it; never waits.
+    /// Takes the mutex if no thread holds it; never waits.
     #[inline]
     pub fn try_lock(&self) -> Option<MutexGuard<'_, T>> {
         self.take(LOCKED).then(|| MutexGuard::new(self))
     }
 
-    /// The value, without locking: a `&mut` proves that nobody holds the mutex.
+    /// Returns the value without locking: `&mut self` proves that no thread holds the mutex.
     pub fn get_mut(&mut self) -> &mut T {
         self.value.get_mut()
     }
@@ -96,14 +97,15 @@ impl<T: ?Sized> Mutex<T> {
     #[cold]
     fn lock_contended(&self) {
         let mut spin = Spin::new();
-        // While somebody sleeps already, spinning would only overtake them.
+        // While another thread sleeps already, spinning would only overtake it.
         while self.state.load(Relaxed) != CONTENDED && spin.again() {
             if self.take(LOCKED) {
                 return;
             }
         }
-        // Whoever has slept cannot know whether it was alone in that. It therefore takes the mutex
-        // as CONTENDED, and its unlock wakes the next one; at worst that is one wake-up too many.
+        // A thread that has slept cannot know whether other threads sleep too. It therefore takes
+        // the mutex as CONTENDED, and its unlock wakes the next thread. At worst that is one
+        // wake-up too many.
         while self.state.swap(CONTENDED, Acquire) != UNLOCKED {
             futex::wait(&self.state, CONTENDED);
         }
@@ -120,8 +122,8 @@ impl<T: ?Sized> Mutex<T> {
     #[cold]
     fn wake(&self) {
         // Another thread may have taken, released and even freed the mutex by now. A wake-up on a
-        // word that is gone is harmless: the kernel looks at the address only, and all who sleep
-        // on whatever lives there now look again.
+        // word that is gone is harmless: the kernel uses only the address, and a thread that sleeps
+        // on another word at that address checks its word again.
         futex::wake_one(&self.state);
     }
 }
@@ -137,17 +139,18 @@ impl<T: ?Sized + fmt::Debug> fmt::Debug for Mutex<T> {
     }
 }
 
-/// The right to use the value of a [`Mutex`]; dropping it, by a panic too, unlocks.
+/// Proof that its owner holds a [`Mutex`], with access to the value. Dropping it unlocks the mutex,
+/// also when a panic unwinds.
 #[must_use = "the mutex is unlocked at once if the guard is not kept"]
 pub struct MutexGuard<'a, T: ?Sized> {
     mutex: &'a Mutex<T>,
-    /// Stands in for the `&mut T` that this is: without it a `MutexGuard<Cell<_>>` would be `Sync`,
-    /// because a `Mutex<Cell<_>>` is.
+    /// Makes the guard count as the `&mut T` that it gives out. Without this, a
+    /// `MutexGuard<Cell<_>>` would be `Sync`, because a `Mutex<Cell<_>>` is.
     exclusive: PhantomData<&'a mut T>,
 }
 
 impl<'a, T: ?Sized> MutexGuard<'a, T> {
-    /// Of a mutex that the caller has just taken.
+    /// Makes the guard of a mutex that the caller has just taken.
     #[inline]
     fn new(mutex: &'a Mutex<T>) -> Self {
         Self {
@@ -156,7 +159,7 @@ impl<'a, T: ?Sized> MutexGuard<'a, T> {
         }
     }
 
-    /// The mutex that this is the guard of.
+    /// Returns the mutex of this guard.
     pub(crate) fn mutex(&self) -> &'a Mutex<T> {
         self.mutex
     }

@@ -1,4 +1,5 @@
-//! A parker: one thread sleeps until somebody wakes it, and a wake-up that comes first is kept.
+//! A parker: one thread sleeps until another thread wakes it. A wake-up that comes before the sleep
+//! is kept.
 
 use crate::TimedOut;
 use crate::deadline::Deadline;
@@ -9,15 +10,15 @@ use std::sync::atomic::AtomicU32;
 use std::sync::atomic::Ordering::{Acquire, Relaxed, Release};
 use std::time::Duration;
 
-/// Nobody sleeps, and no wake-up is kept.
+/// The thread does not sleep, and no wake-up is kept.
 const EMPTY: u32 = 0;
 /// A wake-up is kept: the next `park` takes it and returns at once.
 const NOTIFIED: u32 = 1;
 /// The thread sleeps, or is about to.
 const PARKED: u32 = 2;
 
-/// Puts its thread to sleep. It holds one token at most: [`Unparker::unpark`] puts it there, and
-/// [`park`](Self::park) waits for it and takes it.
+/// Puts its thread to sleep until another thread wakes it. A parker holds at most one token:
+/// [`Unparker::unpark`] puts the token there, and [`park`](Self::park) waits for it and takes it.
 ///
 /// ```
 /// let parker = sync::Parker::new();
@@ -27,15 +28,16 @@ const PARKED: u32 = 2;
 /// thread.join().unwrap();
 /// ```
 ///
-/// Unlike [`std::thread::park`] it never returns for no reason, and nobody else uses its token.
+/// Unlike [`std::thread::park`], it never returns for no reason, and no other code uses its token.
 pub struct Parker {
     state: Arc<AtomicU32>,
-    /// One thread at a time may park, so this may be sent but not shared.
+    /// Only one thread at a time may park, so a parker can be sent to another thread but not
+    /// shared.
     not_shared: PhantomData<std::cell::Cell<()>>,
 }
 
 impl Parker {
-    /// Without a token.
+    /// Makes a parker without a token.
     #[must_use]
     pub fn new() -> Self {
         Self {
@@ -44,7 +46,7 @@ impl Parker {
         }
     }
 
-    /// What wakes this parker; there may be any number.
+    /// Makes a handle that wakes this parker's thread. There may be any number of handles.
     #[must_use]
     pub fn unparker(&self) -> Unparker {
         Unparker {
@@ -52,8 +54,8 @@ impl Parker {
         }
     }
 
-    /// Waits for the token and takes it. What was done before the [`unpark`](Unparker::unpark) that
-    /// put it there is visible afterwards.
+    /// Waits for the token and takes it. Afterwards, this thread sees everything that was done
+    /// before the [`unpark`](Unparker::unpark) that put the token there.
     pub fn park(&self) {
         let forever = self.park_with(|state| {
             futex::wait(state, PARKED);
@@ -62,7 +64,7 @@ impl Parker {
         debug_assert_eq!(forever, Ok(()));
     }
 
-    /// [`park`](Self::park), for `timeout` at most.
+    /// Like [`park`](Self::park), but waits for at most `timeout`.
     ///
     /// # Errors
     /// [`TimedOut`] if no token came in time.
@@ -78,14 +80,15 @@ impl Parker {
         if self.take_token() {
             return Ok(());
         }
-        // Fails only if the token has come in between.
+        // This fails only if the token has come in the meantime.
         let _ = self.state.compare_exchange(EMPTY, PARKED, Relaxed, Relaxed);
         loop {
             if self.take_token() {
                 return Ok(());
             }
             if sleep(&self.state).is_err() {
-                // The token may have come at the last moment; it must not be left behind as PARKED.
+                // The token may have come at the last moment. The swap takes it, and it does not
+                // leave PARKED behind.
                 return match self.state.swap(EMPTY, Acquire) {
                     NOTIFIED => Ok(()),
                     _ => Err(TimedOut),
@@ -120,8 +123,8 @@ pub struct Unparker {
 }
 
 impl Unparker {
-    /// Puts the token there, and wakes the thread if it sleeps. With the token there already it does
-    /// nothing: two calls before a `park` wake it once.
+    /// Puts the token there, and wakes the thread if it sleeps. If the token is there already, this
+    /// does nothing: two calls before a `park` wake the thread once.
     pub fn unpark(&self) {
         if self.state.swap(NOTIFIED, Release) == PARKED {
             futex::wake_one(&self.state);

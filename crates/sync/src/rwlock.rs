@@ -1,15 +1,15 @@
-//! A lock for many readers or one writer, in which a writer that waits keeps new readers out.
+//! A lock for many readers or one writer, in which a waiting writer keeps new readers out.
 //!
 //! ```text
 //!   31                30                29                                0
 //!  ┌─────────────────┬─────────────────┬───────────────────────────────────┐
-//!  │ WRITERS_WAITING │ READERS_WAITING │ how many readers hold it          │
-//!  │                 │                 │ (all ones: a writer does)         │
+//!  │ WRITERS_WAITING │ READERS_WAITING │ number of readers that hold it    │
+//!  │                 │                 │ (all ones: a writer holds it)     │
 //!  └─────────────────┴─────────────────┴───────────────────────────────────┘
 //! ```
 //!
-//! Readers sleep on that word, writers on another one: a single wake-up must not end at a reader
-//! when it was meant for a writer.
+//! Readers sleep on this word, and writers sleep on another one. Otherwise a single wake-up that
+//! was meant for a writer could wake a reader instead.
 
 use crate::spin::Spin;
 use std::cell::UnsafeCell;
@@ -19,18 +19,18 @@ use std::ops::{Deref, DerefMut};
 use std::sync::atomic::AtomicU32;
 use std::sync::atomic::Ordering::{Acquire, Relaxed, Release};
 
-/// The bits that count holders.
+/// The bits of the state that count the readers.
 const HOLDERS: u32 = (1 << 30) - 1;
-/// Held by a writer.
+/// The value of these bits while a writer holds the lock.
 const WRITER: u32 = HOLDERS;
-/// With so many readers there is no room for another one.
+/// The largest number of readers that these bits can count: one more would look like a writer.
 const MOST_READERS: u32 = WRITER - 1;
 /// Readers may sleep on the state.
 const READERS_WAITING: u32 = 1 << 30;
-/// Writers may sleep on their turn. New readers queue up behind them.
+/// Writers may sleep on their turn. New readers wait behind them.
 const WRITERS_WAITING: u32 = 1 << 31;
 
-/// A value that many threads may read at a time, or one may change.
+/// A value that many threads may read at the same time, or that one thread may change.
 ///
 /// ```
 /// let lock = sync::RwLock::new(vec![1]);
@@ -43,28 +43,29 @@ const WRITERS_WAITING: u32 = 1 << 31;
 /// assert_eq!(*lock.read(), [1, 2]);
 /// ```
 ///
-/// A writer that waits goes before readers that come after it, so that readers who relieve each
-/// other cannot keep it out for ever; this is the second problem of P. J. Courtois, F. Heymans and
-/// D. L. Parnas, "Concurrent Control with 'Readers' and 'Writers'", CACM 14(10), 1971. Its price:
-/// a thread that reads and reads again without letting go waits for itself as soon as a writer
-/// waits in between. Nor can a reader become a writer: let go first, and look again afterwards.
+/// A waiting writer goes before readers that come after it, so an endless stream of readers cannot
+/// keep it out for ever. This is the second problem of P. J. Courtois, F. Heymans and D. L. Parnas,
+/// "Concurrent Control with 'Readers' and 'Writers'", CACM 14(10), 1971. It has a price: if a
+/// thread takes the lock for reading a second time while it still holds it, it waits for itself as
+/// soon as a writer waits in between. A reader cannot become a writer either: release the lock
+/// first, take it for writing, and check the value again.
 ///
-/// Not poisoned by a panic.
+/// A panic does not poison the lock.
 #[derive(Default)]
 pub struct RwLock<T: ?Sized> {
     state: AtomicU32,
-    /// Changes whenever a writer is told to try. Writers sleep on it.
+    /// Changes whenever a releasing thread tells a writer to try. Writers sleep on it.
     turn: AtomicU32,
     value: UnsafeCell<T>,
 }
 
-// SAFETY: readers in several threads look at the value at a time (`T: Sync`), and a writer in any of
-// them may change or take it (`T: Send`). `state` admits a writer only when nobody holds it and a
-// reader only when no writer does.
+// SAFETY: readers in several threads use the value at the same time (`T: Sync`), and a writer in
+// any of them may change or take it (`T: Send`). `state` admits a writer only when no thread holds
+// the lock, and a reader only when no writer holds it.
 unsafe impl<T: ?Sized + Send + Sync> Sync for RwLock<T> {}
 
 impl<T> RwLock<T> {
-    /// An unlocked lock around `value`; `const`, so that it can be a static.
+    /// Makes an unlocked lock around `value`. This is a `const fn`, so the lock can be a static.
     pub const fn new(value: T) -> Self {
         Self {
             state: AtomicU32::new(0),
@@ -73,7 +74,7 @@ impl<T> RwLock<T> {
         }
     }
 
-    /// The value, out of a lock that nobody needs any more.
+    /// Consumes the lock and returns its value.
     pub fn into_inner(self) -> T {
         self.value.into_inner()
     }
@@ -83,7 +84,8 @@ impl<T: ?Sized> RwLock<T> {
     /// Waits until no writer holds the lock or waits for it, and takes it for reading.
     ///
     /// # Panics
-    /// If 2³⁰ − 2 readers hold it already, or rather, have leaked their guards.
+    /// If 2³⁰ − 2 readers hold the lock already, which in practice means that their guards were
+    /// leaked.
     #[inline]
     pub fn read(&self) -> ReadGuard<'_, T> {
         if !self.admit_reader(self.state.load(Relaxed)) {
@@ -106,7 +108,7 @@ impl<T: ?Sized> RwLock<T> {
         }
     }
 
-    /// Waits until nobody holds the lock, and takes it for writing.
+    /// Waits until no thread holds the lock, and takes it for writing.
     #[inline]
     pub fn write(&self) -> WriteGuard<'_, T> {
         if !self.admit_writer(0, 0) {
@@ -115,7 +117,7 @@ impl<T: ?Sized> RwLock<T> {
         WriteGuard::new(self)
     }
 
-    /// Takes the lock for writing if nobody holds it; never waits.
+    /// Takes the lock for writing if no thread holds it; never waits.
     #[must_use]
     pub fn try_write(&self) -> Option<WriteGuard<'_, T>> {
         loop {
@@ -129,7 +131,7 @@ impl<T: ?Sized> RwLock<T> {
         }
     }
 
-    /// The value, without locking: a `&mut` proves that nobody holds the lock.
+    /// Returns the value without locking: `&mut self` proves that no thread holds the lock.
     pub fn get_mut(&mut self) -> &mut T {
         self.value.get_mut()
     }
@@ -139,13 +141,14 @@ impl<T: ?Sized> RwLock<T> {
         admits_reader(state) && self.change(state, state + 1)
     }
 
-    /// `also` are flags to be set on the way.
+    /// Takes the lock for a writer and sets the flags in `also` in the same step.
     #[inline]
     fn admit_writer(&self, state: u32, also: u32) -> bool {
         self.change(state, state | WRITER | also)
     }
 
-    /// Acquire: what the last writer, or the last readers, did is visible from here on.
+    /// Changes the state in one step. Acquire: what the last writer, or the last readers, did is
+    /// visible from here on.
     #[inline]
     fn change(&self, from: u32, to: u32) -> bool {
         self.state
@@ -181,7 +184,8 @@ impl<T: ?Sized> RwLock<T> {
     #[cold]
     fn write_contended(&self) {
         let mut spin = Spin::new();
-        // Whoever has slept cannot know whether it was alone in that, and keeps the flag up.
+        // A thread that has slept cannot know whether other writers sleep too, so it keeps the flag
+        // set.
         let mut others = 0;
         loop {
             let state = self.state.load(Relaxed);
@@ -200,8 +204,9 @@ impl<T: ?Sized> RwLock<T> {
                 }
             }
             others = WRITERS_WAITING;
-            // First the turn, then the state again: whoever takes the flag down afterwards changes
-            // the turn after that, and the sleep does not begin.
+            // Read the turn first, and the state again afterwards. A thread that clears the flag
+            // after that check changes the turn even later, and then this thread does not fall
+            // asleep.
             let turn = self.turn.load(Acquire);
             let state = self.state.load(Relaxed);
             if state & HOLDERS != 0 && state & WRITERS_WAITING != 0 {
@@ -213,7 +218,7 @@ impl<T: ?Sized> RwLock<T> {
     #[inline]
     fn end_read(&self) {
         let state = self.state.fetch_sub(1, Release) - 1;
-        // Readers wait behind readers only if a writer waits in between.
+        // Readers wait behind other readers only if a writer waits in between.
         if state & HOLDERS == 0 && state & WRITERS_WAITING != 0 {
             self.hand_over(state);
         }
@@ -227,8 +232,9 @@ impl<T: ?Sized> RwLock<T> {
         }
     }
 
-    /// Wakes who comes next: one writer, or else all readers. Nobody held the lock in `state`. If
-    /// somebody does by now, the flags went with it, and its end will see to it.
+    /// Wakes the next waiter: one writer, or all readers if no writer sleeps. When the lock had the
+    /// value `state`, no thread held it. If a thread holds it by now, that thread has kept the
+    /// flags, and will wake the waiters when it releases the lock.
     #[cold]
     fn hand_over(&self, mut state: u32) {
         while state & WRITERS_WAITING != 0 {
@@ -240,13 +246,16 @@ impl<T: ?Sized> RwLock<T> {
                 Ok(_) => {
                     self.turn.fetch_add(1, Release);
                     if futex::wake_one(&self.turn) {
-                        return; // it puts the flag up again when it holds the lock, or before it sleeps
+                        // The writer sets the flag again when it takes the lock, or before it
+                        // sleeps.
+                        return;
                     }
-                    // The writers are awake already, and will see that the lock is free. The readers
-                    // do not wait for that: a writer that takes it may not know of them.
+                    // No writer sleeps. If a writer still waits, it is awake and will see that the
+                    // lock is free. But perhaps no writer waits: a writer that has slept leaves the
+                    // flag set, even if it was the last one. So go on and wake the readers.
                     state = without;
                 }
-                Err(now) if now & HOLDERS == 0 => state = now, // a reader has put its flag up
+                Err(now) if now & HOLDERS == 0 => state = now, // a reader has set its flag
                 Err(_) => return,
             }
         }
@@ -256,8 +265,8 @@ impl<T: ?Sized> RwLock<T> {
     }
 }
 
-/// No writer holds it, nobody waits, and there is room: all of that in one comparison, because the
-/// flags are the highest bits.
+/// Whether no writer holds the lock, no thread waits, and there is room for one more reader. One
+/// comparison checks all three, because the flags are the highest bits.
 #[inline]
 fn admits_reader(state: u32) -> bool {
     state < MOST_READERS
@@ -274,7 +283,8 @@ impl<T: ?Sized + fmt::Debug> fmt::Debug for RwLock<T> {
     }
 }
 
-/// The right to look at the value of a [`RwLock`]; dropping it, by a panic too, gives it up.
+/// Proof that its owner holds a [`RwLock`] for reading, with access to the value. Dropping it
+/// releases the lock, also when a panic unwinds.
 #[must_use = "the lock is released at once if the guard is not kept"]
 pub struct ReadGuard<'a, T: ?Sized> {
     lock: &'a RwLock<T>,
@@ -285,7 +295,7 @@ impl<T: ?Sized> Deref for ReadGuard<'_, T> {
 
     #[inline]
     fn deref(&self) -> &T {
-        // SAFETY: while this guard exists there are readers, and no writer.
+        // SAFETY: while this guard exists, the lock is held by readers and not by a writer.
         unsafe { &*self.lock.value.get() }
     }
 }
@@ -297,16 +307,17 @@ impl<T: ?Sized> Drop for ReadGuard<'_, T> {
     }
 }
 
-/// The right to change the value of a [`RwLock`]; dropping it, by a panic too, gives it up.
+/// Proof that its owner holds a [`RwLock`] for writing, with access to the value. Dropping it
+/// releases the lock, also when a panic unwinds.
 #[must_use = "the lock is released at once if the guard is not kept"]
 pub struct WriteGuard<'a, T: ?Sized> {
     lock: &'a RwLock<T>,
-    /// Stands in for the `&mut T` that this is, as in a mutex's guard.
+    /// Makes the guard count as the `&mut T` that it gives out, as in a mutex's guard.
     exclusive: PhantomData<&'a mut T>,
 }
 
 impl<'a, T: ?Sized> WriteGuard<'a, T> {
-    /// Of a lock that the caller has just taken.
+    /// Makes the guard of a lock that the caller has just taken.
     #[inline]
     fn new(lock: &'a RwLock<T>) -> Self {
         Self {

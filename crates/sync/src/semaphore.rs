@@ -1,4 +1,4 @@
-//! A counting semaphore: so many permits, and who finds none waits.
+//! A counting semaphore: a number of permits. A thread that finds no permit waits for one.
 
 use crate::TimedOut;
 use crate::deadline::Deadline;
@@ -12,8 +12,9 @@ use std::time::Duration;
 
 /// A number of permits that threads take and give back.
 ///
-/// A semaphore is not a lock with a number: it has no owner. Whoever releases need not be who
-/// acquired, and releasing what nobody acquired adds a permit, up to the maximum.
+/// A semaphore is not a lock with a number, because it has no owner. The thread that releases a
+/// permit need not be the thread that acquired it. Releasing a permit that no thread acquired adds
+/// one, up to the maximum.
 ///
 /// ```
 /// use sync::Semaphore;
@@ -27,19 +28,20 @@ use std::time::Duration;
 /// # drop(yours);
 /// ```
 ///
-/// Not fair: who comes may overtake who sleeps. After E. W. Dijkstra, "Cooperating Sequential
-/// Processes", 1965, where acquire is P and release is V.
+/// Not fair: a thread that arrives may overtake threads that sleep. After E. W. Dijkstra,
+/// "Cooperating Sequential Processes", 1965, where acquire is P and release is V.
 #[derive(Debug)]
 pub struct Semaphore {
-    /// Permits to be had. Who finds none sleeps while this is 0.
+    /// The permits that are free. A thread that finds none sleeps while this is 0.
     permits: AtomicU32,
-    /// Who sleeps, or is about to, or has just woken up.
+    /// How many threads sleep, are about to sleep, or have just woken up.
     waiters: AtomicU32,
     maximum: u32,
 }
 
 impl Semaphore {
-    /// `permits` permits, and no limit but that of the number; `const`, so that it can be a static.
+    /// Makes a semaphore with `permits` permits and the largest possible maximum, `u32::MAX`. This
+    /// is a `const fn`, so the semaphore can be a static.
     #[must_use]
     pub const fn new(permits: u32) -> Self {
         Self {
@@ -49,11 +51,11 @@ impl Semaphore {
         }
     }
 
-    /// `permits` permits, and never more than `maximum`. With a maximum of 1 it is a binary
-    /// semaphore.
+    /// Makes a semaphore with `permits` permits that never has more than `maximum`. With a maximum
+    /// of 1 it is a binary semaphore.
     ///
     /// # Errors
-    /// [`TooManyPermits`] if there would be more than that to begin with.
+    /// [`TooManyPermits`] if `permits` is more than `maximum`.
     pub const fn with_maximum(permits: u32, maximum: u32) -> Result<Self, TooManyPermits> {
         if permits > maximum {
             return Err(TooManyPermits {
@@ -86,13 +88,15 @@ impl Semaphore {
     #[inline]
     #[must_use]
     pub fn try_acquire(&self) -> Option<Permit<'_>> {
-        self.take().then(|| Permit { of: self }) // lazily: a permit that is dropped is released
+        // Lazily: dropping an unused `Permit` would release it.
+        self.take().then(|| Permit { of: self })
     }
 
-    /// [`acquire`](Self::acquire), for `timeout` at most. With a timeout of zero it never sleeps.
+    /// Like [`acquire`](Self::acquire), but waits for at most `timeout`. With a timeout of zero it
+    /// never sleeps.
     ///
     /// # Errors
-    /// [`TimedOut`] if there was none in time; then no permit is taken or lost.
+    /// [`TimedOut`] if no permit came in time; then no permit is taken or lost.
     pub fn acquire_timeout(&self, timeout: Duration) -> Result<Permit<'_>, TimedOut> {
         if !self.take() {
             let deadline = Deadline::after(timeout);
@@ -101,16 +105,16 @@ impl Semaphore {
         Ok(Permit { of: self })
     }
 
-    /// Adds `more` permits and wakes as many who wait for one.
+    /// Adds `more` permits, and wakes as many waiters.
     ///
-    /// For permits that were made into numbers with [`Permit::forget`], or that are produced, like
-    /// items in a queue; a [`Permit`] releases itself.
+    /// Call this for permits that were kept with [`Permit::forget`], or for permits that stand for
+    /// something that was produced, such as items in a queue. A [`Permit`] releases itself.
     ///
     /// # Errors
-    /// [`TooManyPermits`] if there would be more than the maximum; then none is added.
+    /// [`TooManyPermits`] if there would be more permits than the maximum; then none is added.
     #[inline]
     pub fn release(&self, more: u32) -> Result<(), TooManyPermits> {
-        // Release: what was done under the permits is visible to who takes them next.
+        // Release: the thread that takes these permits next sees what was done before.
         let added = self.permits.fetch_update(Release, Relaxed, |there| {
             there
                 .checked_add(more)
@@ -123,9 +127,10 @@ impl Semaphore {
                 maximum: self.maximum,
             });
         }
-        // The other half is in `wait_for_one`: of two threads that each write one word and then,
-        // after such a fence, read the other's, at least one sees the other. Without the fences
-        // both reads may come before both writes, and a waiter sleeps beside a free permit.
+        // The other half is in `wait_for_one`. Each of the two threads writes one word, executes
+        // such a fence, and then reads the word that the other thread writes. So at least one of
+        // them sees what the other wrote. Without the fences, both reads could come before both
+        // writes, and a waiter would sleep although a permit is free.
         fence(SeqCst);
         let waiters = self.waiters.load(Relaxed);
         if waiters > 0 {
@@ -134,13 +139,14 @@ impl Semaphore {
         Ok(())
     }
 
-    /// How many permits there are at this moment; by the time you look they may be gone.
+    /// Returns how many permits are free at this moment. By the time the caller uses the number,
+    /// they may be gone.
     #[must_use]
     pub fn available(&self) -> u32 {
         self.permits.load(Relaxed)
     }
 
-    /// The most permits that there may be.
+    /// Returns the largest number of permits that the semaphore may have.
     #[must_use]
     pub fn maximum(&self) -> u32 {
         self.maximum
@@ -148,14 +154,14 @@ impl Semaphore {
 
     #[inline]
     fn take(&self) -> bool {
-        // Look and take are one step. A load and then a subtraction would let two threads take the
-        // same last permit.
+        // The check and the subtraction are one step. With a load and then a subtraction, two
+        // threads could take the same last permit.
         self.permits
             .fetch_update(Acquire, Relaxed, |there| there.checked_sub(1))
             .is_ok()
     }
 
-    /// Sleeps until it has taken a permit, or `sleep` gives up.
+    /// Waits until it has taken a permit, or until `sleep` reports that the time is up.
     #[cold]
     fn wait_for_one(
         &self,
@@ -170,7 +176,8 @@ impl Semaphore {
         self.waiters.fetch_add(1, Relaxed);
         fence(SeqCst);
         let mut in_time = Ok(());
-        // Also after the time is up: a permit may have come with it, and the wake-up for it too.
+        // Try once more after the time is up: a permit, and the wake-up for it, may have come at
+        // that very moment.
         let result = loop {
             if self.take() {
                 break Ok(());
@@ -194,7 +201,7 @@ impl Semaphore {
     }
 }
 
-/// A permit of a [`Semaphore`]; dropping it, by a panic too, gives it back.
+/// A permit of a [`Semaphore`]. Dropping it gives it back, also when a panic unwinds.
 #[must_use = "the permit is given back at once if it is not kept"]
 #[derive(Debug)]
 pub struct Permit<'a> {
@@ -202,8 +209,8 @@ pub struct Permit<'a> {
 }
 
 impl Permit<'_> {
-    /// Keeps the permit without keeping this: there is one less, until somebody
-    /// [releases](Semaphore::release) one.
+    /// Drops this value without giving the permit back: the semaphore has one permit less, until a
+    /// thread [releases](Semaphore::release) one.
     pub fn forget(self) {
         mem::forget(self);
     }
@@ -212,20 +219,20 @@ impl Permit<'_> {
 impl Drop for Permit<'_> {
     #[inline]
     fn drop(&mut self) {
-        // If there is no room for it, somebody has released a permit that was never taken: the
-        // maximum holds, and the surplus is gone.
+        // If there is no room for this permit, a thread has released a permit that no thread had
+        // taken. The maximum holds, and the surplus permit is gone.
         let _surplus = self.of.release(1);
     }
 }
 
-/// There would be more permits than the maximum.
+/// The error when a semaphore would have more permits than its maximum.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct TooManyPermits {
-    /// How many there are.
+    /// How many permits there are.
     pub there: u32,
-    /// How many should have been added.
+    /// How many permits should have been added.
     pub more: u32,
-    /// How many there may be.
+    /// How many permits there may be.
     pub maximum: u32,
 }
 

@@ -1,18 +1,19 @@
-//! Looking again a few times before going to sleep.
+//! Spinning: checking a lock again a few times before going to sleep.
 
 use std::hint;
 use std::thread;
 
-/// How often: a sleep and a wake-up are two system calls and two switches, several microseconds,
-/// while most holders are gone in less than one. Where it is explored a thread sleeps at once, so
-/// that the sleeping is explored.
+/// How many times a waiter checks again before it sleeps. A sleep and a wake-up cost two system
+/// calls and two context switches, which take several microseconds, while most holders release the
+/// lock in less than one microsecond. Where schedules are explored, a thread sleeps at once, so
+/// that the sleeping is explored too.
 const LOOKS: u32 = if cfg!(feature = "explored") { 0 } else { 10 };
 
-/// So many looks come after a pause, each twice as long as the last; the others after giving way: by
-/// then the holder may be waiting for this very CPU.
+/// Before each of the first `PAUSES` checks the waiter pauses, each time twice as long as before.
+/// Before each later check it yields its CPU: by then the holder may be waiting for this very CPU.
 const PAUSES: u32 = 6;
 
-/// The patience of one waiter.
+/// The checks that one waiter has left before it sleeps.
 pub(crate) struct Spin {
     left: u32,
 }
@@ -22,8 +23,9 @@ impl Spin {
         Self { left: LOOKS }
     }
 
-    /// Whether to look once more; waits a little before it says yes. Looking all the time would take
-    /// the cache line away from the holder, who needs it to let go.
+    /// Returns whether to check once more, and waits a little before it returns true. Checking
+    /// without a pause would take the cache line away from the holder, which needs it to release
+    /// the lock.
     pub(crate) fn again(&mut self) -> bool {
         if self.left == 0 {
             return false;

@@ -1,4 +1,4 @@
-//! A spin lock: one bit, and waiters that try again until it is theirs.
+//! A spin lock: one bit, and waiters that try again until they have set it.
 //!
 //! ```text
 //!   lock(): swap(true) ── was false ──▶ it is yours
@@ -15,11 +15,11 @@ use std::sync::atomic::AtomicBool;
 use std::sync::atomic::Ordering::{Acquire, Relaxed, Release};
 use std::thread;
 
-/// A value that one thread at a time may touch, for a handful of instructions.
+/// A value that one thread at a time may use, for a handful of instructions.
 ///
-/// Waiting burns the CPU, and a holder that the scheduler interrupts is waited for by everybody
-/// else for a whole time slice. Use it where the work under the lock is shorter than a system call
-/// and never blocks; use [`Mutex`](crate::Mutex) everywhere else.
+/// A waiting thread keeps its CPU busy. If the scheduler preempts the holder, all other threads
+/// wait for it for a whole time slice. Use a spin lock where the work under the lock is shorter
+/// than a system call and never blocks; use [`Mutex`](crate::Mutex) everywhere else.
 ///
 /// ```
 /// let lock = sync::SpinLock::new(1);
@@ -27,10 +27,11 @@ use std::thread;
 /// assert_eq!(*lock.lock(), 2);
 /// ```
 ///
-/// Not fair, not reentrant, not poisoned by a panic. Looking without writing is the "test" of the
-/// test-and-test-and-set of L. Rudolph and Z. Segall, "Dynamic Decentralized Cache Schemes for MIMD
-/// Parallel Processors", ISCA 1984; what it saves was measured by T. E. Anderson, "The Performance
-/// of Spin Lock Alternatives for Shared-Memory Multiprocessors", IEEE TPDS 1(1), 1990.
+/// Not fair, not reentrant, and not poisoned by a panic. Waiting with loads before the next swap is
+/// the "test" in the test-and-test-and-set of L. Rudolph and Z. Segall, "Dynamic Decentralized
+/// Cache Schemes for MIMD Parallel Processors", ISCA 1984. T. E. Anderson measured what it saves in
+/// "The Performance of Spin Lock Alternatives for Shared-Memory Multiprocessors", IEEE TPDS 1(1),
+/// 1990.
 #[derive(Default)]
 pub struct SpinLock<T: ?Sized> {
     /// Whether a guard exists.
@@ -38,13 +39,13 @@ pub struct SpinLock<T: ?Sized> {
     value: UnsafeCell<T>,
 }
 
-// SAFETY: the lock hands the value from thread to thread (`T: Send`) and never lets two at it at a
-// time, so `T: Sync` is not needed: `locked` goes from false to true in one step, for one of all
-// who try, and only that one's guard sets it back.
+// SAFETY: the lock hands the value from thread to thread (`T: Send`) and never lets two threads use
+// it at the same time, so `T: Sync` is not needed. `locked` goes from false to true in one step,
+// for only one of the threads that try, and only that thread's guard sets it back.
 unsafe impl<T: ?Sized + Send> Sync for SpinLock<T> {}
 
 impl<T> SpinLock<T> {
-    /// An unlocked lock around `value`; `const`, so that it can be a static.
+    /// Makes an unlocked lock around `value`. This is a `const fn`, so the lock can be a static.
     pub const fn new(value: T) -> Self {
         Self {
             locked: AtomicBool::new(false),
@@ -52,7 +53,7 @@ impl<T> SpinLock<T> {
         }
     }
 
-    /// The value, out of a lock that nobody needs any more.
+    /// Consumes the lock and returns its value.
     pub fn into_inner(self) -> T {
         self.value.into_inner()
     }
@@ -83,19 +84,21 @@ impl<T: ?Sized> SpinLock<T> {
         })
     }
 
-    /// The value, without locking: a `&mut` proves that nobody holds the lock.
+    /// Returns the value without locking: `&mut self` proves that no thread holds the lock.
     pub fn get_mut(&mut self) -> &mut T {
         self.value.get_mut()
     }
 
-    /// Returns when somebody has seen the lock free, which need not last.
+    /// Returns when this thread has seen the lock free. Another thread may take it right
+    /// afterwards.
     #[cold]
     fn wait_until_free(&self) {
         let mut spin = Spin::new();
-        // Only a load: all waiters share the cache line. A swap would take it away from the holder,
-        // who needs it to unlock, each time round.
+        // This is only a load, so all waiters can share the cache line. A swap in every round would
+        // take the line away from the holder, which needs it to unlock.
         while self.locked.load(Relaxed) {
-            // A holder that holds it for so long is not running: this CPU may be the one it needs.
+            // A holder that keeps the lock for so long is not running. This CPU may be the one that
+            // it needs.
             if !spin.again() {
                 thread::yield_now();
             }
@@ -114,12 +117,13 @@ impl<T: ?Sized + fmt::Debug> fmt::Debug for SpinLock<T> {
     }
 }
 
-/// The right to use the value of a [`SpinLock`]; dropping it, by a panic too, unlocks.
+/// Proof that its owner holds a [`SpinLock`], with access to the value. Dropping it releases the
+/// lock, also when a panic unwinds.
 #[must_use = "the lock is released at once if the guard is not kept"]
 pub struct SpinGuard<'a, T: ?Sized> {
     lock: &'a SpinLock<T>,
-    /// Stands in for the `&mut T` that this is: without it a `SpinGuard<Cell<_>>` would be `Sync`,
-    /// because a `SpinLock<Cell<_>>` is.
+    /// Makes the guard count as the `&mut T` that it gives out. Without this, a
+    /// `SpinGuard<Cell<_>>` would be `Sync`, because a `SpinLock<Cell<_>>` is.
     exclusive: PhantomData<&'a mut T>,
 }
 

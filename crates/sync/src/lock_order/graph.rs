@@ -1,9 +1,9 @@
-//! The graph of which lock came before which, and the search for a circle in it.
+//! The graph of which lock was taken before which, and the search for a cycle in it.
 
 use super::{Arrow, Held, OrderViolation, Place};
 use std::collections::{HashMap, VecDeque};
 
-/// For each lock of a family, those that were taken while it was held.
+/// For each lock of a family, the locks that were taken while it was held.
 #[derive(Default)]
 pub(super) struct Graph {
     locks: HashMap<u64, Node>,
@@ -11,19 +11,20 @@ pub(super) struct Graph {
 
 struct Node {
     name: String,
-    /// It came before these; and where they were taken when that was first seen.
+    /// The locks that were taken while this one was held, and where each was taken the first time.
     before: Vec<(u64, Place)>,
 }
 
 impl Graph {
-    /// One more lock, which no other came before or after yet.
+    /// Adds a lock without arrows.
     pub(super) fn add(&mut self, lock: u64, name: String) {
         let before = Vec::new();
         self.locks.insert(lock, Node { name, before });
     }
 
-    /// Draws an arrow from all that are held to `wanted`, or finds that one of them would close a
-    /// circle. Locks of other families may be held too; there are no arrows to or from them.
+    /// Draws an arrow from every held lock to `wanted`. If one of these arrows would close a cycle,
+    /// it draws none and returns the cycle. The thread may also hold locks of other families; those
+    /// get no arrows.
     pub(super) fn admit(
         &mut self,
         held: &[Held],
@@ -32,7 +33,7 @@ impl Graph {
     ) -> Result<(), OrderViolation> {
         for held in held {
             if self.is_before(held.lock, wanted) {
-                continue; // seen before, and no circle then
+                continue; // this arrow exists, and closed no cycle when it was drawn
             }
             if let Some(mut circle) = self.path(wanted, held.lock) {
                 circle.push(self.arrow(held.lock, wanted, at));
@@ -58,8 +59,8 @@ impl Graph {
         self.after(first).iter().any(|(after, _)| *after == then)
     }
 
-    /// The shortest way along the arrows from one lock to another, if there is one; no arrow at all
-    /// from a lock to itself. Breadth first.
+    /// The shortest path along the arrows from one lock to another, if there is one. The path from
+    /// a lock to itself has no arrows. This is a breadth-first search.
     fn path(&self, from: u64, to: u64) -> Option<Vec<Arrow>> {
         let mut came_from: HashMap<u64, (u64, Place)> = HashMap::new();
         let mut queue = VecDeque::from([from]);
@@ -102,7 +103,7 @@ impl Graph {
         }
     }
 
-    /// A lock that is gone cannot be waited for any more.
+    /// Removes a lock that no longer exists: no thread can wait for it any more.
     pub(super) fn forget(&mut self, lock: u64) {
         self.locks.remove(&lock);
         for node in self.locks.values_mut() {

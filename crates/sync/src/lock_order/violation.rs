@@ -1,31 +1,32 @@
-//! What the checker says of a circle.
+//! What the checker reports about a cycle.
 
 use super::Place;
 use std::error::Error;
 use std::fmt;
 use std::panic::Location;
 
-/// Taking this lock now could deadlock; it was not taken.
+/// The error when taking a lock could deadlock. The lock was not taken.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct OrderViolation {
     pub(super) circle: Vec<Arrow>,
     pub(super) held_since: Place,
 }
 
-/// One lock was taken while another was held.
+/// A thread took one lock while it held another.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Arrow {
     /// The name of the lock that was held.
     pub holding: String,
     /// The name of the lock that was taken.
     pub taken: String,
-    /// Where that was.
+    /// Where in the source the thread took the second lock.
     pub at: &'static Location<'static>,
 }
 
 impl OrderViolation {
-    /// The circle: what one arrow's thread takes, the next arrow's holds. The last arrow is the
-    /// refused one, and the only one if a lock would have been taken twice.
+    /// The cycle of arrows. The lock that is taken in one arrow is the lock that is held in the
+    /// next one. The last arrow is the refused one. It is the only arrow if the thread tried to
+    /// take a lock that it already held.
     #[must_use]
     pub fn circle(&self) -> &[Arrow] {
         &self.circle
