@@ -1,4 +1,5 @@
-//! What creation costs, and how only fork minds the memory in use.
+//! What creation costs, and how only the cost of fork depends on the memory in
+//! use.
 
 use context_switch::Pages;
 use context_switch::creation::Kind;

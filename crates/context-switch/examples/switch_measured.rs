@@ -1,7 +1,7 @@
-//! What a round trip costs: between processes, threads and coroutines.
+//! What a round trip costs between processes, threads and coroutines.
 //!
-//! The same two sides and the same pipe, on one CPU and on two: where they run
-//! matters more than what they are.
+//! The program measures the same two sides over the same channels on one CPU
+//! and on two. Where the sides run matters more than what they are.
 
 use context_switch::sampling::Nanoseconds;
 use context_switch::{Between, Over, PingPong, PingPongError, Placement, resumes};

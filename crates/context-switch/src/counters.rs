@@ -5,7 +5,7 @@ use processes::Pid;
 use processes::proc::{task_stat, task_status};
 use std::io;
 
-/// Events of one thread, from its start. The difference of two readings is
+/// The events of one thread since its start. The difference of two readings is
 /// what happened in between:
 ///
 /// ```
@@ -19,20 +19,22 @@ use std::io;
 /// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Counters {
-    /// Switches because the thread had to wait.
+    /// Context switches because the thread had to wait.
     pub voluntary: u64,
-    /// Switches because the kernel gave the CPU to another: the time slice was
-    /// over, or somebody more urgent woke. `sched_yield` counts here, although
-    /// the thread asked for it.
+    /// Context switches because the kernel gave the CPU to another thread: the
+    /// time slice was over, or a more urgent thread woke up. `sched_yield`
+    /// counts here, although the thread asked for it.
     pub involuntary: u64,
-    /// Pages that were given to it on first touch, without reading a disk.
+    /// Pages that the kernel gave to the thread on first touch, without reading
+    /// a disk.
     pub minor_faults: u64,
-    /// Pages that had to be read from a disk.
+    /// Pages that the kernel had to read from a disk.
     pub major_faults: u64,
 }
 
 impl Counters {
-    /// Of the calling thread (man 2 getrusage, `RUSAGE_THREAD`).
+    /// Reads the counters of the calling thread (man 2 getrusage,
+    /// `RUSAGE_THREAD`).
     ///
     /// # Errors
     /// None on Linux.
@@ -46,11 +48,13 @@ impl Counters {
         })
     }
 
-    /// Of any thread, by its process's number and its own: `/proc/PID/status`
-    /// alone would be the first thread's.
+    /// Reads the counters of any thread, given its process's number and its
+    /// own. `/proc/PID/status` alone would give the counters of the process's
+    /// first thread.
     ///
     /// # Errors
-    /// As in the list of [`processes::proc`]: there is no such thread.
+    /// As in the list of [`processes::proc`]; for example, there is no such
+    /// thread.
     pub fn of(pid: Pid, tid: Pid) -> io::Result<Counters> {
         let (status, stat) = (task_status(pid, tid)?, task_stat(pid, tid)?);
         Ok(Counters {
@@ -61,7 +65,8 @@ impl Counters {
         })
     }
 
-    /// What was counted since an earlier reading of the same thread.
+    /// Returns what the kernel counted since an earlier reading of the same
+    /// thread.
     #[must_use]
     pub fn since(&self, earlier: &Counters) -> Counters {
         Counters {
@@ -72,7 +77,7 @@ impl Counters {
         }
     }
 
-    /// Switches of both kinds.
+    /// Returns the number of context switches of both kinds.
     #[must_use]
     pub fn switches(&self) -> u64 {
         self.voluntary + self.involuntary
@@ -97,7 +102,8 @@ mod tests {
         });
         let (pid, tid) = (getpid().as_raw(), heard.recv().unwrap());
         for turn in 0..10 {
-            // Only when it sleeps is the next one sent, so it sleeps ten times.
+            // The next message is sent only when the thread sleeps, so it
+            // sleeps ten times.
             while Counters::of(pid, tid).unwrap().voluntary <= turn {
                 thread::yield_now();
             }

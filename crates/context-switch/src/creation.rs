@@ -1,14 +1,15 @@
-//! What it costs to make a process, a thread or a fiber, and to see it end.
+//! What it costs to create a process, a thread or a fiber, and to wait for its
+//! end.
 //!
 //! ```text
 //!   fork      copies the page tables ───────────▶ grows with the memory in use
 //!   vfork     borrows the address space ────────▶ does not
-//!   thread    shares the address space; a stack ▶ does not
-//!   fiber     a stack; the kernel never hears of it
+//!   thread    shares memory, needs a stack ─────▶ does not
+//!   fiber     needs a stack; the kernel does not know about it
 //! ```
 //!
-//! Each is the time from the call to the end of what was made, which does
-//! nothing.
+//! Each cost is the time from the call until the process, thread or fiber has
+//! ended. None of them does any work.
 
 use corosensei::{Coroutine, CoroutineResult};
 use nix::errno::Errno;
@@ -19,13 +20,14 @@ use std::ffi::{c_int, c_void};
 use std::time::{Duration, Instant};
 use std::{io, thread};
 
-/// What is made.
+/// What to create.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
     /// A process with a copy of the memory (man 2 fork).
     Fork,
-    /// A process that borrows the memory while the caller waits (man 2 vfork):
-    /// what `posix_spawn` and [`processes::Spec::spawn`] do before exec.
+    /// A process that borrows the memory while the caller waits (man 2 vfork).
+    /// This is what `posix_spawn` and [`processes::Spec::spawn`] do before
+    /// exec.
     Vfork,
     /// A thread of this process.
     Thread,
@@ -34,7 +36,7 @@ pub enum Kind {
 }
 
 impl Kind {
-    /// Makes one, waits for its end, and says how long both took.
+    /// Creates one, waits for its end, and returns how long both took together.
     ///
     /// ```
     /// use context_switch::creation::Kind;
@@ -45,9 +47,9 @@ impl Kind {
     /// ```
     ///
     /// # Errors
-    /// The system refuses another process or thread, or the memory for it. Who
-    /// waits for *any* child elsewhere in the program takes this one's end
-    /// away (ECHILD).
+    /// The system refuses another process or thread, or the memory for it. If
+    /// other code in the program waits for *any* child, it can take this
+    /// child's exit status away (ECHILD).
     pub fn make_and_wait(self) -> io::Result<Duration> {
         let started = Instant::now();
         match self {
@@ -73,27 +75,28 @@ impl Kind {
 }
 
 fn fork_and_wait() -> io::Result<()> {
-    // SAFETY: the child does nothing but end: no locks, no destructors.
+    // SAFETY: the child only ends. It takes no locks and runs no destructors.
     match unsafe { fork() }? {
-        // SAFETY: ends the process; a number is all it takes.
+        // SAFETY: `_exit` ends the process and takes only a number.
         ForkResult::Child => unsafe { libc::_exit(0) },
         ForkResult::Parent { child } => reap(child),
     }
 }
 
 fn vfork_and_wait() -> io::Result<()> {
-    /// Runs on the caller's memory: it may not even return early.
+    /// Runs in the child, on the caller's memory, and changes nothing there.
     extern "C" fn nothing(_: *mut c_void) -> c_int {
         0
     }
-    // Ample for a function that calls nothing; it lives until the child has
-    // ended, since the kernel lets the caller go on only then.
+    // More than enough for a function that calls nothing. The stack lives until
+    // the child has ended, because the kernel lets the caller go on only then.
     let mut stack = [const { std::mem::MaybeUninit::<u128>::uninit() }; 512];
     let flags = libc::CLONE_VM | libc::CLONE_VFORK | libc::SIGCHLD;
-    // A handler of ours must not run in the child, on our memory.
+    // A signal handler of this process must not run in the child, because the
+    // child uses this process's memory.
     let mask = SigSet::all().thread_swap_mask(SigmaskHow::SIG_SETMASK)?;
-    // SAFETY: the child runs on a stack of its own, aligned to 16, touches
-    // nothing else, and has ended when this returns.
+    // SAFETY: the child runs on a stack of its own, which is aligned to 16
+    // bytes. It touches nothing else, and it has ended when `clone` returns.
     let pid = unsafe {
         let top = stack.as_mut_ptr_range().end.cast();
         libc::clone(nothing, top, flags, std::ptr::null_mut())

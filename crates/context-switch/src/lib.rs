@@ -1,28 +1,30 @@
-//! What a switch costs, and how to find out without fooling oneself.
+//! What a context switch costs, and how to measure it without fooling yourself.
 //!
 //! ```
 //! use context_switch::{Between, Over, PingPong, Placement};
 //!
-//! // Two threads on one CPU hand a byte to and fro.
+//! // Two threads on one CPU hand a byte back and forth.
 //! let trips = PingPong::new(Between::Threads, Over::Pipe, Placement::OneCpu).run(100)?;
-//! // Each trip took this thread off the CPU, which the kernel counted.
+//! // Each trip took this thread off the CPU, and the kernel counted that.
 //! assert!(trips.here.switches() >= 100, "{trips:?}");
 //! # Ok::<(), context_switch::PingPongError>(())
 //! ```
 //!
-//! - [`PingPong`]: a round trip over a pipe, a futex or a spun-on word, between
-//!   processes or threads, on one CPU or two; [`resumes`]: between coroutines.
-//! - [`Pinned`]: a thread stays on one CPU until the guard is dropped.
-//! - [`Counters`]: the switches and page faults that the kernel counted.
-//! - [`working_set`]: what the other one does to one's caches meanwhile.
-//! - [`creation`]: what making a process, a thread or a fiber costs, and what
-//!   that has to do with the memory in use.
+//! - [`PingPong`]: a round trip over a pipe, a futex or a word that the waiting
+//!   side polls, between processes or threads, on one CPU or two; [`resumes`]:
+//!   between a thread and a coroutine.
+//! - [`Pinned`]: keeps a thread on one CPU until the guard is dropped.
+//! - [`Counters`]: the context switches and page faults that the kernel
+//!   counted.
+//! - [`working_set`]: what the other side does to the caches in the meantime.
+//! - [`creation`]: what it costs to create a process, a thread or a fiber, and
+//!   how that depends on the memory in use.
 //! - [`sampling`]: is one thing faster than another? Interleaved samples, an
 //!   interval, a verdict.
 //!
-//! Placement decides more than anything else: in a virtual machine a wake-up
-//! on an idle CPU can cost ten times the switch itself. Whoever gives a figure
-//! says where the two sides ran.
+//! The placement of the two sides matters more than anything else: in a virtual
+//! machine, a wake-up on an idle CPU can cost ten times as much as the switch
+//! itself. When you report a time, say where the two sides ran.
 //!
 //! Linux only (x86-64 and aarch64).
 

@@ -1,5 +1,5 @@
-//! Pages straight from the kernel: private ones to touch, shared ones to meet
-//! on.
+//! Pages straight from the kernel: private pages to write to, and shared pages
+//! through which two processes can communicate.
 
 use nix::sys::mman::{MapFlags, MmapAdvise, ProtFlags, madvise, mmap_anonymous, munmap};
 use nix::unistd::{SysconfVar, sysconf};
@@ -12,9 +12,9 @@ use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
 /// A cache line on x86-64 and on most aarch64 machines, in bytes.
 pub(crate) const LINE: usize = 64;
 
-/// Memory of a known number of pages, each 4 KiB on x86-64 (man 3 sysconf,
-/// `_SC_PAGESIZE`), never huge ones: with transparent huge pages forking would
-/// copy one entry where it now copies 512.
+/// Memory of a known number of pages. A page is 4 KiB in size on x86-64 (man 3
+/// sysconf, `_SC_PAGESIZE`). These are never huge pages: with transparent huge
+/// pages, fork would copy one entry where it now copies 512.
 ///
 /// ```
 /// use context_switch::{Counters, Pages};
@@ -34,22 +34,23 @@ pub struct Pages {
     shared: bool,
 }
 
-// SAFETY: the memory is reached through atomics only, from any thread.
+// SAFETY: every thread reaches the memory through atomics only.
 unsafe impl Send for Pages {}
 // SAFETY: as above.
 unsafe impl Sync for Pages {}
 
 impl Pages {
-    /// This many pages, none of which takes memory before it is touched. A
-    /// forked child gets a copy. 0 is taken for 1.
+    /// Maps this many pages. A page takes no memory before it is touched. A
+    /// forked child gets a copy. A count of 0 gives 1 page.
     ///
     /// # Errors
-    /// The system has no such amount of address space for this process.
+    /// The system cannot give this process that much address space.
     pub fn private(count: usize) -> io::Result<Pages> {
         Pages::map(count, MapFlags::MAP_PRIVATE)
     }
 
-    /// The same, as many pages as hold this many bytes.
+    /// Like [`private`](Pages::private), with as many pages as are needed for
+    /// this many bytes.
     ///
     /// # Errors
     /// As for [`private`](Pages::private).
@@ -57,7 +58,8 @@ impl Pages {
         Pages::private(bytes.div_ceil(page_size()))
     }
 
-    /// The same, but forked children share them instead of copying.
+    /// Like [`private`](Pages::private), but forked children share the pages
+    /// instead of copying them.
     ///
     /// # Errors
     /// As for [`private`](Pages::private).
@@ -74,7 +76,8 @@ impl Pages {
             .ok_or(io::ErrorKind::OutOfMemory)?;
         let access = ProtFlags::PROT_READ | ProtFlags::PROT_WRITE;
         let flags = sharing | MapFlags::MAP_NORESERVE;
-        // SAFETY: a new mapping where the kernel likes disturbs nothing.
+        // SAFETY: a new mapping at an address that the kernel chooses does not
+        // disturb existing memory.
         let start = unsafe { mmap_anonymous(None, length, access, flags) }?;
         let pages = Pages {
             start,
@@ -82,25 +85,26 @@ impl Pages {
             page,
             shared: sharing == MapFlags::MAP_SHARED,
         };
-        // A kernel without huge pages refuses the advice and needs none.
-        // SAFETY: the range is the mapping just made; this changes no contents.
+        // A kernel without huge pages refuses the advice and does not need it.
+        // SAFETY: the range is the mapping just made, and the advice does not
+        // change its contents.
         _ = unsafe { madvise(start, length.get(), MmapAdvise::MADV_NOHUGEPAGE) };
         Ok(pages)
     }
 
-    /// How many.
+    /// Returns the number of pages.
     #[must_use]
     pub fn count(&self) -> usize {
         self.length.get() / self.page
     }
 
-    /// Bytes in all.
+    /// Returns the size of all pages together, in bytes.
     #[must_use]
     pub fn bytes(&self) -> usize {
         self.length.get()
     }
 
-    /// How many cache lines, of 64 bytes.
+    /// Returns the number of cache lines, of 64 bytes each.
     #[must_use]
     pub fn lines(&self) -> usize {
         self.bytes() / LINE
@@ -114,38 +118,41 @@ impl Pages {
         }
     }
 
-    /// The first word of a line; the lines are numbered round and round.
+    /// Returns the first word of a cache line. Numbers after the last line
+    /// start again at the first line.
     #[inline]
     #[must_use]
     pub fn line(&self, number: usize) -> &AtomicU32 {
         let offset = number % self.lines() * LINE;
         // SAFETY: the offset is that of one of our lines, which begin at
-        // multiples of 64; any word is a valid `AtomicU32`, and it lives as
+        // multiples of 64. Any word is a valid `AtomicU32`, and it lives as
         // long as `self`.
         unsafe { self.start.cast::<AtomicU32>().byte_add(offset).as_ref() }
     }
 
-    /// The beginning of the memory as a `T`.
+    /// Returns the beginning of the memory as a `T`.
     ///
     /// # Safety
-    /// All-zero bytes must be a `T`, and it must be of atomics only: others
-    /// change it meanwhile.
+    /// All-zero bytes must be a valid `T`, and `T` must consist of atomics
+    /// only, because other threads and processes change it in the meantime.
     pub(crate) unsafe fn first<T: Sync>(&self) -> &T {
         assert!(size_of::<T>() <= self.bytes() && align_of::<T>() <= self.page && self.shared);
-        // SAFETY: large and aligned enough, zeroed by the kernel, and alive as
-        // long as `self`; the caller promises the rest.
+        // SAFETY: the memory is large enough and aligned, zeroed by the kernel,
+        // and alive as long as `self`. The caller promises the rest.
         unsafe { self.start.cast::<T>().as_ref() }
     }
 }
 
 impl Drop for Pages {
     fn drop(&mut self) {
-        // SAFETY: the mapping is ours and whole, and nobody borrows from it.
+        // SAFETY: this is the whole mapping, `self` owns it, and no reference
+        // into it is left.
         _ = unsafe { munmap(self.start, self.length.get()) };
     }
 }
 
-/// Bytes in a page: 4,096 on x86-64; 4,096, 16,384 or 65,536 on aarch64.
+/// The size of a page in bytes: 4,096 on x86-64; 4,096, 16,384 or 65,536 on
+/// aarch64.
 fn page_size() -> usize {
     let asked = sysconf(SysconfVar::PAGE_SIZE).ok().flatten();
     asked

@@ -1,4 +1,5 @@
-//! Where a thread may run.
+//! The CPUs on which a thread may run, and a guard that keeps it on one of
+//! them.
 
 use nix::errno::Errno;
 use nix::sched::{CpuSet, sched_getaffinity, sched_setaffinity};
@@ -6,8 +7,8 @@ use nix::unistd::Pid;
 use std::marker::PhantomData;
 use std::{error, fmt};
 
-/// The calling thread, kept on one CPU. Dropped, the guard gives the thread
-/// back the CPUs that it had before.
+/// Keeps the calling thread on one CPU. When the guard is dropped, the thread
+/// may use the same CPUs again as before.
 ///
 /// ```
 /// use context_switch::{Pinned, allowed_cpus};
@@ -20,24 +21,27 @@ use std::{error, fmt};
 /// # Ok::<(), context_switch::PinError>(())
 /// ```
 ///
-/// Threads and processes started meanwhile inherit the pin (man 2
-/// sched_setaffinity), and keep it: the guard restores the caller's only. Two
-/// guards of one thread must be dropped in the reverse order of their making.
+/// Threads and processes that are started in the meantime inherit the pin (man
+/// 2 sched_setaffinity) and keep it, because the guard restores only the
+/// calling thread. If one thread has two guards, drop them in the reverse order
+/// of their creation.
 #[derive(Debug)]
-#[must_use = "dropped, it restores what was before"]
+#[must_use = "when the guard is dropped, the thread gets its previous CPUs back"]
 pub struct Pinned {
     cpu: usize,
     before: CpuSet,
-    /// The affinity is a thread's: another one must not restore it.
+    /// The affinity belongs to one thread, so another thread must not restore
+    /// it.
     not_send: PhantomData<*const ()>,
 }
 
 impl Pinned {
-    /// Keeps the calling thread on this CPU, numbered as in `/proc/cpuinfo`.
+    /// Keeps the calling thread on this CPU. CPUs are numbered as in
+    /// `/proc/cpuinfo`.
     ///
     /// # Errors
     /// [`PinError::NotAllowed`] if the thread may not run there: there is no
-    /// such CPU, or a cpuset or `taskset` withholds it.
+    /// such CPU, or a cpuset or `taskset` excludes it.
     pub fn to(cpu: usize) -> Result<Pinned, PinError> {
         let before = affinity()?;
         keep_on(cpu).map_err(|_| PinError::NotAllowed {
@@ -51,7 +55,7 @@ impl Pinned {
         })
     }
 
-    /// The CPU.
+    /// Returns the number of the CPU.
     #[must_use]
     pub fn cpu(&self) -> usize {
         self.cpu
@@ -60,13 +64,13 @@ impl Pinned {
 
 impl Drop for Pinned {
     fn drop(&mut self) {
-        // It fails only if none of those CPUs is allowed any more; the kernel
+        // This fails only if none of those CPUs is allowed any more. The kernel
         // has then moved the thread already.
         _ = sched_setaffinity(Pid::from_raw(0), &self.before);
     }
 }
 
-/// The CPUs on which the calling thread may run, in ascending order.
+/// Returns the CPUs on which the calling thread may run, in ascending order.
 ///
 /// # Errors
 /// [`PinError::Unknown`] on a machine with more than 1,024 CPUs.
@@ -77,17 +81,18 @@ pub fn allowed_cpus() -> Result<Vec<usize>, PinError> {
 /// Where two sides run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Placement {
-    /// Both on the first allowed CPU: they take turns.
+    /// Both run on the first allowed CPU and take turns.
     OneCpu,
-    /// On the first and the second allowed CPU: each has its own.
+    /// One runs on the first and one on the second allowed CPU.
     TwoCpus,
 }
 
 impl Placement {
-    /// The CPUs of the two sides, among those allowed to this thread.
+    /// Returns the CPUs of the two sides, chosen from the CPUs that this thread
+    /// may use.
     ///
     /// # Errors
-    /// [`PinError::TooFew`] for two CPUs if only one is allowed.
+    /// [`PinError::TooFew`] if two CPUs are needed and only one is allowed.
     pub fn cpus(self) -> Result<[usize; 2], PinError> {
         let allowed = allowed_cpus()?;
         match (self, allowed.as_slice()) {
@@ -112,17 +117,17 @@ impl fmt::Display for Placement {
 pub enum PinError {
     /// The thread may not run on this CPU.
     NotAllowed {
-        /// Which.
+        /// The CPU that the caller asked for.
         cpu: usize,
-        /// Where it may.
+        /// The CPUs on which the thread may run.
         allowed: Vec<usize>,
     },
-    /// Two CPUs are needed.
+    /// Two CPUs are needed, but the thread may run on fewer.
     TooFew {
-        /// What there is.
+        /// The CPUs on which the thread may run.
         allowed: Vec<usize>,
     },
-    /// The kernel does not say where the thread may run.
+    /// The kernel did not report where the thread may run.
     Unknown(Errno),
 }
 
@@ -140,15 +145,15 @@ impl fmt::Display for PinError {
                 "two CPUs are needed, but this thread may run on {allowed:?} only; \
                  look at `taskset -p $$` and at the machine's CPUs"
             ),
-            PinError::Unknown(errno) => write!(f, "cannot ask for the thread's CPUs: {errno}"),
+            PinError::Unknown(errno) => write!(f, "cannot get this thread's CPUs: {errno}"),
         }
     }
 }
 
 impl error::Error for PinError {}
 
-/// Keeps the calling thread on a CPU for good. Neither allocates nor locks, so
-/// that a forked child may call it.
+/// Keeps the calling thread on a CPU permanently. This neither allocates nor
+/// locks, so a forked child may call it.
 pub(crate) fn keep_on(cpu: usize) -> nix::Result<()> {
     let mut only = CpuSet::new();
     only.set(cpu)?;
@@ -174,7 +179,7 @@ mod tests {
         let before = allowed_cpus().unwrap();
         let outer = Pinned::to(before[0]).unwrap();
         let last = *before.last().unwrap();
-        // A pinned thread may still move itself: the pin is no prison.
+        // A pinned thread may still move itself to another CPU.
         let inner = Pinned::to(last).unwrap();
         assert_eq!((inner.cpu(), allowed_cpus().unwrap()), (last, vec![last]));
         drop(inner);

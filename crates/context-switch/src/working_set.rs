@@ -1,16 +1,16 @@
-//! What a switch costs afterwards: the other one has used the caches.
+//! What a switch costs afterwards, because the other side has used the caches.
 //!
 //! ```text
 //!   with switches:   A works │ B works │ A works │ B works …
 //!   alone:           A works, A works, …  then B works, B works, …
 //! ```
 //!
-//! Both do the same work; the difference, for each round trip, is what two
-//! switches cost, directly (registers, scheduler) and indirectly: lines and
-//! address translations that the other has pushed out and that must be fetched
-//! again. It is largest where one working set fits into a cache and two do not.
-//! After C. Li, C. Ding, K. Shen, *Quantifying the cost of context switch*,
-//! 2007.
+//! Both runs do the same work. The difference between them, for each round
+//! trip, is what two switches cost. Part of it is direct (registers, the
+//! scheduler). Part of it is indirect: the other side has evicted cache lines
+//! and address translations, which must be fetched again. The difference is
+//! largest where one working set fits into a cache and two do not. After C. Li,
+//! C. Ding, K. Shen, *Quantifying the cost of context switch*, 2007.
 
 use crate::memory::LINE;
 use crate::{Between, Over, Pages, PingPong, PingPongError, Pinned, Placement};
@@ -19,26 +19,28 @@ use std::io;
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::{Duration, Instant};
 
-/// One measurement, in nanoseconds for a round trip: both sides' work.
+/// One measurement, in nanoseconds for a round trip, which includes the work of
+/// both sides.
 #[derive(Clone, Copy, Debug)]
 pub struct Cost {
-    /// Handing over after each walk through the working set.
+    /// The time when each side hands over after each walk through its working
+    /// set.
     pub with_switches: f64,
-    /// The same work of both sides, each alone.
+    /// The time for the same work when each side does it alone.
     pub alone: f64,
 }
 
 impl Cost {
-    /// What two switches cost. A measurement can be disturbed so that it is
-    /// negative; that is not hidden.
+    /// Returns what two switches cost, in nanoseconds. A disturbed measurement
+    /// can be negative; this function does not hide that.
     #[must_use]
     pub fn of_two_switches(&self) -> f64 {
         self.with_switches - self.alone
     }
 }
 
-/// Measures once: two sides on one CPU, each with this many bytes of its own,
-/// rounded down to a power of two.
+/// Measures once, with two sides on one CPU. Each side uses this many bytes of
+/// its own, rounded down to a power of two.
 ///
 /// ```
 /// use context_switch::{Between, working_set};
@@ -60,7 +62,7 @@ pub fn cost(between: Between, bytes: usize, round_trips: u32) -> Result<Cost, Pi
     })
 }
 
-/// One side's work, with nobody in between.
+/// Measures one side's work, without the other side in between.
 fn work_alone(bytes: usize, times: u32) -> io::Result<Duration> {
     let set = WorkingSet::of(bytes)?;
     set.walk();
@@ -69,16 +71,17 @@ fn work_alone(bytes: usize, times: u32) -> io::Result<Duration> {
     Ok(started.elapsed())
 }
 
-/// Pages whose every line says which is the next, in one circle: a processor
-/// cannot fetch a line before it has read the one that names it, and so cannot
-/// hide how long that takes.
+/// Pages in which every cache line contains the number of the next line, in one
+/// cycle. A processor cannot fetch a line before it has read the line that
+/// names it, so it cannot hide how long each fetch takes.
 pub(crate) struct WorkingSet {
     pages: Option<Pages>,
     lines: u32,
 }
 
 impl WorkingSet {
-    /// Neither allocates nor locks, so that a forked child may call it.
+    /// Makes the pages. This neither uses the heap nor locks, so a forked child
+    /// may call it.
     pub(crate) fn of(bytes: usize) -> io::Result<WorkingSet> {
         let Some(power) = (bytes / LINE).checked_ilog2() else {
             let (pages, lines) = (None, 0);
@@ -105,9 +108,10 @@ impl WorkingSet {
     }
 }
 
-/// Modulo a power of two this visits every number once before it comes back (D.
-/// Knuth, *The Art of Computer Programming*, 3.2.1.2, theorem A), and looks
-/// like no order that a processor would guess.
+/// Returns the line that comes after this one. Modulo a power of two, this
+/// visits every number once before it comes back (D. Knuth, *The Art of
+/// Computer Programming*, 3.2.1.2, theorem A), in an order that a processor
+/// would not guess.
 fn successor(line: u32) -> u32 {
     line.wrapping_mul(1_664_525).wrapping_add(1_013_904_223)
 }

@@ -7,18 +7,20 @@ use std::io::{self, PipeReader, PipeWriter, Read, Write};
 use std::sync::atomic::AtomicU32;
 use std::sync::atomic::Ordering::{Acquire, Release};
 
-/// One side's end. Nothing here allocates or locks: a forked child calls it.
+/// One side's end. Nothing here allocates or locks, because a forked child
+/// calls it.
 pub(super) trait Ends: Send {
     /// Gives the turn to the other side.
     fn send(&mut self) -> io::Result<()>;
 
-    /// Waits until the other side gives it back. Now and then it asks whether
-    /// the other side is there at all, unless the kernel tells by itself.
+    /// Waits until the other side gives the turn back. From time to time it
+    /// calls `is_there` to find out whether the other side still exists, unless
+    /// the kernel reports that by itself.
     fn wait(&mut self, is_there: impl Fn() -> bool) -> io::Result<()>;
 }
 
-/// Two pipes. When a side ends, the kernel closes its ends, and the other side
-/// reads an end of file.
+/// Two pipes. When a side ends, the kernel closes its ends of the pipes, and
+/// the other side reads an end of file.
 pub(super) struct Pipe {
     from: PipeReader,
     to: PipeWriter,
@@ -46,12 +48,13 @@ impl Ends for Pipe {
     }
 
     fn wait(&mut self, _: impl Fn() -> bool) -> io::Result<()> {
-        // `read_exact`, too.
+        // `read_exact` goes on after a signal, too.
         self.from.read_exact(&mut [0])
     }
 }
 
-/// Whose turn it is: 0 here, 1 there.
+/// One side's view of the word that says which side has the turn: 0 for here, 1
+/// for there.
 struct Turn<'a> {
     word: &'a AtomicU32,
     mine: u32,
@@ -59,7 +62,7 @@ struct Turn<'a> {
 
 impl Turn<'_> {
     fn pair(page: &Pages) -> (Turn<'_>, Turn<'_>) {
-        // SAFETY: an atomic of four zero bytes.
+        // SAFETY: four zero bytes are a valid `AtomicU32`.
         let word = unsafe { page.first::<AtomicU32>() };
         (Turn { word, mine: 0 }, Turn { word, mine: 1 })
     }
@@ -73,7 +76,7 @@ impl Turn<'_> {
     }
 }
 
-/// Sleeps in the kernel until the word changes.
+/// An end that sleeps in the kernel until the word changes.
 pub(super) struct Futex<'a>(Turn<'a>);
 
 impl Futex<'_> {
@@ -82,12 +85,12 @@ impl Futex<'_> {
         (Futex(here), Futex(there))
     }
 
-    /// For a word that processes share: without `FUTEX_PRIVATE_FLAG`, which
-    /// would make it a word of this process only.
+    /// Calls futex(2) for a word that processes share. The call therefore lacks
+    /// `FUTEX_PRIVATE_FLAG`, which would make it a word of this process only.
     fn call(&self, operation: libc::c_int, value: u32, patience: Option<&libc::timespec>) -> i64 {
         let patience = patience.map_or(std::ptr::null(), std::ptr::from_ref);
-        // SAFETY: the word lives as long as `self`, the time as long as the
-        // call; FUTEX_WAIT and FUTEX_WAKE write to neither.
+        // SAFETY: the word lives as long as `self`, and the time as long as the
+        // call. FUTEX_WAIT and FUTEX_WAKE write to neither.
         unsafe {
             let word = self.0.word.as_ptr();
             libc::syscall(libc::SYS_futex, word, operation, value, patience)
@@ -97,21 +100,23 @@ impl Futex<'_> {
 
 impl Ends for Futex<'_> {
     fn send(&mut self) -> io::Result<()> {
-        // The store first: whoever is woken before it would sleep again.
+        // Store first: a side that is woken before the store would sleep again.
         self.0.give_away();
         self.call(libc::FUTEX_WAKE, 1, None);
         Ok(())
     }
 
     fn wait(&mut self, is_there: impl Fn() -> bool) -> io::Result<()> {
-        /// Between two looks whether the other side is there.
+        /// The time between two checks whether the other side still exists.
         const PATIENCE: libc::timespec = libc::timespec {
             tv_sec: 0,
             tv_nsec: 200_000_000,
         };
         while !self.0.is_mine() {
-            // It sleeps only if the word still says so, else (EAGAIN), after a
-            // signal (EINTR) or at the end of patience it is looked at again.
+            // The kernel lets this side sleep only while the word still gives
+            // the turn to the other side; otherwise the call returns at once
+            // (EAGAIN). After that, after a signal (EINTR) and after the
+            // timeout the loop checks the word again.
             let slept = self.call(libc::FUTEX_WAIT, 1 - self.0.mine, Some(&PATIENCE));
             let timed_out = slept != 0 && Errno::last() == Errno::ETIMEDOUT;
             if timed_out && !self.0.is_mine() && !is_there() {
@@ -122,7 +127,7 @@ impl Ends for Futex<'_> {
     }
 }
 
-/// Looks at the word until it changes.
+/// An end that polls the word until it changes.
 pub(super) struct Spin<'a>(Turn<'a>);
 
 impl Spin<'_> {
@@ -143,7 +148,8 @@ impl Ends for Spin<'_> {
         while !self.0.is_mine() {
             std::hint::spin_loop();
             looks = looks.wrapping_add(1);
-            // Seldom enough to cost nothing: every few milliseconds.
+            // This happens every few milliseconds, which is rare enough to cost
+            // nothing.
             if looks.is_multiple_of(1 << 18) && !self.0.is_mine() && !is_there() {
                 return Err(gone());
             }

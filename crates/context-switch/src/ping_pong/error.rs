@@ -1,18 +1,19 @@
-//! Why a game was not played to its end.
+//! The reasons why a game does not reach its end.
 
 use crate::PinError;
 use std::{error, fmt, io};
 
-/// Why there are no round trips.
+/// Why a game has no result.
 #[derive(Debug)]
 pub enum PingPongError {
-    /// A side cannot be put where it should run.
+    /// A side cannot be pinned to the CPU where it should run.
     Pin(PinError),
-    /// On one CPU a spinning side keeps the other from answering until its
-    /// time slice is over: milliseconds a trip, which say nothing of a switch.
+    /// On one CPU, a spinning side keeps the other side from answering until
+    /// its time slice is over. A round trip would take milliseconds and say
+    /// nothing about the cost of a switch.
     SpinOnOneCpu,
-    /// The system gave no process, thread, pipe or memory, or the other side
-    /// ended too early.
+    /// The system provided no process, thread, pipe or memory, or the other
+    /// side ended too early.
     System(io::Error),
 }
 

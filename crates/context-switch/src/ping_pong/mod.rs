@@ -1,4 +1,5 @@
-//! Two sides that hand a turn to and fro, and what a round trip takes.
+//! Two sides that hand a turn back and forth, and the time that a round trip
+//! takes.
 //!
 //! ```text
 //!   here    ──▶ send ─┐ wait              ┌──▶ send ─┐
@@ -7,7 +8,7 @@
 //!           └───────── one round trip ─────────────┘
 //! ```
 //!
-//! A round trip is *two* hand-overs; on one CPU, two switches.
+//! A round trip is *two* hand-overs and, on one CPU, two context switches.
 
 mod ends;
 mod error;
@@ -33,7 +34,7 @@ pub enum Between {
     Threads,
 }
 
-/// How they hand over the turn.
+/// How the two sides hand over the turn.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Over {
     /// A byte through a pipe, one pipe for each direction (man 7 pipe).
@@ -41,7 +42,7 @@ pub enum Over {
     /// A word in shared memory, and a system call to sleep and to wake (man 2
     /// futex).
     Futex,
-    /// A word in shared memory that the waiting side looks at all the time.
+    /// A word in shared memory that the waiting side polls all the time.
     Spin,
 }
 
@@ -56,7 +57,7 @@ pub struct PingPong {
 }
 
 impl PingPong {
-    /// Both sides are pinned for the time of the game.
+    /// Prepares a game. Both sides are pinned while it is played.
     pub fn new(between: Between, over: Over, placement: Placement) -> PingPong {
         PingPong {
             between,
@@ -66,23 +67,25 @@ impl PingPong {
         }
     }
 
-    /// Each side reads every cache line of this many bytes of its own (rounded
-    /// down to a power of two) whenever it has the turn, and only then answers.
+    /// Makes each side read every cache line of this many bytes of its own
+    /// (rounded down to a power of two) whenever it has the turn. Each side
+    /// hands over only after that.
     pub fn using(mut self, bytes: usize) -> PingPong {
         self.bytes = bytes;
         self
     }
 
-    /// Plays, after some round trips to warm up. Starting and ending the other
-    /// side is not in the time.
+    /// Plays some round trips to warm up, and then the measured ones. The time
+    /// does not include starting and ending the other side.
     ///
-    /// The forked child neither allocates nor locks, so that this may be called
-    /// in a process with other threads. A signal with a handler prolongs a
-    /// round trip and does no other harm.
+    /// The forked child neither allocates nor locks, so this may be called in a
+    /// process with other threads. A signal with a handler makes a round trip
+    /// longer and does no other harm.
     ///
     /// # Errors
-    /// Two CPUs are needed and one is allowed; spinning on one CPU; no process,
-    /// thread or memory to be had; the other side ended before the last trip.
+    /// Two CPUs are needed and only one is allowed; a side would spin on one
+    /// CPU; the system provides no process, thread or memory; the other side
+    /// ended before the last round trip.
     pub fn run(self, round_trips: u32) -> Result<Trips, PingPongError> {
         if self.over == Over::Spin && self.placement == Placement::OneCpu {
             return Err(PingPongError::SpinOnOneCpu);
@@ -129,28 +132,29 @@ impl fmt::Display for PingPong {
     }
 }
 
-/// A game that was played.
+/// The result of a game.
 #[derive(Clone, Copy, Debug)]
 pub struct Trips {
     /// How many round trips were timed.
     pub round_trips: u32,
-    /// What they took together.
+    /// How long they took together.
     pub elapsed: Duration,
-    /// What the kernel counted meanwhile for the side that kept the time.
+    /// What the kernel counted in the meantime for the side that measured the
+    /// time.
     pub here: Counters,
-    /// And for the other side.
+    /// What the kernel counted in the meantime for the other side.
     pub there: Counters,
 }
 
 impl Trips {
-    /// Nanoseconds for one round trip: two hand-overs.
+    /// Returns the nanoseconds for one round trip, which is two hand-overs.
     #[must_use]
     pub fn nanos(&self) -> f64 {
         self.elapsed.as_nanos() as f64 / f64::from(self.round_trips.max(1))
     }
 }
 
-/// The other side is no longer there.
+/// The error when the other side no longer exists.
 fn gone() -> io::Error {
     io::ErrorKind::UnexpectedEof.into()
 }

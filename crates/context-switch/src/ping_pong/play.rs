@@ -1,4 +1,4 @@
-//! What each side does; the same code for processes and threads.
+//! What each side does. The code is the same for processes and threads.
 
 use super::ends::Ends;
 use crate::Counters;
@@ -6,10 +6,10 @@ use crate::working_set::WorkingSet;
 use std::io;
 use std::time::{Duration, Instant};
 
-/// Round trips before the first that counts.
+/// Round trips before the first one that is timed.
 pub(super) const WARM_UP: u32 = 32;
 
-/// How it is played.
+/// The settings of a game.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Game {
     /// Where this side and the other side run.
@@ -20,8 +20,9 @@ pub(super) struct Game {
     pub(super) bytes: usize,
 }
 
-/// The side that begins and keeps the time. Never inlined: one function that
-/// is compiled in two ways can be faster in one of them.
+/// The side that begins and measures the time. It is never inlined: if the
+/// compiler compiled the same function in two ways, one of them could be
+/// faster.
 #[inline(never)]
 pub(super) fn here<E: Ends>(
     game: Game,

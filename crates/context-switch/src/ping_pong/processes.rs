@@ -1,4 +1,4 @@
-//! Between this process and a forked child.
+//! A game between this process and a forked child.
 
 use super::ends::Ends;
 use super::play::{self, Game};
@@ -13,7 +13,7 @@ use std::io;
 use std::sync::atomic::AtomicU64;
 use std::sync::atomic::Ordering::Relaxed;
 
-/// What the child tells when it has played, in memory that both share.
+/// What the child reports after the game, in memory that both processes share.
 #[derive(Default)]
 struct Told {
     voluntary: AtomicU64,
@@ -25,24 +25,26 @@ struct Told {
 pub(super) fn play<E: Ends>(game: Game, ends: (E, E)) -> Result<Trips, PingPongError> {
     let (end_here, end_there) = ends;
     let page = Pages::shared(1)?;
-    // SAFETY: atomics, which may be zero.
+    // SAFETY: `Told` consists of atomics, for which zero is a valid value.
     let told = unsafe { page.first::<Told>() };
     let _pinned = Pinned::to(game.cpus[0])?;
     let parent = nix::unistd::getpid();
-    // SAFETY: the child calls only what neither allocates nor locks, because
-    // another thread may have held the allocator's lock when it was forked;
-    // and it leaves by _exit, so that nothing of the parent's is dropped.
+    // SAFETY: the child calls only functions that neither allocate nor lock,
+    // because another thread may have held the allocator's lock during the
+    // fork. The child ends with `_exit`, so it drops nothing that belongs to
+    // the parent.
     let child = match unsafe { fork() }? {
         ForkResult::Parent { child } => Child(Some(child)),
         ForkResult::Child => {
-            // Or else it would never see an end of file at its pipe.
+            // If the child kept this end, it would never see an end of file at
+            // its pipe.
             drop(end_here);
             let played = answer(game, end_there, parent, told);
             let status = match played {
                 Ok(()) => 0,
                 Err(error) => error.raw_os_error().unwrap_or(libc::EIO),
             };
-            // SAFETY: it ends the process, without destructors.
+            // SAFETY: `_exit` ends the process, without destructors.
             unsafe { libc::_exit(status) }
         }
     };
@@ -72,7 +74,8 @@ fn answer<E: Ends>(game: Game, end: E, parent: Pid, told: &Told) -> io::Result<(
     nix::sys::prctl::set_pdeathsig(Signal::SIGKILL)?;
     keep_on(game.cpus[1])?;
     let counted = play::there(game, end, || getppid() == parent)?;
-    // Waiting for the child orders these before the parent's loads.
+    // The parent waits for the child before it loads these, so the stores
+    // happen before the loads.
     told.voluntary.store(counted.voluntary, Relaxed);
     told.involuntary.store(counted.involuntary, Relaxed);
     told.minor_faults.store(counted.minor_faults, Relaxed);
@@ -80,11 +83,11 @@ fn answer<E: Ends>(game: Game, end: E, parent: Pid, told: &Told) -> io::Result<(
     Ok(())
 }
 
-/// Killed and reaped when the game ends early.
+/// The forked child. It is killed and reaped when the game ends early.
 struct Child(Option<Pid>);
 
 impl Child {
-    /// Without reaping it.
+    /// Whether the child is still running. This does not reap it.
     fn is_there(&self) -> bool {
         let Some(pid) = self.0 else { return false };
         let look = WaitPidFlag::WEXITED | WaitPidFlag::WNOHANG | WaitPidFlag::WNOWAIT;

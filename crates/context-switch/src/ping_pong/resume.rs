@@ -1,4 +1,4 @@
-//! Between a thread and a coroutine of its own.
+//! A game between a thread and a coroutine on the same thread.
 
 use super::Trips;
 use super::play::WARM_UP;
@@ -7,8 +7,8 @@ use corosensei::{Coroutine, CoroutineResult};
 use std::io;
 use std::time::Instant;
 
-/// Resumes a coroutine this many times; each time it suspends itself at once.
-/// A round trip is again two hand-overs, without a system call:
+/// Resumes a coroutine this many times. The coroutine suspends itself at once
+/// each time. A round trip is again two hand-overs, but without a system call:
 ///
 /// ```
 /// let trips = context_switch::resumes(10_000)?;
@@ -36,7 +36,7 @@ pub fn resumes(round_trips: u32) -> io::Result<Trips> {
         round_trips,
         elapsed,
         here: Counters::of_this_thread()?.since(&before),
-        // It runs on this very thread, whose counters have been read.
+        // The coroutine runs on this thread, so `here` has counted for both.
         there: Counters::default(),
     })
 }

@@ -1,4 +1,4 @@
-//! Between two threads of this process.
+//! A game between two threads of this process.
 
 use super::ends::Ends;
 use super::play::{self, Game};
@@ -15,12 +15,14 @@ pub(super) fn play<E: Ends>(game: Game, ends: (E, E)) -> Result<Trips, PingPongE
             let _pinned = Pinned::to(game.cpus[1])?;
             Ok::<_, PingPongError>(play::there(game, end_there, || true)?)
         })?;
-        // A thread ends early only if it cannot be pinned or has no memory.
+        // The other thread ends early only if it cannot be pinned or has no
+        // memory.
         let played = play::here(game, end_here, || !there.is_finished());
         let there = there
             .join()
             .map_err(|_| io::Error::other("the other thread panicked"))?;
-        // What was wrong there explains what was missed here.
+        // Report the other thread's error first, because it explains an error
+        // here.
         let (there, (elapsed, here)) = (there?, played?);
         Ok(Trips {
             round_trips: game.round_trips,

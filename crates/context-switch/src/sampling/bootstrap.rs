@@ -1,17 +1,20 @@
-//! How far off a median, or a ratio of two, may be.
+//! How far a median, or a ratio of two alternatives, may be from the true
+//! value.
 
 use super::{Random, Samples, SamplesError};
 
-/// How often an interval contains the truth, if the rounds are independent.
+/// How often an interval contains the true value, if the rounds are
+/// independent.
 pub const CONFIDENCE: f64 = 0.95;
 
-/// How many imagined runs an interval is taken from.
+/// How many times the bootstrap draws for one interval.
 const RESAMPLES: usize = 2000;
 
-/// The same measurements always give the same interval.
+/// The seed is fixed, so the same measurements always give the same interval.
 const SEED: u64 = 42;
 
-/// A value, and where the true one lies with [`CONFIDENCE`].
+/// An estimate, and the interval in which the true value lies with a confidence
+/// of [`CONFIDENCE`].
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Interval {
     /// The estimate.
@@ -23,25 +26,25 @@ pub struct Interval {
 }
 
 impl Interval {
-    /// Whether all of it lies above this.
+    /// Whether the whole interval lies above this limit.
     #[must_use]
     pub fn is_above(&self, limit: f64) -> bool {
         self.low > limit
     }
 
-    /// Whether all of it lies below this.
+    /// Whether the whole interval lies below this limit.
     #[must_use]
     pub fn is_below(&self, limit: f64) -> bool {
         self.high < limit
     }
 
-    /// Whether all of it lies between these two.
+    /// Whether the whole interval lies between these two limits.
     #[must_use]
     pub fn is_within(&self, low: f64, high: f64) -> bool {
         self.is_above(low) && self.is_below(high)
     }
 
-    /// Of B to A, if this one is of A to B.
+    /// Returns the interval of B to A, if this is the interval of A to B.
     #[must_use]
     pub fn inverse(&self) -> Interval {
         Interval {
@@ -52,15 +55,16 @@ impl Interval {
     }
 }
 
-/// The median with its interval.
+/// Returns the median of the samples with its interval.
 #[must_use]
 pub fn median_of(samples: &Samples) -> Interval {
     bootstrap(samples.values())
 }
 
-/// How many times `right` `left` is: the median of the rounds' ratios, with
-/// its interval. The samples at the same place must come from the same round,
-/// so that what the machine did in that round to both cancels out.
+/// Returns how many times as large `left` is as `right`: the median of the
+/// rounds' ratios, with its interval. The samples at the same place must come
+/// from the same round, so that everything that the machine did to both in that
+/// round cancels out.
 ///
 /// ```
 /// use context_switch::sampling::{Samples, ratio};
@@ -72,12 +76,12 @@ pub fn median_of(samples: &Samples) -> Interval {
 /// # Ok::<(), context_switch::sampling::SamplesError>(())
 /// ```
 ///
-/// The ratio of the two medians is nearly the same on a quiet machine. On one
-/// that is fast half of the time and slow the other half, the one median may
-/// come from a fast round and the other from a slow one.
+/// On a quiet machine, the ratio of the two medians is nearly the same. On a
+/// machine that is fast half of the time and slow the other half, one median
+/// may come from a fast round and the other median from a slow one.
 ///
 /// # Errors
-/// There are more of one than of the other, or a sample is not above 0.
+/// The two have different numbers of samples, or a sample is not above 0.
 pub fn ratio(left: &Samples, right: &Samples) -> Result<Interval, SamplesError> {
     if left.values().len() != right.values().len() {
         return Err(SamplesError::Unpaired {
@@ -90,7 +94,8 @@ pub fn ratio(left: &Samples, right: &Samples) -> Result<Interval, SamplesError> 
             return Err(SamplesError::NotPositive { place });
         }
     }
-    // Of logarithms, so that turning the ratio round turns the interval round.
+    // The interval is computed from logarithms, so that the inverse ratio has
+    // the inverse interval.
     let rounds = left.values().iter().zip(right.values());
     let logarithms: Vec<f64> = rounds.map(|(left, right)| (left / right).ln()).collect();
     let Interval { middle, low, high } = bootstrap(&logarithms);
@@ -101,8 +106,9 @@ pub fn ratio(left: &Samples, right: &Samples) -> Result<Interval, SamplesError> 
     })
 }
 
-/// The median of the values, and what lies between the ends of the middle 95 %
-/// of the medians that come of drawing as many values with replacement.
+/// Returns the median of the values and its interval. The function draws as
+/// many values with replacement, takes their median, and repeats this. The
+/// interval contains the middle 95 % of these medians.
 fn bootstrap(values: &[f64]) -> Interval {
     let mut random = Random::new(SEED);
     let mut drawn = values.to_vec();
@@ -122,7 +128,7 @@ fn bootstrap(values: &[f64]) -> Interval {
     }
 }
 
-/// The median, without sorting them all.
+/// Returns the median, without sorting all values.
 fn median(values: &mut [f64]) -> f64 {
     let half = values.len() / 2;
     let odd = values.len() % 2 == 1;

@@ -1,23 +1,24 @@
-//! The measuring: warm-up, batches, interleaved rounds.
+//! How a comparison measures: warm-up, batches, interleaved rounds.
 
 use super::interleave::order;
 use super::{Measured, Report, Samples};
 use std::hint::black_box;
 use std::time::{Duration, Instant};
 
-/// A batch takes at least this long, so that reading the clock twice is less
-/// than half a hundredth of it.
+/// A batch takes at least this long, so that reading the clock twice takes less
+/// than 0.5 % of it.
 const BATCH: Duration = Duration::from_micros(20);
 
-/// Each alternative runs this long before the first sample: caches, branch
-/// predictors and the heap are then as they will be.
+/// Each alternative runs this long before the first sample, so that caches,
+/// branch predictors and the heap have reached a steady state.
 const WARM_UP: Duration = Duration::from_millis(5);
 
-/// Fewer rounds than this say nothing; more than [`MOST_ROUNDS`] say no more.
+/// Fewer rounds than this tell nothing, and more than [`MOST_ROUNDS`] tell
+/// nothing more.
 const LEAST_ROUNDS: usize = 15;
 const MOST_ROUNDS: usize = 401;
 
-/// Two or more alternatives to be measured in one run.
+/// Two or more alternatives that are measured in one run.
 ///
 /// ```
 /// use context_switch::sampling::Comparison;
@@ -39,22 +40,22 @@ pub struct Comparison<'a> {
 
 struct Alternative<'a> {
     name: String,
-    /// Does its operation this many times, and says how long they took.
+    /// Does its operation this many times, and returns how long that took.
     run: Box<dyn FnMut(u64) -> Duration + 'a>,
     batch: u64,
 }
 
 impl<'a> Comparison<'a> {
-    /// The first alternative: the one that the verdict is about. What the
-    /// operation returns is computed, not optimised away; dropping it is part
-    /// of the time.
+    /// Starts a comparison with its first alternative, which the verdict is
+    /// about. The optimiser cannot remove the computation of the operation's
+    /// result. The time includes dropping the result.
     pub fn of<T: 'a>(name: &str, operation: impl FnMut() -> T + 'a) -> Comparison<'a> {
         Comparison::of_timed(name, timed(operation))
     }
 
-    /// The same for operations that need something prepared outside of the
-    /// time: `run` does its operation as often as it is told, and says how
-    /// long that took.
+    /// Like [`of`](Comparison::of), for operations that need preparation
+    /// outside of the time. `run` does its operation as many times as it is
+    /// told, and returns how long that took.
     pub fn of_timed(name: &str, run: impl FnMut(u64) -> Duration + 'a) -> Comparison<'a> {
         let empty = Comparison {
             alternatives: Vec::new(),
@@ -64,12 +65,12 @@ impl<'a> Comparison<'a> {
         empty.against_timed(name, run)
     }
 
-    /// One more alternative to measure against.
+    /// Adds an alternative to measure against.
     pub fn against<T: 'a>(self, name: &str, operation: impl FnMut() -> T + 'a) -> Comparison<'a> {
         self.against_timed(name, timed(operation))
     }
 
-    /// One more alternative to measure against, which takes its own time; see
+    /// Adds an alternative to measure against, which measures its own time; see
     /// [`of_timed`](Comparison::of_timed).
     pub fn against_timed(
         mut self,
@@ -84,20 +85,20 @@ impl<'a> Comparison<'a> {
         self
     }
 
-    /// About how long it all may take; 1 s unless said otherwise. There are at
-    /// least 15 rounds in any case, and at most 401.
+    /// Sets about how long the whole comparison may take, 1 s by default. In
+    /// any case there are at least 15 rounds and at most 401.
     pub fn time(mut self, time: Duration) -> Comparison<'a> {
         self.time = time;
         self
     }
 
-    /// Exactly this many rounds, at least 1, whatever time they take.
+    /// Sets exactly this many rounds, at least 1, however long they take.
     pub fn rounds(mut self, rounds: usize) -> Comparison<'a> {
         self.rounds = Some(rounds.max(1));
         self
     }
 
-    /// Measures. A panic in an operation goes on to the caller.
+    /// Measures all alternatives. A panic in an operation reaches the caller.
     #[must_use]
     pub fn run(mut self) -> Report {
         let round: Duration = self.alternatives.iter_mut().map(Alternative::prepare).sum();
@@ -118,8 +119,9 @@ impl<'a> Comparison<'a> {
     }
 }
 
-/// The loop is compiled together with the operation: calling it through the
-/// box would cost as much as a fast operation takes.
+/// Puts the loop around the operation, so that both are compiled together.
+/// Calling each operation through the box would cost as much as a fast
+/// operation takes.
 fn timed<T>(mut operation: impl FnMut() -> T) -> impl FnMut(u64) -> Duration {
     move |times| {
         let started = Instant::now();
@@ -131,11 +133,13 @@ fn timed<T>(mut operation: impl FnMut() -> T) -> impl FnMut(u64) -> Duration {
 }
 
 impl Alternative<'_> {
-    /// Warms up, finds the size of a batch, and says how long one takes.
+    /// Warms up, finds the size of a batch, and returns how long one batch
+    /// takes.
     fn prepare(&mut self) -> Duration {
         let mut spent = Duration::ZERO;
         loop {
-            // The shorter of two: an interrupt must not make a batch look long.
+            // Use the shorter of two: an interrupt must not make a batch look
+            // long.
             let [first, second] = [(self.run)(self.batch), (self.run)(self.batch)];
             let took = first.min(second);
             spent += first + second;
@@ -148,14 +152,16 @@ impl Alternative<'_> {
         }
     }
 
-    /// Nanoseconds for one operation. A clock that stood still gets the least
-    /// time that it could have shown: a ratio needs more than nothing.
+    /// Returns the nanoseconds for one operation. If the clock did not move,
+    /// the batch counts as 1 ns, the least time that the clock could have
+    /// shown, because a ratio needs a number above 0.
     fn sample(&mut self) -> f64 {
         let nanos = (self.run)(self.batch).as_nanos().max(1);
         nanos as f64 / self.batch as f64
     }
 
-    /// There is always at least one round, so there are always samples.
+    /// Returns the alternative with its samples. There is always at least one
+    /// round, so there are always samples.
     fn into_measured((alternative, nanos): (Self, Vec<f64>)) -> Option<Measured> {
         Some(Measured {
             name: alternative.name,
@@ -189,7 +195,7 @@ mod tests {
             (100.0, 30_000.0)
         );
         assert_eq!(short.nanos.values().len(), 20);
-        // The warm-up's batches are no samples.
+        // The batches of the warm-up do not count as samples.
         assert!(lengths.borrow().len() > 20);
     }
 

@@ -1,13 +1,13 @@
-//! Rounds: one sample of each, in changing order.
+//! Rounds: one sample of each side, in changing order.
 
 use super::{Samples, SamplesError};
 
-/// One way to take a sample: in whatever unit, and it may fail.
+/// A function that takes one sample, in any unit. It may fail.
 pub type Side<'a, E> = &'a mut dyn FnMut() -> Result<f64, E>;
 
-/// Takes a sample of each side in every round: for what a
-/// [`Comparison`](super::Comparison) cannot time, such as what may fail, or is
-/// no time at all. Warming up and batching are the caller's.
+/// Takes one sample of each side in every round. Use this for measurements that
+/// a [`Comparison`](super::Comparison) cannot make, for example because they
+/// may fail or are not times. The caller has to do the warm-up and the batches.
 ///
 /// ```
 /// use context_switch::sampling::{SamplesError, interleave, ratio};
@@ -18,7 +18,8 @@ pub type Side<'a, E> = &'a mut dyn FnMut() -> Result<f64, E>;
 /// ```
 ///
 /// # Errors
-/// The first of a side, at once; no rounds; a sample that is no finite number.
+/// The first error of a side ends the measurement at once. No rounds, or a
+/// sample that is not a finite number, are errors too.
 pub fn interleave<E: From<SamplesError>>(
     rounds: usize,
     sides: &mut [Side<'_, E>],
@@ -33,9 +34,9 @@ pub fn interleave<E: From<SamplesError>>(
     Ok(samples.collect::<Result<_, SamplesError>>()?)
 }
 
-/// Who is measured when: each alternative comes at every place equally often,
-/// and after every other, so that what one leaves in the caches hurts none
-/// more than the rest.
+/// The order of the alternatives in a round. Each alternative comes at every
+/// place equally often, and after every other alternative, so that what one
+/// leaves in the caches hurts no alternative more than the rest.
 pub(super) fn order(round: usize, count: usize) -> impl Iterator<Item = usize> {
     (0..count).map(move |place| {
         let forward = (place + round / 2) % count;

@@ -1,4 +1,4 @@
-//! Is A faster than B? An answer that comes out the same tomorrow.
+//! Is A faster than B? Measurements that give the same answer tomorrow.
 //!
 //! ```
 //! use context_switch::sampling::{Comparison, Verdict};
@@ -15,7 +15,7 @@
 //! ```
 //!
 //! One run of each says little: the machine is warm or cold, another program
-//! runs, the clock frequency moves. Four habits make the answer repeatable:
+//! runs, the clock frequency changes. Five habits make the answer repeatable:
 //!
 //! ```text
 //!   warm-up      round 1    round 2    round 3    round 4
@@ -23,21 +23,25 @@
 //!               └─batch┘
 //! ```
 //!
-//! - **Batches.** A clock costs some 25 ns to read, so that an operation under
-//!   2 µs is never timed alone: a batch takes at least 20 µs.
-//! - **Interleaving.** A machine that becomes slower in the course of the run
-//!   slows both; all of A and then all of B would blame B.
-//! - **Medians.** An interrupt makes one sample ten times as long: a mean
-//!   moves, a median does not. The minimum tells of the luckiest run only.
-//! - **Ratios within a round.** A and B of one round saw the same machine; the
-//!   median of the rounds' ratios is what is compared.
-//! - **An interval.** What that median would be, had the rounds come out
-//!   differently: the bootstrap (B. Efron, *Bootstrap methods: another look at
-//!   the jackknife*, 1979) draws rounds with replacement, two thousand times.
-//!   Only if 1 lies outside is there a difference to speak of.
+//! - **Batches.** Reading a clock takes about 25 ns, so an operation under 2 µs
+//!   is never timed alone: a batch takes at least 20 µs.
+//! - **Interleaving.** If the machine becomes slower during the run, it becomes
+//!   slower for both. Measuring all of A and then all of B would blame B.
+//! - **Medians.** An interrupt can make one sample ten times as long. That
+//!   moves a mean, but not a median. The minimum describes only the luckiest
+//!   run.
+//! - **Ratios within a round.** Within one round, A and B ran under the same
+//!   conditions. The comparison therefore uses the median of the rounds'
+//!   ratios.
+//! - **An interval.** The interval shows what that median would be if the
+//!   rounds had come out differently. To find it, the bootstrap (B. Efron,
+//!   *Bootstrap methods: another look at the jackknife*, 1979) draws rounds
+//!   with replacement, two thousand times. Only if 1 lies outside the interval
+//!   do the measurements show a difference.
 //!
-//! The number of rounds is settled before the first: whoever stops as soon as
-//! a difference shows finds one in the end, there or not.
+//! The number of rounds is fixed before the first round. Anyone who stops
+//! measuring as soon as a difference shows will find a difference in the end,
+//! even if there is none.
 
 mod bootstrap;
 mod comparison;

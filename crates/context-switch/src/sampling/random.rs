@@ -1,7 +1,8 @@
 //! Random numbers that are the same in every run.
 
 /// The generator splitmix64 (G. Steele, D. Lea, C. Flood, *Fast splittable
-/// pseudorandom number generators*, 2014): for simulations, never for secrets.
+/// pseudorandom number generators*, 2014). Use it for simulations, never for
+/// secrets.
 ///
 /// ```
 /// use context_switch::sampling::Random;
@@ -13,7 +14,7 @@ pub struct Random {
 }
 
 impl Random {
-    /// The sequence of this seed.
+    /// Starts the sequence that belongs to this seed.
     #[must_use]
     pub fn new(seed: u64) -> Random {
         Random { state: seed }
@@ -27,14 +28,14 @@ impl Random {
         word ^ (word >> 31)
     }
 
-    /// One of `0..limit`; 0 if `limit` is 0. Every one is equally likely, but
-    /// for a bias of `limit` in 2⁶⁴.
+    /// Returns a number from `0..limit`, or 0 if `limit` is 0. All numbers are
+    /// equally likely, except for a bias of `limit` in 2⁶⁴.
     pub fn below(&mut self, limit: usize) -> usize {
         let scaled = u128::from(self.next()) * limit as u128;
         (scaled >> 64) as usize
     }
 
-    /// At least 0, less than 1.
+    /// Returns a number that is at least 0 and less than 1.
     pub fn fraction(&mut self) -> f64 {
         (self.next() >> 11) as f64 / (1_u64 << 53) as f64
     }

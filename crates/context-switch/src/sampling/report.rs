@@ -1,21 +1,22 @@
-//! What was measured, and what may be said of it.
+//! The measurements of a comparison, and the verdict that they allow.
 
 use super::{CONFIDENCE, Interval, Nanoseconds, Samples, median_of, ratio};
 use std::fmt;
 
-/// The answer to: is the first faster than the second?
+/// The answer to the question: is the first alternative faster than the second?
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Verdict {
-    /// It is.
+    /// The first is faster.
     Faster,
-    /// It is slower.
+    /// The first is slower.
     Slower,
-    /// These measurements show no difference; there may be a small one.
+    /// These measurements show no difference; there may still be a small one.
     NotDistinguishable,
 }
 
 impl Verdict {
-    /// From how many times as fast the first is.
+    /// Returns the verdict for an interval that says how many times as fast the
+    /// first alternative is.
     #[must_use]
     pub fn of(speed: &Interval) -> Verdict {
         match speed {
@@ -39,16 +40,17 @@ impl fmt::Display for Verdict {
 /// The samples of one alternative.
 #[derive(Clone, Debug)]
 pub struct Measured {
-    /// Its name.
+    /// The name of the alternative.
     pub name: String,
-    /// How many operations were timed together for a sample.
+    /// How many operations were timed together for one sample.
     pub batch: u64,
-    /// Nanoseconds for one operation, a sample a round.
+    /// Nanoseconds for one operation, with one sample for each round.
     pub nanos: Samples,
 }
 
-/// The alternatives of a [`Comparison`](super::Comparison), measured. Shown,
-/// it is a line for each, and a line for the first against each other one:
+/// The measured alternatives of a [`Comparison`](super::Comparison). `Display`
+/// writes one line for each alternative, and one line that compares the first
+/// alternative with each other one:
 ///
 /// ```text
 /// ours  12.3 ns (12.1 ns to 12.4 ns)
@@ -65,22 +67,23 @@ impl Report {
         Report { measured }
     }
 
-    /// Each alternative, in the order in which they were named.
+    /// Returns each alternative, in the order in which they were added.
     #[must_use]
     pub fn measured(&self) -> &[Measured] {
         &self.measured
     }
 
-    /// How many times as fast the first is as the one at this place (1 for
-    /// the second); `None` if there is none. 2 means half the time.
+    /// Returns how many times as fast the first alternative is as the
+    /// alternative at this place (1 for the second). 2 means half the time.
+    /// Returns `None` if there is no alternative at this place.
     #[must_use]
     pub fn speed_against(&self, place: usize) -> Option<Interval> {
         let (first, other) = (self.measured.first()?, self.measured.get(place)?);
         ratio(&other.nanos, &first.nanos).ok()
     }
 
-    /// Whether the first is faster than the second. A comparison with nothing
-    /// distinguishes nothing.
+    /// Returns whether the first alternative is faster than the second. Without
+    /// a second alternative, the verdict is [`Verdict::NotDistinguishable`].
     #[must_use]
     pub fn verdict(&self) -> Verdict {
         match self.speed_against(1) {

@@ -1,4 +1,4 @@
-//! The measurements of one alternative, and what can be said of them alone.
+//! The measurements of one alternative, and what they show by themselves.
 
 use std::{error, fmt};
 
@@ -21,7 +21,7 @@ impl Samples {
     /// Takes over measurements.
     ///
     /// # Errors
-    /// There is none, or one is infinite or not a number.
+    /// There is no measurement, or one is infinite or not a number.
     pub fn new(values: Vec<f64>) -> Result<Samples, SamplesError> {
         if values.is_empty() {
             return Err(SamplesError::None);
@@ -32,23 +32,24 @@ impl Samples {
         }
     }
 
-    /// In the order in which they were taken.
+    /// Returns the measurements in the order in which they were taken.
     #[must_use]
     pub fn values(&self) -> &[f64] {
         &self.values
     }
 
-    /// As many are smaller as are larger.
+    /// Returns the median: as many samples are smaller as are larger.
     #[must_use]
     pub fn median(&self) -> f64 {
         self.quantile(0.5)
     }
 
-    /// The value that this share of the samples does not exceed: 0.5 for the
-    /// median, 0.99 for the slowest in a hundred. Between two samples it is
-    /// interpolated (R. Hyndman, Y. Fan, *Sample quantiles in statistical
-    /// packages*, 1996, definition 7). Shares outside of 0 to 1 mean the
-    /// smallest and the largest.
+    /// Returns the value that this share of the samples does not exceed: 0.5
+    /// gives the median, and 0.99 the value that only the largest of a hundred
+    /// samples exceeds. Between two samples the value is interpolated (R.
+    /// Hyndman, Y. Fan, *Sample quantiles in statistical packages*, 1996,
+    /// definition 7). A share below 0 gives the smallest sample, and a share
+    /// above 1 the largest.
     #[must_use]
     pub fn quantile(&self, share: f64) -> f64 {
         let mut sorted = self.values.clone();
@@ -61,36 +62,38 @@ impl Samples {
         below + (above - below) * place.fract()
     }
 
-    /// Each sample changed: other units, or a base line taken off.
+    /// Changes each sample, for example to another unit or by subtracting a
+    /// base line.
     ///
     /// # Errors
-    /// One is no longer a finite number.
+    /// A changed sample is not a finite number.
     pub fn map(&self, change: impl Fn(f64) -> f64) -> Result<Samples, SamplesError> {
         Samples::new(self.values.iter().copied().map(change).collect())
     }
 }
 
-/// Why there is nothing to say about measurements.
+/// Why measurements cannot be used.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum SamplesError {
-    /// There are none.
+    /// There are no samples.
     None,
-    /// The sample at this place, from 0, is infinite or not a number.
+    /// The sample at this place is infinite or not a number.
     NotFinite {
-        /// Which.
+        /// The place of the sample, counted from 0.
         place: usize,
     },
-    /// A ratio needs samples above 0; the one at this place is not.
+    /// A ratio needs samples above 0, and the sample at this place is not above
+    /// 0.
     NotPositive {
-        /// Which, from 0.
+        /// The place of the sample, counted from 0.
         place: usize,
     },
-    /// A ratio needs as many samples of the one as of the other: one of each
-    /// a round.
+    /// A ratio needs the same number of samples of both alternatives, one of
+    /// each per round.
     Unpaired {
-        /// How many of the one.
+        /// How many samples there are of the left alternative.
         left: usize,
-        /// How many of the other.
+        /// How many samples there are of the right alternative.
         right: usize,
     },
 }

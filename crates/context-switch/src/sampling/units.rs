@@ -1,8 +1,8 @@
-//! Times as people read them.
+//! Times in a form that people can read.
 
 use std::fmt;
 
-/// Nanoseconds, shown with three digits and a fitting unit.
+/// Nanoseconds that are shown with three digits and a fitting unit.
 ///
 /// ```
 /// use context_switch::sampling::Nanoseconds;
@@ -16,7 +16,7 @@ pub struct Nanoseconds(pub f64);
 impl fmt::Display for Nanoseconds {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         const UNITS: [(f64, &str); 4] = [(1.0, "ns"), (1e3, "µs"), (1e6, "ms"), (1e9, "s")];
-        // 999.6 would be shown as 1000 of the smaller unit.
+        // With a factor of 1, 999.6 would be shown as 1000 of the smaller unit.
         let fits = |&&(unit, _): &&(f64, &str)| self.0.abs() >= unit * 0.9995;
         let (unit, name) = UNITS.iter().rev().find(fits).unwrap_or(&UNITS[0]);
         let value = self.0 / unit;
