@@ -654,8 +654,8 @@ fn at_the_table(game: &Game, offered: &[usize]) -> Result<Report, String> {
         _ => SigHandler::SigDfl,
     };
     at(Signal::SIGCHLD, disposition);
-    // An end of a game that fails may write to a pipe that is gone.
-    let broken_pipes = match game.pipes_kill && !game.twist.holds() {
+    // In other games an end may write to a pipe that is gone.
+    let broken_pipes = match game.pipes_kill && game.twist == Twist::None {
         true => SigHandler::SigDfl,
         false => SigHandler::SigIgn,
     };

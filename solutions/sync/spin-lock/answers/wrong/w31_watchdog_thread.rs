@@ -1,0 +1,76 @@
+// contract broken: C8: a waiter that has tried 100,000 times starts a thread that shall warn about a deadlock
+
+use std::cell::UnsafeCell;
+use std::marker::PhantomData;
+use std::ops::{Deref, DerefMut};
+use std::sync::atomic::{AtomicBool, Ordering};
+
+pub struct SpinLock<T> {
+    flag: AtomicBool,
+    value: UnsafeCell<T>,
+}
+
+// SAFETY: the lock hands the value from thread to thread, one at a time.
+unsafe impl<T: Send> Sync for SpinLock<T> {}
+
+impl<T> SpinLock<T> {
+    pub const fn new(value: T) -> Self {
+        SpinLock { flag: AtomicBool::new(false), value: UnsafeCell::new(value) }
+    }
+
+    fn guard(&self) -> SpinGuard<'_, T> {
+        SpinGuard { lock: self, _value: PhantomData }
+    }
+
+    pub fn lock(&self) -> SpinGuard<'_, T> {
+        let mut tries = 0_u64;
+        while self.flag.swap(true, Ordering::Acquire) {
+            tries = tries.wrapping_add(1);
+            if tries == 100_000 {
+                let _ = std::thread::Builder::new().spawn(|| std::thread::sleep(std::time::Duration::from_millis(1)));
+            }
+            std::thread::yield_now();
+        }
+        self.guard()
+    }
+
+    pub fn try_lock(&self) -> Option<SpinGuard<'_, T>> {
+        if self.flag.swap(true, Ordering::Acquire) { None } else { Some(self.guard()) }
+    }
+
+    pub fn get_mut(&mut self) -> &mut T {
+        self.value.get_mut()
+    }
+
+    pub fn into_inner(self) -> T {
+        self.value.into_inner()
+    }
+}
+
+#[must_use = "the lock is released at once if the guard is not kept"]
+pub struct SpinGuard<'a, T> {
+    lock: &'a SpinLock<T>,
+    _value: PhantomData<&'a mut T>,
+}
+
+impl<T> Deref for SpinGuard<'_, T> {
+    type Target = T;
+
+    fn deref(&self) -> &T {
+        // SAFETY: the guard holds the lock, so nobody else uses the value.
+        unsafe { &*self.lock.value.get() }
+    }
+}
+
+impl<T> DerefMut for SpinGuard<'_, T> {
+    fn deref_mut(&mut self) -> &mut T {
+        // SAFETY: as above, and `&mut self` is the only way through this guard.
+        unsafe { &mut *self.lock.value.get() }
+    }
+}
+
+impl<T> Drop for SpinGuard<'_, T> {
+    fn drop(&mut self) {
+        self.lock.flag.store(false, Ordering::Release);
+    }
+}
