@@ -6,18 +6,19 @@
 use processes::ProcessPool;
 use std::error::Error;
 
-/// A parser with a mistake, as they come: it believes the length that it reads.
+/// A parser with a common mistake: it trusts the length that it reads.
 fn careless(message: Vec<u8>) -> String {
     let (length, text) = (message[0], &message[1..]);
     let mut read = String::new();
     for at in 0..usize::from(length) {
-        // So that the crash comes at once: whatever lies behind the text, here
-        // it is far away, where nothing is.
+        // Memory behind the text may well be readable. To crash at once, this
+        // reads from an address near 0 instead, where nothing is mapped.
         let place = match text.get(at) {
             Some(byte) => &raw const *byte,
             None => std::ptr::without_provenance(at),
         };
-        // SAFETY: none. Beyond the text nothing is ours: that is the mistake.
+        // SAFETY: this is not safe. The memory beyond the text is not ours:
+        // that is the mistake.
         read.push(char::from(unsafe { place.read_volatile() }));
     }
     read

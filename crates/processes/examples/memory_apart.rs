@@ -1,5 +1,6 @@
-//! Two processes, one address: what the child writes there, the parent never
-//! sees. And what the child costs in memory, counted in two ways.
+//! Two processes use the same address, but the parent never sees what the child
+//! writes there. The example also counts in two ways how much memory the child
+//! costs.
 //!
 //! `cargo run -p processes --example memory_apart`
 
@@ -11,7 +12,7 @@ use std::process::id;
 const MIB: u64 = 1024 * 1024;
 
 fn main() -> Result<(), Box<dyn Error>> {
-    // Written, page by page: memory that was never touched is not there.
+    // Every page is written: a page that was never touched takes no memory.
     let mut block = vec![1_u8; 32 * MIB as usize];
     let address = block.as_ptr();
     let (told, mut tell) = pipe()?;
@@ -21,7 +22,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         block[0] = 2;
         println!("child:  at the same address: {same}; it reads {}", block[0]);
         _ = tell.write_all(&[block[0]]);
-        _ = (&go).read_exact(&mut [0]); // stay until you were counted
+        _ = (&go).read_exact(&mut [0]); // stay alive until the parent has counted
         0
     })?;
     (&told).read_exact(&mut [0])?;

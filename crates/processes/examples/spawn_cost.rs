@@ -3,7 +3,8 @@
 //!
 //! `cargo run --release -p processes --example spawn_cost [MIB [ROUNDS]]`
 //!
-//! The ways take turns, so that a machine that slows down slows down all.
+//! The three ways take turns, so that a slowdown of the machine affects all of
+//! them.
 
 use nix::sys::wait::waitpid;
 use nix::unistd::{ForkResult, execv, fork};
@@ -24,8 +25,8 @@ const WAYS: [Way; 3] = [
 
 fn by_fork() -> Result<(), Box<dyn Error>> {
     let program = CString::new(PROGRAM)?;
-    // SAFETY: this program has one thread, so that the child may do anything;
-    // it executes another at once.
+    // SAFETY: this program has one thread, so the child may do anything. It
+    // executes another program at once.
     match unsafe { fork() }? {
         ForkResult::Child => {
             _ = execv(&program, &[&program]);
@@ -76,7 +77,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         { huge_pages.as_deref().unwrap_or("unknown").trim() }
     );
     for megabytes in [0, mebibytes] {
-        // Written, page by page: memory that was never touched costs nothing.
+        // Every page is written: a page that was never touched costs nothing.
         let block = vec![1_u8; megabytes << 20];
         let resident = proc::status(me)?.resident >> 20;
         println!("\nfrom a parent with {resident} MiB in memory:");

@@ -1,5 +1,6 @@
-//! The squares of five numbers, computed by a pool of processes – once with a
-//! function that takes its time, to see that they do it side by side.
+//! The squares of five numbers, computed by a pool of processes. The function
+//! takes a while for each number, to show that the processes work at the same
+//! time.
 //!
 //! `cargo run -p processes --example squares_by_processes`
 
@@ -9,7 +10,7 @@ use std::error::Error;
 use std::thread;
 use std::time::{Duration, Instant};
 
-/// What each number takes. The lesson sleeps for a second.
+/// How long each number takes. In the lesson it is one second.
 const NAP: Duration = Duration::from_millis(100);
 
 fn main() -> Result<(), Box<dyn Error>> {

@@ -1,9 +1,10 @@
-//! Between clone and exec: the child's side of a start.
+//! The child's side of a start: what happens between clone and exec.
 //!
-//! This code runs in the child *in the parent's memory*, while other threads
-//! of the parent run on and may hold any lock. So it makes system calls and
-//! nothing else: no allocation, no lock, no panic, no destructor (man 7
-//! signal-safety). Whatever needs memory was prepared in the [`Plan`].
+//! This code runs in the child *in the parent's memory*, while the parent's
+//! other threads keep running and may hold any lock. So it only makes system
+//! calls: no allocation, no lock, no panic, no destructor (man 7
+//! signal-safety). The parent has prepared everything that needs memory in the
+//! [`Plan`].
 
 use crate::Step;
 use crate::limits::ResourceLimit;
@@ -11,40 +12,42 @@ use std::ffi::{c_char, c_int, c_long, c_void};
 use std::os::fd::RawFd;
 use std::ptr;
 
-/// What the child is to do, prepared by the parent.
+/// What the child must do. The parent prepares it.
 pub(crate) struct Plan {
-    /// Where the program may be.
+    /// The paths at which to look for the program, in order.
     pub(crate) paths: Vec<*const c_char>,
-    /// Its arguments, with a null pointer at the end.
+    /// The program's arguments, with a null pointer at the end.
     pub(crate) argv: Vec<*const c_char>,
-    /// Its environment, with a null pointer at the end.
+    /// The program's environment, with a null pointer at the end.
     pub(crate) envp: Vec<*const c_char>,
     pub(crate) directory: Option<*const c_char>,
-    /// Which descriptor gets which number.
+    /// Which descriptor gets which number in the child.
     pub(crate) moves: Vec<(RawFd, RawFd)>,
     pub(crate) limits: Vec<ResourceLimit>,
     pub(crate) new_session: bool,
     pub(crate) death_signal: Option<c_int>,
     pub(crate) parent: libc::pid_t,
     pub(crate) no_new_privileges: bool,
-    /// The child's note to the parent: where it failed, and errno.
+    /// What the child writes for the parent: the step that failed, and errno.
     pub(crate) failure: Option<(Step, c_int)>,
 }
 
-/// The number of the last failed system call's error.
+/// The error number of the last system call that failed.
 pub(crate) fn errno() -> c_int {
-    // SAFETY: the C library keeps this pointer valid for the thread's life.
-    // The child shares it with the waiting parent thread, which does not mind.
+    // SAFETY: the C library keeps this pointer valid for the thread's life. The
+    // child shares errno with the parent thread, which is waiting and does not
+    // rely on its value.
     unsafe { *libc::__errno_location() }
 }
 
-/// Blocks exactly these signals for this thread (signal `n` is bit `n - 1`)
-/// and returns which were blocked. The system call itself, because the C
-/// library's version leaves out the two signals that it keeps for itself.
+/// Blocks exactly these signals for this thread (signal `n` is bit `n - 1`) and
+/// returns the signals that were blocked before. It makes the system call
+/// directly, because the C library's function leaves out the two signals that
+/// the library reserves for itself.
 pub(crate) fn set_signal_mask(mask: u64) -> u64 {
     let mut old = 0_u64;
-    // SAFETY: the kernel reads and writes eight bytes each, both ours; with
-    // valid pointers and SIG_SETMASK it cannot fail.
+    // SAFETY: the kernel reads eight bytes and writes eight bytes, both ours.
+    // With valid pointers and SIG_SETMASK it cannot fail.
     unsafe {
         let (new, old) = (&raw const mask, &raw mut old);
         libc::syscall(
@@ -58,15 +61,16 @@ pub(crate) fn set_signal_mask(mask: u64) -> u64 {
     old
 }
 
-/// The child's main function. It never returns: the stack ends here.
+/// The child's main function. It never returns: it ends in exec or `_exit`.
 pub(crate) extern "C" fn run(plan: *mut c_void) -> c_int {
-    // SAFETY: `launch` passes its Plan and does not touch it while we run.
+    // SAFETY: `launch` passes its Plan and does not touch it while this
+    // function runs.
     let plan = unsafe { &mut *plan.cast::<Plan>() };
     if let Err(failure) = become_program(plan) {
         plan.failure = Some(failure);
     }
-    // SAFETY: _exit, not exit: the buffers and exit handlers here are the
-    // parent's.
+    // SAFETY: this is _exit and not exit, because the buffers and exit handlers
+    // in this memory belong to the parent.
     unsafe { libc::_exit(127) }
 }
 
@@ -91,14 +95,14 @@ fn become_program(plan: &mut Plan) -> Result<(), Failure> {
         let result = unsafe { libc::prctl(libc::PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) };
         check(result.into(), Step::Privileges)?;
     }
-    // Late, so that no limit can get in the way of the steps before.
+    // The limits come late, so that they cannot make the earlier steps fail.
     for limit in &plan.limits {
         limit
             .set()
             .map_err(|errno| (Step::Limit(limit.name), errno))?;
     }
-    // Last: from here on a signal ends us, which is right, for we have no
-    // handlers any more.
+    // Unblocking signals comes last. From here on a signal may end the child,
+    // which is right, because the child has no handlers any more.
     set_signal_mask(0);
     Err((Step::Exec, execute(plan)))
 }
@@ -111,9 +115,9 @@ fn check(result: c_long, step: Step) -> Result<c_long, Failure> {
     }
 }
 
-/// Gives every signal its default action. exec would do so for those with a
-/// handler; but we unblock signals before exec, and it would leave ignored
-/// ones ignored.
+/// Gives every signal its default action. exec alone does not suffice: it
+/// resets the signals that have a handler, but we unblock signals before exec,
+/// and exec leaves ignored signals ignored.
 fn reset_signal_actions() {
     /// The kernel's struct sigaction on x86-64 and aarch64: handler, flags,
     /// restorer, mask. All zero means the default action.
@@ -123,8 +127,9 @@ fn reset_signal_actions() {
         let mut action = default;
         let none = ptr::null_mut::<Action>();
         let size = size_of::<u64>();
-        // SAFETY: the kernel reads or writes one Action, ours. The system call
-        // itself, because the C library hides the signals it keeps for itself.
+        // SAFETY: the kernel reads or writes one Action, ours. This makes the
+        // system call directly, because the C library does not give access to
+        // the signals that it reserves for itself.
         unsafe {
             libc::syscall(libc::SYS_rt_sigaction, signal, none, &raw mut action, size);
             if action[0] != 0 {
@@ -144,7 +149,7 @@ fn die_with(parent: libc::pid_t, signal: c_int) -> Result<(), Failure> {
     // SAFETY: no memory is touched.
     let result = unsafe { libc::prctl(libc::PR_SET_PDEATHSIG, signal, 0, 0, 0) };
     check(result.into(), Step::DeathSignal)?;
-    // If it died before the call above, no signal will ever come.
+    // If the parent died before the call above, no signal will ever come.
     // SAFETY: no memory is touched.
     if unsafe { libc::getppid() } != parent {
         return Err((Step::DeathSignal, libc::ESRCH));
@@ -152,8 +157,9 @@ fn die_with(parent: libc::pid_t, signal: c_int) -> Result<(), Failure> {
     Ok(())
 }
 
-/// Gives each descriptor its number. One's number may be another's source, so
-/// all are first copied to numbers above every target.
+/// Gives each descriptor its number. The new number of one descriptor may be
+/// the old number of another, so all are first copied to numbers above every
+/// target.
 fn move_descriptors(moves: &mut [(RawFd, RawFd)]) -> Result<(), Failure> {
     close_all_on_exec();
     let mut above = 3;
@@ -161,7 +167,8 @@ fn move_descriptors(moves: &mut [(RawFd, RawFd)]) -> Result<(), Failure> {
         above = above.max(target.saturating_add(1));
     }
     for (source, target) in &mut *moves {
-        // SAFETY: no memory is touched; in the child's own descriptor table.
+        // SAFETY: no memory is touched, and the child has its own descriptor
+        // table.
         let copy = unsafe { libc::fcntl(*source, libc::F_DUPFD_CLOEXEC, above) };
         check(copy.into(), Step::Descriptor(*target))?;
         *source = copy;
@@ -175,7 +182,7 @@ fn move_descriptors(moves: &mut [(RawFd, RawFd)]) -> Result<(), Failure> {
     Ok(())
 }
 
-/// Marks every descriptor but the standard streams to be closed by exec.
+/// Marks every descriptor except the standard streams to be closed by exec.
 fn close_all_on_exec() {
     // SAFETY: no memory is touched.
     let result = unsafe {
@@ -189,8 +196,9 @@ fn close_all_on_exec() {
     if result == 0 {
         return;
     }
-    // An old kernel, or a sandbox that does not know the call: one by one, as
-    // far as descriptors can be.
+    // The kernel is old, or a sandbox does not know the call. Mark the
+    // descriptors one by one, up to the limit for descriptors or at most
+    // 65,536.
     let mut limit = libc::rlimit {
         rlim_cur: 0,
         rlim_max: 0,
@@ -207,15 +215,16 @@ fn close_all_on_exec() {
     }
 }
 
-/// Tries the paths in order, as execvp does; returns errno. Unlike execvp it
-/// does not say "permission denied" for a missing program because *some*
-/// directory on the way may not be searched.
+/// Tries to execute the paths in order, as execvp does, and returns errno if
+/// none can be executed. If the program is missing and *some* directory in the
+/// list may not be searched, execvp says "permission denied"; this function
+/// says "no such file".
 fn execute(plan: &Plan) -> c_int {
     let only_one = plan.paths.len() == 1;
     let mut denied = false;
     for &path in &plan.paths {
-        // SAFETY: C strings and null-terminated arrays of them, kept for us by
-        // the parent.
+        // SAFETY: these are C strings and null-terminated arrays of C strings,
+        // and the parent keeps them alive.
         unsafe { libc::execve(path, plan.argv.as_ptr(), plan.envp.as_ptr()) };
         match errno() {
             libc::EACCES => {

@@ -8,9 +8,10 @@ use std::io::{self, PipeReader, PipeWriter};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::time::{Duration, Instant};
 
-/// A started process. Dropping it kills it with all that it started
-/// ([`kill_tree`](Child::kill_tree)) and reaps it: none outlives its owner,
-/// except a setuid program, which an ordinary user may not kill.
+/// A started process. Dropping this value kills the process with everything
+/// that it started ([`kill_tree`](Child::kill_tree)) and reaps it. So the
+/// process does not outlive its `Child`, unless it is a setuid program, which
+/// an ordinary user may not kill.
 ///
 /// ```
 /// use processes::{Ending, Signal, Spec};
@@ -20,10 +21,11 @@ use std::time::{Duration, Instant};
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 ///
-/// All waiting is done on a pidfd: it takes no CPU time, goes on after EINTR,
-/// and needs no SIGCHLD handler. Nobody else may wait for this process: after
-/// a `wait(-1)` elsewhere in the program, or with SIGCHLD ignored, its ending
-/// is lost, which the waiting calls report as an error.
+/// All methods that wait do so on a pidfd: waiting takes no CPU time, continues
+/// after EINTR, and needs no SIGCHLD handler. No other code may wait for this
+/// process. If a `wait(-1)` elsewhere in the program reaps it, or if SIGCHLD is
+/// ignored, the information how it ended is lost, and the waiting methods
+/// return an error.
 #[derive(Debug)]
 pub struct Child {
     /// The write end of its standard input, if that was [`Piped`](crate::Stdio::Piped).
@@ -34,7 +36,7 @@ pub struct Child {
     pub stderr: Option<PipeReader>,
     pid: Pid,
     pidfd: OwnedFd,
-    /// When its wall-clock limit is over.
+    /// When its wall-clock limit expires.
     deadline: Option<Instant>,
     leads_session: bool,
     fate: Fate,
@@ -43,10 +45,11 @@ pub struct Child {
 
 #[derive(Clone, Copy, Debug)]
 enum Fate {
-    /// Running, or ended and not reaped: its number is still its own.
+    /// Running, or ended and not yet reaped: no other process can have its
+    /// number.
     Ours,
     Reaped(Ending, Usage),
-    /// Somebody else reaped it.
+    /// This `Child` did not reap it, so how it ended is unknown.
     Lost,
 }
 
@@ -70,35 +73,40 @@ impl Child {
         }
     }
 
-    /// Its number. After it was reaped another process may get it.
+    /// The number of the process. After it is reaped, another process may get
+    /// the same number.
     #[must_use]
     pub fn pid(&self) -> Pid {
         self.pid
     }
 
-    /// A descriptor that becomes readable when it ends (man 2 pidfd_open).
+    /// A file descriptor that becomes readable when the process ends (man 2
+    /// pidfd_open).
     #[must_use]
     pub fn pidfd(&self) -> BorrowedFd<'_> {
         self.pidfd.as_fd()
     }
 
-    /// Closes its standard input, waits until it ends, and reaps it. At its
-    /// wall-clock limit it is killed with all that it started; see
-    /// [`timed_out`](Child::timed_out). Called again, it says the same.
+    /// Closes the child's standard input, waits until the child ends, and reaps
+    /// it. If the wall-clock limit expires first, the child is killed with
+    /// everything that it started; see [`timed_out`](Child::timed_out). Later
+    /// calls return the same ending.
     ///
-    /// Read piped output before or meanwhile: a pipe holds 64 KiB, then the
-    /// child waits for you. [`run`](crate::run) does that.
+    /// Read piped output before you call this, or at the same time: a pipe
+    /// holds 64 KiB, and a child that has filled it waits until you read.
+    /// [`run`](crate::run) does that for you.
     ///
     /// # Errors
-    /// `NotFound` if somebody else reaped it.
+    /// `NotFound` if other code reaped the child.
     pub fn wait(&mut self) -> io::Result<Ending> {
         drop(self.stdin.take());
         self.ended_by(None)?;
         self.reap()
     }
 
-    /// The same with an end to patience: `None` if it still runs then. It
-    /// leaves standard input open.
+    /// Like [`wait`](Child::wait), but it waits no longer than `patience` and
+    /// returns `None` if the child still runs then. It leaves the child's
+    /// standard input open.
     ///
     /// # Errors
     /// As for [`wait`](Child::wait).
@@ -111,7 +119,7 @@ impl Child {
         }
     }
 
-    /// How it ended, if it has; reaps it.
+    /// If the child has ended, reaps it and returns how it ended.
     ///
     /// # Errors
     /// As for [`wait`](Child::wait).
@@ -119,7 +127,7 @@ impl Child {
         self.wait_timeout(Duration::ZERO)
     }
 
-    /// What it used, once it is reaped.
+    /// The resources that the child used, once it is reaped.
     #[must_use]
     pub fn usage(&self) -> Option<Usage> {
         match self.fate {
@@ -128,18 +136,20 @@ impl Child {
         }
     }
 
-    /// Whether it was killed because its wall-clock limit was over: its
-    /// "killed by signal 9" is then ours.
+    /// Whether this library killed the child because its wall-clock limit
+    /// expired. Its ending is then "killed by signal 9".
     #[must_use]
     pub fn timed_out(&self) -> bool {
         self.timed_out
     }
 
-    /// Sends it a signal. If it has ended and is not reaped, nothing happens.
+    /// Sends the child a signal. If the child has ended and is not yet reaped,
+    /// nothing happens.
     ///
     /// # Errors
-    /// `NotFound` after it was reaped: never does the signal reach another
-    /// process with the same number. EPERM if it now runs as another user.
+    /// `NotFound` after the child was reaped. The signal never reaches another
+    /// process with the same number. EPERM if the child now runs as another
+    /// user.
     pub fn signal(&self, signal: Signal) -> io::Result<()> {
         match pidfd::send(&self.pidfd, signal) {
             Err(error) if error.raw_os_error() == Some(libc::ESRCH) => Err(self.gone()),
@@ -147,24 +157,26 @@ impl Child {
         }
     }
 
-    /// Kills it and all that it started, as far as that can be found: its
-    /// descendants, and if it leads a [session](crate::Spec::new_session)
-    /// everything in it. All are stopped before any is killed, so that none
-    /// starts another meanwhile. It does not reap: [`wait`](Child::wait) does.
+    /// Kills the child and everything that it started, as far as that can be
+    /// found: its descendants and, if it leads a
+    /// [session](crate::Spec::new_session), every process in that session. It
+    /// stops all of them before it kills any, so that none of them starts
+    /// another process meanwhile. It does not reap the child;
+    /// [`wait`](Child::wait) does.
     ///
-    /// A process that left the session and lost its parent (a daemon) is out
-    /// of reach, unless the caller is its new parent: see
-    /// [`end_descendants`](crate::end_descendants).
+    /// It cannot find a process that has left the session and lost its parent
+    /// (a daemon). If the caller is a subreaper,
+    /// [`end_descendants`](crate::end_descendants) finds that process.
     ///
     /// # Errors
-    /// `NotFound` after it was reaped; others if `/proc` cannot be read, but
-    /// even then the child itself is killed.
+    /// `NotFound` after the child was reaped. Another error if `/proc` cannot
+    /// be read; the child itself is killed even then.
     pub fn kill_tree(&mut self) -> io::Result<()> {
         if !matches!(self.fate, Fate::Ours) {
             return Err(self.gone());
         }
-        // While it is not reaped its number, and so its session's, is its own.
-        // Did somebody else reap it?
+        // Until the child is reaped, its number, and so the number of its
+        // session, belongs to it. Has other code reaped it?
         if !pidfd::exists(&self.pidfd) {
             self.fate = Fate::Lost;
             return Err(self.gone());
@@ -174,7 +186,8 @@ impl Child {
         swept
     }
 
-    /// Waits for its end without reaping it.
+    /// Waits until the child has ended, and returns false if `deadline` comes
+    /// first. It reaps the child only if the wall-clock limit expires.
     pub(crate) fn ended_by(&mut self, deadline: Option<Instant>) -> io::Result<bool> {
         if !matches!(self.fate, Fate::Ours) {
             return Ok(true);
@@ -191,12 +204,13 @@ impl Child {
         Ok(true)
     }
 
-    /// Its wall-clock limit, as a moment.
+    /// When the child's wall-clock limit expires.
     pub(crate) fn deadline(&self) -> Option<Instant> {
         self.deadline
     }
 
-    /// Kills it because its time is over, and waits until it has ended.
+    /// Kills the child because its wall-clock limit has expired, waits until it
+    /// has ended, and reaps it.
     pub(crate) fn time_is_over(&mut self) -> io::Result<()> {
         self.kill_tree()?;
         pidfd::await_end(&self.pidfd, None)?;
@@ -228,7 +242,7 @@ impl Child {
         }
     }
 
-    /// Everything that `kill_tree` kills, itself included.
+    /// All processes that `kill_tree` kills, including the child itself.
     fn family(&self) -> io::Result<Vec<Stat>> {
         let everyone = proc::snapshot()?;
         let session = self.leads_session.then_some(self.pid);
@@ -260,9 +274,10 @@ impl Child {
 impl Drop for Child {
     fn drop(&mut self) {
         if matches!(self.fate, Fate::Ours) {
-            // Nobody is left to hear of an error here.
+            // `drop` cannot report an error.
             _ = self.kill_tree();
-            // Again, to know whether it could be killed, and so will end.
+            // Send SIGKILL again: if that succeeds, the child will end, and
+            // waiting for it cannot take for ever.
             let killed = pidfd::send(&self.pidfd, Signal::SIGKILL);
             if killed.is_ok() && pidfd::await_end(&self.pidfd, None).is_ok() {
                 _ = self.reap();

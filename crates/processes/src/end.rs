@@ -1,17 +1,18 @@
-//! An end to everything: descendants that multiply, and daemons that fled.
+//! Ending all descendants of a process, including fork bombs and daemons.
 //!
 //! ```text
-//!   before                  the daemon's parents end     with a subreaper
+//!   before                  the child ends:              the child ends,
+//!                                                        with a subreaper:
 //!   supervisor              supervisor                   supervisor
 //!    └ child                                              └ daemon
 //!       └ daemon            init
 //!                            └ daemon   (out of reach)
 //! ```
 //!
-//! A process whose parent ends is adopted, by init or by the nearest ancestor
-//! that asked for it (man 2 prctl, `PR_SET_CHILD_SUBREAPER`). Below such a
-//! subreaper nobody gets lost: as long as it has no children, it has no
-//! descendants.
+//! When a process ends, the kernel gives its children a new parent: the nearest
+//! ancestor that is a subreaper (man 2 prctl, `PR_SET_CHILD_SUBREAPER`), or
+//! else init. So no descendant can escape from a subreaper: a subreaper without
+//! children has no descendants.
 
 use crate::proc::{self, Stat, State};
 use crate::{Ending, Pid, Signal, pidfd};
@@ -19,10 +20,12 @@ use std::collections::HashSet;
 use std::time::{Duration, Instant};
 use std::{error, fmt, io, thread};
 
-/// Makes this process the one that adopts its orphaned descendants, now and
-/// later, until it ends. Children do not inherit it.
+/// Makes this process a subreaper: it adopts its orphaned descendants, those
+/// that exist now and later ones, until it ends. Children do not inherit this
+/// setting.
 ///
-/// From now on it must reap children that it did not start: [`reap_all`].
+/// From now on this process must also reap children that it did not start; see
+/// [`reap_all`].
 ///
 /// # Errors
 /// None on any Linux since 3.4.
@@ -30,15 +33,16 @@ pub fn become_subreaper() -> io::Result<()> {
     Ok(nix::sys::prctl::set_child_subreaper(true)?)
 }
 
-/// Reaps every child of this process that has ended, and says how each ended.
-/// It does not wait.
+/// Reaps every child of this process that has ended, and returns how each of
+/// them ended. It does not wait for children that still run.
 ///
-/// This is the `wait(-1)` that takes other owners' children: a
-/// [`Child`](crate::Child) whose process it reaps has lost its ending. Call
-/// it where nobody else waits.
+/// Like `wait(-1)`, it also reaps children that belong to other code in this
+/// process. If it reaps the process of a [`Child`](crate::Child), that `Child`
+/// can no longer tell how the process ended. Call this function only where no
+/// other code waits for children.
 ///
 /// # Errors
-/// None that the manual knows of (man 2 wait).
+/// None that the manual (man 2 wait) documents.
 pub fn reap_all() -> io::Result<Vec<(Pid, Ending)>> {
     let mut reaped = Vec::new();
     while let Wait::Reaped(pid, ending) = wait_any()? {
@@ -47,20 +51,22 @@ pub fn reap_all() -> io::Result<Vec<(Pid, Ending)>> {
     Ok(reaped)
 }
 
-/// Kills everything below this process, whatever it does to stay alive, reaps
-/// all its children, and says how each of those ended.
+/// Kills all descendants of this process, even those that try to stay alive,
+/// reaps all its children, and returns how each child ended.
 ///
-/// Call it in a process that is a subreaper ([`become_subreaper`]); else
-/// daemons are beyond its reach. It takes the endings of other owners'
-/// children, as [`reap_all`] does.
+/// Call it in a process that is a subreaper ([`become_subreaper`]); otherwise
+/// it cannot find daemons. Like [`reap_all`], it also reaps children that
+/// belong to other code in this process.
 ///
-/// Processes are killed as they are found, until none is left; if new ones
-/// keep turning up (a fork bomb), all are stopped first, which keeps their
-/// places occupied, then killed. With no children it costs one system call.
+/// It kills processes as it finds them, until none is left. If new ones keep
+/// turning up (a fork bomb), it first stops all of them and then kills them:
+/// stopped processes cannot fork, but they still occupy their places. Without
+/// children, it costs one system call.
 ///
 /// # Errors
-/// [`StillAlive`] if the deadline comes first, for instance because a process
-/// runs as another user, or hangs in a driver: it says which.
+/// [`StillAlive`] if the deadline passes first, for instance because a process
+/// runs as another user or hangs in a device driver. The error lists the
+/// processes that are left.
 pub fn end_descendants(deadline: Instant) -> Result<Vec<(Pid, Ending)>, StillAlive> {
     let mut reaped = Vec::new();
     let mut known = HashSet::new();
@@ -70,12 +76,14 @@ pub fn end_descendants(deadline: Instant) -> Result<Vec<(Pid, Ending)>, StillAli
         let fault = match one_round(&mut reaped, &mut known, &mut rounds_with_news) {
             Ok(true) => return Ok(reaped),
             Ok(false) => None,
-            // No descriptor left, perhaps: the bomb may have taken them all.
+            // Perhaps no file descriptor is left, because the fork bomb has
+            // used up all of them.
             Err(error) => Some(error),
         };
         if Instant::now() >= deadline {
             let processes = proc::family_of(me()).unwrap_or_default();
-            // If the last round ended the last of them, they need only be reaped.
+            // If the last round killed the last processes, they are zombies,
+            // and one more round reaps them.
             let only_zombies = processes.iter().all(Stat::has_ended);
             if fault.is_some() || !only_zombies || !std::mem::take(&mut one_more) {
                 return Err(StillAlive {
@@ -92,14 +100,15 @@ fn me() -> Pid {
     std::process::id().cast_signed()
 }
 
-/// True when nothing is left.
+/// Reaps the children that have ended, and stops or kills the processes that
+/// are left. Returns true when there are no children any more.
 fn one_round(
     reaped: &mut Vec<(Pid, Ending)>,
     known: &mut HashSet<Identity>,
     rounds_with_news: &mut u32,
 ) -> io::Result<bool> {
-    /// Whoever is new in this many rounds was made by one that was killed too
-    /// late: time to stop them all first.
+    /// If more rounds than this find new processes, these fork faster than they
+    /// are killed one by one. Then all of them are stopped first.
     const PATIENCE: u32 = 3;
     loop {
         match wait_any()? {
@@ -118,7 +127,8 @@ fn one_round(
         stop_then_kill(|| proc::family_of(me()))?;
     } else {
         for stat in &alive {
-            // One that runs as another user is reported at the deadline.
+            // If this fails because the process runs as another user, the
+            // process is reported at the deadline.
             _ = signal(stat, Signal::SIGKILL);
         }
     }
@@ -126,11 +136,11 @@ fn one_round(
     Ok(false)
 }
 
-/// Stops all that `find` finds until nothing new turns up, then kills it.
-/// Waits for no end and reaps nothing.
+/// Stops all processes that `find` returns until no new ones turn up, then
+/// kills them. It does not wait for their end and reaps nothing.
 pub(crate) fn stop_then_kill(find: impl Fn() -> io::Result<Vec<Stat>>) -> io::Result<()> {
-    /// A process may be so deep in the kernel that it does not stop for long;
-    /// killing it need not wait for that.
+    /// A process that is busy in the kernel may take long to stop. After this
+    /// time it is killed without having stopped.
     const PATIENCE: Duration = Duration::from_millis(500);
     let deadline = Instant::now() + PATIENCE;
     let mut known = HashSet::new();
@@ -144,8 +154,9 @@ pub(crate) fn stop_then_kill(find: impl Fn() -> io::Result<Vec<Stat>>) -> io::Re
                 _ = signal(stat, Signal::SIGSTOP);
             }
         }
-        // Only what was seen stopped cannot be half-way through a fork; what
-        // it forked before shows in the look after that.
+        // A process may be in the middle of a fork until we have seen it
+        // stopped. A child that it forked before that shows up in the next
+        // scan.
         if (!news && (all_had_stopped || found.is_empty())) || Instant::now() >= deadline {
             break;
         }
@@ -161,9 +172,10 @@ pub(crate) fn stop_then_kill(find: impl Fn() -> io::Result<Vec<Stat>>) -> io::Re
     Ok(())
 }
 
-/// Whether none of its threads can be half-way through a fork: each has ended,
-/// is stopped, or sleeps in the kernel out of reach of signals, as a parent in
-/// vfork does: it will act on the stop before it can fork.
+/// Whether no thread of the process can be in the middle of a fork. That is so
+/// if each thread has ended, is stopped, or sleeps uninterruptibly (`D`), as a
+/// parent does during vfork: such a thread acts on the stop signal before it
+/// can fork.
 fn cannot_fork(process: &Stat) -> bool {
     let settled = |state: State| {
         let waits = matches!(state, State::Stopped | State::Traced | State::DiskSleep);
@@ -172,7 +184,7 @@ fn cannot_fork(process: &Stat) -> bool {
     if process.threads <= 1 {
         return settled(process.state);
     }
-    // A thread, or the process, that is gone by now does not fork either.
+    // A thread or process that is gone by now cannot fork either.
     let threads = proc::tasks(process.pid).unwrap_or_default();
     let states = threads
         .into_iter()
@@ -185,8 +197,8 @@ fn living(mut family: Vec<Stat>) -> Vec<Stat> {
     family
 }
 
-/// Which process this is, for ever: its number is reused, but not within one
-/// clock tick.
+/// Identifies one process for ever. The kernel reuses process numbers, but not
+/// within one clock tick.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct Identity {
     pid: Pid,
@@ -202,18 +214,20 @@ impl Identity {
     }
 }
 
-/// Signals exactly this process: not one that has its number by now.
+/// Sends a signal to exactly this process, and never to a later process with
+/// the same number.
 fn signal(stat: &Stat, signal: Signal) -> io::Result<()> {
     let process = pidfd::open(stat.pid)?;
-    // The descriptor is for whoever has the number now; who is that?
+    // The pidfd refers to the process that has the number now. Is that still
+    // the same process?
     if Identity::of(&proc::stat(stat.pid)?) == Identity::of(stat) {
         pidfd::send(&process, signal)?;
     }
     Ok(())
 }
 
-/// Waits a moment for one of these to end, as they are about to, so that the
-/// next look finds fewer.
+/// Waits briefly for one of these processes to end, so that the next scan finds
+/// fewer. They have just been killed.
 fn await_a_change(processes: &[Stat]) {
     const MOMENT: Duration = Duration::from_millis(10);
     if let Some(process) = processes.last().and_then(|stat| pidfd::open(stat.pid).ok()) {
@@ -229,18 +243,20 @@ enum Wait {
     NoChildren,
 }
 
-/// Reaps one child that has ended, whichever.
+/// Reaps any one child that has ended.
 fn wait_any() -> io::Result<Wait> {
     loop {
         let mut status = 0;
-        // __WALL: also children that were cloned to end without SIGCHLD.
+        // __WALL also waits for children that were cloned with another exit
+        // signal than SIGCHLD.
         // SAFETY: the kernel writes one int, ours.
         let pid = unsafe { libc::waitpid(-1, &raw mut status, libc::WNOHANG | libc::__WALL) };
         match pid {
             0 => return Ok(Wait::NoneEnded),
             1.. => {
-                // Without WUNTRACED only endings are reported; a traced child
-                // may stop, which is none.
+                // Without WUNTRACED the kernel reports only endings, except
+                // that it also reports when a traced child stops. A stop is not
+                // an ending.
                 if let Some(ending) = Ending::from_raw(status) {
                     return Ok(Wait::Reaped(pid, ending));
                 }
@@ -254,14 +270,14 @@ fn wait_any() -> io::Result<Wait> {
     }
 }
 
-/// Something survived until the deadline.
+/// Some descendants of this process survived until the deadline.
 #[derive(Debug)]
 pub struct StillAlive {
-    /// What is left below this process.
+    /// The descendants of this process that are left.
     pub processes: Vec<Stat>,
     /// The children that were reaped, and how each ended.
     pub reaped: Vec<(Pid, Ending)>,
-    /// What went wrong in the last attempt, if anything did.
+    /// The error of the last attempt, if it failed.
     pub fault: Option<io::Error>,
 }
 

@@ -1,4 +1,4 @@
-//! How a process ended, and what it used.
+//! How a process ended, and which resources it used.
 
 use nix::sys::signal::Signal;
 use nix::sys::wait::WaitStatus;
@@ -7,24 +7,25 @@ use std::time::Duration;
 
 /// How a process ended (man 2 wait).
 ///
-/// The number that `wait` fills in is not this: status 256 is "exited with
-/// status 1", and 11 is "killed by signal 11".
+/// This is not the number that `wait` fills in: the number 256 means "exited
+/// with status 1", and the number 11 means "killed by signal 11".
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Ending {
-    /// It ended itself, with this status (0 to 255).
+    /// It exited with this status (0 to 255).
     Exited(i32),
-    /// A signal ended it, sent by itself, by the kernel or by another.
+    /// A signal killed it. The process itself, the kernel or another process
+    /// had sent it.
     Killed {
         /// The signal's number.
         signal: i32,
-        /// Whether a core was dumped.
+        /// Whether the kernel dumped core.
         core: bool,
     },
 }
 
 impl Ending {
-    /// The ending in a status that `waitpid` returned; `None` if the process
-    /// has not ended (it stopped, went on, or nothing happened).
+    /// Converts a status that `waitpid` returned. Returns `None` if the process
+    /// has not ended: it stopped, it continued, or nothing happened.
     #[must_use]
     pub fn from_wait_status(status: WaitStatus) -> Option<Ending> {
         match status {
@@ -52,7 +53,7 @@ impl Ending {
         }
     }
 
-    /// The signal's number, if one killed it.
+    /// The signal's number, if a signal killed the process.
     #[must_use]
     pub fn signal(self) -> Option<i32> {
         match self {
@@ -61,7 +62,7 @@ impl Ending {
         }
     }
 
-    /// From `si_code` and `si_status` of `waitid`.
+    /// Converts `si_code` and `si_status` of `waitid`.
     pub(crate) fn from_siginfo(code: i32, status: i32) -> Option<Ending> {
         match code {
             libc::CLD_EXITED => Some(Ending::Exited(status)),
@@ -77,7 +78,7 @@ impl Ending {
         }
     }
 
-    /// From the number that `wait4` fills in.
+    /// Converts the number that `wait4` fills in.
     pub(crate) fn from_raw(status: i32) -> Option<Ending> {
         if libc::WIFEXITED(status) {
             Some(Ending::Exited(libc::WEXITSTATUS(status)))
@@ -113,8 +114,8 @@ fn name(signal: i32) -> String {
     if let Ok(signal) = Signal::try_from(signal) {
         return signal.as_str().to_owned();
     }
-    // The C library keeps the first real-time signals for itself, so where
-    // the others begin is known at run time only.
+    // The C library reserves the first real-time signals for itself, so the
+    // number of the first free one is known only at run time.
     match signal - libc::SIGRTMIN() {
         0 => "SIGRTMIN".to_owned(),
         above @ 1.. if signal <= libc::SIGRTMAX() => format!("SIGRTMIN+{above}"),
@@ -122,23 +123,23 @@ fn name(signal: i32) -> String {
     }
 }
 
-/// What a process used until it ended, with those of its children that it
-/// waited for (man 2 getrusage).
+/// The resources that a process used until it ended, including those of its
+/// children that it waited for (man 2 getrusage).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Usage {
     /// CPU time in user code.
     pub user: Duration,
     /// CPU time in the kernel.
     pub system: Duration,
-    /// The most memory that it had at once, in bytes – **or that its parent
-    /// had when it started it**, if that was more: Linux also counts the
-    /// memory that a process leaves behind by exec. To know a small child's
-    /// own peak under a large parent, ask [`proc::status`](crate::proc::status)
-    /// while it lives.
+    /// The most memory that it had at once, in bytes – **or that its parent had
+    /// when it started the process**, if that was more. Linux also counts the
+    /// memory that a process gives up by calling exec. To learn the peak of a
+    /// small child under a large parent, ask
+    /// [`proc::status`](crate::proc::status) while the child lives.
     pub peak_resident: u64,
-    /// Switches because it had to wait.
+    /// Context switches because the process had to wait.
     pub voluntary: u64,
-    /// Switches because the kernel gave the CPU to another.
+    /// Context switches because the kernel gave the CPU to another thread.
     pub involuntary: u64,
     /// Page faults served without a disk.
     pub minor_faults: u64,
@@ -147,7 +148,7 @@ pub struct Usage {
 }
 
 impl Usage {
-    /// CPU time in all.
+    /// Total CPU time, in user code and in the kernel.
     #[must_use]
     pub fn cpu(&self) -> Duration {
         self.user + self.system

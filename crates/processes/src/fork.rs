@@ -7,13 +7,14 @@ use std::io::{self, Write};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::ptr;
 
-/// The status of a child whose closure panicked; what Rust gives a program
-/// whose `main` panics.
+/// The exit status of a child whose closure panicked. It is the status of a
+/// Rust program whose `main` panics.
 pub const PANICKED: i32 = 101;
 
-/// Copies this process (man 2 fork); the copy runs `body` and exits with the
-/// status that it returns, or [`PANICKED`]. It never runs on into the code
-/// behind this call, and runs no destructor but `body`'s own.
+/// Copies this process (man 2 fork). The copy runs `body` and exits with the
+/// status that `body` returns, or with [`PANICKED`] if `body` panics. The copy
+/// never continues into the code after this call, and it runs no destructors
+/// except those of `body`.
 ///
 /// ```
 /// let mut secret = 41;
@@ -28,27 +29,29 @@ pub const PANICKED: i32 = 101;
 ///
 /// # In a program with threads
 /// The copy has one thread, the caller's. A lock that another thread held at
-/// that moment stays locked in the copy for ever, and whatever it protects may
-/// be half-changed. The memory allocator (as the C library promises) and the
-/// locks of standard output and standard error (which this function holds
-/// meanwhile) are safe to use; your own locks, and those of libraries, are only
-/// if no other thread uses them. Fork first, start threads later; or start a
-/// program with [`Spec`](crate::Spec), which has no such limits.
+/// that moment stays locked in the copy for ever, and the data that it protects
+/// may be half-changed. Two kinds of locks are safe: those of the memory
+/// allocator (the C library promises this), and those of standard output and
+/// standard error (this function holds them during the fork). Your own locks,
+/// and those of libraries, are safe only if no other thread uses them. So fork
+/// first and start threads later, or start a program with
+/// [`Spec`](crate::Spec), which has no such limits.
 ///
-/// What was printed and not yet flushed is flushed before, so that it does not
-/// come out twice. The copy inherits all descriptors, also those that exec
-/// would close.
+/// This function flushes standard output before it forks, so that buffered text
+/// is not printed twice. The copy inherits all file descriptors, including
+/// those that exec would close.
 ///
 /// # Errors
-/// EAGAIN: this user has as many processes as allowed; EMFILE: no descriptor is
-/// left to watch the child with.
+/// EAGAIN if this user already has as many processes as the limit allows.
+/// EMFILE if no file descriptor is left for the child's pidfd.
 pub fn fork(body: impl FnOnce() -> i32) -> io::Result<Child> {
     let pid = copy(body)?;
     match pidfd::open(pid) {
         Ok(pidfd) => Ok(Child::new(pid, pidfd, None, false)),
         Err(error) => {
-            // SAFETY: numbers and a null pointer; the child is ours, and its
-            // number its own until it is reaped.
+            // SAFETY: the arguments are numbers and a null pointer. The child
+            // is ours, and no other process can get its number before we reap
+            // it.
             unsafe {
                 libc::kill(pid, libc::SIGKILL);
                 while libc::waitpid(pid, ptr::null_mut(), 0) < 0 && errno() == libc::EINTR {}
@@ -58,24 +61,28 @@ pub fn fork(body: impl FnOnce() -> i32) -> io::Result<Child> {
     }
 }
 
-/// [`fork`] for whoever waits for the child in another way.
+/// [`fork`] without a [`Child`], for a caller that waits for the process in
+/// another way.
 pub(crate) fn copy(body: impl FnOnce() -> i32) -> io::Result<Pid> {
-    // In the order in which programs nest them: one that writes to stdout
-    // complains to stderr.
+    // Lock them in the order in which programs nest them: code that holds
+    // stdout may write an error message to stderr.
     let mut stdout = io::stdout().lock();
     let stderr = io::stderr().lock();
-    // A broken standard output is no reason not to fork.
+    // A broken standard output must not prevent the fork.
     _ = stdout.flush();
-    // SAFETY: what the child may do is said above; this crate keeps to it, and
-    // the author of `body` was told. Getting it wrong means waiting for ever.
+    // SAFETY: the documentation of `fork` says what the child may do. This
+    // crate follows it, and the author of `body` must follow it too. A child
+    // that does not may deadlock.
     match unsafe { fork_here() }? {
         ForkResult::Child => {
-            // Held by this thread, which the copy has, so they can be released.
+            // The copy can release these locks, because the thread that holds
+            // them is the one thread that the copy has.
             drop((stderr, stdout));
-            // The caller's frames lie above us and must not be unwound.
+            // A panic must not unwind into the caller's stack frames.
             let status = catch_unwind(AssertUnwindSafe(body)).unwrap_or(PANICKED);
             _ = io::stdout().flush();
-            // SAFETY: ends this process; exit handlers are the parent's affair.
+            // SAFETY: this ends the process without running exit handlers,
+            // which belong to the parent.
             unsafe { libc::_exit(status) }
         }
         ForkResult::Parent { child } => Ok(child.as_raw()),

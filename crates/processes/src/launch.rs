@@ -7,14 +7,14 @@
 //!  clone ───────────────▶ default signals, descriptors, limits, …
 //!  (waits)                exec ──▶ a memory of its own; runs
 //!  restore signals ◀──────┘
-//!  look for a failure note
+//!  check for a failure
 //! ```
 //!
 //! `fork` would copy the parent's page tables, which takes longer the more
-//! memory it uses, and would copy locks that other threads hold. Here the
-//! child borrows the parent's memory, as `vfork` and `posix_spawn` do, so it
-//! must neither allocate nor lock nor run a signal handler until exec: all it
-//! does is in [`between`](crate::between).
+//! memory the parent uses, and it would copy locks that other threads hold.
+//! Here the child uses the parent's memory, as with `vfork` and `posix_spawn`.
+//! So until exec it must not allocate, take a lock or run a signal handler. All
+//! of its code is in [`between`](crate::between).
 
 use crate::between::{self, Plan};
 use crate::limits::ResourceLimit;
@@ -27,9 +27,10 @@ use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::Path;
 use std::ptr;
 
-/// Everything about the program to be executed but its descriptors.
+/// Everything about the program to be executed except its descriptors.
 pub(crate) struct Image {
-    /// Where the program may be; the first that can be executed is taken.
+    /// The paths at which to look for the program. The first that can be
+    /// executed is used.
     paths: Vec<OsString>,
     arguments: Vec<OsString>,
     environment: Vec<OsString>,
@@ -66,9 +67,9 @@ impl Image {
     }
 }
 
-/// Where to look for a program, as a shell does (man 3 exec): a name without
-/// a slash in every directory of the child's `PATH`, an empty entry of which
-/// means the working directory.
+/// The paths at which to look for a program, as a shell does (man 3 exec). A
+/// name without a slash is looked up in every directory of the child's `PATH`,
+/// where an empty entry means the working directory.
 fn candidates(program: &OsStr, environment: &[(OsString, OsString)]) -> Vec<OsString> {
     if program.is_empty() || program.as_bytes().contains(&b'/') {
         return vec![program.to_owned()];
@@ -84,8 +85,8 @@ fn candidates(program: &OsStr, environment: &[(OsString, OsString)]) -> Vec<OsSt
         .collect()
 }
 
-/// Starts the program with these descriptors under these numbers. When it
-/// returns a process, exec has succeeded.
+/// Starts the program and gives it each descriptor under the number next to it.
+/// When this returns a process, exec has succeeded.
 pub(crate) fn launch(
     image: &Image,
     descriptors: &[(OwnedFd, RawFd)],
@@ -116,8 +117,9 @@ pub(crate) fn launch(
     let made = clone_into(&mut plan);
     let (pid, pidfd) = made.map_err(|error| (Step::Clone, error))?;
     if let Some((step, errno)) = plan.failure {
-        // It has exited; nobody else knows of it, so nobody else waits for it,
-        // unless with wait(-1), which leaves us nothing to do.
+        // The child has exited. No other code knows of it, so no other code
+        // waits for it, except a wait(-1), after which there is nothing left to
+        // do here.
         _ = crate::pidfd::await_end(&pidfd, None);
         _ = crate::pidfd::reap(&pidfd);
         return Err((step, io::Error::from_raw_os_error(errno)));
@@ -125,20 +127,21 @@ pub(crate) fn launch(
     Ok((pid, pidfd))
 }
 
-/// Makes the child and waits until it has executed its program or given up.
+/// Creates the child and waits until it has executed its program or given up.
 fn clone_into(plan: &mut Plan) -> io::Result<(Pid, OwnedFd)> {
     let stack = Stack::new()?;
     let mut pidfd: c_int = -1;
     let flags = libc::CLONE_VM | libc::CLONE_VFORK | libc::CLONE_PIDFD | libc::SIGCHLD;
     let unused = ptr::null_mut::<c_void>();
-    // A handler of ours that ran in the child would work on our memory while
-    // thinking that it is us.
+    // If one of our signal handlers ran in the child, it would change our
+    // memory as if it ran in the parent.
     let mask = between::set_signal_mask(u64::MAX);
-    // SAFETY: the child runs on `stack`, which nobody else uses, and writes to
-    // nothing of ours but `plan`, which nobody touches meanwhile: CLONE_VFORK
-    // keeps this thread waiting until the child has left our memory by exec or
-    // exit. Both outlive that. With CLONE_PIDFD the fifth argument receives a
-    // descriptor; the last two are not read without their flags.
+    // SAFETY: the child runs on `stack`, which no other code uses. Of our
+    // memory it writes only to `plan`. No other code touches `plan` meanwhile,
+    // because CLONE_VFORK keeps this thread waiting until the child has left
+    // our memory by exec or exit. Both `stack` and `plan` live longer than
+    // that. With CLONE_PIDFD the kernel writes a descriptor to the fifth
+    // argument. It does not read the last two arguments without their flags.
     let pid = unsafe {
         let plan = ptr::from_mut(plan).cast::<c_void>();
         let receiver = &raw mut pidfd;
@@ -161,7 +164,8 @@ fn clone_into(plan: &mut Plan) -> io::Result<(Pid, OwnedFd)> {
     Ok((pid, unsafe { OwnedFd::from_raw_fd(pidfd) }))
 }
 
-/// Two descriptors cannot have one number.
+/// Checks that each number is valid and that no two descriptors get the same
+/// number.
 fn check_targets(descriptors: &[(OwnedFd, RawFd)]) -> io::Result<()> {
     let invalid = |message| Err(io::Error::new(io::ErrorKind::InvalidInput, message));
     for (index, (_, target)) in descriptors.iter().enumerate() {
@@ -192,22 +196,24 @@ fn pointers(strings: &[CString]) -> impl Iterator<Item = *const c_char> {
     strings.iter().map(|string| string.as_ptr())
 }
 
-/// The child's stack, with a page below it that faults when touched.
+/// The child's stack, with a guard page below it that faults when touched.
 struct Stack {
     base: *mut c_void,
 }
 
 impl Stack {
-    /// The child calls little and deeply nothing; 64 KiB is ample.
+    /// The child calls few functions and nests them only a little, so 64 KiB is
+    /// ample.
     const SIZE: usize = 64 * 1024;
-    /// A page on every kernel configuration of x86-64 and aarch64.
+    /// At least one page in every kernel configuration of x86-64 and aarch64.
     const GUARD: usize = 64 * 1024;
 
     fn new() -> io::Result<Stack> {
         let protection = libc::PROT_READ | libc::PROT_WRITE;
         let flags = libc::MAP_PRIVATE | libc::MAP_ANONYMOUS | libc::MAP_STACK;
         let length = Stack::GUARD + Stack::SIZE;
-        // SAFETY: a new anonymous mapping where the kernel likes disturbs nothing.
+        // SAFETY: a new anonymous mapping at an address that the kernel chooses
+        // changes no existing memory.
         let base = unsafe { libc::mmap(ptr::null_mut(), length, protection, flags, -1, 0) };
         if base == libc::MAP_FAILED {
             return Err(io::Error::last_os_error());
@@ -220,7 +226,8 @@ impl Stack {
         Ok(stack)
     }
 
-    /// Stacks grow down, on both architectures, from a multiple of 16.
+    /// The address at which the stack starts. Stacks grow down on both
+    /// architectures, from a multiple of 16.
     fn top(&self) -> *mut c_void {
         self.base.wrapping_byte_add(Stack::GUARD + Stack::SIZE)
     }
@@ -228,7 +235,8 @@ impl Stack {
 
 impl Drop for Stack {
     fn drop(&mut self) {
-        // SAFETY: the mapping is ours and whole, and the child has left it.
+        // SAFETY: this unmaps exactly our own mapping, and the child no longer
+        // uses it.
         unsafe { libc::munmap(self.base, Stack::GUARD + Stack::SIZE) };
     }
 }

@@ -12,17 +12,20 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
-//! - [`Spec`] says what to start and under which [`Limits`]; it is cheap to
-//!   start from a large parent, because nothing of the parent is copied.
-//! - [`Child`] is what was started: it is waited for, signalled and reaped
-//!   through a descriptor (pidfd), so that a reused number is never hit.
-//! - [`run`] does it all: feeds the input, reads the output, keeps the time.
-//! - [`become_subreaper`] and [`end_descendants`] end *everything* that a
-//!   process started, daemons and fork bombs included.
-//! - [`fork`] copies this process; [`ProcessPool`] keeps such copies at work.
-//! - [`proc`]: what the kernel says about any process.
+//! - [`Spec`] describes a program to start and its [`Limits`]. The start is
+//!   cheap even from a large parent, because the parent's memory is not copied.
+//! - [`Child`] is a started process. Its methods wait for it, signal it and
+//!   reap it through a pidfd (a file descriptor that refers to a process), so
+//!   they never reach another process that got the same number.
+//! - [`run`] starts a program, writes its input, reads its output and enforces
+//!   its limits, all in one call.
+//! - [`become_subreaper`] and [`end_descendants`] together end *everything*
+//!   that a process started, including daemons and fork bombs.
+//! - [`fork`] copies this process. [`ProcessPool`] keeps such copies and gives
+//!   them work.
+//! - [`proc`] reads what the kernel says about any process.
 //!
-//! Linux only (x86-64 and aarch64), from 5.11 on.
+//! Works on Linux 5.11 or later, on x86-64 and aarch64.
 
 mod between;
 mod child;

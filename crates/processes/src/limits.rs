@@ -1,10 +1,10 @@
-//! Limits on a process (man 2 setrlimit), with one that the kernel does not
-//! have: wall-clock time.
+//! Limits on a process (man 2 setrlimit), and one limit that the kernel does
+//! not have: wall-clock time.
 
 use std::time::Duration;
 use std::{error, fmt, io};
 
-/// What a process may use; `None` leaves a limit as it is inherited.
+/// What a process may use. `None` leaves a limit as the process inherits it.
 ///
 /// ```
 /// use processes::{Limits, Spec, run};
@@ -14,13 +14,14 @@ use std::{error, fmt, io};
 /// # Ok::<(), processes::RunError>(())
 /// ```
 ///
-/// Limits are inherited by children; `processes` counts all processes and
-/// threads of the *user*, wherever they came from, and does not hold for root
-/// (`CAP_SYS_RESOURCE`).
+/// Children inherit the limits. The limit `processes` counts all processes and
+/// threads of the *user*, wherever they came from, and it does not apply to
+/// root (`CAP_SYS_RESOURCE`).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Limits {
     /// CPU time, rounded up to whole seconds. At the limit the kernel sends
-    /// SIGXCPU, which kills unless caught; a second later SIGKILL.
+    /// SIGXCPU, which kills the process unless it catches the signal. After one
+    /// more second of CPU time, the kernel sends SIGKILL.
     pub cpu: Option<Duration>,
     /// Address space in bytes (`RLIMIT_AS`): beyond it `mmap` fails with
     /// ENOMEM. It counts reserved memory, not memory in use.
@@ -28,28 +29,29 @@ pub struct Limits {
     /// Processes and threads of this user (`RLIMIT_NPROC`): beyond it `fork`
     /// fails with EAGAIN.
     pub processes: Option<u64>,
-    /// One more than the highest descriptor (`RLIMIT_NOFILE`): beyond it
+    /// One more than the highest file descriptor (`RLIMIT_NOFILE`): beyond it
     /// `open` fails with EMFILE.
     pub descriptors: Option<u64>,
-    /// Bytes in a file that the process writes (`RLIMIT_FSIZE`): beyond it
-    /// SIGXFSZ. For [`run`](crate::run) also the bytes that are kept of each
-    /// output stream.
+    /// Size in bytes of a file that the process writes (`RLIMIT_FSIZE`): beyond
+    /// it the kernel sends SIGXFSZ. [`run`](crate::run) also keeps at most this
+    /// many bytes of each output stream.
     pub file_size: Option<u64>,
-    /// Bytes of a core dump.
+    /// Size of a core dump in bytes (`RLIMIT_CORE`).
     pub core: Option<u64>,
-    /// Time from start to end. The kernel has no such limit: whoever waits
-    /// enforces it ([`Child::wait`](crate::Child::wait), [`run`](crate::run)).
+    /// Time from start to end. The kernel has no such limit: the code that
+    /// waits enforces it ([`Child::wait`](crate::Child::wait),
+    /// [`run`](crate::run)).
     pub wall: Option<Duration>,
 }
 
 impl Limits {
-    /// The kernel's share, in its own terms.
+    /// The limits that the kernel enforces, as arguments of `setrlimit`.
     pub(crate) fn resources(&self) -> Vec<ResourceLimit> {
         let cpu = self.cpu.map(|time| {
             let seconds = time
                 .as_secs()
                 .saturating_add(u64::from(time.subsec_nanos() > 0));
-            // 0 would be taken for 1 by the kernel.
+            // The kernel treats 0 like 1.
             seconds.max(1)
         });
         let both = |name, resource, value: Option<u64>| {
@@ -77,8 +79,8 @@ impl Limits {
     }
 }
 
-/// One limit in the kernel's terms. The hard limit is lowered with the soft
-/// one, so that the process cannot raise it again.
+/// One limit as arguments of `setrlimit`. The hard limit is lowered together
+/// with the soft one, so that the process cannot raise the soft limit again.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct ResourceLimit {
     pub(crate) name: &'static str,
@@ -88,8 +90,8 @@ pub(crate) struct ResourceLimit {
 }
 
 impl ResourceLimit {
-    /// Sets it on this process. Only a system call: may be called between
-    /// fork and exec. Returns errno.
+    /// Sets the limit on this process. It only makes a system call, so it may
+    /// be called between fork and exec. The error is errno.
     pub(crate) fn set(&self) -> Result<(), i32> {
         let limit = libc::rlimit {
             rlim_cur: self.soft,
@@ -113,12 +115,12 @@ impl ResourceLimit {
     }
 }
 
-/// Sets the limits on this process itself, now and for its future children.
-/// `wall` is left out: nobody can wait for himself.
+/// Sets the limits on this process itself, for now and for its future children.
+/// It ignores `wall`, because a process cannot wait for itself.
 ///
 /// # Errors
-/// [`LimitError`] names the first limit that the kernel refused; those before
-/// it are set.
+/// [`LimitError`] names the first limit that the kernel refused. The limits
+/// before it stay set.
 pub fn apply(limits: &Limits) -> Result<(), LimitError> {
     for limit in limits.resources() {
         limit
@@ -128,8 +130,8 @@ pub fn apply(limits: &Limits) -> Result<(), LimitError> {
     Ok(())
 }
 
-/// The kernel refused a limit; as a rule because it is above the hard limit
-/// in force, which only root may raise.
+/// The kernel refused to set a limit, usually because it is above the current
+/// hard limit, which only root may raise.
 #[derive(Debug)]
 pub struct LimitError {
     limit: &'static str,
@@ -138,7 +140,7 @@ pub struct LimitError {
 }
 
 impl LimitError {
-    /// The limit's name: the field of [`Limits`].
+    /// The limit's name, which is the name of the field of [`Limits`].
     #[must_use]
     pub fn limit(&self) -> &'static str {
         self.limit

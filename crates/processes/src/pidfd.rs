@@ -1,5 +1,6 @@
-//! A process by descriptor (man 2 pidfd_open): unlike a number it never comes
-//! to mean another process, and poll can wait for it.
+//! Pidfds: file descriptors that refer to processes (man 2 pidfd_open). Unlike
+//! a process number, a pidfd never refers to another process later, and `poll`
+//! can wait for it.
 
 use crate::{Ending, Pid, Usage};
 use nix::errno::Errno;
@@ -11,23 +12,25 @@ use std::mem::MaybeUninit;
 use std::os::fd::{AsFd, AsRawFd, FromRawFd, OwnedFd};
 use std::time::Instant;
 
-/// A descriptor for the process that has this number *now*.
+/// Opens a pidfd for the process that has this number *now*.
 pub(crate) fn open(pid: Pid) -> io::Result<OwnedFd> {
     // SAFETY: pidfd_open takes two numbers and touches no memory of ours.
     let fd = unsafe { libc::syscall(libc::SYS_pidfd_open, pid, 0) };
     let fd = i32::try_from(Errno::result(fd)?).map_err(io::Error::other)?;
-    // SAFETY: the call has just returned this descriptor; nobody else has it.
+    // SAFETY: the call has just returned this descriptor, so no other code owns
+    // it.
     Ok(unsafe { OwnedFd::from_raw_fd(fd) })
 }
 
-/// Sends a signal; ESRCH once the process is reaped.
+/// Sends a signal. Fails with ESRCH once the process is reaped.
 pub(crate) fn send(process: &OwnedFd, signal: Signal) -> io::Result<()> {
     send_number(process, signal as i32)
 }
 
-/// Whether it runs, or has ended and is not reaped.
+/// Whether the process runs, or has ended and is not yet reaped.
 pub(crate) fn exists(process: &OwnedFd) -> bool {
-    // Signal 0 is none: the kernel only looks whether it could be sent.
+    // Signal 0 sends nothing: the kernel only checks whether a signal could be
+    // sent.
     let answer = send_number(process, 0);
     answer.err().and_then(|error| error.raw_os_error()) != Some(libc::ESRCH)
 }
@@ -35,14 +38,14 @@ pub(crate) fn exists(process: &OwnedFd) -> bool {
 fn send_number(process: &OwnedFd, signal: i32) -> io::Result<()> {
     let fd = process.as_raw_fd();
     let no_info = std::ptr::null::<libc::siginfo_t>();
-    // SAFETY: a null siginfo means "as kill(2) would fill it in"; the rest
-    // are numbers.
+    // SAFETY: with a null siginfo the kernel fills it in as kill(2) does. The
+    // other arguments are numbers.
     let result = unsafe { libc::syscall(libc::SYS_pidfd_send_signal, fd, signal, no_info, 0) };
     Errno::result(result)?;
     Ok(())
 }
 
-/// Waits until the process has ended, without reaping it: false if the
+/// Waits until the process has ended, without reaping it. Returns false if the
 /// deadline comes first. Signals do not prolong the wait.
 pub(crate) fn await_end(process: &OwnedFd, deadline: Option<Instant>) -> io::Result<bool> {
     loop {
@@ -56,13 +59,14 @@ pub(crate) fn await_end(process: &OwnedFd, deadline: Option<Instant>) -> io::Res
     }
 }
 
-/// Reaps a child that has ended; `None` if it has not. ECHILD if it is not
-/// (or no longer) a child to be reaped.
+/// Reaps a child that has ended; returns `None` if it has not ended. Fails with
+/// ECHILD if the process is not our child or was already reaped.
 pub(crate) fn reap(process: &OwnedFd) -> io::Result<Option<(Ending, Usage)>> {
     let mut info = MaybeUninit::<libc::siginfo_t>::zeroed();
     let mut usage = MaybeUninit::<libc::rusage>::zeroed();
     let flags = libc::WEXITED | libc::WNOHANG;
-    // The system call itself, because the C library's waitid has no rusage.
+    // Make the system call directly, because the C library's waitid has no
+    // rusage argument.
     // SAFETY: the kernel writes one siginfo and one rusage, both ours.
     let result = unsafe {
         let (kind, fd) = (libc::P_PIDFD, process.as_raw_fd());
@@ -76,10 +80,11 @@ pub(crate) fn reap(process: &OwnedFd) -> io::Result<Option<(Ending, Usage)>> {
         )
     };
     Errno::result(result)?;
-    // SAFETY: all-zero is a value of both types, and the kernel has filled
-    // them in or left them so.
+    // SAFETY: all zeros is a valid value of both types, and the kernel has
+    // either filled them in or left them unchanged.
     let (info, usage) = unsafe { (info.assume_init(), usage.assume_init()) };
-    // SAFETY: after waitid these are the members in use; zero if nothing ended.
+    // SAFETY: waitid fills in these members of the union. They stay zero if no
+    // child has ended.
     let (pid, status) = unsafe { (info.si_pid(), info.si_status()) };
     if pid == 0 {
         return Ok(None);

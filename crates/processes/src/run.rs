@@ -1,4 +1,5 @@
-//! Start, feed, listen, keep the time: a supervised run from start to end.
+//! A supervised run: start a program, write its input, read its output, and
+//! enforce its time limit.
 
 use crate::{Child, Ending, Limits, SpawnError, Spec, Stdio, Usage};
 use nix::errno::Errno;
@@ -15,27 +16,27 @@ use std::{error, fmt};
 /// [`Limits::file_size`] says otherwise: 8 MiB.
 pub const DEFAULT_OUTPUT: usize = 8 * 1024 * 1024;
 
-/// How a supervised run went.
+/// The result of a supervised run.
 #[derive(Clone, Debug)]
 pub struct Outcome {
-    /// How it ended.
+    /// How the program ended.
     pub end: End,
-    /// What it wrote to standard output.
+    /// What the program wrote to standard output.
     pub stdout: Captured,
-    /// What it wrote to standard error.
+    /// What the program wrote to standard error.
     pub stderr: Captured,
-    /// What it used.
+    /// The resources that the program used.
     pub usage: Usage,
-    /// From start to end.
+    /// The time from start to end.
     pub elapsed: Duration,
 }
 
 /// The end of a supervised run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum End {
-    /// It ended by itself, or by somebody else's signal.
+    /// It exited, or it was killed by a signal that [`run`] had not sent.
     Ended(Ending),
-    /// It was killed because this much time was over.
+    /// [`run`] killed it because this time limit expired.
     TimedOut(Duration),
 }
 
@@ -56,35 +57,37 @@ impl fmt::Display for End {
     }
 }
 
-/// What was kept of a stream.
+/// The part of an output stream that [`run`] kept.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Captured {
-    /// The beginning, up to the cap.
+    /// The beginning of the stream, up to the cap ([`Limits::file_size`] or
+    /// [`DEFAULT_OUTPUT`]).
     pub bytes: Vec<u8>,
-    /// How many bytes were written in all.
+    /// How many bytes [`run`] read in all, including those that it did not
+    /// keep.
     pub total: u64,
 }
 
 impl Captured {
-    /// Whether there was more than is kept.
+    /// Whether [`run`] read more bytes than it kept.
     #[must_use]
     pub fn truncated(&self) -> bool {
         self.total > self.bytes.len() as u64
     }
 
-    /// As text; what is not UTF-8 becomes U+FFFD.
+    /// The kept bytes as text. Bytes that are not UTF-8 become U+FFFD.
     #[must_use]
     pub fn text(&self) -> Cow<'_, str> {
         String::from_utf8_lossy(&self.bytes)
     }
 }
 
-/// Why there is no [`Outcome`].
+/// Why a run has no [`Outcome`].
 #[derive(Debug)]
 pub enum RunError {
-    /// It was not started.
+    /// The program was not started.
     Spawn(SpawnError),
-    /// It could not be supervised; it was killed.
+    /// The program was started but could not be supervised, so it was killed.
     Supervise(io::Error),
 }
 
@@ -106,20 +109,22 @@ impl error::Error for RunError {
     }
 }
 
-/// Runs a program to its end: writes `input` to its standard input and closes
-/// it, reads both outputs meanwhile, keeps the limits, and reaps it.
+/// Runs a program to its end. It writes `input` to the program's standard input
+/// and closes it, reads both outputs at the same time, enforces the limits, and
+/// reaps the program.
 ///
-/// The three standard streams of `spec` are replaced by pipes, its limits by
-/// `limits`, and it gets a session of its own. When the program has ended,
-/// what it left running in that session is killed; the end is not waited for
-/// by those who keep its output open.
+/// This replaces the three standard streams of `spec` by pipes and its limits
+/// by `limits`, and gives the program a session of its own. When the program
+/// has ended, this kills the processes that the program left running in that
+/// session. It does not wait for other processes that keep the program's output
+/// open.
 ///
-/// A program that does not read all its input is no error. SIGPIPE must be
-/// ignored in the calling process, as it is in Rust programs.
+/// It is not an error if the program does not read all its input. The calling
+/// process must ignore SIGPIPE, as Rust programs do.
 ///
 /// # Errors
-/// [`RunError::Spawn`] if it was not started. Afterwards only what the system
-/// refuses, such as memory.
+/// [`RunError::Spawn`] if the program was not started. [`RunError::Supervise`]
+/// if the system refuses something later, such as memory.
 pub fn run(spec: Spec, input: &[u8], limits: Limits) -> Result<Outcome, RunError> {
     let spec = spec
         .stdin(Stdio::Piped)
@@ -170,14 +175,16 @@ fn supervise(
             Err(Errno::EINTR) => continue,
             Err(errno) => return Err(errno.into()),
         }
-        // Which of them is ready need not be looked at: none of these waits.
+        // There is no need to look which of the pipes is ready: none of these
+        // calls waits.
         feed.advance()?;
         stdout.advance(Tap::TURN)?;
         stderr.advance(Tap::TURN)?;
     }
     let elapsed = started.elapsed();
     if !child.timed_out() {
-        // What it left behind, before its number is given up by reaping.
+        // Kill what the program left behind before reaping it, because reaping
+        // gives up its number.
         child.kill_tree()?;
     }
     let ending = child.wait()?;
@@ -197,7 +204,7 @@ fn supervise(
     })
 }
 
-/// The way in: what is still to be written.
+/// The program's standard input, and what is still to be written to it.
 struct Feed<'a> {
     pipe: Option<PipeWriter>,
     rest: &'a [u8],
@@ -212,8 +219,8 @@ impl<'a> Feed<'a> {
         Ok(Feed { pipe, rest: input })
     }
 
-    /// Writes what fits; closes the pipe after the last byte, or when nobody
-    /// reads any more.
+    /// Writes as much as fits. Closes the pipe after the last byte, or when no
+    /// process has the read end open any more.
     fn advance(&mut self) -> io::Result<()> {
         let Some(pipe) = &mut self.pipe else {
             return Ok(());
@@ -233,7 +240,7 @@ impl<'a> Feed<'a> {
     }
 }
 
-/// A way out: what was read, and what was too much.
+/// One of the program's output streams, and what was read from it.
 struct Tap {
     pipe: Option<PipeReader>,
     captured: Captured,
@@ -241,7 +248,8 @@ struct Tap {
 }
 
 impl Tap {
-    /// Bytes that one stream may bring before the others get their turn.
+    /// How many bytes are read from one stream before the other streams get
+    /// their turn.
     const TURN: usize = 256 * 1024;
 
     fn new(pipe: Option<PipeReader>, cap: usize) -> io::Result<Tap> {
@@ -255,8 +263,8 @@ impl Tap {
         })
     }
 
-    /// Reads what is there, but not much more than `most` bytes; forgets the
-    /// pipe at its end.
+    /// Reads what is in the pipe, but not much more than `most` bytes. Closes
+    /// the pipe at the end of the stream.
     fn advance(&mut self, most: usize) -> io::Result<()> {
         let mut buffer = [0; 16 * 1024];
         let mut seen = 0;
@@ -282,8 +290,9 @@ impl Tap {
         Ok(())
     }
 
-    /// Reads what the program left in the pipe. A daemon that holds the other
-    /// end could write for ever, so no more than a pipe can hold.
+    /// Reads what the program left in the pipe. A daemon that holds the write
+    /// end could write for ever, so this reads little more than the pipe's
+    /// capacity.
     fn finish(&mut self) -> io::Result<()> {
         let Some(pipe) = &self.pipe else {
             return Ok(());
@@ -293,8 +302,8 @@ impl Tap {
     }
 }
 
-/// Makes reading or writing say `WouldBlock` instead of waiting. The flag is
-/// this end's alone: the child's end still waits, as programs expect.
+/// Makes reads and writes return `WouldBlock` instead of waiting. The flag
+/// applies to this end only: the child's end still waits, as programs expect.
 fn never_wait(pipe: BorrowedFd<'_>) -> io::Result<()> {
     fcntl(pipe, FcntlArg::F_SETFL(OFlag::O_NONBLOCK))?;
     Ok(())

@@ -8,22 +8,23 @@ use std::{error, fmt, io};
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Step {
-    /// Before anything was started: a NUL byte in an argument, no descriptor
-    /// left for a pipe, a target number given twice.
+    /// Preparing the start, before any process exists. It fails if an argument
+    /// contains a NUL byte, if no file descriptor is left for a pipe, or if a
+    /// target number is given twice.
     Prepare,
-    /// Making the process.
+    /// Creating the process.
     Clone,
     /// [`Spec::new_session`](crate::Spec::new_session).
     Session,
     /// [`Spec::die_with_parent`](crate::Spec::die_with_parent).
     DeathSignal,
-    /// Giving it this descriptor.
+    /// Giving the child this file descriptor.
     Descriptor(RawFd),
     /// [`Spec::current_dir`](crate::Spec::current_dir).
     Directory,
     /// [`Spec::no_new_privileges`](crate::Spec::no_new_privileges).
     Privileges,
-    /// Setting the limit of this name.
+    /// Setting the limit with this name.
     Limit(&'static str),
     /// Replacing the process by the program.
     Exec,
@@ -62,13 +63,13 @@ impl SpawnError {
         }
     }
 
-    /// What was being done.
+    /// The step that failed.
     #[must_use]
     pub fn step(&self) -> Step {
         self.step
     }
 
-    /// What went wrong with it.
+    /// The error with which the step failed.
     #[must_use]
     pub fn cause(&self) -> &io::Error {
         &self.source

@@ -1,4 +1,4 @@
-//! What to start.
+//! The description of a process to start.
 
 use crate::launch::{self, Image};
 use crate::{Child, Limits, Signal, SpawnError, Step};
@@ -10,17 +10,17 @@ use std::os::fd::{OwnedFd, RawFd};
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
-/// Where one of a child's three standard streams leads.
+/// Where one of a child's three standard streams is connected.
 #[derive(Debug, Default)]
 pub enum Stdio {
-    /// Where the parent's leads.
+    /// To the same place as the parent's stream.
     #[default]
     Inherit,
     /// To `/dev/null`.
     Null,
     /// Through a pipe to the parent: see the fields of [`Child`].
     Piped,
-    /// To this descriptor; the parent's copy is closed after the start.
+    /// To this file descriptor. The parent's copy is closed after the start.
     Fd(OwnedFd),
 }
 
@@ -33,17 +33,17 @@ pub enum Stdio {
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 ///
-/// Starting does not copy the parent's memory map, as `fork` does: the child
-/// borrows the parent's memory until exec while the calling thread waits
-/// (man 2 clone, `CLONE_VM | CLONE_VFORK`). It costs the same from a parent of
-/// 1 MiB and of 10 GiB.
+/// The start does not copy the parent's page tables, as `fork` does. Instead,
+/// the child uses the parent's memory until exec, while the calling thread
+/// waits (man 2 clone, `CLONE_VM | CLONE_VFORK`). So the start costs the same
+/// whether the parent uses 1 MiB or 10 GiB of memory.
 ///
-/// The child gets, whatever its parent had:
-/// - no descriptor but the three standard streams and those that are
+/// Whatever the parent had, the child gets:
+/// - no file descriptors except the three standard streams and those that are
 ///   [passed](Spec::pass);
-/// - every signal at its default action and none blocked, so that Ctrl-C
-///   works and a write to a closed pipe ends it (Rust programs ignore SIGPIPE;
-///   children would inherit that).
+/// - every signal at its default action and no signal blocked, so that Ctrl-C
+///   works and a write to a closed pipe ends the child. (Rust programs ignore
+///   SIGPIPE, and children would inherit that.)
 #[derive(Debug)]
 pub struct Spec {
     program: OsString,
@@ -60,9 +60,9 @@ pub struct Spec {
 }
 
 impl Spec {
-    /// A program by path, or by name, looked up in the `PATH` that the child
-    /// will have. A relative path with a slash starts at the child's
-    /// [directory](Spec::current_dir).
+    /// Describes a program to start, given by its path or its name. A name is
+    /// looked up in the `PATH` that the child will have. A relative path with a
+    /// slash starts at the child's [directory](Spec::current_dir).
     #[must_use]
     pub fn new(program: impl AsRef<OsStr>) -> Spec {
         Spec {
@@ -113,8 +113,8 @@ impl Spec {
         self
     }
 
-    /// Begins with an empty environment instead of the parent's, and forgets
-    /// what was set so far.
+    /// Begins with an empty environment instead of the parent's, and discards
+    /// the variables that were set so far.
     #[must_use]
     pub fn env_clear(mut self) -> Spec {
         self.environment.clear();
@@ -122,53 +122,54 @@ impl Spec {
         self
     }
 
-    /// The child's working directory.
+    /// Sets the child's working directory.
     #[must_use]
     pub fn current_dir(mut self, directory: impl AsRef<Path>) -> Spec {
         self.directory = Some(directory.as_ref().to_owned());
         self
     }
 
-    /// Where the child reads from.
+    /// Sets where the child's standard input comes from.
     #[must_use]
     pub fn stdin(mut self, stdio: Stdio) -> Spec {
         self.streams[0] = stdio;
         self
     }
 
-    /// Where the child's output goes.
+    /// Sets where the child's standard output goes.
     #[must_use]
     pub fn stdout(mut self, stdio: Stdio) -> Spec {
         self.streams[1] = stdio;
         self
     }
 
-    /// Where the child's complaints go.
+    /// Sets where the child's standard error goes.
     #[must_use]
     pub fn stderr(mut self, stdio: Stdio) -> Spec {
         self.streams[2] = stdio;
         self
     }
 
-    /// Gives the child a descriptor under the number `target`. The parent's
-    /// copy is closed after the start: a kept write end would keep a reader
-    /// from ever seeing the end of the stream.
+    /// Gives the child a file descriptor with the number `target`. The parent's
+    /// copy is closed after the start. If the parent kept the write end of a
+    /// pipe open, the reader would never see the end of the stream.
     #[must_use]
     pub fn pass(mut self, descriptor: OwnedFd, target: RawFd) -> Spec {
         self.passed.push((descriptor, target));
         self
     }
 
-    /// The limits that the child starts under.
+    /// Sets the limits under which the child starts.
     #[must_use]
     pub fn limits(mut self, limits: Limits) -> Spec {
         self.limits = limits;
         self
     }
 
-    /// Whether the child leads a session of its own (man 2 setsid): Ctrl-C in
-    /// the parent's terminal does not reach it, and [`Child::kill_tree`] finds
-    /// what it started even after a parent in between has ended.
+    /// Sets whether the child leads a session of its own (man 2 setsid). If it
+    /// does, Ctrl-C in the parent's terminal does not reach it, and
+    /// [`Child::kill_tree`] finds the processes that it started even after a
+    /// parent in between has ended.
     #[must_use]
     pub fn new_session(mut self, yes: bool) -> Spec {
         self.new_session = yes;
@@ -178,28 +179,29 @@ impl Spec {
     /// Sends the child this signal when the parent dies (man 2 prctl,
     /// `PR_SET_PDEATHSIG`).
     ///
-    /// "The parent" is the *thread* that calls [`spawn`](Spec::spawn): if it
-    /// ends, the child gets the signal although the process lives on. Nor is
-    /// it inherited: grandchildren live on.
+    /// Here "the parent" means the *thread* that calls [`spawn`](Spec::spawn).
+    /// When that thread ends, the child gets the signal although the process
+    /// lives on. The setting is not inherited: grandchildren live on.
     #[must_use]
     pub fn die_with_parent(mut self, signal: Signal) -> Spec {
         self.death_signal = Some(signal);
         self
     }
 
-    /// Whether exec may never again give rights, as a setuid program does
-    /// (man 2 prctl, `PR_SET_NO_NEW_PRIVS`); inherited, and never undone.
+    /// Sets whether exec can no longer give the child more rights, as executing
+    /// a setuid program does (man 2 prctl, `PR_SET_NO_NEW_PRIVS`). Children
+    /// inherit this setting, and it cannot be undone.
     #[must_use]
     pub fn no_new_privileges(mut self, yes: bool) -> Spec {
         self.no_new_privileges = yes;
         self
     }
 
-    /// Starts the process. When this returns, the program runs: a missing
-    /// program, a refused limit and so on are errors here, not a child that
-    /// exits with 127.
+    /// Starts the process. When this returns `Ok`, the program runs. A missing
+    /// program, a refused limit and so on are errors of this call, not a child
+    /// that exits with status 127.
     ///
-    /// Signals that arrive meanwhile are delivered afterwards.
+    /// Signals that arrive during the start are delivered afterwards.
     ///
     /// # Errors
     /// [`SpawnError`] says which step failed. Nothing is left behind.
@@ -216,7 +218,7 @@ impl Spec {
         image.death_signal = self.death_signal;
         image.no_new_privileges = self.no_new_privileges;
 
-        // Held until the child has its own copies, then closed.
+        // Keep these open until the child has its own copies, then close them.
         let mut held = self.passed;
         let [stdin, stdout, stderr] = self.streams;
         let stdin = input(stdin, &mut held).map_err(prepare)?;
@@ -247,7 +249,8 @@ impl Spec {
     }
 }
 
-/// Prepares the child's standard input, and returns the parent's end.
+/// Prepares the child's standard input, and returns the parent's end of the
+/// pipe, if there is a pipe.
 fn input(stdio: Stdio, held: &mut Vec<(OwnedFd, RawFd)>) -> io::Result<Option<PipeWriter>> {
     if let Stdio::Piped = stdio {
         let (reader, writer) = io::pipe()?;
@@ -258,7 +261,8 @@ fn input(stdio: Stdio, held: &mut Vec<(OwnedFd, RawFd)>) -> io::Result<Option<Pi
     Ok(None)
 }
 
-/// The same for standard output and standard error.
+/// Prepares the child's standard output or standard error, and returns the
+/// parent's end of the pipe, if there is a pipe.
 fn output(
     stdio: Stdio,
     target: RawFd,

@@ -1,4 +1,4 @@
-//! What the program and its pool's zygote say to each other.
+//! The messages between the program and the zygote of its pool.
 
 use crate::Pid;
 use nix::cmsg_space;
@@ -10,27 +10,27 @@ use nix::sys::socket::{
 use std::io::{self, IoSlice, IoSliceMut};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
 
-/// To the zygote.
+/// An order from the program to the zygote.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Order {
-    /// Start a worker for this seat. Its socket comes along.
+    /// Start a worker for this seat. The message carries the worker's socket.
     Start { seat: usize },
     /// Kill the worker of this seat.
     Kill { seat: usize },
 }
 
-/// From the zygote.
+/// A report from the zygote to the program.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Report {
-    /// A worker runs.
+    /// A worker was started.
     Started { seat: usize, pid: Pid },
-    /// None could be started: errno.
+    /// No worker could be started, because of this errno.
     Refused { seat: usize, errno: i32 },
-    /// A worker has ended and is reaped: the status of `waitpid`.
+    /// A worker has ended and was reaped, with this status of `waitpid`.
     Ended { seat: usize, status: i32 },
 }
 
-/// One message: what, for which seat, and a number.
+/// One message: its kind, the seat, and a number (a pid, an errno or a status).
 type Words = [i32; 3];
 
 const SIZE: usize = size_of::<Words>();
@@ -79,7 +79,8 @@ impl Report {
     }
 }
 
-/// One end of the line between the two: a socket that keeps messages apart.
+/// One end of the connection between the two: a socket that preserves message
+/// boundaries.
 #[derive(Debug)]
 pub(crate) struct Control(OwnedFd);
 
@@ -98,13 +99,13 @@ impl Control {
         self.send(report.words(), None)
     }
 
-    /// The next order, with its socket.
+    /// Waits for the next order, and returns it with its socket, if it has one.
     pub(crate) fn next_order(&self) -> io::Result<(Order, Option<OwnedFd>)> {
         let (words, socket) = self.receive(true)?.ok_or(Errno::EAGAIN)?;
         Ok((Order::from_words(words).ok_or_else(unknown)?, socket))
     }
 
-    /// The next report; without `wait`, `None` if there is none.
+    /// The next report. Without `wait`, this returns `None` if there is none.
     pub(crate) fn next_report(&self, wait: bool) -> io::Result<Option<Report>> {
         let Some((words, _)) = self.receive(wait)? else {
             return Ok(None);
@@ -126,7 +127,8 @@ impl Control {
         }
     }
 
-    /// `UnexpectedEof` if the other side is gone.
+    /// Receives one message. Fails with `UnexpectedEof` if the other side is
+    /// gone.
     fn receive(&self, wait: bool) -> io::Result<Option<(Words, Option<OwnedFd>)>> {
         let mut bytes = [0; SIZE];
         let mut room = cmsg_space!(RawFd);
@@ -137,7 +139,8 @@ impl Control {
             match recvmsg::<()>(self.0.as_raw_fd(), &mut parts, Some(&mut room), flags) {
                 Err(Errno::EINTR) => {}
                 Err(Errno::EAGAIN) if !wait => return Ok(None),
-                // It closed without having read all that we sent.
+                // The other side closed its socket before it had read
+                // everything that we sent.
                 Err(Errno::ECONNRESET) => break (0, None),
                 Err(errno) => return Err(errno.into()),
                 Ok(message) => {
@@ -171,7 +174,7 @@ impl AsFd for Control {
 fn unknown() -> io::Error {
     io::Error::new(
         io::ErrorKind::InvalidData,
-        "a message between a program and its process pool is of no known form",
+        "a message between a program and its process pool has an unknown form",
     )
 }
 

@@ -12,16 +12,18 @@ use std::os::fd::{AsFd, BorrowedFd, RawFd};
 use std::os::unix::net::UnixStream;
 use std::time::Duration;
 
-/// How long the zygote may take to end everything.
+/// How long the zygote may take to end all processes of the pool.
 const PATIENCE: Duration = Duration::from_secs(15);
 
-/// How much is read from a worker at once.
+/// For how many bytes there is always room when the program reads from a
+/// worker.
 const PIECE: usize = 64 * 1024;
 
 /// The workers, and the zygote that starts them.
 pub(crate) struct Crew {
     pub(crate) seats: Vec<Seat>,
-    /// `None` once the pool was shut down.
+    /// The connection to the zygote; `None` once the pool was shut down or the
+    /// zygote has ended.
     line: Option<Control>,
     zygote: Child,
 }
@@ -30,7 +32,7 @@ pub(crate) struct Crew {
 pub(crate) struct Seat {
     pub(crate) desk: Desk,
     pub(crate) worker: Option<Worker>,
-    /// The last attempt to start one failed.
+    /// Whether the last attempt to start a worker failed.
     pub(crate) refused: bool,
 }
 
@@ -38,23 +40,24 @@ pub(crate) struct Seat {
 pub(crate) struct Worker {
     pub(crate) socket: UnixStream,
     pub(crate) pid: Option<Pid>,
-    /// What it has to do, in the order in which it was sent.
+    /// The chunks that it has to work on, in the order in which they were sent.
     pub(crate) chunks: VecDeque<Chunk>,
-    /// How many chunks it was sent, those taken back included.
+    /// How many chunks were sent to it, including those taken back.
     pub(crate) offered: u64,
-    /// How many results came from it.
+    /// How many results have arrived from it.
     pub(crate) answered: u64,
-    /// It will end by itself, or by our order: it gets no more work.
+    /// It has panicked and will end by itself, so it gets no more work.
     pub(crate) retired: bool,
     /// The report of its end has come.
     pub(crate) ended: bool,
     /// Nothing more will come from the socket.
     pub(crate) hung_up: bool,
-    /// What was not sent yet.
+    /// Bytes that were not sent yet.
     outgoing: Vec<u8>,
-    /// The socket did not take all of it.
+    /// Whether the socket did not take all of `outgoing` at the last attempt.
     blocked: bool,
-    /// Bytes that arrived: those from `parsed` to `filled` are to be used.
+    /// Bytes that have arrived. Those from `parsed` to `filled` are not used up
+    /// yet.
     incoming: Vec<u8>,
     parsed: usize,
     filled: usize,
@@ -68,14 +71,15 @@ pub(crate) struct Chunk {
     /// The index of its first item.
     pub(crate) first: usize,
     pub(crate) count: usize,
-    /// How many items have their result.
+    /// How many of its items have a result.
     pub(crate) done: usize,
-    /// All its items, as frames, in case it goes to another worker.
+    /// All its items, as frames. They are kept in case the chunk goes to
+    /// another worker.
     pub(crate) frames: Vec<u8>,
 }
 
 impl Crew {
-    /// Forks the zygote, and has it start a worker on each seat.
+    /// Forks the zygote, and orders it to start a worker for each seat.
     pub(crate) fn start(
         workers: usize,
         kept: &[RawFd],
@@ -113,7 +117,8 @@ impl Crew {
         Ok(crew)
     }
 
-    /// Has a worker started. It may be given work at once.
+    /// Orders the zygote to start a worker. The worker may be given work at
+    /// once.
     pub(crate) fn hire(&mut self, seat: usize) -> Result<(), PoolError> {
         let pair = || {
             let (ours, theirs) = UnixStream::pair()?;
@@ -127,7 +132,8 @@ impl Crew {
         Ok(())
     }
 
-    /// Has a worker killed. The report of its end follows.
+    /// Orders the zygote to kill a worker. A report of the worker's end
+    /// follows.
     pub(crate) fn dismiss(&mut self, seat: usize) -> Result<(), PoolError> {
         self.order(Order::Kill { seat }, None)
     }
@@ -140,7 +146,8 @@ impl Crew {
         }
     }
 
-    /// The zygote's next report, with what it says about pids noted down.
+    /// The zygote's next report. If it says that a worker has started, this
+    /// also stores the worker's pid.
     pub(crate) fn report(&mut self, wait: bool) -> Result<Option<Report>, PoolError> {
         let report = match self.line.as_ref().map(|line| line.next_report(wait)) {
             Some(Ok(report)) => report,
@@ -158,12 +165,13 @@ impl Crew {
         self.seats.get_mut(seat)?.worker.as_mut()
     }
 
-    /// The zygote's descriptor for its orders; readable when it reports.
+    /// The descriptor of the connection to the zygote. It becomes readable when
+    /// the zygote sends a report.
     pub(crate) fn line(&self) -> Option<BorrowedFd<'_>> {
         self.line.as_ref().map(AsFd::as_fd)
     }
 
-    /// Without its zygote a pool has no workers: they ended with it.
+    /// The error for a zygote that has ended. Its workers ended with it.
     fn lost(&mut self) -> PoolError {
         self.line = None;
         PoolError::Lost(self.zygote.wait_timeout(PATIENCE).ok().flatten())
@@ -171,7 +179,7 @@ impl Crew {
 
     /// Ends all processes of the pool.
     pub(crate) fn end(&mut self) -> Result<(), PoolError> {
-        // The zygote kills the workers when its line is closed.
+        // The zygote kills the workers when this connection is closed.
         if self.line.take().is_none() {
             return Ok(());
         }
@@ -182,7 +190,7 @@ impl Crew {
             Ok(Some(Ending::Exited(0))) => Ok(()),
             Ok(Some(other)) => Err(PoolError::StillAlive(format!("their parent {other}"))),
             Ok(None) => Err(PoolError::StillAlive("their parent still runs".to_owned())),
-            // Somebody else reaped it, so it has ended.
+            // Other code has reaped the zygote, so it has ended.
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
             Err(error) => Err(PoolError::StillAlive(error.to_string())),
         }
@@ -206,7 +214,7 @@ fn fork_zygote(
         Some(theirs),
         Some(pidfd::open(std::process::id().cast_signed())?),
     );
-    // No handler of the program may run in the copy.
+    // No signal handler of the program may run in the copy.
     let mask = set_signal_mask(u64::MAX);
     let zygote = fork::fork(|| {
         let (Some(line), Some(program)) = (theirs.take(), program.take()) else {
@@ -241,12 +249,12 @@ impl Worker {
         }
     }
 
-    /// Whether the socket did not take everything yet.
+    /// Whether the socket has not taken everything yet.
     pub(crate) fn is_blocked(&self) -> bool {
         self.blocked
     }
 
-    /// Holds these frames until the next [`flush`](Worker::flush).
+    /// Keeps these frames until the next [`flush`](Worker::flush).
     pub(crate) fn queue(&mut self, frames: &[u8]) {
         self.outgoing.extend_from_slice(frames);
     }
@@ -267,15 +275,16 @@ impl Worker {
                 Ok(count) => sent += count,
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => break,
-                // It is dead, or as good as that; its end will be reported.
+                // The worker is dead or about to die. The zygote will report
+                // its end.
                 Err(_) => return bytes.len(),
             }
         }
         sent
     }
 
-    /// Takes in what has come, up to a limit, so that no worker starves the
-    /// others; false if there was nothing.
+    /// Reads what has arrived, up to a limit, so that no worker starves the
+    /// others. Returns false if nothing had arrived.
     pub(crate) fn receive(&mut self) -> bool {
         self.incoming.copy_within(self.parsed..self.filled, 0);
         (self.parsed, self.filled) = (0, self.filled - self.parsed);
@@ -302,20 +311,21 @@ impl Worker {
         }
     }
 
-    /// What has arrived and is not used up, and the chunk that it belongs to.
+    /// The bytes that have arrived and are not used up, and the chunk to which
+    /// they belong.
     #[inline]
     pub(crate) fn arrived_for(&mut self) -> (&[u8], Option<&mut Chunk>) {
         let arrived = &self.incoming[self.parsed..self.filled];
         (arrived, self.chunks.front_mut())
     }
 
-    /// Uses up so many bytes of it.
+    /// Marks this many of those bytes as used up.
     #[inline]
     pub(crate) fn consume(&mut self, count: usize) {
         self.parsed += count;
     }
 
-    /// As if nothing had arrived but these bytes.
+    /// Replaces the bytes that have arrived by these.
     pub(crate) fn replace_arrived(&mut self, bytes: &[u8]) {
         self.incoming.clear();
         self.incoming.extend_from_slice(bytes);

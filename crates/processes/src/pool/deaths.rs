@@ -1,4 +1,4 @@
-//! The part of a [`Run`] that deals with workers that ended.
+//! The part of a [`Run`] that handles workers that have ended.
 
 use super::control::Report;
 use super::crew::Crew;
@@ -11,8 +11,9 @@ use serde::de::DeserializeOwned;
 use std::borrow::Borrow;
 use std::io;
 
-/// How many workers in a row may die before they begin their chunk, until the
-/// item on which they would have begun is blamed.
+/// After how many such deaths in a row an item is blamed: deaths of workers
+/// that had not yet begun their chunk. The blame goes to the item with which
+/// the last of them would have begun.
 const UNEXPLAINED_DEATHS: usize = 3;
 
 impl<T, R, I, S> Run<'_, T, R, I, S>
@@ -22,7 +23,7 @@ where
     I: Iterator<Item: Borrow<T>>,
     S: FnMut(usize, Result<R, ItemError>),
 {
-    /// Deals with what the zygote has to report.
+    /// Handles all reports that have arrived from the zygote.
     pub(super) fn read_reports(&mut self) -> Result<(), PoolError> {
         while let Some(report) = self.crew.report(false)? {
             match report {
@@ -41,13 +42,14 @@ where
         Ok(())
     }
 
-    /// A worker has ended: what it had done counts, one item is lost, the rest
-    /// goes to others.
+    /// Handles the end of a worker: the results that it computed are kept, the
+    /// item that it worked on is lost, and the rest of its items go to other
+    /// workers.
     fn bury(&mut self, seat: usize, ending: Option<Ending>) -> Result<(), PoolError> {
         if let Some(worker) = self.crew.worker(seat) {
             worker.ended = true;
         }
-        // All that it ever sent is here by now.
+        // Everything that the worker sent has arrived by now.
         while self
             .crew
             .worker(seat)
@@ -77,13 +79,14 @@ where
         Ok(())
     }
 
-    /// Takes the results that a dead worker had not sent.
+    /// Takes the results that a dead worker had computed but not sent.
     fn salvage(&mut self, seat: usize) -> Result<(), PoolError> {
         let place = &mut self.crew.seats[seat];
         let Some(worker) = &mut place.worker else {
             return Ok(());
         };
-        // What it was sending when it died is here as well.
+        // The results that it was sending when it died are still on the desk,
+        // too. Skip those that have arrived.
         let Some(known) = worker.answered.checked_sub(place.desk.sent_before()) else {
             return Ok(());
         };
@@ -98,7 +101,8 @@ where
         self.take_in(seat)
     }
 
-    /// Clears the seat; what its worker had to do goes back.
+    /// Clears the seat, and puts the items that its worker still had to do into
+    /// the backlog.
     fn give_up(&mut self, seat: usize) {
         let Some(worker) = self.crew.seats[seat].worker.take() else {
             return;
@@ -123,8 +127,9 @@ where
 }
 
 impl<T, R, I, S> Drop for Run<'_, T, R, I, S> {
-    /// If it did not come to its end – an error, or a panic in an iterator or a
-    /// sink –, workers are still busy with what nobody wants any more.
+    /// If the run did not finish, because of an error, or of a panic in an
+    /// iterator or a sink, some workers are still busy with chunks whose
+    /// results are not wanted any more. This kills them.
     fn drop(&mut self) {
         let seats = self.crew.seats.len();
         for seat in 0..seats {

@@ -1,10 +1,11 @@
 //! A worker's desk: a piece of memory that the program and one worker share,
 //! and that outlives the worker.
 //!
-//! Two things lie on it. *Claims*: a chunk that waits in the worker's socket
-//! may still be given to another worker; whoever changes its claim first has
-//! it. *Results* that were computed and not sent yet: if the worker dies now,
-//! they are not lost, and no item need be computed twice.
+//! Two things are on it. *Claims*: while a chunk waits in the worker's socket,
+//! the program may still give it to another worker. Whichever side changes the
+//! chunk's claim first gets the chunk. *Results* that the worker has computed
+//! but not sent yet: if the worker dies now, they are not lost, and no item has
+//! to be computed twice.
 
 use super::codec::CodecError;
 use super::frame::{self, Kind};
@@ -15,48 +16,53 @@ use std::ptr::{self, NonNull};
 use std::slice;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-/// How many chunks a worker may have, the one that it works on included.
+/// How many chunks a worker may have, including the one that it works on.
 pub(crate) const CHUNKS: usize = 4;
 
-/// Room for results before they are sent.
+/// Room for results before they are sent, in bytes.
 const ROOM: usize = 64 * 1024;
 
-/// The memory itself. Both sides may hold it at any time, and a worker gone
-/// wild may write anything: the program believes none of it unchecked.
+/// The memory itself. Both sides may access it at any time, and a worker with
+/// corrupted memory may write anything to it. So the program checks everything
+/// that it reads here.
 #[repr(C)]
 struct Memory {
-    /// The chunk with number `n` has claim `n % CHUNKS`: 4 × `n` + state.
+    /// The claim of the chunk with number `n` is at index `n % CHUNKS`. Its
+    /// value is 4 × `n` + state.
     claims: [AtomicU64; CHUNKS],
-    /// How many results the worker had sent before those that lie here.
+    /// How many results the worker had sent before those that are here.
     sent: AtomicU64,
-    /// How many bytes of results lie here.
+    /// How many bytes of results are here.
     filled: AtomicU64,
-    /// Written by the worker alone, and read by the program once it is dead.
+    /// Only the worker writes here. The program reads it once the worker is
+    /// dead.
     results: [u8; ROOM],
 }
 
-/// The state of a claim.
+/// The state of a claim: the chunk waits, the worker has begun it, or the
+/// program has taken it back.
 const WAITS: u64 = 0;
 const BEGUN: u64 = 1;
 const REVOKED: u64 = 2;
 
-/// See the module's text.
+/// A handle for the shared memory; see the module's documentation.
 pub(crate) struct Desk {
     memory: NonNull<Memory>,
 }
 
-// SAFETY: the memory is used through atomics, but for `results`, whose owner
-// the protocol above names; the mapping belongs to no thread.
+// SAFETY: the memory is used through atomics, except `results`, which only the
+// owner named by the protocol above accesses. The mapping does not belong to a
+// thread.
 unsafe impl Send for Desk {}
 
 impl Desk {
-    /// New shared memory, for this process and those forked from it.
+    /// Maps new shared memory, for this process and those forked from it.
     pub(crate) fn new() -> io::Result<Desk> {
         let protection = libc::PROT_READ | libc::PROT_WRITE;
         let flags = libc::MAP_SHARED | libc::MAP_ANONYMOUS;
         let size = size_of::<Memory>();
-        // SAFETY: a new anonymous mapping where the kernel likes disturbs
-        // nothing.
+        // SAFETY: a new anonymous mapping at an address that the kernel chooses
+        // changes no existing memory.
         let base = unsafe { libc::mmap(ptr::null_mut(), size, protection, flags, -1, 0) };
         match NonNull::new(base.cast::<Memory>()) {
             // All zero is a valid `Memory`.
@@ -67,7 +73,8 @@ impl Desk {
 
     #[inline]
     fn claim(&self, chunk: u64) -> &AtomicU64 {
-        // SAFETY: mapped as long as `self`; an atomic may be shared.
+        // SAFETY: the memory stays mapped as long as `self` lives, and an
+        // atomic may be shared.
         unsafe { &(*self.memory.as_ptr()).claims[chunk as usize % CHUNKS] }
     }
 
@@ -89,24 +96,27 @@ impl Desk {
         self.memory.as_ptr().cast::<u8>().wrapping_add(offset)
     }
 
-    /// The program: a new worker sits down. No other may sit here still.
+    /// Called by the program: empties the desk for a new worker. The previous
+    /// worker must be dead.
     pub(crate) fn clear(&self) {
         self.filled().store(0, Ordering::Relaxed);
         self.sent().store(0, Ordering::Release);
     }
 
-    /// The program: this chunk is about to be sent.
+    /// Called by the program: it is about to send this chunk.
     pub(crate) fn offer(&self, chunk: u64) {
         self.claim(chunk)
             .store(chunk << 2 | WAITS, Ordering::Release);
     }
 
-    /// The program: takes the chunk back, if the worker has not begun it.
+    /// Called by the program: takes the chunk back, if the worker has not begun
+    /// it. Returns whether it did.
     pub(crate) fn revoke(&self, chunk: u64) -> bool {
         self.settle(chunk, REVOKED)
     }
 
-    /// The worker: begins the chunk, if it was not taken back.
+    /// Called by the worker: begins the chunk, if the program has not taken it
+    /// back. Returns whether it did.
     pub(crate) fn begin(&self, chunk: u64) -> bool {
         self.settle(chunk, BEGUN)
     }
@@ -120,14 +130,14 @@ impl Desk {
             .is_ok()
     }
 
-    /// The worker: puts one more result down. The error says what to do with
-    /// it instead.
+    /// Called by the worker: puts one more result on the desk. The error says
+    /// what to do with the result instead.
     #[inline]
     pub(crate) fn put(&self, kind: Kind, value: &impl Serialize) -> Result<(), NotPut> {
         let filled = self.filled().load(Ordering::Relaxed) as usize;
         let room = ROOM.checked_sub(filled).ok_or(NotPut::Full)?;
-        // SAFETY: within `results`, and as long as this worker lives nobody
-        // else uses it.
+        // SAFETY: the range lies within `results`, and as long as this worker
+        // lives, no other process uses it.
         let room = unsafe { slice::from_raw_parts_mut(self.results().add(filled), room) };
         let length = match frame::write(room, kind, value) {
             Ok(length) => length,
@@ -135,29 +145,31 @@ impl Desk {
             Err(error) => return Err(NotPut::NotEncoded(error.to_string())),
         };
         let end = filled + length;
-        // Release: who sees the length sees the bytes.
+        // Release: a process that sees the length also sees the bytes.
         self.filled().store(end as u64, Ordering::Release);
         Ok(())
     }
 
-    /// The worker: what lies here.
+    /// The results on the desk.
     pub(crate) fn unsent(&self) -> &[u8] {
         let filled = (self.filled().load(Ordering::Acquire) as usize).min(ROOM);
-        // SAFETY: within `results`; the program calls this only after the
-        // worker's death, the worker not while it puts something down.
+        // SAFETY: the range lies within `results`. The program calls this only
+        // after the worker's death, and the worker does not call it while it
+        // puts a result on the desk.
         unsafe { slice::from_raw_parts(self.results(), filled) }
     }
 
-    /// The worker: `count` more results are sent, and the desk is empty.
+    /// Called by the worker: it has sent `count` more results, and the desk is
+    /// empty again.
     pub(crate) fn clear_sent(&self, count: u64) {
-        // In this order: whatever moment it dies at, what the program finds
-        // here is either whole, or empty.
+        // The order matters: at whatever moment the worker dies, the program
+        // finds either all of these results or none.
         self.filled().store(0, Ordering::Release);
         self.sent().fetch_add(count, Ordering::Release);
     }
 
-    /// The program, after the worker's death: how many results it had sent
-    /// before those in [`unsent`](Desk::unsent).
+    /// Called by the program after the worker's death: how many results the
+    /// worker had sent before those in [`unsent`](Desk::unsent).
     pub(crate) fn sent_before(&self) -> u64 {
         self.sent().load(Ordering::Acquire)
     }
@@ -165,15 +177,17 @@ impl Desk {
 
 impl Drop for Desk {
     fn drop(&mut self) {
-        // SAFETY: our own mapping, whole; nothing borrows from it any more.
+        // SAFETY: this unmaps exactly our own mapping, and nothing borrows from
+        // it any more.
         unsafe { libc::munmap(self.memory.as_ptr().cast(), size_of::<Memory>()) };
     }
 }
 
-/// Why a result was not put down.
+/// Why a result was not put on the desk.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum NotPut {
-    /// There is no room for it: send first, or this one directly.
+    /// There is no room for it. Send the other results first, or send this one
+    /// directly.
     Full,
     /// It cannot be encoded at all.
     NotEncoded(String),

@@ -1,4 +1,4 @@
-//! What can go wrong with a pool, and with one item of it.
+//! The errors of a pool, and of a single item.
 
 use crate::Ending;
 use std::{error, fmt, io};
@@ -7,18 +7,21 @@ use std::{error, fmt, io};
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum ItemError {
-    /// The function panicked, with this message. Its worker was replaced by a
-    /// fresh one, so that nothing half-changed is met by the next item.
+    /// The function panicked with this message. A fresh worker replaced the
+    /// worker that panicked, so that the next item does not see half-changed
+    /// data.
     Panicked(String),
-    /// The worker ended while it worked on this item: the function exited, or
-    /// a signal killed it (its own fault, the kernel's for want of memory, or
-    /// somebody else's). `None` if nobody knows how.
+    /// The worker ended while it worked on this item: the function called exit,
+    /// or a signal killed the worker (for a fault of its own, because the
+    /// kernel had no memory left, or sent by another process). `None` if the
+    /// way it ended is unknown.
     Died(Option<Ending>),
-    /// The item could not be sent to a worker, or was not understood there:
-    /// its `Serialize` and `Deserialize` do not fit, or need a format that
+    /// The item could not be encoded, or the worker could not decode it: its
+    /// `Serialize` and `Deserialize` do not fit together, or need a format that
     /// describes itself (as an untagged enum does).
     Item(String),
-    /// The same with its result.
+    /// The result could not be encoded by the worker, or the program could not
+    /// decode it.
     Answer(String),
 }
 
@@ -29,9 +32,9 @@ impl fmt::Display for ItemError {
             ItemError::Died(Some(ending)) => {
                 write!(f, "its worker {ending} while it worked on this item")
             }
-            ItemError::Died(None) => {
-                f.write_str("its worker ended while it worked on this item, nobody knows how")
-            }
+            ItemError::Died(None) => f.write_str(
+                "its worker ended while it worked on this item; how it ended is unknown",
+            ),
             ItemError::Item(why) => write!(f, "the item cannot be sent to a worker: {why}"),
             ItemError::Answer(why) => write!(f, "the result cannot be sent back: {why}"),
         }
@@ -44,14 +47,15 @@ impl error::Error for ItemError {}
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum PoolError {
-    /// This number of workers was asked for.
+    /// The pool was asked for this number of workers, which is not between 1
+    /// and [`MOST_WORKERS`](crate::MOST_WORKERS).
     Workers(usize),
     /// The pool's processes cannot be started, or reached.
     Start(io::Error),
     /// No worker is left, and no new one can be started.
     NoWorker(io::Error),
-    /// The process that starts the workers was killed, so that none of them is
-    /// left either. Make a new pool.
+    /// The process that starts the workers has ended, and the workers with it.
+    /// Make a new pool.
     Lost(Option<Ending>),
     /// The pool's processes do not end.
     StillAlive(String),

@@ -1,7 +1,7 @@
-//! What goes over the sockets between the program and its workers.
+//! The messages on the sockets between the program and its workers.
 //!
 //! ```text
-//!  1 byte           4 bytes, if that says 63    that many bytes
+//!  1 byte           4 bytes, if length is 63    length bytes
 //! ┌────────────────┬───────────────────────────┬───────────────────┐
 //! │ 2 bits: kind   │ length, little-endian     │ an encoded value  │
 //! │ 6 bits: length │                           │                   │
@@ -14,56 +14,56 @@ use serde::Serialize;
 /// The longest body: 1 GiB.
 pub(crate) const LONGEST: usize = 1 << 30;
 
-/// In the six bits of a header: the length follows.
+/// If the six bits of a header have this value, the length follows.
 const LONG: usize = 63;
 
-/// What a frame's body is: two bits. Each direction has its own kinds.
+/// What a frame's body is, in two bits. Each direction has its own kinds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Kind(u8);
 
-/// To a worker.
+/// Kinds of frames to a worker.
 impl Kind {
-    /// An item, and more of its chunk follow.
+    /// An item. More items of its chunk follow.
     pub(crate) const ITEM: Kind = Kind(0);
     /// The last item of its chunk.
     pub(crate) const LAST_ITEM: Kind = Kind(1);
 }
 
-/// From a worker.
+/// Kinds of frames from a worker.
 impl Kind {
     /// A result.
     pub(crate) const RESULT: Kind = Kind(0);
-    /// The message of a panic, after which it ends itself.
+    /// The message of a panic. The worker ends itself after it.
     pub(crate) const PANIC: Kind = Kind(1);
-    /// Why the item was not understood.
+    /// Why the item could not be decoded.
     pub(crate) const NOT_DECODED: Kind = Kind(2);
     /// Why the result could not be sent.
     pub(crate) const NOT_ENCODED: Kind = Kind(3);
 }
 
-/// Makes the frame with which `bytes` begins the last of its chunk.
+/// Marks the frame at the beginning of `bytes` as the last of its chunk.
 pub(crate) fn mark_last(bytes: &mut [u8]) {
     if let Some(first) = bytes.first_mut() {
         *first = *first & 0x3f | Kind::LAST_ITEM.0 << 6;
     }
 }
 
-/// What the beginning of `bytes` is.
+/// What [`parse`] found at the beginning of its bytes.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Parsed<'a> {
-    /// A frame; `size` bytes in all.
+    /// A frame of `size` bytes, including its header.
     Frame {
         kind: Kind,
         body: &'a [u8],
         size: usize,
     },
-    /// The beginning of one.
+    /// Only the beginning of a frame.
     Incomplete,
-    /// Of no known kind.
+    /// Not a frame: its length is out of range.
     Garbage,
 }
 
-/// Looks at the frame with which `bytes` begins.
+/// Parses the frame at the beginning of `bytes`.
 #[inline]
 pub(crate) fn parse(bytes: &[u8]) -> Parsed<'_> {
     let Some((&first, rest)) = bytes.split_first() else {
@@ -102,7 +102,7 @@ fn parse_long(kind: Kind, bytes: &[u8]) -> Parsed<'_> {
     }
 }
 
-/// Appends `value` as a frame. If that fails, `bytes` is as it was.
+/// Appends `value` as a frame. If that fails, `bytes` stays as it was.
 #[inline]
 pub(crate) fn append(
     bytes: &mut Vec<u8>,
@@ -120,7 +120,7 @@ pub(crate) fn append(
     finish_append(bytes, start, kind, encoded)
 }
 
-/// The rare cases: it is long, or failed.
+/// The rare cases: the body is long, or encoding it failed.
 #[cold]
 fn finish_append(
     bytes: &mut Vec<u8>,
@@ -142,8 +142,8 @@ fn finish_append(
     Err(error)
 }
 
-/// Writes `value` as a frame to the beginning of `room`, and says how long the
-/// frame is.
+/// Writes `value` as a frame to the beginning of `room`, and returns the length
+/// of the frame in bytes.
 #[inline]
 pub(crate) fn write(
     room: &mut [u8],
@@ -173,7 +173,7 @@ pub(crate) fn write(
     Ok(5 + length)
 }
 
-/// The beginning of a slice.
+/// An output that fills a slice from its beginning.
 struct Front<'a> {
     room: &'a mut [u8],
     length: usize,

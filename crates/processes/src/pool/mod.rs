@@ -9,10 +9,11 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
-//! From the inside out: items and results become bytes ([codec]) and travel as
-//! [frames](frame); a [worker] computes, with a [desk] that survives it; the
-//! [zygote] forks workers; the [crew] is what the program knows of them, and a
-//! [run] gives them work.
+//! The modules, from the inside out: [codec] turns items and results into
+//! bytes, which travel as [frames](frame). A [worker] computes results. Its
+//! [desk] is memory that survives it. The [zygote] forks the workers. The
+//! [crew] is what the program knows about its workers, and a [run] gives them
+//! work.
 
 mod codec;
 mod control;
@@ -35,44 +36,46 @@ use std::borrow::Borrow;
 use std::marker::PhantomData;
 use std::os::fd::{AsRawFd, BorrowedFd};
 
-/// A pool has at most so many workers.
+/// The largest number of workers in a pool.
 pub const MOST_WORKERS: usize = 256;
 
 /// Processes that apply one function to many items, like Python's
-/// `multiprocessing.Pool`. Workers are forked once and used again and again.
+/// `multiprocessing.Pool`. Workers are forked once and used for many items.
 ///
-/// - **Isolation.** Each worker has a memory of its own: what the function
-///   changes there, only later items of the same worker may see. A worker that
-///   panics, exits, or is killed costs *one* item, which gets an
-///   [`ItemError`]; results that it had already computed are not lost, and a
-///   fresh worker takes its place.
-/// - **At most once.** No item is given to the function twice, not even after a
-///   crash: a poisonous item kills one worker, not one after the other.
-/// - **Order.** [`map`](ProcessPool::map) gives results in the order of the
-///   items, whoever was first.
-/// - **Backpressure.** Items are taken from the iterator as workers need them:
-///   no more than four chunks per worker are on their way.
-/// - **The end.** Dropping the pool ends its processes, with all that the
-///   function started; so does the program's own end, even by SIGKILL.
+/// - **Isolation.** Each worker has its own memory: only later items of the
+///   same worker can see what the function changes there. A worker that panics,
+///   exits, or is killed costs *one* item, which gets an [`ItemError`]. The
+///   results that it had already computed are not lost, and a fresh worker
+///   replaces it.
+/// - **At most once.** The function never gets an item twice, not even after a
+///   crash. So an item that crashes the function kills only one worker.
+/// - **Order.** [`map`](ProcessPool::map) returns results in the order of the
+///   items, whichever worker finished first.
+/// - **Backpressure.** The pool takes items from the iterator as workers need
+///   them: each worker has at most four chunks at a time.
+/// - **The end.** Dropping the pool ends its processes and everything that the
+///   function started. The end of the program does the same, even if SIGKILL
+///   ends it.
 ///
 /// # What a worker inherits
-/// A copy of the program's memory as it is *now*: the function may use what it
-/// captured, without `Send`, `'static` or locks. Of descriptors only standard
-/// input, output and error; all others are dead in the workers (EBADF), so that
-/// nobody waits for the end of a pipe that a worker holds open;
-/// [`keeping`](ProcessPool::keeping) makes exceptions. Signals have their
-/// default actions, and a terminal's Ctrl-C does not reach workers: it ends the
-/// program, which ends them.
+/// A worker gets a copy of the program's memory as it is when the pool is made.
+/// So the function may use what it captured, without `Send`, `'static` or
+/// locks. Of the file descriptors, the function may use only standard input,
+/// output and error, and those passed to [`keeping`](ProcessPool::keeping). All
+/// others fail with EBADF in the workers, so that no process waits for the end
+/// of a pipe that a worker holds open. The program's signal handlers are
+/// replaced by the default actions. Ctrl-C in a terminal does not reach the
+/// workers: it ends the program, and the end of the program ends them.
 ///
 /// # In a program with threads
-/// `new` forks, and what is true of [`fork`](crate::fork#in-a-program-with-threads)
-/// is true here: the function must not need a lock that another thread may hold
-/// at that moment. So make the pool first and start threads later. Workers that
-/// are replaced later come from a process with one thread, kept for that
-/// purpose.
+/// `new` forks, so the rules of [`fork`](crate::fork#in-a-program-with-threads)
+/// apply: the function must not need a lock that another thread may hold at
+/// that moment. So make the pool first and start threads later. Workers that
+/// replace dead ones are forked from a process that has only one thread and is
+/// kept for that purpose.
 ///
 /// # Signals
-/// No call returns because of a signal; all go on after EINTR.
+/// Signals do not interrupt any call: every call continues after EINTR.
 pub struct ProcessPool<T, R> {
     crew: Crew,
     types: PhantomData<fn(T) -> R>,
@@ -84,11 +87,11 @@ where
     R: Serialize + DeserializeOwned,
 {
     /// Starts this many processes (1 to [`MOST_WORKERS`]; one per CPU is a good
-    /// number for a function that computes), and one more that looks after
-    /// them.
+    /// number for a function that computes), and one more process that starts
+    /// the workers and reaps them.
     ///
-    /// The function's copies in the workers are never dropped; the original is,
-    /// before this call returns.
+    /// The workers never drop their copies of the function. The original is
+    /// dropped before this call returns.
     ///
     /// # Errors
     /// [`PoolError::Workers`] for a number out of range; [`PoolError::Start`]
@@ -97,7 +100,8 @@ where
         Self::keeping(workers, &[], function)
     }
 
-    /// The same, but the function may use these descriptors.
+    /// Like [`new`](ProcessPool::new), but the function may also use these file
+    /// descriptors.
     ///
     /// # Errors
     /// As for [`new`](ProcessPool::new).
@@ -117,12 +121,14 @@ where
         Ok(ProcessPool { crew, types })
     }
 
-    /// Applies the function to every item and gives the results in the items'
-    /// order. Items go out in chunks of a quarter of each worker's share, as in
-    /// Python, or one by one if the iterator does not know its length.
+    /// Applies the function to every item and returns the results in the order
+    /// of the items. Items are sent in chunks of a quarter of each worker's
+    /// share, as in Python, or one by one if the iterator does not know its
+    /// length.
     ///
     /// # Errors
-    /// [`PoolError`] if no worker can be had; the results so far are lost.
+    /// [`PoolError`] if the pool has no worker and cannot start one. The
+    /// results so far are lost.
     pub fn map<I>(&mut self, items: I) -> Result<Vec<Result<R, ItemError>>, PoolError>
     where
         I: IntoIterator<Item: Borrow<T>>,
@@ -132,10 +138,11 @@ where
         self.map_chunks(chunk, items)
     }
 
-    /// The same in chunks of this many items (0 counts as 1): long ones for
-    /// short items, because every chunk costs a few microseconds; short ones
-    /// for long items, because a chunk is computed by one worker. With chunks of
-    /// one item, each item is sent before the next is taken from the iterator.
+    /// Like [`map`](ProcessPool::map), but with chunks of `chunk` items (0
+    /// counts as 1). Use long chunks for short items, because every chunk costs
+    /// a few microseconds. Use short chunks for long items, because one worker
+    /// computes a whole chunk. With chunks of one item, the pool sends each
+    /// item before it takes the next one from the iterator.
     ///
     /// # Errors
     /// As for [`map`](ProcessPool::map).
@@ -161,15 +168,16 @@ where
         Ok(results)
     }
 
-    /// Gives every result with its item's index to `sink`, in the order in
-    /// which they come; items are taken from the iterator meanwhile. So nothing
-    /// piles up, however many there are.
+    /// Passes every result, with the index of its item, to `sink` as soon as it
+    /// arrives, and takes items from the iterator meanwhile. So neither items
+    /// nor results pile up, however many there are.
     ///
-    /// If `sink` or the iterator panics, the workers that are at work are
+    /// If `sink` or the iterator panics, the workers that are busy are
     /// replaced, and the pool can be used again.
     ///
     /// # Errors
-    /// As for [`map`](ProcessPool::map); what `sink` has received counts.
+    /// As for [`map`](ProcessPool::map), but the results that `sink` has
+    /// received are not lost.
     pub fn for_each<I>(
         &mut self,
         chunk: usize,
@@ -182,8 +190,8 @@ where
         Run::new(&mut self.crew, items.into_iter(), chunk, sink).finish()
     }
 
-    /// The numbers of the processes that work now. One that has just died may
-    /// be among them.
+    /// The process numbers of the current workers. A worker that has just died
+    /// may be among them.
     #[must_use]
     pub fn workers(&self) -> Vec<Pid> {
         let workers = self
@@ -194,8 +202,8 @@ where
         workers.filter_map(|worker| worker.pid).collect()
     }
 
-    /// Ends the pool's processes, and says whether that worked. Dropping the
-    /// pool does the same in silence.
+    /// Ends the pool's processes, and returns an error if that fails. Dropping
+    /// the pool does the same, but ignores the error.
     ///
     /// # Errors
     /// [`PoolError::StillAlive`] if some process cannot be killed, for instance
@@ -205,15 +213,16 @@ where
     }
 }
 
-/// For how many results room is made at once: a chunk may be said to be endless.
+/// For how many results room is made at once, at most. A caller may ask for
+/// chunks of any size, even `usize::MAX`.
 const MOST_ROOM: usize = 4096;
 
-/// Makes room for the results of one chunk more. Apart from the closure that
-/// needs it, which is to stay small.
+/// Makes room for the results of one more chunk. It is not part of the closure
+/// that calls it, so that the closure stays small.
 #[cold]
 #[inline(never)]
 fn make_room<R>(results: &mut Vec<Result<R, ItemError>>, length: usize) {
-    // Kept free for those that come later; all do.
+    // These are placeholders. All of them are replaced or truncated later.
     results.resize_with(length, || Err(ItemError::Died(None)));
 }
 

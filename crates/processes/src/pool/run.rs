@@ -1,13 +1,14 @@
-//! One `map`: chunks out, results in, the dead replaced.
+//! One `map`: it sends chunks, receives results, and replaces dead workers.
 //!
 //! ```text
 //!  items ──▶ chunks ──▶ worker 0: running, waiting, waiting …
 //!                 └───▶ worker 1: running, waiting …
 //! ```
 //!
-//! Each worker is sent a few chunks ahead, so that it need not wait for the
-//! program between two. The price would be a chunk that waits behind a long
-//! one while another worker is idle: the idle one takes it over.
+//! The program sends each worker a few chunks ahead, so that the worker need
+//! not wait for the program between two chunks. This alone would let a chunk
+//! wait behind a long one while another worker is idle. So an idle worker takes
+//! over such a chunk.
 
 use super::codec::{CodecError, decode};
 use super::crew::{Chunk, Crew};
@@ -24,27 +25,28 @@ use std::marker::PhantomData;
 use std::os::fd::AsFd;
 use std::time::{Duration, Instant};
 
-/// How long after the first chunk others may be held back to be sent together.
+/// How long chunks may be held back to be sent together, counted from the
+/// moment when the program begins to hand out chunks.
 const HELD_BACK: Duration = Duration::from_micros(100);
 
 pub(crate) struct Run<'a, T, R, I, S> {
     pub(super) crew: &'a mut Crew,
     items: I,
-    /// None is left of them.
+    /// Whether no items are left.
     exhausted: bool,
-    /// The index of the next one.
+    /// The index of the next item.
     next: usize,
-    /// How many go into a chunk.
+    /// How many items go into a chunk.
     size: usize,
     /// What receives the results.
     pub(super) sink: S,
-    /// Chunks that came back.
+    /// Chunks that came back from workers that ended.
     pub(super) backlog: VecDeque<Chunk>,
-    /// Buffers to be used again.
+    /// Buffers for frames that can be used again.
     spare: Vec<Vec<u8>>,
-    /// How many bytes a chunk had so far.
+    /// The size of the largest chunk so far, in bytes.
     longest: usize,
-    /// How many workers in a row died before they began anything.
+    /// How many workers in a row died before they began their chunk.
     pub(super) unexplained: usize,
     types: PhantomData<fn(T) -> R>,
 }
@@ -77,7 +79,7 @@ where
         for place in &mut self.crew.seats {
             place.refused = false;
         }
-        // Some may have died since the last time.
+        // Some workers may have died since the last run.
         self.read_reports()?;
         loop {
             self.fill_seats()?;
@@ -89,7 +91,8 @@ where
         }
     }
 
-    /// Replaces the dead, as far as there is work for them.
+    /// Starts a worker for every empty seat, unless an attempt to do so has
+    /// failed during this run.
     fn fill_seats(&mut self) -> Result<(), PoolError> {
         for seat in 0..self.crew.seats.len() {
             let place = &self.crew.seats[seat];
@@ -125,10 +128,11 @@ where
                     return self.send_all();
                 };
                 self.give(seat, chunk);
-                // Each message costs as much as a hundred short items. So what
-                // waits behind another chunk is sent together, unless the next
-                // may be long in coming. Single items are never held back: the
-                // iterator may know that they are at work.
+                // Each message costs as much as a hundred short items. So
+                // chunks that wait behind another chunk are sent together,
+                // unless the next chunk may take long to come. Single items are
+                // never held back: the iterator may rely on workers having
+                // received them.
                 if depth == 0 || self.size == 1 || start.elapsed() > HELD_BACK {
                     self.send_all();
                 }
@@ -194,7 +198,7 @@ where
         })
     }
 
-    /// A chunk that waits behind others, for a worker that has none.
+    /// Takes a chunk that waits behind others, for a worker that has no chunk.
     fn take_over(&mut self, idle: usize) -> Option<Chunk> {
         if !self.crew.worker(idle)?.chunks.is_empty() {
             return None;
@@ -203,7 +207,7 @@ where
             let Some(worker) = &mut place.worker else {
                 continue;
             };
-            // Its only chunk is as good as begun.
+            // A worker's only chunk has begun or is about to begin.
             if worker.chunks.len() > 1
                 && let Some(last) = worker.chunks.back()
                 && place.desk.revoke(last.number)
@@ -225,7 +229,7 @@ where
         }
     }
 
-    /// Waits until something happens, and deals with it.
+    /// Waits until something happens, and handles it.
     fn wait(&mut self) -> Result<(), PoolError> {
         let mut watched = Vec::with_capacity(self.crew.seats.len() + 1);
         let mut seats = Vec::with_capacity(self.crew.seats.len());
@@ -264,7 +268,7 @@ where
         }
     }
 
-    /// Deals with the results that have arrived from a worker.
+    /// Handles the results that have arrived from a worker.
     pub(super) fn take_in(&mut self, seat: usize) -> Result<(), PoolError> {
         let Some(worker) = &mut self.crew.seats[seat].worker else {
             return Ok(());
@@ -272,14 +276,15 @@ where
         loop {
             let (arrived, chunk) = worker.arrived_for();
             let Some(chunk) = chunk else {
-                // Nothing more is expected of it.
+                // No results are expected from this worker.
                 match arrived {
                     [] => return Ok(()),
                     _ => return self.distrust(seat),
                 }
             };
-            // In local variables while the loop runs. If the sink panics they
-            // are lost, and the worker with them: its chunk is not finished.
+            // These are local variables while the loop runs. If the sink
+            // panics, they are lost, and the worker is replaced, because its
+            // chunk is not finished.
             let (mut used, mut done, mut retired) = (0, chunk.done, false);
             let whole = loop {
                 if done == chunk.count {
@@ -293,8 +298,8 @@ where
                 let index = chunk.first + done;
                 (used, done) = (used + size, done + 1);
                 match kind {
-                    // A call of its own, so that a result is built where it is
-                    // to lie, and not moved there.
+                    // This is a separate call of the sink, so that a result is
+                    // built where it will be stored, and not moved there.
                     Kind::RESULT => match decode(body) {
                         Ok(result) => (self.sink)(index, Ok(result)),
                         Err(error) => refuse(&mut self.sink, index, not_decoded(&error)),
@@ -319,20 +324,21 @@ where
         }
     }
 
-    /// It sent what no worker of ours sends: something in it writes where it
-    /// should not.
+    /// Kills a worker that sent invalid data. A correct worker never does that,
+    /// so something in this worker has overwritten its memory.
     fn distrust(&mut self, seat: usize) -> Result<(), PoolError> {
         if let Some(worker) = self.crew.worker(seat) {
             worker.hung_up = true;
             worker.replace_arrived(&[]);
-            // Not to be believed either.
+            // The desk cannot be trusted either. This value makes `salvage`
+            // take nothing from it.
             worker.answered = u64::MAX;
         }
         self.crew.dismiss(seat)
     }
 }
 
-/// There is no result for this item.
+/// Tells the sink that there is no result for this item.
 #[cold]
 pub(super) fn refuse<R>(
     sink: &mut impl FnMut(usize, Result<R, ItemError>),
@@ -347,7 +353,7 @@ fn not_decoded(error: &CodecError) -> ItemError {
     ItemError::Answer(error.to_string())
 }
 
-/// What a frame says that is no result.
+/// The error that a frame reports if it is not a result.
 #[cold]
 fn complaint(kind: Kind, body: &[u8]) -> ItemError {
     match kind {
@@ -357,7 +363,7 @@ fn complaint(kind: Kind, body: &[u8]) -> ItemError {
     }
 }
 
-/// A worker's message.
+/// Decodes a worker's message.
 fn text(body: &[u8]) -> String {
     decode(body).unwrap_or_else(|_| String::from_utf8_lossy(body).into_owned())
 }

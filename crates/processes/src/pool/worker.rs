@@ -1,4 +1,4 @@
-//! What a worker does all its life.
+//! The main loop of a worker process.
 
 use super::codec::decode;
 use super::desk::{Desk, NotPut};
@@ -10,7 +10,7 @@ use std::io::{self, Read, Write};
 use std::os::unix::net::UnixStream;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-/// How much is read at once, as far as it has come.
+/// The initial size of the input buffer, in bytes.
 const PIECE: usize = 64 * 1024;
 
 /// Works until the program closes the socket, or `function` panics.
@@ -41,7 +41,8 @@ where
     let (mut start, mut end) = (0, 0);
     let mut place = Place::default();
     loop {
-        // What a panic leaves half-changed is never used again: we end.
+        // A panic may leave state half-changed, but this worker then ends and
+        // never uses it again.
         let arrived = &input[start..end];
         let used = catch_unwind(AssertUnwindSafe(|| {
             all_that_is_here(arrived, &mut place, answers, function)
@@ -67,17 +68,18 @@ where
     }
 }
 
-/// Where in the stream of chunks the worker is.
+/// The worker's position in the stream of chunks.
 #[derive(Default)]
 struct Place {
-    /// The number of the chunk.
+    /// The number of the current chunk.
     chunk: u64,
-    /// Whether it is ours; settled with its first item.
+    /// Whether the chunk belongs to this worker, which is decided at its first
+    /// item.
     ours: Option<bool>,
 }
 
-/// Works on all whole frames that have arrived, and says how many bytes they
-/// are.
+/// Handles all complete frames that have arrived, and returns how many bytes
+/// they have.
 fn all_that_is_here<T, R>(
     arrived: &[u8],
     place: &mut Place,
@@ -96,7 +98,8 @@ where
             Parsed::Incomplete => return Ok(used),
         };
         used += size;
-        // Claimed as late as possible: until then it may go to another worker.
+        // Claim the chunk as late as possible: until then another worker may
+        // take it over.
         let begin = || answers.desk.begin(place.chunk);
         if *place.ours.get_or_insert_with(begin) {
             match decode::<T>(body) {
@@ -105,7 +108,8 @@ where
             }
         }
         if kind == Kind::LAST_ITEM {
-            // Before the next chunk, which may take long, or for ever.
+            // Send the results before the next chunk, which may take long, or
+            // for ever.
             answers.send()?;
             _ = io::stdout().flush();
             place.chunk += 1;
@@ -114,22 +118,23 @@ where
     }
 }
 
-/// What a panic said.
+/// The message of a panic.
 fn message(payload: &(dyn Any + Send)) -> &str {
     if let Some(text) = payload.downcast_ref::<&str>() {
         text
     } else if let Some(text) = payload.downcast_ref::<String>() {
         text
     } else {
-        "a value that is no text"
+        "a value that is not text"
     }
 }
 
-/// Results on their way to the program: on the desk first, then sent together.
+/// Results on their way to the program: the worker puts them on the desk first,
+/// then sends them together.
 struct Answers<'a> {
     socket: &'a UnixStream,
     desk: &'a Desk,
-    /// How many lie on the desk.
+    /// How many results are on the desk.
     unsent: u64,
 }
 
@@ -167,7 +172,7 @@ impl Answers<'_> {
         Ok(())
     }
 
-    /// A result that is larger than the desk.
+    /// Sends a result that is larger than the desk.
     fn send_directly(&mut self, kind: Kind, value: &impl Serialize) -> io::Result<()> {
         let mut bytes = Vec::new();
         if let Err(why) = frame::append(&mut bytes, kind, value) {

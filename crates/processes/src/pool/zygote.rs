@@ -10,11 +10,12 @@
 //!  workers
 //! ```
 //!
-//! A fork of a process with several threads copies locks that nobody will
-//! release. The zygote never has a second thread and never runs the pool's
-//! function, so a worker that replaces a dead one hours later is as clean as
-//! the first. It also sees to the end: when the program is gone, in whatever
-//! way, it kills everything that the pool ever started, and ends.
+//! When a process with several threads forks, it copies locks that no thread
+//! will release in the copy. The zygote never has a second thread and never
+//! runs the pool's function, so a worker that replaces a dead one hours later
+//! starts in the same state as the first worker. The zygote also cleans up:
+//! when the program is gone, for whatever reason, the zygote kills everything
+//! that the pool ever started, and ends.
 
 use super::control::{Control, Order, Report};
 use super::desk::Desk;
@@ -33,16 +34,16 @@ use std::os::unix::net::UnixStream;
 use std::ptr;
 use std::time::{Duration, Instant};
 
-/// How long everything that a killed pool started may take to end.
+/// How long the processes that the pool started may take to end.
 const PATIENCE: Duration = Duration::from_secs(10);
 
-/// What the zygote holds.
+/// The state of the zygote.
 pub(crate) struct Zygote {
-    /// Closed in workers.
+    /// The connection to the program; `None` in workers, which close it.
     line: Option<Line>,
-    /// By seat; a worker keeps its own only.
+    /// The desks, by seat. A worker keeps only its own.
     desks: Vec<Desk>,
-    /// By seat.
+    /// The workers' pids, by seat.
     workers: Vec<Option<Pid>>,
 }
 
@@ -55,17 +56,18 @@ struct Line {
 }
 
 impl Zygote {
-    /// Makes a zygote of this process, a fresh copy of the program, in which
-    /// all signals are blocked. Only `kept` and the standard descriptors stay
-    /// usable.
+    /// Turns this process into a zygote. It must be a fresh copy of the program
+    /// in which all signals are blocked. Of its other descriptors, only `kept`
+    /// and the standard descriptors stay usable.
     pub(crate) fn new(
         control: Control,
         program: OwnedFd,
         desks: Vec<Desk>,
         kept: &[RawFd],
     ) -> io::Result<Zygote> {
-        // Out of the terminal's reach: Ctrl-C ends the program or does not, as
-        // it likes, and the pool ends with the program.
+        // A process group of its own keeps Ctrl-C in a terminal away from the
+        // pool. The program decides whether Ctrl-C ends it, and the pool ends
+        // with the program.
         setpgid(nix::unistd::Pid::from_raw(0), nix::unistd::Pid::from_raw(0))?;
         reset_handlers();
         let mut usable = vec![control.as_fd().as_raw_fd(), program.as_raw_fd()];
@@ -88,10 +90,10 @@ impl Zygote {
         })
     }
 
-    /// Starts workers, each of which runs `work`, until the program is gone;
-    /// then ends them, and returns the status to exit with.
+    /// Starts workers, each of which runs `work`, until the program is gone.
+    /// Then it ends the workers, and returns the exit status for the zygote.
     pub(crate) fn run(mut self, work: &mut dyn FnMut(UnixStream, &Desk)) -> i32 {
-        // Whatever fails here, nobody is left to be told but by our end.
+        // If something fails here, the only way to report it is to end.
         while let Ok(true) = self.one_round(work) {}
         match end_descendants(Instant::now() + PATIENCE) {
             Ok(_) => 0,
@@ -99,7 +101,8 @@ impl Zygote {
         }
     }
 
-    /// False once the program is gone.
+    /// Waits for one event and handles it. Returns false once the program is
+    /// gone.
     fn one_round(&mut self, work: &mut dyn FnMut(UnixStream, &Desk)) -> io::Result<bool> {
         let Some(line) = &self.line else {
             return Ok(false);
@@ -124,7 +127,8 @@ impl Zygote {
         Ok(true)
     }
 
-    /// Reaps whoever has ended: one SIGCHLD may stand for many.
+    /// Reaps all children that have ended, because one SIGCHLD may stand for
+    /// many.
     fn reap(&mut self) -> io::Result<()> {
         let Some(line) = &self.line else {
             return Ok(());
@@ -137,7 +141,8 @@ impl Zygote {
             if pid <= 0 {
                 return Ok(());
             }
-            // Others are orphans that a worker's child left to us.
+            // Other processes are orphaned descendants of workers, which the
+            // zygote has adopted.
             if let Some(seat) = self.workers.iter().position(|&worker| worker == Some(pid)) {
                 self.workers[seat] = None;
                 line.control.report(Report::Ended { seat, status })?;
@@ -145,7 +150,8 @@ impl Zygote {
         }
     }
 
-    /// An error, here and in `one_round`, means that the program is gone.
+    /// Carries out one order. An error, here and in `one_round`, means that the
+    /// program is gone.
     fn obey(&mut self, work: &mut dyn FnMut(UnixStream, &Desk)) -> io::Result<()> {
         let Some(line) = &self.line else {
             return Ok(());
@@ -165,12 +171,14 @@ impl Zygote {
             }
             (Order::Kill { seat }, _) => {
                 if let Some(&Some(pid)) = self.workers.get(seat) {
-                    // SAFETY: two numbers; the worker is ours and not reaped.
+                    // SAFETY: the arguments are two numbers, and the worker is
+                    // our child and not yet reaped.
                     unsafe { libc::kill(pid, libc::SIGKILL) };
                 }
                 Ok(())
             }
-            // No program of ours sends this.
+            // The program never sends this: a start without a socket or for an
+            // unknown seat.
             (Order::Start { .. }, _) => Err(io::ErrorKind::InvalidData.into()),
         }
     }
@@ -183,7 +191,8 @@ impl Zygote {
     ) -> io::Result<Pid> {
         let zygote = std::process::id().cast_signed();
         let pid = fork::copy(|| {
-            // What a worker inherits: its socket and its desk, nothing more.
+            // A worker keeps its socket and its desk, and nothing else of the
+            // zygote.
             self.line = None;
             let desk = self.desks.swap_remove(seat);
             self.desks.clear();
@@ -199,9 +208,9 @@ impl Zygote {
     }
 }
 
-/// The kernel kills this process when its parent ends. The parent has one
-/// thread, or the end of the *thread* that forked would count. False if it has
-/// ended already.
+/// Makes the kernel kill this process when its parent ends. The kernel looks at
+/// the *thread* that forked, but this parent has only one thread. Returns false
+/// if the parent has already ended.
 fn ends_with(parent: Pid) -> bool {
     // SAFETY: numbers only.
     unsafe {
@@ -210,26 +219,27 @@ fn ends_with(parent: Pid) -> bool {
     }
 }
 
-/// The program's signal handlers must not run here: they would wake the
-/// program's threads, which are not here, or write to its descriptors. What
-/// Rust's own runtime set up stays: SIGPIPE ignored, and the messages about
-/// stacks that overflow (SIGSEGV, SIGBUS).
+/// Removes the program's signal handlers, which must not run here: they would
+/// wake threads of the program that do not exist in this process, or write to
+/// the program's descriptors. The settings of Rust's runtime stay: SIGPIPE is
+/// ignored, and the handlers of SIGSEGV and SIGBUS report stack overflows.
 fn reset_handlers() {
     for signal in 1..=libc::SIGRTMAX() {
         let kept = [libc::SIGPIPE, libc::SIGSEGV, libc::SIGBUS].contains(&signal);
-        // The C library's own signals lie between.
+        // The C library reserves these signals for itself.
         let internal = (32..libc::SIGRTMIN()).contains(&signal);
         if kept || internal {
             continue;
         }
-        // SAFETY: all-zero is the default action, with an empty mask; the
-        // kernel reads and writes one sigaction each, ours. It refuses SIGKILL
-        // and SIGSTOP, which cannot have a handler.
+        // SAFETY: all zeros is the default action, with an empty mask. The
+        // kernel reads one sigaction and writes one, both ours. It refuses
+        // SIGKILL and SIGSTOP, which cannot have a handler.
         unsafe {
             let mut action: libc::sigaction = std::mem::zeroed();
             libc::sigaction(signal, ptr::null(), &raw mut action);
             let ignored = action.sa_sigaction == libc::SIG_IGN;
-            // To ignore SIGCHLD would mean that nobody learns how a child ended.
+            // If SIGCHLD were ignored, the kernel would not tell how a child
+            // ended.
             if !ignored || signal == libc::SIGCHLD {
                 let default: libc::sigaction = std::mem::zeroed();
                 libc::sigaction(signal, &raw const default, ptr::null_mut());
@@ -238,13 +248,13 @@ fn reset_handlers() {
     }
 }
 
-/// Makes every descriptor from 3 on that is not in `usable` a dead one.
+/// Makes every descriptor from 3 on unusable, except those in `usable`.
 ///
-/// Not closed: the program's values that own them are here, too, in copy. The
-/// next file to be opened would get the number of one of them, and the pool's
-/// function, using its old value, would write into the wrong file. A
-/// descriptor opened with `O_PATH` keeps the number occupied, and can neither
-/// read nor write (EBADF).
+/// It does not close them, because this process also has copies of the
+/// program's values that own them. The next file to be opened would get one of
+/// their numbers, and the pool's function, using its old value, would write
+/// into the wrong file. A descriptor opened with `O_PATH` keeps the number
+/// occupied, and reads and writes on it fail with EBADF.
 fn seal_descriptors(usable: &[RawFd]) -> io::Result<()> {
     let open: Vec<RawFd> = fs::read_dir("/proc/self/fd")?
         .filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok())
@@ -257,9 +267,9 @@ fn seal_descriptors(usable: &[RawFd]) -> io::Result<()> {
         if fd < 3 || usable.contains(&fd) || fd == dead.as_raw_fd() {
             continue;
         }
-        // SAFETY: numbers only, and this process uses none of these
-        // descriptors. One was the directory's that listed them, and is closed:
-        // it has no flags any more.
+        // SAFETY: the arguments are numbers, and this process uses none of
+        // these descriptors. One of them was the directory that listed them. It
+        // is closed already, so F_GETFD fails for it.
         unsafe {
             if libc::fcntl(fd, libc::F_GETFD) >= 0 {
                 Errno::result(libc::dup3(dead.as_raw_fd(), fd, libc::O_CLOEXEC))?;

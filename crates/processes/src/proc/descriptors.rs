@@ -1,4 +1,5 @@
-//! `/proc/PID/fd` and `/proc/PID/fdinfo`: what a process holds open.
+//! `/proc/PID/fd` and `/proc/PID/fdinfo`: the open file descriptors of a
+//! process.
 
 use super::{Pid, explain, read};
 use std::ffi::OsStr;
@@ -7,7 +8,7 @@ use std::io;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
-/// One open descriptor of a process.
+/// One open file descriptor of a process.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Descriptor {
     /// Its number.
@@ -16,24 +17,26 @@ pub struct Descriptor {
     pub target: Target,
     /// The flags of open(2): access mode and `O_NONBLOCK`, `O_CLOEXEC`, ….
     pub flags: u32,
-    /// The position in the file, in bytes; 0 for what has none.
+    /// The position in the file, in bytes; 0 if the target has no position.
     pub offset: u64,
 }
 
 impl Descriptor {
-    /// Whether it was opened for reading: of a pipe, this is the read end.
+    /// Whether it was opened for reading. If it is a pipe, this is the read
+    /// end.
     #[must_use]
     pub fn readable(&self) -> bool {
         !self.is_path_only() && matches!(self.access(), libc::O_RDONLY | libc::O_RDWR)
     }
 
-    /// Whether it was opened for writing: of a pipe, this is the write end.
+    /// Whether it was opened for writing. If it is a pipe, this is the write
+    /// end.
     #[must_use]
     pub fn writable(&self) -> bool {
         !self.is_path_only() && matches!(self.access(), libc::O_WRONLY | libc::O_RDWR)
     }
 
-    /// Whether it will be closed by exec.
+    /// Whether exec will close it.
     #[must_use]
     pub fn closes_on_exec(&self) -> bool {
         self.flags & libc::O_CLOEXEC.cast_unsigned() != 0
@@ -51,11 +54,13 @@ impl Descriptor {
 /// What a descriptor refers to.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Target {
-    /// A pipe, by its inode: both ends of one pipe have the same.
+    /// A pipe, identified by its inode. Both ends of one pipe have the same
+    /// inode.
     Pipe(u64),
-    /// A socket, by its inode: the two ends of a pair have different ones.
+    /// A socket, identified by its inode. The two ends of a socket pair have
+    /// different inodes.
     Socket(u64),
-    /// A file, directory or device, by its path; the kernel adds
+    /// A file, directory or device, identified by its path. The kernel appends
     /// ` (deleted)` to a path that no longer leads there.
     File(PathBuf),
     /// Anything else, in the kernel's words, such as `anon_inode:[eventfd]`.
@@ -63,7 +68,8 @@ pub enum Target {
 }
 
 impl Target {
-    /// A path begins with `/`; so a *file* named `pipe:[1]` is not a pipe.
+    /// A path begins with `/`, so a *file* named `pipe:[1]` is not mistaken for
+    /// a pipe.
     fn from_link(link: &Path) -> Target {
         if link.is_absolute() {
             return Target::File(link.to_owned());
@@ -88,9 +94,9 @@ impl Target {
 
 /// The open descriptors of a process, in the order of their numbers.
 ///
-/// One that is closed while we look is left out. Empty for a zombie, which
-/// holds nothing any more (as an ordinary user: `PermissionDenied`, because a
-/// zombie's directory belongs to root).
+/// A descriptor that is closed during the scan is left out. A zombie has no
+/// descriptors any more: root gets an empty list, and an ordinary user gets
+/// `PermissionDenied`, because a zombie's directory belongs to root.
 ///
 /// # Errors
 /// As in the [module's list](super#errors).
@@ -98,8 +104,8 @@ pub fn descriptors(pid: Pid) -> io::Result<Vec<Descriptor>> {
     table(&format!("/proc/{pid}"))
 }
 
-/// The open descriptors of one thread: those of its process, unless it has
-/// left the shared table (man 2 unshare, `CLONE_FILES`).
+/// The open descriptors of one thread. They are those of its process, unless
+/// the thread has left the shared table (man 2 unshare, `CLONE_FILES`).
 ///
 /// # Errors
 /// As in the [module's list](super#errors).
@@ -109,8 +115,9 @@ pub fn task_descriptors(pid: Pid, tid: Pid) -> io::Result<Vec<Descriptor>> {
 
 fn table(of: &str) -> io::Result<Vec<Descriptor>> {
     let directory = format!("{of}/fd");
-    // Collected first: looking at our own process, the directory itself is an
-    // open descriptor, and must be closed before we ask what is open.
+    // Collect the names first. If we look at our own process, the directory
+    // itself is an open descriptor, and it must be closed before we look at the
+    // descriptors.
     let names = fs::read_dir(&directory)
         .and_then(|entries| {
             entries
@@ -148,7 +155,8 @@ fn number(name: &OsStr) -> Option<i32> {
     std::str::from_utf8(name.as_bytes()).ok()?.parse().ok()
 }
 
-/// `pos:\t0`, `flags:\t0100002` (octal), and lines that depend on the kind.
+/// Parses `pos:\t0` and `flags:\t0100002` (octal). Other lines depend on the
+/// kind of descriptor.
 fn parse_info(info: &[u8]) -> Option<(u64, u32)> {
     let info = String::from_utf8_lossy(info);
     let value = |key: &str| {

@@ -3,12 +3,12 @@
 use super::{Pid, malformed, read};
 use std::io;
 
-/// One line of `/proc/PID/maps`: a range of addresses with one meaning.
+/// One line of `/proc/PID/maps`: one mapped range of addresses.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Mapping {
     /// The first address.
     pub start: u64,
-    /// The first address after it.
+    /// The first address after the range.
     pub end: u64,
     /// May be read.
     pub read: bool,
@@ -16,9 +16,9 @@ pub struct Mapping {
     pub write: bool,
     /// May be executed.
     pub execute: bool,
-    /// `MAP_SHARED`: writes are seen by everyone who maps the same object.
+    /// `MAP_SHARED`: every process that maps the same object sees writes to it.
     pub shared: bool,
-    /// Where in the file it begins, in bytes.
+    /// The offset in the file at which the mapping begins, in bytes.
     pub offset: u64,
     /// The file's device, `major:minor` in hexadecimal.
     pub device: String,
@@ -37,8 +37,8 @@ impl Mapping {
     }
 }
 
-/// The address space of a process, in ascending order. Empty for zombies and
-/// kernel threads.
+/// The mappings of a process, in ascending order of addresses. The list is
+/// empty for zombies and kernel threads.
 ///
 /// # Errors
 /// As in the [module's list](super#errors).
@@ -51,18 +51,18 @@ pub fn maps(pid: Pid) -> io::Result<Vec<Mapping>> {
         .collect()
 }
 
-/// What a process costs in memory, in bytes.
+/// How much memory a process uses, in bytes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Memory {
-    /// In memory now, shared pages counted in full: a sum of this over
-    /// processes counts shared pages many times.
+    /// Pages in memory now. Shared pages count in full, so a sum of this over
+    /// several processes counts shared pages several times.
     pub resident: u64,
-    /// The same with every page divided by the number of its users: this one
-    /// can be summed.
+    /// Like `resident`, but each page is divided by the number of its users.
+    /// This value can be summed over processes.
     pub proportional: u64,
-    /// Pages that nobody else maps: what ending the process would free.
+    /// Pages that no other process maps: what ending the process would free.
     pub private: u64,
-    /// Pages that somebody else maps as well.
+    /// Pages that other processes map as well.
     pub shared: u64,
 }
 
@@ -77,7 +77,8 @@ pub fn memory(pid: Pid) -> io::Result<Memory> {
     parse_memory(&text).ok_or_else(|| malformed(&path, &text))
 }
 
-/// `START-END rwxs OFFSET DEVICE INODE   PATH`; the path may hold spaces.
+/// Parses `START-END rwxs OFFSET DEVICE INODE   PATH`; the path may contain
+/// spaces.
 fn parse_mapping(line: &str) -> Option<Mapping> {
     let mut rest = line;
     let mut word = || {
@@ -108,7 +109,8 @@ fn parse_mapping(line: &str) -> Option<Mapping> {
     })
 }
 
-/// `Rss:    1760 kB` and so on, below a line that looks like one of `maps`.
+/// Parses lines like `Rss:    1760 kB`, below a first line that looks like a
+/// line of `maps`.
 fn parse_memory(text: &[u8]) -> Option<Memory> {
     let text = String::from_utf8_lossy(text);
     let bytes = |key: &str| {

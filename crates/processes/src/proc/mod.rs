@@ -13,8 +13,8 @@
 //! ```
 //!
 //! Every function takes a snapshot: by the time it returns, the process may
-//! have changed, or be gone and its number reused. Compare
-//! [`Stat::start_ticks`] of two snapshots to know that they speak of the same
+//! have changed, or it may be gone and its number reused. Compare
+//! [`Stat::start_ticks`] of two snapshots to check that they describe the same
 //! process.
 //!
 //! # Errors
@@ -22,9 +22,9 @@
 //! - [`NotFound`](io::ErrorKind::NotFound): the process or thread is gone,
 //!   whether the kernel said ENOENT (no such directory) or ESRCH (it ended
 //!   between open and read);
-//! - [`PermissionDenied`](io::ErrorKind::PermissionDenied): it belongs to
-//!   another user, or is not dumpable (see "ptrace access mode" in man 2
-//!   ptrace). [`stat`] and [`status`] ask for no such right; [`syscall`],
+//! - [`PermissionDenied`](io::ErrorKind::PermissionDenied): the process belongs
+//!   to another user, or is not dumpable (see "ptrace access mode" in man 2
+//!   ptrace). [`stat`] and [`status`] need no such permission; [`syscall`],
 //!   [`descriptors`], [`maps`] and [`memory`] do;
 //! - [`InvalidData`](io::ErrorKind::InvalidData): the file is not in the form
 //!   that the manual describes.
@@ -46,7 +46,7 @@ pub(crate) use tree::{below, family_of, snapshot};
 
 use std::{fs, io};
 
-/// A process number, or a thread's (which Linux draws from the same pool).
+/// A process number or a thread number. Linux takes both from the same range.
 pub type Pid = i32;
 
 /// Reads a whole file under `/proc`.
@@ -54,8 +54,8 @@ fn read(path: &str) -> io::Result<Vec<u8>> {
     fs::read(path).map_err(|error| explain(path, error))
 }
 
-/// The same error with the file's name, and one kind for both ways in which
-/// the kernel says that a process is gone.
+/// Adds the file's name to an error. The kernel says in two ways that a process
+/// is gone (ENOENT and ESRCH); both become `NotFound`.
 fn explain(path: &str, error: io::Error) -> io::Error {
     let gone = error.raw_os_error() == Some(libc::ESRCH);
     if gone || error.kind() == io::ErrorKind::NotFound {

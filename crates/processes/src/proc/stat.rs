@@ -12,7 +12,8 @@ pub enum State {
     Running,
     /// Waiting; a signal would interrupt it (`S`).
     Sleeping,
-    /// Waiting for a device or, in `vfork`, for the child; signals wait (`D`).
+    /// Waiting for a device or, in `vfork`, for the child. Signals do not
+    /// interrupt it (`D`).
     DiskSleep,
     /// Stopped by a signal such as SIGSTOP (`T`).
     Stopped,
@@ -43,9 +44,10 @@ impl State {
         }
     }
 
-    /// Whether the thread has ended: a zombie holds its number and its
-    /// status, and runs no code. Of a *process* ask [`Stat::has_ended`]: its
-    /// state is its first thread's, and others may run on.
+    /// Whether the thread has ended: a zombie still has its number and its
+    /// status, but runs no code. For a *process* use [`Stat::has_ended`]: the
+    /// state of a process is that of its first thread, and other threads may
+    /// still run.
     #[must_use]
     pub fn has_ended(self) -> bool {
         matches!(self, State::Zombie | State::Dead)
@@ -55,10 +57,10 @@ impl State {
 /// One line of `/proc/PID/stat`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Stat {
-    /// The process number, or the thread's.
+    /// The number of the process or of the thread.
     pub pid: Pid,
-    /// The name: at most 15 bytes, chosen by the process itself, so it may
-    /// hold spaces, parentheses and newlines, and proves nothing.
+    /// The name, at most 15 bytes. The process itself chooses it, so it may
+    /// contain spaces, parentheses and newlines, and it proves nothing.
     pub comm: String,
     /// What it is doing.
     pub state: State,
@@ -72,14 +74,14 @@ pub struct Stat {
     pub minor_faults: u64,
     /// Page faults that needed a disk, since the start.
     pub major_faults: u64,
-    /// CPU time in user code, in steps of a clock tick (10 ms as a rule).
+    /// CPU time in user code, in steps of a clock tick (usually 10 ms).
     pub user: Duration,
     /// CPU time in the kernel, in steps of a clock tick.
     pub system: Duration,
     /// How many threads the process has.
     pub threads: u32,
     /// When it started, in clock ticks after boot. Together with `pid` this
-    /// names one process for ever, where `pid` alone is reused.
+    /// identifies one process for ever; `pid` alone is reused.
     pub start_ticks: u64,
     /// The CPU it ran on last.
     pub processor: i32,
@@ -88,22 +90,22 @@ pub struct Stat {
 }
 
 impl Stat {
-    /// CPU time in all, in steps of a clock tick.
+    /// Total CPU time, in steps of a clock tick.
     #[must_use]
     pub fn cpu(&self) -> Duration {
         self.user + self.system
     }
 
-    /// Whether the process has ended, with all its threads. A process whose
-    /// first thread alone has ended (`pthread_exit` in `main`) shows as a
-    /// zombie, and lives.
+    /// Whether the process has ended, with all its threads. A process in which
+    /// only the first thread has ended (`pthread_exit` in `main`) shows as a
+    /// zombie, but it is alive.
     #[must_use]
     pub fn has_ended(&self) -> bool {
         self.state.has_ended() && self.threads <= 1
     }
 
-    /// Whether the process is ending: it has called exit, or was killed and
-    /// has noticed, and only the kernel's clearing up is left.
+    /// Whether the process is ending: it has called exit, or it has acted on a
+    /// fatal signal, and only the kernel's cleanup is left.
     #[must_use]
     pub fn is_ending(&self) -> bool {
         const PF_EXITING: u32 = 0x4;
@@ -117,8 +119,8 @@ impl Stat {
     }
 }
 
-/// `/proc/PID/stat`: the process (times and faults are summed over its
-/// threads; the state is its first thread's).
+/// Reads `/proc/PID/stat`, for a whole process. Times and faults are sums over
+/// its threads; the state is that of its first thread.
 ///
 /// # Errors
 /// As in the [module's list](super#errors).
@@ -126,7 +128,7 @@ pub fn stat(pid: Pid) -> io::Result<Stat> {
     read_stat(&format!("/proc/{pid}/stat"))
 }
 
-/// `/proc/PID/task/TID/stat`: one thread of a process.
+/// Reads `/proc/PID/task/TID/stat`, for one thread of a process.
 ///
 /// # Errors
 /// As in the [module's list](super#errors).
@@ -152,7 +154,7 @@ pub fn clock_ticks() -> u64 {
 fn from_ticks(ticks: u64) -> Duration {
     let per_second = clock_ticks();
     let nanos = u128::from(ticks % per_second) * 1_000_000_000 / u128::from(per_second);
-    // A remainder of one second always fits.
+    // The nanoseconds of less than a second always fit.
     Duration::new(ticks / per_second, u32::try_from(nanos).unwrap_or(0))
 }
 
@@ -161,8 +163,8 @@ fn read_stat(path: &str) -> io::Result<Stat> {
     parse(&line).ok_or_else(|| malformed(path, &line))
 }
 
-/// `12 (name) S 1 …`. The name may itself contain `) R 1`: only the *last*
-/// closing parenthesis ends it, because no later field is free text.
+/// Parses `12 (name) S 1 …`. The name may itself contain `) R 1`. Only the
+/// *last* closing parenthesis ends it, because no later field is free text.
 fn parse(line: &[u8]) -> Option<Stat> {
     let open = line.iter().position(|&byte| byte == b'(')?;
     let close = line.iter().rposition(|&byte| byte == b')')?;
@@ -173,7 +175,7 @@ fn parse(line: &[u8]) -> Option<Stat> {
         .parse()
         .ok()?;
     let rest = std::str::from_utf8(&line[close + 1..]).ok()?;
-    // Counted from the state, which the manual numbers (3).
+    // Index 0 is the state, which has the number (3) in the manual.
     let fields: Vec<&str> = rest.split_ascii_whitespace().collect();
     let signed = |index: usize| fields.get(index)?.parse::<i32>().ok();
     let count = |index: usize| fields.get(index)?.parse::<u64>().ok();

@@ -1,10 +1,10 @@
-//! `/proc/PID/status`: the same process in named lines, with its signals,
-//! its switches and its memory.
+//! `/proc/PID/status`: a process in named lines, with its signals, its context
+//! switches and its memory.
 
 use super::{Pid, malformed, read};
 use std::io;
 
-/// What `/proc/PID/status` says, as far as this library uses it.
+/// The part of `/proc/PID/status` that this library uses.
 ///
 /// Signal sets are bit masks: signal `n` is bit `n - 1`, see
 /// [`Status::has`].
@@ -14,11 +14,12 @@ pub struct Status {
     pub uid: u32,
     /// How many threads the process has.
     pub threads: u32,
-    /// Switches because the thread had to wait (this thread's alone, also in
-    /// the process's file: sum them over [`tasks`](super::tasks)).
+    /// Context switches because the thread had to wait. Even the file of a
+    /// process counts only its first thread here; sum this over
+    /// [`tasks`](super::tasks) to count all threads.
     pub voluntary: u64,
-    /// Switches because the kernel gave the CPU to another (`sched_yield`
-    /// counts here, too).
+    /// Context switches because the kernel gave the CPU to another thread
+    /// (`sched_yield` counts here, too).
     pub involuntary: u64,
     /// Signals with a handler.
     pub signals_caught: u64,
@@ -26,9 +27,10 @@ pub struct Status {
     pub signals_ignored: u64,
     /// Signals that this thread blocks.
     pub signals_blocked: u64,
-    /// Signals sent and not delivered, to this thread or to the process.
+    /// Signals that were sent to this thread or to the process and are not yet
+    /// delivered.
     pub signals_pending: u64,
-    /// Who traces it (ptrace), 0 for nobody.
+    /// The process that traces it (ptrace), or 0.
     pub tracer: Pid,
     /// Bytes in memory now; 0 for zombies and kernel threads.
     pub resident: u64,
@@ -41,7 +43,7 @@ pub struct Status {
 }
 
 impl Status {
-    /// Whether a set of signals contains this one.
+    /// Whether a set of signals contains this signal.
     ///
     /// ```
     /// use processes::proc::{self, Status};
@@ -56,8 +58,8 @@ impl Status {
     }
 }
 
-/// `/proc/PID/status`: the process, and for what is a thread's own (switches,
-/// blocked signals) its first thread.
+/// Reads `/proc/PID/status`, for a whole process. Values that belong to a
+/// thread (context switches, blocked signals) are those of the first thread.
 ///
 /// # Errors
 /// As in the [module's list](super#errors).
@@ -65,7 +67,7 @@ pub fn status(pid: Pid) -> io::Result<Status> {
     read_status(&format!("/proc/{pid}/status"))
 }
 
-/// `/proc/PID/task/TID/status`: one thread of a process.
+/// Reads `/proc/PID/task/TID/status`, for one thread of a process.
 ///
 /// # Errors
 /// As in the [module's list](super#errors).
@@ -78,8 +80,9 @@ fn read_status(path: &str) -> io::Result<Status> {
     parse(&text).ok_or_else(|| malformed(path, &text))
 }
 
-/// Lines of `Key:\tvalue`. The name comes first and is free text, but the
-/// kernel escapes newlines in it, so that it cannot imitate another line.
+/// Parses lines of `Key:\tvalue`. The first line holds the name, which is free
+/// text. The kernel escapes newlines in the name, so it cannot imitate another
+/// line.
 fn parse(text: &[u8]) -> Option<Status> {
     let text = String::from_utf8_lossy(text);
     let line = |key: &str| {

@@ -3,12 +3,13 @@
 use super::{Pid, malformed, read};
 use std::io;
 
-/// Where a thread is, seen from the kernel.
+/// Where a thread is, as the kernel sees it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Syscall {
     /// On a CPU or waiting for one: the kernel does not say where.
     Running,
-    /// Blocked, and not by a system call (a page fault; or it has ended).
+    /// Blocked, but not in a system call: the thread waits in a page fault, or
+    /// it has ended.
     Outside {
         /// The stack pointer.
         sp: u64,
@@ -17,10 +18,11 @@ pub enum Syscall {
     },
     /// Blocked in a system call.
     Inside {
-        /// Its number on this architecture, as in `libc::SYS_futex`.
+        /// The system call's number on this architecture, as in
+        /// `libc::SYS_futex`.
         number: i64,
-        /// Its six arguments; those that the call does not take are whatever
-        /// the registers held.
+        /// The six argument registers. If the call takes fewer arguments, the
+        /// other registers hold arbitrary values.
         args: [u64; 6],
         /// The stack pointer.
         sp: u64,
@@ -31,9 +33,10 @@ pub enum Syscall {
 
 /// Where thread `tid` of process `pid` is.
 ///
-/// Needs the right to trace the process (its owner has it as a rule), and a
-/// kernel with `CONFIG_HAVE_ARCH_TRACEHOOK`, which x86-64 and aarch64 have. A
-/// thread that looks at itself sees the `read` with which it looks.
+/// The caller needs permission to trace the process, which the owner of the
+/// process usually has. The kernel needs `CONFIG_HAVE_ARCH_TRACEHOOK`, which
+/// x86-64 and aarch64 have. A thread that asks about itself sees the `read`
+/// with which it asks.
 ///
 /// # Errors
 /// As in the [module's list](super#errors).
@@ -43,7 +46,8 @@ pub fn syscall(pid: Pid, tid: Pid) -> io::Result<Syscall> {
     parse(&text).ok_or_else(|| malformed(&path, &text))
 }
 
-/// `running`, `-1 SP PC`, or `NUMBER ARG×6 SP PC`, addresses as `0x…`.
+/// Parses `running`, `-1 SP PC`, or `NUMBER ARG×6 SP PC`, with addresses as
+/// `0x…`.
 fn parse(text: &[u8]) -> Option<Syscall> {
     let text = std::str::from_utf8(text).ok()?.trim();
     if text == "running" {

@@ -1,4 +1,4 @@
-//! Who exists, and who is whose child.
+//! Which processes exist, and which process is the parent of which.
 
 use super::{Pid, Stat, explain, stat};
 use std::collections::{HashMap, VecDeque};
@@ -7,12 +7,13 @@ use std::{fs, io};
 /// All processes that `/proc` shows to this user, in ascending order.
 ///
 /// # Errors
-/// As in the [module's list](super#errors): a `/proc` that is not mounted.
+/// As in the [module's list](super#errors), for instance if `/proc` is not
+/// mounted.
 pub fn all() -> io::Result<Vec<Pid>> {
     numbered("/proc")
 }
 
-/// The threads of a process by their ids, in ascending order.
+/// The thread numbers of a process, in ascending order.
 ///
 /// # Errors
 /// As in the [module's list](super#errors).
@@ -20,11 +21,11 @@ pub fn tasks(pid: Pid) -> io::Result<Vec<Pid>> {
     numbered(&format!("/proc/{pid}/task"))
 }
 
-/// The children of a process, zombies included, in ascending order; none if
-/// there is no such process.
+/// The children of a process, including zombies, in ascending order. The list
+/// is empty if there is no such process.
 ///
-/// Found by asking every process for its parent: slower than
-/// `/proc/PID/task/TID/children`, which many kernels are built without.
+/// This asks every process for its parent. That is slower than reading
+/// `/proc/PID/task/TID/children`, but many kernels are built without that file.
 ///
 /// # Errors
 /// As in the [module's list](super#errors).
@@ -39,10 +40,10 @@ pub fn children(pid: Pid) -> io::Result<Vec<Pid>> {
 /// The children of a process, then their children, and so on, without the
 /// process itself.
 ///
-/// One scan of `/proc`: a process whose parent ends during the scan may be
-/// missed, because it has just been given another parent. Who must not miss
-/// any looks until nothing new turns up, as
-/// [`end_descendants`](crate::end_descendants) does.
+/// This scans `/proc` once. It may miss a process whose parent ends during the
+/// scan, because the kernel has just given that process another parent. Code
+/// that must not miss any process repeats the scan until nothing new turns up,
+/// as [`end_descendants`](crate::end_descendants) does.
 ///
 /// # Errors
 /// As in the [module's list](super#errors).
@@ -50,13 +51,13 @@ pub fn descendants(pid: Pid) -> io::Result<Vec<Pid>> {
     Ok(family_of(pid)?.into_iter().map(|stat| stat.pid).collect())
 }
 
-/// [`descendants`] with all that is known of each.
+/// [`descendants`], with the [`Stat`] of each process.
 pub(crate) fn family_of(pid: Pid) -> io::Result<Vec<Stat>> {
     Ok(below(pid, snapshot()?))
 }
 
-/// Every process; those that end while we look are left out, and those that
-/// we may not look at (`hidepid`, man 5 proc).
+/// The [`Stat`] of every process. It leaves out processes that end during the
+/// scan, and processes that this user may not look at (`hidepid`, man 5 proc).
 pub(crate) fn snapshot() -> io::Result<Vec<Stat>> {
     let mut found = Vec::new();
     for pid in all()? {
@@ -71,8 +72,9 @@ pub(crate) fn snapshot() -> io::Result<Vec<Stat>> {
     Ok(found)
 }
 
-/// Breadth first. A snapshot is not of one moment, so its parents could form
-/// a circle (numbers are reused): each process is taken out when it is found.
+/// The descendants of `root`, breadth first. A snapshot is not taken at one
+/// moment, and numbers are reused, so the parent links could form a cycle. To
+/// end even then, the search removes each process when it finds it.
 pub(crate) fn below(root: Pid, everyone: Vec<Stat>) -> Vec<Stat> {
     let mut by_parent: HashMap<Pid, Vec<Stat>> = HashMap::new();
     for stat in everyone.into_iter().filter(|stat| stat.pid != root) {
