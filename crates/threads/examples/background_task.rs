@@ -1,12 +1,13 @@
-//! The long-running task of the lessons: the program does other things meanwhile.
+//! The long-running task of the lessons: the program does other things while the task runs.
 //!
-//! There it sleeps for five seconds, nobody knows how far it is, and nobody can stop it.
+//! In the lessons the task sleeps for five seconds, does not report its progress, and cannot be
+//! stopped.
 
 use std::io;
 use std::time::Duration;
 use threads::{BackgroundTask, Cancelled, Task};
 
-/// Works in parts, and asks between them whether to go on.
+/// Works in parts. If it is cancelled, it returns how many parts are done.
 fn long_running(task: &Task, parts: u64) -> Result<u64, (Cancelled, u64)> {
     for part in 1..=parts {
         task.sleep(Duration::from_millis(5)) // its work; a real task would call task.check()
@@ -20,7 +21,7 @@ fn main() -> io::Result<()> {
     let task = BackgroundTask::spawn("long-running", |task| long_running(task, 5))?;
     println!("Doing other work while the task is being performed...");
     for part in 1..=5 {
-        // Asleep until there is something to show; a look at task.progress() would not wait.
+        // This sleeps until there is something to show; task.progress() would not wait.
         let progress = task.wait_for(|progress| progress.done >= part);
         println!("the task is at {part} of {}", progress.total);
     }

@@ -1,7 +1,7 @@
-//! A crash in a thread is the whole process's crash; a panic is not.
+//! A crash in a thread ends the whole process; a panic ends only the thread.
 //!
-//! The program starts itself again as a child, once for each way to go wrong, lets a thread of the
-//! child do it, and tells what became of the child.
+//! The program starts itself again as a child, once for each kind of failure. A thread of the child
+//! fails in that way, and the program prints what happened to the child.
 
 use nix::sys::resource::{Resource, setrlimit};
 use std::env;
@@ -18,24 +18,25 @@ const WAYS: [(&str, &str); 4] = [
     ("exit", "a thread calls exit(0):"),
 ];
 
-/// What the thread does. Only the first leaves the other threads alone.
+/// What the thread does. Only the first way leaves the other threads alone.
 fn go_wrong(way: &str) {
     match way {
         "panic" => panic!("no milk"),
         "abort" => process::abort(),
         "overflow" => drop(without_end(0)),
-        _ => process::exit(0), // politely, and in the middle of what the others are doing
+        _ => process::exit(0), // ends all other threads, too, in the middle of their work
     }
 }
 
-/// Runs until the thread's stack is used up. Its guard page then ends the process.
+/// Calls itself until the thread's stack overflows. An access to the guard page then ends the
+/// process.
 #[allow(unconditional_recursion)]
 fn without_end(depth: u64) -> u64 {
     let frame = std::hint::black_box([depth; 64]);
     without_end(depth + 1) + frame[0]
 }
 
-/// The child: starts a thread, waits for it, and tells that it is still there.
+/// The child: starts a thread, waits for it, and prints its panic if there was one.
 fn child(way: &str) -> nix::Result<()> {
     setrlimit(Resource::RLIMIT_CORE, 0, 0)?; // no core file is left behind
     let way = way.to_owned();

@@ -1,4 +1,5 @@
-//! A value for each thread: no lock while it is used, collected in the end, and a trap in pools.
+//! A value for each thread: no thread waits for another while it uses its value, all values are
+//! collected in the end, and in a pool there is a trap.
 
 use std::sync::Arc;
 use std::thread;
@@ -23,14 +24,15 @@ fn main() -> Result<(), PoolError> {
         counts.iter().sum::<u32>()
     );
 
-    // In a pool the thread outlives the job, and so does what the job leaves in it.
+    // In a pool the thread outlives the job, and so does the value that the job leaves in it.
     let pool = Pool::new(1, 3)?;
     let session = Arc::new(PerThread::new(String::new));
     for (number, leaves) in [(1, "Alice's password"), (2, ""), (3, "")] {
         let session = Arc::clone(&session);
         let job = pool.submit(move || {
             let found = session.with(|session| session.clone());
-            session.take(); // what every job should do at its end, and the first one forgets
+            // Every job should do this at its end. The first job stores a value after it.
+            session.take();
             if !leaves.is_empty() {
                 session.with(|session| *session = leaves.to_owned());
             }

@@ -1,7 +1,8 @@
-//! The threads' squares of the lessons: each thread appends its result to a list that all share.
+//! The squares of the lessons, computed by threads: each thread appends its result to a list that
+//! all threads share.
 //!
-//! The list is then in the order in which the threads ended, which is anybody's guess. Here they are
-//! made to end in the opposite order, each waiting for the next one.
+//! The list is then in the order in which the threads ended, which may differ each time. Here the
+//! threads are made to end in the opposite order: each waits for the next one.
 
 use std::thread;
 use sync::{Monitor, Mutex};
@@ -9,7 +10,7 @@ use sync::{Monitor, Mutex};
 fn main() {
     let numbers = [1_u64, 2, 3, 4, 5];
 
-    // Python's lists lock themselves; in Rust the lock is there to be seen.
+    // Python's lists lock themselves; in Rust the lock is visible in the code.
     let results = Mutex::new(Vec::new());
     let turn = Monitor::new(numbers.len());
     thread::scope(|scope| {

@@ -1,4 +1,4 @@
-//! A task in the background: it tells how far it is, can be told to stop, and is waited for.
+//! A background task that reports its progress, can be cancelled, and can be waited for.
 
 use std::error::Error;
 use std::fmt;
@@ -16,34 +16,35 @@ use sync::{Monitor, TimedOut};
 /// let task = BackgroundTask::spawn("adding up", |task| {
 ///     let mut sum = 0;
 ///     for n in 1..=10 {
-///         task.check()?; // a place to stop at
+///         task.check()?; // stops here if the task was cancelled
 ///         sum += n;
 ///         task.report(n, 10);
 ///     }
 ///     Ok::<_, threads::Cancelled>(sum)
 /// })?;
-/// // … this thread does other things, and may look at task.progress() …
+/// // … this thread does other things, and may call task.progress() …
 /// assert_eq!(task.join().unwrap(), Ok(55));
 /// # std::io::Result::Ok(())
 /// ```
 ///
-/// Cancelling is a request: Rust, like POSIX in practice, has no safe way to end a thread from
-/// outside, because nobody would release its locks and its memory. The task stops where it asks.
+/// Cancelling is only a request. Rust, like POSIX in practice, has no safe way to end a thread from
+/// outside, because nothing would release the thread's locks and memory. The task stops where it
+/// asks whether to stop.
 ///
-/// Dropping this cancels the task and waits for its end, and a panic of the task is then dropped
-/// too; [`join`](Self::join) tells of it.
+/// Dropping this value cancels the task and waits for its end. It discards a panic of the task;
+/// [`join`](Self::join) returns the panic.
 pub struct BackgroundTask<T> {
     state: Arc<Monitor<State>>,
     /// `None` once it is joined.
     thread: Option<JoinHandle<T>>,
 }
 
-/// How far a task is, in a unit of its own choice.
+/// The progress of a task, in a unit that the task chooses.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Progress {
-    /// So much is done.
+    /// How many units are done.
     pub done: u64,
-    /// Out of so much; 0 if nothing has been reported yet.
+    /// How many units there are in all; 0 if the task has not reported yet.
     pub total: u64,
 }
 
@@ -58,7 +59,7 @@ impl<T: Send + 'static> BackgroundTask<T> {
     /// Starts `f` in a thread named `name`.
     ///
     /// # Errors
-    /// The system's, if it refuses a thread, as a rule EAGAIN (pthread_create(3)); then `f` is
+    /// The system's error if it refuses a thread, usually EAGAIN (pthread_create(3)). `f` is then
     /// dropped.
     ///
     /// # Panics
@@ -71,7 +72,7 @@ impl<T: Send + 'static> BackgroundTask<T> {
         let task = Task {
             state: Arc::clone(&state),
         };
-        // `task` is dropped at the end of `f`, by a panic too, and that says that it has finished.
+        // `task` is dropped when `f` ends, also by a panic. Dropping it marks the task as finished.
         let thread = Builder::new().name(name.into()).spawn(move || f(&task))?;
         Ok(Self {
             state,
@@ -81,20 +82,21 @@ impl<T: Send + 'static> BackgroundTask<T> {
 }
 
 impl<T> BackgroundTask<T> {
-    /// How far the task is, by its last report.
+    /// The progress that the task reported last.
     #[must_use]
     pub fn progress(&self) -> Progress {
         self.state.enter().progress
     }
 
-    /// Sleeps until the progress is as `wanted`, or the task has ended; the progress then.
+    /// Sleeps until `wanted` returns true for the progress, or the task has ended. Returns the
+    /// progress at that moment.
     pub fn wait_for(&self, mut wanted: impl FnMut(Progress) -> bool) -> Progress {
         self.state
             .enter_when_not(|state| !state.finished && !wanted(state.progress))
             .progress
     }
 
-    /// Sleeps until the task has ended, for `timeout` at most.
+    /// Sleeps until the task has ended, but for `timeout` at most.
     ///
     /// # Errors
     /// [`TimedOut`] if it had not ended by then.
@@ -114,10 +116,10 @@ impl<T> BackgroundTask<T> {
         self.state.update(|state| state.cancelled = true);
     }
 
-    /// Sleeps until the task has ended; what it returned.
+    /// Sleeps until the task has ended, and returns its result.
     ///
     /// # Errors
-    /// The payload of its panic.
+    /// The payload of the panic, if the task panicked.
     pub fn join(mut self) -> thread::Result<T> {
         match self.thread.take() {
             Some(thread) => thread.join(),
@@ -132,7 +134,8 @@ impl<T> Drop for BackgroundTask<T> {
             return;
         };
         self.cancel();
-        // A task that owns its own handle would wait for itself; it ends by itself then.
+        // If the task owns its own handle, this thread is the task's thread and would wait for
+        // itself. It does not wait, and ends by itself.
         if thread.thread().id() != thread::current().id() {
             let _panic_or_result = thread.join();
         }
@@ -147,19 +150,19 @@ impl<T> fmt::Debug for BackgroundTask<T> {
     }
 }
 
-/// The task's side: it tells how far it is, and asks whether to stop.
+/// The task's side: with it the task reports its progress and asks whether to stop.
 pub struct Task {
     state: Arc<Monitor<State>>,
 }
 
 impl Task {
-    /// So much is done, out of so much.
+    /// Reports that `done` units of `total` are done.
     pub fn report(&self, done: u64, total: u64) {
         self.state
             .update(|state| state.progress = Progress { done, total });
     }
 
-    /// Whether the task should stop. Ask often enough that nobody has to wait for the answer.
+    /// Whether the task should stop. Ask often, so that the task stops soon after it is cancelled.
     #[must_use]
     pub fn is_cancelled(&self) -> bool {
         self.state.enter().cancelled
@@ -177,7 +180,7 @@ impl Task {
     }
 
     /// Sleeps for `duration`, or until the task should stop. A thread in [`std::thread::sleep`]
-    /// cannot be told.
+    /// cannot be woken early.
     ///
     /// # Errors
     /// [`Cancelled`] if the task should stop.
@@ -202,7 +205,7 @@ impl fmt::Debug for Task {
     }
 }
 
-/// The task was asked to stop, and did.
+/// The task was asked to stop, and it stopped.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Cancelled;
 

@@ -1,14 +1,15 @@
 //! Threads that end when they should.
 //!
-//! Starting a thread is one line. The questions come afterwards: who waits for it, who hears of its
-//! panic, how is it told to stop, and how many are there? Each module is an answer for one use:
+//! Starting a thread takes one line. The questions come afterwards: which thread waits for it,
+//! which thread learns of its panic, how is it told to stop, and how many threads are there? Each
+//! module answers them for one use:
 //!
 //! | to | use |
 //! |---|---|
-//! | do the same to many items, and have all results | [`map`] |
-//! | do one long thing beside other things | [`BackgroundTask`] |
-//! | keep a value for each thread, and collect them | [`PerThread`] |
-//! | run jobs as they come, some at a time | [`Pool`] |
+//! | apply a function to many items and get all results | [`map`] |
+//! | run one long task in the background | [`BackgroundTask`] |
+//! | keep a value for each thread and collect the values | [`PerThread`] |
+//! | run jobs as they come, a limited number at a time | [`Pool`] |
 //! | divide and conquer | [`ForkJoin`], [`join`] |
 //!
 //! ```
@@ -18,16 +19,17 @@
 //!
 //! # What holds for all of them
 //!
-//! - **No thread is left behind.** Dropping what started it waits for its end.
-//! - **A panic ends the work that panicked, not a worker**, and its payload reaches whoever asked
-//!   for that work. What no library can contain is the end of the process: `abort`, `exit`, a stack
-//!   overflow, a panic while panicking. For that there are processes.
-//! - **Who waits sleeps**, and signals do not end a wait.
+//! - **No thread is left behind.** Dropping the value that started a thread waits for the thread's
+//!   end.
+//! - **A panic ends the work that panicked, not a worker**, and its payload reaches the code that
+//!   asked for that work. No library can contain the end of the whole process: `abort`, `exit`, a
+//!   stack overflow, a panic while panicking. Use processes to contain these.
+//! - **A waiting thread sleeps**, and signals do not end its wait.
 //!
 //! # How this is tested
 //!
-//! As in `sync`, the same sources are compiled two more times, against a std whose schedules are
-//! explored and against one whose memory orderings are; see `tests/explored.rs`.
+//! As in `sync`, the same sources are compiled two more times: against a standard library that
+//! explores schedules, and against one that explores memory orderings. See `tests/explored.rs`.
 
 mod background_task;
 pub mod fork_join;
@@ -43,10 +45,10 @@ pub use pool::{JobError, JobHandle, Pool, PoolError, Rejected, Why};
 
 use std::any::Any;
 
-/// What a panic carries: as a rule a `&str` or a `String`.
+/// The payload of a panic, usually a `&str` or a `String`.
 pub type Payload = Box<dyn Any + Send>;
 
-/// The message of a panic, if it has one.
+/// The message of a panic, or a fixed text if the panic has none.
 ///
 /// ```
 /// let payload = std::thread::spawn(|| panic!("no {}", "milk")).join().unwrap_err();

@@ -1,4 +1,4 @@
-//! A scoped map: some threads, many items, results in the order of the items.
+//! A scoped map: a few threads handle many items, and the results are in the order of the items.
 
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
@@ -13,16 +13,18 @@ use sync::Mutex;
 /// assert_eq!(threads::map(2, &words, |word| word.len()), [3, 3, 5]);
 /// ```
 ///
-/// The calling thread is one of the workers, so `workers - 1` threads are started, and none for 0 or
-/// 1 or a single item. Each worker takes the next item when it is done with the last, whatever that
-/// took. If the system refuses a thread (`RLIMIT_NPROC`, a cgroup), the others do its work.
+/// The calling thread is one of the workers, so at most `workers - 1` threads are started, and none
+/// if `workers` is 0 or 1 or if there is a single item. Each worker takes the next item when it has
+/// finished its last one, however long that took. If the system refuses a thread (`RLIMIT_NPROC`, a
+/// cgroup), the other threads do its work.
 ///
-/// The price is starting and ending the threads, some 25 µs each, and a lock for each item: for items
-/// of less than a microsecond, map slices of them.
+/// The cost is about 25 µs for starting and ending each thread, and one lock for each item. If an
+/// item takes less than a microsecond, map slices of items instead.
 ///
 /// # Panics
-/// If `f` or the iterator panics: no further item is begun, those in work are finished, and the
-/// panic goes on here with its payload. If several panic, one of the payloads does.
+/// If `f` or the iterator panics. Then no worker begins a further item, the items that were begun
+/// are finished, and the panic continues in the calling thread with its payload. If several workers
+/// panic, it continues with one of the payloads.
 pub fn map<T, R, I>(workers: usize, items: I, f: impl Fn(T) -> R + Sync) -> Vec<R>
 where
     T: Send,
@@ -39,8 +41,8 @@ where
         let mut results = Vec::new();
         let mut panicked = StopIfDropped(Some(&stop));
         while !stop.load(Relaxed) {
-            // The lock is held for this line only. In a `while let` it would be held while `f` runs,
-            // and there would be one worker at a time.
+            // The lock is held for this line only. A `while let` would hold it while `f` runs, and
+            // then only one worker could run at a time.
             let Some((index, item)) = queue.lock().next() else {
                 break;
             };
@@ -57,7 +59,8 @@ where
                 builder.spawn_scoped(scope, work).ok()
             })
             .collect();
-        // Caught, so that this worker's panic does not go before the others' are known.
+        // Catch this worker's panic, so that it does not continue before the outcomes of the other
+        // workers are known.
         let mine = catch_unwind(AssertUnwindSafe(work));
         let theirs = threads.into_iter().map(thread::ScopedJoinHandle::join);
         std::iter::once(mine).chain(theirs).collect()

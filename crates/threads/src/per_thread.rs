@@ -1,4 +1,4 @@
-//! A value for each thread, and a list of all of them.
+//! A value for each thread, and a list of all these values.
 
 use std::any::Any;
 use std::cell::RefCell;
@@ -10,50 +10,53 @@ use std::sync::{Arc, Weak};
 use std::thread::{self, ThreadId};
 use sync::Mutex;
 
-/// State that every thread has its own of, made when the thread first uses it, and that somebody
-/// collects in the end.
+/// A value for each thread. It is made when the thread first uses it, and
+/// [`collect`](Self::collect) returns the values of all threads in the end.
 ///
 /// ```
 /// use threads::PerThread;
 ///
 /// let words = PerThread::new(|| 0);
 /// threads::map(3, ["a b", "c", "d e f"], |line| {
-///     words.with(|count| *count += line.split(' ').count()); // no other thread is in the way
+///     words.with(|count| *count += line.split(' ').count()); // no other thread uses this value
 /// });
 /// let total: usize = words.collect().into_iter().map(|(_thread, count)| count).sum();
 /// assert_eq!(total, 6);
 /// ```
 ///
-/// [`std::thread_local!`] alone cannot do that: its values are dropped with their thread, unseen,
-/// and for threads that are still running when `main` returns not even that is certain.
+/// [`std::thread_local!`] alone cannot do that: its values are dropped with their thread before
+/// another thread can see them. If a thread is still running when `main` returns, it is not even
+/// certain that its values are dropped.
 ///
-/// **In a pool** the thread does not end with the job: the value is there when the next job comes,
-/// with whatever the last one left in it. [`take`](Self::take) at the end of a job prevents that.
+/// **In a pool** the thread does not end with the job: the next job on that thread finds the value
+/// with whatever the last job left in it. [`take`](Self::take) at the end of a job prevents that.
 ///
-/// A value outlives its thread, until it is collected or this is dropped.
+/// A value outlives its thread. It lives until it is collected or this `PerThread` is dropped.
 pub struct PerThread<T, F = fn() -> T> {
-    /// Tells the instances apart in each thread's table. Never used again, unlike an address.
+    /// Identifies this instance in each thread's table. Unlike an address, it is never used again.
     id: u64,
     make: F,
     slots: Mutex<Vec<(ThreadId, Arc<Slot<T>>)>>,
 }
 
-/// Locked by its thread while it uses the value, and by a collector: as good as never by two.
+/// The value's thread locks it while it uses the value, and so does a thread that collects. Two
+/// threads almost never want it at the same time.
 type Slot<T> = Mutex<Content<T>>;
 
 enum Content<T> {
-    /// None yet, or taken.
+    /// The value was not made yet, or it was taken.
     Empty,
     Value(T),
-    /// The slot is in nobody's list any more. Its thread needs another.
+    /// The value was collected, and the slot is not in the list any more. Its thread needs another
+    /// slot.
     Collected,
 }
 
 static NEXT_ID: AtomicU64 = AtomicU64::new(0);
 
 thread_local! {
-    /// The slots of this thread, by instance. They belong to the instances: what is left here of an
-    /// instance that is gone is swept out when the next one comes.
+    /// The slots of this thread, by instance. They belong to the instances. Entries of instances
+    /// that were dropped are removed when this thread makes its next slot.
     static MINE: RefCell<HashMap<u64, Mine>> = RefCell::new(HashMap::new());
 }
 
@@ -63,7 +66,7 @@ struct Mine {
 }
 
 impl<T: Send + 'static, F: Fn() -> T> PerThread<T, F> {
-    /// No values yet; `make` makes one for each thread that asks.
+    /// Creates an instance without values. `make` makes a value for each thread that asks for one.
     pub fn new(make: F) -> Self {
         Self {
             id: NEXT_ID.fetch_add(1, Relaxed),
@@ -72,19 +75,20 @@ impl<T: Send + 'static, F: Fn() -> T> PerThread<T, F> {
         }
     }
 
-    /// Uses this thread's value, after making it if there is none.
+    /// Calls `f` with this thread's value, after making the value if there is none.
     ///
     /// # Panics
-    /// If it is called, on the same instance, from within `f`: there would be two `&mut` to one
-    /// value. And in the destructor of a thread-local value, as [`std::thread::LocalKey::with`]. A
-    /// panic of `f` goes on, and the value stays as it was left.
+    /// If it is called from within `f` on the same instance, because there would be two `&mut` to
+    /// one value. Also if it is called in the destructor of a thread-local value, like
+    /// [`std::thread::LocalKey::with`]. A panic of `f` continues in the caller, and the value stays
+    /// as `f` left it.
     pub fn with<R>(&self, f: impl FnOnce(&mut T) -> R) -> R {
         let _in_use = InUse::mark(self.id);
         loop {
             let slot = self.my_slot();
             let mut content = slot.lock();
             if matches!(*content, Content::Collected) {
-                continue; // it was, between the two lines above
+                continue; // another thread collected it between the two lines above
             }
             if matches!(*content, Content::Empty) {
                 *content = Content::Value((self.make)());
@@ -98,7 +102,7 @@ impl<T: Send + 'static, F: Fn() -> T> PerThread<T, F> {
     /// Takes this thread's value out; the next use makes a new one.
     ///
     /// # Panics
-    /// As [`with`](Self::with).
+    /// As for [`with`](Self::with).
     pub fn take(&self) -> Option<T> {
         let _in_use = InUse::mark(self.id);
         let slot = self.my_slot();
@@ -113,11 +117,13 @@ impl<T: Send + 'static, F: Fn() -> T> PerThread<T, F> {
         }
     }
 
-    /// Takes all values out, with the threads that they are of, in the order in which the threads
-    /// first came. Waits for threads that are using theirs; those that come later make new ones.
+    /// Takes all values out, each with the id of its thread, in the order in which the threads
+    /// first used them. It waits for threads that are using their values. Threads that use a value
+    /// later make new ones.
     ///
     /// # Panics
-    /// From within [`with`](Self::with) on the same instance: it would wait for itself.
+    /// If it is called from within [`with`](Self::with) on the same instance, because it would wait
+    /// for itself.
     pub fn collect(&self) -> Vec<(ThreadId, T)> {
         let _in_use = InUse::mark(self.id);
         let slots = mem::take(&mut *self.slots.lock());
@@ -158,7 +164,7 @@ impl<T, F> fmt::Debug for PerThread<T, F> {
     }
 }
 
-/// This thread uses its value of one instance, until the end of the scope.
+/// Marks that this thread uses its value of one instance, until the end of the scope.
 struct InUse(u64);
 
 impl InUse {

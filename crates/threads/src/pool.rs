@@ -1,4 +1,4 @@
-//! A pool: some threads, a queue with an end, and jobs that come one by one.
+//! A pool: a fixed number of threads, a bounded queue, and jobs that come one by one.
 //!
 //! ```text
 //!  submit ──▶ ┌───┬───┬───┬───┐ ──▶ worker 0   runs a job, then takes the next
@@ -33,15 +33,16 @@ use sync::{Condvar, Monitor};
 /// # Ok::<(), threads::PoolError>(())
 /// ```
 ///
-/// - **Backpressure.** Submitting waits while the queue is full, so whoever produces jobs faster
-///   than they are done is slowed down instead of filling the memory.
-/// - **Panics** end the job, and its [`JobHandle`] tells; the worker goes on.
-/// - **The end.** Dropping the pool finishes what is queued and waits for it. To let the queue go,
-///   use [`shutdown_now`](Self::shutdown_now).
+/// - **Backpressure.** Submitting waits while the queue is full. So a thread that submits jobs
+///   faster than they are done is slowed down instead of filling the memory.
+/// - **Panics.** A panic ends its job, and the [`JobHandle`] of the job returns it. The worker goes
+///   on with the next job.
+/// - **The end.** Dropping the pool waits until all queued jobs are done. To discard the queued
+///   jobs, use [`shutdown_now`](Self::shutdown_now).
 ///
-/// A job that waits for another job of the same pool holds a worker; if all do that, nothing goes
-/// on any more. For work that splits into parts use [`ForkJoin`](crate::ForkJoin), whose workers
-/// run something else while they wait.
+/// A job that waits for another job of the same pool blocks a worker. If all workers wait like
+/// this, the pool is deadlocked. For work that splits into parts use [`ForkJoin`](crate::ForkJoin),
+/// whose workers run other jobs while they wait.
 pub struct Pool {
     shared: Arc<Shared>,
     workers: Vec<JoinHandle<()>>,
@@ -55,30 +56,31 @@ struct Shared {
 struct Queue {
     jobs: VecDeque<Queued>,
     open: bool,
-    /// Workers that sleep and that no job has been queued for. At least: one may wake up for no reason.
+    /// How many workers sleep and have not been woken for a job. The number may be too high,
+    /// because a worker that wakes up for no reason counts itself again.
     asleep: usize,
 }
 
 #[derive(Default)]
 struct Conditions {
-    /// A job has come, or none will any more.
+    /// Signalled when a job has come, or when no more jobs will come.
     to_do: Condvar,
-    /// There is room, or jobs are not taken any more.
+    /// Signalled when the queue has room, or when the pool is closed.
     room: Condvar,
 }
 
 thread_local! {
-    /// The pool that this thread works for: the address of what it shares with it.
+    /// The pool that this thread works for, as the address of its [`Shared`]; 0 if there is none.
     static WORKS_FOR: Cell<usize> = const { Cell::new(0) };
 }
 
 impl Pool {
     /// Starts `workers` threads, named `pool 0` and so on. The queue has room for `capacity` jobs;
-    /// those that are running do not count.
+    /// running jobs do not count.
     ///
     /// # Errors
-    /// [`PoolError`]: one of the numbers is 0, or the system refuses a thread; then those that were
-    /// started have ended.
+    /// [`PoolError`] if one of the numbers is 0 or the system refuses a thread. In the second case
+    /// the threads that were started have ended.
     pub fn new(workers: usize, capacity: usize) -> Result<Self, PoolError> {
         if workers == 0 {
             return Err(PoolError::NoWorkers);
@@ -109,12 +111,12 @@ impl Pool {
         Ok(pool)
     }
 
-    /// Queues a job, waiting for room; the handle waits for its result. Without the handle the job
-    /// runs all the same.
+    /// Queues a job, and waits for room if the queue is full. The handle waits for the result of
+    /// the job. If the handle is dropped, the job runs all the same.
     ///
     /// # Errors
-    /// [`Rejected`], with the job: the pool is [closed](Self::close). Or the queue is full and this
-    /// thread is one of the pool's own workers, which must not wait for itself.
+    /// [`Rejected`], with the job, if the pool is [closed](Self::close), or if the queue is full
+    /// and this thread is one of the pool's own workers: a worker must not wait for itself.
     pub fn submit<R, F>(&self, job: F) -> Result<JobHandle<R>, Rejected<F>>
     where
         R: Send + 'static,
@@ -126,7 +128,7 @@ impl Pool {
     /// [`submit`](Self::submit), without waiting.
     ///
     /// # Errors
-    /// [`Rejected`], with the job: the queue is full or the pool is closed.
+    /// [`Rejected`], with the job, if the queue is full or the pool is closed.
     pub fn try_submit<R, F>(&self, job: F) -> Result<JobHandle<R>, Rejected<F>>
     where
         R: Send + 'static,
@@ -135,16 +137,17 @@ impl Pool {
         self.enqueue(job, false, handle::job)
     }
 
-    /// [`submit`](Self::submit) without a handle, for a job that nobody waits for; cheaper.
-    /// Of its panic only the panic hook tells.
+    /// [`submit`](Self::submit) without a handle, for a job whose result no thread waits for. This
+    /// is cheaper. Only the panic hook reports a panic of the job.
     ///
     /// # Errors
-    /// As [`submit`](Self::submit).
+    /// As for [`submit`](Self::submit).
     pub fn execute<F: FnOnce() + Send + 'static>(&self, job: F) -> Result<(), Rejected<F>> {
         self.enqueue(job, true, |job| (Queued::Alone(Box::new(job)), ()))
     }
 
-    /// Takes no more jobs. What is queued will be done; who waits for room is rejected.
+    /// Closes the pool: it takes no more jobs. Queued jobs will be done. Threads that wait for room
+    /// get [`Rejected`].
     pub fn close(&self) {
         let mut queue = self.shared.queue.enter();
         queue.open = false;
@@ -152,11 +155,12 @@ impl Pool {
         queue.notify_all(|c| &c.room);
     }
 
-    /// Drops all jobs that have not begun, and returns how many, when those that have are done. The
-    /// handles of the dropped say so.
+    /// Drops all jobs that have not begun, waits for those that have begun, and returns how many
+    /// jobs it dropped. The handles of these jobs return [`JobError::Dropped`].
     pub fn shutdown_now(self) -> usize {
         self.close();
-        // Dropped here, outside: a job may own whatever it likes, this pool's other jobs included.
+        // The jobs are dropped here, outside the lock: a job may own anything, also other jobs of
+        // this pool.
         let dropped = std::mem::take(&mut self.shared.queue.enter().jobs);
         dropped.len()
     }
@@ -167,7 +171,7 @@ impl Pool {
         self.shared.queue.enter().jobs.len()
     }
 
-    /// `pack` makes of the job what goes into the queue, and what its owner gets.
+    /// `pack` turns the job into an entry for the queue and a handle for the caller.
     fn enqueue<F, H>(
         &self,
         job: F,
@@ -196,8 +200,8 @@ impl Pool {
         }
         let (queued, handle) = pack(job);
         queue.jobs.push_back(queued);
-        // One wake-up for each worker that sleeps; one that has been woken and is not there yet needs
-        // no second.
+        // Each sleeping worker gets one wake-up. A worker that was woken and has not arrived yet
+        // needs no second one.
         if queue.asleep > 0 {
             queue.asleep -= 1;
             queue.leave_and_notify_one(|c| &c.to_do);
@@ -210,7 +214,7 @@ impl Drop for Pool {
     fn drop(&mut self) {
         self.close();
         for worker in self.workers.drain(..) {
-            // A job that owns the last handle of its own pool must not wait for itself.
+            // If a job owns its own pool and drops it, the job's worker must not wait for itself.
             if worker.thread().id() != thread::current().id() {
                 let _no_panic_gets_out_of_a_worker = worker.join();
             }
@@ -228,23 +232,24 @@ impl fmt::Debug for Pool {
 }
 
 impl Shared {
-    /// A worker's life.
+    /// The main loop of a worker.
     fn work(&self) {
         WORKS_FOR.set(self.address());
         while let Some(job) = self.next_job() {
-            // What gets out of a job has a payload whose destructor may panic as well, so it is left
-            // alone.
+            // The destructor of the panic's payload may panic as well, so the payload is leaked.
             if let Err(payload) = catch_unwind(AssertUnwindSafe(|| job.run())) {
                 std::mem::forget(payload);
             }
         }
     }
 
-    /// The next job, as soon as there is one; none when there will be no more.
+    /// Waits for the next job. Returns `None` when no more jobs will come.
     fn next_job(&self) -> Option<Queued> {
-        // The next job is often on its way already, and a sleep and a wake-up cost more than it does.
+        // The next job often comes very soon, and a sleep with a wake-up costs more than looking
+        // for it.
         for _ in 0..patience() {
-            // Only tries, so as not to be in the way of whoever brings the job.
+            // Only try to get the lock, so as not to be in the way of the thread that brings the
+            // job.
             if let Some(mut queue) = self.queue.try_enter()
                 && let Some(job) = queue.jobs.pop_front()
             {
@@ -272,8 +277,8 @@ impl Shared {
     }
 }
 
-/// How often a worker looks for a job before it sleeps. Where it is explored it sleeps at once, so
-/// that the sleeping is explored.
+/// How often a worker looks for a job before it sleeps. In the tests that explore schedules it
+/// sleeps at once, so that the sleeping is explored.
 fn patience() -> u32 {
     if cfg!(feature = "explored") { 0 } else { 32 }
 }

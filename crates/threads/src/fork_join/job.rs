@@ -1,8 +1,8 @@
-//! A job that lives on the stack of whoever forked it.
+//! A job that lives on the stack of the thread that forked it.
 //!
-//! Putting each forked closure into a `Box` would be safe and slow: a fork is cheap enough to be
-//! worth it only if it allocates nothing. So what is in the deques is a bare pointer, and whoever
-//! forks must not leave before it is certain that nobody uses it any more.
+//! Putting each forked closure into a `Box` would be safe but slow: a fork is cheap enough to be
+//! worth it only if it allocates nothing. So the deques hold bare pointers, and the function that
+//! forks must not return before it is certain that no other thread uses its job any more.
 
 use super::worker::Shared;
 use std::cell::UnsafeCell;
@@ -11,7 +11,7 @@ use std::sync::atomic::AtomicU32;
 use std::sync::atomic::Ordering::{Acquire, Relaxed, Release};
 use std::thread;
 
-/// A closure, later its result.
+/// A closure, and later its result.
 pub(super) struct StackJob<F, R> {
     latch: Latch,
     content: UnsafeCell<Content<F, R>>,
@@ -19,7 +19,7 @@ pub(super) struct StackJob<F, R> {
 
 enum Content<F, R> {
     ToDo(F),
-    /// Its result, or the panic that came instead.
+    /// The result of the closure, or the payload of its panic.
     Done(thread::Result<R>),
     Running,
 }
@@ -36,11 +36,12 @@ impl<F: FnOnce() -> R, R> StackJob<F, R> {
         &self.latch
     }
 
-    /// A pointer to this, to be executed once, anywhere.
+    /// A pointer to this job. Any thread may execute the job through it, once.
     ///
     /// # Safety
-    /// The job must neither move nor end until the reference has been executed, which its latch
-    /// tells, or has been taken back unexecuted. Nor may its owner touch the content until then.
+    /// The job must not be moved or dropped until the reference has been executed, which the job's
+    /// latch tells, or has been taken back unexecuted. The owner of the job must not touch its
+    /// content until then.
     pub(super) unsafe fn as_ref(&self) -> JobRef
     where
         F: Send,
@@ -53,7 +54,8 @@ impl<F: FnOnce() -> R, R> StackJob<F, R> {
     }
 
     /// # Safety
-    /// `job` is a `StackJob<F, R>` that is alive, and this is called once.
+    /// `job` must point to a `StackJob<F, R>` that is alive, and this must be called only once for
+    /// it.
     unsafe fn execute(job: *const (), shared: &Shared) {
         // SAFETY: by this function's own contract. The owner leaves the content alone until the
         // latch is set, and after that nothing here touches the job.
@@ -66,12 +68,12 @@ impl<F: FnOnce() -> R, R> StackJob<F, R> {
             unsafe { *job.content.get() = Content::Done(result) };
         }
         let sleeper = job.latch.set();
-        // From here on the job may be gone. `shared` is not: the worker that runs this has a part
-        // in it.
+        // From here on the job may be gone. `shared` is still there, because the worker that runs
+        // this owns a reference to it.
         shared.wake(sleeper);
     }
 
-    /// Runs it without the detour, after it was taken back.
+    /// Runs the closure directly, after the job was taken back.
     pub(super) fn run_here(self) -> R {
         match self.content.into_inner() {
             Content::ToDo(f) => f(),
@@ -88,30 +90,30 @@ impl<F: FnOnce() -> R, R> StackJob<F, R> {
     }
 }
 
-/// Whether a job is done, and who sleeps until it is.
+/// Whether a job is done, and which kind of thread sleeps until it is.
 #[derive(Default)]
 pub(super) struct Latch(AtomicU32);
 
 const SET: u32 = 1;
 
-/// Who may sleep until a latch is set.
+/// The kind of thread that may sleep until a latch is set.
 #[derive(Clone, Copy)]
 pub(super) enum Sleeper {
-    /// Nobody: who waits is awake and will see it.
+    /// No thread sleeps: the thread that waits is awake and will see that the latch is set.
     Nobody = 0,
-    /// A worker, or several that sleep for want of work.
+    /// A worker. It sleeps in the same place as workers without work.
     Worker = 2,
     /// The thread that called [`ForkJoin::run`](super::ForkJoin::run).
     Outside = 3,
 }
 
 impl Latch {
-    /// Acquire: the result is visible to who has seen this.
+    /// Acquire: a thread that has seen the latch set also sees the result.
     pub(super) fn is_set(&self) -> bool {
         self.0.load(Acquire) == SET
     }
 
-    /// From now on `sleeper` is to be woken, unless it is set already.
+    /// Records that `sleeper` must be woken when the latch is set, unless it is set already.
     pub(super) fn will_sleep(&self, sleeper: Sleeper) {
         let _already =
             self.0
@@ -129,20 +131,20 @@ impl Latch {
     }
 }
 
-/// A [`StackJob`] without its types.
+/// A pointer to a [`StackJob`] without its types.
 pub(super) struct JobRef {
     job: *const (),
     execute: unsafe fn(*const (), &Shared),
 }
 
-// SAFETY: it is made of closures and results that may be sent, and executed by one thread.
+// SAFETY: it points to a closure and a result that may be sent, and one thread executes it.
 unsafe impl Send for JobRef {}
 
 impl JobRef {
     /// Executes the job and sets its latch. A panic of the job becomes its result.
     pub(super) fn execute(self, shared: &Shared) {
-        // SAFETY: who made this keeps the job alive until it is executed; `self` is used up, and
-        // there is no other, because this cannot be cloned.
+        // SAFETY: the code that made this keeps the job alive until it is executed. It is executed
+        // only once, because `self` is consumed and cannot be cloned.
         unsafe { (self.execute)(self.job, shared) }
     }
 

@@ -1,7 +1,8 @@
-//! Fork and join: a problem splits into two, and each of them again, on a few threads.
+//! Fork and join: a problem is split into two parts, each part is split again, and a few threads
+//! solve the parts.
 //!
-//! Each worker has a deque. It pushes what it forks at one end and takes it back from there, newest
-//! first; who has nothing to do steals from the other end, oldest and biggest first:
+//! Each worker has a deque. It pushes the jobs that it forks at one end and takes them back from
+//! there, newest first. A worker without work steals from the other end, oldest and biggest first:
 //!
 //! ```text
 //!  worker 0                                worker 1
@@ -11,10 +12,10 @@
 //!            └───────────────── steal ───────┘
 //! ```
 //!
-//! A worker that waits for a stolen part runs others meanwhile; it sleeps only if there are none.
-//! After R. D. Blumofe and C. E. Leiserson, "Scheduling Multithreaded Computations by Work
-//! Stealing", JACM 46(5), 1999, on the deque of D. Chase and Y. Lev, "Dynamic Circular
-//! Work-Stealing Deque", SPAA 2005.
+//! A worker that waits for a stolen job runs other jobs meanwhile. It sleeps only if there are
+//! none. The method is from R. D. Blumofe and C. E. Leiserson, "Scheduling Multithreaded
+//! Computations by Work Stealing", JACM 46(5), 1999; the deque is from D. Chase and Y. Lev,
+//! "Dynamic Circular Work-Stealing Deque", SPAA 2005.
 
 mod job;
 mod worker;
@@ -27,7 +28,7 @@ use std::sync::Arc;
 use std::thread::{Builder, JoinHandle};
 use worker::{Shared, Worker};
 
-/// A few threads that steal work from each other.
+/// A fixed number of threads that steal work from each other.
 ///
 /// ```
 /// use threads::{ForkJoin, join};
@@ -47,7 +48,8 @@ use worker::{Shared, Worker};
 /// # Ok::<(), threads::PoolError>(())
 /// ```
 ///
-/// Work here computes; it should not block. A worker that sleeps in a system call is one less.
+/// Jobs should compute and not block: while a worker sleeps in a system call, the pool has one
+/// worker less.
 pub struct ForkJoin {
     shared: Arc<Shared>,
     threads: Vec<JoinHandle<()>>,
@@ -57,8 +59,8 @@ impl ForkJoin {
     /// Starts `workers` threads, named `fork-join 0` and so on.
     ///
     /// # Errors
-    /// [`PoolError`]: 0 workers, or the system refuses a thread; then those that were started have
-    /// ended.
+    /// [`PoolError`] if `workers` is 0 or the system refuses a thread. In the second case the
+    /// threads that were started have ended.
     pub fn new(workers: usize) -> Result<Self, PoolError> {
         if workers == 0 {
             return Err(PoolError::NoWorkers);
@@ -79,10 +81,10 @@ impl ForkJoin {
         Ok(pool)
     }
 
-    /// Runs `f` on a worker and waits for it; within, [`join`] forks. On a worker of this pool it
-    /// just runs `f`.
+    /// Runs `f` on a worker and waits for its result. Inside `f`, [`join`] forks. If the calling
+    /// thread is a worker of this pool, this simply calls `f`.
     ///
-    /// Several threads may call this at a time.
+    /// Several threads may call this at the same time.
     ///
     /// # Panics
     /// If `f` panics, with its payload.
@@ -91,8 +93,8 @@ impl ForkJoin {
             return f();
         }
         let job = StackJob::new(f);
-        // SAFETY: `job` stays where it is until `wait_outside` has seen its latch, and nothing in
-        // between can panic.
+        // SAFETY: `job` stays where it is until `wait_outside` has seen its latch set, and nothing
+        // in between can panic.
         self.shared.inject(unsafe { job.as_ref() });
         self.shared.wait_outside(job.latch());
         job.into_result()
@@ -100,15 +102,16 @@ impl ForkJoin {
     }
 }
 
-/// Runs `a` and `b`, if possible at the same time, and returns what both returned.
+/// Runs `a` and `b`, if possible at the same time, and returns both results.
 ///
-/// On a worker of a [`ForkJoin`] it runs `a` and lets others steal `b`; if nobody does, it runs `b`
-/// too. It nests, in a pool of one worker as well. On any other thread there is nobody to help, and
-/// `a` and `b` run one after the other.
+/// On a worker of a [`ForkJoin`] it runs `a` and lets other workers steal `b`. If no worker steals
+/// `b`, it runs `b` too. Calls may be nested, also in a pool of one worker. On any other thread no
+/// worker can help, and `a` and `b` run one after the other.
 ///
 /// # Panics
-/// If `a` or `b` panics, when neither is running any more, with the payload of `a` or else of `b`.
-/// If `a` has panicked, `b` may not have begun, and then it is dropped.
+/// If `a` or `b` panics. The panic continues when neither is running any more, with the payload of
+/// `a` if `a` panicked, otherwise with that of `b`. If `a` panics before `b` has begun, `b` may be
+/// dropped without having run.
 pub fn join<A, B, RA, RB>(a: A, b: B) -> (RA, RB)
 where
     A: FnOnce() -> RA + Send,
@@ -129,9 +132,9 @@ where
     RB: Send,
 {
     let job = StackJob::new(b);
-    // SAFETY: `job` stays where it is until `take_back` says that nobody else has it or will have:
-    // it is popped, or its latch is set. The panic of `a` is held back until then, and neither
-    // `push` nor `take_back` panics.
+    // SAFETY: `job` stays where it is until `take_back` says that no other thread has it or will
+    // have it: it was popped, or its latch is set. The panic of `a` is held back until then, and
+    // neither `push` nor `take_back` panics.
     worker.push(unsafe { job.as_ref() });
     let a = catch_unwind(AssertUnwindSafe(a));
     let untouched = worker.take_back(&job);

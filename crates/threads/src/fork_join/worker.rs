@@ -1,4 +1,5 @@
-//! A worker: runs what it forked, steals what others forked, and sleeps if there is nothing.
+//! A worker: it runs the jobs that it forked, steals jobs that others forked, and sleeps if there
+//! are none.
 
 use super::job::{JobRef, Latch, Sleeper, StackJob};
 use crossbeam::deque::{self, Injector, Steal, Stealer};
@@ -11,14 +12,14 @@ use sync::EventCount;
 
 /// What the workers of a pool share.
 pub(super) struct Shared {
-    /// What comes from outside.
+    /// Jobs from threads that are not workers.
     injector: Injector<JobRef>,
     stealers: Vec<Stealer<JobRef>>,
-    /// Workers without work sleep here; those that wait for a stolen job too, since they can work
-    /// meanwhile.
+    /// Workers without work sleep here. Workers that wait for a stolen job sleep here too, because
+    /// they can run other jobs meanwhile.
     work: EventCount,
-    /// Threads from outside sleep here. They take no work, so a wake-up for work must not reach
-    /// them.
+    /// Threads that are not workers sleep here. They run no jobs, so a wake-up for a new job must
+    /// not reach them.
     outside: EventCount,
     closing: AtomicBool,
 }
@@ -36,13 +37,13 @@ impl Shared {
         (shared, deques)
     }
 
-    /// Work from a thread that is no worker.
+    /// Adds a job from a thread that is not a worker.
     pub(super) fn inject(&self, job: JobRef) {
         self.injector.push(job);
         self.work.notify_one();
     }
 
-    /// Sleeps until a job that was injected is done.
+    /// Sleeps until an injected job is done.
     pub(super) fn wait_outside(&self, done: &Latch) {
         done.will_sleep(Sleeper::Outside);
         self.outside.wait_until(|| done.is_set().then_some(()));
@@ -54,8 +55,8 @@ impl Shared {
         self.work.notify_all();
     }
 
-    /// A latch was set that this one sleeps on. Nobody knows which of the sleepers that is, so all
-    /// look.
+    /// Wakes the thread that sleeps until a latch is set. It is not known which of the sleeping
+    /// threads that is, so all wake up and look.
     pub(super) fn wake(&self, sleeper: Sleeper) {
         match sleeper {
             Sleeper::Nobody => {}
@@ -72,7 +73,7 @@ pub(super) struct Worker {
 }
 
 thread_local! {
-    /// The worker that this thread is, or null.
+    /// The worker that runs on this thread, or null.
     static CURRENT: Cell<*const Worker> = const { Cell::new(ptr::null()) };
 }
 
@@ -85,10 +86,11 @@ impl Worker {
         }
     }
 
-    /// Calls `f` with the worker that this thread is, if it is one.
+    /// Calls `f` with the worker that runs on this thread, if there is one.
     pub(super) fn with_current<R>(f: impl FnOnce(Option<&Worker>) -> R) -> R {
-        // SAFETY: null, or a worker whose `work` is further down on this very stack: it sets the
-        // pointer, and sets it back before the worker ends.
+        // SAFETY: the pointer is null, or it points to a worker whose `work` is further down on
+        // this very stack. `work` sets the pointer, and sets it back to null before the worker
+        // ends.
         f(unsafe { CURRENT.get().as_ref() })
     }
 
@@ -96,7 +98,7 @@ impl Worker {
         Arc::ptr_eq(&self.shared, shared)
     }
 
-    /// The worker's life.
+    /// The main loop of the worker.
     pub(super) fn work(&self) {
         CURRENT.set(self);
         let closing = || self.shared.closing.load(Relaxed);
@@ -106,17 +108,18 @@ impl Worker {
         CURRENT.set(ptr::null());
     }
 
-    /// Forks a job: this worker will take it back, unless another steals it first.
+    /// Forks a job: this worker will take it back, unless another worker steals it first.
     pub(super) fn push(&self, job: JobRef) {
         self.deque.push(job);
         self.shared.work.notify_one();
     }
 
-    /// Returns when nobody else has `job` or will have it: true if it is here and was not touched,
-    /// false if another has done it.
+    /// Returns when no other worker has `job` or will have it: true if the job is still here and
+    /// was not executed, false if another worker has executed it.
     pub(super) fn take_back<F: FnOnce() -> R, R>(&self, job: &StackJob<F, R>) -> bool {
-        // What was pushed after it has been taken back after it, so it is on top; or it was stolen,
-        // and on top is what this worker forked earlier, as good as any other work.
+        // Jobs that were pushed after `job` have been taken back already, so `job` is on top unless
+        // it was stolen. If it was stolen, the job on top is one that this worker forked earlier,
+        // which is as good as any other work.
         while let Some(top) = self.deque.pop() {
             if top.is(job) {
                 return true;
@@ -134,8 +137,8 @@ impl Worker {
         false
     }
 
-    /// The next job to run, as soon as there is one; none if `enough`, which is asked first. Calls
-    /// `will_sleep` before it sleeps.
+    /// Waits for the next job to run. Returns `None` if `enough` returns true, which is asked
+    /// first. Calls `will_sleep` before it sleeps.
     fn next_unless(&self, enough: impl Fn() -> bool, will_sleep: impl Fn()) -> Option<JobRef> {
         let look = || {
             if enough() {
@@ -153,7 +156,8 @@ impl Worker {
         self.shared.work.wait_until(look)
     }
 
-    /// A job from the own deque, from outside, or from another's deque.
+    /// A job from this worker's own deque, from outside, or from another worker's deque, in this
+    /// order.
     fn find(&self) -> Option<JobRef> {
         self.deque.pop().or_else(|| {
             let others = self.shared.stealers.iter().cycle();
@@ -169,14 +173,15 @@ impl Worker {
     }
 }
 
-/// How often a worker looks around before it sleeps. Where it is explored it sleeps at once, so that
-/// the sleeping is explored.
+/// How often a worker looks for a job before it sleeps. In the tests that explore schedules it
+/// sleeps at once, so that the sleeping is explored.
 fn patience() -> u32 {
     if cfg!(feature = "explored") { 0 } else { 32 }
 }
 
-/// Steals until it is certain whether there is anything. `Retry` says that another thread came in
-/// between; it is not `Empty`, and who sleeps on it may sleep beside work.
+/// Steals until it is certain whether there is a job. `Retry` means that another thread came in
+/// between. It does not mean `Empty`: a worker that takes it for `Empty` may sleep although there
+/// is work.
 fn certain(steal: impl Fn() -> Steal<JobRef>) -> Option<JobRef> {
     loop {
         match steal() {

@@ -1,21 +1,21 @@
-//! What a pool refuses, and why.
+//! The errors of a pool: it cannot be made, or it rejects a job.
 
 use std::error::Error;
 use std::fmt;
 use std::io;
 
-/// There is no such pool.
+/// Why a pool could not be made.
 #[derive(Debug)]
 pub enum PoolError {
     /// A pool of 0 workers would never do anything.
     NoWorkers,
     /// A queue with room for 0 jobs would never take one.
     NoRoom,
-    /// The system refused a thread, after it had granted some.
+    /// The system refused a thread.
     Refused {
-        /// How many there were.
+        /// How many threads had been started before.
         started: usize,
-        /// The system's reason, as a rule EAGAIN (pthread_create(3)).
+        /// The system's reason, usually EAGAIN (pthread_create(3)).
         source: io::Error,
     },
 }
@@ -47,18 +47,19 @@ impl Error for PoolError {
     }
 }
 
-/// A job that was not queued, and is given back.
+/// A job that was not queued and is given back.
 pub struct Rejected<F> {
-    /// The job.
+    /// The job, which has not run.
     pub job: F,
-    /// Why.
+    /// Why the pool did not queue it.
     pub why: Why,
 }
 
 /// Why a job was not queued.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Why {
-    /// There is no room in the queue, and waiting was not wanted, or not allowed to a worker.
+    /// There is no room in the queue. The caller did not want to wait, or is one of the pool's
+    /// workers, which must not wait.
     Full,
     /// The pool takes no more jobs.
     Closed,

@@ -1,7 +1,8 @@
-//! A job with its two ends: a worker runs it, and somebody waits for it.
+//! A job with its two ends: a worker runs it, and a handle waits for it.
 //!
-//! Both have a part in one allocation, in which the closure becomes its result. Each end knows only
-//! what it needs: the queue holds jobs of any type, and a handle does not know what was run.
+//! Both ends share one allocation, in which the closure is replaced by its result. Each end knows
+//! only what it needs: the queue holds jobs of any type, and a handle does not know the type of the
+//! closure.
 
 use crate::{Payload, message_of};
 use std::error::Error;
@@ -11,7 +12,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use sync::Monitor;
 
-/// A closure for the queue, and a handle for who waits.
+/// Makes an entry for the queue, and a handle for the thread that waits.
 pub(super) fn job<R, F>(f: F) -> (Queued, JobHandle<R>)
 where
     R: Send + 'static,
@@ -28,20 +29,20 @@ enum State<F, R> {
     Running,
     Done(R),
     Panicked(Payload),
-    /// Dropped before it began; or its result was taken.
+    /// The job was dropped before it began, or its result was taken.
     Gone,
 }
 
-/// Waits for the result of one job. Dropping it lets the job run without anybody waiting.
+/// Waits for the result of one job. If the handle is dropped, the job runs all the same.
 pub struct JobHandle<R> {
     job: Arc<dyn Awaited<R>>,
 }
 
 impl<R> JobHandle<R> {
-    /// Sleeps until the job has ended; its result.
+    /// Sleeps until the job has ended, and returns its result.
     ///
     /// # Errors
-    /// [`JobError`]: it panicked, or was dropped without having begun.
+    /// [`JobError`] if the job panicked or was dropped before it began.
     pub fn wait(self) -> Result<R, JobError> {
         self.job.wait()
     }
@@ -85,15 +86,15 @@ impl<F: FnOnce() -> R + Send, R: Send> Awaited<R> for Monitor<State<F, R>> {
 
 /// A job in the queue.
 pub(super) enum Queued {
-    /// Nobody waits for it.
+    /// A job without a handle.
     Alone(Box<dyn FnOnce() + Send>),
-    /// There is a handle.
+    /// A job with a handle.
     Awaited(Promise),
 }
 
 impl Queued {
-    /// Runs the job. Its panic is the handle's, if there is one; what gets out of here then is one in
-    /// the destructor of a result that nobody wants any more.
+    /// Runs the job. If the job has a handle, the handle gets a panic of the job. A panic that
+    /// leaves this function is then one in the destructor of a result whose handle was dropped.
     pub(super) fn run(self) {
         match self {
             Self::Alone(job) => job(),
@@ -106,7 +107,8 @@ impl Queued {
     }
 }
 
-/// The queue's end of a job with a handle. Dropped without having run, it tells who waits.
+/// The queue's end of a job with a handle. If it is dropped before the job has run, it tells the
+/// thread that waits.
 pub(super) struct Promise(Option<Arc<dyn Run>>);
 
 impl Drop for Promise {
@@ -137,14 +139,14 @@ impl<F: FnOnce() -> R + Send, R: Send> Run for Monitor<State<F, R>> {
     }
 
     fn give_up(&self) {
-        // The closure is dropped after that, outside: it may own anything.
+        // The closure is dropped afterwards, outside the lock, because it may own anything.
         let _closure = self.update(|state| mem::replace(state, State::Gone));
     }
 }
 
-/// There is no result.
+/// Why a job has no result.
 pub enum JobError {
-    /// The job panicked, with this.
+    /// The job panicked with this payload.
     Panicked(Payload),
     /// The pool was shut down before the job began.
     Dropped,
