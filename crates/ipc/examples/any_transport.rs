@@ -1,5 +1,5 @@
-//! One program, five transports: the line that differs is the one that names
-//! the transport.
+//! The same program with five transports. Only the name of the transport
+//! changes.
 //!
 //! `cargo run -p ipc --example any_transport`
 
@@ -38,7 +38,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         line.send(&Job::Square(12))?;
         line.send(&Job::Words("any transport will do".to_owned()))?;
         let (first, second): (Reply, Reply) = (line.recv()?, line.recv()?);
-        drop(line); // the child's loop ends
+        drop(line); // this ends the child's loop
         println!(
             "{transport:?}: {first:?}, {second:?}; the child {}",
             child.wait()?

@@ -1,4 +1,4 @@
-//! A child that may open nothing reads a file all the same: its parent opens it
+//! A child reads a file that it cannot open itself: its parent opens the file
 //! and sends the open file over a socket.
 //!
 //! `cargo run -p ipc --example descriptor_passing`
@@ -28,7 +28,8 @@ fn main() -> Result<(), Box<dyn Error>> {
     file.seek(SeekFrom::Start(0))?;
     send_descriptors(&here, b"a letter", &[file.as_fd()])?;
     println!("the child {}", child.wait()?);
-    // One open file, two numbers: the child's reading moved our position, too.
+    // Both descriptors refer to the same open file, so the child's reading also
+    // moved our position.
     println!("the parent's position: {}", file.stream_position()?);
     Ok(())
 }

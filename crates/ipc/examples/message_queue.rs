@@ -1,5 +1,6 @@
-//! Three messages wait in a queue with a name. Another process takes them out:
-//! whole, and the most urgent first.
+//! Three messages wait in a queue with a name. Another process takes them out.
+//! Each message arrives whole, and the message with the highest priority comes
+//! first.
 //!
 //! `cargo run -p ipc --example message_queue`
 
@@ -24,13 +25,14 @@ fn main() -> Result<(), Box<dyn Error>> {
     println!("the roommate {}", roommate.wait()?);
     println!("{} messages wait", queue.waiting()?);
 
-    drop(queue); // and with it its name
+    drop(queue); // this also removes its name
     println!("afterwards: {}", MessageQueue::open(&name).is_err());
     Ok(())
 }
 
 fn read_all(name: &str) -> Result<(), Box<dyn Error>> {
-    // Not the parent's queue: by its name any process of this user finds it.
+    // The child does not use the parent's descriptor. Any process of this user
+    // can open the queue by its name.
     let queue = MessageQueue::open(name)?;
     while queue.waiting()? > 0 {
         let message = queue.receive()?;

@@ -1,5 +1,6 @@
-//! A note through a pipe: first to oneself, as in the lesson, then from another
-//! process – and how much fits until the writer must wait for a reader.
+//! A process sends a note to itself through a pipe, as in the lesson. Then a
+//! child sends a note to its parent. At last, the parent measures how many
+//! bytes fit into the pipe before a writer must wait for a reader.
 //!
 //! `cargo run -p ipc --example pipe_hello`
 
@@ -8,15 +9,15 @@ use std::error::Error;
 use std::io::{ErrorKind, Read, Write, pipe};
 
 fn main() -> Result<(), Box<dyn Error>> {
-    // One process, both ends. It works because the pipe holds the note until
-    // it is read.
+    // One process uses both ends. This works because the pipe holds the note
+    // until the process reads it.
     let (mut reader, mut writer) = pipe()?;
     writer.write_all(b"Hello, world!")?;
     let mut note = [0; 1024];
     let length = reader.read(&mut note)?;
     println!("{}", String::from_utf8_lossy(&note[..length]));
 
-    // Two processes.
+    // Two processes: the child writes, and the parent reads.
     let mut child = processes::fork(|| {
         let said = writer.write_all(b"Hello from the child!");
         i32::from(said.is_err())
@@ -25,7 +26,8 @@ fn main() -> Result<(), Box<dyn Error>> {
     let length = reader.read(&mut note)?;
     println!("{}", String::from_utf8_lossy(&note[..length]));
 
-    // A longer note, and nobody who reads: the writer would wait for ever.
+    // Now no process reads. A writer would wait for ever once the pipe is full,
+    // so the writing end becomes non-blocking.
     fcntl(&writer, FcntlArg::F_SETFL(OFlag::O_NONBLOCK))?;
     let mut held = 0;
     let full = loop {
@@ -40,7 +42,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     );
     drop(writer);
 
-    // The end of all writers is the end of the stream.
+    // Once all writers are closed, the reader comes to the end of the stream.
     let mut rest = Vec::new();
     reader.read_to_end(&mut rest)?;
     println!("read {} bytes, up to the end", rest.len());

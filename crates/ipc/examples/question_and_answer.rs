@@ -1,5 +1,5 @@
-//! A parent asks, its child computes: the two ends of a typed channel in two
-//! processes.
+//! A parent asks questions, and its child computes the answers. Each process
+//! has one end of a typed channel.
 //!
 //! `cargo run -p ipc --example question_and_answer`
 
@@ -9,7 +9,7 @@ use std::error::Error;
 use std::os::fd::{FromRawFd, OwnedFd};
 use std::time::Duration;
 
-/// The number under which the child finds its end.
+/// The number of the descriptor of the child's end.
 const LINE: i32 = 3;
 
 fn main() -> Result<(), Box<dyn Error>> {
@@ -34,7 +34,7 @@ fn ask() -> Result<(), Box<dyn Error>> {
         let (count, sum) = (numbers.len(), answer.value);
         println!("{count} numbers, sum {sum}, says process {}", answer.sender);
     }
-    drop(line); // the child sees the end, and ends
+    drop(line); // the child sees that the channel is closed, and exits
     println!("process {} {}", child.pid(), child.wait()?);
     Ok(())
 }

@@ -1,5 +1,5 @@
-//! A ring in shared memory: order on the whiteboard. A child sends a million
-//! numbers, and the kernel hardly hears of it.
+//! A ring keeps values in shared memory in order. A child sends a million
+//! numbers and seldom has to sleep.
 //!
 //! `cargo run -p ipc --example ring_between_processes`
 
@@ -17,7 +17,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         let sent = (1..=NUMBERS).try_for_each(|number| producer.push(number));
         i32::from(sent.is_err())
     })?;
-    drop(producer); // ours is a copy
+    drop(producer); // the parent's copy: the child has its own
 
     let mut sum = 0;
     let end = loop {

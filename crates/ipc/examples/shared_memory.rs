@@ -1,6 +1,7 @@
-//! Shared memory is a whiteboard: everybody sees it, and nobody keeps order.
-//! Two processes count to 200,000 together – first in the way in which counts
-//! get lost, slowed down so that one is lost every time; then in order.
+//! Shared memory is like a whiteboard: every process can read and write it, and
+//! nothing orders the accesses. First, two processes add 1 each in a way that
+//! can lose an increment. They are slowed down so that one increment is lost
+//! every time. Then they count to 200,000 together without a loss.
 //!
 //! `cargo run -p ipc --example shared_memory`
 
@@ -15,8 +16,8 @@ fn main() -> Result<(), Box<dyn Error>> {
     let board = SharedMemory::new(4096)?;
     let counter = &board.words()[0];
 
-    // Without order: read, add, write. The child reads while we are between
-    // reading and writing.
+    // Without order: each process reads, adds and writes. The parent does all
+    // of this while the child is between its read and its write.
     let (mut told, tell) = pipe()?;
     let (go, mut let_go) = pipe()?;
     let mut child = processes::fork(|| {
@@ -33,7 +34,8 @@ fn main() -> Result<(), Box<dyn Error>> {
     child.wait()?;
     println!("two processes added 1 each: {}", counter.load(Relaxed));
 
-    // With order: one operation that nobody can come between.
+    // With order: reading, adding and writing are one atomic operation. No
+    // other process can access the counter in between.
     counter.store(0, Relaxed);
     let mut child = processes::fork(|| {
         (0..EACH).for_each(|_| _ = counter.fetch_add(1, Relaxed));

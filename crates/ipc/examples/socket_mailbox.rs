@@ -1,5 +1,6 @@
-//! A socket as a mailbox? Two letters go in. A stream gives back bytes, and
-//! nobody knows where one letter ends; a seqpacket socket gives back letters.
+//! Can a socket serve as a mailbox? One end sends two letters. A stream socket
+//! returns bytes, and the receiver does not know where one letter ends. A
+//! seqpacket socket returns whole letters.
 //!
 //! `cargo run -p ipc --example socket_mailbox`
 
@@ -31,7 +32,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         );
     }
 
-    // Both go both ways, and reach other processes.
+    // Both kinds of socket work in both directions, and between processes.
     let mut there = Some(there);
     let mut child = processes::fork(|| {
         let there = there.take();

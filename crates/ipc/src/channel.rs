@@ -1,4 +1,4 @@
-//! A typed channel: values in, values out.
+//! A typed channel over a Unix stream socket.
 
 use crate::incoming::{HEADER, Incoming};
 use crate::socket::{attest_senders, await_ready, transmit};
@@ -19,22 +19,22 @@ use std::marker::PhantomData;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::time::{Duration, Instant};
 
-/// The longest body that a channel sends or accepts unless told otherwise:
-/// 64 MiB.
+/// The default for the longest body that a channel sends or accepts: 64 MiB.
 pub const DEFAULT_LIMIT: u32 = 64 * 1024 * 1024;
 
 /// One end of a channel that sends values of type `S` and receives values of
-/// type `R`. The other end is a `Channel<R, S>`, as a rule in another process.
+/// type `R`. The other end is a `Channel<R, S>`, usually in another process.
 ///
-/// Dropping an end closes it; the other side then receives
-/// [`RecvError::Closed`] – unless a forked child still holds a copy.
+/// Dropping an end closes it. The other side then receives
+/// [`RecvError::Closed`], unless a forked child still holds a copy of the
+/// dropped end.
 ///
-/// Two ends that both send more than the socket holds (about 200 KiB) before
-/// they receive wait for each other for ever: let one of them listen, or use
-/// [`send_timeout`](Channel::send_timeout).
+/// If both ends send more than the socket holds (about 200 KiB) before they
+/// receive, they wait for each other for ever. Let one end receive first, or
+/// use [`send_timeout`](Channel::send_timeout).
 ///
-/// Signals never surface: every call goes on after EINTR, and a deadline is
-/// not prolonged by it.
+/// Signals do not disturb a call: each call continues after EINTR, and signals
+/// do not prolong a deadline.
 pub struct Channel<S, R> {
     socket: OwnedFd,
     limit: u32,
@@ -43,32 +43,35 @@ pub struct Channel<S, R> {
     types: PhantomData<fn(S) -> R>,
 }
 
-/// Frames on their way out; empty unless a call gave up half-way.
+/// Encoded frames that are still to be written. Empty between two calls, unless
+/// the earlier call stopped half-way.
 #[derive(Default)]
 struct Outgoing {
     bytes: Vec<u8>,
     sent: usize,
 }
 
-/// A message, and who wrote it.
+/// A message and the process that wrote it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Received<R> {
     /// The message.
     pub value: R,
-    /// The process that wrote it, as the kernel attests (man 7 unix,
-    /// `SCM_CREDENTIALS`): its number as seen from here, even if it has ended
-    /// since. 0 if it lives in a pid namespace that cannot be seen from here,
-    /// or wrote before either end was a `Channel`.
+    /// The ID of the process that wrote the message, as the kernel reports it
+    /// in the receiver's pid namespace (man 7 unix, `SCM_CREDENTIALS`). That
+    /// process may have ended since. The ID is 0 if the receiver cannot see the
+    /// sender's pid namespace, or if the sender wrote before either end was a
+    /// `Channel`.
     ///
-    /// A sender with `CAP_SYS_ADMIN` (root) may name any process it likes.
+    /// A sender with `CAP_SYS_ADMIN` (root) can claim to be any other process.
     pub sender: Pid,
 }
 
-/// Two connected ends; the descriptors are closed by exec, unless passed on
-/// purpose (`processes::Spec::pass`).
+/// Creates two connected ends. Exec closes their descriptors, unless you pass
+/// them to the new program (`processes::Spec::pass`).
 ///
 /// # Errors
-/// EMFILE and ENFILE: no descriptor is left for this process, or for all.
+/// EMFILE if this process has no descriptor left, ENFILE if the whole system
+/// has none left.
 pub fn pair<A, B>() -> io::Result<(Channel<A, B>, Channel<B, A>)> {
     let flags = SockFlag::SOCK_CLOEXEC;
     let (one, other) = socketpair(AddressFamily::Unix, SockType::Stream, None, flags)?;
@@ -76,11 +79,12 @@ pub fn pair<A, B>() -> io::Result<(Channel<A, B>, Channel<B, A>)> {
 }
 
 impl<S, R> Channel<S, R> {
-    /// Makes a channel of one end of a Unix stream socket, for instance of a
-    /// descriptor that was passed through exec. From now on exec closes it.
+    /// Makes a channel from one end of a Unix stream socket, for instance from
+    /// a descriptor that was passed through exec. From now on, exec closes the
+    /// descriptor.
     ///
     /// # Errors
-    /// `InvalidInput` if it is anything else than a Unix stream socket.
+    /// `InvalidInput` if the descriptor is not a Unix stream socket.
     pub fn from_fd(socket: OwnedFd) -> io::Result<Channel<S, R>> {
         if !is_unix_stream(&socket) {
             let fd = socket.as_raw_fd();
@@ -98,33 +102,34 @@ impl<S, R> Channel<S, R> {
         })
     }
 
-    /// The socket. Between two messages it holds no state but the kernel's:
-    /// nothing is read ahead. A message that a timeout cut in two is lost.
+    /// Returns the socket. A channel never reads ahead, so between two messages
+    /// all unread bytes are still in the kernel. A message that a timeout cut
+    /// in two is lost.
     #[must_use]
     pub fn into_fd(self) -> OwnedFd {
         self.socket
     }
 
-    /// Bytes of a message that has begun to arrive and is not whole yet,
-    /// length included; 0 between messages.
+    /// How many bytes of an incomplete message have arrived, including its
+    /// 4-byte header. The number is 0 between two messages.
     #[must_use]
     pub fn unfinished(&self) -> usize {
         self.incoming.begun()
     }
 
-    /// The longest body in bytes, for both directions. A longer one is
-    /// refused: when sending before a byte is written, when receiving before
-    /// a byte of it is read.
+    /// Sets the length of the longest body in bytes, for both directions. The
+    /// channel refuses a longer body: when sending, before it writes a byte;
+    /// when receiving, before it reads a byte of the body.
     pub fn set_limit(&mut self, bytes: u32) {
         self.limit = bytes;
     }
 }
 
 impl<S: Serialize, R> Channel<S, R> {
-    /// Sends one message, and waits while the socket is full.
+    /// Sends one message. Waits while the socket is full.
     ///
-    /// Returning says that the kernel has the message, not that anybody read
-    /// it.
+    /// When this call returns, the kernel has the message. The receiver may not
+    /// have read it yet.
     ///
     /// # Errors
     /// See [`SendError`].
@@ -133,10 +138,10 @@ impl<S: Serialize, R> Channel<S, R> {
         self.drain(None).map(|_| ())
     }
 
-    /// The same with an end to patience: false if the socket was still full
-    /// when the time was over. The message is then on its way in parts; the
-    /// rest follows with the next [`flush_timeout`](Channel::flush_timeout)
-    /// or send, in order.
+    /// Like [`send`](Channel::send), but waits for at most `patience`. Returns
+    /// false if the socket was still full at the end of this time. The message
+    /// is then only partly written. The next
+    /// [`flush_timeout`](Channel::flush_timeout) or send first writes the rest.
     ///
     /// # Errors
     /// See [`SendError`].
@@ -145,16 +150,17 @@ impl<S: Serialize, R> Channel<S, R> {
         self.flush_timeout(patience)
     }
 
-    /// Goes on with a message that ran out of time: true once all is written.
+    /// Continues to write a message that timed out. Returns true once all of it
+    /// is written.
     ///
     /// # Errors
     /// [`SendError::Closed`] or [`SendError::Io`].
     pub fn flush_timeout(&mut self, patience: Duration) -> Result<bool, SendError> {
-        // A patience beyond the clock's range is no deadline at all.
+        // A patience that exceeds the clock's range means no deadline.
         self.drain(Instant::now().checked_add(patience))
     }
 
-    /// Encodes the message behind what is still to be written.
+    /// Encodes the message and appends it to the bytes still to be written.
     fn enqueue(&mut self, message: &S) -> Result<(), SendError> {
         if self.outgoing.sent == self.outgoing.bytes.len() {
             self.outgoing.bytes.clear();
@@ -180,7 +186,7 @@ impl<S: Serialize, R> Channel<S, R> {
         Ok(())
     }
 
-    /// Writes until nothing is left, or the deadline comes (false).
+    /// Writes until nothing is left. Returns false if the deadline comes first.
     fn drain(&mut self, deadline: Option<Instant>) -> Result<bool, SendError> {
         while let rest @ [_, ..] = &self.outgoing.bytes[self.outgoing.sent..] {
             let step = transmit(self.socket.as_fd(), rest, deadline.is_none());
@@ -201,28 +207,29 @@ impl<S: Serialize, R> Channel<S, R> {
 }
 
 impl<S, R: DeserializeOwned> Channel<S, R> {
-    /// Receives one message, and waits for it as long as it takes.
+    /// Receives one message. Waits for it as long as it takes.
     ///
-    /// The peer chooses the bytes: a type `R` whose values can nest without
-    /// end (a list of itself), or hold any number of elements that take no
-    /// bytes (`Vec<()>`), lets it exhaust the stack or the time of this
-    /// thread. Use plain data.
+    /// The peer chooses the bytes. If values of `R` can nest without limit (a
+    /// list of itself), the peer can overflow the stack of this thread. If they
+    /// can hold any number of elements that take no bytes (`Vec<()>`), the peer
+    /// can use up the time of this thread. Use plain data.
     ///
     /// # Errors
     /// See [`RecvError`].
     pub fn recv(&mut self) -> Result<Received<R>, RecvError> {
         loop {
-            // Without a deadline there is always a frame in the end.
+            // Without a deadline, `recv_until` never returns `None`.
             if let Some(received) = self.recv_until(None)? {
                 return Ok(received);
             }
         }
     }
 
-    /// Receives one message, or `None` if it has not come, whole, in time.
-    /// What has come of it is kept: the next call goes on from there.
+    /// Receives one message. Returns `None` if no complete message has arrived
+    /// in time. The channel keeps the part that has arrived, and the next call
+    /// continues from there.
     ///
-    /// With a patience of zero it takes what is already here.
+    /// With a patience of zero, it takes what has already arrived.
     ///
     /// # Errors
     /// See [`RecvError`].
@@ -274,7 +281,8 @@ fn is_unix_stream(socket: &OwnedFd) -> bool {
 
 fn send_error(error: io::Error) -> SendError {
     match error.raw_os_error().map(Errno::from_raw) {
-        // ECONNRESET: it closed without having read all that we sent.
+        // ECONNRESET: the other side closed without having read everything
+        // that we sent.
         Some(Errno::EPIPE | Errno::ECONNRESET) => SendError::Closed,
         _ => SendError::Io(error),
     }

@@ -1,8 +1,8 @@
-//! Open files over a socket: `SCM_RIGHTS` (man 7 unix).
+//! Sending open files over a socket: `SCM_RIGHTS` (man 7 unix).
 //!
-//! Not the number travels – in another process it means another file, or none
-//! –, but the open file itself; the kernel finds a free number for it over
-//! there.
+//! A process does not send the number of the descriptor, because in another
+//! process this number means another file or none. The kernel passes on the
+//! open file itself, and chooses a free number for it in the receiving process.
 //!
 //! ```
 //! use std::io::{Read, Write};
@@ -30,33 +30,34 @@ use std::mem::{MaybeUninit, size_of};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
 use std::{error, fmt, io};
 
-/// So many descriptors fit into one message (the kernel's `SCM_MAX_FD`).
+/// The most descriptors that fit into one message (the kernel's `SCM_MAX_FD`).
 pub const MOST_DESCRIPTORS: usize = 253;
 
-/// What came.
+/// A received message and its descriptors.
 #[derive(Debug)]
 pub struct Passed {
     /// How many bytes of the buffer the message fills; 0 if the other side is
     /// closed.
     pub length: usize,
-    /// The descriptors that came with it. They are closed by exec.
+    /// The descriptors that came with the message. Exec closes them.
     pub descriptors: Vec<OwnedFd>,
 }
 
-/// Why descriptors did not arrive.
+/// Why descriptors were not received.
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum PassError {
-    /// More were sent than expected, or than this process may open. All that
-    /// did arrive are closed again.
+    /// The sender sent more descriptors than expected, or more than this
+    /// process may open. The descriptors that did arrive have been closed
+    /// again.
     TooMany {
-        /// How many were expected.
+        /// How many descriptors were expected.
         expected: usize,
-        /// How many arrived before the rest was cut off.
+        /// How many descriptors arrived before the kernel cut off the rest.
         arrived: usize,
     },
-    /// The message, on a socket that keeps messages apart, is longer than the
-    /// buffer. Its descriptors are closed again.
+    /// The message is longer than the buffer, on a socket that keeps message
+    /// boundaries. The descriptors have been closed again.
     MessageTooLong,
     /// The system call failed.
     Io(io::Error),
@@ -67,8 +68,8 @@ impl fmt::Display for PassError {
         match self {
             PassError::TooMany { expected, arrived } => write!(
                 f,
-                "more descriptors were sent than the {expected} expected, or than this process \
-                 may open (ulimit -n): {arrived} arrived, and are closed again"
+                "the other side sent more descriptors than the {expected} expected, or more \
+                 than this process may open (ulimit -n): {arrived} arrived and were closed again"
             ),
             PassError::MessageTooLong => {
                 f.write_str("the message with the descriptors is longer than the buffer")
@@ -96,17 +97,17 @@ impl From<PassError> for io::Error {
     }
 }
 
-/// Sends a message of at least one byte with descriptors. They stay open here,
-/// too.
+/// Sends a message of at least one byte together with descriptors. The
+/// descriptors also stay open in this process.
 ///
-/// Waits while the socket is full, and goes on after EINTR. No SIGPIPE is
-/// raised.
+/// Waits while the socket is full, and continues after EINTR. The call never
+/// raises SIGPIPE.
 ///
 /// # Errors
-/// `InvalidInput` for an empty message (a stream would not carry it) or more
-/// than [`MOST_DESCRIPTORS`]; `WriteZero` if a stream took a part of the
-/// message only; `BrokenPipe`; ETOOMANYREFS if too many descriptors are on
-/// their way.
+/// `InvalidInput` for an empty message (a stream would not carry it) or for
+/// more than [`MOST_DESCRIPTORS`] descriptors; `WriteZero` if a stream accepted
+/// only part of the message; `BrokenPipe` if the other side is closed;
+/// ETOOMANYREFS if too many descriptors have been sent and not yet received.
 pub fn send_descriptors(
     socket: impl AsFd,
     message: &[u8],
@@ -135,29 +136,29 @@ pub fn send_descriptors(
     }
 }
 
-/// Receives a message with up to `most` descriptors. Waits, and goes on after
-/// EINTR.
+/// Receives a message with up to `most` descriptors. Waits for the message, and
+/// continues after EINTR.
 ///
-/// On a stream, what the kernel hands out ends with the bytes that the
-/// descriptors came with.
+/// On a stream, the bytes that one call returns end with the bytes that the
+/// descriptors were sent with.
 ///
 /// # Errors
-/// [`PassError`]. In all cases no descriptor is left open.
+/// [`PassError`]. After any error, no received descriptor is left open.
 pub fn receive_descriptors(
     socket: impl AsFd,
     buffer: &mut [u8],
     most: usize,
 ) -> Result<Passed, PassError> {
     let expected = most.min(MOST_DESCRIPTORS);
-    // SAFETY: CMSG_SPACE only computes.
+    // SAFETY: CMSG_SPACE only computes a number.
     let space = unsafe { libc::CMSG_SPACE((expected * size_of::<RawFd>()) as u32) } as usize;
-    // Words, because the headers in it must be aligned.
+    // The buffer consists of words, because the headers in it must be aligned.
     let mut control = vec![0_u64; space.div_ceil(8)];
     let mut part = libc::iovec {
         iov_base: buffer.as_mut_ptr().cast(),
         iov_len: buffer.len(),
     };
-    // SAFETY: all-zero is a valid msghdr: no address, nothing to fill.
+    // SAFETY: an all-zero msghdr is valid: it has no address and no buffers.
     let mut message: libc::msghdr = unsafe { MaybeUninit::zeroed().assume_init() };
     message.msg_iov = &raw mut part;
     message.msg_iovlen = 1;
@@ -165,13 +166,15 @@ pub fn receive_descriptors(
     let length = loop {
         message.msg_controllen = if expected == 0 { 0 } else { space as _ };
         let fd = socket.as_fd().as_raw_fd();
-        // SAFETY: the message names two buffers of ours, as long as it says.
-        // The flag closes the descriptors on exec from the first moment on.
+        // With the flag, exec closes the descriptors from the first moment on.
+        // SAFETY: the message names two buffers, which belong to us and are as
+        // long as the message says.
         let count = unsafe { libc::recvmsg(fd, &raw mut message, libc::MSG_CMSG_CLOEXEC) };
         match Errno::result(count) {
             Ok(count) => break count.unsigned_abs(),
             Err(Errno::EINTR) => {}
-            // It closed without having read all that we sent.
+            // The other side closed without having read everything that we
+            // sent.
             Err(Errno::ECONNRESET) => {
                 let descriptors = Vec::new();
                 let length = 0;
@@ -183,8 +186,10 @@ pub fn receive_descriptors(
             Err(errno) => return Err(PassError::Io(errno.into())),
         }
     };
-    // First of all they must be owned, whatever else is wrong.
-    // SAFETY: the kernel has just filled the message in, and `control` lives.
+    // Take ownership of the descriptors first, so that every error below closes
+    // them.
+    // SAFETY: the kernel has just filled in the message, and `control` is
+    // alive.
     let descriptors = unsafe { descriptors(&message) };
     if message.msg_flags & libc::MSG_CTRUNC != 0 {
         let arrived = descriptors.len();
@@ -199,15 +204,17 @@ pub fn receive_descriptors(
     })
 }
 
-/// The descriptors in the control data, also if there was more of it.
+/// The descriptors in the control data, even if the kernel truncated it.
 ///
 /// # Safety
-/// `recvmsg` has filled this message in, its control buffer still lives, and
-/// this is called once: the descriptors are nobody else's.
+/// `recvmsg` must have filled in this message, and its control buffer must
+/// still be alive. The caller must call this only once for a message, because
+/// the result owns the descriptors.
 unsafe fn descriptors(message: &libc::msghdr) -> Vec<OwnedFd> {
     let mut all = Vec::new();
     // SAFETY: the kernel keeps headers and data within msg_controllen, and the
-    // macros stay there; numbers may not be aligned.
+    // macros stay within it. The numbers may be unaligned. The descriptors have
+    // no other owner.
     unsafe {
         let mut header = libc::CMSG_FIRSTHDR(message);
         while !header.is_null() {

@@ -1,4 +1,4 @@
-//! One typed channel over every transport.
+//! A typed channel over any transport.
 
 use crate::framed::Framed;
 use crate::wire::{Ends, Wire, packets, pipes, queues, rings, streams};
@@ -15,21 +15,26 @@ use std::time::{Duration, Instant};
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Transport {
-    /// Two pipes (man 7 pipe): bytes without borders, 64 KiB each.
+    /// Two pipes (man 7 pipe). They carry bytes without message boundaries, and
+    /// each holds 64 KiB.
     Pipe,
-    /// A Unix stream socket: the same, in both directions at once.
+    /// A Unix stream socket. It also carries bytes without message boundaries,
+    /// but in both directions.
     Stream,
-    /// A Unix seqpacket socket: messages with borders.
+    /// A Unix seqpacket socket. It keeps message boundaries.
     SeqPacket,
-    /// Two POSIX message queues (man 7 mq_overview): 8 messages of 4 KiB each.
-    /// An ordinary user may have about ten such channels at once (`ulimit -q`).
+    /// Two POSIX message queues (man 7 mq_overview). Each holds 8 messages of
+    /// 4 KiB. An ordinary user can have about ten such channels at once
+    /// (`ulimit -q`).
     MessageQueue,
-    /// Two rings in shared memory: no system call unless somebody has to sleep.
+    /// Two rings in shared memory. Each write makes one system call, to check
+    /// that the other side is still there. Otherwise, the two sides make system
+    /// calls only when one of them has to sleep.
     SharedMemory,
 }
 
 impl Transport {
-    /// All of them.
+    /// All transports.
     pub const ALL: [Transport; 5] = [
         Transport::Pipe,
         Transport::Stream,
@@ -42,23 +47,23 @@ impl Transport {
 /// One end of a channel that sends values of type `S` and receives values of
 /// type `R`, over any [`Transport`].
 ///
-/// It may be moved to another thread, or be used by a [forked](crate::fork_with)
-/// process. Dropping an end closes it; the other side then receives
-/// [`RecvError::Closed`] once it has received all that was sent – unless
-/// another process still holds a copy.
+/// You can move it to another thread, or use it in a [forked](crate::fork_with)
+/// process. Dropping an end closes it. The other side first receives everything
+/// that was sent, and then [`RecvError::Closed`], unless another process still
+/// holds a copy of the dropped end.
 ///
-/// Two ends that both send more than the transport holds (32 KiB at least)
-/// before they receive wait for each other for ever: let one of them listen, or
-/// use [`send_timeout`](Duplex::send_timeout).
+/// If both ends send more than the transport holds (at least 32 KiB) before
+/// they receive, they wait for each other for ever. Let one end receive first,
+/// or use [`send_timeout`](Duplex::send_timeout).
 ///
-/// Signals never surface: every call goes on after EINTR, and a deadline is not
-/// prolonged by it.
+/// Signals do not disturb a call: each call continues after EINTR, and signals
+/// do not prolong a deadline.
 pub struct Duplex<S, R> {
     framed: Framed,
     types: PhantomData<fn(S) -> R>,
 }
 
-/// Two connected ends.
+/// Creates two connected ends.
 ///
 /// ```
 /// use ipc::Transport;
@@ -72,15 +77,15 @@ pub struct Duplex<S, R> {
 ///     });
 ///     here.send(&12)?;
 ///     assert_eq!(here.recv()?, "12 squared is 144");
-///     drop(here); // the end of the worker's loop
+///     drop(here); // this ends the worker's loop
 ///     worker.join().unwrap();
 /// }
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 ///
 /// # Errors
-/// EMFILE: no descriptor is left; for a message queue also that the user has as
-/// many as allowed.
+/// Fails if no descriptor is left (EMFILE). For message queues, it also fails
+/// if the user already has as many as allowed.
 pub fn channel<A, B>(transport: Transport) -> io::Result<(Duplex<A, B>, Duplex<B, A>)> {
     let ends = match transport {
         Transport::Pipe => pipes(),
@@ -93,11 +98,13 @@ pub fn channel<A, B>(transport: Transport) -> io::Result<(Duplex<A, B>, Duplex<B
     Ok((Duplex::framed(one), Duplex::framed(other)))
 }
 
-/// A [forked](processes::fork) child with the other end of a channel: it runs
-/// `body` and exits with 0, or with [`PANICKED`](processes::PANICKED).
+/// [Forks](processes::fork) a child that gets the other end of a new channel.
+/// The child runs `body` and exits with status 0, or with
+/// [`PANICKED`](processes::PANICKED) if `body` panics.
 ///
 /// ```
-/// let (mut line, mut child) = ipc::fork_with(ipc::Transport::Pipe, |mut line| {
+/// let (mut line, mut child) = ipc::fork_with(ipc::Transport::Pipe, |mut line|
+/// {
 ///     while let Ok(number) = line.recv() {
 ///         line.send(&(number * number)).unwrap();
 ///     }
@@ -110,10 +117,10 @@ pub fn channel<A, B>(transport: Transport) -> io::Result<(Duplex<A, B>, Duplex<B
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 ///
-/// Each of the two processes has its own end only, so that each sees when the
-/// other is gone. Drop the channel before you wait for the child, if that is
-/// how it knows that it is over. What is to be minded when a program with
-/// threads forks is said [there](processes::fork#in-a-program-with-threads).
+/// Each of the two processes holds only its own end, so each sees when the
+/// other is gone. If the child ends when the channel closes, drop the channel
+/// before you wait for the child. If your program has threads, first read about
+/// [forking with threads](processes::fork#in-a-program-with-threads).
 ///
 /// # Errors
 /// As for [`channel`] and [`fork`].
@@ -142,19 +149,20 @@ impl<S, R> Duplex<S, R> {
         }
     }
 
-    /// The longest encoded message in bytes, for both directions (at first
-    /// [`DEFAULT_LIMIT`](crate::DEFAULT_LIMIT)). A longer one is refused before a byte of it is sent,
-    /// or before memory is taken for it.
+    /// Sets the length of the longest encoded message in bytes, for both
+    /// directions (at first [`DEFAULT_LIMIT`](crate::DEFAULT_LIMIT)). The
+    /// channel refuses a longer message: when sending, before it sends a byte
+    /// of it; when receiving, before it allocates memory for it.
     pub fn set_limit(&mut self, bytes: u32) {
         self.framed.limit = bytes;
     }
 }
 
 impl<S: Serialize, R> Duplex<S, R> {
-    /// Sends one message, and waits while the transport is full.
+    /// Sends one message. Waits while the transport is full.
     ///
-    /// Returning says that the transport has the message, not that anybody read
-    /// it.
+    /// When this call returns, the transport has the message. The receiver may
+    /// not have read it yet.
     ///
     /// # Errors
     /// See [`SendError`].
@@ -163,10 +171,10 @@ impl<S: Serialize, R> Duplex<S, R> {
         self.framed.drain(None).map(|_| ())
     }
 
-    /// The same with an end to patience: false if the transport was still full
-    /// when the time was over. The message is then on its way in parts; the
-    /// rest follows with the next [`flush_timeout`](Duplex::flush_timeout) or
-    /// send, in order.
+    /// Like [`send`](Duplex::send), but waits for at most `patience`. Returns
+    /// false if the transport was still full at the end of this time. The
+    /// message is then only partly sent. The next
+    /// [`flush_timeout`](Duplex::flush_timeout) or send first sends the rest.
     ///
     /// # Errors
     /// See [`SendError`].
@@ -175,36 +183,38 @@ impl<S: Serialize, R> Duplex<S, R> {
         self.flush_timeout(patience)
     }
 
-    /// Goes on with a message that ran out of time: true once all is sent.
+    /// Continues to send a message that timed out. Returns true once all of it
+    /// is sent.
     ///
     /// # Errors
     /// [`SendError::Closed`] or [`SendError::Io`].
     pub fn flush_timeout(&mut self, patience: Duration) -> Result<bool, SendError> {
-        // A patience beyond the clock's range is no deadline at all.
+        // A patience that exceeds the clock's range means no deadline.
         self.framed.drain(Instant::now().checked_add(patience))
     }
 }
 
 impl<S, R: DeserializeOwned> Duplex<S, R> {
-    /// Receives one message, and waits for it as long as it takes.
+    /// Receives one message. Waits for it as long as it takes.
     ///
-    /// What is said of hostile peers at [`Channel::recv`](crate::Channel::recv)
-    /// holds here.
+    /// The warning about hostile peers at
+    /// [`Channel::recv`](crate::Channel::recv) also applies here.
     ///
     /// # Errors
     /// See [`RecvError`].
     pub fn recv(&mut self) -> Result<R, RecvError> {
         loop {
-            // Without a deadline there is always a message in the end.
+            // Without a deadline, `receive` never returns `None`.
             if let Some(message) = self.framed.receive(None)? {
                 return Ok(message);
             }
         }
     }
 
-    /// Receives one message, or `None` if it has not come, whole, in time. What
-    /// has come of it is kept: the next call goes on from there. With a
-    /// patience of zero it takes what is already here.
+    /// Receives one message. Returns `None` if no complete message has arrived
+    /// in time. The channel keeps the part that has arrived, and the next call
+    /// continues from there. With a patience of zero, it takes what has already
+    /// arrived.
     ///
     /// # Errors
     /// See [`RecvError`].
@@ -225,7 +235,7 @@ mod tests {
     use crate::wire::PIECE;
     use std::collections::VecDeque;
 
-    /// A transport that delivers these pieces, then ends.
+    /// A transport that delivers these pieces and then ends.
     struct Script(VecDeque<Vec<u8>>);
 
     impl Wire for Script {

@@ -7,36 +7,39 @@ use std::{error, fmt, io};
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum RecvError {
-    /// The other side closed the channel, between two messages: the normal
-    /// end.
+    /// The other side closed the channel between two messages. This is the
+    /// normal end.
     Closed,
-    /// The other side closed it in the middle of a message: it died, or gave
-    /// up.
+    /// The other side closed the channel in the middle of a message, because
+    /// it died or gave up.
     Truncated {
-        /// How many bytes of the frame arrived, its 4-byte header included.
+        /// How many bytes of the frame arrived, including its 4-byte header.
         received: usize,
-        /// How long the frame was to be, if the header was complete.
+        /// The length of the whole frame in bytes, if the header was complete.
         expected: Option<usize>,
     },
-    /// The header claims a body longer than the limit. Nothing of the body
-    /// was read, and no memory was taken for it. The channel cannot go on:
-    /// every later call says the same.
+    /// The header announces a body that is longer than the limit. The receiver
+    /// allocated no memory for this body, and a [`Channel`](crate::Channel)
+    /// read none of it. Receiving cannot go on: every later call returns the
+    /// same error.
     TooLong {
-        /// What the header claims, in bytes.
+        /// The length that the header announces, in bytes.
         length: u64,
-        /// What [`Channel::set_limit`](crate::Channel::set_limit) allows.
+        /// The limit in bytes; see
+        /// [`Channel::set_limit`](crate::Channel::set_limit).
         limit: u64,
     },
     /// The body is not the encoding of a value of the expected type. The
-    /// frame is consumed; the channel can go on.
+    /// frame has been consumed, so the channel can go on.
     Malformed(String),
-    /// The bytes of one frame were written by two processes, for instance by
-    /// a forked child which runs on with its parent's end. The channel cannot
-    /// go on: every later call says the same.
+    /// Two processes wrote the bytes of one frame, for instance because a
+    /// forked child continues to use its parent's end. Receiving cannot go on:
+    /// every later call returns the same error. Only a
+    /// [`Channel`](crate::Channel) detects this.
     MixedSenders {
-        /// Who wrote the beginning.
+        /// The process that wrote the beginning.
         first: Pid,
-        /// Who wrote what came next.
+        /// The process that wrote the bytes after that.
         second: Pid,
     },
     /// The system call failed.
@@ -75,8 +78,8 @@ impl fmt::Display for RecvError {
             ),
             RecvError::MixedSenders { first, second } => write!(
                 f,
-                "one message was written by two processes, {first} and {second}: \
-                 give each its own channel"
+                "two processes, {first} and {second}, wrote parts of one message: \
+                 give each process its own channel"
             ),
             RecvError::Io(error) => write!(f, "receiving from a channel: {error}"),
         }
@@ -96,22 +99,24 @@ impl error::Error for RecvError {
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum SendError {
-    /// The other side is closed (EPIPE; no SIGPIPE is raised). How much of
-    /// earlier messages was read is unknown.
+    /// The other side is closed. The call fails with EPIPE, and SIGPIPE does
+    /// not end the process. It is unknown how much of the earlier messages the
+    /// other side has read.
     Closed,
-    /// The encoded message is longer than the limit. Nothing was written; the
-    /// channel can go on.
+    /// The encoded message is longer than the limit. Nothing was written, and
+    /// the channel can go on.
     TooLong {
         /// The length of the encoded message in bytes.
         length: u64,
-        /// What [`Channel::set_limit`](crate::Channel::set_limit) allows.
+        /// The limit in bytes; see
+        /// [`Channel::set_limit`](crate::Channel::set_limit).
         limit: u64,
     },
-    /// The value's `Serialize` failed. Nothing was written; the channel can
-    /// go on.
+    /// The value's `Serialize` implementation returned an error. Nothing was
+    /// written, and the channel can go on.
     NotEncodable(String),
-    /// The system call failed. A part of the message may have been written;
-    /// the next call goes on with the rest.
+    /// The system call failed. Part of the message may already have been
+    /// written. The next call continues with the rest.
     Io(io::Error),
 }
 
@@ -121,7 +126,7 @@ impl fmt::Display for SendError {
             SendError::Closed => f.write_str("the other side closed the channel"),
             SendError::TooLong { length, limit } => write!(
                 f,
-                "a message of {length} bytes is over the limit of {limit}: \
+                "a message of {length} bytes is over the limit of {limit} bytes: \
                  send it in parts, or raise the limit on both sides (Channel::set_limit)"
             ),
             SendError::NotEncodable(why) => write!(f, "a message cannot be encoded: {why}"),

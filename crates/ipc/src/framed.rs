@@ -1,4 +1,4 @@
-//! Messages over bytes: a frame says its own length.
+//! Messages over a transport of bytes. Each frame begins with its length.
 
 use crate::channel::DEFAULT_LIMIT;
 use crate::wire::{PIECE, Wire};
@@ -8,24 +8,28 @@ use serde::de::DeserializeOwned;
 use std::io;
 use std::time::Instant;
 
-/// Messages over a wire, framed as the [crate] says.
+/// Messages over a wire, in the frames that the [crate] describes.
 pub(crate) struct Framed {
     wire: Box<dyn Wire>,
-    /// The longest body, for both directions.
+    /// The length of the longest body in bytes, for both directions.
     pub(crate) limit: u32,
-    /// Bytes that came: those from `begin` to `end` are not used up.
+    /// The receive buffer. The bytes from `begin` to `end` have arrived and are
+    /// not consumed yet.
     incoming: Vec<u8>,
     begin: usize,
     end: usize,
-    /// Frames on their way out; empty unless a call gave up half-way.
+    /// Encoded frames that are still to be sent. Empty between two calls,
+    /// unless the earlier call stopped half-way.
     outgoing: Vec<u8>,
     sent: usize,
 }
 
-/// Memory that is kept for the next message, in each direction.
+/// The most memory, in bytes, that is kept for the next message in each
+/// direction.
 const KEPT: usize = 512 * 1024;
 
-/// The length of a frame's header: a little-endian `u32`.
+/// The length of a frame's header in bytes. The header is a little-endian
+/// `u32`.
 const HEADER: usize = 4;
 
 impl Framed {
@@ -41,8 +45,8 @@ impl Framed {
         }
     }
 
-    /// Encodes the message behind what is still to be sent. If that fails,
-    /// nothing has changed.
+    /// Encodes the message and appends it to the bytes still to be sent. If
+    /// that fails, those bytes are unchanged.
     pub(crate) fn enqueue(&mut self, message: &impl Serialize) -> Result<(), SendError> {
         let start = self.outgoing.len();
         let mut bytes = std::mem::take(&mut self.outgoing);
@@ -67,7 +71,7 @@ impl Framed {
         refusal.map_or(Ok(()), Err)
     }
 
-    /// Sends until nothing is left, or the deadline comes (false).
+    /// Sends until nothing is left. Returns false if the deadline comes first.
     pub(crate) fn drain(&mut self, deadline: Option<Instant>) -> Result<bool, SendError> {
         while let rest @ [_, ..] = &self.outgoing[self.sent..] {
             match self.wire.write(rest).map_err(send_error)? {
@@ -81,13 +85,13 @@ impl Framed {
         }
         self.outgoing.clear();
         self.sent = 0;
-        // One large message is no reason to keep the memory for ever.
+        // Do not keep the memory of one large message for ever.
         self.outgoing.shrink_to(KEPT);
         Ok(true)
     }
 
-    /// The next message; `None` if the deadline comes first. What has come of it
-    /// is kept.
+    /// Returns the next message, or `None` if the deadline comes first. The
+    /// part that has arrived is kept.
     pub(crate) fn receive<R: DeserializeOwned>(
         &mut self,
         deadline: Option<Instant>,
@@ -112,7 +116,8 @@ impl Framed {
                 Some(0) => return Err(self.end_of_stream()),
                 Some(count) => {
                     self.end += count;
-                    // A peer that dribbles must not hold us past the deadline.
+                    // A peer that sends a few bytes at a time must not keep us
+                    // past the deadline.
                     let late = deadline.is_some_and(|at| Instant::now() >= at);
                     if late && self.complete()?.is_none() {
                         return Ok(None);
@@ -127,30 +132,31 @@ impl Framed {
         }
     }
 
-    /// How much memory it has taken for what comes, in bytes.
+    /// The size of the receive buffer in bytes.
     #[cfg(test)]
     pub(crate) fn memory(&self) -> usize {
         self.incoming.len()
     }
 
-    /// What has come and is not used up.
+    /// The bytes that have arrived and are not consumed yet.
     fn here(&self) -> &[u8] {
         &self.incoming[self.begin..self.end]
     }
 
-    /// What the header says, once it is here.
+    /// The length that the header announces, once the header has arrived.
     fn announced(&self) -> Option<u32> {
         let header = self.here().first_chunk::<HEADER>()?;
         Some(u32::from_le_bytes(*header))
     }
 
-    /// The length of the body, if all of it is here.
+    /// The length of the body, if the whole body has arrived.
     fn complete(&self) -> Result<Option<usize>, RecvError> {
         let Some(length) = self.announced() else {
             return Ok(None);
         };
         if length > self.limit {
-            // The header stays, so that every later call says the same.
+            // The header stays in the buffer, so every later call returns the
+            // same error.
             let (length, limit) = (length.into(), self.limit.into());
             return Err(RecvError::TooLong { length, limit });
         }
@@ -158,7 +164,8 @@ impl Framed {
         Ok((self.here().len() - HEADER >= length).then_some(length))
     }
 
-    /// For a piece more. Memory follows what has come, not what is announced.
+    /// Makes room for one more piece. The buffer grows with the bytes that have
+    /// arrived, not with the length that the header announces.
     fn make_room(&mut self) {
         self.incoming.copy_within(self.begin..self.end, 0);
         (self.begin, self.end) = (0, self.end - self.begin);

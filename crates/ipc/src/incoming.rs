@@ -1,4 +1,4 @@
-//! One frame on its way in: what has arrived of it, and from whom.
+//! A frame that is being received: the bytes so far, and their sender.
 
 use crate::RecvError;
 use crate::socket::{Arrival, await_ready, receive};
@@ -7,28 +7,30 @@ use processes::Pid;
 use std::os::fd::BorrowedFd;
 use std::time::Instant;
 
-/// The length of the header: a little-endian `u32`.
+/// The length of the header in bytes. The header is a little-endian `u32`.
 pub(crate) const HEADER: usize = 4;
 
-/// Memory taken before the first byte of a body has arrived.
+/// The most memory, in bytes, that is allocated before the first byte of a body
+/// has arrived.
 const FIRST_PIECE: usize = 64 * 1024;
 
-/// A frame that is being received. It survives a timeout: the next call goes
-/// on where this one stopped.
+/// A frame that is being received. It survives a timeout: the next call
+/// continues where the earlier call stopped.
 #[derive(Debug, Default)]
 pub(crate) struct Incoming {
     header: [u8; HEADER],
-    /// Grows as bytes arrive; only the first `received - HEADER` are real.
+    /// Grows as bytes arrive. Only the first `received - HEADER` bytes have
+    /// arrived; the others are zeros.
     body: Vec<u8>,
-    /// Bytes of the frame so far, header included.
+    /// How many bytes of the frame have arrived, including the header.
     received: usize,
-    /// Who wrote them.
+    /// The process that wrote them.
     sender: Option<Pid>,
     /// Set once the stream can no longer be trusted.
     broken: Option<Broken>,
 }
 
-/// Faults after which nobody knows where the next frame begins.
+/// Faults after which the receiver does not know where the next frame begins.
 #[derive(Clone, Copy, Debug)]
 enum Broken {
     TooLong { length: u64, limit: u64 },
@@ -45,17 +47,17 @@ impl From<Broken> for RecvError {
 }
 
 impl Incoming {
-    /// Bytes of a frame that has begun to arrive and is not whole.
+    /// How many bytes of an incomplete frame have arrived.
     pub(crate) fn begun(&self) -> usize {
         self.received
     }
 
-    /// Receives until the frame is whole, and hands out its body and sender;
-    /// `None` if the deadline comes first. Without a deadline it waits for
-    /// ever.
+    /// Receives until the frame is complete, and returns its body and sender.
+    /// Returns `None` if the deadline comes first. Without a deadline it waits
+    /// for ever.
     ///
-    /// It never reads past the frame, so that what follows stays in the
-    /// socket for whoever holds it next.
+    /// It never reads past the end of the frame. The bytes that follow stay in
+    /// the socket for its next owner.
     pub(crate) fn frame(
         &mut self,
         socket: BorrowedFd<'_>,
@@ -74,8 +76,9 @@ impl Incoming {
                 Arrival::End => return Err(self.end_of_stream()),
                 Arrival::Bytes(count, sender) => {
                     self.accept(count, sender);
-                    // A peer that dribbles must not hold us past the deadline;
-                    // what has arrived already is still taken.
+                    // A peer that sends a few bytes at a time must not keep us
+                    // past the deadline. Bytes that have already arrived are
+                    // still received.
                     if count < wanted && self.is_late(deadline, limit)? {
                         return Ok(None);
                     }
@@ -90,7 +93,7 @@ impl Incoming {
         }
     }
 
-    /// Where the next bytes go; `None` when the frame is whole.
+    /// The buffer for the next bytes, or `None` if the frame is complete.
     fn room(&mut self, limit: u32) -> Result<Option<&mut [u8]>, RecvError> {
         let Some(filled) = self.received.checked_sub(HEADER) else {
             return Ok(Some(&mut self.header[self.received..]));
@@ -109,7 +112,8 @@ impl Incoming {
             return Ok(None);
         }
         if filled == self.body.len() {
-            // At most doubled: memory follows what has come, not the claim.
+            // The buffer at most doubles, so it grows with the bytes that have
+            // arrived, not with the length that the header announces.
             let target = length.min((2 * filled).max(FIRST_PIECE));
             self.body.resize(target, 0);
         }
@@ -162,7 +166,7 @@ impl Incoming {
 mod tests {
     use super::*;
 
-    /// As if these bytes had come from process 1.
+    /// Adds these bytes as if process 1 had sent them.
     fn arrive(incoming: &mut Incoming, bytes: &[u8]) {
         for &byte in bytes {
             incoming.room(u32::MAX).unwrap().unwrap()[0] = byte;

@@ -1,9 +1,9 @@
-//! Messages between processes: every transport, and typed channels over them.
+//! Messages between processes: transports, and typed channels over them.
 //!
-//! A stream socket carries bytes, not messages: what was written in one call
-//! may arrive in three, and the reverse. A [`Channel`] puts each value in a
-//! *frame* that says its own length, so that the other side knows where it
-//! ends:
+//! A stream socket carries bytes, not messages. The bytes of one write may
+//! arrive in three reads, and the bytes of three writes in one read. A
+//! [`Channel`] therefore sends each value in a *frame*. The frame begins with
+//! the length of its body, so the receiver knows where it ends:
 //!
 //! ```text
 //!  4 bytes, little-endian     that many bytes
@@ -21,23 +21,27 @@
 //! judge.send(&12)?;
 //! let answer = judge.recv()?;
 //! assert_eq!(answer.value, "12 squared is 144");
-//! assert_eq!(answer.sender, std::process::id() as i32); // says the kernel
+//! assert_eq!(answer.sender, std::process::id() as i32); // the kernel reports this
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
-//! A [`Channel`] needs a stream socket. A [`Duplex`] has the same interface over
-//! any [`Transport`], which a program changes in one line ([`channel()`]); below
-//! it lie the transports themselves:
+//! A [`Channel`] needs a stream socket. A [`Duplex`] works over any
+//! [`Transport`], but does not report the sender. To change the transport, a
+//! program changes one line ([`channel()`]). You can also use the transports
+//! directly:
 //!
-//! - pipes (`std::io::pipe`) and stream sockets (`UnixStream`) are in std;
-//! - [`SeqPacket`] keeps messages apart;
-//! - [`send_descriptors`] sends open files;
-//! - a [`MessageQueue`] has names and priorities;
-//! - [`SharedMemory`] has no order at all, and [`ring()`] brings one into it.
+//! - The standard library has pipes (`std::io::pipe`) and stream sockets
+//!   (`UnixStream`).
+//! - A [`SeqPacket`] socket keeps message boundaries.
+//! - [`send_descriptors`] sends open files.
+//! - A [`MessageQueue`] has a name, and its messages have priorities.
+//! - [`SharedMemory`] does not order accesses at all; a [`ring()`] adds an
+//!   order.
 //!
-//! The receiver trusts nothing: neither a length (memory is taken as bytes
-//! arrive, not as they are promised), nor a body, nor a claim of who sent it
-//! (the kernel says, man 7 unix, `SCM_CREDENTIALS`).
+//! The receiver does not trust its peer. It allocates memory as bytes arrive,
+//! not for the length that the header announces. It checks that each body is
+//! the encoding of a value. A [`Channel`] takes the sender's process ID from
+//! the kernel, not from the message (man 7 unix, `SCM_CREDENTIALS`).
 
 mod channel;
 mod descriptors;

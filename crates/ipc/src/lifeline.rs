@@ -1,5 +1,5 @@
-//! Learning that the other side is gone, where the transport itself does not
-//! say: a message queue and shared memory have no end of file.
+//! How an end learns that the other side is gone if the transport does not
+//! report it: a message queue and shared memory have no end of file.
 
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::socket::{AddressFamily, SockFlag, SockType, socketpair};
@@ -7,8 +7,8 @@ use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 /// One end of a pair of sockets over which nothing is ever sent. The kernel
-/// closes the other end when the last process that holds it is gone, however
-/// it went.
+/// closes the other end when the last process that holds it is gone, even if
+/// that process was killed.
 #[derive(Debug)]
 pub(crate) struct Lifeline(OwnedFd);
 
@@ -19,14 +19,14 @@ impl Lifeline {
         Ok((Lifeline(one), Lifeline(other)))
     }
 
-    /// Whether nobody holds the other end any more.
+    /// Whether no process holds the other end any more.
     pub(crate) fn is_cut(&self) -> bool {
         let mut watched = [PollFd::new(self.as_fd(), PollFlags::POLLIN)];
         loop {
             match poll(&mut watched, PollTimeout::ZERO) {
                 Ok(ready) => return ready > 0,
                 Err(nix::errno::Errno::EINTR) => {}
-                // A descriptor that somebody closed under us is no line at all.
+                // If we cannot watch the line, we treat it as cut.
                 Err(_) => return true,
             }
         }

@@ -1,5 +1,5 @@
-//! POSIX message queues: messages with borders and priorities, under a name
-//! (man 7 mq_overview).
+//! POSIX message queues: a queue has a name, keeps message boundaries, and
+//! orders its messages by priority (man 7 mq_overview).
 //!
 //! ```
 //! use ipc::MessageQueue;
@@ -25,31 +25,32 @@ use std::os::fd::{AsFd, BorrowedFd, FromRawFd, IntoRawFd, OwnedFd};
 use std::time::{Duration, Instant};
 use std::{error, fmt, io};
 
-/// The highest priority is one less (`sysconf(_SC_MQ_PRIO_MAX)` on Linux).
+/// The number of priorities (`sysconf(_SC_MQ_PRIO_MAX)` on Linux). The highest
+/// priority is one less.
 pub const PRIORITIES: u32 = 32768;
 
-/// A queue of messages, open for both directions.
+/// A queue of messages, open for sending and receiving.
 ///
-/// The message with the highest priority comes first, of equal ones the oldest.
-/// It outlives its processes until its name is removed: the process that
-/// created it does so when it drops it. No end of file tells a receiver that
-/// all senders are gone.
+/// The message with the highest priority comes first. Among messages of equal
+/// priority, the oldest comes first. The queue outlives its processes until its
+/// name is removed. The process that created the queue removes the name when it
+/// drops this value. A receiver gets no end of file when all senders are gone.
 ///
-/// A signal never shows: waits go on after EINTR.
+/// Signals do not disturb a call: each wait continues after EINTR.
 #[derive(Debug)]
 pub struct MessageQueue {
     queue: OwnedFd,
     longest: usize,
-    /// A name, and the process that is to remove it.
+    /// The name, if we created the queue, and the process that must remove it.
     name: Option<(String, Pid)>,
 }
 
-/// What was received.
+/// A received message.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Message {
-    /// The message, which may be empty.
+    /// The content, which may be empty.
     pub bytes: Vec<u8>,
-    /// With what priority it was sent.
+    /// The priority with which it was sent.
     pub priority: u32,
 }
 
@@ -57,30 +58,33 @@ pub struct Message {
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum QueueError {
-    /// The name is taken.
+    /// A queue with this name already exists.
     NameTaken(String),
-    /// There is no queue of this name.
+    /// There is no queue with this name.
     NoSuchName(String),
-    /// A name is one `/` with up to 254 other bytes behind it.
+    /// The name is not valid. A valid name is one `/` followed by 1 to 254
+    /// other bytes.
     BadName(String),
-    /// The system does not allow a queue of this size: see
-    /// `/proc/sys/fs/mqueue/` and, for all queues of a user, `ulimit -q`.
+    /// The system does not allow a queue of this size. For the limits of one
+    /// queue, see `/proc/sys/fs/mqueue/`; for all queues of a user,
+    /// `ulimit -q`.
     Refused {
-        /// So many messages were asked for,
+        /// How many messages the queue should have held.
         messages: usize,
-        /// of so many bytes each.
+        /// The length in bytes of the longest message that it should have
+        /// taken.
         longest: usize,
-        /// What the kernel said.
+        /// The cause.
         source: io::Error,
     },
-    /// The message is longer than the queue takes. Nothing was sent.
+    /// The message is longer than the queue allows. Nothing was sent.
     TooLong {
-        /// Its length in bytes.
+        /// The length of the message in bytes.
         length: usize,
-        /// The queue's limit.
+        /// The length of the longest message that the queue takes, in bytes.
         longest: usize,
     },
-    /// There is no such priority: they go from 0 to 32767.
+    /// There is no such priority: priorities go from 0 to 32767.
     Priority(u32),
     /// The system call failed.
     Io(io::Error),
@@ -91,18 +95,19 @@ impl fmt::Display for QueueError {
         match self {
             QueueError::NameTaken(name) => write!(
                 f,
-                "there is a message queue of the name `{name}` already: open it, choose another \
-                 name, or remove it if its owner was killed"
+                "a message queue named `{name}` already exists: open it, choose another name, \
+                 or remove it if the process that created it was killed"
             ),
             QueueError::NoSuchName(name) => {
                 write!(
                     f,
-                    "there is no message queue of the name `{name}`: was it created?"
+                    "there is no message queue named `{name}`: was it created?"
                 )
             }
             QueueError::BadName(name) => write!(
                 f,
-                "`{name}` is no name for a message queue: write `/` and up to 254 bytes without `/`"
+                "`{name}` is not a valid name for a message queue: \
+                 write `/` and up to 254 bytes without `/`"
             ),
             QueueError::Refused {
                 messages,
@@ -115,13 +120,13 @@ impl fmt::Display for QueueError {
             ),
             QueueError::TooLong { length, longest } => write!(
                 f,
-                "a message of {length} bytes is too long for this queue, which takes {longest}: \
-                 send it in parts"
+                "a message of {length} bytes is too long for this queue, which takes at most \
+                 {longest} bytes: send it in parts"
             ),
             QueueError::Priority(priority) => {
                 write!(
                     f,
-                    "there is no priority {priority}: they go from 0 to 32767"
+                    "there is no priority {priority}: priorities go from 0 to 32767"
                 )
             }
             QueueError::Io(error) => write!(f, "message queue: {error}"),
@@ -145,9 +150,10 @@ impl From<Errno> for QueueError {
 }
 
 impl MessageQueue {
-    /// A new queue for this user's processes, for so many messages of up to so
-    /// many bytes. As an ordinary user one may have 10 messages of 8,192 bytes,
-    /// unless the system says otherwise.
+    /// Creates a queue for the processes of this user. It holds up to
+    /// `messages` messages of up to `longest` bytes each. An ordinary user may
+    /// create a queue for 10 messages of 8,192 bytes, unless the system is
+    /// configured otherwise.
     ///
     /// # Errors
     /// [`QueueError::NameTaken`], [`QueueError::BadName`],
@@ -177,7 +183,7 @@ impl MessageQueue {
         Ok(queue)
     }
 
-    /// The queue of this name.
+    /// Opens the queue with this name.
     ///
     /// # Errors
     /// [`QueueError::NoSuchName`], [`QueueError::BadName`], [`QueueError::Io`].
@@ -185,8 +191,9 @@ impl MessageQueue {
         open(name, MQ_OFlag::empty(), None)
     }
 
-    /// Removes the queue's name now. The queue lives on for those who have it
-    /// open. Only the process that created it removes anything.
+    /// Removes the name of the queue now. Processes that have the queue open
+    /// can still use it. In a process that did not create the queue, this call
+    /// does nothing.
     ///
     /// # Errors
     /// [`QueueError::Io`].
@@ -199,13 +206,13 @@ impl MessageQueue {
         }
     }
 
-    /// The longest message that it takes, in bytes.
+    /// The length of the longest message that the queue takes, in bytes.
     #[must_use]
     pub fn longest(&self) -> usize {
         self.longest
     }
 
-    /// How many messages wait in it.
+    /// How many messages are in the queue.
     ///
     /// # Errors
     /// [`QueueError::Io`].
@@ -214,8 +221,8 @@ impl MessageQueue {
         Ok(usize::try_from(attributes.curmsgs()).unwrap_or(0))
     }
 
-    /// Sends a message, and waits while the queue is full. Higher priorities
-    /// overtake lower ones.
+    /// Sends a message. Waits while the queue is full. The message overtakes
+    /// all messages of lower priority.
     ///
     /// # Errors
     /// [`QueueError::TooLong`], [`QueueError::Priority`], [`QueueError::Io`].
@@ -223,8 +230,9 @@ impl MessageQueue {
         self.send_until(message, priority, None).map(|_| ())
     }
 
-    /// The same, but not for ever: false if the queue was full all the time.
-    /// With a patience of zero it never waits.
+    /// Like [`send`](MessageQueue::send), but waits for at most `patience`.
+    /// Returns false if the queue was full for all of this time. With a
+    /// patience of zero, it never waits.
     ///
     /// # Errors
     /// As for [`send`](MessageQueue::send).
@@ -234,7 +242,7 @@ impl MessageQueue {
         priority: u32,
         patience: Duration,
     ) -> Result<bool, QueueError> {
-        // A patience beyond the clock's range is no deadline at all.
+        // A patience that exceeds the clock's range means no deadline.
         self.send_until(message, priority, Instant::now().checked_add(patience))
     }
 
@@ -255,7 +263,8 @@ impl MessageQueue {
         }
     }
 
-    /// Sends a message if there is room for it now.
+    /// Sends a message if there is room for it now. Returns false if the queue
+    /// is full.
     ///
     /// # Errors
     /// As for [`send`](MessageQueue::send).
@@ -277,21 +286,23 @@ impl MessageQueue {
         }
     }
 
-    /// Takes the most urgent message, and waits while there is none.
+    /// Takes out the message with the highest priority. Waits while the queue
+    /// is empty.
     ///
     /// # Errors
     /// [`QueueError::Io`].
     pub fn receive(&self) -> Result<Message, QueueError> {
         loop {
-            // Without a deadline there is always a message in the end.
+            // Without a deadline, `receive_until` never returns `None`.
             if let Some(message) = self.receive_until(None)? {
                 return Ok(message);
             }
         }
     }
 
-    /// The same, but not for ever: `None` if there was none all the time. With
-    /// a patience of zero it never waits.
+    /// Like [`receive`](MessageQueue::receive), but waits for at most
+    /// `patience`. Returns `None` if the queue was empty for all of this time.
+    /// With a patience of zero, it never waits.
     ///
     /// # Errors
     /// [`QueueError::Io`].
@@ -313,8 +324,9 @@ impl MessageQueue {
         }
     }
 
-    /// Takes the most urgent message if there is one; says its length and
-    /// priority. The buffer must have room for the longest.
+    /// Takes out the message with the highest priority, if there is a message,
+    /// and returns its length and priority. The buffer must have room for the
+    /// longest message that the queue takes.
     pub(crate) fn try_receive(
         &self,
         buffer: &mut [u8],
@@ -340,7 +352,7 @@ impl AsFd for MessageQueue {
 
 impl Drop for MessageQueue {
     fn drop(&mut self) {
-        // Nobody is left to hear of an error here.
+        // `drop` cannot report an error.
         _ = self.unlink();
     }
 }
@@ -351,8 +363,8 @@ fn open(name: &str, flags: MQ_OFlag, size: Option<&MqAttr>) -> Result<MessageQue
     if !good {
         return Err(QueueError::BadName(name.to_owned()));
     }
-    // Not blocking: we wait with poll, which knows deadlines that no signal
-    // prolongs.
+    // The queue is non-blocking. We wait with poll instead, with a deadline
+    // that signals do not prolong.
     let flags = flags | MQ_OFlag::O_RDWR | MQ_OFlag::O_CLOEXEC | MQ_OFlag::O_NONBLOCK;
     let queue = match mq_open(name, flags, Mode::S_IRUSR | Mode::S_IWUSR, size) {
         Ok(queue) => queue,
@@ -360,7 +372,8 @@ fn open(name: &str, flags: MQ_OFlag, size: Option<&MqAttr>) -> Result<MessageQue
         Err(Errno::ENOENT) => return Err(QueueError::NoSuchName(name.to_owned())),
         Err(errno) => return Err(errno.into()),
     };
-    // SAFETY: on Linux a queue is a descriptor, and this one is ours alone.
+    // SAFETY: on Linux a message queue is a file descriptor, and nothing else
+    // owns this descriptor.
     let queue = unsafe { OwnedFd::from_raw_fd(queue.into_raw_fd()) };
     let longest = with_queue(&queue, mq_getattr)?.msgsize();
     Ok(MessageQueue {
@@ -370,11 +383,11 @@ fn open(name: &str, flags: MQ_OFlag, size: Option<&MqAttr>) -> Result<MessageQue
     })
 }
 
-/// Lends the descriptor to `call` as what nix takes it for.
+/// Lends the descriptor to `call`, as the type that nix expects.
 fn with_queue<R>(queue: &OwnedFd, call: impl FnOnce(&MqdT) -> R) -> R {
     use std::os::fd::AsRawFd;
-    // SAFETY: it is a queue, and stays open while it is lent; ManuallyDrop,
-    // because the loan does not close it.
+    // SAFETY: the descriptor is a message queue and stays open while it is
+    // lent. ManuallyDrop keeps the end of the loan from closing it.
     let lent = ManuallyDrop::new(unsafe { MqdT::from_raw_fd(queue.as_raw_fd()) });
     call(&lent)
 }

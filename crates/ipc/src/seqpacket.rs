@@ -1,11 +1,11 @@
-//! A Unix socket that keeps messages apart (`SOCK_SEQPACKET`, man 7 unix).
+//! A Unix socket that keeps message boundaries (`SOCK_SEQPACKET`, man 7 unix).
 //!
 //! ```
 //! let (here, there) = ipc::SeqPacket::pair()?;
 //! here.send(b"one")?;
 //! here.send(b"two")?;
 //! let mut buffer = [0; 100];
-//! // A stream might give "onetwo" here.
+//! // A stream socket might return "onetwo" here.
 //! assert_eq!(there.receive(&mut buffer)?, Some(3));
 //! # Ok::<(), ipc::PacketError>(())
 //! ```
@@ -17,25 +17,27 @@ use std::{error, fmt, io};
 
 /// One end of a connection that carries whole messages, in order.
 ///
-/// A signal never shows: waits go on after EINTR. No SIGPIPE is raised.
+/// Signals do not disturb a call: each wait continues after EINTR. No call
+/// raises SIGPIPE.
 #[derive(Debug)]
 pub struct SeqPacket(OwnedFd);
 
-/// What can go wrong with a message.
+/// Why a message was not sent or not received.
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum PacketError {
-    /// The message is longer than the socket takes (about 200 KiB; man 7
-    /// socket, `SO_SNDBUF`). Nothing was sent.
+    /// The message, of this many bytes, is longer than the socket accepts
+    /// (about 200 KiB; man 7 socket, `SO_SNDBUF`). Nothing was sent.
     TooLong(usize),
-    /// An empty message cannot be told from the end of the connection. Nothing
-    /// was sent.
+    /// The message is empty. The receiver could not distinguish it from the end
+    /// of the connection. Nothing was sent.
     Empty,
-    /// The message was longer than the buffer; its rest is lost.
+    /// The message was longer than the buffer. The part that did not fit is
+    /// lost.
     Truncated {
-        /// Its length in bytes.
+        /// The length of the message in bytes.
         length: usize,
-        /// How many of them the buffer has.
+        /// The length of the buffer in bytes.
         room: usize,
     },
     /// The other side is closed.
@@ -49,15 +51,16 @@ impl fmt::Display for PacketError {
         match self {
             PacketError::TooLong(length) => write!(
                 f,
-                "a message of {length} bytes is longer than the socket takes: send it in parts"
+                "a message of {length} bytes is longer than the socket accepts: send it in parts"
             ),
             PacketError::Empty => f.write_str(
-                "an empty message cannot be told from the end of the connection: send a byte",
+                "the receiver would take an empty message for the end of the connection: \
+                 send at least one byte",
             ),
             PacketError::Truncated { length, room } => write!(
                 f,
-                "a message of {length} bytes came, and the buffer has room for {room}: \
-                 its rest is lost"
+                "a message of {length} bytes arrived, but the buffer has room for only {room}: \
+                 the rest of the message is lost"
             ),
             PacketError::Closed => f.write_str("the other side closed the connection"),
             PacketError::Io(error) => write!(f, "a seqpacket socket: {error}"),
@@ -75,10 +78,10 @@ impl error::Error for PacketError {
 }
 
 impl SeqPacket {
-    /// Two connected ends, closed by exec.
+    /// Creates two connected ends. Exec closes them.
     ///
     /// # Errors
-    /// [`PacketError::Io`]: EMFILE, no descriptor is left.
+    /// [`PacketError::Io`] with EMFILE if no descriptor is left.
     pub fn pair() -> Result<(SeqPacket, SeqPacket), PacketError> {
         let (family, flags) = (AddressFamily::Unix, SockFlag::SOCK_CLOEXEC);
         match socketpair(family, SockType::SeqPacket, None, flags) {
@@ -93,11 +96,13 @@ impl SeqPacket {
     /// [`PacketError::Empty`], [`PacketError::TooLong`],
     /// [`PacketError::Closed`], [`PacketError::Io`].
     pub fn send(&self, message: &[u8]) -> Result<(), PacketError> {
-        // It waits, so it is never full.
+        // Without MSG_DONTWAIT the call waits, so it never finds the socket
+        // full.
         self.transmit(message, MsgFlags::empty()).map(|_| ())
     }
 
-    /// The same without waiting: false if the socket is full.
+    /// Like [`send`](SeqPacket::send), but does not wait. Returns false if the
+    /// socket is full.
     ///
     /// # Errors
     /// As for [`send`](SeqPacket::send).
@@ -105,15 +110,15 @@ impl SeqPacket {
         self.transmit(message, MsgFlags::MSG_DONTWAIT)
     }
 
-    /// Receives one message and says how long it is; `None` if the other side
-    /// is closed. Waits for it.
+    /// Receives one message and returns its length, or `None` if the other side
+    /// is closed. Waits until a message arrives.
     ///
     /// # Errors
     /// [`PacketError::Truncated`], [`PacketError::Io`].
     pub fn receive(&self, buffer: &mut [u8]) -> Result<Option<usize>, PacketError> {
         loop {
             match self.accept(buffer, MsgFlags::empty())? {
-                // Only on a socket that somebody made non-blocking.
+                // This happens only if other code made the socket non-blocking.
                 None => {
                     crate::socket::await_ready(self.as_fd(), nix::poll::PollFlags::POLLIN, None)
                         .map_err(PacketError::Io)?
@@ -124,7 +129,8 @@ impl SeqPacket {
         }
     }
 
-    /// Without waiting: `None` if nothing is there, 0 at the end.
+    /// Like [`receive`](SeqPacket::receive), but does not wait. Returns `None`
+    /// if no message is there, and 0 if the other side is closed.
     pub(crate) fn try_receive(&self, buffer: &mut [u8]) -> Result<Option<usize>, PacketError> {
         self.accept(buffer, MsgFlags::MSG_DONTWAIT)
     }
@@ -148,8 +154,8 @@ impl SeqPacket {
     fn accept(&self, buffer: &mut [u8], flags: MsgFlags) -> Result<Option<usize>, PacketError> {
         let room = buffer.len();
         loop {
-            // With MSG_TRUNC the kernel tells the message's length, not how
-            // much of it fitted.
+            // With MSG_TRUNC the kernel returns the length of the message, not
+            // the length of the part that fitted into the buffer.
             match recv(self.0.as_raw_fd(), buffer, flags | MsgFlags::MSG_TRUNC) {
                 Ok(length) if length > room => {
                     return Err(PacketError::Truncated { length, room });

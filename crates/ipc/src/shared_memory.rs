@@ -1,4 +1,4 @@
-//! Memory that several processes see at once.
+//! Memory that several processes can access at the same time.
 //!
 //! ```
 //! use ipc::SharedMemory;
@@ -27,44 +27,49 @@ use std::ptr::NonNull;
 use std::sync::atomic::{AtomicU8, AtomicU64};
 use std::{error, fmt, io, slice};
 
-/// A piece of memory that every process which maps it sees, zero at first.
+/// A piece of memory that all processes which map it share. It is zero at
+/// first.
 ///
-/// Its contents are atomics: another process may change them at any time, and
-/// Rust's `&[u8]` promises that nobody does. They are without any order but the
-/// one that you ask for with [`Ordering`](std::sync::atomic::Ordering), and
-/// nobody is told of a change: that takes a futex, or another channel beside.
+/// Its contents are atomics, because another process may change them at any
+/// time, and Rust's `&[u8]` promises that the bytes do not change. Accesses
+/// have only the order that you request with
+/// [`Ordering`](std::sync::atomic::Ordering). No process is notified of a
+/// change: for that you need a futex, or another channel in addition.
 ///
-/// What lies here must mean the same everywhere: numbers and offsets, never
-/// pointers, for another process may have mapped it elsewhere.
+/// Store only values that mean the same in every process: numbers and offsets,
+/// never pointers. Another process may have mapped the memory at a different
+/// address.
 #[derive(Debug)]
 pub struct SharedMemory {
     file: OwnedFd,
     base: NonNull<u8>,
     size: NonZeroUsize,
-    /// A name, and the process that is to remove it.
+    /// The name, if we created one, and the process that must remove it.
     name: Option<(String, Pid)>,
 }
 
-// SAFETY: the mapping belongs to the process, not to a thread, and is reached
+// SAFETY: the mapping belongs to the process, not to a thread, and is accessed
 // through atomics.
 unsafe impl Send for SharedMemory {}
 // SAFETY: as above.
 unsafe impl Sync for SharedMemory {}
 
-/// Why there is no shared memory.
+/// Why shared memory could not be created, opened or mapped.
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum SharedMemoryError {
-    /// No memory has this size in bytes.
+    /// Shared memory cannot have this size in bytes.
     Size(usize),
-    /// The name is taken.
+    /// Shared memory with this name already exists.
     NameTaken(String),
-    /// There is no shared memory of this name.
+    /// There is no shared memory with this name.
     NoSuchName(String),
-    /// A name is one `/` with up to 254 other bytes behind it.
+    /// The name is not valid. A valid name is one `/` followed by 1 to 254
+    /// other bytes.
     BadName(String),
-    /// The memory could shrink under us (`F_SEAL_SHRINK` is missing), and who
-    /// touches what is gone is killed by SIGBUS.
+    /// Another process could shrink the memory while we use it, because
+    /// `F_SEAL_SHRINK` is missing. SIGBUS kills a process that accesses the
+    /// part that is gone.
     MayShrink,
     /// The system call failed.
     Io(io::Error),
@@ -74,20 +79,21 @@ impl fmt::Display for SharedMemoryError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             SharedMemoryError::Size(size) => {
-                write!(f, "shared memory of {size} bytes cannot be")
+                write!(f, "shared memory cannot have a size of {size} bytes")
             }
             SharedMemoryError::NameTaken(name) => write!(
                 f,
-                "there is shared memory of the name `{name}` already: open it, choose another \
-                 name, or remove it if its owner was killed (rm /dev/shm{name})"
+                "shared memory named `{name}` already exists: open it, choose another name, \
+                 or remove it if the process that created it was killed (rm /dev/shm{name})"
             ),
             SharedMemoryError::NoSuchName(name) => write!(
                 f,
-                "there is no shared memory of the name `{name}` (ls /dev/shm): was it created?"
+                "there is no shared memory named `{name}` (ls /dev/shm): was it created?"
             ),
             SharedMemoryError::BadName(name) => write!(
                 f,
-                "`{name}` is no name for shared memory: write `/` and up to 254 bytes without `/`"
+                "`{name}` is not a valid name for shared memory: \
+                 write `/` and up to 254 bytes without `/`"
             ),
             SharedMemoryError::MayShrink => f.write_str(
                 "the memory may shrink while it is used: seal it with F_SEAL_SHRINK first",
@@ -113,14 +119,14 @@ impl From<Errno> for SharedMemoryError {
 }
 
 impl SharedMemory {
-    /// New memory without a name, for this process, those forked from it and
-    /// those that are [sent](crate::send_descriptors) its descriptor (man 2
-    /// memfd_create). It can neither grow nor shrink. It goes with its last
-    /// holder.
+    /// Creates memory without a name (man 2 memfd_create). This process can use
+    /// it, and so can the processes that it forks and those to which it
+    /// [sends](crate::send_descriptors) the descriptor. The memory can neither
+    /// grow nor shrink. The kernel frees it when no process holds it any more.
     ///
     /// # Errors
-    /// [`SharedMemoryError::Size`] for 0 bytes or more than the machine can
-    /// address; [`SharedMemoryError::Io`].
+    /// [`SharedMemoryError::Size`] for 0 bytes, or for more bytes than the
+    /// machine can address; [`SharedMemoryError::Io`].
     pub fn new(size: usize) -> Result<SharedMemory, SharedMemoryError> {
         let flags = MFdFlags::MFD_CLOEXEC | MFdFlags::MFD_ALLOW_SEALING;
         let file = memfd_create("ipc", flags)?;
@@ -130,14 +136,15 @@ impl SharedMemory {
         SharedMemory::map(file)
     }
 
-    /// Maps memory that came by descriptor, whole.
+    /// Maps the whole of the memory that a received descriptor refers to.
     ///
     /// # Errors
-    /// [`SharedMemoryError::MayShrink`] if its sender could make it shorter;
-    /// [`SharedMemoryError::Size`] if it is empty; [`SharedMemoryError::Io`] if
-    /// it is no memory at all.
+    /// [`SharedMemoryError::MayShrink`] if the sender could shrink the memory,
+    /// or if the descriptor refers to a file that cannot be sealed;
+    /// [`SharedMemoryError::Size`] if the memory is empty;
+    /// [`SharedMemoryError::Io`].
     pub fn from_fd(file: OwnedFd) -> Result<SharedMemory, SharedMemoryError> {
-        // EINVAL: a file that cannot be sealed.
+        // EINVAL means that the file cannot be sealed.
         let seals = match fcntl(&file, FcntlArg::F_GET_SEALS) {
             Err(Errno::EINVAL) => return Err(SharedMemoryError::MayShrink),
             other => SealFlag::from_bits_retain(other?),
@@ -148,12 +155,15 @@ impl SharedMemory {
         SharedMemory::map(file)
     }
 
-    /// New memory under a name, for any process of this user (man 7
-    /// shm_overview). The name is removed when this value is dropped by the
-    /// process that made it; a killed process leaves it behind.
+    /// Creates memory with a name, by which any process of this user can open
+    /// it (man 7 shm_overview). The process that created the memory removes the
+    /// name when it drops this value. If that process is killed, the name
+    /// stays.
     ///
-    /// Unlike [`new`](SharedMemory::new)'s, it can be shortened by whoever opens
-    /// it, and then kills all others by SIGBUS: share it with friends only.
+    /// Unlike the memory of [`new`](SharedMemory::new), any process that opens
+    /// this memory can shrink it. SIGBUS then kills the other processes when
+    /// they access the part that is gone. Share it only with processes that you
+    /// trust.
     ///
     /// # Errors
     /// [`SharedMemoryError::NameTaken`], [`SharedMemoryError::BadName`],
@@ -174,12 +184,12 @@ impl SharedMemory {
         }
     }
 
-    /// Maps the memory of this name, whole.
+    /// Maps the whole of the memory with this name.
     ///
     /// # Errors
     /// [`SharedMemoryError::NoSuchName`], [`SharedMemoryError::BadName`];
-    /// [`SharedMemoryError::Size`] if its creator has not got so far as to give
-    /// it a size; [`SharedMemoryError::Io`].
+    /// [`SharedMemoryError::Size`] if its creator has not yet given it a size;
+    /// [`SharedMemoryError::Io`].
     pub fn open(name: &str) -> Result<SharedMemory, SharedMemoryError> {
         SharedMemory::map(named(name, OFlag::O_RDWR | OFlag::O_CLOEXEC)?)
     }
@@ -189,7 +199,8 @@ impl SharedMemory {
         let size = usize::try_from(length).ok().and_then(NonZeroUsize::new);
         let size = size.ok_or(SharedMemoryError::Size(0))?;
         let protection = ProtFlags::PROT_READ | ProtFlags::PROT_WRITE;
-        // SAFETY: a new mapping where the kernel likes disturbs nothing.
+        // SAFETY: the kernel chooses a free address, so the new mapping
+        // replaces no other.
         let base = unsafe { mmap(None, size, protection, MapFlags::MAP_SHARED, &file, 0) }?;
         Ok(SharedMemory {
             file,
@@ -199,28 +210,30 @@ impl SharedMemory {
         })
     }
 
-    /// Its size in bytes.
+    /// The size in bytes.
     #[must_use]
     pub fn size(&self) -> usize {
         self.size.get()
     }
 
-    /// Its bytes.
+    /// The memory as bytes.
     #[must_use]
     pub fn bytes(&self) -> &[AtomicU8] {
-        // SAFETY: mapped as long as `self`, and atomics may be changed by others.
+        // SAFETY: the memory is mapped as long as `self` lives, and other
+        // processes may change atomics.
         unsafe { slice::from_raw_parts(self.base.as_ptr().cast(), self.size()) }
     }
 
-    /// The same as words of eight bytes; what is left over at the end is left
-    /// out.
+    /// The memory as words of eight bytes. If the size is not a multiple of
+    /// eight, the last bytes are left out.
     #[must_use]
     pub fn words(&self) -> &[AtomicU64] {
-        // SAFETY: as above; the mapping begins on a page, so it is aligned.
+        // SAFETY: as in `bytes`; the mapping begins at a page boundary, so it
+        // is aligned.
         unsafe { slice::from_raw_parts(self.base.as_ptr().cast(), self.size() / 8) }
     }
 
-    /// Where it is mapped in this process.
+    /// The address at which the memory is mapped in this process.
     pub(crate) fn base(&self) -> *mut u8 {
         self.base.as_ptr()
     }
@@ -234,7 +247,8 @@ impl AsFd for SharedMemory {
 
 impl Drop for SharedMemory {
     fn drop(&mut self) {
-        // SAFETY: our own mapping, whole; nothing borrows from it any more.
+        // SAFETY: this is the whole of our own mapping, and nothing borrows
+        // from it any more.
         _ = unsafe { munmap(self.base.cast(), self.size()) };
         if let Some((name, creator)) = &self.name
             && *creator == std::process::id().cast_signed()

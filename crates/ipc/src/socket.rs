@@ -1,4 +1,4 @@
-//! The system calls under a channel, each with its interruptions handled.
+//! The system calls that a channel uses. Each function handles EINTR.
 
 use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, ppoll};
@@ -10,26 +10,26 @@ use std::mem::{MaybeUninit, size_of};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
 use std::time::Instant;
 
-/// Asks the kernel to attach the sender's pid, uid and gid to what arrives
-/// from now on.
+/// Asks the kernel to attach the sender's pid, uid and gid to everything that
+/// arrives from now on.
 pub(crate) fn attest_senders(socket: &impl AsFd) -> io::Result<()> {
     Ok(setsockopt(socket, sockopt::PassCred, &true)?)
 }
 
-/// What one `recvmsg` brought.
+/// The result of one `recvmsg`.
 pub(crate) enum Arrival {
-    /// So many bytes, all from one process: the kernel never joins bytes of
-    /// two writers in one call once it attests them (man 7 unix). The pid is
-    /// 0 if the kernel names none.
+    /// This many bytes, all from one process. Once the kernel attaches the
+    /// sender, it never returns bytes of two writers in one call (man 7 unix).
+    /// The pid is 0 if the kernel reports no sender.
     Bytes(usize, Pid),
     /// The other side is closed.
     End,
-    /// Nothing was there, and the call was not to wait.
+    /// No bytes were there, and the call did not wait.
     Nothing,
 }
 
-/// Receives into `buffer`, which must not be empty. Waits only if `wait`, and
-/// not if somebody made the socket non-blocking.
+/// Receives into `buffer`, which must not be empty. Waits only if `wait` is
+/// true and no other code has made the socket non-blocking.
 pub(crate) fn receive(
     socket: BorrowedFd<'_>,
     buffer: &mut [u8],
@@ -42,21 +42,22 @@ pub(crate) fn receive(
         iov_len: buffer.len(),
     };
     loop {
-        // SAFETY: all-zero is a valid msghdr: no address, nothing to fill.
+        // SAFETY: an all-zero msghdr is valid: it has no address and no
+        // buffers.
         let mut message: libc::msghdr = unsafe { MaybeUninit::zeroed().assume_init() };
         message.msg_iov = &raw mut part;
         message.msg_iovlen = 1;
         message.msg_control = control.0.as_mut_ptr().cast();
         message.msg_controllen = Control::SIZE as _;
         // SAFETY: the message names one buffer for the bytes and one for the
-        // credentials; both are ours and as long as it says.
+        // credentials. Both belong to us and are as long as the message says.
         let count = unsafe { libc::recvmsg(socket.as_raw_fd(), &raw mut message, flags) };
         match Errno::result(count) {
-            // ECONNRESET: the other side closed without having read all that
-            // we sent. That is its end all the same.
+            // ECONNRESET: the other side closed without having read everything
+            // that we sent. This is an end, too.
             Ok(0) | Err(Errno::ECONNRESET) => return Ok(Arrival::End),
             Ok(count) => {
-                // SAFETY: the kernel has just filled the message in.
+                // SAFETY: the kernel has just filled in the message.
                 let sender = unsafe { sender(&message) };
                 return Ok(Arrival::Bytes(count.unsigned_abs(), sender));
             }
@@ -67,15 +68,15 @@ pub(crate) fn receive(
     }
 }
 
-/// Room for the credentials and for nothing else: descriptors that a hostile
-/// sender attaches do not fit, and the kernel closes them. (It also sets
-/// MSG_CTRUNC, which ready-made parsers of control data report as an error:
-/// a sender could end our channel with it.)
+/// Room for the credentials and for nothing else. Descriptors that a hostile
+/// sender attaches do not fit, and the kernel closes them. (The kernel then
+/// also sets MSG_CTRUNC. Ready-made parsers of control data report this as an
+/// error, so a sender could end our channel with it.)
 #[repr(align(8))]
 struct Control([u8; Control::SIZE]);
 
 impl Control {
-    // SAFETY: CMSG_SPACE only computes.
+    // SAFETY: CMSG_SPACE only computes a number.
     const SIZE: usize = unsafe { libc::CMSG_SPACE(size_of::<libc::ucred>() as u32) } as usize;
 
     fn new() -> Control {
@@ -83,14 +84,16 @@ impl Control {
     }
 }
 
-/// Who sent it, says the kernel; 0 if it says nothing.
+/// The process ID of the sender, as the kernel reports it; 0 if it reports
+/// none.
 ///
 /// # Safety
-/// `recvmsg` has filled this message in, and its control buffer still lives.
+/// `recvmsg` must have filled in this message, and its control buffer must
+/// still be alive.
 unsafe fn sender(message: &libc::msghdr) -> Pid {
     let expected = (libc::SOL_SOCKET, libc::SCM_CREDENTIALS);
-    // SAFETY: the kernel keeps the headers within msg_controllen, and gives
-    // SCM_CREDENTIALS a whole ucred, perhaps not aligned as one.
+    // SAFETY: the kernel keeps the headers within msg_controllen. The data of
+    // SCM_CREDENTIALS is a whole ucred, which may be unaligned.
     unsafe {
         let header = libc::CMSG_FIRSTHDR(message);
         if header.is_null() || ((*header).cmsg_level, (*header).cmsg_type) != expected {
@@ -103,8 +106,9 @@ unsafe fn sender(message: &libc::msghdr) -> Pid {
     }
 }
 
-/// Writes a part of `bytes` and says how much; `None` if the socket is full
-/// and the call was not to wait. EPIPE comes as an error, never as SIGPIPE.
+/// Writes part of `bytes` and returns how many bytes it wrote. Returns `None`
+/// if the socket is full and the call must not wait. A closed peer leads to the
+/// error EPIPE, never to SIGPIPE.
 pub(crate) fn transmit(
     socket: BorrowedFd<'_>,
     bytes: &[u8],
@@ -122,9 +126,9 @@ pub(crate) fn transmit(
     }
 }
 
-/// Waits until the socket is ready for `events` (or broken, which the next
-/// call on it tells): false if the deadline comes first. Signals do not
-/// prolong the wait.
+/// Waits until the socket is ready for `events` or is broken; the next call on
+/// a broken socket reports the error. Returns false if the deadline comes
+/// first. Signals do not prolong the wait.
 pub(crate) fn await_ready(
     socket: BorrowedFd<'_>,
     events: PollFlags,

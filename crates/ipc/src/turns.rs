@@ -1,5 +1,4 @@
-//! Whose turn it is on which slot: the algorithm of the ring, without its
-//! memory.
+//! The algorithm of the ring without its memory: which side may use which slot.
 //!
 //! ```text
 //!        taken                 put
@@ -10,28 +9,30 @@
 //!        the taker's            the putter's
 //! ```
 //!
-//! Two counters that only grow, and wrap at 2³²: how many items were put, and
-//! how many were taken. Each has one writer. Their difference is what the ring
-//! holds, so "full" and "empty" never look alike. (Lamport, *Proving the
-//! correctness of multiprocess programs*, 1977; with the cached counters of
-//! FastForward and its successors.)
+//! There are two counters: how many items were put in, and how many were taken
+//! out. They only grow, and wrap at 2³². Each counter has only one writer.
+//! Their difference is the number of items in the ring, so a full ring never
+//! looks like an empty ring. (Lamport, *Proving the correctness of multiprocess
+//! programs*, 1977; with the cached counters of FastForward and its
+//! successors.)
 //!
-//! The other process may write what it likes to both. So each side keeps its
-//! own counter in its own memory, and checks the other's before it believes
-//! it.
+//! The other process may write any value to both counters. Therefore, each side
+//! keeps its own counter in its own memory, and checks the other side's counter
+//! before it uses it.
 
 use std::sync::atomic::{AtomicU32, Ordering, fence};
 
-/// The part that both sides share. All zero is the beginning.
+/// The part that both sides share. At the beginning, all of it is zero.
 #[repr(C)]
 #[derive(Debug, Default)]
 pub struct Turns {
-    /// How many items were put. The taker sleeps on it.
+    /// How many items were put in. The taker sleeps on this word.
     put: Line<AtomicU32>,
-    /// How many were taken. The putter sleeps on it.
+    /// How many items were taken out. The putter sleeps on this word.
     taken: Line<AtomicU32>,
-    /// Who sleeps, or is about to: so that nobody makes a system call to wake
-    /// nobody. Apart from the counters, because it seldom changes.
+    /// Which side sleeps or is about to sleep. A side makes a system call to
+    /// wake the other only if the other sleeps. This lies apart from the
+    /// counters, because it seldom changes.
     asleep: Line<Asleep>,
 }
 
@@ -41,66 +42,70 @@ struct Asleep {
     taker: AtomicU32,
 }
 
-/// Alone on its cache line, and on the neighbour that CPUs fetch with it.
+/// A value with a cache line of its own, and also the neighbouring line that
+/// CPUs fetch together with it.
 #[repr(C, align(128))]
 #[derive(Debug, Default)]
 struct Line<T>(T);
 
-/// What the algorithm needs of the kernel: a futex, and two barriers.
+/// What the algorithm needs from the kernel: a futex and two barriers.
 ///
-/// The barriers belong together. Who stores to one word, then passes
-/// [`light_barrier`](Kernel::light_barrier) and reads a second, and who stores
-/// to the second, then passes [`heavy_barrier`](Kernel::heavy_barrier) and reads
-/// the first: at least one of them reads what the other stored. Two fences do
-/// that; a system call on the rare side can spare the other its fence.
+/// The barriers belong together. Suppose that one thread stores to a first
+/// word, passes [`light_barrier`](Kernel::light_barrier) and reads a second
+/// word. Another thread stores to the second word, passes
+/// [`heavy_barrier`](Kernel::heavy_barrier) and reads the first word. Then at
+/// least one of the two threads reads what the other stored. Two fences
+/// guarantee this. If the rare side makes a system call, the other side needs
+/// no fence.
 pub trait Kernel {
-    /// Sleeps while `word` is `expected`. May return early, for any reason.
-    /// False: enough slept.
+    /// Sleeps while the value of `word` is `expected`. May return early for any
+    /// reason. Returns false if the caller should not sleep again.
     fn sleep(&mut self, word: &AtomicU32, expected: u32) -> bool;
 
-    /// Wakes whoever sleeps on `word`.
+    /// Wakes all threads that sleep on `word`.
     fn wake(&mut self, word: &AtomicU32);
 
-    /// After every item.
+    /// The barrier after every update of a counter.
     #[inline]
     fn light_barrier(&mut self) {
         fence(Ordering::SeqCst);
     }
 
-    /// Before every sleep.
+    /// The barrier before every sleep.
     #[inline]
     fn heavy_barrier(&mut self) {
         fence(Ordering::SeqCst);
     }
 }
 
-/// The other side's counter cannot be what it is.
+/// The other side's counter has an impossible value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Lie {
     /// How many items the ring would hold.
     pub filled: u32,
-    /// How many it can hold.
+    /// How many items the ring can hold.
     pub capacity: u32,
 }
 
-/// The side that puts.
+/// The side that puts items in.
 #[derive(Debug, Default)]
 pub struct Putter {
     put: u32,
-    /// The taker's counter when it was last looked at: it has not gone back.
+    /// The taker's counter when the putter last read it. The counter only
+    /// grows, so there is at least as much room now.
     taken: u32,
 }
 
-/// The side that takes.
+/// The side that takes items out.
 #[derive(Debug, Default)]
 pub struct Taker {
     taken: u32,
-    /// The putter's counter when it was last looked at.
+    /// The putter's counter when the taker last read it.
     put: u32,
 }
 
 impl Turns {
-    /// A ring through which `count` items have gone already.
+    /// A ring through which `count` items have already gone.
     #[must_use]
     pub fn after(count: u32) -> (Turns, Putter, Taker) {
         let turns = Turns::default();
@@ -117,7 +122,7 @@ impl Turns {
         (turns, putter, taker)
     }
 
-    /// Wakes both sides, so that they look whether the other is still there.
+    /// Wakes both sides, so that each checks whether the other is still there.
     pub fn alarm(&self, kernel: &mut impl Kernel) {
         kernel.wake(&self.put.0);
         kernel.wake(&self.taken.0);
@@ -125,15 +130,15 @@ impl Turns {
 }
 
 impl Putter {
-    /// The index of the next item to be put.
+    /// The index of the next item to be put in.
     #[must_use]
     #[inline]
     pub fn index(&self) -> u32 {
         self.put
     }
 
-    /// How many items there is room for; looks at the taker's counter only if
-    /// there was no room for `wanted` when it looked last.
+    /// How many items there is room for. Reads the taker's counter only if, by
+    /// the value that it read last, there is no room for `wanted` items.
     ///
     /// # Errors
     /// [`Lie`].
@@ -144,7 +149,7 @@ impl Putter {
         if known >= wanted {
             return Ok(known);
         }
-        // Acquire: the taker has read what it released.
+        // Acquire: the taker has read the items whose slots it released.
         let taken = turns.taken.0.load(Ordering::Acquire);
         let filled = put.wrapping_sub(taken);
         if filled > capacity {
@@ -154,17 +159,18 @@ impl Putter {
         Ok(capacity - filled)
     }
 
-    /// Hands `count` items to the taker. They must have been written, and there
-    /// must have been room for them.
+    /// Hands `count` items to the taker. There must have been room for them,
+    /// and the caller must have written them.
     #[inline]
     pub fn publish(&mut self, turns: &Turns, count: u32, kernel: &mut impl Kernel) {
         self.put = self.put.wrapping_add(count);
-        // Release: the items were written before.
+        // Release: the items were written before this store.
         turns.put.0.store(self.put, Ordering::Release);
         wake_if_asleep(&turns.asleep.0.taker, &turns.put.0, kernel);
     }
 
-    /// Sleeps until there is room, or `kernel` has slept enough: false.
+    /// Sleeps until there is room. Returns false if there is still no room when
+    /// `kernel` has slept enough.
     ///
     /// # Errors
     /// [`Lie`].
@@ -182,15 +188,15 @@ impl Putter {
 }
 
 impl Taker {
-    /// The index of the next item to be taken.
+    /// The index of the next item to be taken out.
     #[must_use]
     #[inline]
     pub fn index(&self) -> u32 {
         self.taken
     }
 
-    /// How many items there are; looks at the putter's counter only if there
-    /// were fewer than `wanted` when it looked last.
+    /// How many items there are. Reads the putter's counter only if, by the
+    /// value that it read last, there are fewer than `wanted` items.
     ///
     /// # Errors
     /// [`Lie`].
@@ -201,7 +207,7 @@ impl Taker {
         if known >= wanted {
             return Ok(known);
         }
-        // Acquire: what was put has been written.
+        // Acquire: the putter has written the items that it published.
         let put = turns.put.0.load(Ordering::Acquire);
         let filled = put.wrapping_sub(taken);
         if filled > capacity {
@@ -211,16 +217,18 @@ impl Taker {
         Ok(filled)
     }
 
-    /// Hands `count` slots back. Their items must have been read.
+    /// Hands `count` slots back to the putter. The caller must have read their
+    /// items.
     #[inline]
     pub fn release(&mut self, turns: &Turns, count: u32, kernel: &mut impl Kernel) {
         self.taken = self.taken.wrapping_add(count);
-        // Release: the items were read before.
+        // Release: the items were read before this store.
         turns.taken.0.store(self.taken, Ordering::Release);
         wake_if_asleep(&turns.asleep.0.putter, &turns.taken.0, kernel);
     }
 
-    /// Sleeps until there is an item, or `kernel` has slept enough: false.
+    /// Sleeps until there is an item. Returns false if there is still no item
+    /// when `kernel` has slept enough.
     ///
     /// # Errors
     /// [`Lie`].
@@ -237,12 +245,12 @@ impl Taker {
     }
 }
 
-/// After a counter was stored.
+/// Wakes the other side if it sleeps. The caller has just stored its counter.
 ///
-/// Two threads, two words: here the counter is written, then the mark is read;
-/// in [`sleep_until`] the mark is written, then the counter is read. The barriers
-/// see to it that at least one of them sees what the other wrote: either the
-/// sleeper finds the new counter, or it is woken.
+/// Two threads use two words. The thread here writes the counter and then reads
+/// the mark `asleep`. The thread in [`sleep_until`] writes the mark and then
+/// reads the counter. The barriers ensure that at least one of them sees what
+/// the other wrote: either the sleeper finds the new counter, or it is woken.
 #[inline]
 fn wake_if_asleep(asleep: &AtomicU32, counter: &AtomicU32, kernel: &mut impl Kernel) {
     kernel.light_barrier();
@@ -267,7 +275,8 @@ fn sleep_until(
             asleep.store(0, Ordering::Relaxed);
             return ready;
         }
-        // If the counter changes from here on, this does not sleep.
+        // If the counter has changed since it was read into `seen`, this does
+        // not sleep.
         if !kernel.sleep(counter, seen) {
             asleep.store(0, Ordering::Relaxed);
             return done();

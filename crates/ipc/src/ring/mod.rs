@@ -1,5 +1,5 @@
-//! A ring in shared memory: one process puts values in, one takes them out,
-//! and the kernel is asked only when one of them has to sleep.
+//! A ring in shared memory. One process puts values in, and another process
+//! takes them out. They make system calls only when one of them has to sleep.
 //!
 //! ```
 //! let (producer, mut consumer) = ipc::ring::<u64>(1024)?;
@@ -9,7 +9,7 @@
 //!     (1..=10_000).for_each(|number| producer.push(number).unwrap());
 //!     0
 //! })?;
-//! drop(producer); // the child's; here it is a copy
+//! drop(producer); // the parent's copy: the child has its own
 //! let mut sum = 0;
 //! while let Ok(number) = consumer.pop() {
 //!     sum += number;
@@ -37,15 +37,15 @@ use storage::{Storage, View};
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum RingError {
-    /// The other side is closed: its last holder dropped it, or died. For the
-    /// consumer also: and nothing is left in the ring.
+    /// The other side is closed: the last process that held it dropped it or
+    /// died. The consumer gets this error only when the ring is empty.
     Closed,
-    /// The other side wrote a counter that cannot be: the ring would hold more
+    /// The other side wrote an impossible counter: the ring would hold more
     /// items than it has slots. Nothing was read or written.
     Corrupt {
-        /// How many items it would hold.
+        /// How many items the ring would hold.
         filled: u32,
-        /// How many it can hold.
+        /// How many items the ring can hold.
         capacity: u32,
     },
 }
@@ -63,8 +63,8 @@ impl fmt::Display for RingError {
             RingError::Closed => f.write_str("the other side closed the ring"),
             RingError::Corrupt { filled, capacity } => write!(
                 f,
-                "the other side says that a ring of {capacity} items holds {filled}: \
-                 its memory is broken, or it is up to no good; make a new ring"
+                "the other side claims that a ring for {capacity} items holds {filled}: \
+                 its memory is corrupt, or it is malicious; make a new ring"
             ),
         }
     }
@@ -72,14 +72,16 @@ impl fmt::Display for RingError {
 
 impl error::Error for RingError {}
 
-/// Makes a ring for at least `capacity` items (rounded up to a power of two).
+/// Creates a ring for at least `capacity` items (rounded up to a power of two).
 ///
-/// Its two ends may live in two threads, or after [`fork`](processes::fork) in
-/// two processes. After a fork both processes hold both ends: each must drop
-/// the one that it does not use, or it will never see it closed.
+/// Its two ends may be in two threads, or after a [`fork`](processes::fork) in
+/// two processes. After a fork, both processes hold both ends. Each process
+/// must drop the end that it does not use. Otherwise, it never sees that the
+/// other process has closed that end.
 ///
 /// # Errors
-/// [`SharedMemoryError`]: a capacity of 0 or of more than 2³¹, or no memory.
+/// [`SharedMemoryError`] if the capacity is 0 or more than 2³¹, or if there is
+/// not enough memory.
 pub fn ring<T: Plain>(capacity: usize) -> Result<(Producer<T>, Consumer<T>), SharedMemoryError> {
     let too_much = SharedMemoryError::Size(capacity.saturating_mul(size_of::<T>()));
     let Some(slots) = capacity.checked_next_power_of_two() else {
@@ -108,7 +110,7 @@ pub fn ring<T: Plain>(capacity: usize) -> Result<(Producer<T>, Consumer<T>), Sha
 
 /// The end of a ring that puts values in. See [`ring()`].
 ///
-/// A signal never shows: waits go on after EINTR.
+/// Signals do not disturb a call: each wait continues after EINTR.
 pub struct Producer<T: Plain> {
     storage: Storage<T>,
     putter: Putter,
@@ -117,7 +119,7 @@ pub struct Producer<T: Plain> {
 
 /// The end of a ring that takes values out. See [`ring()`].
 ///
-/// A signal never shows: waits go on after EINTR.
+/// Signals do not disturb a call: each wait continues after EINTR.
 pub struct Consumer<T: Plain> {
     storage: Storage<T>,
     taker: Taker,
@@ -131,14 +133,14 @@ impl<T: Plain> Producer<T> {
         self.storage.view.capacity as usize
     }
 
-    /// Whether the other side is closed: nobody will take out what is put in.
-    /// A system call.
+    /// Whether the other side is closed, so that no process will take out any
+    /// value. This makes a system call.
     #[must_use]
     pub fn is_closed(&self) -> bool {
         self.lifeline.as_ref().is_none_or(Lifeline::is_cut)
     }
 
-    /// Puts a value in if there is room: false if not.
+    /// Puts a value in if there is room. Returns false if the ring is full.
     ///
     /// # Errors
     /// [`RingError::Corrupt`].
@@ -150,15 +152,15 @@ impl<T: Plain> Producer<T> {
         if self.putter.room(turns, capacity, 1)? == 0 {
             return Ok(false);
         }
-        // SAFETY: the slot lies in the memory, and it is the producer's turn on
-        // it: there is room. If the other process writes here all the same, it
-        // breaks its own values.
+        // SAFETY: the slot lies in the memory. Because there is room, only the
+        // producer may use the slot now. If the other process writes here
+        // nevertheless, it damages its own values.
         unsafe { view.slot(index).write(value) };
         self.putter.publish(turns, 1, &mut self.storage.kernel());
         Ok(true)
     }
 
-    /// Puts a value in, and waits while the ring is full.
+    /// Puts a value in. Waits while the ring is full.
     ///
     /// # Errors
     /// [`RingError`].
@@ -170,7 +172,8 @@ impl<T: Plain> Producer<T> {
         Ok(())
     }
 
-    /// Puts in as many of these as there is room for, and says how many.
+    /// Puts in as many of the values as there is room for, and returns how
+    /// many.
     ///
     /// # Errors
     /// [`RingError::Corrupt`].
@@ -182,7 +185,8 @@ impl<T: Plain> Producer<T> {
         let count = values.len().min(room as usize);
         let index = self.putter.index();
         let (first, second) = values[..count].split_at(count.min(view.until_end(index)));
-        // SAFETY: as in `try_push`; the second part begins at the first slot.
+        // SAFETY: as in `try_push`. The first part ends at the end of the
+        // memory or before, and the second part begins at the first slot.
         unsafe {
             let slot = view.slot(index);
             slot.copy_from_nonoverlapping(first.as_ptr(), first.len());
@@ -196,13 +200,13 @@ impl<T: Plain> Producer<T> {
         Ok(count)
     }
 
-    /// Waits until there is room for a value: false if the deadline comes
-    /// first.
+    /// Waits until there is room for a value. Returns false if the deadline
+    /// comes first.
     ///
     /// # Errors
-    /// [`RingError`]; [`Closed`](RingError::Closed) even if there is room,
-    /// once it has waited in vain.
-    // Apart from `push`, which is to stay small where it does not wait.
+    /// [`RingError`]. If the consumer closes while this call waits, the error
+    /// can be [`Closed`](RingError::Closed) even if there is room by then.
+    // Not inlined, so that `push` stays small where it does not wait.
     #[inline(never)]
     pub fn await_room(&mut self, deadline: Option<Instant>) -> Result<bool, RingError> {
         let view = self.storage.view;
@@ -236,7 +240,7 @@ impl<T: Plain> Consumer<T> {
         self.storage.view.capacity as usize
     }
 
-    /// Takes a value out, if there is one.
+    /// Takes a value out. Returns `None` if the ring is empty.
     ///
     /// # Errors
     /// [`RingError::Corrupt`].
@@ -248,14 +252,14 @@ impl<T: Plain> Consumer<T> {
         if self.taker.items(turns, capacity, 1)? == 0 {
             return Ok(None);
         }
-        // SAFETY: the slot lies in the memory, and whatever bits the other
-        // process wrote there are a value: `T` is plain.
+        // SAFETY: the slot lies in the memory. `T` is plain, so any bits that
+        // the other process wrote there are a valid value.
         let value = unsafe { view.slot(index).read() };
         self.taker.release(turns, 1, &mut self.storage.kernel());
         Ok(Some(value))
     }
 
-    /// Takes a value out, and waits while there is none.
+    /// Takes a value out. Waits while the ring is empty.
     ///
     /// # Errors
     /// [`RingError`].
@@ -269,7 +273,8 @@ impl<T: Plain> Consumer<T> {
         }
     }
 
-    /// Takes out as many as there are and as fit, and says how many.
+    /// Takes out as many values as there are and as fit into `values`, and
+    /// returns how many.
     ///
     /// # Errors
     /// [`RingError::Corrupt`].
@@ -282,7 +287,8 @@ impl<T: Plain> Consumer<T> {
         let index = self.taker.index();
         let to_end = count.min(view.until_end(index));
         let (first, second) = values[..count].split_at_mut(to_end);
-        // SAFETY: as in `try_pop`; the second part begins at the first slot.
+        // SAFETY: as in `try_pop`. The first part ends at the end of the memory
+        // or before, and the second part begins at the first slot.
         unsafe {
             let slot = view.slot(index);
             slot.copy_to_nonoverlapping(first.as_mut_ptr(), first.len());
@@ -296,11 +302,11 @@ impl<T: Plain> Consumer<T> {
         Ok(count)
     }
 
-    /// Waits until there is a value: false if the deadline comes first.
+    /// Waits until there is a value. Returns false if the deadline comes first.
     ///
     /// # Errors
     /// [`RingError`].
-    // Apart from `pop`, which is to stay small where it does not wait.
+    // Not inlined, so that `pop` stays small where it does not wait.
     #[inline(never)]
     pub fn await_items(&mut self, deadline: Option<Instant>) -> Result<bool, RingError> {
         let view = self.storage.view;
@@ -318,7 +324,7 @@ impl<T: Plain> Consumer<T> {
                 return Ok(true);
             }
             if self.lifeline.as_ref().is_none_or(Lifeline::is_cut) {
-                // It may have put something in just before.
+                // The producer may have put in a value just before it closed.
                 return match self.taker.items(turns, capacity, 1)? {
                     0 => Err(RingError::Closed),
                     _ => Ok(true),
@@ -333,7 +339,8 @@ impl<T: Plain> Consumer<T> {
 
 impl<T: Plain> Drop for Producer<T> {
     fn drop(&mut self) {
-        // Cut first, then wake: who wakes looks at the line.
+        // Cut the lifeline before the wake-up, because the other side looks at
+        // it when it wakes.
         self.lifeline = None;
         self.storage.view.turns().alarm(&mut self.storage.kernel());
     }

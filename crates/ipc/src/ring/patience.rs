@@ -1,4 +1,4 @@
-//! How a ring's end waits: looks again, gives way, sleeps.
+//! How an end of a ring waits: it spins, yields the CPU, and at last sleeps.
 
 use crate::turns::Kernel;
 use crate::{futex, membarrier};
@@ -9,12 +9,12 @@ use std::sync::atomic::{AtomicU32, Ordering, compiler_fence, fence};
 use std::thread;
 use std::time::{Duration, Instant};
 
-/// What a ring needs of the kernel. One sleep is short enough that the death of
-/// the other side is noticed soon: a process that was killed wakes nobody.
+/// What a ring needs from the kernel. A process that was killed cannot wake the
+/// other side, so each sleep is short: the other side soon checks for itself.
 pub(super) struct Linux {
-    /// When the caller's patience is over.
+    /// When the caller stops waiting.
     pub(super) deadline: Option<Instant>,
-    /// Both sides take part in [`membarrier`].
+    /// Whether both sides take part in [`membarrier`].
     pub(super) asymmetric: bool,
 }
 
@@ -36,7 +36,8 @@ impl Kernel for Linux {
         false
     }
 
-    // Inlined, so that a `Linux` that only wakes is never built in memory.
+    // Inlined, so that a `Linux` that is used only for waking is never stored
+    // in memory.
     #[inline]
     fn wake(&mut self, word: &AtomicU32) {
         futex::wake(word);
@@ -45,7 +46,8 @@ impl Kernel for Linux {
     #[inline]
     fn light_barrier(&mut self) {
         if self.asymmetric {
-            // The heavy one does the rest; only the compiler must keep order.
+            // The heavy barrier orders the accesses of both CPUs. Here, only
+            // the compiler must keep the order.
             compiler_fence(Ordering::SeqCst);
         } else {
             fence(Ordering::SeqCst);
@@ -54,24 +56,28 @@ impl Kernel for Linux {
 
     fn heavy_barrier(&mut self) {
         fence(Ordering::SeqCst);
-        // If somebody forbade the call meanwhile, a wake-up may come late: by
-        // one nap.
+        // If the system call has been forbidden since the registration, a
+        // wake-up may be late by one nap.
         _ = self.asymmetric && membarrier::everywhere();
     }
 }
 
-/// What to do between two looks before going to sleep.
+/// What an end does between two looks at the other side's counter, before it
+/// goes to sleep.
 ///
-/// To sleep and to be woken costs more than a thousand values: the other side,
-/// at work on another CPU, has its turn ready in no time. If it has none – one
-/// CPU, or a busy machine –, giving way lets it work.
+/// To sleep and be woken takes longer than to pass a thousand values. If the
+/// other side is running on another CPU, it will update its counter much
+/// sooner. If it is not running, because there is only one CPU or the machine
+/// is busy, yielding the CPU lets it run.
 ///
-/// And not too many looks: each takes the cache line with the counter away from
-/// the CPU that is about to write it. Who looks less often finds more.
+/// The end must not look too often either. Each look takes the cache line with
+/// the counter away from the CPU that is about to write it. An end that looks
+/// less often finds more items, or more room, at each look.
 #[derive(Clone, Copy)]
 pub(super) enum Step {
-    /// So many pauses of the CPU.
+    /// Spins for this many CPU pauses.
     Spin(u32),
+    /// Yields the CPU.
     GiveWay,
 }
 
@@ -84,14 +90,14 @@ impl Step {
     }
 }
 
-/// All steps, in order: some spins, each longer than the one before, then giving
-/// way, and again.
+/// All steps in order. Each round has some spins of growing length and then
+/// yields the CPU.
 pub(super) fn steps() -> impl Iterator<Item = Step> {
     const ROUNDS: usize = 20;
     const SPINS: &[u32] = &[1, 2, 4, 8, 16, 16];
     static CPUS: OnceLock<usize> = OnceLock::new();
     let cpus = *CPUS.get_or_init(|| thread::available_parallelism().map_or(1, usize::from));
-    // On one CPU nothing changes while we look.
+    // On a single CPU, the other side cannot run while we spin.
     let spins = if cpus > 1 { SPINS } else { &[] };
     (0..ROUNDS).flat_map(move |_| {
         let spins = spins.iter().map(|&pauses| Step::Spin(pauses));

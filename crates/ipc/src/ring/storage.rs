@@ -1,4 +1,4 @@
-//! Where the parts of a ring lie in its memory.
+//! The layout of a ring in its memory.
 
 use super::Plain;
 use super::patience::Linux;
@@ -12,15 +12,16 @@ use std::sync::Arc;
 #[derive(Clone)]
 pub(super) struct Storage<T> {
     pub(super) view: View<T>,
-    /// Whether the ends may rely on [`membarrier`]; settled before there are two.
+    /// Whether the ends may rely on [`membarrier`]. This is decided before the
+    /// second end exists.
     asymmetric: bool,
     /// Keeps the view's memory mapped.
     _memory: Arc<SharedMemory>,
 }
 
-/// Where everything lies. Every value needs it, so it is copied into registers
-/// first: after each look at the other side's counter, what lies in memory would
-/// have to be loaded again.
+/// Where the parts of the ring lie. Every operation copies this into registers
+/// first. Otherwise, the CPU would have to load it from memory again after each
+/// look at the other side's counter.
 pub(super) struct View<T> {
     pub(super) base: *mut u8,
     pub(super) capacity: u32,
@@ -35,12 +36,13 @@ impl<T> Clone for View<T> {
 
 impl<T> Copy for View<T> {}
 
-// SAFETY: `base` is the memory's, which may be used by any thread; what lies in
-// the slots, and whose turn it is there, does not depend on threads.
+// SAFETY: `base` points to the shared memory, which any thread may use. Neither
+// the values in the slots nor the counters depend on the thread.
 unsafe impl<T: Plain> Send for Storage<T> {}
 
 impl<T: Plain> Storage<T> {
-    /// Of a memory with room for so many slots, a power of two.
+    /// Uses `memory`, which must have room for `capacity` slots. The capacity
+    /// must be a power of two.
     pub(super) fn new(memory: SharedMemory, capacity: u32) -> Storage<T> {
         Storage {
             view: View {
@@ -63,7 +65,8 @@ impl<T: Plain> Storage<T> {
 }
 
 impl<T: Plain> View<T> {
-    /// Where the slots begin: a multiple of every alignment up to 128.
+    /// The offset of the first slot in bytes. It is a multiple of every
+    /// alignment up to 128.
     pub(super) const BEGIN: usize = {
         assert!(align_of::<T>() <= 128 && size_of::<T>() > 0);
         size_of::<Turns>()
@@ -71,21 +74,24 @@ impl<T: Plain> View<T> {
 
     #[inline]
     pub(super) fn turns(&self) -> &Turns {
-        // SAFETY: the mapping begins on a page and is larger than `Turns`,
-        // which is atomics only: whoever writes to them, they stay valid.
+        // SAFETY: the mapping begins at a page boundary and is larger than
+        // `Turns`, which contains only atomics: they stay valid when another
+        // process writes to them.
         unsafe { &*self.base.cast::<Turns>() }
     }
 
-    /// The slot of an index.
+    /// The address of the slot for this index.
     #[inline]
     pub(super) fn slot(&self, index: u32) -> *mut T {
-        // A power of two divides 2³², so indices wrap without a seam.
+        // The capacity is a power of two and divides 2³², so the next slot is
+        // also right when the index wraps.
         let slot = (index & (self.capacity - 1)) as usize;
         let begin = self.base.wrapping_add(Self::BEGIN);
         begin.cast::<T>().wrapping_add(slot)
     }
 
-    /// How many slots lie from this one to the end of the memory.
+    /// How many slots there are from the slot for this index to the end of the
+    /// memory.
     pub(super) fn until_end(&self, index: u32) -> usize {
         (self.capacity - (index & (self.capacity - 1))) as usize
     }

@@ -2,11 +2,11 @@ use super::*;
 use crate::turns::Turns;
 use std::sync::atomic::{AtomicU32, Ordering};
 
-/// A ring through which so many items have gone already.
+/// A ring through which `count` items have already gone.
 fn aged(capacity: usize, count: u32) -> (Producer<u32>, Consumer<u32>) {
     let (mut producer, mut consumer) = ring(capacity).unwrap();
     let (turns, putter, taker) = Turns::after(count);
-    // SAFETY: nobody else uses the memory yet.
+    // SAFETY: nothing else uses the memory yet.
     unsafe { producer.storage.view.base.cast::<Turns>().write(turns) };
     (producer.putter, consumer.taker) = (putter, taker);
     (producer, consumer)
@@ -14,7 +14,8 @@ fn aged(capacity: usize, count: u32) -> (Producer<u32>, Consumer<u32>) {
 
 /// The shared counters: `put`, then `taken`.
 fn counter(storage: &Storage<u32>, which: usize) -> &AtomicU32 {
-    // SAFETY: each is alone on 128 bytes, in this order.
+    // SAFETY: each counter has 128 bytes of its own, and they lie in this
+    // order.
     unsafe { &*storage.view.base.wrapping_add(128 * which).cast() }
 }
 

@@ -1,5 +1,5 @@
-//! What a [`Duplex`](crate::Duplex) needs of a transport: to carry bytes, and
-//! to say when it can carry more.
+//! What a [`Duplex`](crate::Duplex) needs from a transport: the transport must
+//! carry bytes, and a process must be able to wait until it can carry more.
 
 mod packets;
 mod pipe;
@@ -16,26 +16,30 @@ pub(crate) use stream::streams;
 use std::io;
 use std::time::Instant;
 
-/// One end of a transport in both directions. No call shows a signal.
+/// One end of a transport, for both directions. No call fails with EINTR.
 pub(crate) trait Wire: Send {
-    /// Sends the beginning of `bytes`, which is not empty, and says how much;
-    /// `None` if the transport is full. `BrokenPipe` if the other side is gone.
+    /// Sends the beginning of `bytes`, which must not be empty, and returns how
+    /// many bytes it sent. Returns `None` if the transport is full. Fails with
+    /// `BrokenPipe` or `ConnectionReset` if the other side is gone.
     fn write(&mut self, bytes: &[u8]) -> io::Result<Option<usize>>;
 
-    /// Receives into `buffer`, which has room for at least [`PIECE`] bytes, and
-    /// says how many; `None` if nothing is there, 0 if the other side is gone
-    /// and nothing is left.
+    /// Receives into `buffer`, which must have room for at least [`PIECE`]
+    /// bytes, and returns how many bytes it received. Returns `None` if nothing
+    /// is there, and 0 if the other side is gone and nothing is left.
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<Option<usize>>;
 
-    /// Waits until `write` can do something: false if the deadline comes first.
+    /// Waits until `write` can make progress. Returns false if the deadline
+    /// comes first.
     fn await_room(&mut self, deadline: Option<Instant>) -> io::Result<bool>;
 
-    /// Waits until `read` can do something: false if the deadline comes first.
+    /// Waits until `read` can make progress. Returns false if the deadline
+    /// comes first.
     fn await_bytes(&mut self, deadline: Option<Instant>) -> io::Result<bool>;
 }
 
 /// The two ends of a transport.
 pub(crate) type Ends = (Box<dyn Wire>, Box<dyn Wire>);
 
-/// No transport that keeps messages apart hands out more at once.
+/// A transport that keeps message boundaries returns at most this many bytes at
+/// once.
 pub(crate) const PIECE: usize = 64 * 1024;

@@ -15,8 +15,9 @@ struct Pipes {
     to_peer: OwnedFd,
 }
 
-/// A pipe holds 64 KiB. Writing to one that nobody reads any more raises
-/// SIGPIPE, which Rust's runtime ignores: EPIPE remains.
+/// A pipe holds 64 KiB. A write to a pipe whose read end is closed raises
+/// SIGPIPE. Rust's runtime ignores this signal, so the write only fails with
+/// EPIPE.
 pub(crate) fn pipes() -> io::Result<Ends> {
     let flags = OFlag::O_CLOEXEC | OFlag::O_NONBLOCK;
     let (one_reads, other_writes) = pipe2(flags)?;

@@ -11,15 +11,15 @@ use std::os::fd::AsFd;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Instant;
 
-/// As small as an ordinary user's share of queues demands: all of them may take
-/// 800 KiB (`ulimit -q`).
+/// The queues are small, because all queues of an ordinary user together may
+/// take only 800 KiB (`ulimit -q`).
 const MESSAGES: usize = 8;
 const LONGEST: usize = 4096;
 
 struct Queues {
     from_peer: MessageQueue,
     to_peer: MessageQueue,
-    /// A queue does not know whether somebody is left who reads it.
+    /// A queue does not report whether another process still has it open.
     lifeline: Lifeline,
 }
 
@@ -40,7 +40,7 @@ pub(crate) fn queues() -> io::Result<Ends> {
     Ok((Box::new(one), Box::new(other)))
 }
 
-/// One queue, opened twice, then robbed of its name.
+/// Creates a queue, opens it a second time, and then removes its name.
 fn queue() -> io::Result<(MessageQueue, MessageQueue)> {
     static COUNT: AtomicU64 = AtomicU64::new(0);
     loop {
@@ -52,7 +52,7 @@ fn queue() -> io::Result<(MessageQueue, MessageQueue)> {
                 one.unlink().map_err(io_error)?;
                 return Ok((one, other));
             }
-            // Left behind by a killed process that had our number.
+            // A killed process that had our process ID left this name behind.
             Err(QueueError::NameTaken(_)) => {}
             Err(error) => return Err(io_error(error)),
         }
@@ -61,7 +61,7 @@ fn queue() -> io::Result<(MessageQueue, MessageQueue)> {
 
 impl Wire for Queues {
     fn write(&mut self, bytes: &[u8]) -> io::Result<Option<usize>> {
-        // As a socket would say it: a message for nobody is not sent.
+        // Like a socket, refuse a message if no process can receive it.
         if self.lifeline.is_cut() {
             return Err(io::ErrorKind::BrokenPipe.into());
         }
@@ -71,7 +71,8 @@ impl Wire for Queues {
     }
 
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<Option<usize>> {
-        // In this order: what was sent before the end is in the queue by then.
+        // Look at the lifeline first. If it is cut, everything that the other
+        // side sent is already in the queue.
         let is_cut = self.lifeline.is_cut();
         match self.from_peer.try_receive(buffer).map_err(io_error)? {
             Some((length, _)) => Ok(Some(length)),
@@ -88,7 +89,8 @@ impl Wire for Queues {
     }
 }
 
-/// Until the queue is ready, or the line is cut.
+/// Waits until the queue is ready or the lifeline is cut. Returns false if the
+/// deadline comes first.
 fn await_either(
     queue: &MessageQueue,
     events: PollFlags,

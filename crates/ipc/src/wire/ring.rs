@@ -5,13 +5,13 @@ use crate::{Consumer, Producer, RingError, ring};
 use std::io;
 use std::time::Instant;
 
-/// Bytes that a ring holds; as many as a pipe.
+/// How many bytes a ring holds: as many as a pipe.
 const CAPACITY: usize = 64 * 1024;
 
 struct Rings {
     from_peer: Consumer<u8>,
     to_peer: Producer<u8>,
-    /// The other side is gone, and nothing is left.
+    /// Whether the other side is gone and nothing is left.
     ended: bool,
 }
 
@@ -47,7 +47,7 @@ impl Wire for Rings {
 
     fn await_room(&mut self, deadline: Option<Instant>) -> io::Result<bool> {
         match self.to_peer.await_room(deadline) {
-            // `write` will say so.
+            // `write` will report it.
             Err(RingError::Closed) => Ok(true),
             other => other.map_err(io_error),
         }

@@ -26,7 +26,8 @@ impl Wire for Stream {
         loop {
             match recv(self.0.as_raw_fd(), buffer, MsgFlags::MSG_DONTWAIT) {
                 Ok(count) => return Ok(Some(count)),
-                // It closed without having read all that we sent.
+                // The other side closed without having read everything that we
+                // sent.
                 Err(Errno::ECONNRESET) => return Ok(Some(0)),
                 Err(Errno::EAGAIN) => return Ok(None),
                 Err(Errno::EINTR) => {}
