@@ -654,8 +654,7 @@ fn at_the_table(game: &Game, offered: &[usize]) -> Result<Report, String> {
         _ => SigHandler::SigDfl,
     };
     at(Signal::SIGCHLD, disposition);
-    // In other games an end may write to a pipe that is gone.
-    let broken_pipes = match game.pipes_kill && game.twist == Twist::None {
+    let broken_pipes = match game.pipes_kill {
         true => SigHandler::SigDfl,
         false => SigHandler::SigIgn,
     };
@@ -1164,7 +1163,7 @@ fn game(between: Between) -> Game {
         cpu: Cpu::Offered(rng.usize(..64)),
         before: [u64::MAX, 0, rng.u64(..)][number % 3],
         aside: rng.bool(),
-        pipes_kill: number / 2 % 2 == 0,
+        pipes_kill: false,
         switch: [rng.u64(300..30_000), rng.u64(1 << 32..1 << 40)][rng.usize(..2)],
         began: some_time(),
         twist: Twist::None,
@@ -1592,9 +1591,13 @@ fn the_caller_may_run_where_it_could_before(mut subject: Subject) {
     subject = |game: Game| -> Result<Report, String> { play(game) }
 )]
 fn nothing_is_left_behind(mut subject: Subject) {
-    for _ in 0..20 {
-        let between = BOTH[proctor::rng().usize(..2)];
-        ask(&mut subject, game(between)).is_a_whole_game();
+    for number in 0..20 {
+        let game = Game {
+            // An end that fails may write to a pipe that is gone, but none fails here.
+            pipes_kill: number / 2 % 2 == 0,
+            ..game(BOTH[number % 2])
+        };
+        ask(&mut subject, game).is_a_whole_game();
     }
 }
 

@@ -835,7 +835,7 @@ fn a_signal_is_told_apart_from_an_exit_code(mut subject: Subject) {
     each_call_had_its_child(&answer, signals.len(), 0, 0);
 }
 
-#[proctor::test(clauses = [1, 2, 4, 8, 11, 12, 14, 16], core_files = true, subject = |signal: i32| -> (Reported, bool) {
+#[proctor::test(clauses = [1, 2, 3, 4, 8, 11, 12, 14, 16], core_files = true, subject = |signal: i32| -> (Reported, bool) {
     let reported = run(|| {
         proctor::leave_a_core_file();
         match Signal::try_from(signal) {
@@ -1018,7 +1018,7 @@ const STOPS: [Signal; 4] = [
     Signal::SIGTTOU,
 ];
 
-#[proctor::test(clauses = [1, 2, 6, 8, 10, 12, 14, 16], subject = |code: u8| -> (Reported, bool) {
+#[proctor::test(clauses = [1, 2, 3, 6, 8, 10, 12, 14, 16], subject = |code: u8| -> (Reported, bool) {
     let mut caller = Onlooker::of_this_thread();
     let (ended, end) = pipe2(OFlag::O_CLOEXEC | OFlag::O_NONBLOCK).expect("a pipe");
     let work = || {

@@ -63,7 +63,6 @@ fn a_new_lock_is_free_and_a_dropped_guard_frees_it(mut subject: Subject) {
     let taken = guards.iter().flatten().count();
     let other = near[1].try_lock().map(|value| *value);
     let boxed = far.try_lock().map(|value| *value);
-    drop(SpinLock::new(count).lock());
     // Half of the guards go, and so half of the locks are free.
     let mut number = 0_usize;
     guards.retain(|_| {
@@ -72,16 +71,16 @@ fn a_new_lock_is_free_and_a_dropped_guard_frees_it(mut subject: Subject) {
     });
     let free = locks.iter().filter(|lock| lock.try_lock().is_some()).count();
     (taken, free, other, boxed)
+}, another = |count: usize| -> usize {
+    let locks: Vec<SpinLock<usize>> = (0..count).map(SpinLock::new).collect();
+    let guards: Vec<_> = locks.iter().map(SpinLock::lock).collect();
+    *SpinLock::new(guards.len()).lock()
 })]
-fn locks_are_independent_of_each_other(mut subject: Subject) {
+fn locks_are_independent_of_each_other(mut subject: Subject, mut another: Subject) {
     // More than 16 bits can count.
     let count = 2 * proctor::rng().usize(33_000..34_000);
     let value = proctor::random::<u64>();
-    let answer = subject.try_ask(&(count, value)).unwrap_or_else(|failing| {
-        let meaning = "a thread holds thousands of locks, and lock() of another one, which is free, does not return";
-        Gate::explained(failing, meaning).end()
-    });
-    let (taken, free, other, boxed) = answer.value;
+    let (taken, free, other, boxed) = subject.ask(&(count, value)).value;
     assert_eq!(
         taken, count,
         "one thread takes {count} different locks; try_lock() gave a guard for (left) of them and should have for (right)"
@@ -96,6 +95,11 @@ fn locks_are_independent_of_each_other(mut subject: Subject) {
         count / 2,
         "of {count} locks every second one is held and the others are free; try_lock() gave a guard for (left) of them and should have for (right)"
     );
+    let answer = another.try_ask(&count).unwrap_or_else(|failing| {
+        let meaning = format!("a thread calls lock() for {count} different locks, one after the other, and one of these calls does not return");
+        Gate::explained(failing, &meaning).end()
+    });
+    assert_eq!(answer.value, count);
 }
 
 #[proctor::test(clauses = [1, 3, 14], deadline = 30.0, subject = |rounds: u64| -> (u64, u64, u64) {
@@ -438,7 +442,7 @@ fn try_lock_gives_up_while_it_is_held(mut subject: Subject) {
     );
 }
 
-#[proctor::test(clauses = [1, 10, 13], subject = |(): ()| {
+#[proctor::test(clauses = [1, 10, 13, 15], subject = |(): ()| {
     [
         shuttled::one_of_two_tries_wins,
         shuttled::trying_beside_a_failed_try,
@@ -823,7 +827,7 @@ fn try_lock_does_not_pause(mut subject: Subject) {
 
 // Values.
 
-#[proctor::test(clauses = [16, 17], faults = [Pause], subject = |(before, after): (u64, u64)| -> (u64, u64, bool) {
+#[proctor::test(clauses = [1, 14, 16, 17], faults = [Pause], subject = |(before, after): (u64, u64)| -> (u64, u64, bool) {
     let mut lock = SpinLock::new(before);
     let seen = mem::replace(lock.get_mut(), after);
     let free = lock.try_lock().is_some();
@@ -942,7 +946,7 @@ fn addresses<T>(mut lock: SpinLock<T>) -> (Vec<usize>, bool) {
     (all, aligned)
 }
 
-#[proctor::test(clauses = [17], subject = |value: u8| -> Vec<(String, Vec<usize>, bool)> {
+#[proctor::test(clauses = [3, 17], subject = |value: u8| -> Vec<(String, Vec<usize>, bool)> {
     let mut found = Vec::new();
     let mut note = |name: &str, (all, aligned): (Vec<usize>, bool)| found.push((name.to_owned(), all, aligned));
     note("u8", addresses(SpinLock::new(value)));

@@ -703,7 +703,7 @@ fn assert_is_over(called: &str, end: &AtTheEnd) {
 /// Panics that std's hook and the test's own were told of.
 static HOOKED: AtomicUsize = AtomicUsize::new(0);
 
-#[proctor::test(clauses = [9, 10], subject = |(rounds, length): (usize, usize)| -> (Vec<String>, usize) {
+#[proctor::test(clauses = [8, 9, 10], subject = |(rounds, length): (usize, usize)| -> (Vec<String>, usize) {
     let items: Vec<usize> = (0..length).collect();
     let round = || {
         let _ = scoped_map::map(count(2), &items, |item| item.to_string());
@@ -1278,7 +1278,7 @@ fn several_threads_may_call_map_at_the_same_time(mut subject: Subject) {
     }
 }
 
-#[proctor::test(clauses = [1, 4, 10, 13], slow = true, deadline = 60.0, subject = |rounds: usize| -> Option<usize> {
+#[proctor::test(clauses = [1, 3, 4, 6, 7, 10, 13], slow = true, deadline = 60.0, subject = |rounds: usize| -> Option<usize> {
     let items: Vec<usize> = (0..7).collect();
     (0..rounds).find(|round| {
         if round % 10 == 3 {
