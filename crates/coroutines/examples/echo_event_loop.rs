@@ -1,7 +1,8 @@
-//! The same echo server by callbacks, on the event loop.
+//! The same echo server with callbacks, on the event loop.
 //!
-//! Compare `echo_server`: what a task keeps in its local variables over an
-//! `await` is here in a struct that the callback owns, and "then" is a field.
+//! Compare it with `echo_server`. There, a task keeps its state in local
+//! variables across an `await`. Here, the state is in a struct that the
+//! callback owns, and a field of it tells the callback how to continue.
 
 use std::io::{self, ErrorKind, Read, Write};
 use std::ops::ControlFlow::{self, Break, Continue};
@@ -14,7 +15,7 @@ use coroutines::event_loop::{EventLoop, Interest};
 
 const CLIENTS: usize = 3;
 
-/// A client, and what it is still to be sent.
+/// A client, and the bytes that the server must still send to it.
 struct Connection {
     stream: UnixStream,
     rest: Vec<u8>,
@@ -27,12 +28,14 @@ impl AsFd for Connection {
 }
 
 impl Connection {
-    /// As much as can be done now without blocking; then what to wait for.
+    /// Reads and writes as much as is possible without blocking. Returns what
+    /// to wait for next.
     fn go_on(&mut self) -> io::Result<ControlFlow<(), Interest>> {
         let mut buffer = [0; 1024];
         loop {
-            // Reads no more before all is sent back: a client that does not read
-            // costs one buffer. Waits for room only if there is something to send.
+            // We send everything back before we read more, so a client that
+            // does not read costs only one buffer. We wait for room only if
+            // there is something to send.
             while !self.rest.is_empty() {
                 match self.stream.write(&self.rest) {
                     Ok(count) => drop(self.rest.drain(..count)),
@@ -48,7 +51,8 @@ impl Connection {
     }
 }
 
-/// "Not now" is no error here.
+/// Makes the callback wait for `interest` if the error only means "not now".
+/// Other errors stay errors.
 fn wait(error: io::Error, interest: Interest) -> io::Result<ControlFlow<(), Interest>> {
     match error.kind() {
         ErrorKind::WouldBlock | ErrorKind::Interrupted => Ok(Continue(interest)),
@@ -76,11 +80,11 @@ fn main() -> io::Result<()> {
         let stream = match listener.accept() {
             Ok((stream, _)) => stream,
             Err(error) if error.kind() == ErrorKind::WouldBlock => {
-                return Continue(Interest::Readable); // it has gone again
+                return Continue(Interest::Readable); // the client has left
             }
             Err(error) => {
-                // Not to be tried again at once: with no descriptor left (EMFILE)
-                // the loop would do nothing else.
+                // We do not try again at once: if no descriptor is left
+                // (EMFILE), the loop would do nothing else.
                 eprintln!("no more clients: {error}");
                 return Break(());
             }

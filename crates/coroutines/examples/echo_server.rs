@@ -1,8 +1,8 @@
-//! An echo server for any number of clients, on one thread: a task for each.
+//! An echo server for any number of clients, with a task for each, on one thread.
 //!
-//! The code of a task reads as if it blocked. Where it says `await`, the others
-//! run. (The socket is a Unix one with an abstract name, so that the example
-//! needs no network and leaves no file behind.)
+//! The code of a task reads as if it blocked. While the task waits at an
+//! `await`, the other tasks run. (The socket is a Unix socket with an abstract
+//! name, so that the example needs no network and leaves no file behind.)
 
 use std::io::{self, Read, Write};
 use std::os::linux::net::SocketAddrExt;
@@ -14,7 +14,8 @@ use coroutines::reactor::{Reactor, Source};
 
 const CLIENTS: usize = 3;
 
-/// Sends back whatever comes, until the client has no more; how many bytes.
+/// Sends back everything that the client sends, until the client sends no more.
+/// Returns the number of bytes.
 async fn serve(client: Source<UnixStream>) -> io::Result<usize> {
     let mut buffer = [0; 1024];
     let mut total = 0;
@@ -28,14 +29,15 @@ async fn serve(client: Source<UnixStream>) -> io::Result<usize> {
         total += count;
         let mut rest = &buffer[..count];
         while !rest.is_empty() {
-            // A slow reader makes this task wait, and no other.
+            // A client that reads slowly makes only this task wait.
             let written = client.write_with(|mut stream| stream.write(rest)).await?;
             rest = &rest[written..];
         }
     }
 }
 
-/// Accepts the clients, a task for each, and waits until they have gone.
+/// Accepts the clients, spawns a task for each, and waits until all of them
+/// have gone. Returns the number of bytes that were sent back.
 async fn accept(
     listener: Source<UnixListener>,
     reactor: Reactor,
@@ -55,7 +57,7 @@ async fn accept(
     Ok(total)
 }
 
-/// A client like any other: blocking, on a thread of its own.
+/// An ordinary client: it makes blocking calls, on a thread of its own.
 fn client(address: &SocketAddr, name: usize) -> io::Result<String> {
     let mut stream = UnixStream::connect_addr(address)?;
     let mut heard = String::new();

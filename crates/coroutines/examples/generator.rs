@@ -1,7 +1,7 @@
 //! A generator: ordinary code that stops at each item.
 //!
-//! The primes, by trial division: the loop is written as if it had all the time
-//! in the world, and runs only as far as somebody asks.
+//! This generator finds the primes by trial division. Its loop has no end, but
+//! it runs only as far as the caller asks for primes.
 
 use coroutines::generator::{Generator, Items};
 

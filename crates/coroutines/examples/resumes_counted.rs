@@ -1,8 +1,9 @@
-//! The switch measured: a fiber against an operating-system thread.
+//! Measures the switch to a fiber against the switch between two threads.
 //!
-//! The kernel counts how often it takes the processor from a thread. It does not
-//! see a fiber being resumed. Two threads on one CPU, on the other hand, cannot
-//! hand anything over without it. (Times go to standard error: they are yours.)
+//! The kernel counts how often it switches from one thread to another. It does
+//! not notice when a fiber is resumed. Two threads on one CPU, however, cannot
+//! hand anything over without the kernel. (The times go to standard error,
+//! because they are different on each machine.)
 
 use std::io::{self, Read, Write};
 use std::os::unix::net::UnixStream;
@@ -19,7 +20,8 @@ const HAND_OVERS: u32 = 1_000;
 
 type Result<T> = std::result::Result<T, Box<dyn std::error::Error + Send + Sync>>;
 
-/// How often this thread gave the processor up, and how often it was taken.
+/// Returns how often this thread has given up the processor, and how often the
+/// kernel has preempted it.
 fn switches() -> Result<(i64, i64)> {
     let usage = getrusage(UsageWho::RUSAGE_THREAD)?;
     let given = usage.voluntary_context_switches();
@@ -71,7 +73,8 @@ fn main() -> Result<()> {
     Ok(())
 }
 
-/// Both threads inherit it: neither can run while the other does.
+/// Pins this thread to one CPU. A thread that it starts later inherits this, so
+/// the two threads never run at the same time.
 fn pin_to_one_cpu() -> Result<()> {
     let this = Pid::from_raw(0);
     let allowed = sched_getaffinity(this)?;

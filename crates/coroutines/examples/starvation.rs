@@ -1,8 +1,8 @@
-//! The task that starves the others, and three ways to be considerate.
+//! A task that starves the others, and three ways to avoid that.
 //!
-//! A heart beats whenever it gets a turn. Beside it a worker has a thousand
-//! pieces of work to do. Nobody interrupts the worker: how often the heart beats
-//! meanwhile is up to it.
+//! One task counts a heartbeat whenever it gets a turn. Next to it, a worker
+//! has 1,000 pieces of work to do. The executor never preempts the worker, so
+//! only the worker decides how many heartbeats there are meanwhile.
 
 use std::cell::Cell;
 use std::rc::Rc;
@@ -17,7 +17,7 @@ fn work() {
     std::hint::black_box((0..100).sum::<u32>());
 }
 
-/// How often the heart beats beside this worker.
+/// Returns the number of heartbeats while `worker` runs.
 fn beats_beside(worker: impl Future<Output = ()> + 'static) -> u32 {
     let executor = Executor::new();
     let beats = Rc::new(Cell::new(0));
@@ -56,14 +56,14 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
 
     let budgeted = beats_beside(async {
         for _ in 0..PIECES {
-            budget::step().await; // always ready, but not always granted
+            budget::step().await; // pauses when the budget is used up
             work();
         }
     });
     let per_poll = budget::PER_POLL;
     println!("with a budget of {per_poll} pieces in a row: {budgeted} heartbeats");
 
-    // Fibers are no better: a scheduler without a clock cannot interrupt either.
+    // Fibers do not help: a scheduler without a timer cannot preempt them either.
     for polite in [false, true] {
         let mut fibers = RoundRobin::new();
         let beats = Rc::new(Cell::new(0));

@@ -1,7 +1,8 @@
 //! Fibers taking turns: three roommates share one kitchen, on one thread.
 //!
-//! Each runs until it yields. Nobody is interrupted, so the order is the same in
-//! every run, and a counter that all of them change needs no lock.
+//! Each fiber runs until it yields. The scheduler never preempts a fiber, so
+//! the order is the same in every run, and a counter that all fibers change
+//! needs no lock.
 
 use std::cell::Cell;
 use std::rc::Rc;

@@ -1,9 +1,10 @@
-//! The same three roommates by fibers, by our executor, and by tokio.
+//! The same three roommates with fibers, with our executor, and with tokio.
 //!
-//! Each cooks three steps and lets the others at the stove in between. What
-//! differs is how the pause is written, and what is kept meanwhile: a stack, or
-//! a future as large as what lives over the `await`. Ours promise the order;
-//! tokio promises only that everybody's turn comes.
+//! Each roommate cooks three steps and lets the others use the stove in
+//! between. The three ways differ in how the pause is written, and in what is
+//! kept during the pause: a stack, or a future that is as large as the
+//! variables that live across the `await`. Our two schedulers promise the order
+//! of the steps. tokio promises only that each task gets its turn.
 
 use std::cell::RefCell;
 use std::rc::Rc;
@@ -24,7 +25,7 @@ fn by_fibers(diary: &Diary) -> Result<(), Box<dyn std::error::Error>> {
         fibers.spawn(move |turn| {
             for step in 1..=STEPS {
                 diary.borrow_mut().push(format!("{name}{step}"));
-                turn.yield_now(); // any function may do this, however deep
+                turn.yield_now(); // any function may do this, at any call depth
             }
         })?;
     }

@@ -1,4 +1,4 @@
-//! The smallest executor: one future, one thread.
+//! The smallest executor: it runs one future on one thread.
 //!
 //! ```
 //! use coroutines::block_on;
@@ -13,22 +13,24 @@ use std::task::{Context, Poll, Wake, Waker};
 
 use crate::parker::Parker;
 
-/// Polls `future` until it is ready; the thread sleeps between the polls.
+/// Polls `future` until it is ready. The thread sleeps between the polls.
 ///
-/// Whatever the future waits for must wake it from another thread, or have done
-/// so before it returned `Pending`: this one sleeps. A future that nobody wakes
-/// sleeps for ever. A signal does not end the sleep. Its panic is the caller's.
+/// The wake-up must come from another thread, or before the poll returns
+/// `Pending`, because then this thread sleeps. If there is no wake-up, it
+/// sleeps for ever. A signal does not end the sleep. If the future panics, the
+/// panic reaches the caller.
 #[inline]
 pub fn block_on<F: Future>(future: F) -> F::Output {
-    // On this stack: a future that has been polled must not move.
+    // Pinned on this stack: a future that has been polled must not move.
     let mut future = pin!(future);
     let mut output = None;
-    // Fails in a destructor of another thread-local, when ours is gone.
+    // This fails if we run in the destructor of another thread-local variable
+    // after ours has been destroyed.
     let _ = PLACE.try_with(|place| output = Some(place.drive(future.as_mut())));
     output.unwrap_or_else(|| Place::new().drive(future))
 }
 
-/// A wake-up is a token at the parking place of the thread that polls.
+/// A wake-up leaves a token in the parker of the thread that polls.
 impl Wake for Parker {
     fn wake(self: Arc<Self>) {
         self.unpark();
@@ -40,8 +42,8 @@ impl Wake for Parker {
 }
 
 thread_local! {
-    /// Kept for the thread's next `block_on`: making one costs more than polling
-    /// a future that is ready.
+    /// The thread keeps it for its next `block_on`, because making one costs
+    /// more than polling a future that is ready.
     static PLACE: Place = Place::new();
 }
 
@@ -68,18 +70,20 @@ impl Place {
             if let Poll::Ready(output) = future.as_mut().poll(&mut context) {
                 return output;
             }
-            // A wake-up that came during the poll is a token already. So is one
-            // for an earlier future: then this one is polled once too often,
-            // which every future must bear.
+            // A wake-up that came during the poll has already left a token, so
+            // `park` returns at once. The token may also be meant for an
+            // earlier future. Then this future is polled once more than
+            // necessary, which every future must tolerate.
             sleeper.slept = true;
             self.parker.park();
         }
     }
 }
 
-/// A `block_on` within a `block_on` sleeps at the same place, and may take a
-/// token there that was meant for the outer one. So whoever has slept leaves a
-/// token when it goes: one poll too many is harmless, one too few is not.
+/// A nested `block_on` sleeps in the same parker as the outer one, and may take
+/// a token that was meant for the outer one. So a `block_on` that has slept
+/// leaves a token when it ends: an extra poll is harmless, a missing poll is
+/// not.
 struct Sleeper<'p> {
     parker: &'p Parker,
     slept: bool,

@@ -1,12 +1,14 @@
-//! Being fair by one's own choice: yielding, and a budget that forces it.
+//! Cooperative fairness: yielding, and a budget that makes a task yield.
 //!
-//! A task runs until it returns `Pending`; nobody takes the processor away from
-//! it. One that computes for long must yield by itself: [`yield_now`]. And one
-//! that awaits may still never pause, if whatever it awaits is always ready (a
-//! socket whose peer writes faster than we read). So each poll of a task by our
-//! [`Executor`](crate::executor::Executor) has a budget of [`PER_POLL`] steps:
-//! whoever *could* go on asks [`proceed`] first, and is told to come again later
-//! when the budget is used up. tokio does the same and calls it *coop*.
+//! A task runs until it returns `Pending`; the executor never preempts it. A
+//! task that computes for long must yield by itself with [`yield_now`]. A task
+//! that awaits something may still never pause, if what it awaits is always
+//! ready (a socket whose peer writes faster than the task reads). So our
+//! [`Executor`](crate::executor::Executor) gives each poll of a task a budget
+//! of [`PER_POLL`] steps. A future that *could* continue calls [`proceed`]
+//! first. When the budget is used up, `proceed` returns `Pending`, and the
+//! executor polls the task again later. tokio does the same and calls it
+//! *coop*.
 //!
 //! ```
 //! use coroutines::budget;
@@ -25,7 +27,7 @@
 //! });
 //! executor.block_on(async {
 //!     for _ in 0..10 * budget::PER_POLL {
-//!         budget::step().await; // always ready, and yet the other has its turns
+//!         budget::step().await; // always ready, but the other task gets turns
 //!     }
 //! });
 //! assert!(beats.get() >= 9);
@@ -36,24 +38,26 @@ use std::future::{Future, poll_fn};
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
-/// How many steps a task may do in one poll.
+/// The number of steps that a task may do in one poll.
 pub const PER_POLL: u32 = 128;
 
 thread_local! {
-    /// What is left in this poll; none outside of an executor that counts.
+    /// The steps left in this poll, or `None` if no executor counts them.
     static LEFT: Cell<Option<u32>> = const { Cell::new(None) };
 }
 
-/// Goes to the end of the queue: all other tasks that are ready run first.
+/// Returns a future that puts its task at the end of the queue: all other tasks
+/// that are ready run first.
 pub fn yield_now() -> YieldNow {
     YieldNow { yielded: false }
 }
 
-/// Takes one step from the budget. `Pending` when it is used up: the task is
-/// woken already, and should return `Pending` too, without having done the step.
+/// Takes one step from the budget. Returns `Pending` if the budget is used up.
+/// Then the task has been woken already, and the caller should return `Pending`
+/// too, without doing the step.
 ///
-/// To be called by whatever is about to say `Ready`. Outside of an executor that
-/// counts it is always `Ready`.
+/// A future should call this when it is about to return `Ready`. Outside an
+/// executor that counts steps, the result is always `Ready`.
 pub fn proceed(context: &mut Context<'_>) -> Poll<()> {
     match LEFT.get() {
         Some(0) => {
@@ -68,14 +72,15 @@ pub fn proceed(context: &mut Context<'_>) -> Poll<()> {
     }
 }
 
-/// [`proceed`], for loops in `async` code: one step, and a pause when it is time.
+/// [`proceed`] for loops in `async` code: takes one step, and pauses if the
+/// budget is used up.
 pub async fn step() {
     poll_fn(proceed).await;
 }
 
 /// Runs `poll` with a new budget.
 pub(crate) fn with_new<R>(poll: impl FnOnce() -> R) -> R {
-    /// Puts the old budget back, also after a panic.
+    /// Puts the old budget back, also when `poll` panics.
     struct Restore(Option<u32>);
     impl Drop for Restore {
         fn drop(&mut self) {
@@ -86,7 +91,7 @@ pub(crate) fn with_new<R>(poll: impl FnOnce() -> R) -> R {
     poll()
 }
 
-/// The future of [`yield_now`]: pending once.
+/// The future of [`yield_now`]: only its first poll returns `Pending`.
 #[derive(Debug)]
 #[must_use = "a future does nothing unless it is awaited"]
 pub struct YieldNow {
@@ -101,7 +106,7 @@ impl Future for YieldNow {
             return Poll::Ready(());
         }
         self.yielded = true;
-        // Woken at once, so queued behind all that are ready now.
+        // Wake the task now: it is queued behind all tasks that are ready.
         context.waker().wake_by_ref();
         Poll::Pending
     }

@@ -1,8 +1,8 @@
 //! A generator: an iterator whose body is a function that stops at each item.
 //!
-//! The body is ordinary code with loops, calls and recursion; it need not be
-//! turned inside out into a `next` that remembers where it was. What remembers
-//! is the body's own stack, which stays as it is between two items.
+//! The body is ordinary code with loops, calls and recursion. You need not
+//! rewrite it as a `next` method that stores its position in a struct. The body
+//! has a stack of its own, and that stack keeps the position between two items.
 //!
 //! ```
 //! use coroutines::generator::{Generator, Items};
@@ -10,7 +10,7 @@
 //! enum Tree { Leaf, Node(Box<Tree>, u32, Box<Tree>) }
 //! use Tree::{Leaf, Node};
 //!
-//! // In order, by plain recursion: each level of it is a frame on the stack.
+//! // Visits the values in order, by plain recursion: each level is a frame.
 //! fn walk(tree: &Tree, items: &Items<'_, u32>) {
 //!     if let Node(left, value, right) = tree {
 //!         walk(left, items);
@@ -27,8 +27,8 @@
 //! # Ok::<(), coroutines::NoStack>(())
 //! ```
 //!
-//! The stack and the switch are corosensei's, which does on every platform what
-//! [`fiber`](crate::fiber) does on one.
+//! The stack and the switch come from the crate corosensei. It does on many
+//! platforms what [`fiber`](crate::fiber) does only on Linux.
 
 use std::fmt;
 use std::iter::FusedIterator;
@@ -37,20 +37,23 @@ use corosensei::{Coroutine, Yielder};
 
 use crate::no_stack::{NoStack, new_stack};
 
-/// An iterator over what a body gives, with the body on a stack of its own.
+/// An iterator over the items that its body gives. The body runs on a stack of
+/// its own.
 ///
-/// Dropped half-way, it unwinds that stack, so that the body's destructors run.
-/// It is not `Send`: what lives on the stack may belong to this thread.
+/// Dropping the generator before the body has returned unwinds that stack, so
+/// that the body's destructors run. A generator is not `Send`, because what
+/// lives on the stack may belong to this thread.
 pub struct Generator<T> {
     body: Coroutine<(), T, ()>,
 }
 
 impl<T: 'static> Generator<T> {
-    /// A generator of what `body` gives. Nothing of it runs before the first `next`.
+    /// Makes a generator of the items that `body` gives. Nothing of `body` runs
+    /// before the first `next`.
     ///
     /// # Errors
     ///
-    /// [`NoStack`] if the kernel has no memory for its stack.
+    /// [`NoStack`] if the kernel refuses the memory for its stack.
     pub fn new<F>(body: F) -> Result<Self, NoStack>
     where
         F: FnOnce(&Items<'_, T>) + 'static,
@@ -65,13 +68,15 @@ impl<T: 'static> Generator<T> {
 impl<T: 'static> Iterator for Generator<T> {
     type Item = T;
 
-    /// Runs the body until it gives an item; none once it has returned.
+    /// Runs the body until it gives an item. Returns `None` once the body has
+    /// returned.
     ///
     /// # Panics
     ///
-    /// With the body's own panic; from then on there are no items.
+    /// Panics with the body's panic if the body panics. From then on there are
+    /// no items.
     fn next(&mut self) -> Option<T> {
-        // Done after a panic, too: a dead coroutine is never resumed.
+        // A coroutine is done after a panic, too: we never resume a dead one.
         if self.body.done() {
             return None;
         }
@@ -87,17 +92,18 @@ impl<T> fmt::Debug for Generator<T> {
     }
 }
 
-/// Where the body puts its items.
+/// The body's handle for giving its items to the caller of `next`.
 pub struct Items<'b, T> {
     next: &'b Yielder<(), T>,
 }
 
 impl<T> Items<'_, T> {
-    /// Gives `item` to the caller of `next`, and stops here until it is called again.
+    /// Gives `item` to the caller of `next`, and waits here until `next` is
+    /// called again.
     ///
-    /// It does not return if the generator is dropped meanwhile: the stack is
-    /// unwound from here. A body that catches this panic must let it go on
-    /// ([`std::panic::resume_unwind`]).
+    /// If the generator is dropped meanwhile, this call does not return: a
+    /// panic unwinds the stack from here. A body that catches this panic must
+    /// pass it on with [`std::panic::resume_unwind`].
     pub fn give(&self, item: T) {
         self.next.suspend(item);
     }

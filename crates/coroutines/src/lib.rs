@@ -1,20 +1,23 @@
 //! Fibers, generators, a scheduler, an executor, a reactor and an event loop.
 //!
-//! All of them interleave several activities on *one* thread, and none asks the
-//! kernel to switch. They differ in what is kept while an activity waits:
+//! All of them interleave several activities on *one* thread, and none of them
+//! asks the kernel to switch. They differ in what a waiting activity keeps and
+//! in what makes it continue:
 //!
-//! | here | what is kept | who says when to go on |
+//! | module | what a waiting activity keeps | what makes it continue |
 //! |---|---|---|
-//! | [`fiber`] | a whole stack | whoever holds the fiber |
-//! | [`generator`] | a whole stack | `next()` |
-//! | [`round_robin`] | a whole stack each | a queue |
-//! | [`block_on()`] | what the compiler found to be needed: a future | a waker |
-//! | [`executor`] | the same, for many | wakers, and a queue |
-//! | [`event_loop`] | what a callback has captured | time and descriptors |
+//! | [`fiber`] | a whole stack | the owner of the fiber calls `resume` |
+//! | [`generator`] | a whole stack | the caller calls `next` |
+//! | [`round_robin`] | a whole stack | its turn in a queue |
+//! | [`block_on()`] | a future: only what the compiler found to be needed | a waker |
+//! | [`executor`] | a future for each task | a waker, and then its turn in a queue |
+//! | [`event_loop`] | what its callback has captured | a timer, a descriptor or a posted job |
 //!
-//! Beneath: a [`parker`] to sleep in until another thread wakes it, and a
-//! [`reactor`] to sleep in until time or a descriptor does. And since nobody is
-//! interrupted here, everybody must be considerate: [`budget`].
+//! Two more modules put the thread to sleep while no activity can continue. In
+//! a [`parker`] it sleeps until another thread wakes it. In a [`reactor`] it
+//! sleeps until a deadline has come or a file descriptor is ready. No activity
+//! here is ever preempted by another, so an activity that runs for long must
+//! yield by itself; [`budget`] helps with that.
 
 mod block_on;
 pub mod budget;

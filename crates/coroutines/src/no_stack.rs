@@ -1,14 +1,14 @@
-//! The stacks of corosensei, with an error in place of a panic.
+//! Stacks from the crate corosensei, with an error instead of a panic.
 
 use std::{fmt, io};
 
 use corosensei::stack::DefaultStack;
 
-/// The size in bytes of the stacks that corosensei is given here.
+/// The size in bytes of each stack that this crate gives to corosensei.
 const STACK_SIZE: usize = crate::fiber::DEFAULT_STACK_SIZE;
 
-/// A stack of corosensei's: like [`fiber::Stack`](crate::fiber::Stack), with a
-/// guard page below it.
+/// Makes a corosensei stack. Like a [`fiber::Stack`](crate::fiber::Stack), it
+/// has a guard page below it.
 pub(crate) fn new_stack() -> Result<DefaultStack, NoStack> {
     DefaultStack::new(STACK_SIZE).map_err(|cause| NoStack { cause })
 }

@@ -1,9 +1,10 @@
-//! A parking place for one thread: it sleeps until another one wakes it.
+//! A parker: one thread sleeps in it until another thread wakes it.
 //!
-//! A wake-up that comes before the sleep is not lost: it is kept as a *token*,
-//! and the next [`park`](Parker::park) takes it in place of sleeping. Two tokens
-//! are one. This is what everything that waits is built on here: a future's
-//! waker says no more than "look again".
+//! A wake-up that comes before the sleep is not lost. It is kept as a *token*,
+//! and the next [`park`](Parker::park) takes the token instead of sleeping. A
+//! parker holds at most one token, so two wake-ups before a sleep count as one.
+//! That is enough for the executors of this crate: a future's waker only tells
+//! them to poll again.
 //!
 //! ```text
 //!                    park()                       unpark()
@@ -13,41 +14,44 @@
 //!     └─────────────────────────┴────────────────────────────┘
 //! ```
 //!
-//! The plain std is enough: an atomic for the usual case, in which somebody is
-//! early and nobody sleeps, and a mutex with a condition variable for the sleep.
-//! (This file is also compiled against modelled versions of both, and every
-//! schedule of it explored; see `tests/parker.rs`.)
+//! The parker needs only the standard library. An atomic handles the usual
+//! case, in which the wake-up comes first and no thread sleeps. A mutex and a
+//! condition variable handle the sleep. (The tests also compile this file
+//! against modelled versions of both and explore every schedule of it; see
+//! `tests/parker.rs`.)
 
 use std::sync::atomic::{AtomicU8, Ordering};
 use std::sync::{Condvar, Mutex, PoisonError};
 
-/// No token, nobody sleeps.
+/// There is no token, and no thread sleeps.
 const EMPTY: u8 = 0;
 /// The thread sleeps, or is about to.
 const PARKED: u8 = 1;
-/// A token is there.
+/// There is a token.
 const NOTIFIED: u8 = 2;
 
-/// A place where one thread sleeps until another wakes it.
+/// A place where one thread sleeps until another thread wakes it.
 #[derive(Debug, Default)]
 pub struct Parker {
     state: AtomicU8,
-    /// Held by the sleeper from its announcement to its sleep.
+    /// The parking thread holds it from before it sets `PARKED` until it sleeps.
     lock: Mutex<()>,
     wake: Condvar,
 }
 
 impl Parker {
-    /// A place without a token.
+    /// Makes a parker without a token.
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// Takes the token, or else sleeps until there is one. All that the waker
-    /// did before it called [`unpark`](Self::unpark) is seen after this.
+    /// Takes the token if there is one; otherwise sleeps until there is one.
+    /// Everything that the waking thread did before it called
+    /// [`unpark`](Self::unpark) happens before the return of this call.
     ///
-    /// A signal does not end it. One thread at a time: it is the place of one
-    /// executor. (A second sleeper might sleep for ever.)
+    /// A signal does not end the sleep. Only one thread may park at a time,
+    /// because a parker belongs to one executor. (A second thread might sleep
+    /// for ever.)
     #[inline]
     pub fn park(&self) {
         if !self.take_token() {
@@ -61,11 +65,11 @@ impl Parker {
             self.state
                 .compare_exchange(EMPTY, PARKED, Ordering::Relaxed, Ordering::Relaxed);
         if announced.is_err() {
-            // A token came between the look and the lock.
+            // A token came after `park` had looked and before we had the lock.
             self.state.swap(EMPTY, Ordering::Acquire);
             return;
         }
-        // The condition variable may wake for no reason: the state decides.
+        // The condition variable may wake spuriously, so the state decides.
         while !self.take_token() {
             guard = self
                 .wake
@@ -74,8 +78,8 @@ impl Parker {
         }
     }
 
-    /// Leaves a token, and wakes the sleeper if there is one. Any thread may
-    /// call it, as often as it likes.
+    /// Leaves a token, and wakes the sleeping thread if there is one. Any
+    /// thread may call it, any number of times.
     #[inline]
     pub fn unpark(&self) {
         if self.state.swap(NOTIFIED, Ordering::Release) == PARKED {
@@ -84,9 +88,9 @@ impl Parker {
     }
 
     fn end_sleep(&self) {
-        // Between its announcement and its sleep the sleeper holds the lock. If
-        // we did not wait for it here, our notification could come before its
-        // sleep and wake nobody.
+        // The parking thread holds the lock from before it sets PARKED until it
+        // sleeps. If we did not wait for the lock here, we could notify before
+        // that thread sleeps, and the notification would wake no thread.
         drop(self.lock.lock().unwrap_or_else(PoisonError::into_inner));
         self.wake.notify_one();
     }

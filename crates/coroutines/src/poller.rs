@@ -1,7 +1,7 @@
-//! epoll(7), and a bell that ends its waiting from another thread.
+//! A wrapper of epoll(7), with a bell that ends a wait from another thread.
 //!
-//! What the [`reactor`](crate::reactor) and the
-//! [`event_loop`](crate::event_loop) have in common.
+//! The [`reactor`](crate::reactor) and the [`event_loop`](crate::event_loop)
+//! are both built on it.
 
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, RawFd};
@@ -14,20 +14,20 @@ use nix::fcntl::{FcntlArg, OFlag, fcntl};
 use nix::sys::epoll::{Epoll, EpollCreateFlags, EpollEvent, EpollFlags, EpollTimeout};
 use nix::sys::eventfd::{EfdFlags, EventFd};
 
-/// The bell's own number among the events.
+/// The number that marks an event of the bell.
 const BELL: u64 = u64::MAX;
 
-/// How many events one wait may bring; the others come with the next.
+/// The most events that one wait returns. The next wait returns the others.
 const EVENTS: usize = 256;
 
-/// What to wait for at a descriptor.
+/// What to wait for on a file descriptor.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Interest {
-    /// That a read would not block: there is data, the end of it, or an error.
+    /// A read would not block: there is data, the end of the data, or an error.
     Readable,
-    /// That a write would not block: there is room, or an error.
+    /// A write would not block: there is room, or an error.
     Writable,
-    /// Either.
+    /// Either of the two.
     Both,
 }
 
@@ -41,7 +41,7 @@ impl Interest {
     }
 }
 
-/// What has come for the descriptor of this number.
+/// What epoll reports for the descriptor that was registered with this number.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Ready {
     pub(crate) number: u64,
@@ -68,8 +68,9 @@ impl Poller {
         Bell(Arc::clone(&self.bell))
     }
 
-    /// Makes the descriptor non-blocking and waits for `interest` in it, or for
-    /// nothing yet. As long as the descriptor is ready, each wait says so.
+    /// Makes the descriptor non-blocking and registers it for `interest`, or
+    /// for nothing yet if that is `None`. The registration is level-triggered:
+    /// each wait reports the descriptor as long as it is ready.
     pub(crate) fn add(
         &self,
         descriptor: impl AsFd,
@@ -95,7 +96,7 @@ impl Poller {
         }
     }
 
-    /// Waits for `interest` in place of what it was.
+    /// Waits for `interest` from now on, instead of the earlier interest.
     pub(crate) fn rearm(
         &self,
         descriptor: impl AsFd,
@@ -106,7 +107,7 @@ impl Poller {
         Ok(self.epoll.modify(descriptor, &mut event)?)
     }
 
-    /// Waits for one event of `interest`, and then for no more.
+    /// Waits for one event of `interest`, and then for no more (EPOLLONESHOT).
     pub(crate) fn arm_once(
         &self,
         descriptor: impl AsFd,
@@ -118,15 +119,17 @@ impl Poller {
         Ok(self.epoll.modify(descriptor, &mut event)?)
     }
 
-    /// Waits no more. To be called before the descriptor is closed: epoll holds
-    /// on to what the descriptor refers to, which a duplicate keeps open.
+    /// Removes the descriptor from epoll. Call this before you close the
+    /// descriptor: epoll watches the open file description, and a duplicate of
+    /// the descriptor keeps that open.
     pub(crate) fn delete(&self, descriptor: impl AsFd) {
-        // Fails if it is not there: then there is nothing to do.
+        // This fails if the descriptor is not registered: nothing to do then.
         let _ = self.epoll.delete(descriptor);
     }
 
-    /// Waits for `timeout` at most, for ever without one. Comes back early, with
-    /// no event, when the bell rings or a signal handler has run (EINTR).
+    /// Waits for at most `timeout`, or without a limit if that is `None`.
+    /// Returns early, with no event for it, when the bell rings or a signal
+    /// handler has run (EINTR).
     pub(crate) fn wait(&self, timeout: Option<Duration>) -> io::Result<Vec<Ready>> {
         let mut events = [EpollEvent::empty(); EVENTS];
         let count = match self.epoll.wait(&mut events, milliseconds(timeout)) {
@@ -137,11 +140,11 @@ impl Poller {
         let mut ready = Vec::with_capacity(count);
         for event in events.iter().take(count) {
             if event.data() == BELL {
-                // Silences it; EAGAIN means that it is silent.
+                // Silences the bell. EAGAIN means that it is silent already.
                 let _ = self.bell.read();
                 continue;
             }
-            // An error or a hang-up ends every waiting: the next call tells it.
+            // An error or a hang-up ends every wait: the next call reports it.
             let failed = event
                 .events()
                 .intersects(EpollFlags::EPOLLERR | EpollFlags::EPOLLHUP);
@@ -156,8 +159,10 @@ impl Poller {
     }
 }
 
-/// epoll counts in milliseconds; rounded up, so that nothing wakes too early and
-/// spins. What is too long for it is cut: waiting again is harmless.
+/// Converts a timeout to epoll's unit, milliseconds. The result is rounded up,
+/// so that the thread does not wake too early and spin until the deadline. A
+/// timeout that is too long for epoll is shortened, because waiting again is
+/// harmless.
 fn milliseconds(timeout: Option<Duration>) -> EpollTimeout {
     let Some(timeout) = timeout else {
         return EpollTimeout::NONE;
@@ -167,25 +172,25 @@ fn milliseconds(timeout: Option<Duration>) -> EpollTimeout {
     EpollTimeout::try_from(millis).unwrap_or(EpollTimeout::MAX)
 }
 
-/// Ends a waiting from another thread.
+/// Ends a wait from another thread.
 #[derive(Clone, Debug)]
 pub struct Bell(Arc<EventFd>);
 
 impl Bell {
-    /// The waiting that goes on, or else the next one, ends. Any thread may call
-    /// it, a signal handler too (it is one write(2)).
+    /// Ends the wait in progress, or the next wait if none is in progress. Any
+    /// thread may call this, and so may a signal handler (it is one write(2)).
     pub fn ring(&self) {
-        // EAGAIN: it rings already, as loud as it can.
+        // EAGAIN: its counter is at the maximum, so the bell rings already.
         let _ = self.0.write(1);
     }
 }
 
-/// A descriptor that epoll does not take.
+/// A descriptor could not be registered with epoll.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct RegisterError {
-    /// Its number.
+    /// The number of the descriptor.
     pub descriptor: RawFd,
-    /// What epoll_ctl(2) or fcntl(2) said.
+    /// The error of epoll_ctl(2) or fcntl(2).
     pub cause: Errno,
 }
 

@@ -1,10 +1,10 @@
-//! Deadlines in order, each with something to do when it has come.
+//! Timers in the order of their deadlines. Each has a value for when it is due.
 
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
-/// Names a timer. The number keeps equal deadlines apart, and in the order in
-/// which they were set.
+/// Identifies a timer. The number distinguishes timers with equal deadlines,
+/// and keeps them in the order in which they were set.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct TimerKey {
     deadline: Instant,
@@ -40,13 +40,13 @@ impl<T> Timers<T> {
         self.set.remove(&key)
     }
 
-    /// Takes the first one out if its deadline has come.
+    /// Removes the first timer and returns its value, if its deadline has come.
     pub(crate) fn pop_due(&mut self, now: Instant) -> Option<T> {
         let first = self.set.first_entry()?;
         (first.key().deadline <= now).then(|| first.remove())
     }
 
-    /// How long until the first deadline; none if there is none.
+    /// Returns the time until the first deadline, or `None` without a timer.
     pub(crate) fn first_in(&self, now: Instant) -> Option<Duration> {
         let (first, _) = self.set.first_key_value()?;
         Some(first.deadline.saturating_duration_since(now))
@@ -57,7 +57,8 @@ impl<T> Timers<T> {
     }
 }
 
-/// `duration` from now; the far future (a century) if that is beyond the clock.
+/// Returns the instant `duration` from now. If the clock cannot represent that
+/// instant, returns the instant 100 years from now.
 pub(crate) fn after(duration: Duration) -> Instant {
     const CENTURY: Duration = Duration::from_secs(100 * 365 * 24 * 60 * 60);
     let now = Instant::now();

@@ -1,7 +1,9 @@
-//! An event loop: one thread, and callbacks for time, descriptors and messages.
+//! An event loop: on one thread, it calls callbacks for timers, descriptors and
+//! messages from other threads.
 //!
-//! The older way to the same end as [`executor`](crate::executor): there are no
-//! futures, and what an activity remembers is in its callback's captures.
+//! An event loop is an older technique for the same purpose as an
+//! [`executor`](crate::executor). There are no futures: an activity keeps its
+//! state in the variables that its callback captures.
 //!
 //! ```
 //! use std::time::Duration;
@@ -18,8 +20,9 @@
 //! # Ok::<(), std::io::Error>(())
 //! ```
 //!
-//! Each callback runs to its end before the next: nothing needs a lock, and one
-//! that computes for long, or blocks, keeps all others waiting.
+//! Each callback runs to its end before the next one starts. So callbacks need
+//! no locks, and a callback that computes for long, or blocks, keeps all others
+//! waiting.
 //!
 //! ```text
 //!          ┌──────────────────────────────────────────────────┐
@@ -47,33 +50,34 @@ use watch::{Watch, Watched};
 
 type Job = Box<dyn FnOnce(&mut EventLoop)>;
 
-/// Callbacks, and the loop that calls them.
+/// The callbacks, and the loop that calls them.
 pub struct EventLoop {
     poller: Poller,
     timers: Timers<Job>,
-    /// None while its callback runs.
+    /// An entry is `None` while its callback runs.
     watched: HashMap<u64, Option<Box<dyn Watched>>>,
     next_watch: u64,
     posted: Posted,
-    /// Jobs that were posted and are to run now.
+    /// The posted jobs that the loop has taken to run now.
     batch: VecDeque<SendJob>,
     stopped: bool,
 }
 
-/// Names a timer, to cancel it.
+/// Identifies a timer for [`EventLoop::cancel`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct TimerId(TimerKey);
 
-/// Names a watched descriptor, to watch it no more.
+/// Identifies a watched descriptor for [`EventLoop::unwatch`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct WatchId(u64);
 
 impl EventLoop {
-    /// A loop with nothing to wait for.
+    /// Makes a loop with nothing to wait for.
     ///
     /// # Errors
     ///
-    /// If the kernel refuses one of its two descriptors (EMFILE, ENFILE, ENOMEM).
+    /// If the kernel refuses one of the loop's own two descriptors (EMFILE,
+    /// ENFILE, ENOMEM).
     pub fn new() -> io::Result<Self> {
         let poller = Poller::new()?;
         let posted = Posted::new(poller.bell());
@@ -96,8 +100,8 @@ impl EventLoop {
         self.at(after(delay), job)
     }
 
-    /// Calls `job` once, when `deadline` has come. Equal deadlines come in the
-    /// order in which they were set.
+    /// Calls `job` once, when `deadline` has come. Jobs with equal deadlines
+    /// run in the order in which they were set.
     pub fn at<F>(&mut self, deadline: Instant, job: F) -> TimerId
     where
         F: FnOnce(&mut EventLoop) + 'static,
@@ -105,24 +109,26 @@ impl EventLoop {
         TimerId(self.timers.insert(deadline, Box::new(job)))
     }
 
-    /// Drops a timer's job. False if it has run.
+    /// Cancels a timer and drops its job. Returns false if the job has already
+    /// run or been cancelled.
     pub fn cancel(&mut self, timer: TimerId) -> bool {
         self.timers.remove(timer.0).is_some()
     }
 
-    /// Calls `callback` when `io` is ready for `interest`. The callback says
-    /// what to wait for next: `Continue(interest)`, or `Break(())`: then, or if it
-    /// panics, `io` is taken out of epoll and dropped.
+    /// Calls `callback` when `io` is ready for `interest`. The callback returns
+    /// `Continue(interest)` to say what to wait for next, or `Break(())` to
+    /// end. If it returns `Break(())` or panics, the loop removes `io` from
+    /// epoll and drops it.
     ///
-    /// The descriptor is made non-blocking. The callback need not use up all that
-    /// is there: it is called again. But it should wait for room only if it has
-    /// something to write: there is nearly always room, and it would be called
-    /// again at once, and again.
+    /// This call makes the descriptor non-blocking. The callback need not read
+    /// everything that is there, because the loop calls it again. But it should
+    /// wait for [`Interest::Writable`] only while it has something to write.
+    /// There is nearly always room, so the loop would call it again and again.
     ///
     /// # Errors
     ///
-    /// [`RegisterError`]: for a regular file, for what is watched already, and if
-    /// the kernel's limit of registrations is reached.
+    /// [`RegisterError`] if `io` is a regular file, if it is watched already,
+    /// or if the kernel's limit on registrations is reached.
     pub fn watch<T, F>(
         &mut self,
         io: T,
@@ -145,9 +151,9 @@ impl EventLoop {
         Ok(WatchId(number))
     }
 
-    /// Takes a descriptor out of epoll and drops it with its callback. False if
-    /// it is not watched any more. A callback may do this to itself: it takes
-    /// effect when it returns.
+    /// Removes a descriptor from epoll and drops it with its callback. Returns
+    /// false if it is no longer watched. A callback may unwatch its own
+    /// descriptor; this takes effect when the callback returns.
     pub fn unwatch(&mut self, watch: WatchId) -> bool {
         match self.watched.remove(&watch.0) {
             Some(watched) => {
@@ -160,28 +166,30 @@ impl EventLoop {
         }
     }
 
-    /// A handle with which other threads give jobs to this one. The loop runs on
-    /// as long as there is one.
+    /// Returns a handle with which other threads give jobs to this thread. The
+    /// loop runs on as long as such a handle exists.
     pub fn poster(&self) -> Poster {
         self.posted.poster()
     }
 
-    /// Ends [`run`](Self::run) after the callback that runs now.
+    /// Makes [`run`](Self::run) return after the callback that is running now.
     pub fn stop(&mut self) {
         self.stopped = true;
     }
 
-    /// Calls the callbacks as their times come, until one says
-    /// [`stop`](Self::stop) or nothing is left: no timer, no descriptor, no
-    /// [`Poster`]. It can be called again. A signal does not end it.
+    /// Calls each callback when it is due, until a callback calls
+    /// [`stop`](Self::stop) or there is nothing left to wait for: no timer, no
+    /// descriptor, no [`Poster`]. It can be called again. A signal does not end
+    /// it.
     ///
     /// # Errors
     ///
-    /// Those of epoll_wait(2), none of which a working loop meets.
+    /// The errors of epoll_wait(2). A working loop causes none of them.
     ///
     /// # Panics
     ///
-    /// With a callback's panic; what it was about is dropped, all else stays.
+    /// Panics with a callback's panic if a callback panics. The loop drops that
+    /// callback and its descriptor, if it has one, and keeps everything else.
     pub fn run(&mut self) -> io::Result<()> {
         self.stopped = false;
         loop {
@@ -193,15 +201,16 @@ impl EventLoop {
             let timeout = self.timers.first_in(Instant::now());
             for ready in self.poller.wait(timeout)? {
                 if self.stopped {
-                    break; // level-triggered: the next run is told again
+                    break; // level-triggered: the next run gets it again
                 }
                 self.call(ready.number);
             }
         }
     }
 
-    /// Those that are there now: a job that posts a job does not keep the others
-    /// waiting. What a stop or a panic leaves over runs first next time.
+    /// Runs only the jobs that are there now, so that a job that posts another
+    /// job does not keep the other callbacks waiting. Jobs that a stop or a
+    /// panic leaves over run first next time.
     fn run_posted(&mut self) {
         self.batch.append(&mut self.posted.take());
         while !self.stopped {
@@ -213,8 +222,8 @@ impl EventLoop {
     }
 
     fn run_timers(&mut self) {
-        // One look at the clock: a timer that sets a timer of no delay does not
-        // keep the others waiting.
+        // We read the clock only once, so that a timer that sets another timer
+        // without a delay does not keep the other callbacks waiting.
         let now = Instant::now();
         while !self.stopped {
             let Some(job) = self.timers.pop_due(now) else {
@@ -225,11 +234,12 @@ impl EventLoop {
     }
 
     fn call(&mut self, number: u64) {
-        // Gone if another callback of this batch has taken it out.
+        // It is gone if another callback of this batch has unwatched it.
         let Some(mut watched) = self.watched.get_mut(&number).and_then(Option::take) else {
             return;
         };
-        // Out of the map while it runs, so that it may use the loop.
+        // The callback is out of the map while it runs, so that it may use the
+        // loop.
         let called = catch_unwind(AssertUnwindSafe(|| watched.call(self)));
         if let Ok(ControlFlow::Continue(next)) = called
             && let Some(place) = self.watched.get_mut(&number)
@@ -238,7 +248,7 @@ impl EventLoop {
             *place = Some(watched);
             return;
         }
-        // epoll lets go of it before it is closed.
+        // Remove the descriptor from epoll before it is closed.
         self.poller.delete(watched.as_fd());
         self.watched.remove(&number);
         drop(watched);

@@ -1,4 +1,4 @@
-//! Jobs from other threads.
+//! Jobs that other threads give to an event loop.
 
 use std::collections::VecDeque;
 use std::fmt;
@@ -9,10 +9,10 @@ use crate::poller::Bell;
 
 pub(super) type SendJob = Box<dyn FnOnce(&mut EventLoop) + Send>;
 
-/// The loop's end.
+/// The loop's side of the queue of posted jobs.
 pub(super) struct Posted {
     shared: Arc<Shared>,
-    /// How the loop knows that nobody can post any more.
+    /// Its reference count tells the loop whether a poster is left.
     alive: Arc<Alive>,
 }
 
@@ -21,7 +21,7 @@ struct Shared {
     bell: Bell,
 }
 
-/// Counted by the posters that hold it.
+/// Each poster holds a reference to it.
 struct Alive;
 
 impl Posted {
@@ -45,9 +45,10 @@ impl Posted {
         jobs.as_mut().map(std::mem::take).unwrap_or_default()
     }
 
-    /// Whether a job is there, or somebody could post one.
+    /// Returns whether a job is there, or a poster is left that could post one.
     pub(super) fn may_come(&self) -> bool {
-        // In this order: a poster posts before it goes.
+        // The order matters. A poster posts its jobs before it is dropped, so
+        // if no poster is left here, the queue has all jobs.
         let posters = Arc::strong_count(&self.alive) > 1;
         posters
             || self
@@ -61,7 +62,7 @@ impl Posted {
 impl Drop for Posted {
     fn drop(&mut self) {
         let jobs = self.shared.lock().take();
-        drop(jobs); // after the lock
+        drop(jobs); // after the lock is released
     }
 }
 
@@ -79,7 +80,7 @@ pub struct Poster {
 }
 
 impl Poster {
-    /// Has the loop run `job`, after those that were posted before.
+    /// Makes the loop run `job`, after the jobs that were posted before it.
     ///
     /// # Errors
     ///
@@ -100,7 +101,7 @@ impl Poster {
 impl Drop for Poster {
     fn drop(&mut self) {
         self.alive = None;
-        // The loop may be waiting for nobody but us.
+        // The loop may be waiting only for this poster.
         self.shared.bell.ring();
     }
 }
@@ -117,7 +118,7 @@ pub struct Closed;
 
 impl fmt::Display for Closed {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("the event loop is gone: nobody runs this job")
+        f.write_str("the event loop is gone: it will not run this job")
     }
 }
 

@@ -7,7 +7,7 @@ use std::os::fd::{AsFd, BorrowedFd};
 use super::EventLoop;
 use crate::poller::{Interest, Poller};
 
-/// A descriptor with its callback, whatever their types.
+/// A descriptor with its callback, of any types.
 pub(super) trait Watched {
     fn as_fd(&self) -> BorrowedFd<'_>;
     fn call(&mut self, events: &mut EventLoop) -> ControlFlow<(), Interest>;

@@ -1,4 +1,4 @@
-//! How a task ended, and who awaits it.
+//! How a task ended, and the waker to call when it ends.
 
 use std::any::Any;
 use std::cell::RefCell;
@@ -11,7 +11,8 @@ use std::task::{Context, Poll, Waker};
 use super::queue::Key;
 use super::table::Table;
 
-/// A task's output, to be awaited. Dropping it lets the task run on alone.
+/// A handle that is awaited to get a task's output. Dropping the handle does
+/// not stop the task.
 pub struct JoinHandle<T> {
     outcome: Rc<Outcome<T>>,
     table: Weak<Table>,
@@ -27,16 +28,16 @@ impl<T> JoinHandle<T> {
         }
     }
 
-    /// Drops the task, wherever it waits, so that its destructors run. A task
-    /// that cancels itself is dropped at its next `Pending`. No effect on one
-    /// that has ended.
+    /// Drops the task wherever it waits, so that the destructors of its
+    /// variables run. A task that cancels itself is dropped when it next
+    /// returns `Pending`. Cancelling a task that has ended has no effect.
     pub fn cancel(self) {
         if let Some(table) = self.table.upgrade() {
             drop(table.free(self.key));
         }
     }
 
-    /// Whether the task has ended, in any way.
+    /// Returns whether the task has returned, panicked or been cancelled.
     pub fn is_finished(&self) -> bool {
         !matches!(*self.outcome.0.borrow(), State::Runs(_))
     }
@@ -47,12 +48,13 @@ impl<T> Future for JoinHandle<T> {
 
     /// # Panics
     ///
-    /// If it is polled again after it was ready.
+    /// If it is polled again after it has returned `Ready`.
     fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
         let mut state = self.outcome.0.borrow_mut();
         match &mut *state {
             State::Runs(waker) => {
-                // The last one counts: the handle may have moved to another task.
+                // Only the last waker counts, because the handle may have moved
+                // to another task.
                 match waker {
                     Some(waker) => waker.clone_from(context.waker()),
                     None => *waker = Some(context.waker().clone()),
@@ -75,10 +77,10 @@ impl<T> fmt::Debug for JoinHandle<T> {
     }
 }
 
-/// Why there is no output.
+/// Why a task has no output.
 #[derive(Debug)]
 pub enum JoinError {
-    /// The task panicked, with this.
+    /// The task panicked with this payload.
     Panicked(Box<dyn Any + Send>),
     /// The task was dropped before its end.
     Cancelled,
@@ -98,13 +100,13 @@ impl fmt::Display for JoinError {
 
 impl std::error::Error for JoinError {}
 
-/// What `panic!` was given, if it was text.
+/// Returns the message of a panic, if its payload is a string.
 fn message(payload: &(dyn Any + Send)) -> Option<&str> {
     let literal = payload.downcast_ref::<&str>().copied();
     literal.or_else(|| payload.downcast_ref::<String>().map(String::as_str))
 }
 
-/// The end of a task, whatever its type.
+/// The end of a task with any type of output.
 pub(super) trait Ending {
     fn panicked(&self, payload: Box<dyn Any + Send>);
     fn cancelled(&self);
@@ -113,9 +115,9 @@ pub(super) trait Ending {
 pub(super) struct Outcome<T>(RefCell<State<T>>);
 
 enum State<T> {
-    /// With the waker of who awaits it.
+    /// Holds the waker from the last poll of the [`JoinHandle`].
     Runs(Option<Waker>),
-    /// Until it is taken.
+    /// Holds the result until the [`JoinHandle`] takes it.
     Ended(Option<Result<T, JoinError>>),
 }
 
@@ -130,13 +132,13 @@ impl<T> Outcome<T> {
         self.end(Ok(value));
     }
 
-    /// The first end counts.
+    /// Stores how the task ended. Only the first call has an effect.
     fn end(&self, result: Result<T, JoinError>) {
         let mut state = self.0.borrow_mut();
         if let State::Runs(waker) = &mut *state {
             let waker = waker.take();
             *state = State::Ended(Some(result));
-            drop(state); // a waker may look at the outcome at once
+            drop(state); // the waker may look at the outcome at once
             if let Some(waker) = waker {
                 waker.wake();
             }

@@ -1,4 +1,4 @@
-//! An executor: many futures on one thread.
+//! An executor runs many futures on one thread.
 //!
 //! ```
 //! use coroutines::executor::Executor;
@@ -12,9 +12,10 @@
 //! assert_eq!(executor.block_on(square).unwrap(), 49);
 //! ```
 //!
-//! A *task* is a future with a place in the table. Its waker puts its key into
-//! the queue, once, however often it is called. The executor takes a key and
-//! polls that task; when the queue is empty, the thread sleeps.
+//! A *task* is a future with a place in the executor's table. Its waker puts
+//! the task's key into the queue, unless the key is in the queue already. The
+//! executor takes a key from the queue and polls that task. When the queue is
+//! empty, the thread sleeps.
 //!
 //! ```text
 //!   spawn ──▶ queue ──▶ poll ──▶ ready: the JoinHandle has the output
@@ -48,22 +49,22 @@ pub use handle::{JoinError, JoinHandle};
 use queue::{Key, Queue, TaskWaker};
 use table::{Table, Task};
 
-/// After how many polls the reactor has its turn, at the end of that round: tasks
-/// that are always ready must not starve those that wait for the kernel, and
-/// asking the kernel costs more than many polls.
+/// The number of polls after which the reactor gets a turn, at the end of that
+/// round. Tasks that are always ready must not starve the tasks that wait for
+/// the kernel. But asking the kernel costs more than many polls.
 const POLLS_PER_TURN: u32 = 64;
 
 /// Runs futures on the thread that calls [`block_on`](Self::block_on).
 ///
-/// Dropped, it drops all tasks that have not ended.
+/// Dropping it drops all tasks that have not ended.
 pub struct Executor {
     spawner: Spawner,
-    /// What is left of this round.
+    /// The keys that are left in this round.
     round: RefCell<VecDeque<Key>>,
     sleep: Sleep,
 }
 
-/// Where the thread sleeps while nothing is ready.
+/// Where the thread sleeps while no task is ready.
 enum Sleep {
     Parker(Arc<Parker>),
     Reactor(Reactor),
@@ -78,14 +79,14 @@ impl Default for Executor {
 }
 
 impl Executor {
-    /// An executor that sleeps in a [`Parker`]: for tasks that other tasks or
-    /// other threads wake.
+    /// Makes an executor that sleeps in a [`Parker`]. It is for tasks that
+    /// other tasks or other threads wake.
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// An executor that sleeps in a reactor: for tasks that wait for time and
-    /// for descriptors, too.
+    /// Makes an executor that sleeps in a reactor. It is also for tasks that
+    /// wait for a deadline or a descriptor.
     pub fn with_reactor(reactor: Reactor) -> Self {
         let bell = reactor.bell();
         Self::sleeping(Sleep::Reactor(reactor), move || bell.ring())
@@ -101,8 +102,8 @@ impl Executor {
         }
     }
 
-    /// Puts a task at the end of the queue. It runs while
-    /// [`block_on`](Self::block_on) does.
+    /// Puts a new task at the end of the queue. Tasks run only during a call of
+    /// [`block_on`](Self::block_on).
     pub fn spawn<F>(&self, future: F) -> JoinHandle<F::Output>
     where
         F: Future + 'static,
@@ -110,25 +111,26 @@ impl Executor {
         self.spawner.spawn(future)
     }
 
-    /// A handle for tasks that spawn tasks.
+    /// Returns a handle with which tasks can spawn other tasks.
     pub fn spawner(&self) -> Spawner {
         self.spawner.clone()
     }
 
-    /// Runs `future`, and with it the tasks, until `future` is ready. The tasks
-    /// that have not ended wait for the next call.
+    /// Runs `future` and the tasks until `future` is ready. Tasks that have not
+    /// ended by then continue in the next call.
     ///
     /// # Panics
     ///
-    /// With `future`'s own panic. A task's panic goes to its [`JoinHandle`].
-    /// Within a task of the same executor: it would never end.
+    /// Panics with `future`'s panic if `future` panics. (A task's panic goes to
+    /// the task's [`JoinHandle`].) Also panics if a task of the same executor
+    /// calls this, because the call would never end.
     pub fn block_on<F: Future>(&self, future: F) -> F::Output {
         let table = &self.spawner.table;
         assert!(
             table.enter(),
             "block_on was called within a task of the same executor: await the future there"
         );
-        // Left on every way out, a panic among them.
+        // Calls `leave` on every way out, also when a panic unwinds.
         let _leave = Leave(table);
         let mut future = pin!(future);
         let queue = &self.spawner.queue;
@@ -147,7 +149,7 @@ impl Executor {
                     if let Poll::Ready(output) = budget::with_new(poll) {
                         return output;
                     }
-                } // else it was woken in an earlier block_on
+                } // else the key is left over from an earlier block_on
             }
             let idle = !queue.next_round(&mut self.round.borrow_mut());
             if idle || polls >= POLLS_PER_TURN {
@@ -157,16 +159,16 @@ impl Executor {
         }
     }
 
-    /// Its own function: the round is not borrowed while a task runs.
+    /// A separate function, so that the round is not borrowed while a task runs.
     fn next(&self) -> Option<Key> {
         self.round.borrow_mut().pop_front()
     }
 
     fn poll_task(&self, key: Key) {
         let Some(mut task) = self.spawner.table.take(key) else {
-            return; // it ended or was cancelled after it was woken
+            return; // the task ended or was cancelled after it was woken
         };
-        // Before the poll, so that a wake-up during it is not lost.
+        // Before the poll, so that a wake-up during the poll is not lost.
         task.waker.polled();
         let polled = catch_unwind(AssertUnwindSafe(|| {
             let mut context = Context::from_waker(&task.std_waker);
@@ -182,14 +184,16 @@ impl Executor {
         }
     }
 
-    /// Sleeps if `idle`. Otherwise the reactor wakes what is due, no more.
+    /// Wakes the tasks that are due in the reactor, if there is one. If `idle`,
+    /// first sleeps until there is something to do.
     fn rest(&self, idle: bool) {
         match &self.sleep {
             Sleep::Parker(parker) if idle => parker.park(),
             Sleep::Parker(_) => {}
             Sleep::Reactor(reactor) => {
                 let due = reactor.due(idle);
-                // Before the wakers are called: they need not wake us.
+                // Before we call the wakers: this thread is awake, so they need
+                // not wake it.
                 self.spawner.queue.awake();
                 due.into_iter().for_each(Waker::wake);
             }
@@ -227,8 +231,9 @@ pub struct Spawner {
 }
 
 impl Spawner {
-    /// Puts a task at the end of the queue. If the executor is gone, the future
-    /// is dropped, and awaiting the handle says [`JoinError::Cancelled`].
+    /// Puts a new task at the end of the queue. If the executor is gone, this
+    /// drops the future, and awaiting the handle gives
+    /// [`JoinError::Cancelled`].
     pub fn spawn<F>(&self, future: F) -> JoinHandle<F::Output>
     where
         F: Future + 'static,

@@ -1,16 +1,18 @@
 //! The queue of tasks that are ready, and the wakers that fill it.
 //!
-//! It has two halves: `ready`, into which wakers on any thread put keys under a
-//! lock, and the executor's *round*, from which it takes them without one. When
-//! a round is done, the halves are exchanged: one lock for many tasks, and a
-//! task that wakes itself waits until all others have had their turn.
+//! It has two halves. Wakers on any thread put keys into `ready`, under a lock.
+//! The executor takes keys from its *round*, without a lock. When the round is
+//! empty, the executor exchanges the halves. So it takes the lock once for many
+//! tasks, and a task that wakes itself waits until all other ready tasks have
+//! had their turn.
 
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::Wake;
 
-/// Names a task: its place in the table, and which of those that were there.
+/// Identifies a task: its place in the table, and a generation that
+/// distinguishes it from the earlier tasks in that place.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Key {
     pub(super) place: usize,
@@ -18,7 +20,7 @@ pub(super) struct Key {
 }
 
 impl Key {
-    /// The future that `block_on` was given; no place in a table.
+    /// Stands for the future that `block_on` runs. It has no place in the table.
     pub(super) const MAIN: Self = Self {
         place: usize::MAX,
         generation: 0,
@@ -33,7 +35,8 @@ pub(super) struct Queue {
 
 struct Shared {
     ready: VecDeque<Key>,
-    /// The executor sleeps, or is about to: who adds the next key wakes it.
+    /// The executor sleeps, or is about to. The thread that adds the next key
+    /// wakes it.
     sleeps: bool,
 }
 
@@ -48,8 +51,9 @@ impl Queue {
         }
     }
 
-    /// Exchanges an empty round for what is ready. If that is nothing, the next
-    /// key ends the executor's sleep: it may go to sleep without looking again.
+    /// Exchanges the empty round for the keys that are ready. Returns false if
+    /// there are none. Then the next key ends the executor's sleep, so the
+    /// executor may go to sleep without looking again.
     pub(super) fn next_round(&self, round: &mut VecDeque<Key>) -> bool {
         let mut shared = self.lock();
         std::mem::swap(&mut shared.ready, round);
@@ -57,7 +61,8 @@ impl Queue {
         !shared.sleeps
     }
 
-    /// The executor does not sleep any more: nobody needs to wake it.
+    /// Notes that the executor does not sleep any more, so that the thread that
+    /// adds the next key need not wake it.
     pub(super) fn awake(&self) {
         self.lock().sleeps = false;
     }
@@ -72,14 +77,15 @@ impl Queue {
         }
     }
 
-    /// Nothing in the lock's scope panics, so a poisoned lock is as good as new.
+    /// Takes the lock. No code panics while it holds the lock, so a poisoned
+    /// lock needs no special care.
     fn lock(&self) -> MutexGuard<'_, Shared> {
         self.shared.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-/// What a task's wakers share. It does not own the task: a future that keeps
-/// its own waker is no cycle.
+/// The state that all wakers of a task share. It does not own the task, so a
+/// future that keeps its own waker does not form a reference cycle.
 pub(super) struct TaskWaker {
     key: Key,
     queued: AtomicBool,
@@ -95,11 +101,12 @@ impl TaskWaker {
         })
     }
 
-    /// To be called right before a poll: from now on a wake-up queues the task
-    /// again. Whether it was queued.
+    /// Call this right before a poll: from now on a wake-up queues the task
+    /// again. Returns whether the task was queued.
     pub(super) fn polled(&self) -> bool {
-        // A swap, not a store: it must see what came before *every* wake-up,
-        // also before those that found the task queued and did nothing more.
+        // A swap and not a store: the poll must see what happened before
+        // *every* wake-up, also before a wake-up that found the task queued
+        // already and did nothing more.
         self.queued.swap(false, Ordering::AcqRel)
     }
 }

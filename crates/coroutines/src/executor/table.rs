@@ -1,7 +1,8 @@
 //! The table of tasks.
 //!
-//! A place is used again when its task has ended, so a key names the place *and*
-//! a generation: a wake-up that comes too late finds that its task is gone.
+//! When a task has ended, a new task may get its place. So a key names the
+//! place *and* a generation: a wake-up that comes too late finds that its task
+//! is gone.
 
 use std::cell::{Cell, RefCell};
 use std::future::Future;
@@ -17,18 +18,19 @@ pub(super) struct Task {
     pub(super) future: Pin<Box<dyn Future<Output = ()>>>,
     pub(super) ending: Rc<dyn Ending>,
     pub(super) waker: Arc<TaskWaker>,
-    /// The same, as futures see it.
+    /// The same waker, in the form that futures get.
     pub(super) std_waker: Waker,
 }
 
 impl Drop for Task {
     fn drop(&mut self) {
-        // No effect on a task that has ended.
+        // This has no effect on a task that has ended.
         self.ending.cancelled();
     }
 }
 
-/// No borrow of it lasts while a future runs or is dropped: both may spawn.
+/// The table is never borrowed while a future runs or is dropped, because both
+/// may spawn tasks.
 #[derive(Default)]
 pub(super) struct Table {
     places: RefCell<Vec<Place>>,
@@ -40,12 +42,13 @@ pub(super) struct Table {
 #[derive(Default)]
 struct Place {
     generation: u64,
-    /// None while it runs, and while the place is free.
+    /// `None` while the task runs, and while the place is free.
     task: Option<Task>,
 }
 
 impl Table {
-    /// A key for a new task, which is then put there.
+    /// Reserves a place for a new task and returns its key. The caller then
+    /// puts the task there with [`put_back`](Self::put_back).
     pub(super) fn reserve(&self) -> Key {
         let mut places = self.places.borrow_mut();
         let place = self.free.borrow_mut().pop().unwrap_or_else(|| {
@@ -56,12 +59,13 @@ impl Table {
         Key { place, generation }
     }
 
-    /// Takes a task out, to run it or to drop it; none if it has ended or runs.
+    /// Takes a task out to run it. Returns `None` if it has ended or is running.
     pub(super) fn take(&self, key: Key) -> Option<Task> {
         self.with(key, |place| place.task.take()).flatten()
     }
 
-    /// Puts a task where it was. One that was cancelled while it ran is dropped.
+    /// Puts a task into its place. Drops it instead if it was cancelled while
+    /// it ran, or if the table is closed.
     pub(super) fn put_back(&self, key: Key, task: Task) {
         let mut task = Some(task);
         if !self.closed.get() {
@@ -70,7 +74,7 @@ impl Table {
         drop(task);
     }
 
-    /// Makes the place free for another task; gives the old one back.
+    /// Frees the place for another task. Returns the old task, if there is one.
     pub(super) fn free(&self, key: Key) -> Option<Task> {
         let task = self.with(key, |place| {
             place.generation += 1;
@@ -80,20 +84,21 @@ impl Table {
         task
     }
 
-    /// Drops all tasks, and from now on whatever is put there.
+    /// Drops all tasks. From now on, the table drops every task that is put
+    /// into it.
     pub(super) fn close(&self) {
         self.closed.set(true);
         self.free.take();
         let places = self.places.take();
-        drop(places); // not in the borrow: a destructor may spawn
+        drop(places); // after the borrow: a destructor may spawn
     }
 
-    /// How many tasks there are.
+    /// Returns the number of tasks.
     pub(super) fn len(&self) -> usize {
         self.places.borrow().len() - self.free.borrow().len()
     }
 
-    /// False if somebody is in already.
+    /// Marks the start of a `block_on`. Returns false if one runs already.
     pub(super) fn enter(&self) -> bool {
         !self.entered.replace(true)
     }

@@ -1,9 +1,9 @@
-//! A fiber from scratch: a function that can stop in the middle and go on later.
+//! A fiber from scratch: a function that can pause midway and continue later.
 //!
-//! A fiber has a stack of its own. [`Fiber::resume`] moves the processor onto
-//! that stack until the body calls [`Suspender::suspend`], which moves it back.
-//! Both carry a value. The kernel knows nothing of it: to it, all of this is
-//! one thread.
+//! A fiber has a stack of its own. [`Fiber::resume`] moves the processor to
+//! that stack until the fiber's body calls [`Suspender::suspend`], which moves
+//! it back. Each of the two passes a value to the other side. The kernel does
+//! not notice: to the kernel, all of this is one thread.
 //!
 //! ```
 //! use coroutines::fiber::{Fiber, Step};
@@ -18,9 +18,10 @@
 //! # Ok::<(), coroutines::fiber::StackError>(())
 //! ```
 //!
-//! How it works, from the ground up: `arch` switches between two stacks
-//! (assembly, a page for each processor), `stack` makes and keeps the memory,
-//! and this module makes it safe: values, panics, and destructors.
+//! These are the parts, from the bottom up. `arch` switches between two stacks,
+//! with a page of assembly for each processor. `stack` makes and keeps the
+//! memory. `root` passes values and panics between two stacks. This module
+//! makes all of it safe, including panics and destructors.
 //!
 //! ```text
 //!   the top of a fiber's stack
@@ -30,8 +31,8 @@
 //!  ├───────────────────────────────────────────────┤
 //!  │ frame of `entry`, which catches every panic   │
 //!  │ frame of the body                             │
-//!  │ frame of whatever the body calls …            │
-//!  │ what `suspend` has pushed                     │◀── kept in the Fiber
+//!  │ frames of what the body calls …               │
+//!  │ what `suspend` has pushed                     │◀── the Fiber points here
 //!  └───────────────────────────────────────────────┘
 //! ```
 
@@ -50,14 +51,15 @@ use arch::{Link, StackPointer, Word};
 use root::{ForcedUnwind, Root};
 pub use stack::{DEFAULT_STACK_SIZE, MIN_STACK_SIZE, Stack, StackError, StackPool};
 
-/// A function on a stack of its own, which is given values of `Input`, yields
-/// values of `Yield` on its way, and ends with a `Return`.
+/// A function on a stack of its own. It receives values of type `Input`, yields
+/// values of type `Yield`, and ends with a value of type `Return`.
 ///
-/// It stays on the thread that made it (it is not `Send`): what lives on its
-/// stack may belong to that thread. All that it is given or gives is `'static`,
-/// since a fiber that is forgotten ([`std::mem::forget`]) never runs the
-/// destructors on its stack, such as the end of a [`std::thread::scope`], and
-/// what they protect must not go away.
+/// A fiber stays on the thread that made it (it is not `Send`), because what
+/// lives on its stack may belong to that thread. All values that it receives or
+/// gives are `'static`. The reason is that a fiber can be forgotten
+/// ([`std::mem::forget`]). Then the destructors on its stack never run, and
+/// neither does the end of a [`std::thread::scope`] there. So a fiber must not
+/// borrow what these protect.
 ///
 /// ```compile_fail,E0277
 /// # use coroutines::fiber::Fiber;
@@ -67,41 +69,44 @@ pub use stack::{DEFAULT_STACK_SIZE, MIN_STACK_SIZE, Stack, StackError, StackPool
 ///
 /// # Dropping
 ///
-/// A fiber that is dropped before its end is unwound: its `suspend` ends in a
-/// panic of a special kind that no hook prints, so the destructors of all that
-/// lives on its stack run. A body that catches this panic and suspends again is
-/// unwound again. A body that suspends in a *destructor* while it is unwound
-/// aborts the process, as every panic in such a place does.
+/// Dropping a fiber before its end unwinds its stack. The `suspend` in which
+/// the fiber waits ends in a special panic, which no panic hook prints, and so
+/// the destructors of everything on the stack run. If the body catches this
+/// panic and suspends again, it is unwound again. If the body suspends in a
+/// *destructor* during the unwinding, the process aborts, as with every panic
+/// in such a place.
 pub struct Fiber<Input: 'static, Yield: 'static, Return: 'static> {
-    /// At the top of the stack.
+    /// Lies at the top of the stack.
     link: NonNull<Link>,
-    /// Where the body goes on; null when it has come to its end.
+    /// Where the body continues; null when the body has ended.
     body: StackPointer,
-    /// Freed after the body has come to its end, or never.
+    /// Freed after the body has ended, or never if the fiber is forgotten.
     stack: ManuallyDrop<Stack>,
     crossing: PhantomData<fn(Input) -> (Yield, Return)>,
 }
 
-/// What a fiber gave when it was resumed.
+/// What a fiber gives back when it is resumed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Step<Yield, Return> {
-    /// It is suspended; it can be resumed.
+    /// The fiber has suspended itself with this value; it can be resumed.
     Yield(Yield),
-    /// It has come to its end.
+    /// The body has returned this value; the fiber has ended.
     Return(Return),
 }
 
-/// A fiber that has come to its end was to be resumed; here is what it was to get.
+/// The fiber could not be resumed, because it has ended. This holds the input
+/// that it was to receive.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Finished<Input>(pub Input);
 
 impl<Input, Yield, Return> Fiber<Input, Yield, Return> {
-    /// A fiber on a new stack of [`DEFAULT_STACK_SIZE`]. Nothing of `body` runs
-    /// yet: it gets the first `resume`'s value as its second argument.
+    /// Makes a fiber on a new stack of [`DEFAULT_STACK_SIZE`] bytes. Nothing of
+    /// `body` runs yet. Its second argument will be the value of the first
+    /// `resume`.
     ///
     /// # Errors
     ///
-    /// As [`Stack::new`], and as [`on`](Self::on).
+    /// The errors of [`Stack::new`] and of [`on`](Self::on).
     pub fn new<F>(body: F) -> Result<Self, StackError>
     where
         F: FnOnce(&Suspender<Input, Yield>, Input) -> Return + 'static,
@@ -109,12 +114,12 @@ impl<Input, Yield, Return> Fiber<Input, Yield, Return> {
         Self::on(Stack::new(DEFAULT_STACK_SIZE)?, body)
     }
 
-    /// A fiber on a stack that is already there, such as one of a [`StackPool`].
+    /// Makes a fiber on an existing stack, such as one from a [`StackPool`].
     ///
     /// # Errors
     ///
     /// [`StackError::TooSmall`] if `body` itself, which lies at the top of the
-    /// stack, leaves less than three quarters of [`MIN_STACK_SIZE`].
+    /// stack, leaves less than three quarters of [`MIN_STACK_SIZE`] below it.
     pub fn on<F>(stack: Stack, body: F) -> Result<Self, StackError>
     where
         F: FnOnce(&Suspender<Input, Yield>, Input) -> Return + 'static,
@@ -132,9 +137,10 @@ impl<Input, Yield, Return> Fiber<Input, Yield, Return> {
     ///
     /// # Panics
     ///
-    /// With the body's own panic if it panics: the fiber is then at its end,
-    /// and its stack is unwound. And if it had come to its end before; see
-    /// [`try_resume`](Self::try_resume).
+    /// Panics with the body's panic if the body panics. Then the fiber has
+    /// ended, and its stack has been unwound. Also panics if the fiber had
+    /// ended before this call; [`try_resume`](Self::try_resume) returns an
+    /// error instead.
     #[inline]
     pub fn resume(&mut self, input: Input) -> Step<Yield, Return> {
         match self.try_resume(input) {
@@ -147,25 +153,25 @@ impl<Input, Yield, Return> Fiber<Input, Yield, Return> {
     ///
     /// # Errors
     ///
-    /// [`Finished`], with the input, if it had come to its end before.
+    /// [`Finished`], with the input, if the fiber had ended before this call.
     ///
     /// # Panics
     ///
-    /// With the body's own panic, as [`resume`](Self::resume).
+    /// Panics with the body's panic if the body panics.
     #[inline]
     pub fn try_resume(&mut self, input: Input) -> Result<Step<Yield, Return>, Finished<Input>> {
         if self.is_done() {
             return Err(Finished(input));
         }
         let mut input = ManuallyDrop::new(input);
-        // SAFETY: the input is ours, and is not used here again.
+        // SAFETY: the fiber is not done. We own the input and use it only here.
         match unsafe { self.switch(root::give(&mut input)) } {
             Ok(step) => Ok(step),
             Err(payload) => resume_unwind(payload),
         }
     }
 
-    /// Whether the body has come to its end, by returning or by a panic.
+    /// Returns whether the body has ended, by returning or by a panic.
     #[inline]
     pub fn is_done(&self) -> bool {
         self.body.is_null()
@@ -175,36 +181,38 @@ impl<Input, Yield, Return> Fiber<Input, Yield, Return> {
     ///
     /// # Safety
     ///
-    /// The word is from [`root::give`] of an `Input`, which has no other owner
-    /// then, or null: unwind your stack. The fiber is not done.
+    /// `word` comes from [`root::give`] of an `Input` that has no other owner
+    /// from then on, or it is null, which tells the fiber to unwind its stack.
+    /// The fiber is not done.
     #[inline(always)]
     unsafe fn switch(&mut self, word: Word) -> Result<Step<Yield, Return>, Panic> {
-        // SAFETY: not done, so the body waits, on its stack that is still
-        // there: `&mut self` means that nobody else resumes it, and it does not
-        // run itself, else this call could not be made through the borrow of
-        // its resumer. It is on this thread, as it is not Send.
+        // SAFETY: the fiber is not done, so the body waits, and its stack still
+        // exists. `&mut self` means that no other code resumes the fiber. The
+        // fiber is not running either: its resumer would still borrow it then,
+        // and this call would be impossible. The fiber is not Send, so it is on
+        // this thread.
         let (body, step) = unsafe { root::switch(self.link, self.body, word) };
         self.body = body;
         step
     }
 }
 
-/// What a panic carries.
+/// The payload of a panic.
 type Panic = Box<dyn Any + Send>;
 
 impl<Input, Yield, Return> Drop for Fiber<Input, Yield, Return> {
     fn drop(&mut self) {
         let mut panic = None;
-        // More than once only if the body catches the unwinding and suspends again.
+        // This repeats only if the body catches the panic and suspends again.
         while !self.is_done() {
-            // SAFETY: no input, and not done.
+            // SAFETY: the word is null, and the fiber is not done.
             panic = unsafe { self.switch(std::ptr::null_mut()) }.err();
         }
-        // SAFETY: the body is at its end: nothing lives on the stack any more.
-        // Not used again, as this is the destructor.
+        // SAFETY: the body has ended, so nothing lives on the stack any more.
+        // The field is not used again, because this is the destructor.
         unsafe { ManuallyDrop::drop(&mut self.stack) };
-        // A destructor on the stack may have panicked by itself. That is told,
-        // unless a panic is being told already.
+        // A destructor on the fiber's stack may have panicked by itself. We
+        // pass that panic on, unless this thread is panicking already.
         if let Some(payload) = panic
             && !payload.is::<ForcedUnwind>()
             && !std::thread::panicking()
@@ -225,33 +233,33 @@ impl<Input, Yield, Return> fmt::Debug for Fiber<Input, Yield, Return> {
 
 impl<Input> fmt::Display for Finished<Input> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("the fiber has come to its end: it cannot be resumed")
+        f.write_str("the fiber has ended: it cannot be resumed again")
     }
 }
 
 impl<Input: fmt::Debug> std::error::Error for Finished<Input> {}
 
-/// The body's way back to whoever resumed it.
+/// The body's handle for switching back to its resumer.
 ///
-/// It lives on the fiber's stack and cannot leave it, nor the thread.
+/// It lives on the fiber's stack, and can leave neither that stack nor the thread.
 pub struct Suspender<Input, Yield> {
     link: NonNull<Link>,
     crossing: PhantomData<fn(Yield) -> Input>,
 }
 
 impl<Input, Yield> Suspender<Input, Yield> {
-    /// Gives `value` to whoever resumed the fiber, and stops here until the
-    /// fiber is resumed again: returns what it is then given.
+    /// Gives `value` to the resumer and waits here until the fiber is resumed
+    /// again. Returns the input of that resume.
     ///
-    /// It does not return if the fiber is dropped meanwhile: the stack is
-    /// unwound from here, as by a panic. Do not call it in a destructor that may
-    /// run during a panic: the count of panics is the thread's, not the fiber's,
-    /// so the resumer would be taken to be panicking.
-    // Inlined for the processor's prediction of returns, see `arch`.
+    /// If the fiber is dropped meanwhile, this call does not return: the stack
+    /// is unwound from here, as by a panic. Do not call it in a destructor that
+    /// may run during a panic. Rust counts panics per thread and not per fiber,
+    /// so the resumer would then count as panicking.
+    // Inlined so that the processor predicts the returns correctly; see `arch`.
     #[inline(always)]
     pub fn suspend(&self, value: Yield) -> Input {
-        // SAFETY: a Suspender is reachable from its fiber's stack only, and so
-        // this is called while the fiber runs. Its types are the fiber's.
+        // SAFETY: a Suspender can be reached only from its fiber's stack, so
+        // the fiber is running now. Its types are the fiber's types.
         match unsafe { root::suspend(self.link, value) } {
             Some(input) => input,
             None => resume_unwind(Box::new(ForcedUnwind)),

@@ -1,13 +1,13 @@
-//! What lies at the top of a fiber's stack, and how values cross.
+//! The top of a fiber's stack, and how values pass from one stack to another.
 //!
-//! A value crosses where it is: the word that goes over with the switch is its
-//! address, on the stack of the side that gives it. That side stands still, so
-//! the other side moves the value out from there.
+//! The word that crosses with a switch is the address of a value, on the stack
+//! of the side that gives the value. That side does not run meanwhile, so the
+//! other side can move the value out of that stack.
 //!
 //! ```text
-//!   to the fiber      the address of an Input     no address: unwind
-//!   to the resumer    the address of a Yield      after the last switch: that
-//!                                                 of how the body has ended
+//!   to the fiber      the address of an Input     or null: unwind the stack
+//!   to the resumer    the address of a Yield      or, with the last switch, the
+//!                                                 address of the body's result
 //! ```
 
 use std::marker::PhantomData;
@@ -18,17 +18,18 @@ use std::ptr::{self, NonNull};
 use super::arch::{self, Link, STACK_ALIGNMENT, StackPointer, Word};
 use super::{MIN_STACK_SIZE, Panic, Stack, StackError, Step, Suspender};
 
-/// What must be left of a stack below its root, in bytes.
+/// The number of bytes that must be left on a stack below its root.
 const ROOM_FOR_FRAMES: usize = MIN_STACK_SIZE / 4 * 3;
 
-/// What a panic carries that unwinds a dropped fiber.
+/// The payload of the panic that unwinds a dropped fiber.
 pub(super) struct ForcedUnwind;
 
-/// The first things on the stack; the link's address is also the root's.
+/// The first data on the stack. The address of the link is also the address of
+/// the root.
 #[repr(C)]
 pub(super) struct Root<F, Input, Yield> {
     link: Link,
-    /// Taken when the stack is first entered.
+    /// Moved out when the stack is first entered.
     body: ManuallyDrop<F>,
     crossing: PhantomData<fn(Input) -> Yield>,
 }
@@ -38,13 +39,14 @@ where
     F: FnOnce(&Suspender<Input, Yield>, Input) -> Return + 'static,
 {
     /// Puts a root at the top of `stack` and makes the stack ready to run
-    /// `body`: the link, and where the fiber waits to begin.
+    /// `body`. Returns the link and the stack pointer at which the fiber waits
+    /// to begin.
     pub(super) fn place(
         stack: &Stack,
         body: F,
     ) -> Result<(NonNull<Link>, StackPointer), StackError> {
         let alignment = align_of::<Self>().max(STACK_ALIGNMENT);
-        // Aligning the address downwards costs at most the alignment.
+        // Aligning the address downwards takes at most `alignment` bytes.
         let taken = size_of::<Self>().saturating_add(alignment);
         let least = taken.saturating_add(ROOM_FOR_FRAMES);
         let size = stack.size();
@@ -53,8 +55,8 @@ where
         }
         let unaligned = stack.top().wrapping_byte_sub(size_of::<Self>());
         let root = unaligned.map_addr(|address| address & !(alignment - 1));
-        // SAFETY: `root` is aligned, and it and the room below it lie within
-        // the stack, which is borrowed and on which nothing runs.
+        // SAFETY: `root` is aligned. It and the room below it lie within the
+        // stack, which we borrow and on which nothing runs.
         unsafe {
             let fiber = arch::prepare(root, Self::entry);
             let root = root.cast::<Self>();
@@ -67,48 +69,52 @@ where
         }
     }
 
-    /// The first frame on the stack: runs the body, catches its panic, tells how
-    /// it ended, and leaves for good.
+    /// The first frame on the stack: runs the body, catches its panic, gives
+    /// the result to the resumer, and leaves for good.
     ///
     /// # Safety
     ///
-    /// Called once, by the first switch to the stack, with the link of a root
-    /// of this very type, and a word that is null or of this input.
+    /// Only the first switch to the stack calls this. `link` belongs to a root
+    /// of exactly this type. `word` is null or comes from [`give`] of an
+    /// `Input`.
     unsafe extern "C" fn entry(link: *mut Link, word: Word) -> ! {
         let root: *mut Self = link.cast();
         let end = catch_unwind(AssertUnwindSafe(|| {
-            // SAFETY: the link is the first field of the root, which is above
-            // this frame and so lives longer. The body is taken this once.
+            // SAFETY: the link is the first field of the root, which lies above
+            // this frame and so outlives it. The body is moved out only here.
             let body = ManuallyDrop::into_inner(unsafe { (&raw const (*root).body).read() });
             if word.is_null() {
-                // Dropped before it began: the body is dropped here, not run.
+                // The fiber was dropped before it began: we drop the body here
+                // without running it.
                 resume_unwind(Box::new(ForcedUnwind));
             }
-            // SAFETY: the resumer gives an Input, and stands still.
+            // SAFETY: the resumer gives an Input and does not run meanwhile.
             let input = unsafe { receive(word) };
             let suspender = Suspender {
-                // SAFETY: the address of a living object.
+                // SAFETY: this is the address of an object, so it is not null.
                 link: unsafe { NonNull::new_unchecked(link) },
                 crossing: PhantomData,
             };
             body(&suspender, input)
         }));
         let mut end: ManuallyDrop<Result<Return, Panic>> = ManuallyDrop::new(end);
-        // SAFETY: the resumer waits where the link says. It moves the end out;
-        // nothing else in this frame needs dropping.
+        // SAFETY: the resumer waits at the stack pointer in the link. It moves
+        // `end` out, and nothing else in this frame needs dropping.
         unsafe { arch::finish(link, give(&mut end)) }
     }
 }
 
-/// From the resumer's stack to the fiber's and back. Gives where the fiber waits
-/// now, null if it has ended, and what it gave.
+/// Switches from the resumer's stack to the fiber's and back. Returns the stack
+/// pointer at which the fiber waits now (null if it has ended) and what it
+/// gave.
 ///
 /// # Safety
 ///
-/// `word` is null, which means: unwind, or from [`give`] of an Input of the
-/// caller's, which has no other owner then. `link` is from [`Root::place`] with these types. `fiber` is from there, or
-/// from the last switch to this fiber, and not null. Its stack is still there.
-/// All is on this thread.
+/// `word` is null, which tells the fiber to unwind, or it comes from [`give`]
+/// of an `Input` that the caller owns and that has no other owner from then on.
+/// `link` comes from [`Root::place`] with these types. `fiber` comes from there
+/// or from the last switch to this fiber, and is not null. The fiber's stack
+/// still exists. All of this happens on one thread.
 #[inline(always)]
 pub(super) unsafe fn switch<Yield, Return>(
     link: NonNull<Link>,
@@ -116,7 +122,7 @@ pub(super) unsafe fn switch<Yield, Return>(
     word: Word,
 ) -> (StackPointer, Result<Step<Yield, Return>, Panic>) {
     // SAFETY: the fiber waits. It gives a Yield in `suspend`, where it can be
-    // entered again, and its end in `entry`, where it cannot.
+    // entered again, and its result in `entry`, where it cannot.
     unsafe {
         let (fiber, word) = arch::enter(link.as_ptr(), fiber, word);
         let step = if fiber.is_null() {
@@ -128,23 +134,24 @@ pub(super) unsafe fn switch<Yield, Return>(
     }
 }
 
-/// From the fiber's stack to its resumer's and back. No input means: unwind.
+/// Switches from the fiber's stack to its resumer's and back. Returns `None` if
+/// the fiber must unwind.
 ///
 /// # Safety
 ///
-/// Called on the fiber's own stack, or on one that was entered from it, with
-/// the fiber's own types.
+/// The caller runs on the fiber's own stack, or on a stack that was entered
+/// from it. `Input` and `Yield` are the fiber's own types.
 #[inline(always)]
 pub(super) unsafe fn suspend<Input, Yield>(link: NonNull<Link>, value: Yield) -> Option<Input> {
     let mut value = ManuallyDrop::new(value);
-    // SAFETY: the fiber runs. Its resumer gives an Input or nothing, in `switch`.
+    // SAFETY: the fiber runs. Its resumer gives an Input or null, in `switch`.
     unsafe {
         let word = arch::leave(link.as_ptr(), give(&mut value));
         (!word.is_null()).then(|| receive(word))
     }
 }
 
-/// The word for a value that the other side will move out.
+/// Returns the word for a value that the other side will move out.
 #[inline(always)]
 pub(super) fn give<T>(value: &mut ManuallyDrop<T>) -> Word {
     ptr::from_mut(value).cast()
@@ -154,10 +161,10 @@ pub(super) fn give<T>(value: &mut ManuallyDrop<T>) -> Word {
 ///
 /// # Safety
 ///
-/// The word is from [`give`] of a `T` on the side that was left just now, and
-/// this is done once.
+/// `word` comes from [`give`] of a `T` on the side that the last switch left,
+/// and it is received only once.
 #[inline(always)]
 unsafe fn receive<T>(word: Word) -> T {
-    // SAFETY: the caller says so; the giver does not drop it.
+    // SAFETY: the caller promises that a `T` is there. Its giver does not drop it.
     unsafe { word.cast::<T>().read() }
 }

@@ -1,10 +1,11 @@
 //! Memory for a fiber's stack, and its reuse.
 //!
-//! A stack is an anonymous private mapping (mmap(2)) whose lowest page may not
-//! be touched. A stack grows downwards, so a fiber that recurses too deep
-//! touches this *guard page* and the process dies of SIGSEGV, in place of
-//! writing over whatever lies below. (Rust touches every page of a large frame
-//! in order, so no frame jumps over the guard.)
+//! A stack is an anonymous private mapping (mmap(2)). Its lowest page is a
+//! *guard page*, which no code may access. A stack grows downwards, so a fiber
+//! that overflows its stack touches the guard page. Then SIGSEGV kills the
+//! process, and the fiber does not overwrite the memory below its stack. (Rust
+//! touches every page of a large frame in order, so no frame can jump over the
+//! guard page.)
 //!
 //! ```text
 //!   low addresses                                        high addresses
@@ -13,10 +14,11 @@
 //!   └────────────┴──────────────────────────────────────────────┘
 //! ```
 //!
-//! The kernel gives memory to a page when it is first touched: a stack of
-//! 256 KiB whose fiber uses one page costs one page. What is dear is the making:
-//! two system calls, a page fault for each page used, and the unmapping. A
-//! [`StackPool`] keeps stacks for the next fiber, with the pages they have.
+//! The kernel gives memory to a page only when it is first touched: a stack of
+//! 256 KiB whose fiber uses one page costs one page of memory. But making a
+//! stack is expensive: it costs two system calls, a page fault for each page
+//! that is used, and later the unmapping. A [`StackPool`] keeps stacks for the
+//! next fiber, together with the pages that they already have.
 //!
 //! ```
 //! use coroutines::fiber::{Fiber, StackPool};
@@ -41,29 +43,31 @@ use nix::errno::Errno;
 use nix::sys::mman::{MapFlags, ProtFlags, mmap_anonymous, mprotect, munmap};
 use nix::unistd::{SysconfVar, sysconf};
 
-/// The size in bytes of the stacks of [`Fiber::new`](super::Fiber::new).
+/// The size in bytes of a stack that [`Fiber::new`](super::Fiber::new) makes.
 pub const DEFAULT_STACK_SIZE: usize = 256 * 1024;
 
-/// The least size in bytes: room for a panic, its message and its unwinding.
+/// The smallest size of a stack in bytes. It leaves room for a panic, its
+/// message and its unwinding.
 pub const MIN_STACK_SIZE: usize = 32 * 1024;
 
-/// How many idle stacks a pool keeps, unless told otherwise.
+/// The number of idle stacks that a pool keeps by default.
 const DEFAULT_IDLE_STACKS: usize = 1024;
 
 /// A stack for one fiber.
 ///
-/// Dropped, it goes back to the pool it is from, or else to the kernel.
+/// Dropping it returns it to the pool that it came from, or else to the kernel.
 #[derive(Debug)]
 pub struct Stack {
-    /// Its highest address, exclusive.
+    /// The address just above its highest byte.
     top: NonNull<u8>,
-    /// Of a stack without a pool: a pool of its own, which keeps nothing.
+    /// Takes the stack back when it is dropped. A stack without a pool has a
+    /// home of its own, which keeps no idle stacks.
     home: Rc<Home>,
 }
 
 impl Stack {
-    /// A new stack of at least `size` bytes, rounded up to whole pages, and
-    /// below it a guard page.
+    /// Makes a stack of at least `size` bytes, rounded up to whole pages, with
+    /// a guard page below it.
     ///
     /// # Errors
     ///
@@ -73,13 +77,14 @@ impl Stack {
         StackPool::keeping(0, size)?.stack()
     }
 
-    /// Its size in bytes, without the guard page.
+    /// Returns its size in bytes, without the guard page.
     #[inline]
     pub fn size(&self) -> usize {
         self.home.stack_size
     }
 
-    /// Its highest address, exclusive: where the first frame goes.
+    /// Returns the address just above its highest byte. The first frame goes
+    /// below this address.
     #[inline]
     pub(super) fn top(&self) -> *mut u8 {
         self.top.as_ptr()
@@ -93,42 +98,43 @@ impl Drop for Stack {
     }
 }
 
-/// Stacks of one size that are used again and again.
+/// A pool of stacks of one size, which are used again and again.
 ///
-/// A clone is another handle to the same stacks. The pool belongs to one
-/// thread, as the fibers do. A stack comes back as its last fiber left it: with
-/// its pages, and with what was written there. Idle stacks go back to the
-/// kernel when the last handle and the last stack in use are gone.
+/// A clone is another handle to the same pool. The pool belongs to one thread,
+/// as the fibers do. A reused stack is as its last fiber left it: it still has
+/// its pages, and what was written to them. The idle stacks go back to the
+/// kernel when the last handle and the last stack in use have been dropped.
 #[derive(Clone, Debug)]
 pub struct StackPool {
     home: Rc<Home>,
 }
 
 impl StackPool {
-    /// A pool, empty for now, of stacks of at least `stack_size` bytes, rounded
-    /// up to whole pages. It keeps at most 1,024 idle stacks; those beyond go
-    /// back to the kernel.
+    /// Makes an empty pool for stacks of at least `stack_size` bytes, rounded
+    /// up to whole pages. The pool keeps at most 1,024 idle stacks and gives
+    /// all further ones back to the kernel.
     ///
     /// # Errors
     ///
     /// [`StackError::TooSmall`] below [`MIN_STACK_SIZE`], and
-    /// [`StackError::NoMemory`] if there is no such size.
+    /// [`StackError::NoMemory`] if the rounded size and the guard page together
+    /// do not fit into a `usize`.
     pub fn new(stack_size: usize) -> Result<Self, StackError> {
         Self::keeping(DEFAULT_IDLE_STACKS, stack_size)
     }
 
-    /// A pool that keeps at most `most` idle stacks.
+    /// Makes an empty pool that keeps at most `most` idle stacks.
     ///
     /// # Errors
     ///
-    /// As [`new`](Self::new).
+    /// The errors of [`new`](Self::new).
     pub fn keeping(most: usize, stack_size: usize) -> Result<Self, StackError> {
         let home = Rc::new(Home::new(most, stack_size)?);
         Ok(Self { home })
     }
 
-    /// An idle stack, the one used last (its memory is the likeliest to be in
-    /// the caches), or else a new one.
+    /// Returns the idle stack that was used last, because its memory is the
+    /// most likely to be in the caches. If no stack is idle, makes a new one.
     ///
     /// # Errors
     ///
@@ -144,22 +150,22 @@ impl StackPool {
         Ok(Stack { top, home })
     }
 
-    /// How many stacks wait to be used.
+    /// Returns the number of idle stacks.
     pub fn idle(&self) -> usize {
         self.home.idle.borrow().len()
     }
 }
 
-/// Where stacks of one size come from and go to.
+/// Makes stacks of one size and takes them back.
 #[derive(Debug)]
 struct Home {
-    /// Bytes of each, without the guard; whole pages.
+    /// The size of each stack in bytes: whole pages, without the guard page.
     stack_size: usize,
-    /// Bytes of the guard below each: a page.
+    /// The size of the guard below each stack in bytes: one page.
     guard: usize,
-    /// How many may be idle.
+    /// The largest number of stacks that may be idle.
     most: usize,
-    /// The tops of mappings that nothing lives on.
+    /// The tops of the idle stacks. Nothing lives on them.
     idle: RefCell<Vec<NonNull<u8>>>,
 }
 
@@ -186,15 +192,16 @@ impl Home {
         let size = self.stack_size;
         let refused = |cause| StackError::NoMemory { size, cause };
         let length = NonZeroUsize::new(size + self.guard).ok_or(refused(Errno::EINVAL))?;
-        // MAP_STACK keeps transparent huge pages away (since Linux 6.7): else
-        // the first touch could cost 2 MiB. MAP_NORESERVE: most of it is never used.
+        // MAP_STACK keeps transparent huge pages away (since Linux 6.7). With
+        // them, the first touch could cost 2 MiB. MAP_NORESERVE: most of the
+        // mapping is never used.
         let flags = MapFlags::MAP_PRIVATE | MapFlags::MAP_STACK | MapFlags::MAP_NORESERVE;
         let access = ProtFlags::PROT_READ | ProtFlags::PROT_WRITE;
-        // SAFETY: a new mapping at an address of the kernel's choice.
+        // SAFETY: this is a new mapping, at an address that the kernel chooses.
         let start = unsafe { mmap_anonymous(None, length, access, flags) }.map_err(refused)?;
-        // SAFETY: within the mapping, or one past it.
+        // SAFETY: the result is the address just past the end of the mapping.
         let top = unsafe { start.byte_add(length.get()) }.cast();
-        // SAFETY: the first page of the mapping, in which nothing lives yet.
+        // SAFETY: this is the first page of the mapping. Nothing lives in it yet.
         match unsafe { mprotect(start, self.guard, ProtFlags::PROT_NONE) } {
             Ok(()) => Ok(top),
             Err(cause) => {
@@ -216,9 +223,10 @@ impl Home {
 
     fn unmap(&self, top: NonNull<u8>) {
         let length = self.stack_size + self.guard;
-        // SAFETY: a mapping of ours from `map`, given up by its only owner: a
-        // fiber drops its stack after all that lived on it is gone, or leaks
-        // both. The call fails for wrong arguments only: nothing to report.
+        // SAFETY: `map` made this mapping, and its only owner has given it up:
+        // a fiber drops its stack only after everything on it is gone, or leaks
+        // both. The call fails only for wrong arguments, so there is no error
+        // to report.
         let _ = unsafe { munmap(top.byte_sub(length).cast::<c_void>(), length) };
     }
 }
@@ -231,30 +239,31 @@ impl Drop for Home {
     }
 }
 
-/// The size of a page in bytes: 4,096 on x86-64, up to 65,536 on aarch64.
+/// Returns the page size in bytes: 4,096 on x86-64, up to 65,536 on aarch64.
 fn page_size() -> usize {
     let size = sysconf(SysconfVar::PAGE_SIZE).ok().flatten();
-    // The largest page of both: still a multiple of the real one.
+    // The fallback is the largest page size of the two processors, which is
+    // also a multiple of the real page size.
     size.and_then(|size| usize::try_from(size).ok())
         .unwrap_or(64 * 1024)
 }
 
-/// Why there is no stack.
+/// Why there is no stack for a fiber.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum StackError {
-    /// A stack of `size` bytes does not hold what it has to.
+    /// A stack of `size` bytes is too small for what it must hold.
     TooSmall {
-        /// What was asked for, in bytes.
+        /// The size of the stack, in bytes.
         size: usize,
-        /// What is needed at least, in bytes.
+        /// The smallest size that is enough, in bytes.
         least: usize,
     },
     /// The kernel refused the mapping.
     NoMemory {
-        /// What was asked for, in bytes.
+        /// The size of the stack, in bytes.
         size: usize,
-        /// What mmap(2) or mprotect(2) said.
+        /// The error of mmap(2) or mprotect(2).
         cause: Errno,
     },
 }

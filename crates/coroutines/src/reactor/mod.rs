@@ -1,4 +1,4 @@
-//! A reactor: it wakes tasks when time or a descriptor is due.
+//! A reactor wakes tasks when a deadline has come or a descriptor is ready.
 //!
 //! ```
 //! use std::io::{Read, Write};
@@ -26,10 +26,12 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
-//! A future that waits leaves its waker here and returns `Pending`; the executor
-//! sleeps in [`Reactor`]'s epoll_wait(2) until the first deadline or the first
-//! descriptor, and the reactor calls the wakers. A future that is dropped takes
-//! its waker back; a [`Source`] that is dropped leaves epoll.
+//! A future that waits leaves its waker in the [`Reactor`] and returns
+//! `Pending`. The executor sleeps in the reactor's epoll_wait(2) until the
+//! first deadline has come or the first descriptor is ready. Then it calls the
+//! wakers of the futures that wait for this. Dropping a future removes its
+//! waker from the reactor. Dropping a [`Source`] removes its descriptor from
+//! epoll.
 //!
 //! ```text
 //!   task ── Pending, waker ──▶ timers       ┐
@@ -57,7 +59,7 @@ pub use sleep::Sleep;
 pub use source::{Source, Waiting};
 use waiters::Waiters;
 
-/// Timers and descriptors of one thread.
+/// The timers and descriptors that one thread waits for.
 ///
 /// A clone is another handle to the same reactor.
 #[derive(Clone)]
@@ -68,16 +70,17 @@ pub struct Reactor {
 struct Inner {
     poller: Poller,
     timers: RefCell<Timers<Waker>>,
-    /// By number, who waits at a registered descriptor.
+    /// The waiters of each registered descriptor, by registration number.
     sources: RefCell<HashMap<u64, Rc<Waiters>>>,
 }
 
 impl Reactor {
-    /// A reactor with nothing in it.
+    /// Makes a reactor without timers and descriptors.
     ///
     /// # Errors
     ///
-    /// If the kernel refuses one of its two descriptors (EMFILE, ENFILE, ENOMEM).
+    /// If the kernel refuses one of the reactor's own two descriptors (EMFILE,
+    /// ENFILE, ENOMEM).
     pub fn new() -> io::Result<Self> {
         let inner = Inner {
             poller: Poller::new()?,
@@ -89,49 +92,52 @@ impl Reactor {
         })
     }
 
-    /// Ready when `duration` has passed since this call, not before; late by a
-    /// millisecond or as long as the thread is busy.
+    /// Returns a future that is ready when `duration` has passed since this
+    /// call, and not before. It may be late by a millisecond, or by longer if
+    /// the thread is busy.
     pub fn sleep(&self, duration: Duration) -> Sleep {
         self.sleep_until(after(duration))
     }
 
-    /// Ready when `deadline` has come. Equal deadlines come in the order in which
-    /// they were first polled.
+    /// Returns a future that is ready when `deadline` has come. Futures with
+    /// equal deadlines are woken in the order of their first polls.
     pub fn sleep_until(&self, deadline: Instant) -> Sleep {
         Sleep::new(self.clone(), deadline)
     }
 
-    /// Takes a socket, a pipe, an eventfd and the like under its care, and makes
-    /// it non-blocking. (That holds for all duplicates of the descriptor; think
-    /// twice before registering a terminal.)
+    /// Registers a socket, a pipe, an eventfd or the like, and makes it
+    /// non-blocking. (All duplicates of the descriptor become non-blocking,
+    /// too, so think twice before you register a terminal.)
     ///
     /// # Errors
     ///
-    /// [`RegisterError`]: for a regular file, for what is registered already, and
-    /// if the kernel's limit of registrations is reached.
+    /// [`RegisterError`] if `io` is a regular file, if it is registered
+    /// already, or if the kernel's limit on registrations is reached.
     pub fn register<T: AsFd + 'static>(&self, io: T) -> Result<Source<T>, RegisterError> {
         Source::new(self.clone(), io)
     }
 
-    /// Ends a [`turn`](Self::turn) from another thread.
+    /// Returns a bell with which another thread can end a [`turn`](Self::turn).
     pub fn bell(&self) -> Bell {
         self.inner.poller.bell()
     }
 
-    /// Waits until something is due, for `timeout` at most, and wakes those that
-    /// wait for it. An [`Executor`](crate::executor::Executor) does this by
-    /// itself. A signal or the bell ends it early.
+    /// Waits until a deadline has come or a descriptor is ready, but for at
+    /// most `timeout`. Then wakes the tasks that wait for it. An
+    /// [`Executor`](crate::executor::Executor) does this by itself. A signal or
+    /// the bell ends the wait early.
     ///
     /// # Errors
     ///
-    /// Those of epoll_wait(2), none of which a working reactor meets.
+    /// The errors of epoll_wait(2). A working reactor causes none of them.
     pub fn turn(&self, timeout: Option<Duration>) -> io::Result<()> {
         let wakers = self.inner.collect(timeout)?;
         wakers.into_iter().for_each(Waker::wake);
         Ok(())
     }
 
-    /// Whom to wake now; if there is nobody and `wait`, then whom to wake next.
+    /// Returns the wakers that are due now. If `wait` is set and none is due,
+    /// first sleeps until one is due, the bell rings or a signal arrives.
     pub(crate) fn due(&self, wait: bool) -> Vec<Waker> {
         let timeout = (!wait).then_some(Duration::ZERO);
         match self.inner.collect(timeout) {
@@ -152,7 +158,7 @@ impl Inner {
         let mut wakers = Vec::new();
         let sources = self.sources.borrow();
         for event in events {
-            // Gone if it was dropped after the kernel had reported it.
+            // No source: it was dropped after the kernel had reported it.
             if let Some(source) = sources.get(&event.number) {
                 source.take(&event, &self.poller, &mut wakers);
             }

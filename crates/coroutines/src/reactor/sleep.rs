@@ -1,4 +1,4 @@
-//! The future that waits for a time.
+//! The future that waits for a deadline.
 
 use std::fmt;
 use std::future::Future;
@@ -10,12 +10,13 @@ use super::Reactor;
 use crate::budget;
 use crate::timers::TimerKey;
 
-/// Ready when its deadline has come. Dropped, it takes its timer back.
+/// A future that is ready when its deadline has come. Dropping it removes its
+/// timer from the reactor.
 #[must_use = "a future does nothing unless it is awaited"]
 pub struct Sleep {
     reactor: Reactor,
     deadline: Instant,
-    /// The timer that was set by the first poll.
+    /// The timer that the first poll set.
     timer: Option<TimerKey>,
 }
 
@@ -28,7 +29,7 @@ impl Sleep {
         }
     }
 
-    /// When it will be ready.
+    /// Returns the time at which the future becomes ready.
     pub fn deadline(&self) -> Instant {
         self.deadline
     }
@@ -44,8 +45,8 @@ impl Future for Sleep {
         let deadline = self.deadline;
         let timer = self.timer;
         let mut timers = self.reactor.inner.timers.borrow_mut();
-        // The waker of the last poll counts: the future may have moved to
-        // another task.
+        // Only the waker of the last poll counts, because the future may have
+        // moved to another task.
         let key = match timer.and_then(|key| timers.get_mut(key).map(|waker| (key, waker))) {
             Some((key, waker)) => {
                 waker.clone_from(context.waker());
@@ -63,7 +64,7 @@ impl Drop for Sleep {
     fn drop(&mut self) {
         if let Some(timer) = self.timer {
             let waker = self.reactor.inner.timers.borrow_mut().remove(timer);
-            drop(waker); // not in the borrow: it may own anything
+            drop(waker); // after the borrow: this may run any destructor
         }
     }
 }

@@ -1,4 +1,4 @@
-//! A descriptor in the reactor, and the futures that wait at it.
+//! A descriptor in the reactor, and the futures that wait for it.
 
 use std::fmt;
 use std::future::Future;
@@ -12,8 +12,8 @@ use super::waiters::{Direction, Waiters};
 use super::{Reactor, RegisterError};
 use crate::budget;
 
-/// Something with a descriptor, in the care of a reactor. Dropped, it is taken
-/// out of the reactor before it is closed.
+/// An object with a file descriptor that is registered with a reactor. Dropping
+/// the source removes the descriptor from the reactor before closing it.
 pub struct Source<T: AsFd + 'static> {
     reactor: Reactor,
     io: Rc<T>,
@@ -35,18 +35,20 @@ impl<T: AsFd + 'static> Source<T> {
         })
     }
 
-    /// What it is about. Its calls do not block: they fail with
-    /// [`io::ErrorKind::WouldBlock`].
+    /// Returns the registered object. Where one of its calls would block, the
+    /// call fails with [`io::ErrorKind::WouldBlock`] instead.
     pub fn get_ref(&self) -> &T {
         &self.io
     }
 
-    /// Ready when a read would not block. Any number of tasks may wait.
+    /// Returns a future that is ready when a read would not block. Any number
+    /// of tasks may wait at the same time.
     pub fn readable(&self) -> Waiting<'_> {
         self.wait(Direction::Read)
     }
 
-    /// Ready when a write would not block. Any number of tasks may wait.
+    /// Returns a future that is ready when a write would not block. Any number
+    /// of tasks may wait at the same time.
     pub fn writable(&self) -> Waiting<'_> {
         self.wait(Direction::Write)
     }
@@ -60,20 +62,22 @@ impl<T: AsFd + 'static> Source<T> {
         }
     }
 
-    /// Tries `read` until it does not say `WouldBlock`, and waits between.
+    /// Calls `read` until it no longer fails with `WouldBlock`. Waits between
+    /// two calls until the descriptor is readable.
     ///
     /// # Errors
     ///
-    /// `read`'s own, and epoll_ctl(2)'s.
+    /// The error of `read` or of epoll_ctl(2).
     pub async fn read_with<R>(&self, read: impl FnMut(&T) -> io::Result<R>) -> io::Result<R> {
         self.with(Direction::Read, read).await
     }
 
-    /// Tries `write` until it does not say `WouldBlock`, and waits between.
+    /// Calls `write` until it no longer fails with `WouldBlock`. Waits between
+    /// two calls until the descriptor is writable.
     ///
     /// # Errors
     ///
-    /// `write`'s own, and epoll_ctl(2)'s.
+    /// The error of `write` or of epoll_ctl(2).
     pub async fn write_with<R>(&self, write: impl FnMut(&T) -> io::Result<R>) -> io::Result<R> {
         self.with(Direction::Write, write).await
     }
@@ -84,7 +88,8 @@ impl<T: AsFd + 'static> Source<T> {
         mut operation: impl FnMut(&T) -> io::Result<R>,
     ) -> io::Result<R> {
         loop {
-            // Before the operation: what was read must not be lost in a pause.
+            // The pause comes before the operation. A future that is dropped
+            // in a pause after it would lose what the operation has read.
             budget::step().await;
             match operation(&self.io) {
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
@@ -114,8 +119,8 @@ impl<T: AsFd + fmt::Debug + 'static> fmt::Debug for Source<T> {
     }
 }
 
-/// The future of [`Source::readable`] and [`Source::writable`]. Dropped, it
-/// takes its waker back.
+/// The future of [`Source::readable`] and [`Source::writable`]. Dropping it
+/// removes its waker from the reactor.
 ///
 /// # Errors
 ///
@@ -125,7 +130,7 @@ pub struct Waiting<'s> {
     reactor: &'s Reactor,
     waiters: &'s Waiters,
     direction: Direction,
-    /// Its entry among the waiters, made by the first poll.
+    /// Its entry among the waiters, which the first poll makes.
     id: Option<u64>,
 }
 
@@ -135,7 +140,7 @@ impl Future for Waiting<'_> {
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
         match self.id {
             Some(id) => {
-                // The event has taken the entry out: the waiting is over.
+                // Once an event has removed the entry, the wait is over.
                 let waits = self.waiters.replace_waker(id, context.waker());
                 if waits {
                     Poll::Pending

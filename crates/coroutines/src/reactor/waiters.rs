@@ -1,9 +1,9 @@
-//! Who waits at one descriptor.
+//! The futures that wait for one descriptor.
 //!
-//! Several futures may wait for the same thing, each with a waker of its own:
-//! an event takes all of them out whose waiting it ends. epoll reports an event
-//! once (EPOLLONESHOT) and is armed again for those that still wait, so a
-//! descriptor that nobody waits for never wakes anybody.
+//! Several futures may wait for the same descriptor, each with a waker of its
+//! own. An event removes all waiters whose wait it ends. epoll reports an event
+//! only once (EPOLLONESHOT), and the reactor then arms it again for the waiters
+//! that are left. So a descriptor without waiters never wakes a task.
 
 use std::cell::{Cell, RefCell};
 use std::io;
@@ -35,7 +35,7 @@ struct Waiter {
 impl Waiters {
     pub(super) fn new(io: Rc<dyn AsFd>) -> Self {
         thread_local! {
-            /// Numbers are not used twice: an event that comes late finds nobody.
+            /// No number is used twice, so a late event finds no waiters.
             static NEXT: Cell<u64> = const { Cell::new(0) };
         }
         Self {
@@ -57,7 +57,8 @@ impl Waiters {
         id
     }
 
-    /// The waker of the last poll counts. False if the waiting is over.
+    /// Replaces a waiter's waker, because only the waker of the last poll
+    /// counts. Returns false if the wait is over.
     pub(super) fn replace_waker(&self, id: u64, waker: &Waker) -> bool {
         let mut waiting = self.waiting.borrow_mut();
         let entry = waiting.iter_mut().find(|waiter| waiter.id == id);
@@ -72,10 +73,10 @@ impl Waiters {
         let place = waiting.iter().position(|waiter| waiter.id == id);
         let waiter = place.map(|place| waiting.swap_remove(place));
         drop(waiting);
-        drop(waiter); // not in the borrow: a waker may own anything
+        drop(waiter); // after the borrow: this may run any destructor
     }
 
-    /// Has epoll report the next event that somebody waits for.
+    /// Makes epoll report the next event that a waiter waits for.
     pub(super) fn arm(&self, poller: &Poller) -> io::Result<()> {
         match self.interest() {
             Some(interest) => poller.arm_once(&*self.io, self.number, interest),
@@ -83,14 +84,15 @@ impl Waiters {
         }
     }
 
-    /// Moves the wakers out of those whose waiting is over.
+    /// Moves the wakers of all waiters whose wait `event` ends to `wakers`.
     pub(super) fn take(&self, event: &Ready, poller: &Poller, wakers: &mut Vec<Waker>) {
         self.take_if(wakers, |direction| match direction {
             Direction::Read => event.readable,
             Direction::Write => event.writable,
         });
         if self.arm(poller).is_err() {
-            // They would wait for ever; woken, they try and meet the error.
+            // The others would wait for ever. We wake them, so that they try
+            // again and get the error.
             self.take_if(wakers, |_| true);
         }
     }

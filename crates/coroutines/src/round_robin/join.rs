@@ -1,4 +1,4 @@
-//! How a fiber ended, and who waits for it.
+//! How a fiber ended, and which fibers wait for its end.
 
 use std::any::Any;
 use std::cell::{Cell, RefCell};
@@ -6,7 +6,7 @@ use std::fmt;
 use std::rc::Rc;
 use std::thread::Result;
 
-/// A claim to what a fiber returns. Dropping it lets the fiber run on alone.
+/// A handle to what a fiber returns. Dropping it does not stop the fiber.
 pub struct JoinHandle<T> {
     outcome: Rc<Outcome<T>>,
 }
@@ -20,14 +20,15 @@ impl<T> JoinHandle<T> {
         self.outcome
     }
 
-    /// Whether the fiber has ended, by returning or by a panic.
+    /// Returns whether the fiber has ended, by returning or by a panic.
     pub fn is_finished(&self) -> bool {
         self.outcome.ended.get()
     }
 
-    /// What the fiber returned, or panicked with; none before its end. This is
-    /// for the code outside, after [`run`](super::RoundRobin::run); a fiber
-    /// waits for another with [`join`](super::Turn::join).
+    /// Returns what the fiber returned or panicked with, or `None` if it has
+    /// not ended. This is for the code outside the fibers, after
+    /// [`run`](super::RoundRobin::run). A fiber waits for another fiber with
+    /// [`join`](super::Turn::join).
     pub fn into_result(self) -> Option<Result<T>> {
         self.outcome.take()
     }
@@ -41,14 +42,15 @@ impl<T> fmt::Debug for JoinHandle<T> {
     }
 }
 
-/// The end of a fiber, whatever its type.
+/// The end of a fiber with any return type.
 pub(super) trait Ending {
     fn panicked(&self, payload: Box<dyn Any + Send>);
 
-    /// Adds a fiber that waits; false if there is nothing to wait for.
+    /// Adds a fiber that waits for this end. Returns false, without adding it,
+    /// if the end has come already.
     fn wait(&self, fiber: usize) -> bool;
 
-    /// Takes those that wait, in the order in which they came.
+    /// Takes the waiting fibers, in the order in which they came.
     fn waiters(&self) -> Vec<usize>;
 }
 

@@ -1,4 +1,5 @@
-//! A scheduler for fibers: each runs until it yields, then the next in line.
+//! A scheduler for fibers: each fiber runs until it yields, and then the next
+//! fiber in the queue runs.
 //!
 //! ```
 //! use std::cell::RefCell;
@@ -21,8 +22,8 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
-//! Nothing is taken away from a fiber: one that does not yield keeps all others
-//! waiting, and a blocking system call in one blocks them all.
+//! The scheduler never preempts a fiber. A fiber that does not yield keeps all
+//! others waiting, and a blocking system call in one fiber blocks them all.
 //!
 //! ```text
 //!              ┌──────── yields ────────┐
@@ -49,23 +50,23 @@ use join::{Ending, Outcome};
 
 /// A queue of fibers on this thread.
 ///
-/// Dropped, it unwinds the fibers that have not ended, in no particular order.
+/// Dropping it unwinds the fibers that have not ended, in no particular order.
 #[derive(Default)]
 pub struct RoundRobin {
     fibers: Rc<Fibers>,
 }
 
 impl RoundRobin {
-    /// A scheduler without fibers.
+    /// Makes a scheduler without fibers.
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// Puts a fiber at the end of the queue. Nothing of `body` runs yet.
+    /// Puts a new fiber at the end of the queue. Nothing of `body` runs yet.
     ///
     /// # Errors
     ///
-    /// [`NoStack`] if the kernel has no memory for its stack.
+    /// [`NoStack`] if the kernel refuses the memory for its stack.
     pub fn spawn<F, T>(&self, body: F) -> Result<JoinHandle<T>, NoStack>
     where
         F: FnOnce(&Turn<'_>) -> T + 'static,
@@ -74,17 +75,18 @@ impl RoundRobin {
         Fibers::spawn(&self.fibers, body)
     }
 
-    /// Gives every fiber its turns until all have ended, also those that they
-    /// spawn on their way.
+    /// Runs the fibers in turn until all have ended, including the fibers that
+    /// they spawn meanwhile.
     ///
-    /// A fiber's panic ends that fiber only; [`JoinHandle`] has its payload.
+    /// A fiber's panic ends only that fiber. Its [`JoinHandle`] has the payload.
     ///
     /// # Errors
     ///
-    /// [`Deadlock`] if fibers remain that join one another, so that none of
-    /// them can ever go on. They stay as they are until the scheduler is dropped.
+    /// [`Deadlock`] if fibers are left that join one another, so that none of
+    /// them can ever continue. They stay suspended until the scheduler is
+    /// dropped.
     pub fn run(&mut self) -> Result<(), Deadlock> {
-        // Its own statement: the queue is free again while the fiber runs.
+        // `next` has ended its borrow of the queue before the fiber runs.
         while let Some(id) = self.fibers.next() {
             self.fibers.give_turn(id);
         }
@@ -94,7 +96,7 @@ impl RoundRobin {
         }
     }
 
-    /// How many switches to fibers there were so far.
+    /// Returns the number of switches to fibers so far.
     pub fn turns(&self) -> u64 {
         self.fibers.turns.get()
     }
@@ -102,8 +104,8 @@ impl RoundRobin {
 
 impl Drop for RoundRobin {
     fn drop(&mut self) {
-        // Taken out first: a destructor on a fiber's stack may still use the
-        // scheduler through its `Turn`.
+        // We take the fibers out first, because a destructor on a fiber's stack
+        // may still use the scheduler through its `Turn`.
         let left = std::mem::take(&mut *self.fibers.all.borrow_mut());
         drop(left);
     }
@@ -118,27 +120,28 @@ impl fmt::Debug for RoundRobin {
     }
 }
 
-/// A fiber's turn at the processor: its way to the scheduler.
+/// A fiber's turn on the processor. The fiber uses it to call the scheduler.
 pub struct Turn<'f> {
     yielder: &'f Yielder<(), Pause>,
     fibers: &'f Rc<Fibers>,
 }
 
 impl Turn<'_> {
-    /// Goes to the end of the queue: all others that are ready run first.
+    /// Puts this fiber at the end of the queue: all other fibers that are ready
+    /// run first.
     ///
-    /// It does not return if the scheduler is dropped meanwhile: the stack is
-    /// unwound from here. A body that catches this panic must let it go on
-    /// ([`std::panic::resume_unwind`]).
+    /// If the scheduler is dropped meanwhile, this call does not return: a
+    /// panic unwinds the stack from here. A body that catches this panic must
+    /// pass it on with [`std::panic::resume_unwind`].
     pub fn yield_now(&self) {
         self.yielder.suspend(Pause::Yield);
     }
 
-    /// Puts another fiber at the end of the queue.
+    /// Puts a new fiber at the end of the queue.
     ///
     /// # Errors
     ///
-    /// [`NoStack`] if the kernel has no memory for its stack.
+    /// [`NoStack`] if the kernel refuses the memory for its stack.
     pub fn spawn<F, T>(&self, body: F) -> Result<JoinHandle<T>, NoStack>
     where
         F: FnOnce(&Turn<'_>) -> T + 'static,
@@ -147,11 +150,11 @@ impl Turn<'_> {
         Fibers::spawn(self.fibers, body)
     }
 
-    /// Waits for the end of another fiber; the others run meanwhile.
+    /// Waits until another fiber has ended. All other fibers run meanwhile.
     ///
     /// # Errors
     ///
-    /// What the fiber panicked with, if it did.
+    /// The payload of the other fiber's panic, if it panicked.
     pub fn join<T: 'static>(&self, other: JoinHandle<T>) -> std::thread::Result<T> {
         let outcome = other.into_outcome();
         loop {
@@ -173,7 +176,7 @@ impl fmt::Debug for Turn<'_> {
 /// Why a fiber gives up its turn.
 enum Pause {
     Yield,
-    /// Until this has come to its end.
+    /// The fiber waits until this other fiber has ended.
     Join(Rc<dyn Ending>),
 }
 
@@ -182,11 +185,12 @@ struct Fiber {
     ending: Rc<dyn Ending>,
 }
 
-/// What the scheduler and the running fiber share. No borrow of it lasts over a
-/// switch: the fiber would find it borrowed.
+/// The state that the scheduler and the running fiber share. No borrow of it
+/// lasts across a switch, because the fiber would find it borrowed.
 #[derive(Default)]
 struct Fibers {
-    /// By number; empty where the fiber has ended or runs at the moment.
+    /// The fibers by number. An entry is `None` if its fiber has ended or runs
+    /// at the moment.
     all: RefCell<Vec<Option<Fiber>>>,
     free: RefCell<Vec<usize>>,
     ready: RefCell<VecDeque<usize>>,
@@ -207,10 +211,10 @@ impl Fibers {
         };
         let outcome = Rc::new(Outcome::default());
         let ours = Rc::clone(&outcome);
-        // Weak: the scheduler owns the fibers, not the other way round.
+        // Weak, because the scheduler owns the fibers, not the reverse.
         let fibers = Rc::downgrade(this);
         let body = Coroutine::with_stack(stack, move |yielder: &Yielder<(), Pause>, ()| {
-            // A fiber runs only while its scheduler is there.
+            // This succeeds: a fiber runs only while its scheduler exists.
             if let Some(fibers) = &fibers.upgrade() {
                 ours.returned(body(&Turn { yielder, fibers }));
             }
@@ -246,7 +250,7 @@ impl Fibers {
             return;
         };
         self.turns.set(self.turns.get() + 1);
-        // A panic comes out of `resume` here, on the scheduler's stack.
+        // A fiber's panic comes out of `resume`, on the scheduler's stack.
         match catch_unwind(AssertUnwindSafe(|| fiber.body.resume(()))) {
             Ok(CoroutineResult::Yield(Pause::Yield)) => {
                 self.put_back(id, fiber);
@@ -282,7 +286,7 @@ impl Fibers {
 /// The fibers that are left wait for one another.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Deadlock {
-    /// How many there are.
+    /// The number of fibers that are left.
     pub waiting: usize,
 }
 

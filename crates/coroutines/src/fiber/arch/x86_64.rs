@@ -1,6 +1,6 @@
-//! The switch on x86-64, System V calling convention.
+//! The switch on x86-64, for the System V calling convention.
 //!
-//! A stack that does not run looks like this; addresses grow upwards:
+//! A stack that does not run looks like this, with high addresses at the top:
 //!
 //! ```text
 //!   a fiber that waits          the resumer that waits      a fiber never entered
@@ -9,29 +9,30 @@
 //!  ├──────────────────┤        ├──────────────────┤        ├──────────────────┤
 //!  │ saved rbp        │        │ saved rbp        │        │ address of entry │
 //!  │ saved rbx        │        │ saved rbx        │        │ address of start │◀ pointer
-//!  │ where to go on   │◀ ptr   │ return address   │◀ ptr   └──────────────────┘
+//!  │ resume address   │◀ ptr   │ return address   │◀ ptr   └──────────────────┘
 //!  └──────────────────┘        └──────────────────┘
 //! ```
 //!
-//! The word at the pointer is always the address at which that stack goes on.
+//! The word at the pointer is always the address at which the code on that
+//! stack continues.
 //!
-//! Registers at the moment of entering a fiber, for [`start`] and the end of
-//! [`leave`]: `rdi` = the link, `rsi` = the word that crosses, `rdx` = the
-//! fiber's stack pointer, `rsp` = the resumer's stack pointer, with the return
-//! address of `enter` at it.
+//! When a fiber is entered, [`start`] and the end of [`leave`] find these
+//! values in the registers: the link in `rdi`, the word that crosses in `rsi`,
+//! the fiber's stack pointer in `rdx`, and the resumer's stack pointer in
+//! `rsp`, which points to the return address of `enter`.
 
 use std::arch::{asm, naked_asm};
 
 use super::{Entry, Link, StackPointer, Word};
 
-/// Makes a new stack ready to be entered: the first [`enter`] calls
+/// Prepares a new stack so that it can be entered. The first [`enter`] calls
 /// `entry(link, word)` with the stack pointer at `top`.
 ///
 /// # Safety
 ///
-/// `top` is aligned to 16 bytes, and the 16 bytes below it are the caller's to write.
+/// `top` is aligned to 16 bytes. The caller may write the 16 bytes below it.
 pub(in crate::fiber) unsafe fn prepare(top: *mut u8, entry: Entry) -> StackPointer {
-    // SAFETY: the caller grants these two words.
+    // SAFETY: the caller promises that these two words may be written.
     unsafe {
         let words = top.cast::<usize>();
         words.sub(1).write(entry as *const () as usize);
@@ -50,45 +51,49 @@ unsafe extern "C" fn start() -> ! {
         "lea rsp, [rdx + 8]",
         // Take the address of entry; rsp is at `top` now.
         "pop rax",
-        // Whoever walks the stack (a backtrace, the unwinder, a profiler that
-        // follows frame pointers) ends here: no return address, no frame above.
+        // Code that walks the stack (a backtrace, the unwinder, a profiler that
+        // follows frame pointers) stops here: there is no return address and no
+        // frame above.
         "push 0",
         "xor ebp, ebp",
-        // entry(link, word): both arguments are in their registers already. A
-        // jump, not a call: the open call is that of `enter`, which `leave`
-        // returns from.
+        // entry(link, word): both arguments are in their registers already.
+        // This is a jump and not a call: the call that is still open is that of
+        // `enter`, and `leave` returns from it.
         "jmp rax",
     )
 }
 
-/// Leaves the resumer's stack for the fiber's, with a word for it. Returns when
-/// the fiber leaves: with its stack pointer, null if it has [`finish`]ed, and
-/// its word.
+/// Switches from the resumer's stack to the fiber's and passes the fiber a
+/// word. Returns when the fiber leaves its stack. The result is the fiber's
+/// stack pointer, which is null if the fiber has [`finish`]ed, and the fiber's
+/// word.
 ///
 /// # Safety
 ///
-/// `fiber` waits: it is from [`prepare`], or what the last `enter` of this fiber
-/// gave. `link` is that fiber's. All is on this thread.
+/// `fiber` is the stack pointer of a fiber that waits: it comes from
+/// [`prepare`] or from the last `enter` of this fiber. `link` is that fiber's
+/// link. All of this happens on one thread.
 #[inline(always)]
 pub(in crate::fiber) unsafe fn enter(
     link: *mut Link,
     mut fiber: StackPointer,
     mut word: Word,
 ) -> (StackPointer, Word) {
-    // SAFETY: what the convention makes callee-saved is pushed (rbx, rbp, which
-    // the compiler does not let us name) or declared clobbered (all others).
-    // Both sides pop what they have pushed. Values that the other side reads
-    // are in memory, which an asm block without `nomem` is taken to change.
+    // SAFETY: we push the callee-saved registers that the compiler does not let
+    // us name (rbx and rbp), and we declare all others as clobbered. Each side
+    // pops what it has pushed. Values that the other side reads are in memory.
+    // The compiler assumes that an asm block without `nomem` changes memory.
     unsafe {
         asm!(
             "push rbp",
             "push rbx",
-            // At the fiber's stack pointer is the address where it goes on. The
-            // call leaves our return address on *our* stack: the fiber comes
-            // back with a plain `ret`, as the processor expects.
+            // The fiber's stack pointer points to the address where the fiber
+            // continues. The call leaves our return address on *our* stack, so
+            // the fiber comes back with a plain `ret`, as the processor
+            // expects.
             "call [rdx]",
-            // Back. `leave` has moved rsp to our stack, its `ret` has taken
-            // the return address.
+            // We are back: `leave` has moved rsp to our stack, and its `ret`
+            // has popped the return address.
             "pop rbx",
             "pop rbp",
             inlateout("rdi") link => _,
@@ -101,8 +106,9 @@ pub(in crate::fiber) unsafe fn enter(
     (fiber, word)
 }
 
-/// Leaves the fiber's stack for its resumer's, with a word for it; returns the
-/// resumer's word when the fiber is [`enter`]ed again, or never.
+/// Switches from the fiber's stack to its resumer's and passes the resumer a
+/// word. Returns the resumer's word when the fiber is [`enter`]ed again, or
+/// never returns.
 ///
 /// # Safety
 ///
@@ -114,15 +120,16 @@ pub(in crate::fiber) unsafe fn leave(link: *mut Link, mut word: Word) -> Word {
         asm!(
             "push rbp",
             "push rbx",
-            // Where we go on, for the `call [rdx]` of the next `enter`.
+            // Push the address where we continue, for the `call [rdx]` of the
+            // next `enter`.
             "lea rax, [rip + 2f]",
             "push rax",
-            // Our stack pointer is what `enter` returns.
+            // `enter` returns our stack pointer.
             "mov rdx, rsp",
             // Return from the `call` in `enter`, on the resumer's stack.
             "mov rsp, [rdi]",
             "ret",
-            // Entered again: the same two steps as in `start`.
+            // The fiber is entered again: the same two steps as in `start`.
             "2:",
             "mov [rdi], rsp",
             "lea rsp, [rdx + 8]",
@@ -137,17 +144,17 @@ pub(in crate::fiber) unsafe fn leave(link: *mut Link, mut word: Word) -> Word {
     word
 }
 
-/// Leaves the fiber's stack for good, with a last word for the resumer.
+/// Leaves the fiber's stack for good and passes the resumer a last word.
 ///
 /// # Safety
 ///
-/// As [`leave`]; and nothing on this stack is left that needs dropping.
+/// As for [`leave`]. Also, nothing that is left on this stack needs dropping.
 #[inline(always)]
 pub(in crate::fiber) unsafe fn finish(link: *mut Link, word: Word) -> ! {
-    // SAFETY: as in `leave`, but there is nothing to come back to.
+    // SAFETY: as in `leave`, but this stack is never entered again.
     unsafe {
         asm!(
-            // No stack pointer: this fiber cannot be entered again.
+            // A null stack pointer: this fiber cannot be entered again.
             "xor edx, edx",
             "mov rsp, [rdi]",
             "ret",
