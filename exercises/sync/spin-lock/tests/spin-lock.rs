@@ -1296,7 +1296,7 @@ fn it_leaves_nothing_behind(mut subject: Subject, mut contended: Subject) {
     the_wait_left_nothing(&contended.ask(&Duration::ZERO));
 }
 
-#[proctor::test(clauses = [8, 10], slow = true, deadline = 30.0, subject = |more: Duration| -> (Vec<String>, u32) { contended(more) })]
+#[proctor::test(clauses = [1, 8, 10], slow = true, deadline = 30.0, subject = |more: Duration| -> (Vec<String>, u32) { contended(more) })]
 fn a_wait_of_three_seconds_leaves_nothing_behind(mut subject: Subject) {
     the_wait_left_nothing(&subject.ask(&Duration::from_secs(3)));
 }
