@@ -619,7 +619,7 @@ fn a_gate_opens_when_so_many_are_inside(mut subject: Subject) {
     let gate = proctor::Gate::new(threads);
     thread::scope(|scope| {
         let all: Vec<_> = (0..threads).map(|_| scope.spawn(|| gate.meet())).collect();
-        while !all.iter().all(|one| one.is_finished()) {
+        while !all.iter().all(thread::ScopedJoinHandle::is_finished) {
             thread::sleep(Duration::from_micros(nap));
         }
         all.into_iter().map(|one| one.join().unwrap()).collect()
