@@ -21,7 +21,7 @@ fn of_several_scenarios_one_has_to_be_named() {
     };
     let said = course.says(&["schedule", "spin-lock"], "");
     said.could_not("spin-lock explores several scenarios");
-    said.could_not("both_lock                Two threads lock, and each changes the payload.");
+    said.could_not("both_lock                   Two threads lock, and each changes the payload.");
     said.could_not("name one: cargo course schedule spin-lock both_lock");
     // A test that explores several is no better.
     let test = "two_threads_never_hold_it_at_once";
