@@ -144,7 +144,7 @@ fn what_to_do(course: &Course, name: &str) -> Result<String, Trouble> {
         text.push_str(&format!("  {path}  {}\n", count(number, "place")));
     }
     text.push_str(&format!(
-        "\nAn exercise has at least three alternatives and five mistakes; CONTRIBUTING.md says how they \
+        "\nAn exercise has at least four alternatives and six mistakes; CONTRIBUTING.md says how they \
          are written.\n`cargo course verify {name}` lists what is left, and once nothing is, verifies it.\n"
     ));
     Ok(text)
