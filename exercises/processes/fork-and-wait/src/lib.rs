@@ -45,7 +45,8 @@ pub enum Ending {
 ///   the payload is. The caller's panic hook reports it as usual. A panic that
 ///   `work` catches itself changes nothing.
 /// - C8: The child never comes out of this function, by `return` or by a panic:
-///   it runs no code of the caller's but `work` and the panic hook.
+///   it runs no code of the caller's but `work` and the panic hook. (It may drop
+///   the payload of a panic, if it also catches a panic of the destructor.)
 /// - C9: What the caller has prepared for its own end does not happen in the
 ///   child: handlers of `atexit`, `on_exit` and `at_quick_exit`, destructors of
 ///   thread-local values, text in the buffers of C's `stdio`.

@@ -560,10 +560,10 @@ enum Way {
     Caught,
 }
 
-/// Marks that a panic's payload was dropped.
+/// Marks that a panic's payload was dropped, which a child may do or leave.
 const PAYLOAD_DROPPED: u64 = 1;
 
-/// The judge sees that it is dropped.
+/// Its destructor does something and does not panic.
 struct Seen;
 
 impl Drop for Seen {
@@ -631,7 +631,7 @@ fn a_panic_in_the_closure_ends_only_the_child(mut subject: Subject) {
             ),
             AValueWhoseDropIsSeen => (
                 101,
-                "the closure panicked with a value that no code may drop in the child",
+                "the closure panicked with a value whose destructor writes to the judge",
             ),
             WhenTheClosureIsDropped => (
                 101,
@@ -660,13 +660,6 @@ fn a_panic_in_the_closure_ends_only_the_child(mut subject: Subject) {
         assert!(
             answer.output.stderr.matches(&after).count() == 1,
             "after the call, the panic hook of the caller does not report a panic of the caller's"
-        );
-        let dropped = answer.evidence.witnesses.iter();
-        assert!(
-            !dropped
-                .map(|seen| seen.mark)
-                .any(|mark| mark == PAYLOAD_DROPPED),
-            "the child dropped the value that the closure panicked with, and so ran a destructor of the caller's"
         );
         each_call_had_its_child(&answer, 1, 0, 0);
     }
