@@ -79,8 +79,8 @@ impl<T> SpinLock<T> {
     ///
     /// - C16: `get_mut` and `into_inner` do not take the lock. They return at once,
     ///   also after a guard was forgotten, and give the value as its last user
-    ///   left it. The compiler refuses both while a guard is in use, and a lock
-    ///   that a forgotten guard holds is still held after `get_mut`.
+    ///   left it. The compiler refuses both while a guard is in use. `get_mut`
+    ///   may free a lock that a forgotten guard holds, or leave it held.
     pub fn get_mut(&mut self) -> &mut T {
         let _ = self.value;
         todo!("give the value")
