@@ -6,10 +6,15 @@ use processes::proc::{self, Descriptor, Target};
 use super::Watched;
 use super::waits::{Picture, Process, Wait};
 
-/// Handlers that no learner set: the Rust runtime's for stack overflow, and
-/// two signals that glibc's threads use among themselves.
-const RUNTIME_HANDLERS: u64 =
-    1 << (libc::SIGSEGV - 1) | 1 << (libc::SIGBUS - 1) | 1 << (32 - 1) | 1 << (33 - 1);
+/// Signals whose handlers wake nothing by themselves: the Rust runtime has two
+/// for stack overflow, glibc's threads use two among themselves, and SIGCHLD
+/// comes when a child ends or stops. All children belong to the picture, and a
+/// child that can still end or stop makes the proof fail by itself.
+const NOT_OUT_OF_THE_BLUE: u64 = 1 << (libc::SIGSEGV - 1)
+    | 1 << (libc::SIGBUS - 1)
+    | 1 << (libc::SIGCHLD - 1)
+    | 1 << (32 - 1)
+    | 1 << (33 - 1);
 
 /// The processes of a picture, together with who holds which pipe.
 pub(super) struct World<'a> {
@@ -32,7 +37,7 @@ impl<'a> World<'a> {
             _ => return None,
         }
         for process in picture.alive() {
-            if process.signals_caught & !RUNTIME_HANDLERS != 0 || has_timers(process.pid) {
+            if process.signals_caught & !NOT_OUT_OF_THE_BLUE != 0 || has_timers(process.pid) {
                 return None;
             }
         }

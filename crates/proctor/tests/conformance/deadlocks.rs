@@ -60,6 +60,14 @@ const TABLE: &[Expect] = &[
     .within(500),
     // A handled signal could still come, a heartbeat could still do something.
     ends(&[Deadlock, Timeout], "", "with_a_signal_handler"),
+    // SIGCHLD could not: there is no child, or none that will ever end.
+    ends(&[Deadlock], "", "with_a_handler_of_sigchld").within(500),
+    ends(
+        &[Deadlock],
+        "",
+        "with_a_handler_of_sigchld_and_a_child_that_is_deadlocked",
+    )
+    .within(500),
     ends(&[Deadlock, Timeout], "", "hidden_from_its_own_user"),
     ends(&[Deadlock, Timeout], "", "waits_for_a_child_that_stopped"),
     ends(&[Timeout], "", "beside_a_heartbeat"),
@@ -110,6 +118,27 @@ case!(five_philosophers, |n| {
     });
     2 * n
 });
+
+case!(with_a_handler_of_sigchld, |n| {
+    set_on(Signal::SIGCHLD);
+    reap(child(|| ()));
+    let lock = Mutex::new(n);
+    let held = lock.lock().unwrap();
+    *held + *lock.lock().unwrap()
+});
+
+case!(
+    with_a_handler_of_sigchld_and_a_child_that_is_deadlocked,
+    |n| {
+        set_on(Signal::SIGCHLD);
+        reap(child(|| {
+            let lock = Mutex::new(());
+            let _held = lock.lock().unwrap();
+            drop(lock.lock().unwrap());
+        }));
+        2 * n
+    }
+);
 
 case!(locks_its_own_lock_again, |n| {
     let lock = Mutex::new(n);

@@ -5,6 +5,7 @@ use std::io::{Read, Write};
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
 use std::os::unix::process::CommandExt;
 use std::process::Command;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use nix::errno::Errno;
@@ -30,6 +31,8 @@ const TABLE: &[Expect] = &[
     passes("a_child_unlocks_a_range_of_a_file_late"),
     passes("a_child_posts_a_system_v_semaphore_late"),
     passes("a_child_signals_a_futex_waiter"),
+    passes("a_child_that_ends_wakes_a_futex_waiter_by_sigchld"),
+    passes("a_loop_ends_by_sigchld"),
     passes("a_child_ends_a_sigsuspend"),
     passes("a_child_is_polled_for_by_descriptor"),
     passes("a_program_that_sleeps"),
@@ -176,6 +179,24 @@ case!(a_child_signals_a_futex_waiter, |n| {
         kill(getppid(), Signal::SIGUSR1).unwrap();
     });
     futex_until_set(&SIGNALLED);
+    reap(sleeper);
+    2 * n
+});
+
+case!(a_child_that_ends_wakes_a_futex_waiter_by_sigchld, |n| {
+    set_on(Signal::SIGCHLD);
+    let sleeper = child(sleep_long);
+    futex_until_set(&SIGNALLED);
+    reap(sleeper);
+    2 * n
+});
+
+case!(a_loop_ends_by_sigchld, |n| {
+    set_on(Signal::SIGCHLD);
+    let sleeper = child(sleep_long);
+    while SIGNALLED.load(Ordering::Acquire) == 0 {
+        std::hint::spin_loop();
+    }
     reap(sleeper);
     2 * n
 });

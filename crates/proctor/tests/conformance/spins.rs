@@ -11,11 +11,12 @@ use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::thread;
 use std::time::Duration;
 
+use nix::sys::signal::Signal;
 use proctor::Outcome::{Limit, Spin, Timeout};
 use proctor::Subject;
 
 use crate::driver::{Expect, check, ends};
-use crate::kit::{LONG, child, futex_until_set, reap, sleep_long};
+use crate::kit::{LONG, child, futex_until_set, reap, set_on, sleep_long};
 
 const TABLE: &[Expect] = &[
     ends(&[Spin], "", "an_empty_spin").within(1500),
@@ -31,6 +32,8 @@ const TABLE: &[Expect] = &[
     ends(&[Spin], "", "a_spin_after_a_sleep"),
     ends(&[Spin], "", "a_child_spins").within(1500),
     ends(&[Spin], "", "a_child_spins_on_its_own_copy_of_a_flag").within(1500),
+    ends(&[Spin], "", "a_spin_with_a_handler_of_sigchld").within(1500),
+    ends(&[Spin], "", "a_child_spins_and_its_parent_handles_sigchld").within(1500),
     // Something changes all the time, so that nobody can prove that it is a
     // circle: an honest timeout will do.
     ends(&[Spin, Timeout], "", "a_spin_that_counts"),
@@ -63,6 +66,19 @@ case!(an_empty_loop, |n| {
     if n < u64::MAX {
         loop {}
     }
+    2 * n
+});
+
+case!(a_spin_with_a_handler_of_sigchld, |n| {
+    set_on(Signal::SIGCHLD);
+    reap(child(|| ()));
+    while !FLAG.load(Ordering::Acquire) {}
+    2 * n
+});
+
+case!(a_child_spins_and_its_parent_handles_sigchld, |n| {
+    set_on(Signal::SIGCHLD);
+    reap(child(|| while !FLAG.load(Ordering::Acquire) {}));
     2 * n
 });
 
