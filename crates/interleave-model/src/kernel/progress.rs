@@ -26,8 +26,8 @@ const QUANTUM: u32 = 200;
 /// Fences in a row, with no step between them, after which a thread is taken for one that waits
 /// for memory that is no atomic.
 const FENCES: u32 = 1_000;
-/// So many of them are told of.
-const TOLD: u32 = 4;
+/// How many fences in a row a timeline shows.
+const SHOWN: u32 = 4;
 
 /// The object under which reads of the clock are counted as looks.
 pub(crate) const CLOCK: ObjectId = ObjectId::MAX;
@@ -130,15 +130,16 @@ impl Run {
 }
 
 impl Run {
-    /// The current thread made a fence. A fence is no step: a loop that holds nothing else never
-    /// gives another thread a turn. False for those of a loop, which a picture does not need.
-    pub(crate) fn is_worth_telling_of_a_fence(&self, at: Place) -> bool {
+    /// Counts a fence of the current thread, and returns whether the timeline should show it: the
+    /// fences of a long loop would fill it. A fence is not a step, so a loop that contains nothing
+    /// else never gives another thread a turn: that is a failure.
+    pub(crate) fn count_fence(&self, at: Place) -> bool {
         let me = self.me();
         let mut state = self.state.borrow_mut();
         let thread = &mut state.threads[me];
         thread.fences += 1;
         if thread.fences <= FENCES {
-            return thread.fences <= TOLD;
+            return thread.fences <= SHOWN;
         }
         let message = format!(
             "thread {} goes through a loop in which there is nothing to schedule: only fences, at {}. \

@@ -184,64 +184,66 @@ impl<T: Word> AtomicCell<T> {
         }
     }
 
-    /// A compare-exchange that may fail spuriously, as the processors with load-linked and
-    /// store-conditional do it. On others it never does, so the model has to.
+    pub(crate) fn compare_exchange(
+        &self,
+        verb: &'static str,
+        values: [T; 2],
+        orders: [Ordering; 2],
+        at: Place,
+    ) -> Result<T, T> {
+        self.exchange(verb, values, orders, false, at)
+    }
+
+    /// Processors that build a compare-exchange from load-linked and store-conditional may fail
+    /// although they find the expected value. Others never do, so the model has to.
     pub(crate) fn compare_exchange_weak(
         &self,
         values: [T; 2],
         orders: [Ordering; 2],
         at: Place,
     ) -> Result<T, T> {
-        const VERB: &str = "compare_exchange_weak";
-        assert_failure_order(orders[1]);
-        let (run, id) = self.enter(at);
-        let me = run.me();
-        if run.state.borrow().threads[me].has_failed_spuriously {
-            return self.compare_exchange(VERB, values, orders, at);
-        }
-        let old = run.step(Step::write(id), at, |engine| {
-            engine.rmw(id, Change::Look, orders[1], orders[1])
-        });
-        let [current, new] = values.map(Word::pack);
-        let mut event = Event::new(me, VERB, at);
-        event.object = Some(id);
-        event.order = Some(orders[0]);
-        event.arguments = [Some(current), Some(new)];
-        event.returned = if old == current {
-            run.state.borrow_mut().threads[me].has_failed_spuriously = true;
-            Returned::SpuriousErr(old)
-        } else {
-            Returned::Err(old)
-        };
-        run.log(event);
-        run.saw(id, old);
-        Err(T::unpack(old))
+        self.exchange("compare_exchange_weak", values, orders, true, at)
     }
 
-    pub(crate) fn compare_exchange(
+    /// A weak one fails for no reason the first time that its thread could succeed.
+    fn exchange(
         &self,
         verb: &'static str,
         [current, new]: [T; 2],
         [success, failure]: [Ordering; 2],
+        is_weak: bool,
         at: Place,
     ) -> Result<T, T> {
-        assert_failure_order(failure);
+        assert!(
+            !matches!(failure, Ordering::Release | Ordering::AcqRel),
+            "there is no such thing as a release failure ordering"
+        );
         let (run, id) = self.enter(at);
+        let me = run.me();
+        let must_fail = is_weak && !run.state.borrow().threads[me].has_failed_spuriously;
         let (current, new) = (current.pack(), new.pack());
+        let (change, order) = match must_fail {
+            true => (Change::Look, failure),
+            false => (Change::CompareExchange(current, new), success),
+        };
         let old = run.step(Step::write(id), at, |engine| {
-            engine.rmw(id, Change::CompareExchange(current, new), success, failure)
+            engine.rmw(id, change, order, failure)
         });
         self.stored(&run, id);
-        let done = old == current;
-        let mut event = Event::new(run.me(), verb, at);
+        let returned = match (old == current, must_fail) {
+            (true, false) => Returned::Ok(old),
+            (true, true) => Returned::SpuriousErr(old),
+            (false, _) => Returned::Err(old),
+        };
+        if let Returned::SpuriousErr(_) = returned {
+            run.state.borrow_mut().threads[me].has_failed_spuriously = true;
+        }
+        let done = matches!(returned, Returned::Ok(_));
+        let mut event = Event::new(me, verb, at);
         event.object = Some(id);
         event.order = Some(success);
         event.arguments = [Some(current), Some(new)];
-        event.returned = if done {
-            Returned::Ok(old)
-        } else {
-            Returned::Err(old)
-        };
+        event.returned = returned;
         run.log(event);
         if done && new != old {
             run.changed(id);
@@ -322,12 +324,4 @@ impl<T: Word> AtomicCell<T> {
             Ok(old) | Err(old) => old,
         }
     }
-}
-
-#[track_caller]
-fn assert_failure_order(order: Ordering) {
-    assert!(
-        !matches!(order, Ordering::Release | Ordering::AcqRel),
-        "there is no such thing as a release failure ordering"
-    );
 }

@@ -56,7 +56,7 @@ pub fn fence(order: Ordering) {
     run.engine.fence(order);
     let mut event = Event::new(run.me(), "fence", std::panic::Location::caller());
     event.order = Some(order);
-    if run.is_worth_telling_of_a_fence(std::panic::Location::caller()) {
+    if run.count_fence(std::panic::Location::caller()) {
         run.log(event);
     }
 }
