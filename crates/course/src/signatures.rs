@@ -113,7 +113,7 @@ mod tests {
     }
 
     #[test]
-    fn what_comes_out_now_so_and_now_so_is_forgotten() {
+    fn a_test_whose_verdict_differs_between_runs_is_forgotten() {
         let said = |race: Outcome| {
             let records = [
                 record("named", Outcome::Fail, "of 3".into()),

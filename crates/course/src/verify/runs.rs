@@ -73,7 +73,7 @@ fn repeated(variant: &Variant, repeat: u32, all_tests: bool) -> Result<Runs, Tro
         let signature = signature(&records);
         match round {
             0 => runs.signature = signature,
-            // What comes out now one way and now the other tells nothing.
+            // A test that rejects a mistake only in some runs does not tell mistakes apart.
             _ => signatures::keep_what_agrees(&mut runs.signature, &signature),
         }
         runs.rejected_by = records
