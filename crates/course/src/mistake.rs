@@ -149,15 +149,15 @@ pub(crate) fn parted(text: &str) -> Result<(&str, &str), String> {
     Ok(text.split_at(start))
 }
 
-/// The solution with a diff in it.
+/// A text, such as the solution, with a diff in it.
 ///
 /// # Errors
 /// The diff is malformed, does not fit, or changes nothing.
-pub(crate) fn apply(diff: &str, solution: &str) -> Result<String, String> {
+pub(crate) fn apply(diff: &str, base: &str) -> Result<String, String> {
     let patch = diffy::Patch::from_str(diff).map_err(|error| error.to_string())?;
-    let changed = diffy::apply(solution, &patch)
-        .map_err(|error| format!("it does not fit the solution: {error}"))?;
-    if changed == solution {
+    let changed = diffy::apply(base, &patch)
+        .map_err(|error| format!("it does not fit the file that it changes: {error}"))?;
+    if changed == base {
         return Err("it changes nothing".into());
     }
     Ok(changed)

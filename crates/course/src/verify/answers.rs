@@ -6,8 +6,9 @@
 //! wrong/*.rs   must be rejected; the first line says what is wrong
 //! ```
 //!
-//! An answer that differs from the solution in a few lines may be a `.patch`:
-//! the same first line, and a diff against the solution.
+//! An answer that differs from another file in a few lines may be a `.patch`:
+//! the same first line, and a diff against the solution (`--- a/src/lib.rs`) or
+//! against another answer of the same folder (`--- a/right/plain.rs`).
 //!
 //! What an author runs on answers that others have written from the task alone,
 //! and CI on those that are kept, in `solutions/TOPIC/EXERCISE/answers`.
@@ -72,13 +73,12 @@ fn drafts(
 ) -> Result<Drafts, Trouble> {
     let mut drafts = Drafts::new();
     for kind in ["right", "wrong"] {
-        let folder = folder.join(kind);
-        if !folder.is_dir() {
+        if !folder.join(kind).is_dir() {
             continue;
         }
-        for path in files::below(&folder)? {
+        for path in files::below(&folder.join(kind))? {
             let name = mistake::name_of(&path);
-            match read(exercise, &path) {
+            match read(exercise, folder, &path) {
                 None => {}
                 Some(Ok((said, text))) => drafts.push((
                     format!("{kind}-{}", package_name(&name)),
@@ -92,20 +92,33 @@ fn drafts(
 }
 
 /// What an answer says of itself, and its text; `None` for other files.
-fn read(exercise: &Exercise, path: &Path) -> Option<Result<(String, String), String>> {
-    let text = || files::text(path).map_err(|trouble| trouble.to_string());
+fn read(
+    exercise: &Exercise,
+    folder: &Path,
+    path: &Path,
+) -> Option<Result<(String, String), String>> {
+    let text = |path: &Path| files::text(path).map_err(|trouble| trouble.to_string());
     let patched = || {
-        let text = text()?;
-        let (said, diff) = mistake::parted(&text)?;
-        let solution = files::text(&exercise.solution().join("src/lib.rs"));
-        let solution = solution.map_err(|trouble| trouble.to_string())?;
-        Ok((said.to_owned(), mistake::apply(diff, &solution)?))
+        let patch = text(path)?;
+        let (said, diff) = mistake::parted(&patch)?;
+        let base = match changed_file(diff) {
+            "src/lib.rs" => exercise.solution().join("src/lib.rs"),
+            answer => folder.join(answer),
+        };
+        Ok((said.to_owned(), mistake::apply(diff, &text(&base)?)?))
     };
     match path.extension()?.to_str()? {
-        "rs" => Some(text().map(|text| (text.clone(), text))),
+        "rs" => Some(text(path).map(|text| (text.clone(), text))),
         "patch" => Some(patched().map_err(|why: String| format!("{}: {why}", path.display()))),
         _ => None,
     }
+}
+
+/// The file that a diff changes, as its first line names it.
+fn changed_file(diff: &str) -> &str {
+    let first = diff.lines().next().unwrap_or_default();
+    let name = first.trim_start_matches("--- ").trim();
+    name.strip_prefix("a/").unwrap_or(name)
 }
 
 fn demand(kind: &str, text: &str) -> Demand {

@@ -1,5 +1,6 @@
 //! The real command, on a small course of its own.
 
+mod answers;
 mod attacks;
 mod bad_input;
 mod by_cargo;
