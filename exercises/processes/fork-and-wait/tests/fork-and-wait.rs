@@ -555,21 +555,8 @@ enum Way {
     ANumber,
     AnExitCode,
     AValueWhoseDropPanics,
-    AValueWhoseDropIsSeen,
     WhenTheClosureIsDropped,
     Caught,
-}
-
-/// Marks that a panic's payload was dropped, which a child may do or leave.
-const PAYLOAD_DROPPED: u64 = 1;
-
-/// Its destructor does something and does not panic.
-struct Seen;
-
-impl Drop for Seen {
-    fn drop(&mut self) {
-        proctor::witness(PAYLOAD_DROPPED);
-    }
 }
 
 fn panic_in(way: Way, words: String) -> u8 {
@@ -582,7 +569,6 @@ fn panic_in(way: Way, words: String) -> u8 {
         Way::ANumber => panic_any(7_i32),
         Way::AnExitCode => panic_any(7_u8),
         Way::AValueWhoseDropPanics => panic_any(PanicsInTheChild(caller)),
-        Way::AValueWhoseDropIsSeen => panic_any(Seen),
         Way::WhenTheClosureIsDropped => 5,
         Way::Caught => match catch_unwind(|| panic!("{words}")) {
             Ok(()) => 6,
@@ -602,8 +588,8 @@ fn panic_in(way: Way, words: String) -> u8 {
 })]
 fn a_panic_in_the_closure_ends_only_the_child(mut subject: Subject) {
     use Way::{
-        ALargeValue, ANumber, AValueWhoseDropIsSeen, AValueWhoseDropPanics, AnExitCode, Caught,
-        Message, Resumed, WhenTheClosureIsDropped,
+        ALargeValue, ANumber, AValueWhoseDropPanics, AnExitCode, Caught, Message, Resumed,
+        WhenTheClosureIsDropped,
     };
     let ways = [
         Message,
@@ -612,7 +598,6 @@ fn a_panic_in_the_closure_ends_only_the_child(mut subject: Subject) {
         ANumber,
         AnExitCode,
         AValueWhoseDropPanics,
-        AValueWhoseDropIsSeen,
         WhenTheClosureIsDropped,
         Caught,
     ];
@@ -628,10 +613,6 @@ fn a_panic_in_the_closure_ends_only_the_child(mut subject: Subject) {
             AValueWhoseDropPanics => (
                 101,
                 "the closure panicked with a value whose destructor panics too",
-            ),
-            AValueWhoseDropIsSeen => (
-                101,
-                "the closure panicked with a value whose destructor writes to the judge",
             ),
             WhenTheClosureIsDropped => (
                 101,
