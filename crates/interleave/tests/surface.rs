@@ -100,7 +100,7 @@ fn the_lists_are_what_rust_docs_says_is_stable() {
         wrong.is_empty(),
         "std's stable interface is not what {} says:\n{}\n\
          `BLESS=1 cargo test -p interleave --test surface` writes the lists anew; after that, the\n\
-         compiler names what crates/interleave-model lacks.",
+         compiler names what crates/interleave/std/model lacks.",
         folder().display(),
         wrong.join("\n")
     );
