@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use crate::memory::Heap;
+use crate::subject::memory::Heap;
 
 /// Observations about the subject, made from outside unless a field says otherwise.
 ///

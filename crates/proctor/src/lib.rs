@@ -12,6 +12,11 @@
 //!    └──questions──▶ subject ─▶ whatever the learner's code starts
 //! ```
 //!
+//! The folders of this crate follow the processes: `judge` (with `hang`, which
+//! looks at a subject that does not answer), `warden`, and `subject` (with
+//! `devices`, which tests hand to the learner's code). The files beside them,
+//! such as `wire` and `outcome`, are what the three share.
+//!
 //! There are two ways to build them:
 //! - `cargo course` builds the judge from the trusted tests and the exercise's
 //!   original file, and the subject from the same tests and the learner's
@@ -40,60 +45,45 @@
 //! cause. A hang is told apart by what the kernel says of every thread: see
 //! [`Outcome`].
 
-mod asked;
 mod bare;
-mod causes;
 pub mod devices;
 mod evidence;
-mod fence;
 mod hang;
-mod implements;
 mod judge;
-mod line;
-mod memory;
-mod orphans;
 mod outcome;
-mod output;
 mod part;
-mod random;
 mod record;
 #[cfg(doctest)]
 mod refused;
-mod starts;
 mod subject;
 mod temporary;
 mod text;
-mod trial;
-mod trouble;
-mod ward;
 mod warden;
-mod watch;
 mod wire;
-mod witness;
 
 pub use devices::{
     Calls, EmptyProbe, Event, Gate, Life, Onlooker, Probe, Probes, Surroundings, Task, Zeros,
     jostle, leave_a_core_file, script, threads_left,
 };
 pub use evidence::{Answer, Evidence, Output, Witness};
-pub use fence::{GUARDED, landlock_version};
 pub use judge::Subject;
-pub use memory::{Heap, on_free};
+pub use judge::random::{Random, random, rng};
+pub use judge::trial::covered;
 pub use nix::errno::Errno;
 pub use outcome::{Failing, Outcome, Place, fail};
 pub use proctor_macros::{exercise, test};
-pub use random::{Random, random, rng};
 pub use record::{Exchange, RECORDS, Record, Records, RecordsError};
-pub use starts::faults::{Failure, Fault, Whose};
+pub use subject::memory::{Heap, on_free};
+pub use subject::witness::witness;
 pub use temporary::{end_descendants, remove_temporary_folder};
 pub use text::harmless;
-pub use trial::covered;
+pub use warden::fence::{GUARDED, landlock_version};
+pub use warden::starts::faults::{Failure, Fault, Whose};
 pub use wire::SUBJECT;
-pub use witness::witness;
 
 /// What the macros expand to; not for use by hand.
 #[doc(hidden)]
 pub mod __private {
+    pub use crate::judge::watch::{Preinit, announce, preinit};
     pub use crate::part::{Parts, Settings, Site, run, serve};
-    pub use crate::watch::{Preinit, announce, preinit};
 }

@@ -8,10 +8,11 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use crate::judge::Subject;
-use crate::starts::faults::Fault;
+use crate::judge::trial::Trial;
+use crate::judge::watch;
 use crate::subject::{self, Serving};
-use crate::trial::Trial;
-use crate::{warden, watch};
+use crate::warden;
+use crate::warden::starts::faults::Fault;
 
 thread_local! {
     /// In a program that holds learner code: what the judge asked it to serve.

@@ -13,11 +13,11 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use crate::memory::Heap;
 use crate::outcome::Place;
 use crate::part::Site;
-use crate::starts::faults::Failure;
-use crate::trouble::Trouble;
+use crate::subject::memory::Heap;
+use crate::subject::trouble::Trouble;
+use crate::warden::starts::faults::Failure;
 
 /// Descriptors at which the warden finds its lines when it starts.
 pub(crate) const CONTROL: i32 = 3;

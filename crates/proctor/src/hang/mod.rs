@@ -6,6 +6,10 @@
 //!   changes, by letting it take one turn under observation.
 //!
 //! Whatever is not proved waits for the deadline.
+//!
+//! The code in this folder runs in the judge's process and looks at the
+//! subject's processes from outside: through /proc, and for a moment through
+//! ptrace.
 
 mod closed;
 mod deadlock;

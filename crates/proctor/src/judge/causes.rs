@@ -4,8 +4,8 @@ use processes::Pid;
 
 use crate::outcome::{Failing, Outcome};
 use crate::part::Settings;
+use crate::subject::trouble::Trouble;
 use crate::text;
-use crate::trouble::Trouble;
 use crate::wire::Ending;
 
 /// A constructor ended the program.

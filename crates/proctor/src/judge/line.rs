@@ -9,16 +9,16 @@ use ipc::{Channel, RecvError};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use processes::proc::{self, Pid, Target};
 
-use crate::causes;
 use crate::evidence::{Evidence, Output, Witness};
 use crate::hang::{self, Hang, Watched};
+use crate::judge::causes;
+use crate::judge::output::Captured;
+use crate::judge::ward::{Ends, Ward};
 use crate::outcome::{Failing, Outcome};
-use crate::output::Captured;
 use crate::part::{Settings, Site};
-use crate::starts::faults::Failure;
+use crate::subject::trouble::Trouble;
 use crate::text;
-use crate::trouble::Trouble;
-use crate::ward::{Ends, Ward};
+use crate::warden::starts::faults::Failure;
 use crate::wire::{Body, Ending, Question, Reply};
 
 pub(crate) struct Line {

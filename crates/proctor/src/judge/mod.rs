@@ -1,4 +1,23 @@
-//! The judge's end of a subject.
+//! The judge: asks the subject, follows what it does, and decides.
+//!
+//! The code in this folder runs in the judge's process. `cargo course` builds
+//! that process without the learner's code, so nothing of the learner's can
+//! change what is decided here. Under `cargo test` the learner's library is
+//! in the same program, and [`watch`] guards against what it could do there.
+//!
+//! - [`Subject`] is what a test holds; [`trial`] is the test around it;
+//! - [`line`] asks one subject and explains what came of it;
+//! - `ward` starts the warden and reads its reports.
+
+mod asked;
+pub(crate) mod causes;
+pub(crate) mod line;
+mod orphans;
+mod output;
+pub(crate) mod random;
+pub(crate) mod trial;
+mod ward;
+pub(crate) mod watch;
 
 use std::cell::RefCell;
 use std::fmt::Debug;
@@ -9,12 +28,12 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use crate::evidence::{Answer, Evidence, Output};
-use crate::line::{Line, RawAnswer};
+use crate::judge::line::{Line, RawAnswer};
+use crate::judge::trial::Trial;
 use crate::outcome::{Failing, Outcome};
 use crate::part::{Settings, Site};
 use crate::record::Exchange;
-use crate::starts::faults::Failure;
-use crate::trial::Trial;
+use crate::warden::starts::faults::Failure;
 use crate::{text, wire};
 
 /// How much of a question's or answer's debug form the record keeps.

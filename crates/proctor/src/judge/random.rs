@@ -1,6 +1,6 @@
 //! Inputs that no answer can know in advance: made by the judge at run time.
 
-use crate::trial::Trial;
+use crate::judge::trial::Trial;
 
 /// A generator seeded for this test; the seed is in the record, and
 /// `PROCTOR_SEED` repeats a run.

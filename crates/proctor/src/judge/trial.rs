@@ -6,11 +6,12 @@ use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::rc::Rc;
 use std::time::Instant;
 
-use crate::line::Line;
+use crate::judge::line::Line;
+use crate::judge::watch;
 use crate::outcome::{Failing, Outcome, Place};
 use crate::part::{Settings, Site};
 use crate::record::{self, Exchange, RECORDS, Record};
-use crate::{text, warden, watch};
+use crate::{text, warden};
 
 thread_local! {
     static CURRENT: RefCell<Option<Rc<Trial>>> = const { RefCell::new(None) };

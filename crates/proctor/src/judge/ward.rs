@@ -11,14 +11,14 @@ use ipc::Channel;
 use processes::proc::{self, Pid, Stat, State};
 use processes::{Child, Spec, Stdio};
 
-use crate::causes;
 use crate::evidence::Evidence;
-use crate::orphans::{end_orphans, wardens_of_this_process};
+use crate::judge::causes;
+use crate::judge::orphans::{end_orphans, wardens_of_this_process};
 use crate::outcome::{Failing, Outcome};
 use crate::part::Site;
-use crate::starts::faults::Failure;
 use crate::temporary::TemporaryFolder;
 use crate::text;
+use crate::warden::starts::faults::Failure;
 use crate::wire::{self, Counts, Ending, Left, Order, ROLE, Report};
 
 /// How long a process may take to vanish after the answer.

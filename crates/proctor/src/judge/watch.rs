@@ -23,8 +23,8 @@ use std::ffi::{CStr, c_char, c_int};
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicPtr, AtomicU32, AtomicUsize, Ordering};
 
-use crate::asked::Asked;
 use crate::bare;
+use crate::judge::asked::Asked;
 use crate::record::RECORDS;
 use crate::wire::ROLE;
 

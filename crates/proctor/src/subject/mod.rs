@@ -5,6 +5,14 @@
 //! thread that waits for it. It is either a program of its own that holds the
 //! learner's code and no judge, or (under `cargo test`, where one program
 //! plays all the parts) a fork of the warden.
+//!
+//! The code in this folder shares its process with the learner's code: nothing
+//! that it says decides a verdict alone.
+
+mod implements;
+pub(crate) mod memory;
+pub(crate) mod trouble;
+pub(crate) mod witness;
 
 use std::cell::RefCell;
 use std::ffi::CString;
@@ -18,11 +26,11 @@ use nix::sys::resource::{UsageWho, getrusage};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use crate::memory::Heap;
 use crate::outcome::Place;
 use crate::part::Site;
+use crate::subject::memory::Heap;
+use crate::text;
 use crate::wire::{self, BYE, Body, HELLO, Question, Reply, Usage};
-use crate::{memory, text, trouble, witness};
 
 thread_local! {
     static PANICKED_AT: RefCell<Option<Place>> = const { RefCell::new(None) };

@@ -10,6 +10,13 @@
 //! The warden is the subreaper of all that follows: whatever the learner's
 //! code starts, a daemon too, stays below it, and when the judge hangs up (or
 //! dies) nothing below it survives.
+//!
+//! The code in this folder runs in the warden's process, which has one thread.
+//! [`starts`] answers the system calls that the subject's processes hand over,
+//! and [`fence`] is set up in the child before the subject begins.
+
+pub(crate) mod fence;
+pub(crate) mod starts;
 
 use std::ffi::CString;
 use std::fmt::Debug;
@@ -30,10 +37,10 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use crate::part::{Settings, Site};
-use crate::starts::Starts;
+use crate::subject;
 use crate::temporary::TemporaryFolder;
+use crate::warden::starts::Starts;
 use crate::wire::{self, Ending, Left, Order, Report};
-use crate::{fence, starts, subject};
 
 /// How long the processes of the code may take to vanish with the subject.
 const GRACE: Duration = Duration::from_millis(250);

@@ -3,7 +3,7 @@
 use std::time::Instant;
 
 use super::{Event, Line, PATIENCE};
-use crate::causes;
+use crate::judge::causes;
 use crate::outcome::{Failing, Outcome};
 use crate::wire::{BYE, Body, Ending, Question};
 
