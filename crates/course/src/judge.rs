@@ -263,8 +263,8 @@ fn rename(record: &mut Record, stage: &Stage) {
     if let Some(place) = &mut record.at {
         place.file = stage.named(&place.file);
     }
-    if let Some(timeline) = &mut record.timeline {
-        *timeline = stage.named(timeline);
+    for step in record.timeline.iter_mut().flat_map(|one| &mut one.steps) {
+        step.place = stage.named(&step.place);
     }
     for exchange in &mut record.exchanges {
         exchange.answered = stage.named(&exchange.answered);

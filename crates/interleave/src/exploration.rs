@@ -1,9 +1,9 @@
 //! What an exploration found, as plain data: it crosses from the subject to the judge.
 
-use crate::timeline::Timeline;
 use interleave_model::kernel::failure as model;
+use records::position::FailureKind;
+use records::{Place, Timeline};
 use serde::{Deserialize, Serialize};
-use std::fmt;
 
 /// Which of the explored worlds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -12,38 +12,6 @@ pub enum World {
     Schedules,
     /// Everything that the memory model allows: loom.
     Orderings,
-}
-
-/// The kind of a failure.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub enum FailureKind {
-    /// The code under test panicked.
-    Panic,
-    /// An assertion of the scenario did not hold.
-    Assertion,
-    /// No thread can ever run again.
-    Deadlock,
-    /// Threads run for ever without getting anywhere.
-    Spin,
-    /// Two threads were inside the payload at once, or nothing orders their accesses.
-    Race,
-    /// The scenario has ended, but a thread that it started waits for ever.
-    Leak,
-}
-
-/// A place in a source file.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Place {
-    /// The file as the compiler was given it.
-    pub file: String,
-    /// The line, from 1.
-    pub line: u32,
-}
-
-impl fmt::Display for Place {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&model::short(&self.file, self.line))
-    }
 }
 
 /// What went wrong, and how to see it again.
@@ -125,25 +93,22 @@ fn with_commas(number: u64) -> String {
     text
 }
 
-impl From<model::FailureKind> for FailureKind {
-    fn from(kind: model::FailureKind) -> Self {
-        match kind {
-            model::FailureKind::Panic => Self::Panic,
-            model::FailureKind::Assertion => Self::Assertion,
-            model::FailureKind::Deadlock => Self::Deadlock,
-            model::FailureKind::Spin => Self::Spin,
-            model::FailureKind::Race => Self::Race,
-            model::FailureKind::Leak => Self::Leak,
-        }
+/// The explorer's kind of a failure, as the course's tools know it.
+pub(crate) fn kind(kind: model::FailureKind) -> FailureKind {
+    match kind {
+        model::FailureKind::Panic => FailureKind::Panic,
+        model::FailureKind::Assertion => FailureKind::Assertion,
+        model::FailureKind::Deadlock => FailureKind::Deadlock,
+        model::FailureKind::Spin => FailureKind::Spin,
+        model::FailureKind::Race => FailureKind::Race,
+        model::FailureKind::Leak => FailureKind::Leak,
     }
 }
 
-impl From<model::At> for Place {
-    fn from(at: model::At) -> Self {
-        Self {
-            file: at.file,
-            line: at.line,
-        }
+pub(crate) fn place(at: model::At) -> Place {
+    Place {
+        file: at.file,
+        line: at.line,
     }
 }
 

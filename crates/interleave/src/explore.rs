@@ -1,12 +1,12 @@
 //! Exploring: budgets, replays, and the two worlds behind one face.
 
-use crate::exploration::{Exploration, Failure, World};
+use crate::exploration::{Exploration, Failure, World, kind, place};
 use crate::position::{self, POSITION, Position, Request};
-use crate::schedule;
-use crate::timeline::Timeline;
+use crate::timeline::timeline;
 use interleave_loomed::explorer as loomed;
 use interleave_model::kernel::{Run, failure};
 use interleave_shuttled::explorer::{self as shuttled, Plan, Then};
+use records::schedule;
 use std::panic::Location;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
@@ -131,9 +131,9 @@ impl Explore {
     pub fn schedules_of(&self, scenario: impl Fn() + Send + Sync + 'static) -> Exploration {
         let file = self.file.unwrap_or(Location::caller().file());
         if let Ok(text) = std::env::var(POSITION) {
-            let told = Request::read(&text).and_then(|request| {
-                self.found_position(Arc::new(scenario), file, &request)?
-                    .write(&request.answer)
+            let told = position::read(&text).and_then(|request| {
+                let position = self.found_position(Arc::new(scenario), file, &request)?;
+                position::write(&position, &request.answer)
             });
             let reason = told.map_or_else(|reason| reason, |()| position::TOLD.to_owned());
             return not_judged(World::Schedules, reason);
@@ -203,7 +203,7 @@ impl Explore {
             schedules: request.count,
             ..self.budget()
         };
-        Position::find(request, |plan| {
+        position::find(request, |plan| {
             shuttled::explore(Arc::clone(&scenario), file, self.may_outlive, &budget, plan)
         })
     }
@@ -229,13 +229,13 @@ impl Explore {
         let started = Instant::now();
         let replaying = plan.then == Then::Finish;
         let found = shuttled::explore(scenario, file, self.may_outlive, &self.budget(), plan);
-        let timeline = || Timeline::of(&found.run.state.borrow(), found.failure.is_some());
+        let replayed = || timeline(&found.run.state.borrow(), found.failure.is_some());
         Exploration {
             world: World::Schedules,
             schedules: found.schedules,
             complete: found.complete,
             scheduling_points: found.points,
-            replayed: (replaying && !found.is_other).then(timeline),
+            replayed: (replaying && !found.is_other).then(replayed),
             is_other: found.is_other,
             failure: found
                 .failure
@@ -295,11 +295,11 @@ impl Default for Explore {
 fn told(failure: failure::Failure, run: &Run, schedule: &[u8]) -> Failure {
     let state = run.state.borrow();
     Failure {
-        kind: failure.kind.into(),
+        kind: kind(failure.kind),
         message: failure.message,
-        at: failure.at.map(Into::into),
+        at: failure.at.map(place),
         schedule: schedule::write_named(state.named, schedule),
-        timeline: Timeline::of(&state, true),
+        timeline: timeline(&state, true),
     }
 }
 

@@ -46,18 +46,18 @@
 mod exploration;
 mod explore;
 pub mod position;
-pub mod schedule;
 mod source;
 mod timeline;
 mod verdict;
 mod worlds;
 
-pub use exploration::{Exploration, Failure, FailureKind, Place, World};
+pub use exploration::{Exploration, Failure, World};
 pub use explore::{Explore, REPLAY, orderings, schedules};
 pub use interleave_model::Tracked;
 #[doc(hidden)]
 pub use interleave_model::kernel::scenario::named;
-pub use timeline::{Step, Timeline};
+pub use records::position::FailureKind;
+pub use records::{Place, Step, Timeline, schedule};
 
 /// The std of scenarios in the shuttled world.
 pub mod shuttled {

@@ -1,7 +1,8 @@
 //! From an exploration to the test's verdict.
 
-use crate::exploration::{Exploration, Failure, FailureKind, World};
+use crate::exploration::{Exploration, Failure, World};
 use proctor::{Failing, Outcome};
+use records::position::FailureKind;
 
 /// Fewer scheduling points than this in the code under test, and nothing has been explored.
 const LEAST_POINTS: u64 = 2;
@@ -64,7 +65,7 @@ impl Exploration {
             failing = failing.at(at.file.clone(), at.line);
         }
         if !failure.timeline.steps.is_empty() {
-            failing = failing.timeline(failure.timeline.to_string());
+            failing = failing.timeline(failure.timeline.clone());
         }
         if self.world == World::Schedules {
             failing = failing.schedule(failure.schedule.clone());

@@ -47,7 +47,6 @@
 
 mod bare;
 pub mod devices;
-mod evidence;
 mod hang;
 mod judge;
 mod outcome;
@@ -65,15 +64,15 @@ pub use devices::{
     Calls, EmptyProbe, Event, Gate, Life, Onlooker, Probe, Probes, Surroundings, Task, Zeros,
     jostle, leave_a_core_file, script, threads_left,
 };
-pub use evidence::{Answer, Evidence, Output, Witness};
-pub use judge::Subject;
 pub use judge::random::{Random, random, rng};
 pub use judge::trial::covered;
+pub use judge::{Answer, Subject};
 pub use nix::errno::Errno;
-pub use outcome::{Failing, Outcome, Place, fail};
+pub use outcome::{Failing, fail};
 pub use proctor_macros::{exercise, test};
-pub use record::{Exchange, RECORDS, Record, Records, RecordsError};
-pub use subject::memory::{Heap, on_free};
+pub use record::{RECORDS, Records, RecordsError};
+pub use records::{Evidence, Exchange, Heap, Outcome, Output, Place, Record, Timeline, Witness};
+pub use subject::memory::on_free;
 pub use subject::witness::witness;
 pub use temporary::{end_descendants, remove_temporary_folder};
 pub use text::harmless;

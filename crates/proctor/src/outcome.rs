@@ -1,85 +1,7 @@
-//! What a test can find, and how a judge says it.
+//! How a judge says what it found.
 
+use records::{Evidence, Outcome, Place, Timeline};
 use serde::{Deserialize, Serialize};
-
-use crate::evidence::Evidence;
-
-/// How a judged test ended.
-///
-/// [`Pass`](Outcome::Pass) is the only one that passes. [`NotJudged`](Outcome::NotJudged)
-/// is neither a pass nor a fail: the machine or the test could not tell.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Outcome {
-    /// Every demand of the test was met.
-    Pass,
-    /// The code answered, and the answer or what was observed is wrong.
-    Fail,
-    /// The code panicked (a `todo!()` too).
-    Panic,
-    /// A signal ended the process: a fault, an abort, a kill.
-    Crash,
-    /// The process ended itself before it answered, with whatever status.
-    Exit,
-    /// Proved: every thread waits for another, for ever.
-    Deadlock,
-    /// Proved: a thread runs in a circle in which nothing changes.
-    Spin,
-    /// No answer until the deadline, and nothing more could be proved.
-    Timeout,
-    /// Processes were left behind.
-    Leak,
-    /// A limit of the test was met: CPU time, memory, processes, output.
-    Limit,
-    /// The source uses what this exercise does not allow.
-    Refused,
-    /// The source does not compile.
-    CompileError,
-    /// No verdict was possible; the cause says why.
-    NotJudged,
-}
-
-impl Outcome {
-    /// The name used in JSON, in patch headers and in the catalogue.
-    pub fn name(self) -> &'static str {
-        match self {
-            Outcome::Pass => "pass",
-            Outcome::Fail => "fail",
-            Outcome::Panic => "panic",
-            Outcome::Crash => "crash",
-            Outcome::Exit => "exit",
-            Outcome::Deadlock => "deadlock",
-            Outcome::Spin => "spin",
-            Outcome::Timeout => "timeout",
-            Outcome::Leak => "leak",
-            Outcome::Limit => "limit",
-            Outcome::Refused => "refused",
-            Outcome::CompileError => "compile-error",
-            Outcome::NotJudged => "not-judged",
-        }
-    }
-}
-
-impl std::fmt::Display for Outcome {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(self.name())
-    }
-}
-
-/// A place in a source file.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Place {
-    /// The path as the compiler was given it.
-    pub file: String,
-    /// Counted from 1.
-    pub line: u32,
-}
-
-impl std::fmt::Display for Place {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "{}:{}", self.file, self.line)
-    }
-}
 
 /// A verdict other than a pass, with everything that explains it.
 ///
@@ -100,8 +22,8 @@ pub struct Failing {
     pub at: Option<Place>,
     /// The schedule that replays it, if one was explored.
     pub schedule: Option<String>,
-    /// A picture of that schedule, one column a thread.
-    pub timeline: Option<String>,
+    /// What the threads did on that schedule.
+    pub timeline: Option<Box<Timeline>>,
     /// What the kernel said of the process until then.
     pub evidence: Option<Box<Evidence>>,
 }
@@ -136,10 +58,10 @@ impl Failing {
         self
     }
 
-    /// Adds the rendered timeline.
+    /// Adds what the threads did on that schedule.
     #[must_use]
-    pub fn timeline(mut self, timeline: impl Into<String>) -> Self {
-        self.timeline = Some(timeline.into());
+    pub fn timeline(mut self, timeline: Timeline) -> Self {
+        self.timeline = Some(Box::new(timeline));
         self
     }
 
@@ -157,7 +79,7 @@ impl std::fmt::Display for Failing {
             write!(f, "\n  at {place}")?;
         }
         if let Some(timeline) = &self.timeline {
-            write!(f, "\n\n{}", timeline.trim_end())?;
+            write!(f, "\n\n{timeline}")?;
         }
         if let Some(schedule) = &self.schedule {
             write!(f, "\n\n  schedule: {schedule}")?;

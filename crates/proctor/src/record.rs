@@ -1,4 +1,4 @@
-//! The record of one judged test: the verdict as data.
+//! How the record of a judged test leaves the judge.
 //!
 //! Where `PROCTOR_RECORDS` holds the number of a descriptor, a Unix socket,
 //! each test sends its record there. `cargo course` believes nothing else:
@@ -13,73 +13,41 @@ use std::time::Duration;
 
 use ipc::RecvError;
 use processes::Pid;
-use serde::{Deserialize, Serialize};
+use records::Record;
 
-use crate::evidence::{Evidence, Output};
-use crate::outcome::{Outcome, Place};
 use crate::text::harmless;
 
 /// The number of the descriptor for records; unset when a learner runs
 /// `cargo test` by hand.
 pub const RECORDS: &str = "PROCTOR_RECORDS";
 
-/// One judged test.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-pub struct Record {
-    /// The test's path in its file, such as `worlds::no_update_is_lost`.
-    pub test: String,
-    /// What was found.
-    pub outcome: Outcome,
-    /// The cause, empty for a pass. Its first line is a sentence of its own.
-    pub cause: String,
-    /// Where in the code, if known.
-    pub at: Option<Place>,
-    /// The schedule that replays a failure found by exploration.
-    pub schedule: Option<String>,
-    /// That schedule as a picture.
-    pub timeline: Option<String>,
-    /// What an exploration covered, in words.
-    pub covered: Vec<String>,
-    /// Milliseconds from the test's start to its verdict.
-    pub millis: u64,
-    /// The seed of this run's random inputs: `PROCTOR_SEED` repeats them.
-    pub seed: u64,
-    /// What was asked, answered and observed, in order.
-    pub exchanges: Vec<Exchange>,
-}
-
-/// One question and what came of it.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-pub struct Exchange {
-    /// Which subject was asked.
-    pub subject: String,
-    /// The question, in Rust's debug form, shortened.
-    pub asked: String,
-    /// The answer likewise, or how it ended instead.
-    pub answered: String,
-    /// What the kernel said.
-    pub evidence: Option<Evidence>,
-    /// What was printed.
-    pub output: Output,
-}
-
-impl Record {
-    /// The same, with nothing in it that steers a terminal.
-    pub(crate) fn harmless(mut self) -> Self {
-        let make = |text: &mut String| *text = harmless(text);
-        make(&mut self.cause);
-        self.covered.iter_mut().for_each(make);
-        let place = self.at.as_mut().map(|place| &mut place.file);
-        let others = [self.schedule.as_mut(), self.timeline.as_mut(), place];
-        others.into_iter().flatten().for_each(make);
-        for exchange in &mut self.exchanges {
-            make(&mut exchange.asked);
-            make(&mut exchange.answered);
-            make(&mut exchange.output.stdout);
-            make(&mut exchange.output.stderr);
+/// The same record, with nothing in it that steers a terminal.
+pub(crate) fn harmless_record(mut record: Record) -> Record {
+    let make = |text: &mut String| *text = harmless(text);
+    make(&mut record.cause);
+    record.covered.iter_mut().for_each(make);
+    let place = record.at.as_mut().map(|place| &mut place.file);
+    let others = [record.schedule.as_mut(), place];
+    others.into_iter().flatten().for_each(make);
+    if let Some(timeline) = &mut record.timeline {
+        timeline.threads.iter_mut().for_each(make);
+        for step in &mut timeline.steps {
+            let texts = [
+                &mut step.place,
+                &mut step.source,
+                &mut step.operation,
+                &mut step.value,
+            ];
+            texts.into_iter().for_each(make);
         }
-        self
     }
+    for exchange in &mut record.exchanges {
+        make(&mut exchange.asked);
+        make(&mut exchange.answered);
+        make(&mut exchange.output.stdout);
+        make(&mut exchange.output.stderr);
+    }
+    record
 }
 
 /// Sends a record to whoever started this judge and asked for records; does

@@ -4,7 +4,7 @@ use std::any::Any;
 use std::fmt::{Debug, Write};
 
 use crate::outcome::Failing;
-use crate::record::Exchange;
+use records::Exchange;
 
 /// The message of a panic's payload.
 pub(crate) fn panic_message(payload: &(dyn Any + Send)) -> String {

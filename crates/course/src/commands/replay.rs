@@ -141,9 +141,9 @@ fn drawn(record: &Record) -> String {
     if record.outcome == Outcome::Pass && record.covered.is_empty() {
         text.push_str("  the schedule ends as this test expects it\n");
     }
-    let drawings = record.timeline.iter().chain(&record.covered);
-    for drawing in drawings {
-        text.push_str(&format!("\n{}\n", indented(drawing.trim_end(), "  ")));
+    let timeline = record.timeline.iter().map(|timeline| timeline.picture(96));
+    for drawing in timeline.chain(record.covered.iter().cloned()) {
+        text.push_str(&format!("\n{}\n", indented(&drawing, "  ")));
     }
     text.push('\n');
     text

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use proctor::{Outcome, Place};
+use records::{Step, Timeline};
 
 use super::content::{Content, Solution, Spot};
 use super::plain::Plain;
@@ -49,7 +50,17 @@ fn judgement(outcome: Outcome) -> Box<Report> {
         file: "exercises/a b/lib.rs".into(),
         line: 12,
     });
-    one.timeline = Some("a │ b\n──┼──".into());
+    one.timeline = Some(Timeline {
+        threads: vec!["a (main)".into(), "b".into()],
+        steps: vec![Step {
+            thread: 1,
+            place: "src/lib.rs:9".into(),
+            source: "self.0.load(SeqCst)".into(),
+            operation: "load".into(),
+            value: "0".into(),
+        }],
+        ..Timeline::default()
+    });
     Box::new(Report {
         judgement: Judgement {
             exercise: "fork".into(),
@@ -161,7 +172,7 @@ fn a_verdict_names_cause_line_and_known_mistake() {
         "deadlock",
         "a cause",
         "at exercises/a b/lib.rs:12",
-        "──┼──",
+        "load → 0",
         "known mistake: does it",
         // The line to edit is now that of the failure.
         "edit exercises/a b/lib.rs:12",

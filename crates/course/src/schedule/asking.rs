@@ -4,7 +4,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use super::position::{End, POSITION, Position, Request};
+use super::position::Reached;
 use crate::catalogue::{Course, Exercise};
 use crate::commands::REPLAY;
 use crate::compiled::Uncompiled;
@@ -14,6 +14,7 @@ use crate::run::{self, Run};
 use crate::stage::Stage;
 use crate::trouble::Trouble;
 use proctor::{Outcome, Record};
+use records::position::{End, POSITION, Position, Request};
 
 /// How many schedules are counted below each position.
 const COUNTED: u64 = 2_000;
@@ -77,31 +78,31 @@ impl Asker {
     ///
     /// # Errors
     /// In words: the code ended its process, or could not be run.
-    pub fn ask(&self, schedule: &str, run_on: bool) -> Result<Position, String> {
+    pub fn ask(&self, schedule: &str, run_on: bool) -> Result<Reached, String> {
         // What another schedule does to the process must not hide this one.
         self.answered(schedule, run_on, COUNTED)
             .or_else(|_| self.answered(schedule, run_on, 0))
     }
 
-    fn answered(&self, schedule: &str, run_on: bool, count: u64) -> Result<Position, String> {
+    fn answered(&self, schedule: &str, run_on: bool, count: u64) -> Result<Reached, String> {
         let path = self.stage.folder().join("answer.json");
         // The last answer is not this one's.
         let _ = fs::remove_file(&path);
         let request = Request {
-            scenario: &self.scenario,
-            schedule,
+            scenario: Some(self.scenario.clone()),
+            schedule: schedule.to_owned(),
             run_on,
             count,
-            answer: &path,
+            answer: path.clone(),
         };
         let request = serde_json::to_string(&request).map_err(|error| error.to_string())?;
         let records = self.run((POSITION, request))?;
         if let Some(position) = read(&path)? {
-            let mut position = self.renamed(position);
-            if let Some(End::Failed { .. }) = position.end {
-                position.is_expected = self.is_expected(&position.replay)?;
+            let mut reached = Reached::from(self.renamed(position));
+            if let Some(End::Failed { .. }) = reached.position.end {
+                reached.is_expected = self.is_expected(&reached.position.replay)?;
             }
-            return Ok(position);
+            return Ok(reached);
         }
         let ended = records
             .iter()
@@ -143,7 +144,7 @@ impl Asker {
 
     /// With files named as the learner knows them.
     fn renamed(&self, mut position: Position) -> Position {
-        if let Some(End::Failed { message, at }) = &mut position.end {
+        if let Some(End::Failed { message, at, .. }) = &mut position.end {
             *message = self.stage.named(message);
             if let Some(place) = at {
                 place.file = self.stage.named(&place.file);

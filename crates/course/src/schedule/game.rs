@@ -3,7 +3,9 @@
 
 use std::collections::VecDeque;
 
-use super::position::{End, Position, ThreadState};
+use records::position::{End, Position, ThreadState};
+
+use super::position::Reached;
 use crate::live::state::Key;
 
 /// The keys with what they do, as the help shows them.
@@ -55,7 +57,7 @@ pub enum Effect {
 pub struct Game {
     /// What is being scheduled.
     pub subject: Subject,
-    way: Vec<Position>,
+    way: Vec<Reached>,
     /// Something to say in one line.
     pub notice: Option<String>,
     /// Whether the help is shown.
@@ -72,7 +74,7 @@ pub struct Game {
 
 impl Game {
     /// Begins where no thread has taken a step.
-    pub fn new(subject: Subject, begin: Position) -> Game {
+    pub fn new(subject: Subject, begin: Reached) -> Game {
         Game {
             subject,
             way: vec![begin],
@@ -87,13 +89,22 @@ impl Game {
 
     /// The position that is shown.
     pub fn now(&self) -> &Position {
+        &self.reached().position
+    }
+
+    /// Whether the judge expects the run to fail as it did.
+    pub fn is_expected(&self) -> bool {
+        self.reached().is_expected
+    }
+
+    fn reached(&self) -> &Reached {
         // There is always the beginning.
         &self.way[self.way.len() - 1]
     }
 
     /// The position in which no thread has taken a step.
     pub fn begin(&self) -> &Position {
-        &self.way[0]
+        &self.way[0].position
     }
 
     /// How many positions can be undone.
@@ -103,8 +114,7 @@ impl Game {
 
     /// Whether the schedule until here broke the code.
     pub fn is_broken(&self) -> bool {
-        let now = self.now();
-        matches!(now.end, Some(End::Failed { .. })) && !now.is_expected
+        matches!(self.now().end, Some(End::Failed { .. })) && !self.is_expected()
     }
 
     /// The command that runs this schedule again.
@@ -268,14 +278,14 @@ impl Game {
     }
 
     /// The answer has come.
-    pub fn answer(&mut self, answer: Result<Position, String>) {
+    pub fn answer(&mut self, answer: Result<Reached, String>) {
         self.turn += 1;
         self.is_asking = false;
         self.scrolled = 0;
         match answer {
-            Ok(position) => match &position.end {
+            Ok(reached) => match &reached.position.end {
                 Some(End::NotJudged(reason)) => self.notice = Some(reason.clone()),
-                _ => self.way.push(position),
+                _ => self.way.push(reached),
             },
             Err(said) => self.notice = Some(said),
         }

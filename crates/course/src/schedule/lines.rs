@@ -2,10 +2,11 @@
 //! screen readers, scripts and logs.
 
 use super::game::{Game, KEYS};
-use super::position::{Step, Told};
 use super::words;
 use crate::live::text::Line;
 use crate::show::words::wrapped;
+use records::Step;
+use records::timeline::Told;
 
 const COLUMNS: usize = 96;
 

@@ -29,7 +29,7 @@ use std::path::Path;
 use asking::Asker;
 use game::{Game, Subject};
 use play::Table;
-use position::{End, Position};
+use records::position::{End, Position};
 use scenarios::Scenario;
 
 use crate::catalogue::{Course, Exercise};
@@ -106,7 +106,7 @@ pub fn schedule(course: &Course, name: &str, asked: &Schedule) -> Result<u8, Tro
         }
     };
     let begin = table.begin(&asker).map_err(Trouble::Refused)?;
-    if let Some(code) = ended_at_once(exercise, &begin)? {
+    if let Some(code) = ended_at_once(exercise, &begin.position)? {
         return Ok(code);
     }
     let mut game = Game::new(subject, begin);
@@ -231,7 +231,7 @@ fn ended_at_once(exercise: &Exercise, begin: &Position) -> Result<Option<u8>, Tr
     let id = &exercise.id;
     match &begin.end {
         None => Ok(None),
-        Some(End::Failed { message, at }) => {
+        Some(End::Failed { message, at, .. }) => {
             let place = at
                 .as_ref()
                 .map(|at| format!(" (at {}:{})", at.file, at.line))

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use super::asking::Asker;
 use super::game::{Effect, Game};
-use super::position::Position;
+use super::position::Reached;
 use super::{lines, view};
 use crate::live::signals;
 use crate::live::state::{Event, believed};
@@ -29,7 +29,7 @@ enum Heard {
     Line(String),
     NoMoreLines,
     /// And whether the file has changed meanwhile.
-    Answer(Result<Position, String>, bool),
+    Answer(Box<Result<Reached, String>>, bool),
 }
 
 /// Where the game is shown.
@@ -77,17 +77,17 @@ impl Table {
     ///
     /// # Errors
     /// In words: there is none, or nobody wants it any more.
-    pub fn begin(&self, asker: &Asker) -> Result<Position, String> {
+    pub fn begin(&self, asker: &Asker) -> Result<Reached, String> {
         thread::scope(|scope| {
             let hear = self.hear.clone();
             let asking = scope.spawn(move || {
                 let answer = asker.ask("", false);
                 // The table outlives this.
-                let _ = hear.send(Heard::Answer(answer, false));
+                let _ = hear.send(Heard::Answer(Box::new(answer), false));
             });
             loop {
                 match self.heard.recv() {
-                    Ok(Heard::Answer(answer, _)) => return answer,
+                    Ok(Heard::Answer(answer, _)) => return *answer,
                     Ok(Heard::Terminal(Event::Stop)) | Err(_) => {
                         end(|| asking.is_finished());
                         return Err("it was ended before it began".to_owned());
@@ -143,7 +143,7 @@ impl Table {
 fn take(game: &mut Game, face: &mut Face, heard: Heard) -> Option<Effect> {
     match (heard, face) {
         (Heard::Answer(answer, is_stale), _) => {
-            game.answer(answer);
+            game.answer(*answer);
             if is_stale {
                 game.notice.get_or_insert_with(|| STALE.to_owned());
             }
@@ -216,7 +216,7 @@ fn start(asker: Asker, hear: Sender<Heard>) -> (Sender<(String, bool)>, JoinHand
     let (ask, asked) = channel::<(String, bool)>();
     let asking = thread::spawn(move || {
         for (schedule, run_on) in asked {
-            let answer = asker.ask(&schedule, run_on);
+            let answer = Box::new(asker.ask(&schedule, run_on));
             if hear.send(Heard::Answer(answer, asker.is_stale())).is_err() {
                 return;
             }

@@ -2,10 +2,12 @@
 
 use super::game::{Effect, Game, Subject};
 use super::lines;
-use super::position::{Below, End, Object, Position, Step, Thread, ThreadState, Timeline, Told};
+use super::position::{Reached, in_words};
 use super::view;
 use crate::live::state::Key;
 use crate::live::text::Line;
+use records::position::{Below, End, FailureKind, Object, Position, Thread, ThreadState};
+use records::{Step, Timeline};
 
 fn thread(name: &str, state: ThreadState) -> Thread {
     Thread {
@@ -36,11 +38,12 @@ fn position(schedule: &str, b: ThreadState) -> Position {
         threads: vec![thread("a (main)", ThreadState::Ready), thread("b", b)],
         objects: vec![Object {
             name: "AtomicBool #1".into(),
+            made: "src/lib.rs:3".into(),
             value: "false".into(),
         }],
         timeline: Timeline {
             steps: schedule.chars().map(|_| step(0, "false")).collect(),
-            left_out: 0,
+            ..Timeline::default()
         },
         below: Some(Below {
             schedules: 20,
@@ -54,6 +57,7 @@ fn position(schedule: &str, b: ThreadState) -> Position {
 fn broken(schedule: &str) -> Position {
     Position {
         end: Some(End::Failed {
+            kind: FailureKind::Race,
             message: "data race\n  thread a writes".into(),
             at: None,
         }),
@@ -69,7 +73,7 @@ fn game() -> Game {
         is_reference: false,
         options: " --test one".into(),
     };
-    Game::new(subject, position("", ThreadState::Ready))
+    Game::new(subject, position("", ThreadState::Ready).into())
 }
 
 fn ask(schedule: &str, run_on: bool) -> Option<Effect> {
@@ -88,9 +92,9 @@ fn screen(game: &Game, columns: usize, rows: usize) -> Vec<String> {
 fn a_letter_asks_for_one_step_more_and_undo_asks_for_nothing() {
     let mut game = game();
     assert_eq!(game.key(Key::Char('a')), ask("a", false));
-    game.answer(Ok(position("ab", ThreadState::Ready)));
+    game.answer(Ok(position("ab", ThreadState::Ready).into()));
     assert_eq!(game.key(Key::Char('b')), ask("abb", false));
-    game.answer(Ok(position("ab2", ThreadState::Ready)));
+    game.answer(Ok(position("ab2", ThreadState::Ready).into()));
     assert_eq!(game.undoable(), 2);
     assert_eq!(game.key(Key::Char('u')), None);
     assert_eq!(game.now().schedule, "ab");
@@ -117,12 +121,12 @@ fn keys_typed_ahead_are_obeyed_one_answer_after_the_other() {
     for key in ['a', 'b', 'u', 'b'] {
         game.key(Key::Char(key));
     }
-    game.answer(Ok(position("a", ThreadState::Ready)));
+    game.answer(Ok(position("a", ThreadState::Ready).into()));
     assert_eq!(game.typed_ahead(), ask("ab", false));
-    game.answer(Ok(position("ab", ThreadState::Ready)));
+    game.answer(Ok(position("ab", ThreadState::Ready).into()));
     // The undo needs no answer.
     assert_eq!(game.typed_ahead(), ask("ab", false));
-    game.answer(Ok(position("ab", ThreadState::Ready)));
+    game.answer(Ok(position("ab", ThreadState::Ready).into()));
     assert_eq!(game.typed_ahead(), None);
 }
 
@@ -132,7 +136,7 @@ fn keys_typed_ahead_of_a_failure_are_forgotten() {
     for key in ['a', 'b', 'u'] {
         game.key(Key::Char(key));
     }
-    game.answer(Ok(broken("a")));
+    game.answer(Ok(broken("a").into()));
     assert_eq!(game.typed_ahead(), None);
     assert_eq!(game.now().schedule, "a");
     assert_eq!(game.typed_ahead(), None);
@@ -141,14 +145,14 @@ fn keys_typed_ahead_of_a_failure_are_forgotten() {
 #[test]
 fn who_cannot_run_is_refused_with_the_reason() {
     let mut game = game();
-    game.answer(Ok(position("a", ThreadState::Waits)));
+    game.answer(Ok(position("a", ThreadState::Waits).into()));
     assert_eq!(game.key(Key::Char('b')), None);
     let notice = game.notice.clone().unwrap();
     assert!(
         notice.contains("waits for Mutex #1, which thread b holds"),
         "{notice}"
     );
-    game.answer(Ok(position("a2", ThreadState::Ended)));
+    game.answer(Ok(position("a2", ThreadState::Ended).into()));
     game.key(Key::Char('b'));
     assert_eq!(game.notice.as_deref(), Some("b has ended"));
     game.key(Key::Char('x'));
@@ -171,7 +175,7 @@ fn running_on_stops_where_there_is_a_choice() {
             .contains("there is a choice")
     );
     // Letting a spinner look again is no choice.
-    game.answer(Ok(position("a", ThreadState::Spins)));
+    game.answer(Ok(position("a", ThreadState::Spins).into()));
     assert_eq!(game.key(Key::Enter), ask("a", true));
 }
 
@@ -179,7 +183,7 @@ fn running_on_stops_where_there_is_a_choice() {
 fn several_steps_can_be_written_at_once() {
     let mut game = game();
     assert_eq!(game.word("ab2"), ask("ab2", false));
-    game.answer(Ok(position("ab2", ThreadState::Ready)));
+    game.answer(Ok(position("ab2", ThreadState::Ready).into()));
     for nonsense in ["quit", "3a", "a-b", "ä3", "undo"] {
         assert_eq!(game.word(nonsense), None, "{nonsense}");
         assert!(
@@ -198,7 +202,7 @@ fn steps_that_do_not_fit_and_code_that_ends_leave_the_position_as_it_is() {
     game.word("ab9");
     let mut wrong = position("ab9", ThreadState::Ready);
     wrong.end = Some(End::NotJudged("at its step 4, thread b cannot run".into()));
-    game.answer(Ok(wrong));
+    game.answer(Ok(wrong.into()));
     assert_eq!((game.undoable(), game.is_asking), (0, false));
     assert!(game.notice.as_deref().unwrap().contains("at its step 4"));
     game.answer(Err("this schedule ends the process".into()));
@@ -208,7 +212,7 @@ fn steps_that_do_not_fit_and_code_that_ends_leave_the_position_as_it_is() {
 #[test]
 fn a_broken_game_tells_how_and_how_to_see_it_again() {
     let mut game = game();
-    game.answer(Ok(broken("ab")));
+    game.answer(Ok(broken("ab").into()));
     assert!(game.is_broken());
     let seen = screen(&game, 100, 30).join("\n");
     assert!(seen.contains("✗ broken: data race"), "{seen}");
@@ -220,9 +224,10 @@ fn a_broken_game_tells_how_and_how_to_see_it_again() {
     game.key(Key::Char('u'));
     assert!(!game.is_broken());
     // Unless that is what the judge wants to see.
-    let mut expected = broken("ab");
-    expected.is_expected = true;
-    game.answer(Ok(expected));
+    game.answer(Ok(Reached {
+        is_expected: true,
+        ..Reached::from(broken("ab"))
+    }));
     assert!(!game.is_broken());
     assert!(
         screen(&game, 100, 30)
@@ -234,9 +239,11 @@ fn a_broken_game_tells_how_and_how_to_see_it_again() {
 #[test]
 fn every_size_of_terminal_shows_the_keys_and_fits() {
     let mut game = game();
-    game.answer(Ok(position("aaaaaaaaaaaaaaaaaaaa", ThreadState::Waits)));
+    game.answer(Ok(
+        position("aaaaaaaaaaaaaaaaaaaa", ThreadState::Waits).into()
+    ));
     let mut games = vec![game.clone(), super::tests::game()];
-    game.answer(Ok(broken("ab")));
+    game.answer(Ok(broken("ab").into()));
     games.push(game.clone());
     game.help = true;
     games.push(game);
@@ -266,7 +273,7 @@ fn every_size_of_terminal_shows_the_keys_and_fits() {
 #[test]
 fn threads_stand_side_by_side_with_what_they_would_do() {
     let mut game = game();
-    game.answer(Ok(position("a", ThreadState::Waits)));
+    game.answer(Ok(position("a", ThreadState::Waits).into()));
     let seen = screen(&game, 100, 30);
     let names = seen.iter().find(|line| line.contains("a (main)")).unwrap();
     let column = names.chars().position(|c| c == 'b').unwrap();
@@ -289,12 +296,11 @@ fn threads_stand_side_by_side_with_what_they_would_do() {
 #[test]
 fn the_count_says_what_it_knows() {
     let below = |schedules, failing, complete| {
-        Below {
+        in_words(Below {
             schedules,
             failing,
             complete,
-        }
-        .in_words()
+        })
     };
     assert_eq!(below(1, 0, true), "1 schedule from here, and it holds");
     assert_eq!(below(1, 1, true), "1 schedule from here, and it fails");
@@ -318,7 +324,7 @@ fn a_schedule_that_holds_says_how_many_do_not() {
     let mut game = game();
     let mut held = position("a", ThreadState::Ended);
     held.end = Some(End::Held);
-    game.answer(Ok(held));
+    game.answer(Ok(held.into()));
     assert!(!game.is_broken());
     let seen = screen(&game, 100, 30).join("\n");
     assert!(
@@ -336,7 +342,7 @@ fn lines_tell_what_is_new_and_nothing_twice() {
         "{opening}"
     );
     let before = game.clone();
-    game.answer(Ok(position("ab", ThreadState::Waits)));
+    game.answer(Ok(position("ab", ThreadState::Waits).into()));
     let news = lines::news(&before, &game);
     assert_eq!(
         news.matches("a: AtomicBool #1 load(Acquire) → false (2 times)")
@@ -353,20 +359,4 @@ fn lines_tell_what_is_new_and_nothing_twice() {
     game.word("u");
     let news = lines::news(&before, &game);
     assert!(news.starts_with("back: 0 steps taken"), "{news}");
-}
-
-#[test]
-fn what_is_left_out_is_counted() {
-    let steps: Vec<Step> = (0..20).map(|number| step(0, &number.to_string())).collect();
-    let timeline = Timeline {
-        steps,
-        left_out: 100,
-    };
-    assert_eq!(timeline.len(), 120);
-    let told = timeline.after(0);
-    assert_eq!(told.len(), 21);
-    assert_eq!(told[10], Told::LeftOut(100));
-    assert_eq!(timeline.after(15)[0], Told::LeftOut(95));
-    assert_eq!(timeline.after(112).len(), 8);
-    assert_eq!(timeline.after(500), []);
 }

@@ -15,9 +15,9 @@
 //! ```
 
 use super::game::{Game, KEYS};
-use super::position::Told;
 use super::words;
 use crate::live::text::{Line, Look, beside};
+use records::timeline::Told;
 
 /// A narrower column shows nothing.
 const NARROWEST: usize = 8;

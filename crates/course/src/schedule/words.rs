@@ -1,7 +1,9 @@
 //! What is said of a position, on a screen and in lines.
 
 use super::game::{Game, Subject};
-use super::position::{Below, End, Thread, ThreadState};
+use records::position::{End, Thread, ThreadState};
+
+use super::position;
 use crate::live::text::{Line, Look};
 
 /// What this is about, and what to do.
@@ -17,7 +19,7 @@ pub fn goal(subject: &Subject) -> String {
 pub fn odds(game: &Game) -> Option<Line> {
     let below = game.now().below?;
     let holds = below.failing == 0;
-    let mut words = below.in_words();
+    let mut words = position::in_words(below);
     if holds && below.complete && game.undoable() == 0 {
         words.push_str(": no schedule breaks it");
     } else if holds && below.complete {
@@ -38,12 +40,12 @@ pub fn verdict(game: &Game) -> Vec<Line> {
         None => return lines,
         Some(End::NotJudged(reason)) => lines.push(Line::of(format!("? {reason}"), Look::Unsure)),
         Some(End::Held) => {
-            let others = game.begin().below.map(Below::in_others);
+            let others = game.begin().below.map(position::in_others);
             let words = format!("✓ it holds{}", others.unwrap_or_default());
             lines.push(Line::of(words, Look::Good));
         }
-        Some(End::Failed { message, at }) => {
-            let (mark, look) = if game.now().is_expected {
+        Some(End::Failed { message, at, .. }) => {
+            let (mark, look) = if game.is_expected() {
                 ("✓ as it should end here: ", Look::Good)
             } else if is_unwritten(message) {
                 ("✗ not written yet: ", Look::Bad)

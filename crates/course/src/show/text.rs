@@ -99,7 +99,7 @@ fn details(exercise: &Exercise, source: &Source, record: &Record) -> String {
         line(format!(
             "\n{}\n",
             // Its margin on the left is wide; so it fits a hundred columns.
-            words::indented(timeline.trim_end(), "  ")
+            words::indented(&timeline.picture(WIDTH + 2), "  ")
         ));
     }
     if let Some(schedule) = &record.schedule {

@@ -4,8 +4,9 @@
 use super::Watched;
 use super::closed::World;
 use super::waits::{Picture, Wait};
-use crate::outcome::{Failing, Outcome};
+use crate::outcome::Failing;
 use crate::text;
+use records::Outcome;
 
 /// The verdict, if `before` and `now` show the same threads, none of which
 /// ran in between, each waiting for ever.

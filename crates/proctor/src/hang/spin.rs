@@ -21,7 +21,8 @@ use processes::{Pid, proc};
 use super::Watched;
 use super::closed::World;
 use super::waits::{Picture, Spent, Wait};
-use crate::outcome::{Failing, Outcome};
+use crate::outcome::Failing;
+use records::Outcome;
 
 #[cfg(target_arch = "x86_64")]
 mod circle;

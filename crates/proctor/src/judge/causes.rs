@@ -2,11 +2,12 @@
 
 use processes::Pid;
 
-use crate::outcome::{Failing, Outcome};
+use crate::outcome::Failing;
 use crate::part::Settings;
 use crate::subject::trouble::Trouble;
 use crate::text;
 use crate::wire::Ending;
+use records::Outcome;
 
 /// A constructor ended the program.
 pub(crate) const BEFORE_MAIN: &str = "the program ended before it reached the test: something in the library runs before main, a constructor";

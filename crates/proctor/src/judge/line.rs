@@ -9,17 +9,18 @@ use ipc::{Channel, RecvError};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use processes::proc::{self, Pid, Target};
 
-use crate::evidence::{Evidence, Output, Witness};
 use crate::hang::{self, Hang, Watched};
 use crate::judge::causes;
 use crate::judge::output::Captured;
 use crate::judge::ward::{Ends, Ward};
-use crate::outcome::{Failing, Outcome};
+use crate::outcome::Failing;
 use crate::part::{Settings, Site};
 use crate::subject::trouble::Trouble;
 use crate::text;
 use crate::warden::starts::faults::Failure;
 use crate::wire::{Body, Ending, Question, Reply};
+use records::Outcome;
+use records::{Evidence, Output, Witness};
 
 pub(crate) struct Line {
     ward: Ward,

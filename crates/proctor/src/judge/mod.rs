@@ -27,14 +27,14 @@ use std::rc::Rc;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use crate::evidence::{Answer, Evidence, Output};
 use crate::judge::line::{Line, RawAnswer};
 use crate::judge::trial::Trial;
-use crate::outcome::{Failing, Outcome};
+use crate::outcome::Failing;
 use crate::part::{Settings, Site};
-use crate::record::Exchange;
 use crate::warden::starts::faults::Failure;
 use crate::{text, wire};
+use records::Outcome;
+use records::{Evidence, Exchange, Output};
 
 /// How much of a question's or answer's debug form the record keeps.
 const SHOWN: usize = 2000;
@@ -196,10 +196,13 @@ impl<Q, A> Debug for Subject<Q, A> {
     }
 }
 
-impl Evidence {
-    /// Whether the process waited instead of burning the CPU: CPU time below
-    /// a tenth of the wall time.
-    pub fn waited(&self) -> bool {
-        self.cpu * 10 < self.wall
-    }
+/// One answer of a subject.
+#[derive(Clone, Debug)]
+pub struct Answer<A> {
+    /// What the code returned, as plain data.
+    pub value: A,
+    /// What was observed from outside.
+    pub evidence: Evidence,
+    /// What it printed.
+    pub output: Output,
 }

@@ -8,10 +8,11 @@ use std::time::Instant;
 
 use crate::judge::line::Line;
 use crate::judge::watch;
-use crate::outcome::{Failing, Outcome, Place};
+use crate::outcome::Failing;
 use crate::part::{Settings, Site};
-use crate::record::{self, Exchange, RECORDS, Record};
+use crate::record::{self, RECORDS, harmless_record};
 use crate::{text, warden};
+use records::{Exchange, Outcome, Place, Record};
 
 thread_local! {
     static CURRENT: RefCell<Option<Rc<Trial>>> = const { RefCell::new(None) };
@@ -92,19 +93,18 @@ impl Trial {
     }
 
     fn keep(&self, failing: Option<&Failing>) {
-        let record = Record {
+        let record = harmless_record(Record {
             test: self.site.test().to_owned(),
             outcome: failing.map_or(Outcome::Pass, |failing| failing.outcome),
             cause: failing.map_or_else(String::new, |failing| failing.cause.clone()),
             at: failing.and_then(|failing| failing.at.clone()),
             schedule: failing.and_then(|failing| failing.schedule.clone()),
-            timeline: failing.and_then(|failing| failing.timeline.clone()),
+            timeline: failing.and_then(|failing| failing.timeline.as_deref().cloned()),
             covered: self.covered.borrow().clone(),
             millis: u64::try_from(self.started.elapsed().as_millis()).unwrap_or(u64::MAX),
             seed: self.seed,
             exchanges: self.exchanges.borrow().clone(),
-        }
-        .harmless();
+        });
         if let Err(error) = record::deliver(&record) {
             eprintln!(
                 "proctor: cannot deliver the record of {}: {error}",

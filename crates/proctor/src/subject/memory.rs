@@ -12,7 +12,7 @@
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::sync::atomic::{AtomicPtr, AtomicU64, Ordering::Relaxed};
 
-use serde::{Deserialize, Serialize};
+use records::Heap;
 
 use crate::subject::trouble;
 
@@ -39,19 +39,6 @@ static ON_FREE: AtomicPtr<()> = AtomicPtr::new(std::ptr::null_mut());
 /// For explorers, which know an atomic by its address.
 pub fn on_free(hook: fn(usize, usize)) {
     ON_FREE.store(hook as *mut (), Relaxed);
-}
-
-/// What was asked of the allocator while one question was worked on.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Heap {
-    /// Calls of the allocator that asked for memory.
-    pub requests: u64,
-    /// Bytes of the largest request, granted or not.
-    pub largest: u64,
-    /// The most bytes that were held at a time, beyond what was held before.
-    pub peak: u64,
-    /// Bytes that are still held, beyond what was held before.
-    pub left: u64,
 }
 
 /// A question begins. Returns what is held.

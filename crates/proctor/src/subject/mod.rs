@@ -26,11 +26,11 @@ use nix::sys::resource::{UsageWho, getrusage};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use crate::outcome::Place;
 use crate::part::Site;
-use crate::subject::memory::Heap;
 use crate::text;
 use crate::wire::{self, BYE, Body, HELLO, Question, Reply, Usage};
+use records::Heap;
+use records::Place;
 
 thread_local! {
     static PANICKED_AT: RefCell<Option<Place>> = const { RefCell::new(None) };
@@ -135,7 +135,7 @@ where
             Err(error) => Body::BadQuestion(error.to_string()),
         };
         let mut usage = usage().since(&before);
-        usage.heap = memory::end(held).without(&body);
+        usage.heap = without_answer(memory::end(held), &body);
         if std::process::id() != me {
             // A child that the learner's code forked came back from it.
             serving.reply(id, Body::RanOn, usage);
@@ -205,20 +205,18 @@ fn report_panics_in_one_line() {
     }));
 }
 
-impl Heap {
-    /// Without the answer as it is sent, which is the serving loop's.
-    fn without(self, body: &Body) -> Heap {
-        let answer = match body {
-            Body::Answer(bytes) => bytes.capacity(),
-            Body::Panicked { message, at } => {
-                message.capacity() + at.as_ref().map_or(0, |at| at.file.capacity())
-            }
-            _ => 0,
-        };
-        Heap {
-            left: self.left.saturating_sub(answer as u64),
-            ..self
+/// Without the answer as it is sent, which is the serving loop's.
+fn without_answer(heap: Heap, body: &Body) -> Heap {
+    let answer = match body {
+        Body::Answer(bytes) => bytes.capacity(),
+        Body::Panicked { message, at } => {
+            message.capacity() + at.as_ref().map_or(0, |at| at.file.capacity())
         }
+        _ => 0,
+    };
+    Heap {
+        left: heap.left.saturating_sub(answer as u64),
+        ..heap
     }
 }
 

@@ -61,7 +61,7 @@ fn of(report: &Report, columns: usize) -> Vec<Line> {
         // The same words under every test (a stub's) are said once.
         if record.outcome != Outcome::Pass {
             if said != record.cause || record.timeline.is_some() {
-                lines.extend(details(&judgement.exercise, record, !drawn));
+                lines.extend(details(&judgement.exercise, record, !drawn, columns));
                 drawn |= record.timeline.is_some();
             }
             said = &record.cause;
@@ -115,7 +115,7 @@ fn headline(record: &Record, columns: usize) -> Line {
 }
 
 /// Cause and line; and the timeline if `draw`: one is enough to begin with.
-fn details(exercise: &str, record: &Record, draw: bool) -> Vec<Line> {
+fn details(exercise: &str, record: &Record, draw: bool, columns: usize) -> Vec<Line> {
     let mut lines = Vec::new();
     for line in record.cause.trim_end().lines() {
         lines.push(Line {
@@ -128,7 +128,8 @@ fn details(exercise: &str, record: &Record, draw: bool) -> Vec<Line> {
     }
     if let Some(timeline) = record.timeline.as_ref().filter(|_| draw) {
         lines.push(Line::empty());
-        let rows = timeline.trim_end().lines();
+        let picture = timeline.picture(columns.saturating_sub(2));
+        let rows = picture.lines();
         lines.extend(rows.map(|row| Line::fixed(format!("  {row}"), Look::Plain)));
         lines.push(Line::empty());
     }

@@ -4,8 +4,9 @@ use std::time::Instant;
 
 use super::{Event, Line, PATIENCE};
 use crate::judge::causes;
-use crate::outcome::{Failing, Outcome};
+use crate::outcome::Failing;
 use crate::wire::{BYE, Body, Ending, Question};
+use records::Outcome;
 
 /// Why a subject's program and a judge's do not fit.
 const OTHER_TESTS: &str = "the program with the code does not hold the judge's tests: it was built from other ones, or the code answers in their place";

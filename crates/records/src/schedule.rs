@@ -1,12 +1,12 @@
 //! Schedules as short strings: `a3b2a` is thread a three times, thread b twice, thread a once.
 //!
 //! A test may explore several scenarios. `two_threads_add:a3b2a` says which one is meant, by the name
-//! of a function in [`in_worlds!`](crate::in_worlds).
+//! of a function in `interleave::in_worlds!`.
 
 /// Threads, by number, in the order in which they were scheduled, as a string.
 ///
 /// ```
-/// assert_eq!(interleave::schedule::write(&[0, 0, 0, 1, 1, 0]), "a3b2a");
+/// assert_eq!(records::schedule::write(&[0, 0, 0, 1, 1, 0]), "a3b2a");
 /// ```
 #[must_use]
 pub fn write(threads: &[u8]) -> String {
@@ -21,7 +21,8 @@ pub fn write(threads: &[u8]) -> String {
 }
 
 /// [`write`], with the scenario's name in front if there is one; nothing if nothing was scheduled.
-pub(crate) fn write_named(name: Option<&str>, threads: &[u8]) -> String {
+#[must_use]
+pub fn write_named(name: Option<&str>, threads: &[u8]) -> String {
     match name {
         Some(name) if !threads.is_empty() => format!("{name}:{}", write(threads)),
         _ => write(threads),
@@ -31,7 +32,7 @@ pub(crate) fn write_named(name: Option<&str>, threads: &[u8]) -> String {
 /// The scenario's name, if the string has one, and the rest.
 ///
 /// ```
-/// use interleave::schedule::parts;
+/// use records::schedule::parts;
 ///
 /// assert_eq!(parts("two_threads_add:a3b2a"), (Some("two_threads_add"), "a3b2a"));
 /// assert_eq!(parts("a3b2a"), (None, "a3b2a"));
@@ -47,8 +48,8 @@ pub fn parts(text: &str) -> (Option<&str>, &str) {
 /// The other way round.
 ///
 /// ```
-/// assert_eq!(interleave::schedule::read("a3b2a"), Ok(vec![0, 0, 0, 1, 1, 0]));
-/// assert!(interleave::schedule::read("3a").is_err());
+/// assert_eq!(records::schedule::read("a3b2a"), Ok(vec![0, 0, 0, 1, 1, 0]));
+/// assert!(records::schedule::read("3a").is_err());
 /// ```
 ///
 /// # Errors

@@ -4,8 +4,6 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use crate::subject::memory::Heap;
-
 /// Observations about the subject, made from outside unless a field says otherwise.
 ///
 /// Gates decide and counts support: what happens inside a process can be
@@ -19,8 +17,7 @@ pub struct Evidence {
     pub processes_started: Option<u32>,
     /// Threads started, counted likewise.
     pub threads_started: Option<u32>,
-    /// Calls that failed because the judge had ordered it, see
-    /// [`Subject::fail`](crate::Subject::fail).
+    /// Calls that failed because the judge had ordered it (`Subject::fail`).
     pub faults: u32,
     /// Processes below it that were alive when the answer came.
     pub children: u32,
@@ -55,11 +52,11 @@ pub struct Evidence {
     /// What is in its folder for temporary files, `$TMPDIR`. Each subject has
     /// one of its own, which the judge removes.
     pub files_left: Vec<String>,
-    /// The calls of [`witness`](crate::witness()), in the order in which they came.
+    /// The calls of `proctor::witness`, in the order in which they came.
     pub witnesses: Vec<Witness>,
 }
 
-/// One call of [`witness`](crate::witness()).
+/// One call of `proctor::witness`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Witness {
     /// The process that made it, as the kernel attests. Code that replaces
@@ -80,13 +77,23 @@ pub struct Output {
     pub dropped: u64,
 }
 
-/// One answer of a subject.
-#[derive(Clone, Debug)]
-pub struct Answer<A> {
-    /// What the code returned, as plain data.
-    pub value: A,
-    /// What was observed from outside.
-    pub evidence: Evidence,
-    /// What it printed.
-    pub output: Output,
+/// What was asked of the allocator while one question was worked on.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Heap {
+    /// Calls of the allocator that asked for memory.
+    pub requests: u64,
+    /// Bytes of the largest request, granted or not.
+    pub largest: u64,
+    /// The most bytes that were held at a time, beyond what was held before.
+    pub peak: u64,
+    /// Bytes that are still held, beyond what was held before.
+    pub left: u64,
+}
+
+impl Evidence {
+    /// Whether the process waited instead of burning the CPU: CPU time below
+    /// a tenth of the wall time.
+    pub fn waited(&self) -> bool {
+        self.cpu * 10 < self.wall
+    }
 }

@@ -1,0 +1,80 @@
+//! How a judged test ended, and where.
+
+use serde::{Deserialize, Serialize};
+
+/// How a judged test ended.
+///
+/// [`Pass`](Outcome::Pass) is the only one that passes. [`NotJudged`](Outcome::NotJudged)
+/// is neither a pass nor a fail: the machine or the test could not tell.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Outcome {
+    /// Every demand of the test was met.
+    Pass,
+    /// The code answered, and the answer or what was observed is wrong.
+    Fail,
+    /// The code panicked (a `todo!()` too).
+    Panic,
+    /// A signal ended the process: a fault, an abort, a kill.
+    Crash,
+    /// The process ended itself before it answered, with whatever status.
+    Exit,
+    /// Proved: every thread waits for another, for ever.
+    Deadlock,
+    /// Proved: a thread runs in a circle in which nothing changes.
+    Spin,
+    /// No answer until the deadline, and nothing more could be proved.
+    Timeout,
+    /// Processes were left behind.
+    Leak,
+    /// A limit of the test was met: CPU time, memory, processes, output.
+    Limit,
+    /// The source uses what this exercise does not allow.
+    Refused,
+    /// The source does not compile.
+    CompileError,
+    /// No verdict was possible; the cause says why.
+    NotJudged,
+}
+
+impl Outcome {
+    /// The name used in JSON, in patch headers and in the catalogue.
+    pub fn name(self) -> &'static str {
+        match self {
+            Outcome::Pass => "pass",
+            Outcome::Fail => "fail",
+            Outcome::Panic => "panic",
+            Outcome::Crash => "crash",
+            Outcome::Exit => "exit",
+            Outcome::Deadlock => "deadlock",
+            Outcome::Spin => "spin",
+            Outcome::Timeout => "timeout",
+            Outcome::Leak => "leak",
+            Outcome::Limit => "limit",
+            Outcome::Refused => "refused",
+            Outcome::CompileError => "compile-error",
+            Outcome::NotJudged => "not-judged",
+        }
+    }
+}
+
+impl std::fmt::Display for Outcome {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+/// A place in a source file.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Place {
+    /// The path as the compiler was given it.
+    pub file: String,
+    /// Counted from 1.
+    pub line: u32,
+}
+
+impl std::fmt::Display for Place {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}:{}", self.file, self.line)
+    }
+}
