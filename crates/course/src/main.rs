@@ -6,8 +6,9 @@ use std::process::ExitCode;
 use clap::Parser;
 use course::cli::{Cli, Command};
 use course::schedule::{Schedule, schedule};
-use course::show::complain;
-use course::{Course, Trouble, commands, live, verify};
+use course::{commands, live};
+use judging::terminal::complain;
+use judging::{Course, Trouble};
 
 /// The exit code of "could not judge"; clap's usage errors have it too.
 const NOT_JUDGED: u8 = 2;
@@ -28,9 +29,6 @@ fn run(cli: &Cli) -> Result<u8, Trouble> {
     match &cli.command {
         Some(Command::WhoWaits { pid }) => return commands::who_waits(*pid),
         Some(Command::Doctor) => return commands::doctor(&here),
-        Some(Command::Verify(options)) if let Some(folder) = &options.run_only => {
-            return verify::run_only(folder, options);
-        }
         _ => {}
     }
     let course = Course::find(&here)?;
@@ -72,10 +70,10 @@ fn run(cli: &Cli) -> Result<u8, Trouble> {
             schedule(&course, &options.exercise, &asked)
         }
         Some(Command::Claims { arguments }) => commands::claims(&course, arguments),
-        Some(Command::Verify(options)) => verify::verify(&course, options),
-        Some(Command::Answers(options)) => verify::answers(&course, options),
-        Some(Command::Bundle { folder }) => commands::bundle(&course, &here.join(folder)),
-        Some(Command::New { name, worlds }) => commands::new(&course, name, *worlds),
+        Some(Command::Verify(given)) => commands::workshop(&course, "verify", &given.arguments),
+        Some(Command::Answers(given)) => commands::workshop(&course, "answers", &given.arguments),
+        Some(Command::Bundle(given)) => commands::workshop(&course, "bundle", &given.arguments),
+        Some(Command::New(given)) => commands::workshop(&course, "new", &given.arguments),
         Some(Command::WhoWaits { pid }) => commands::who_waits(*pid),
         Some(Command::Doctor) => commands::doctor(&here),
     }

@@ -12,9 +12,9 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use nix::fcntl::{Flock, FlockArg};
 use serde::{Deserialize, Serialize};
 
-use crate::catalogue::{Course, Exercise};
-use crate::files;
-use crate::trouble::Trouble;
+use judging::exercise::catalogue::{Course, Exercise};
+use judging::files;
+use judging::trouble::Trouble;
 
 /// The whole file.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]

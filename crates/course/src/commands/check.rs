@@ -4,14 +4,16 @@ use std::io::{self, IsTerminal, Read};
 use std::path::Path;
 
 use super::{named_or_next, progress_of};
-use crate::catalogue::{Course, Exercise};
 use crate::cli::Check;
-use crate::judge::{How, Judgement, Source, judge};
 use crate::progress::Progress;
-use crate::show::{complain, say};
-use crate::signatures::Signatures;
-use crate::trouble::Trouble;
-use crate::{files, mistake, show};
+use crate::show;
+use judging::exercise::catalogue::{Course, Exercise};
+use judging::files;
+use judging::judge::{How, Judgement, Source, judge};
+use judging::mistake;
+use judging::signatures::Signatures;
+use judging::terminal::{complain, say};
+use judging::trouble::Trouble;
 
 /// Judges one exercise and prints what was found.
 ///

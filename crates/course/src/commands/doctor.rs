@@ -14,11 +14,11 @@ use nix::sys::wait::{WaitStatus, waitpid};
 use nix::unistd::{ForkResult, fork};
 use processes::proc;
 
-use crate::catalogue::Course;
-use crate::scratch;
-use crate::show::say;
-use crate::show::words::{BAD, GOOD, UNSURE, styled};
-use crate::trouble::Trouble;
+use judging::build::scratch;
+use judging::exercise::catalogue::Course;
+use judging::terminal::say;
+use judging::terminal::words::{BAD, GOOD, UNSURE, styled};
+use judging::trouble::Trouble;
 
 /// The oldest Rust that builds the course.
 const RUST: (u32, u32) = (1, 95);

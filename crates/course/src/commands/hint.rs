@@ -1,21 +1,13 @@
 //! `hint`: one step of the ladder.
 
 use super::{named_or_next, progress_of};
-use crate::catalogue::Course;
-use crate::files;
 use crate::progress::Progress;
-use crate::show::words::{STRONG, styled};
-use crate::show::{complain, say};
-use crate::trouble::Trouble;
-
-/// The hints of a `hints.md`: what stands below each `## Hint`.
-pub fn hints(text: &str) -> Vec<String> {
-    text.split("\n## Hint")
-        .skip(1)
-        .map(|part| part.split_once('\n').map_or("", |(_, body)| body))
-        .map(|body| body.trim().to_owned())
-        .collect()
-}
+use judging::exercise::catalogue::Course;
+use judging::exercise::hints::hints;
+use judging::files;
+use judging::terminal::words::{STRONG, styled};
+use judging::terminal::{complain, say};
+use judging::trouble::Trouble;
 
 /// Prints hint `number`, or the first that was not shown yet.
 ///

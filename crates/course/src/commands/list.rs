@@ -3,10 +3,10 @@
 use std::fmt::Write;
 
 use super::progress_of;
-use crate::catalogue::Course;
-use crate::show::say;
-use crate::show::words::{FAINT, GOOD, STRONG, styled};
-use crate::trouble::Trouble;
+use judging::exercise::catalogue::Course;
+use judging::terminal::say;
+use judging::terminal::words::{FAINT, GOOD, STRONG, styled};
+use judging::trouble::Trouble;
 
 /// Prints the catalogue with what is passed.
 ///
@@ -15,7 +15,7 @@ use crate::trouble::Trouble;
 pub fn list(course: &Course) -> Result<u8, Trouble> {
     let progress = progress_of(course);
     let current = progress.current(course).map(|exercise| &exercise.id);
-    let widest = |width: &dyn Fn(&crate::Exercise) -> usize| {
+    let widest = |width: &dyn Fn(&judging::Exercise) -> usize| {
         course.exercises.iter().map(width).max().unwrap_or(0)
     };
     let ids = widest(&|exercise| exercise.id.len());

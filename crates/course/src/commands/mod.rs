@@ -1,26 +1,24 @@
 //! The commands: each reads what it needs, prints, and returns an exit code.
 
-mod bundle;
 mod check;
 mod claims;
 mod doctor;
 mod hint;
 mod list;
-mod new;
+mod program;
 mod progress;
 mod replay;
 mod reset;
 mod solution;
 mod who_waits;
+mod workshop;
 
-pub use bundle::bundle;
 pub(crate) use check::read_source;
 pub use check::{check, next};
 pub use claims::claims;
 pub use doctor::doctor;
-pub use hint::{hint, hints};
+pub use hint::hint;
 pub use list::list;
-pub use new::new;
 pub use progress::progress;
 pub(crate) use replay::REPLAY;
 pub use replay::{Replay, replay};
@@ -29,11 +27,12 @@ pub(crate) use reset::restore;
 pub use solution::solution;
 pub(crate) use solution::solution_of;
 pub use who_waits::who_waits;
+pub use workshop::workshop;
 
-use crate::catalogue::{Course, Exercise};
 use crate::progress::Progress;
-use crate::show::complain;
-use crate::trouble::Trouble;
+use judging::exercise::catalogue::{Course, Exercise};
+use judging::terminal::complain;
+use judging::trouble::Trouble;
 
 /// The progress, after saying what is wrong with its file.
 pub(crate) fn progress_of(course: &Course) -> Progress {

@@ -5,11 +5,11 @@ use std::fmt::Write;
 use serde::Serialize;
 
 use super::progress_of;
-use crate::catalogue::Course;
 use crate::progress::Progress;
-use crate::show::say;
-use crate::show::words::{FAINT, GOOD, STRONG, styled};
-use crate::trouble::Trouble;
+use judging::exercise::catalogue::Course;
+use judging::terminal::say;
+use judging::terminal::words::{FAINT, GOOD, STRONG, styled};
+use judging::trouble::Trouble;
 
 #[derive(Serialize)]
 struct Whole<'a> {

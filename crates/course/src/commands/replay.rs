@@ -5,13 +5,13 @@ use std::path::Path;
 use proctor::{Outcome, Record};
 
 use super::check::read_source;
-use crate::catalogue::{Course, Exercise};
-use crate::judge::{How, Source, judge};
-use crate::originals::{self, Originals};
 use crate::schedule::scenarios::scenarios;
-use crate::show::say;
-use crate::show::words::{FAINT, STRONG, indented, styled, wrapped_lines};
-use crate::trouble::Trouble;
+use judging::exercise::catalogue::{Course, Exercise};
+use judging::exercise::originals::{self, Originals};
+use judging::judge::{How, Source, judge};
+use judging::terminal::say;
+use judging::terminal::words::{FAINT, STRONG, indented, styled, wrapped_lines};
+use judging::trouble::Trouble;
 
 /// The variable that makes an exploration run one schedule only.
 pub(crate) const REPLAY: &str = "INTERLEAVE_REPLAY";

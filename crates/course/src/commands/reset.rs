@@ -4,12 +4,12 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
-use crate::catalogue::{Course, Exercise};
-use crate::files;
-use crate::originals::{Originals, pristine_tests};
 use crate::progress::numbered;
-use crate::show::say;
-use crate::trouble::Trouble;
+use judging::exercise::catalogue::{Course, Exercise};
+use judging::exercise::originals::{Originals, pristine_tests};
+use judging::files;
+use judging::terminal::say;
+use judging::trouble::Trouble;
 
 /// The learner's file within an exercise.
 const SOURCE: &str = "src/lib.rs";

@@ -3,10 +3,10 @@
 use std::path::PathBuf;
 
 use super::progress_of;
-use crate::catalogue::{Course, Exercise, NO_SOLUTIONS};
-use crate::files;
-use crate::show::{complain, say};
-use crate::trouble::Trouble;
+use judging::exercise::catalogue::{Course, Exercise, NO_SOLUTIONS};
+use judging::files;
+use judging::terminal::{complain, say};
+use judging::trouble::Trouble;
 
 /// Prints the solution, once the exercise is passed.
 ///

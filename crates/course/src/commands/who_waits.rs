@@ -2,10 +2,10 @@
 
 use processes::proc::{self, Pid};
 
-use crate::show::say;
-use crate::show::words::{FAINT, STRONG, styled, wrapped};
-use crate::trouble::Trouble;
 use crate::waits;
+use judging::terminal::say;
+use judging::terminal::words::{FAINT, STRONG, styled, wrapped};
+use judging::trouble::Trouble;
 
 /// Prints a paragraph for each thread.
 ///
@@ -25,7 +25,7 @@ pub fn who_waits(pid: Pid) -> Result<u8, Trouble> {
         "{} {}, {}\n",
         styled(STRONG, pid),
         process.comm,
-        crate::show::words::count(threads.len(), "thread")
+        judging::terminal::words::count(threads.len(), "thread")
     ));
     for thread in &threads {
         let title = format!("thread {} {}", thread.tid, thread.name);

@@ -2,9 +2,10 @@
 
 use std::path::PathBuf;
 
-use crate::catalogue::{Course, Exercise};
-use crate::commands::hints;
-use crate::{files, mistake};
+use judging::exercise::catalogue::{Course, Exercise};
+use judging::exercise::hints::hints;
+use judging::files;
+use judging::mistake;
 
 /// An exercise's texts.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

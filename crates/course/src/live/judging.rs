@@ -11,11 +11,12 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use super::report::{Report, Word};
-use crate::catalogue::{Course, Exercise};
-use crate::judge::{How, Judgement, Source, judge};
-use crate::signatures::Signatures;
-use crate::trouble::Trouble;
-use crate::{files, mistake};
+use judging::exercise::catalogue::{Course, Exercise};
+use judging::files;
+use judging::judge::{How, Judgement, Source, judge};
+use judging::mistake;
+use judging::signatures::Signatures;
+use judging::trouble::Trouble;
 
 /// How long unfinished work may take to clean up.
 const PATIENCE: Duration = Duration::from_secs(2);

@@ -8,7 +8,7 @@ use std::thread;
 use super::state::{Event, Key, Page, State};
 use super::text::Line;
 use super::view;
-use crate::show::say;
+use judging::terminal::say;
 
 /// What was said last, so that it is not said twice.
 #[derive(Debug, Default)]

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::judge::Judgement;
+use judging::judge::Judgement;
 
 /// A verdict, with what the course has to say about it.
 #[derive(Clone, Debug, Serialize, Deserialize)]

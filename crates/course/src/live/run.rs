@@ -9,7 +9,7 @@ use processes::{Child, Spec, Stdio};
 
 use super::report::Word;
 use super::state::Event;
-use crate::catalogue::Course;
+use judging::exercise::catalogue::Course;
 
 /// The hidden command that the process is started with.
 pub const COMMAND: &str = "judge-for-the-loop";

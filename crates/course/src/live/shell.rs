@@ -12,10 +12,10 @@ use super::state::{Effect, Event, State};
 use super::terminal::{Terminal, size};
 use super::view;
 use super::watch::Watch;
-use crate::catalogue::{Course, Exercise};
 use crate::commands::restore;
 use crate::progress::Progress;
-use crate::trouble::Trouble;
+use judging::exercise::catalogue::{Course, Exercise};
+use judging::trouble::Trouble;
 
 /// How often a running time is shown anew.
 const TICK: Duration = Duration::from_millis(100);

@@ -10,10 +10,10 @@ use super::state::{Card, Event, Page, State};
 use super::terminal::{self, Terminal};
 use super::watch::Watch;
 use super::{signals, view};
-use crate::catalogue::Course;
 use crate::progress::{self, Progress};
-use crate::show::say;
-use crate::trouble::Trouble;
+use judging::exercise::catalogue::Course;
+use judging::terminal::say;
+use judging::trouble::Trouble;
 
 /// Whether somebody sits at a terminal.
 pub fn is_possible() -> bool {

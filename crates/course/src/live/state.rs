@@ -14,7 +14,7 @@ use std::time::Duration;
 
 use super::content::{Content, Solution};
 use super::report::Report;
-use crate::show::words::count;
+use judging::terminal::words::count;
 
 /// A key, freed of how terminals encode it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -11,8 +11,8 @@ use super::report::Report;
 use super::state::{Card, Effect, Event, Key, Page, Question, State};
 use super::text::Line;
 use super::view;
-use crate::judge::Judgement;
-use crate::run::record;
+use judging::judge::Judgement;
+use judging::run::record;
 
 fn card(id: &str, topic: &str) -> Card {
     Card {

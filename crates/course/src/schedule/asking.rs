@@ -5,14 +5,14 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use super::position::Reached;
-use crate::catalogue::{Course, Exercise};
 use crate::commands::REPLAY;
-use crate::compiled::Uncompiled;
-use crate::files;
-use crate::judge::{How, Source};
-use crate::run::{self, Run};
-use crate::stage::Stage;
-use crate::trouble::Trouble;
+use judging::build::compiled::Uncompiled;
+use judging::build::stage::Stage;
+use judging::exercise::catalogue::{Course, Exercise};
+use judging::files;
+use judging::judge::{How, Source};
+use judging::run::{self, Run};
+use judging::trouble::Trouble;
 use proctor::{Outcome, Record};
 use records::position::{End, POSITION, Position, Request};
 

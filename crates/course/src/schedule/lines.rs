@@ -4,7 +4,7 @@
 use super::game::{Game, KEYS};
 use super::words;
 use crate::live::text::Line;
-use crate::show::words::wrapped;
+use judging::terminal::words::wrapped;
 use records::Step;
 use records::timeline::Told;
 

@@ -32,14 +32,14 @@ use play::Table;
 use records::position::{End, Position};
 use scenarios::Scenario;
 
-use crate::catalogue::{Course, Exercise};
 use crate::commands;
-use crate::judge::{How, Source, expected_tests};
 use crate::live;
-use crate::originals::{self, Originals};
-use crate::show::words::wrapped_lines;
-use crate::show::{complain, say};
-use crate::trouble::Trouble;
+use judging::exercise::catalogue::{Course, Exercise};
+use judging::exercise::originals::{self, Originals};
+use judging::judge::{How, Source, expected_tests};
+use judging::terminal::words::wrapped_lines;
+use judging::terminal::{complain, say};
+use judging::trouble::Trouble;
 
 /// What to schedule, and how.
 #[derive(Clone, Copy, Debug, Default)]
@@ -205,7 +205,7 @@ fn subject(
                 format!("cargo course schedule {id} --reference --give-up")
             })?;
             let name = course.short(&path).display().to_string();
-            let text = crate::files::text(&path)?;
+            let text = judging::files::text(&path)?;
             options.push_str(&format!(" --source {name}"));
             Source::Other { name, text }
         }

@@ -14,7 +14,7 @@ use super::{lines, view};
 use crate::live::signals;
 use crate::live::state::{Event, believed};
 use crate::live::terminal::{self, Terminal};
-use crate::show::say;
+use judging::terminal::say;
 
 /// Why the positions are not those of the file as it is.
 const STALE: &str = "your file has changed since: q, and start again, to schedule it as it is now";

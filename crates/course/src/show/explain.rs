@@ -4,8 +4,8 @@ use std::fmt::Write;
 
 use proctor::{Exchange, Outcome, Record};
 
-use super::words::{FAINT, STRONG, styled};
-use crate::judge::Judgement;
+use judging::judge::Judgement;
+use judging::terminal::words::{FAINT, STRONG, indented, styled};
 
 /// Lines of printed output that are shown of each stream.
 const LINES: usize = 20;
@@ -24,7 +24,7 @@ fn one(text: &mut String, judgement: &Judgement, record: &Record) -> std::fmt::R
     let name = styled(STRONG, &record.test);
     writeln!(text, "{name}: {}", record.outcome)?;
     if !record.cause.is_empty() {
-        writeln!(text, "{}", super::words::indented(&record.cause, "  "))?;
+        writeln!(text, "{}", indented(&record.cause, "  "))?;
     }
     for covered in &record.covered {
         writeln!(text, "  covered   {covered}")?;

@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use crate::judge::Judgement;
+use judging::judge::Judgement;
 
 #[derive(Serialize)]
 struct Test<'a> {

@@ -13,11 +13,11 @@ use std::time::Duration;
 
 use proctor::{Outcome, Record};
 
-use super::words::{self, BAD, FAINT, GOOD, STRONG, UNSURE, styled};
-use crate::catalogue::Exercise;
-use crate::compiled::{Part, Uncompiled};
-use crate::judge::{Judgement, Source};
-use crate::mistake::{self, Mistake};
+use judging::build::compiled::{Part, Uncompiled};
+use judging::exercise::catalogue::Exercise;
+use judging::judge::{Judgement, Source};
+use judging::mistake::{self, Mistake};
+use judging::terminal::words::{self, BAD, FAINT, GOOD, STRONG, UNSURE, styled};
 
 const WIDTH: usize = 96;
 

@@ -123,7 +123,7 @@ impl Fixture {
 
     /// The command with these words, not started yet.
     pub(crate) fn command(&self, words: &[&str]) -> Command {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_course"));
+        let mut command = Command::new(crate::program(words.first().unwrap_or(&"")));
         command
             .args(words)
             .current_dir(&self.root)

@@ -45,7 +45,7 @@ impl SpinLock {
         let folder = self.root.join("solutions/sync/spin-lock");
         let text = fs::read_to_string(folder.join("src/lib.rs")).unwrap();
         let patch = folder.join(format!("mistakes/{name}.patch"));
-        let mistake = course::mistake::read(&patch).unwrap();
+        let mistake = judging::mistake::read(&patch).unwrap();
         self.source(&mistake.applied_to(&text).unwrap())
     }
 

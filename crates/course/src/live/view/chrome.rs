@@ -5,7 +5,7 @@ use std::sync::Arc;
 use crate::live::content::Spot;
 use crate::live::state::{Card, Page, Question, State};
 use crate::live::text::{Line, Look};
-use crate::show::words;
+use judging::terminal::words;
 
 /// The question's words.
 const PROMPT: [(Question, &str); 2] = [

@@ -1,11 +1,11 @@
 //! After passing: how the course does it, beside how the learner did, and what
 //! was avoided.
 
-use crate::catalogue::NO_SOLUTIONS;
 use crate::live::content::Solution;
 use crate::live::state::State;
 use crate::live::text::{Line, Look, beside};
-use crate::show::words;
+use judging::exercise::catalogue::NO_SOLUTIONS;
+use judging::terminal::words;
 
 /// From so many columns on, two texts stand side by side.
 const WIDE: usize = 120;

@@ -9,8 +9,9 @@ use crate::live::ansi;
 use crate::live::report::Report;
 use crate::live::state::State;
 use crate::live::text::{Line, Look, width};
-use crate::mistake;
-use crate::show::{self, words};
+use crate::show;
+use judging::mistake;
+use judging::terminal::words;
 
 /// The verdict, or why there is none.
 pub(super) fn page(state: &State) -> Vec<Line> {

@@ -1,0 +1,195 @@
+//! Whether the course's own crates are those that were built.
+//!
+//! Cargo compares times: a crate of the course that is put in place with the
+//! times that it had elsewhere (`rsync -a`, tar, a restored backup) can be
+//! older than what was built of its previous version, and cargo would go on
+//! using that. So the contents are compared here, and what was built of a
+//! crate that has changed is forgotten.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+
+use crate::exercise::catalogue::Course;
+use crate::files::{self, fingerprint};
+use crate::trouble::Trouble;
+
+/// What was seen when the crates were last compared.
+#[derive(Debug, Default, PartialEq, Serialize, Deserialize)]
+struct Seen {
+    /// By crate, a hash of its files' paths, sizes, inodes and times. The time of
+    /// the last change of the inode is the kernel's: no copy keeps it.
+    looks: BTreeMap<String, String>,
+    /// By crate, the hash of its files' contents.
+    contents: BTreeMap<String, String>,
+}
+
+/// A hash of the course's crates as they are now. Before it returns, cargo has
+/// been made to forget what it built of other contents.
+///
+/// # Errors
+/// A crate that cannot be read.
+pub fn of_the_crates(course: &Course, target: &Path) -> Result<String, Trouble> {
+    let crates = course.root.join("crates");
+    if !crates.is_dir() {
+        return Ok(String::new());
+    }
+    let sources = sources(&crates)?;
+    let looks = looks(&crates, &sources);
+    let place = target.join("course/crates.json");
+    let seen: Seen = files::text(&place)
+        .ok()
+        .and_then(|text| serde_json::from_str(&text).ok())
+        .unwrap_or_default();
+    if seen.looks == looks {
+        return Ok(fingerprint(&format!("{:?}", seen.contents)));
+    }
+    let contents = contents(&crates, &sources)?;
+    for (name, look) in &looks {
+        // Also one whose contents are what they were: what cargo built may be
+        // of others that were there in between.
+        if seen.looks.get(name).is_some_and(|old| old != look) {
+            forget(target, name);
+        }
+    }
+    let now = Seen { looks, contents };
+    files::write(&place, &serde_json::to_string(&now).unwrap_or_default())?;
+    Ok(fingerprint(&format!("{:?}", now.contents)))
+}
+
+/// Manifests and sources of all crates, sorted.
+fn sources(crates: &Path) -> Result<Vec<PathBuf>, Trouble> {
+    let mut found = Vec::new();
+    for entry in fs::read_dir(crates).map_err(Trouble::reading(crates))? {
+        let folder = entry.map_err(Trouble::reading(crates))?.path();
+        let manifest = folder.join("Cargo.toml");
+        if manifest.is_file() {
+            found.push(manifest);
+            found.extend(files::below(&folder.join("src")).unwrap_or_default());
+        }
+    }
+    found.sort();
+    Ok(found)
+}
+
+fn looks(crates: &Path, sources: &[PathBuf]) -> BTreeMap<String, String> {
+    let look = |path: &Path| {
+        fs::metadata(path).map_or_else(
+            |_| Vec::new(),
+            |data| {
+                let (size, inode) = (data.len(), data.ino());
+                let (made, nanos) = (data.mtime(), data.mtime_nsec());
+                let (changed, more) = (data.ctime(), data.ctime_nsec());
+                format!("{size} {inode} {made}.{nanos} {changed}.{more}").into_bytes()
+            },
+        )
+    };
+    hashes(crates, sources, |path| Ok(look(path))).unwrap_or_default()
+}
+
+fn contents(crates: &Path, sources: &[PathBuf]) -> Result<BTreeMap<String, String>, Trouble> {
+    hashes(crates, sources, |path| {
+        fs::read(path).map_err(Trouble::reading(path))
+    })
+}
+
+/// By crate, the hash of something of each of its files.
+fn hashes(
+    crates: &Path,
+    sources: &[PathBuf],
+    of: impl Fn(&Path) -> Result<Vec<u8>, Trouble>,
+) -> Result<BTreeMap<String, String>, Trouble> {
+    let mut texts: BTreeMap<String, String> = BTreeMap::new();
+    for path in sources {
+        let short = path.strip_prefix(crates).unwrap_or(path);
+        let Some(name) = short.components().next() else {
+            continue;
+        };
+        let name = name.as_os_str().to_string_lossy().into_owned();
+        let text = texts.entry(name).or_default();
+        text.push_str(&short.display().to_string());
+        text.push('\0');
+        text.push_str(&String::from_utf8_lossy(&of(path)?));
+        text.push('\0');
+    }
+    Ok(texts
+        .into_iter()
+        .map(|(name, text)| (name, fingerprint(&text)))
+        .collect())
+}
+
+/// Removes cargo's notes on what it built of a crate, so that it builds it anew.
+fn forget(target: &Path, name: &str) {
+    // `target/PROFILE`, or `target/TRIPLE/PROFILE`.
+    let within = |folder: &Path| {
+        let entries = fs::read_dir(folder).into_iter().flatten().flatten();
+        entries.map(|entry| entry.path()).collect::<Vec<_>>()
+    };
+    let profiles = within(target);
+    let deeper: Vec<_> = profiles.iter().flat_map(|folder| within(folder)).collect();
+    for notes in profiles
+        .iter()
+        .chain(&deeper)
+        .map(|folder| folder.join(".fingerprint"))
+    {
+        let Ok(entries) = fs::read_dir(notes) else {
+            continue;
+        };
+        for path in entries.flatten().map(|entry| entry.path()) {
+            let file = path.file_name().unwrap_or_default().to_string_lossy();
+            let is_of_it = file
+                .rsplit_once('-')
+                .is_some_and(|(package, _)| package == name);
+            if is_of_it {
+                // What stays is compared by its times, as ever.
+                let _ = fs::remove_dir_all(&path);
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_built_of_a_changed_crate_is_forgotten_however_old_its_files_look() {
+        let root = tempfile::tempdir().unwrap();
+        let course = Course {
+            root: root.path().to_owned(),
+            exercises: Vec::new(),
+        };
+        let target = root.path().join("target");
+        let source = root.path().join("crates/proctor/src/lib.rs");
+        let notes = target.join("debug/.fingerprint");
+        files::write(&root.path().join("crates/proctor/Cargo.toml"), "").unwrap();
+        files::write(&source, "// one").unwrap();
+        let made = || {
+            for name in ["proctor-0123", "proctor-macros-0123", "serde-0123"] {
+                fs::create_dir_all(notes.join(name)).unwrap();
+            }
+        };
+        let look = || of_the_crates(&course, &target).unwrap();
+
+        made();
+        let one = look();
+        assert_eq!(look(), one);
+        assert!(notes.join("proctor-0123").exists());
+
+        files::write(&source, "// two").unwrap();
+        let old = fs::File::options().write(true).open(&source).unwrap();
+        old.set_modified(std::time::UNIX_EPOCH).unwrap();
+        assert_ne!(look(), one);
+        assert!(!notes.join("proctor-0123").exists());
+        assert!(notes.join("proctor-macros-0123").exists());
+        assert!(notes.join("serde-0123").exists());
+
+        made();
+        files::write(&source, "// one").unwrap();
+        assert_eq!(look(), one);
+        assert!(!notes.join("proctor-0123").exists());
+    }
+}

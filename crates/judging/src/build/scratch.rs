@@ -1,0 +1,312 @@
+//! A workspace beside the learner's, in which an exercise's tests are built
+//! with other sources in place of its `src/lib.rs`.
+//!
+//! ```text
+//! target/course/
+//!   lock                     held while one command builds
+//!   judge/  check/  verify/  a workspace each
+//!     Cargo.toml             the root's, with other members
+//!     Cargo.lock             a copy
+//!     NAME/Cargo.toml        the exercise's, renamed
+//!     NAME/src/              the source to judge, or (for a judge) the stub
+//!     NAME/tests/NAME.rs     the trusted tests
+//!     NAME/worlds/*/         likewise
+//! ```
+//!
+//! The learner's folder is read, never written.
+//!
+//! Cargo compares the times of files; a file that was moved, copied with its
+//! times or restored can be older than what was built of another one. Here a
+//! package's description holds the hash of everything that is compiled for it.
+//! Cargo builds a package anew when its description changes, so what is built
+//! is a matter of content.
+
+mod manifest;
+
+use std::fs::{self, File};
+use std::path::{Path, PathBuf};
+
+use nix::errno::Errno;
+use nix::fcntl::{Flock, FlockArg};
+use toml::{Table, Value};
+
+use crate::exercise::catalogue::{Course, Exercise};
+use crate::exercise::originals::Files;
+use crate::files::{self, fingerprint};
+use crate::trouble::Trouble;
+use manifest::{Rename, describe, lighten, make_absolute, parse, targets};
+
+/// The workspace, while this process alone may build in it.
+#[derive(Debug)]
+pub struct Scratch<'a> {
+    course: &'a Course,
+    /// The workspace's root.
+    pub folder: PathBuf,
+    /// What cargo makes goes here: where the course itself is built, so that
+    /// crates from the registry are compiled once.
+    pub target: PathBuf,
+    members: Vec<String>,
+    /// Whether the compiler keeps what it can use for the next edit.
+    incremental: bool,
+    _lock: Flock<File>,
+}
+
+/// What a package is built for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Part {
+    /// The tests as libtest runs them. They judge.
+    Judge,
+    /// The same tests without their bodies, as a program that serves.
+    Subject,
+}
+
+/// The workspace in which very many packages are built once.
+pub const VERIFY: &str = "verify";
+
+/// One package to add.
+#[derive(Clone, Copy, Debug)]
+pub struct Package<'a> {
+    /// The exercise.
+    pub exercise: &'a Exercise,
+    /// The exercise's files: manifests and tests are taken from here.
+    pub given: &'a Files,
+    /// The package's name.
+    pub name: &'a str,
+    /// Its folder in the workspace, by which the compiler names its files.
+    pub folder: &'a str,
+    /// What it is for.
+    pub part: Part,
+    /// The files below `src/`, by their path there.
+    pub sources: &'a Files,
+}
+
+/// A package in the workspace.
+#[derive(Clone, Debug)]
+pub struct Candidate {
+    /// The package's name.
+    pub name: String,
+    /// Its manifest.
+    pub manifest: PathBuf,
+    /// The manifests of its worlds.
+    pub worlds: Vec<PathBuf>,
+    /// Its folder as the compiler will name it.
+    pub folder: String,
+}
+
+/// `target/course`, wherever the target folder is.
+pub fn folder_of(course: &Course) -> PathBuf {
+    std::env::var_os("CARGO_TARGET_DIR")
+        .map_or_else(|| course.root.join("target"), |dir| course.root.join(dir))
+        .join("course")
+}
+
+impl<'a> Scratch<'a> {
+    /// Opens the workspace of this name, empty; waits for another command that
+    /// builds in one, and says so.
+    ///
+    /// # Errors
+    /// The folder cannot be made.
+    pub fn open(course: &'a Course, name: &str, tell: Option<fn(&str)>) -> Result<Self, Trouble> {
+        let base = folder_of(course);
+        fs::create_dir_all(base.join(name)).map_err(Trouble::writing(&base))?;
+        // As cargo will name it, without `..` and symbolic links.
+        let base = base.canonicalize().map_err(Trouble::reading(&base))?;
+        Ok(Scratch {
+            course,
+            folder: base.join(name),
+            target: base.parent().unwrap_or(&base).to_owned(),
+            members: Vec::new(),
+            // There the same few packages are edited again and again.
+            incremental: name != VERIFY,
+            _lock: locked(&base.join("lock"), tell)?,
+        })
+    }
+
+    /// Adds a package.
+    ///
+    /// # Errors
+    /// A manifest of the exercise that cannot be read, or a file that cannot
+    /// be written.
+    pub fn add(&mut self, package: Package) -> Result<Candidate, Trouble> {
+        let Package {
+            exercise,
+            given,
+            name,
+            folder: short,
+            part,
+            sources,
+        } = package;
+        let folder = self.folder.join(short);
+        let tests = exercise.tests_name();
+        let text = |file: &str| given.get(file).map_or("", String::as_str);
+        let tests_text = match part {
+            Part::Judge => text(&tests).to_owned(),
+            Part::Subject => {
+                with_main(text(&tests)).map_err(|why| Trouble::malformed(exercise.tests(), why))?
+            }
+        };
+        let mut manifests: Vec<(&str, Table)> = Vec::new();
+        let rename = Rename {
+            from: &exercise.id,
+            to: name,
+        };
+        for (file, text) in given {
+            if file != "Cargo.toml" && !is_world(file) {
+                continue;
+            }
+            let table = parse(&exercise.folder().join(file), text)?;
+            let place = exercise.folder().join(file);
+            manifests.push((file, rename.manifest(table, &place)));
+        }
+        let written = sources.iter().flat_map(|(file, text)| [file, text]);
+        let content = fingerprint(
+            &written
+                .map(String::as_str)
+                .chain([tests_text.as_str()])
+                .chain([if part == Part::Judge {
+                    "judge"
+                } else {
+                    "subject"
+                }])
+                .collect::<Vec<_>>()
+                .join("\0"),
+        );
+        let mut candidate = Candidate {
+            name: name.to_owned(),
+            manifest: folder.join("Cargo.toml"),
+            worlds: Vec::new(),
+            folder: short.to_owned(),
+        };
+        self.members.push(short.to_owned());
+        for (file, mut table) in manifests {
+            describe(&mut table, &content);
+            let path = folder.join(file);
+            if is_world(file) {
+                candidate.worlds.push(path.clone());
+                let world = Path::new(short).join(file);
+                let world = world.parent().unwrap_or(&world);
+                self.members.push(world.display().to_string());
+            } else {
+                // Cargo puts the examples of all packages into one folder.
+                let target = match part {
+                    Part::Judge => &exercise.id,
+                    Part::Subject => name,
+                };
+                targets(&mut table, target, &tests, part);
+            }
+            files::write_if_changed(&path, &table.to_string())?;
+        }
+        replace_sources(&folder.join("src"), sources)?;
+        files::write_if_changed(&folder.join(&tests), &tests_text)?;
+        Ok(candidate)
+    }
+
+    /// Writes the workspace's own files; before building.
+    ///
+    /// # Errors
+    /// The root's manifest cannot be read, or a file cannot be written.
+    pub fn finish(&self) -> Result<(), Trouble> {
+        let root = &self.course.root;
+        let path = root.join("Cargo.toml");
+        let mut table = parse(&path, &files::text(&path)?)?;
+        let members = self.members.iter().cloned().map(Value::String).collect();
+        if let Some(Value::Table(workspace)) = table.get_mut("workspace") {
+            workspace.remove("default-members");
+            workspace.insert("members".into(), Value::Array(members));
+            if let Some(Value::Table(dependencies)) = workspace.get_mut("dependencies") {
+                make_absolute(dependencies, root, &[]);
+            }
+        }
+        lighten(&mut table, self.incremental);
+        files::write_if_changed(&self.folder.join("Cargo.toml"), &table.to_string())?;
+        self.lock_file(&root.join("Cargo.lock"))
+    }
+
+    /// Cargo leaves out of its lock file what the members here do not need;
+    /// so it is given the whole one only when that has changed.
+    fn lock_file(&self, given: &Path) -> Result<(), Trouble> {
+        if !given.exists() {
+            return Ok(());
+        }
+        let text = files::text(given)?;
+        let mark = self.folder.join("Cargo.lock.given");
+        let members = self.members.join("\n");
+        let hash = fingerprint(&format!("{members}\n{text}"));
+        let ours = self.folder.join("Cargo.lock");
+        if ours.exists() && fs::read_to_string(&mark).is_ok_and(|old| old == hash) {
+            return Ok(());
+        }
+        let _ = fs::remove_file(&mark);
+        files::write(&ours, &text)?;
+        files::write(&mark, &hash)
+    }
+
+    /// Removes the folders of packages that are not members any more.
+    pub fn sweep(&self) {
+        let Ok(entries) = fs::read_dir(&self.folder) else {
+            return;
+        };
+        for path in entries.flatten().map(|entry| entry.path()) {
+            let name = path.file_name().unwrap_or_default().to_string_lossy();
+            if path.is_dir() && !self.members.iter().any(|member| *member == name) {
+                // What is left behind costs disk space, nothing else.
+                let _ = fs::remove_dir_all(&path);
+            }
+        }
+    }
+}
+
+impl Candidate {
+    /// The manifests of all crates that are made of the source.
+    pub fn crates(&self) -> impl Iterator<Item = &PathBuf> {
+        std::iter::once(&self.manifest).chain(&self.worlds)
+    }
+}
+
+/// `worlds/NAME/Cargo.toml`
+fn is_world(file: &str) -> bool {
+    file.starts_with("worlds/") && file.ends_with("/Cargo.toml")
+}
+
+/// Only one command builds at a time; who has to wait is told so.
+fn locked(path: &Path, tell: Option<fn(&str)>) -> Result<Flock<File>, Trouble> {
+    let open = || File::create(path).map_err(Trouble::writing(path));
+    match Flock::lock(open()?, FlockArg::LockExclusiveNonblock) {
+        Ok(lock) => return Ok(lock),
+        Err((_, Errno::EWOULDBLOCK)) => {
+            let words = "another `cargo course` is building here: waiting for it";
+            tell.unwrap_or(crate::terminal::complain)(words);
+        }
+        Err((_, errno)) => return Err(Trouble::writing(path)(errno.into())),
+    }
+    Flock::lock(open()?, FlockArg::LockExclusive)
+        .map_err(|(_, errno)| Trouble::writing(path)(errno.into()))
+}
+
+/// The tests as a program: `main` serves the test that the judge names.
+fn with_main(tests: &str) -> Result<String, String> {
+    let names = crate::exercise::expected::tests(tests)?;
+    let entries: String = names
+        .iter()
+        .map(|name| format!("(\"{name}\", {name}), "))
+        .collect();
+    Ok(format!(
+        "{tests}\nfn main() {{ ::proctor::__private::serve(&[{entries}]) }}\n"
+    ))
+}
+
+/// Makes a folder hold exactly these files.
+fn replace_sources(folder: &Path, sources: &Files) -> Result<(), Trouble> {
+    if folder.exists() {
+        for path in files::below(folder)? {
+            let name = path.strip_prefix(folder).unwrap_or(&path);
+            if !sources.contains_key(&name.display().to_string()) {
+                fs::remove_file(&path).map_err(Trouble::writing(&path))?;
+            }
+        }
+    }
+    for (name, text) in sources {
+        files::write_if_changed(&folder.join(name), text)?;
+    }
+    Ok(())
+}

@@ -1,0 +1,295 @@
+//! The exercises as they were given: `exercises/originals.json`.
+//!
+//! From it `reset` restores a file, and `check` knows whether the tests are
+//! still ours. `cargo course verify --bless` writes it.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+use toml::{Table, Value};
+
+use crate::exercise::catalogue::{Course, Exercise};
+use crate::files;
+use crate::trouble::Trouble;
+
+/// The files of one exercise: path within its folder, text.
+pub type Files = BTreeMap<String, String>;
+
+/// The files of all exercises, by the exercise's id.
+#[derive(Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Originals(pub BTreeMap<String, Files>);
+
+impl Originals {
+    /// Where they are kept.
+    pub fn path(course: &Course) -> PathBuf {
+        course.root.join("exercises/originals.json")
+    }
+
+    /// Reads them; none at all where the file does not exist (a course that is
+    /// being written).
+    ///
+    /// # Errors
+    /// A file that cannot be read or is malformed.
+    pub fn read(course: &Course) -> Result<Originals, Trouble> {
+        let path = Originals::path(course);
+        if !path.exists() {
+            return Ok(Originals::default());
+        }
+        let text = files::text(&path)?;
+        serde_json::from_str(&text).map_err(|error| Trouble::Malformed {
+            path,
+            why: format!("{error}: take this file from the course's repository again"),
+        })
+    }
+
+    /// The exercises as they are in the tree now.
+    ///
+    /// # Errors
+    /// A file that cannot be read or is not text.
+    pub fn of_tree(course: &Course) -> Result<Originals, Trouble> {
+        course
+            .exercises
+            .iter()
+            .map(|exercise| Ok((exercise.id.clone(), files_of(exercise)?)))
+            .collect::<Result<_, _>>()
+            .map(Originals)
+    }
+
+    /// Writes them, whole or not at all.
+    ///
+    /// # Errors
+    /// Those of writing a file.
+    pub fn write(&self, course: &Course) -> Result<(), Trouble> {
+        let path = Originals::path(course);
+        let mut text = serde_json::to_string_pretty(self).unwrap_or_default();
+        text.push('\n');
+        files::write(&path, &text)
+    }
+
+    /// The given files of one exercise.
+    pub fn of(&self, exercise: &Exercise) -> Option<&Files> {
+        self.0.get(&exercise.id)
+    }
+}
+
+/// All files of an exercise's folder that belong to it.
+pub fn files_of(exercise: &Exercise) -> Result<Files, Trouble> {
+    let folder = exercise.folder();
+    let mut found = Files::new();
+    for path in files::below(&folder)? {
+        let name = path.strip_prefix(&folder).unwrap_or(&path);
+        found.insert(name.display().to_string(), files::text(&path)?);
+    }
+    Ok(found)
+}
+
+/// The exercise's files as they were given, after a look at those in its
+/// folder: tests and manifests must be as they were, a dependency more is fine.
+///
+/// Where the course keeps no originals of the exercise (it is being written),
+/// these are the files in its folder.
+///
+/// # Errors
+/// [`Trouble::Edited`] names each file that is not as it was.
+pub fn pristine(exercise: &Exercise, originals: &Originals) -> Result<Files, Trouble> {
+    let name = exercise.tests_name();
+    let Some(given) = originals.of(exercise) else {
+        return files_of(exercise);
+    };
+    let is_ours = ours(exercise.root());
+    let mut changed = Vec::new();
+    for (file, text) in given {
+        let path = exercise.folder().join(file);
+        let ours = *file == name || file.ends_with("Cargo.toml");
+        if ours && let Some(how) = difference(&path, text, &is_ours) {
+            changed.push(format!("{file} {how}"));
+        }
+    }
+    if !changed.is_empty() {
+        return Err(Trouble::Edited {
+            exercise: exercise.id.clone(),
+            files: changed,
+        });
+    }
+    if !given.contains_key(&name) {
+        return Err(Trouble::Malformed {
+            path: PathBuf::from("exercises/originals.json"),
+            why: format!("it holds no {name} of {}", exercise.id),
+        });
+    }
+    Ok(given.clone())
+}
+
+/// The text of the tests by which to judge; see [`pristine`].
+///
+/// # Errors
+/// Those of [`pristine`].
+pub fn pristine_tests(exercise: &Exercise, originals: &Originals) -> Result<String, Trouble> {
+    let mut given = pristine(exercise, originals)?;
+    Ok(given.remove(&exercise.tests_name()).unwrap_or_default())
+}
+
+/// How a file differs from what was given; `None` if in nothing that is ours.
+fn difference(path: &Path, given: &str, is_ours: &dyn Fn(&str) -> bool) -> Option<String> {
+    let now = match fs::read_to_string(path) {
+        Ok(now) => now,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+            return Some("is missing".into());
+        }
+        Err(error) => return Some(format!("cannot be read: {error}")),
+    };
+    if now == given {
+        return None;
+    }
+    if path.file_name().is_none_or(|name| name != "Cargo.toml") {
+        return Some("was edited".into());
+    }
+    let (Ok(now), Ok(given)) = (now.parse::<Table>(), given.parse::<Table>()) else {
+        return Some("is no manifest any more".into());
+    };
+    changed_key(&now, &given, "")
+        .map(|key| format!("was edited at `{key}`"))
+        .or_else(|| {
+            strange_dependency(&now, &given, is_ours)
+                .map(|name| format!("depends on `{name}`, which is not from the package registry"))
+        })
+}
+
+/// Whether the workspace's dependency of this name is a crate of the course.
+fn ours(root: &Path) -> impl Fn(&str) -> bool {
+    let manifest = fs::read_to_string(root.join("Cargo.toml")).unwrap_or_default();
+    let manifest: Table = manifest.parse().unwrap_or_default();
+    move |name| {
+        let dependencies = manifest
+            .get("workspace")
+            .and_then(|w| w.get("dependencies"));
+        dependencies
+            .and_then(|all| all.get(name))
+            .is_some_and(|dependency| dependency.get("path").is_some())
+    }
+}
+
+/// The first key at which a manifest differs in more than what a learner may
+/// add: dependencies, and features of ours.
+fn changed_key(now: &Table, given: &Table, within: &str) -> Option<String> {
+    let name = |key: &str| match within {
+        "" => key.to_owned(),
+        within => format!("{within}.{key}"),
+    };
+    for (key, given) in given {
+        let differs = match (now.get(key), given) {
+            (Some(Value::Table(now)), Value::Table(given)) => changed_key(now, given, &name(key)),
+            (Some(now), given) if now == given => None,
+            _ => Some(name(key)),
+        };
+        if differs.is_some() {
+            return differs;
+        }
+    }
+    let may_add = |key: &str| match within {
+        "" => matches!(
+            key,
+            "dependencies" | "dev-dependencies" | "features" | "target"
+        ),
+        "dependencies" | "dev-dependencies" => true,
+        _ => within.contains("dependencies.") && key == "features",
+    };
+    now.keys()
+        .find(|key| !given.contains_key(*key) && !may_add(key))
+        .map(|key| name(key))
+}
+
+/// The first dependency in a manifest, and not in the one that was given, that
+/// is not from the package registry: it takes in another folder (the
+/// solution's, say), a repository, or one of the course's own crates.
+fn strange_dependency(
+    now: &Table,
+    given: &Table,
+    is_ours: &dyn Fn(&str) -> bool,
+) -> Option<String> {
+    now.iter().find_map(|(key, value)| {
+        let value = value.as_table()?;
+        let before = given.get(key).and_then(Value::as_table);
+        let nothing = Table::new();
+        let before = before.unwrap_or(&nothing);
+        if !key.ends_with("dependencies") {
+            return strange_dependency(value, before, is_ours);
+        }
+        let strange = |name: &String, dependency: &Value| {
+            !before.contains_key(name)
+                && (dependency.get("path").is_some()
+                    || dependency.get("git").is_some()
+                    || (dependency.get("workspace").is_some() && is_ours(name)))
+        };
+        let mut added = value.iter();
+        added.find_map(|(name, dependency)| strange(name, dependency).then(|| name.clone()))
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{changed_key, strange_dependency};
+
+    const GIVEN: &str = "
+        [package]
+        name = 'spin-lock'
+        [[test]]
+        name = 'spin-lock'
+        [dependencies]
+        nix.workspace = true
+    ";
+
+    fn changed(now: &str) -> Option<String> {
+        changed_key(&now.parse().unwrap(), &GIVEN.parse().unwrap(), "")
+    }
+
+    #[test]
+    fn a_learner_may_add_dependencies_and_features() {
+        assert_eq!(changed(GIVEN), None);
+        assert_eq!(changed(&format!("{GIVEN}\n rand = '1'")), None);
+        let features = GIVEN.replace("true", "true\n nix.features = ['ptrace']");
+        assert_eq!(changed(&features), None);
+        assert_eq!(
+            changed(&format!("{GIVEN}\n[dev-dependencies]\nrand = '1'")),
+            None
+        );
+    }
+
+    #[test]
+    fn what_is_added_comes_from_the_registry() {
+        let strange = |added: &str| {
+            let now = format!("{GIVEN}\n{added}").parse().unwrap();
+            let is_ours = |name: &str| name == "sync";
+            strange_dependency(&now, &GIVEN.parse().unwrap(), &is_ours)
+        };
+        assert_eq!(strange("rand = '1'\ncrossbeam.workspace = true"), None);
+        for added in [
+            "mine = { path = '../../../solutions' }",
+            "[target.'cfg(unix)'.dependencies]\nmine.git = 'x'",
+            "[dev-dependencies]\nmine = { path = '.' }",
+        ] {
+            assert_eq!(strange(added).as_deref(), Some("mine"), "{added}");
+        }
+        assert_eq!(strange("sync.workspace = true").as_deref(), Some("sync"));
+    }
+
+    #[test]
+    fn everything_else_is_named() {
+        let renamed = GIVEN.replace(
+            "name = 'spin-lock'\n        [[",
+            "name = 'mine'\n        [[",
+        );
+        assert_eq!(changed(&renamed).as_deref(), Some("package.name"));
+        let built = GIVEN.replace("[package]", "[package]\nbuild = 'b.rs'");
+        assert_eq!(changed(&built).as_deref(), Some("package.build"));
+        let own_harness = GIVEN.replace("[[test]]", "[[test]]\nharness = false");
+        assert_eq!(changed(&own_harness).as_deref(), Some("test"));
+        let without = GIVEN.replace("nix.workspace = true", "");
+        assert_eq!(changed(&without).as_deref(), Some("dependencies.nix"));
+        let profile = format!("{GIVEN}\n[profile.dev]\nopt-level = 3");
+        assert_eq!(changed(&profile).as_deref(), Some("profile"));
+    }
+}

@@ -1,0 +1,272 @@
+//! Judging one exercise: a function that returns a value, and prints nothing.
+//!
+//! ```no_run
+//! use judging::{Course, judge::{self, How, Source}};
+//!
+//! let course = Course::find(&std::env::current_dir()?)?;
+//! let exercise = course.exercise("spin-lock")?;
+//! let judgement = judge::judge(&course, exercise, &Source::Learner, &How::default())?;
+//! println!("{} of {} passed", judgement.passed(), judgement.records.len());
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+
+use std::time::{Duration, Instant};
+
+use proctor::{Outcome, Record};
+use serde::{Deserialize, Serialize};
+
+use crate::build::compiled::Uncompiled;
+use crate::build::stage::Stage;
+use crate::exercise::catalogue::{Course, Exercise};
+use crate::exercise::expected::{self, Test};
+use crate::exercise::originals::{self, Files, Originals};
+use crate::exercise::probes::{self, Probe};
+use crate::run::{self, Run};
+use crate::trouble::Trouble;
+
+/// What to judge.
+#[derive(Clone, Debug)]
+pub enum Source {
+    /// The learner's file, where it is.
+    Learner,
+    /// Any text in place of it.
+    Other {
+        /// How the text is named in messages.
+        name: String,
+        /// The text.
+        text: String,
+    },
+}
+
+/// How to judge.
+#[derive(Clone, Copy, Default)]
+pub struct How<'a> {
+    /// Whether the compiler may colour its messages.
+    pub colour: bool,
+    /// Only this test.
+    pub only: Option<&'a str>,
+    /// Environment variables for the test program.
+    pub environment: &'a [(&'a str, String)],
+    /// Is told what is being done, in a few words.
+    pub tell: Option<fn(&str)>,
+    /// Is shown what the quick tests found, while the slow ones still run.
+    pub quick: Option<&'a dyn Fn(&Judgement)>,
+    /// Whether names that exercises do not need are let through: everything
+    /// else that keeps a source in its place has to hold alone.
+    pub without_policy: bool,
+}
+
+/// What was found.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Judgement {
+    /// The exercise.
+    pub exercise: String,
+    /// One for each test, in the order of the test file.
+    pub records: Vec<Record>,
+    /// The slow tests that still run.
+    pub pending: Vec<String>,
+    /// Why there is no program, if there is none.
+    pub uncompiled: Option<Uncompiled>,
+    /// How many warnings the compiler has about the learner's file.
+    pub warnings: usize,
+    /// The tests' text by which was judged.
+    pub tests: String,
+    /// Time for building.
+    pub built: Duration,
+    /// Time for running the tests.
+    pub ran: Duration,
+}
+
+impl Judgement {
+    /// How many tests passed.
+    pub fn passed(&self) -> usize {
+        self.count(|outcome| outcome == Outcome::Pass)
+    }
+
+    /// How many failed, in whatever way.
+    pub fn failed(&self) -> usize {
+        self.records.len() - self.passed() - self.not_judged()
+    }
+
+    /// Of how many nothing can be said.
+    pub fn not_judged(&self) -> usize {
+        self.count(|outcome| outcome == Outcome::NotJudged)
+    }
+
+    /// Whether every test passed.
+    pub fn is_passed(&self) -> bool {
+        self.passed() == self.records.len() && self.pending.is_empty()
+    }
+
+    /// 0 all passed, 1 judged and failed, 2 could not judge.
+    pub fn exit_code(&self) -> u8 {
+        if self.is_passed() {
+            0
+        } else if self.failed() > 0 {
+            1
+        } else {
+            2
+        }
+    }
+
+    fn count(&self, is: impl Fn(Outcome) -> bool) -> usize {
+        self.records
+            .iter()
+            .filter(|record| is(record.outcome))
+            .count()
+    }
+}
+
+/// Builds and runs an exercise's tests on a source.
+///
+/// # Errors
+/// There is no verdict; the error says why and what to do.
+pub fn judge(
+    course: &Course,
+    exercise: &Exercise,
+    source: &Source,
+    how: &How,
+) -> Result<Judgement, Trouble> {
+    let given = originals::pristine(exercise, &Originals::read(course)?)?;
+    let tests = given
+        .get(&exercise.tests_name())
+        .cloned()
+        .unwrap_or_default();
+    let described = described_tests(exercise, &tests)?;
+    let expected: Vec<String> = described.iter().map(|test| test.name.clone()).collect();
+    let probes = expected_probes(exercise, &given)?;
+    let names = probes.iter().map(|probe| probe.name.clone());
+    let all: Vec<String> = expected.iter().cloned().chain(names).collect();
+    refuse_unknown_test(exercise, &all, how.only)?;
+    let started = Instant::now();
+    let mut stage = Stage::build(course, exercise, source, how)?;
+    let mut judgement = Judgement {
+        exercise: exercise.id.clone(),
+        records: Vec::new(),
+        pending: Vec::new(),
+        uncompiled: stage.uncompiled.take(),
+        warnings: stage.warnings,
+        tests,
+        built: started.elapsed(),
+        ran: Duration::ZERO,
+    };
+    if let Some(uncompiled) = &judgement.uncompiled {
+        judgement.records = all
+            .iter()
+            .map(|test| Record {
+                at: uncompiled.at.clone(),
+                ..run::record(test, uncompiled.outcome, uncompiled.cause.clone())
+            })
+            .collect();
+        return Ok(judgement);
+    }
+    if let Some(tell) = how.tell {
+        tell("running the tests");
+    }
+    let asked = |name: &str| how.only.is_none_or(|only| only == name);
+    let guarded = stage.guarded(course);
+    let run = |only: &[&str]| {
+        let mut records = match only {
+            [] => Vec::new(),
+            only => run::run(&Run {
+                judge: &stage.judge(),
+                subject: &stage.subject(),
+                folder: &stage.folder(),
+                guarded: &guarded,
+                expected: &expected,
+                only,
+                environment: how.environment,
+            })?,
+        };
+        records.iter_mut().for_each(|record| rename(record, &stage));
+        Ok(records)
+    };
+    let names = |is_slow| -> Vec<&str> {
+        let of_kind = described.iter().filter(|test| test.is_slow == is_slow);
+        let names = of_kind.map(|test| test.name.as_str());
+        names.filter(|name| asked(name)).collect()
+    };
+    let (quick, slow) = (names(false), names(true));
+    judgement.records = run(&quick)?;
+    let probes = probes.iter().filter(|probe| asked(&probe.name));
+    judgement
+        .records
+        .extend(probes.map(|probe| match &stage.library {
+            Some(library) => probe.verdict(library),
+            None => run::record(&probe.name, Outcome::NotJudged, NO_LIBRARY.into()),
+        }));
+    judgement.ran = started.elapsed() - judgement.built;
+    if let (Some(show), false) = (how.quick, slow.is_empty()) {
+        judgement.pending = slow.iter().map(ToString::to_string).collect();
+        show(&judgement);
+        judgement.pending.clear();
+    }
+    judgement.records.extend(run(&slow)?);
+    let place = |record: &Record| all.iter().position(|name| *name == record.test);
+    judgement.records.sort_by_key(place);
+    judgement.ran = started.elapsed() - judgement.built;
+    Ok(judgement)
+}
+
+/// The names of the tests that must give a verdict.
+///
+/// # Errors
+/// The test file has none, or is not Rust.
+pub fn expected_tests(exercise: &Exercise, tests: &str) -> Result<Vec<String>, Trouble> {
+    let described = described_tests(exercise, tests)?;
+    Ok(described.into_iter().map(|test| test.name).collect())
+}
+
+fn described_tests(exercise: &Exercise, tests: &str) -> Result<Vec<Test>, Trouble> {
+    let malformed = |why: String| Trouble::Malformed {
+        path: exercise.tests(),
+        why,
+    };
+    let described = expected::described(tests).map_err(malformed)?;
+    if described.is_empty() {
+        return Err(malformed("it holds no #[proctor::test]".into()));
+    }
+    Ok(described)
+}
+
+const NO_LIBRARY: &str = "cargo did not say where the compiled library is";
+
+/// The programs that must not compile.
+///
+/// # Errors
+/// One of them is malformed.
+pub fn expected_probes(exercise: &Exercise, given: &Files) -> Result<Vec<Probe>, Trouble> {
+    probes::probes(given).map_err(|why| Trouble::Malformed {
+        path: exercise.folder(),
+        why,
+    })
+}
+
+fn refuse_unknown_test(
+    exercise: &Exercise,
+    expected: &[String],
+    only: Option<&str>,
+) -> Result<(), Trouble> {
+    match only {
+        Some(only) if !expected.iter().any(|test| test == only) => Err(Trouble::Refused(format!(
+            "{} has no test `{only}`; it has {}",
+            exercise.id,
+            expected.join(", ")
+        ))),
+        _ => Ok(()),
+    }
+}
+
+/// The source by the name that the learner knows, everywhere.
+fn rename(record: &mut Record, stage: &Stage) {
+    record.cause = stage.named(&record.cause);
+    if let Some(place) = &mut record.at {
+        place.file = stage.named(&place.file);
+    }
+    for step in record.timeline.iter_mut().flat_map(|one| &mut one.steps) {
+        step.place = stage.named(&step.place);
+    }
+    for exchange in &mut record.exchanges {
+        exchange.answered = stage.named(&exchange.answered);
+    }
+}

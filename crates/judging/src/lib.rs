@@ -1,0 +1,30 @@
+//! An exercise and a source in, a judgement out: what `cargo course`, the
+//! authors' tools and the grader stand on.
+//!
+//! - [`exercise`]: which exercises there are, how they were given, what their
+//!   tests and contracts hold;
+//! - [`mod@build`]: two programs out of it. The judging program is built from
+//!   the trusted tests and the stub, once ([`build::judges`]); the learner's
+//!   code is in a program of its own ([`build::stage`]), after the names that it
+//!   uses were looked at ([`build::policy`]);
+//! - [`mod@run`]: runs the judging program and takes the records that it sends;
+//! - [`mod@judge`]: all of this in one function, which prints nothing;
+//! - [`mistake`], [`signatures`]: the mistakes that the course knows, and how
+//!   they are recognized;
+//! - [`terminal`]: what the programs over this crate print with.
+//!
+//! Nothing but the judge's records decides a verdict: not what a test program
+//! prints. A pass counts only if the judge came to its own end.
+
+pub mod build;
+pub mod exercise;
+pub mod files;
+pub mod judge;
+pub mod mistake;
+pub mod run;
+pub mod signatures;
+pub mod terminal;
+pub mod trouble;
+
+pub use exercise::catalogue::{Course, Exercise};
+pub use trouble::Trouble;

@@ -1,0 +1,380 @@
+//! Known mistakes: `solutions/TOPIC/EXERCISE/mistakes/*.patch`.
+//!
+//! Each is a diff against the solution's `src/lib.rs` below a header:
+//!
+//! ```text
+//! What: stores the flag with Relaxed.
+//! Clause: 5
+//! Tempts: the test that counts passes on x86 all the same.
+//! Test: what_the_lock_protects_is_seen_by_the_next
+//! Outcome: fail
+//! Cause: data race
+//! Source: Relaxed; !fence
+//! Explain: one paragraph for the learner who made it;
+//!   it goes on in lines that are indented.
+//!
+//! --- a/src/lib.rs
+//! …
+//! ```
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use proc_macro2::{Delimiter, TokenStream, TokenTree};
+use proctor::{Outcome, Record};
+use serde::de::IntoDeserializer;
+use serde::de::value::{Error as ValueError, StrDeserializer};
+use serde::{Deserialize, Serialize};
+
+use crate::exercise::catalogue::Exercise;
+use crate::files;
+use crate::signatures::Signatures;
+use crate::trouble::Trouble;
+
+/// One known mistake.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Mistake {
+    /// The file's name without `.patch`.
+    pub name: String,
+    /// What the code does wrong.
+    pub what: String,
+    /// The clauses of the contract that it breaks: one, unless it cannot break
+    /// one alone.
+    pub clauses: Vec<u32>,
+    /// Why one writes it.
+    pub tempts: String,
+    /// The test that must reject it.
+    pub test: String,
+    /// How.
+    pub outcome: Outcome,
+    /// What the recorded cause must contain.
+    pub cause: String,
+    /// What a source must hold, or with a `!` must not, to have this mistake:
+    /// tokens that stand one after the other.
+    #[serde(default)]
+    pub source: Vec<String>,
+    /// For the learner who made it.
+    pub explain: String,
+    /// Not among the explanations of a bundle: it shows the solution.
+    #[serde(skip)]
+    diff: String,
+}
+
+/// An outcome by its name.
+pub fn outcome(name: &str) -> Option<Outcome> {
+    let name: StrDeserializer<'_, ValueError> = name.into_deserializer();
+    Outcome::deserialize(name).ok()
+}
+
+impl Mistake {
+    /// Parses a patch with its header.
+    ///
+    /// # Errors
+    /// What is missing or wrong in the header, in words.
+    pub fn parse(name: &str, text: &str) -> Result<Mistake, String> {
+        let (header, diff) = parted(text)?;
+        let fields = fields(header)?;
+        let field = |key: &str| {
+            fields
+                .iter()
+                .find(|(name, _)| name == key)
+                .map(|(_, value)| value.clone())
+                .filter(|value| !value.is_empty())
+                .ok_or_else(|| format!("its header has no `{key}:`"))
+        };
+        if let Some((unknown, _)) = fields.iter().find(|(key, _)| !KEYS.contains(&key.as_str())) {
+            return Err(format!(
+                "its header has an unknown `{unknown}:`; known are {}",
+                KEYS.join(", ")
+            ));
+        }
+        let ending = field("Outcome")?;
+        Ok(Mistake {
+            name: name.to_owned(),
+            what: field("What")?,
+            clauses: clauses(&field("Clause")?)?,
+            tempts: field("Tempts")?,
+            test: field("Test")?,
+            outcome: outcome(&ending).ok_or_else(|| format!("`{ending}` is no outcome"))?,
+            cause: field("Cause")?,
+            source: field("Source").map_or_else(|_| Vec::new(), |text| conditions(&text)),
+            explain: field("Explain")?,
+            diff: diff.to_owned(),
+        })
+    }
+
+    /// The solution with this mistake in it.
+    ///
+    /// # Errors
+    /// The diff is malformed or does not fit.
+    pub fn applied_to(&self, solution: &str) -> Result<String, String> {
+        apply(&self.diff, solution)
+    }
+
+    /// Whether this record is the rejection that the mistake deserves.
+    pub fn is_rejected_by(&self, record: &Record) -> bool {
+        record.test == self.test
+            && record.outcome == self.outcome
+            && record.cause.contains(&self.cause)
+    }
+
+    /// Whether a source could have this mistake, as far as its tokens tell.
+    pub fn is_possible_in(&self, source: &str) -> bool {
+        let tokens = tokens(source);
+        let holds = |words: &str| {
+            let wanted = self::tokens(words);
+            !wanted.is_empty() && tokens.windows(wanted.len()).any(|part| part == wanted)
+        };
+        self.source
+            .iter()
+            .all(|condition| match condition.strip_prefix('!') {
+                Some(absent) => !holds(absent),
+                None => holds(condition),
+            })
+    }
+}
+
+/// What stands above a diff, and the diff.
+///
+/// # Errors
+/// There is no diff, in words.
+pub fn parted(text: &str) -> Result<(&str, &str), String> {
+    let start = if text.starts_with("--- ") {
+        0
+    } else {
+        text.find("\n--- ")
+            .ok_or("it holds no diff: no line begins with `--- `")?
+            + 1
+    };
+    Ok(text.split_at(start))
+}
+
+/// A text, such as the solution, with a diff in it.
+///
+/// # Errors
+/// The diff is malformed, does not fit, or changes nothing.
+pub fn apply(diff: &str, base: &str) -> Result<String, String> {
+    let patch = diffy::Patch::from_str(diff).map_err(|error| error.to_string())?;
+    let changed = diffy::apply(base, &patch)
+        .map_err(|error| format!("it does not fit the file that it changes: {error}"))?;
+    if changed == base {
+        return Err("it changes nothing".into());
+    }
+    Ok(changed)
+}
+
+/// The tokens of a text in one flat list; none if it is no Rust.
+fn tokens(text: &str) -> Vec<String> {
+    fn flatten(stream: TokenStream, all: &mut Vec<String>) {
+        for token in stream {
+            match token {
+                TokenTree::Group(group) => {
+                    let (open, close) = match group.delimiter() {
+                        Delimiter::Parenthesis => ("(", ")"),
+                        Delimiter::Brace => ("{", "}"),
+                        Delimiter::Bracket => ("[", "]"),
+                        Delimiter::None => ("", ""),
+                    };
+                    all.push(open.to_owned());
+                    flatten(group.stream(), all);
+                    all.push(close.to_owned());
+                }
+                other => all.push(other.to_string()),
+            }
+        }
+    }
+    let mut all = Vec::new();
+    flatten(text.parse().unwrap_or_default(), &mut all);
+    all
+}
+
+const KEYS: [&str; 8] = [
+    "What", "Clause", "Tempts", "Test", "Outcome", "Cause", "Source", "Explain",
+];
+
+/// `Relaxed; !fence` as two conditions.
+fn conditions(text: &str) -> Vec<String> {
+    text.split(';')
+        .map(|condition| condition.trim().to_owned())
+        .filter(|condition| !condition.is_empty())
+        .collect()
+}
+
+/// `3`, or `3, 7` for a mistake that breaks two clauses at once.
+fn clauses(text: &str) -> Result<Vec<u32>, String> {
+    text.split(',')
+        .map(|number| {
+            let number = number.trim();
+            number
+                .parse()
+                .map_err(|_| format!("its `Clause:` holds `{number}`, which is no number"))
+        })
+        .collect()
+}
+
+/// `Key: value` lines; an indented line continues the one before.
+fn fields(header: &str) -> Result<Vec<(String, String)>, String> {
+    let mut fields: Vec<(String, String)> = Vec::new();
+    for line in header.lines().filter(|line| !line.trim().is_empty()) {
+        if line.starts_with([' ', '\t']) {
+            let (_, value) = fields.last_mut().ok_or("its first line is indented")?;
+            value.push(' ');
+            value.push_str(line.trim());
+        } else {
+            let (key, value) = line
+                .split_once(':')
+                .ok_or_else(|| format!("`{line}` is no `Key: value`"))?;
+            fields.push((key.trim().to_owned(), value.trim().to_owned()));
+        }
+    }
+    Ok(fields)
+}
+
+/// The patches of an exercise, sorted by name; none in a course without
+/// solutions.
+///
+/// # Errors
+/// A folder that cannot be listed.
+pub fn patches(exercise: &Exercise) -> Result<Vec<PathBuf>, Trouble> {
+    let folder = exercise.solution().join("mistakes");
+    if !folder.is_dir() {
+        return Ok(Vec::new());
+    }
+    let mut found = files::below(&folder)?;
+    found.retain(|path| {
+        path.extension()
+            .is_some_and(|extension| extension == "patch")
+    });
+    Ok(found)
+}
+
+/// A patch's name: the file's without `.patch`.
+pub fn name_of(path: &Path) -> String {
+    path.file_stem()
+        .unwrap_or_default()
+        .to_string_lossy()
+        .into_owned()
+}
+
+/// Reads one patch.
+///
+/// # Errors
+/// The file cannot be read, or its header is wrong.
+pub fn read(path: &Path) -> Result<Mistake, Trouble> {
+    Mistake::parse(&name_of(path), &files::text(path)?).map_err(|why| Trouble::Malformed {
+        path: path.to_owned(),
+        why,
+    })
+}
+
+/// The mistakes of all exercises without their diffs, by exercise id: what a
+/// bundle knows of them.
+pub type Explanations = BTreeMap<String, Vec<Mistake>>;
+
+/// The known mistakes of an exercise: its patches, or in a bundle what it says
+/// of them.
+///
+/// What cannot be read is left out: it explains nothing, and `verify` complains
+/// about it.
+pub fn known(exercise: &Exercise) -> Vec<Mistake> {
+    let explanations = files::text(&exercise.explanations())
+        .ok()
+        .and_then(|text| serde_json::from_str::<Explanations>(&text).ok());
+    if let Some(mut explanations) = explanations {
+        return explanations.remove(&exercise.id).unwrap_or_default();
+    }
+    let patches = patches(exercise).unwrap_or_default();
+    patches.iter().filter_map(|path| read(path).ok()).collect()
+}
+
+/// The known mistake that these records single out; better none than a false
+/// one.
+///
+/// The test that must reject it does so with its cause, all other tests pass or
+/// fail as they did for the known mistake, the source could have it, and all
+/// this is true of no other known mistake.
+pub fn explanation(
+    exercise: &Exercise,
+    signatures: &Signatures,
+    records: &[Record],
+    source: &str,
+) -> Option<Mistake> {
+    singled_out(&exercise.id, known(exercise), signatures, records, source)
+}
+
+/// The same, of these mistakes.
+pub fn singled_out(
+    exercise: &str,
+    known: Vec<Mistake>,
+    signatures: &Signatures,
+    records: &[Record],
+    source: &str,
+) -> Option<Mistake> {
+    let mut matching = known
+        .into_iter()
+        .filter(|mistake| records.iter().any(|record| mistake.is_rejected_by(record)))
+        .filter(|mistake| signatures.fails_alike(exercise, &mistake.name, records))
+        .filter(|mistake| mistake.is_possible_in(source));
+    let found = matching.next()?;
+    matching.next().is_none().then_some(found)
+}
+
+/// What stands above an explanation.
+pub const HEADING: &str = "This looks like a known mistake:";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const PATCH: &str = "What: adds two.\nClause: 1, 3\nTempts: it\n  looks right.\nTest: one_is_added\n\
+        Outcome: compile-error\nCause: three\nExplain: count\n  again.\n\n\
+        --- a/src/lib.rs\n+++ b/src/lib.rs\n@@ -1,2 +1,2 @@\n fn f() {\n-    1\n+    2\n";
+
+    #[test]
+    fn a_header_is_read_with_its_continued_lines() {
+        let mistake = Mistake::parse("two", PATCH).unwrap();
+        assert_eq!(mistake.tempts, "it looks right.");
+        assert_eq!(mistake.clauses, [1, 3]);
+        assert_eq!(mistake.explain, "count again.");
+        assert_eq!(mistake.outcome, Outcome::CompileError);
+    }
+
+    #[test]
+    fn a_source_may_rule_a_mistake_out() {
+        let with = |source: &str| {
+            let text = PATCH.replace("Explain:", &format!("Source: {source}\nExplain:"));
+            Mistake::parse("two", &text).unwrap()
+        };
+        let text = "fn f() { a.store(1, Ordering::Relaxed); /* fence(x) */ }";
+        assert!(with("Ordering::Relaxed").is_possible_in(text));
+        assert!(with("Ordering :: Relaxed; !fence").is_possible_in(text));
+        assert!(!with("fence").is_possible_in(text));
+        assert!(!with("Relaxed; !store").is_possible_in(text));
+        assert!(!with("Relax").is_possible_in(text));
+        assert!(Mistake::parse("two", PATCH).unwrap().is_possible_in(text));
+    }
+
+    #[test]
+    fn the_diff_is_applied() {
+        let mistake = Mistake::parse("two", PATCH).unwrap();
+        assert_eq!(
+            mistake.applied_to("fn f() {\n    1\n").unwrap(),
+            "fn f() {\n    2\n"
+        );
+        assert!(
+            mistake
+                .applied_to("other\n")
+                .unwrap_err()
+                .contains("does not fit")
+        );
+    }
+
+    #[test]
+    fn what_is_missing_is_named() {
+        let parse = |text: &str| Mistake::parse("x", text).unwrap_err();
+        assert!(parse("What: x\n").contains("no diff"));
+        assert!(parse(&PATCH.replace("Cause: three\n", "")).contains("`Cause:`"));
+        assert!(parse(&PATCH.replace("compile-error", "boom")).contains("`boom`"));
+        assert!(parse(&PATCH.replace("Cause:", "Because:")).contains("`Because:`"));
+    }
+}

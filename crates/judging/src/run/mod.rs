@@ -1,0 +1,281 @@
+//! Runs a judging program and collects the records that it sends.
+//!
+//! What the program prints is no verdict. A test that was expected and of
+//! which no record came has the outcome `exit`; a pass counts only if the
+//! program came to its own end afterwards.
+
+pub mod remains;
+
+use std::fs::File;
+use std::io::{Read, Seek, SeekFrom};
+use std::os::fd::AsFd;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use nix::sys::signal::Signal;
+use processes::proc::{self, State};
+use processes::{Child, Ending, Pid, Spec, Stdio};
+use proctor::{GUARDED, Outcome, RECORDS, Record, Records, RecordsError, SUBJECT};
+
+use crate::trouble::Trouble;
+
+/// One run of a judging program.
+#[derive(Debug)]
+pub struct Run<'a> {
+    /// The program that judges.
+    pub judge: &'a Path,
+    /// The program that holds the code to judge.
+    pub subject: &'a Path,
+    /// Where they run: timelines quote sources that lie there. The code may
+    /// write there.
+    pub folder: &'a Path,
+    /// The course and what was built of it, where the code may write nowhere else.
+    pub guarded: &'a [PathBuf],
+    /// The tests that must give a verdict.
+    pub expected: &'a [String],
+    /// Only these tests; all, if none is named.
+    pub only: &'a [&'a str],
+    /// Environment variables for it.
+    pub environment: &'a [(&'a str, String)],
+}
+
+/// Wall-clock time for a whole run. The judge has deadlines of its own; this
+/// one is for a judge that does not keep them.
+fn limit(tests: usize) -> Duration {
+    Duration::from_secs(60 + 30 * tests as u64)
+}
+
+/// How long a judge may be stopped. Nobody stops it but the code that it
+/// judges: Ctrl-Z in the terminal does not reach its session.
+const STOPPED: Duration = Duration::from_secs(2);
+
+/// The descriptor at which the judge finds the socket for its records.
+const SOCKET: i32 = 3;
+
+/// Runs it, and gives one record for each expected test, in their order.
+///
+/// # Errors
+/// The program cannot be started or followed.
+pub fn run(run: &Run) -> Result<Vec<Record>, Trouble> {
+    // The judged code must not take this process's end of the records' socket.
+    let _ = nix::sys::prctl::set_dumpable(false);
+    let cannot = |error: &dyn std::fmt::Display| Trouble::Run {
+        program: run.judge.to_owned(),
+        error: error.to_string(),
+    };
+    let (records, judges) = Records::pair().map_err(|error| cannot(&error))?;
+    let said = tempfile::tempfile().map_err(Trouble::writing(&std::env::temp_dir()))?;
+    let spec = spec(run, judges, &said).map_err(|error| cannot(&error))?;
+    let judge = remains::start(spec).map_err(|error| cannot(&error))?;
+    let mut followed = follow(judge, records, limit(run.expected.len())).map_err(|e| cannot(&e))?;
+    let expected: Vec<&String> = run
+        .expected
+        .iter()
+        .filter(|test| run.only.is_empty() || run.only.contains(&test.as_str()))
+        .collect();
+    let words = last_words(said);
+    let mut found = Vec::new();
+    for test in expected {
+        let record = followed
+            .records
+            .iter()
+            .position(|record| record.test == *test)
+            .map(|place| followed.records.swap_remove(place));
+        found.push(record.unwrap_or_else(|| missing(test, &followed.end, &words)));
+    }
+    let all_passed = found.iter().all(|record| record.outcome == Outcome::Pass);
+    let due = Ending::Exited(if all_passed { 0 } else { FAILED });
+    if followed.end != End::Ended(due) {
+        for record in &mut found {
+            if record.outcome == Outcome::Pass {
+                record.outcome = Outcome::Exit;
+                record.cause = format!(
+                    "this test passed, but the judging program did not come to its own end: {}",
+                    followed.end
+                );
+            }
+        }
+    }
+    Ok(found)
+}
+
+/// libtest's exit code when a test failed.
+const FAILED: i32 = 101;
+
+/// A session of its own, so that what it leaves behind can be ended; it dies
+/// with this process, and then its wardens end everything below it.
+fn spec(run: &Run, judges: std::os::fd::OwnedFd, said: &File) -> std::io::Result<Spec> {
+    let guarded = std::env::join_paths(run.guarded).unwrap_or_default();
+    let mut spec = Spec::new(run.judge)
+        .current_dir(run.folder)
+        .arg("--nocapture")
+        .env(RECORDS, SOCKET.to_string())
+        .env(SUBJECT, run.subject)
+        .env("CARGO_MANIFEST_DIR", run.folder)
+        .env(GUARDED, guarded)
+        .pass(judges, SOCKET)
+        .stdin(Stdio::Null)
+        .stdout(Stdio::Null)
+        .stderr(Stdio::Fd(said.try_clone()?.into()))
+        .new_session(true)
+        .die_with_parent(Signal::SIGKILL);
+    let temporary = std::env::temp_dir();
+    if run
+        .guarded
+        .iter()
+        .any(|folder| folder.starts_with(&temporary))
+    {
+        // There the code may not write, for the course lies there.
+        spec = spec.env("TMPDIR", run.folder);
+    }
+    if !run.only.is_empty() {
+        spec = spec.args(run.only).arg("--exact");
+    }
+    for (name, value) in run.environment {
+        spec = spec.env(name, value);
+    }
+    Ok(spec)
+}
+
+/// What came of a judge.
+struct Followed {
+    end: End,
+    records: Vec<Record>,
+}
+
+/// How a judge ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum End {
+    Ended(Ending),
+    /// It was stopped, and killed for that.
+    Stopped,
+    TimedOut(Duration),
+    /// Somebody else wrote to its socket, and it was killed for that.
+    Forged,
+    /// What it sent is no record, and it was killed for that.
+    Garbled(String),
+}
+
+impl std::fmt::Display for End {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            End::Ended(Ending::Exited(code)) => write!(f, "it exited with status {code}"),
+            End::Ended(ending) => write!(
+                f,
+                "it {ending} (your code sent it a signal, or the machine ran out of memory)"
+            ),
+            End::Stopped => f.write_str("your code stopped it with a signal"),
+            End::TimedOut(limit) => write!(f, "it did not end within {} s", limit.as_secs()),
+            End::Garbled(why) => write!(f, "what it sent is no record ({why})"),
+            End::Forged => f.write_str("another process wrote to the socket for its records"),
+        }
+    }
+}
+
+/// Listens to a judge until it has ended, and to nobody else.
+fn follow(mut judge: Child, mut records: Records, limit: Duration) -> std::io::Result<Followed> {
+    let pid = judge.pid();
+    let until = Instant::now() + limit;
+    let mut found = Vec::new();
+    let mut listening = true;
+    let mut watch = Watch::default();
+    let verdict = loop {
+        let mut fds = vec![PollFd::new(judge.pidfd(), PollFlags::POLLIN)];
+        if listening {
+            fds.push(PollFd::new(records.as_fd(), PollFlags::POLLIN));
+        }
+        // A signal or an error only makes us look again.
+        let _ = poll(&mut fds, PollTimeout::from(100u8));
+        let ended = fds[0].any() == Some(true);
+        if listening {
+            match take(&mut records, pid, &mut found) {
+                Ok(()) => {}
+                Err(RecordsError::Closed) => listening = false,
+                Err(RecordsError::Foreign(_)) => break Some(End::Forged),
+                Err(RecordsError::Malformed(why)) => break Some(End::Garbled(why)),
+            }
+        }
+        if ended {
+            break None;
+        }
+        if Instant::now() >= until {
+            break Some(End::TimedOut(limit));
+        }
+        if watch.is_stopped_for_long(pid) {
+            break Some(End::Stopped);
+        }
+    };
+    // Before its number is given up by reaping: what it left in its session.
+    let ending = remains::end(&mut judge, verdict.is_some())?;
+    Ok(Followed {
+        end: verdict.unwrap_or(End::Ended(ending)),
+        records: found,
+    })
+}
+
+/// Takes all records that have come.
+fn take(records: &mut Records, judge: Pid, found: &mut Vec<Record>) -> Result<(), RecordsError> {
+    while let Some(record) = records.next(judge, Duration::ZERO)? {
+        found.push(record);
+    }
+    Ok(())
+}
+
+/// Since when a judge has been stopped.
+#[derive(Default)]
+struct Watch {
+    since: Option<Instant>,
+}
+
+impl Watch {
+    fn is_stopped_for_long(&mut self, pid: Pid) -> bool {
+        let stopped =
+            proc::stat(pid).is_ok_and(|stat| matches!(stat.state, State::Stopped | State::Traced));
+        if !stopped {
+            self.since = None;
+            return false;
+        }
+        self.since.get_or_insert_with(Instant::now).elapsed() > STOPPED
+    }
+}
+
+/// The last line that the judge wrote to standard error.
+fn last_words(mut said: File) -> String {
+    const ENOUGH: i64 = 64 << 10;
+    let mut bytes = Vec::new();
+    let end = said.seek(SeekFrom::End(0)).unwrap_or(0).cast_signed();
+    let _ = said.seek(SeekFrom::End(-end.min(ENOUGH)));
+    let _ = said.read_to_end(&mut bytes);
+    let text = String::from_utf8_lossy(&bytes);
+    text.lines()
+        .rev()
+        .find(|line| !line.trim().is_empty())
+        .map(|line| format!(" (its last words: {})", line.trim()))
+        .unwrap_or_default()
+}
+
+fn missing(test: &str, end: &End, words: &str) -> Record {
+    let outcome = match end {
+        End::TimedOut(_) => Outcome::Timeout,
+        _ => Outcome::Exit,
+    };
+    let cause = format!("the judging program gave no verdict on this test: {end}{words}");
+    record(test, outcome, cause)
+}
+
+/// A record that no judge wrote.
+pub fn record(test: &str, outcome: Outcome, cause: String) -> Record {
+    Record {
+        test: test.to_owned(),
+        outcome,
+        cause,
+        at: None,
+        schedule: None,
+        timeline: None,
+        covered: Vec::new(),
+        millis: 0,
+        seed: 0,
+        exchanges: Vec::new(),
+    }
+}

@@ -1,0 +1,145 @@
+//! What every test says of every known mistake: `exercises/mistakes.json`.
+//!
+//! A patch's header names the one test that must reject it. Several mistakes
+//! may be rejected by the same test in the same way; which of the *other* tests
+//! fail tells them apart. `cargo course verify --bless` writes the file.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use proctor::{Outcome, Record};
+use serde::{Deserialize, Serialize};
+
+use crate::exercise::catalogue::Course;
+use crate::files;
+use crate::trouble::Trouble;
+
+/// By test: what it says, in one line.
+pub type Signature = BTreeMap<String, String>;
+
+/// By exercise, by mistake.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Signatures(pub BTreeMap<String, BTreeMap<String, Signature>>);
+
+impl Signatures {
+    /// Where they are kept.
+    pub fn path(course: &Course) -> PathBuf {
+        course.root.join("exercises/mistakes.json")
+    }
+
+    /// Reads them; none where there is no such file, or no sense in it: they
+    /// only choose between explanations.
+    pub fn read(course: &Course) -> Signatures {
+        files::text(&Signatures::path(course))
+            .ok()
+            .and_then(|text| serde_json::from_str(&text).ok())
+            .unwrap_or_default()
+    }
+
+    /// Writes them, whole or not at all.
+    ///
+    /// # Errors
+    /// Those of writing a file.
+    pub fn write(&self, course: &Course) -> Result<(), Trouble> {
+        let mut text = serde_json::to_string_pretty(self).unwrap_or_default();
+        text.push('\n');
+        files::write(&Signatures::path(course), &text)
+    }
+
+    /// Whether the same tests fail as for a mistake; also where it is not known
+    /// which these are.
+    pub fn fails_alike(&self, exercise: &str, mistake: &str, records: &[Record]) -> bool {
+        let signature = self.0.get(exercise).and_then(|known| known.get(mistake));
+        let Some(signature) = signature else {
+            return true;
+        };
+        records.iter().all(|record| {
+            let known = signature.get(&record.test);
+            known.is_none_or(|line| passed(line) == (record.outcome == Outcome::Pass))
+        })
+    }
+}
+
+/// Whether a test passed that said this.
+fn passed(line: &str) -> bool {
+    line.split(':').next() == Some(Outcome::Pass.name())
+}
+
+/// Forgets each test that passed in one run of a program and not in the other:
+/// a data race among real threads shows in some runs only.
+pub fn keep_what_agrees(signature: &mut Signature, other: &Signature) {
+    signature.retain(|test, line| {
+        let line_of_other = other.get(test);
+        line_of_other.is_some_and(|other| passed(other) == passed(line))
+    });
+}
+
+/// What all tests say of one source.
+pub fn signature(records: &[Record]) -> Signature {
+    records
+        .iter()
+        .map(|record| (record.test.clone(), line_of(record)))
+        .collect()
+}
+
+fn line_of(record: &Record) -> String {
+    let cause = record.cause.lines().next().unwrap_or_default();
+    format!("{}: {cause}", record.outcome)
+}
+
+/// A text in which every number is `#`: random inputs and process numbers
+/// differ from run to run.
+pub fn without_numbers(text: &str) -> String {
+    let mut alike = String::with_capacity(text.len());
+    for c in text.chars() {
+        match c.is_ascii_digit() {
+            true if alike.ends_with('#') => {}
+            true => alike.push('#'),
+            false => alike.push(c),
+        }
+    }
+    alike
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::run::record;
+
+    #[test]
+    fn causes_that_differ_in_numbers_are_alike() {
+        assert_eq!(without_numbers("pid 123 of 4"), "pid # of #");
+    }
+
+    #[test]
+    fn a_test_whose_verdict_differs_between_runs_is_forgotten() {
+        let said = |race: Outcome| {
+            let records = [
+                record("named", Outcome::Fail, "of 3".into()),
+                record("race", race, String::new()),
+            ];
+            signature(&records)
+        };
+        let mut kept = said(Outcome::Fail);
+        keep_what_agrees(&mut kept, &said(Outcome::Pass));
+        assert_eq!(kept.keys().collect::<Vec<_>>(), ["named"]);
+    }
+
+    #[test]
+    fn the_other_tests_tell_mistakes_apart() {
+        let said = |other: Outcome| {
+            [
+                record("named", Outcome::Deadlock, "all wait".into()),
+                record("other", other, String::new()),
+            ]
+        };
+        let known = BTreeMap::from([
+            ("alone".to_owned(), signature(&said(Outcome::Pass))),
+            ("both".to_owned(), signature(&said(Outcome::Deadlock))),
+        ]);
+        let signatures = Signatures(BTreeMap::from([("lock".to_owned(), known)]));
+        let alike = |name| signatures.fails_alike("lock", name, &said(Outcome::Deadlock));
+        assert!(alike("both") && !alike("alone") && alike("unheard of"));
+    }
+}

@@ -1,0 +1,133 @@
+//! The files that a bundle takes as they are.
+
+use std::fs;
+use std::path::Path;
+
+use judging::exercise::catalogue::Course;
+use judging::trouble::Trouble;
+
+/// Files of the root that students get; licences too.
+const FILES: &[&str] = &[
+    ".editorconfig",
+    ".gitattributes",
+    ".gitignore",
+    "Cargo.lock",
+    "clippy.toml",
+    "rust-analyzer.toml",
+    "rust-toolchain.toml",
+    "rustfmt.toml",
+];
+
+/// Folders of the root that students get.
+const FOLDERS: &[&str] = &[".cargo", ".devcontainer", "book", "crates"];
+
+/// What is made anew for a bundle.
+const MADE: &[&str] = &["Cargo.toml", "README.md", "exercises"];
+
+/// The program that this is part of: only authors and instructors need it.
+const WORKSHOP: &str = "crates/workshop";
+
+/// What nobody expects to find in one.
+const UNMENTIONED: &[&str] = &[".course", ".git"];
+
+/// Whether this entry of the root is in a bundle.
+pub(super) fn is_part(name: &str) -> bool {
+    FILES.contains(&name)
+        || FOLDERS.contains(&name)
+        || MADE.contains(&name)
+        || name.starts_with("LICENSE")
+        || name == "solutions"
+}
+
+/// Copies the root's files and folders, and says what it left behind: a list
+/// for people, because what is not known to be for students is not for them.
+pub(super) fn course(course: &Course, to: &Path) -> Result<Vec<String>, Trouble> {
+    let mut left_out = Vec::new();
+    for name in names(&course.root)? {
+        let from = course.root.join(&name);
+        if FOLDERS.contains(&name.as_str()) && from.is_dir() {
+            folder(course, &from, &to.join(&name), &mut left_out)?;
+        } else if from.is_file() && (FILES.contains(&name.as_str()) || name.starts_with("LICENSE"))
+        {
+            file(&from, &to.join(&name))?;
+        } else if !MADE.contains(&name.as_str())
+            && !UNMENTIONED.contains(&name.as_str())
+            && !name.starts_with(super::STAGED)
+            && !is_made_by_cargo(&from)
+        {
+            left_out.push(name);
+        }
+    }
+    left_out.push("the authors' tools".to_owned());
+    left_out.push("the crates' own tests".to_owned());
+    Ok(left_out)
+}
+
+fn folder(
+    course: &Course,
+    from: &Path,
+    to: &Path,
+    left_out: &mut Vec<String>,
+) -> Result<(), Trouble> {
+    fs::create_dir_all(to).map_err(Trouble::writing(to))?;
+    for name in names(from)? {
+        let path = from.join(&name);
+        let to = to.join(&name);
+        if path.is_symlink() {
+            left_out.push(format!("{} (a link)", course.short(&path).display()));
+        } else if path.is_dir() {
+            if !is_made_by_cargo(&path)
+                && !is_test_of_a_crate(course, &path)
+                && course.short(&path) != Path::new(WORKSHOP)
+            {
+                folder(course, &path, &to, left_out)?;
+            }
+        } else if !name.starts_with('.') && !name.ends_with('~') {
+            file(&path, &to)?;
+        }
+    }
+    Ok(())
+}
+
+/// `crates/NAME/tests`: corpora of right and wrong answers.
+fn is_test_of_a_crate(course: &Course, path: &Path) -> bool {
+    let path: Vec<_> = course.short(path).iter().collect();
+    path.len() == 3 && path[0] == "crates" && path[2] == "tests"
+}
+
+/// Target folders carry the tag by which backups know what to leave out.
+fn is_made_by_cargo(folder: &Path) -> bool {
+    folder.join("CACHEDIR.TAG").is_file() || folder.ends_with("target")
+}
+
+/// Its time too, so that cargo takes what is unchanged for unchanged where a
+/// bundle is made once more.
+fn file(from: &Path, to: &Path) -> Result<(), Trouble> {
+    let unreadable = Trouble::reading(from);
+    let modified = match fs::metadata(from).and_then(|of| of.modified()) {
+        Ok(modified) => modified,
+        Err(error) => return Err(unreadable(error)),
+    };
+    let mut source = fs::File::open(from).map_err(unreadable)?;
+    let copied = fs::File::create(to).and_then(|mut copy| {
+        std::io::copy(&mut source, &mut copy)?;
+        copy.set_permissions(source.metadata()?.permissions())?;
+        copy.set_modified(modified)
+    });
+    copied.map_err(Trouble::writing(to))
+}
+
+fn names(folder: &Path) -> Result<Vec<String>, Trouble> {
+    let mut names = Vec::new();
+    for entry in fs::read_dir(folder).map_err(Trouble::reading(folder))? {
+        let name = entry.map_err(Trouble::reading(folder))?.file_name();
+        names.push(name.into_string().map_err(|name| {
+            Trouble::Refused(format!(
+                "{} has a name that is no text: rename it",
+                folder.join(name).display()
+            ))
+        })?);
+    }
+    names.sort();
+    Ok(names)
+}

@@ -1,0 +1,155 @@
+//! The exercises of a bundle: as they were given, with what explains mistakes
+//! and nothing that shows solutions.
+
+use std::path::Path;
+
+use serde::Serialize;
+
+use judging::exercise::catalogue::{Course, EXPLANATIONS, Exercise};
+use judging::exercise::originals::{Files, Originals};
+use judging::exercise::unwritten::{self, Unwritten};
+use judging::files;
+use judging::mistake::{self, Explanations};
+use judging::signatures::Signatures;
+use judging::trouble::Trouble;
+
+/// The learner's file within an exercise.
+const SOURCE: &str = "src/lib.rs";
+
+/// What goes into `exercises/`.
+#[derive(Debug)]
+pub(super) struct Chosen<'a> {
+    /// Those that are written.
+    pub exercises: Vec<&'a Exercise>,
+    /// What the instructor should know, a sentence each.
+    pub notes: Vec<String>,
+    catalogue: String,
+    originals: Originals,
+    explanations: Explanations,
+    signatures: Signatures,
+}
+
+impl<'a> Chosen<'a> {
+    /// Reads all of it.
+    pub(super) fn of(course: &'a Course) -> Result<Self, Trouble> {
+        let mut originals = Originals::read(course)?;
+        let unwritten = unwritten::unwritten(course, &originals);
+        let is_written = |exercise: &&Exercise| unwritten.iter().all(|u| u.id != exercise.id);
+        let exercises: Vec<&Exercise> = course.exercises.iter().filter(is_written).collect();
+        let mut notes: Vec<String> = unwritten
+            .iter()
+            .map(|exercise| format!("{exercise}, so the bundle is without it"))
+            .collect();
+        needs_are_met(&exercises, &unwritten)?;
+        let mut explanations = Explanations::new();
+        for exercise in &exercises {
+            let given = originals
+                .of(exercise)
+                .ok_or_else(|| not_blessed(exercise))?;
+            notes.extend(changed_since(course, exercise, given));
+            let mut known = Vec::new();
+            for patch in mistake::patches(exercise)? {
+                known.push(mistake::read(&patch)?);
+            }
+            explanations.insert(exercise.id.clone(), known);
+        }
+        let mut signatures = Signatures::read(course);
+        originals.0.retain(|id, _| explanations.contains_key(id));
+        signatures.0.retain(|id, _| explanations.contains_key(id));
+        Ok(Chosen {
+            catalogue: catalogue(course, &unwritten)?,
+            exercises,
+            notes,
+            originals,
+            explanations,
+            signatures,
+        })
+    }
+
+    /// Writes it below `root`.
+    pub(super) fn write(&self, root: &Path) -> Result<(), Trouble> {
+        let house = root.join("exercises");
+        for exercise in &self.exercises {
+            let folder = house.join(&exercise.topic).join(&exercise.id);
+            for (name, text) in self.originals.of(exercise).into_iter().flatten() {
+                files::write(&folder.join(name), text)?;
+            }
+        }
+        files::write(&house.join("course.toml"), &self.catalogue)?;
+        files::write(&house.join("originals.json"), &json(&self.originals))?;
+        files::write(&house.join("mistakes.json"), &json(&self.signatures))?;
+        files::write(&root.join(EXPLANATIONS), &json(&self.explanations))
+    }
+}
+
+fn json(value: &impl Serialize) -> String {
+    let mut text = serde_json::to_string_pretty(value).unwrap_or_default();
+    text.push('\n');
+    text
+}
+
+fn not_blessed(exercise: &Exercise) -> Trouble {
+    Trouble::Refused(format!(
+        "exercises/originals.json does not hold {}: run `cargo course verify --bless`, which keeps the \
+         exercises as students are to get them",
+        exercise.id
+    ))
+}
+
+fn needs_are_met(exercises: &[&Exercise], unwritten: &[Unwritten]) -> Result<(), Trouble> {
+    for exercise in exercises {
+        for need in &exercise.needs {
+            if unwritten.iter().any(|exercise| exercise.id == *need) {
+                return Err(Trouble::Refused(format!(
+                    "{} needs `{need}`, which is not yet written: write it, or take it out of `needs` in \
+                     exercises/course.toml",
+                    exercise.id
+                )));
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Files of the tree that are not as they were blessed; a half-solved
+/// `src/lib.rs` is what one expects.
+fn changed_since(course: &Course, exercise: &Exercise, given: &Files) -> Vec<String> {
+    let differs = |(name, text): &(&String, &String)| {
+        *name != SOURCE
+            && !files::text(&exercise.folder().join(name)).is_ok_and(|now| now == **text)
+    };
+    given
+        .iter()
+        .filter(differs)
+        .map(|(name, _)| {
+            let path = exercise.folder().join(name);
+            format!(
+                "{} is not as it was blessed: the bundle has the blessed one (`cargo course verify --bless` \
+                 takes yours)",
+                course.short(&path).display()
+            )
+        })
+        .collect()
+}
+
+/// The catalogue without the entries of these exercises.
+fn catalogue(course: &Course, but: &[Unwritten]) -> Result<String, Trouble> {
+    let path = course.root.join("exercises/course.toml");
+    let mut text = files::text(&path)?;
+    for exercise in but {
+        let whole = text.clone();
+        let entry = unwritten::entries(&whole)
+            .into_iter()
+            .find(|entry| entry.id() == Some(&exercise.id));
+        let entry = entry.ok_or_else(|| Trouble::Malformed {
+            path: path.clone(),
+            why: format!(
+                "the entry of {} cannot be found: it must begin with a line `[[exercise]]` and have one \
+                 `id = \"…\"`",
+                exercise.id
+            ),
+        })?;
+        text = text.replacen(entry.text, "", 1);
+    }
+    Ok(text)
+}

@@ -1,0 +1,14 @@
+//! The authors' and instructors' tools, as a library: the program `workshop`
+//! is a thin layer over it, and `cargo course` starts that program.
+//!
+//! - [`mod@verify`]: whether exercises, solutions and mistakes agree, and where the
+//!   tests disagree with a folder of answers;
+//! - [`mod@new`]: begins an exercise;
+//! - [`mod@bundle`]: the course as students get it.
+//!
+//! A learner never compiles this crate, and a bundle does not hold it.
+
+pub mod bundle;
+pub mod cli;
+pub mod new;
+pub mod verify;

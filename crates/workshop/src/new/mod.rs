@@ -1,0 +1,153 @@
+//! `new TOPIC/EXERCISE`, for authors: an exercise that builds and passes, in
+//! which every place to fill in is marked.
+//!
+//! ```text
+//! exercises/TOPIC/NAME/   stub, task, three hints, tests (and worlds)
+//! solutions/TOPIC/NAME/   solution, an alternative, a mistake (and worlds)
+//! exercises/course.toml   an entry at the end
+//! ```
+//!
+//! Both folders are written beside the course's, then moved to their places;
+//! the entry comes last. If one step fails, those before it are undone.
+
+use std::fs::{self, File};
+use std::io;
+use std::path::{Path, PathBuf};
+
+use nix::fcntl::{Flock, FlockArg};
+
+mod name;
+mod skeleton;
+
+use self::skeleton::Skeleton;
+use judging::build::lockfile;
+use judging::exercise::catalogue::Course;
+use judging::exercise::unwritten;
+use judging::files;
+use judging::terminal::words::count;
+use judging::terminal::{complain, say};
+use judging::trouble::Trouble;
+
+/// Makes the exercise `asked` (`TOPIC/NAME`), with world crates if it is to
+/// explore, and says what to fill in.
+///
+/// # Errors
+/// The name is not fit or taken; something cannot be written. Nothing is left
+/// behind then.
+pub fn new(course: &Course, asked: &str, with_worlds: bool) -> Result<u8, Trouble> {
+    if course.is_bundle() {
+        return Err(Trouble::Refused(
+            "this copy of the course is for students: add exercises to the course that it was made of"
+                .into(),
+        ));
+    }
+    // Two authors at once: one after the other.
+    let exercises = course.root.join("exercises");
+    let turn = File::open(&exercises).map_err(Trouble::reading(&exercises))?;
+    let _turn = Flock::lock(turn, FlockArg::LockExclusive)
+        .map_err(|(_, errno)| Trouble::reading(&exercises)(errno.into()))?;
+    let course = &Course::open(&course.root)?;
+
+    let (topic, name) = name::checked(course, asked)?;
+    let skeleton = Skeleton::of(topic, name, with_worlds);
+    put(course, topic, name, &skeleton)?;
+    if let Err(trouble) = lockfile::refresh(&course.root) {
+        complain(&trouble.to_string());
+    }
+    say(&what_to_do(course, name)?);
+    Ok(0)
+}
+
+fn put(course: &Course, topic: &str, name: &str, skeleton: &Skeleton) -> Result<(), Trouble> {
+    // In the root, where no pattern of the workspace's members reaches it.
+    let staged = tempfile::Builder::new()
+        .prefix(".new-exercise-")
+        .tempdir_in(&course.root)
+        .map_err(Trouble::writing(&course.root))?;
+    let mut undo = Undo::default();
+    for (house, files) in [
+        ("exercises", &skeleton.exercise),
+        ("solutions", &skeleton.solution),
+    ] {
+        let from = staged.path().join(house);
+        for (path, text) in files {
+            files::write(&from.join(path), text)?;
+        }
+        let to = course.root.join(house).join(topic).join(name);
+        undo.make_folders(to.parent().unwrap_or(&to))?;
+        fs::rename(&from, &to).map_err(|error| moving(course, &to, error))?;
+        undo.0.push(to);
+    }
+    let path = course.root.join("exercises/course.toml");
+    let mut catalogue = files::text(&path)?;
+    if !catalogue.ends_with('\n') {
+        catalogue.push('\n');
+    }
+    files::write(&path, &(catalogue + &skeleton.entry))?;
+    undo.0.clear();
+    Ok(())
+}
+
+fn moving(course: &Course, to: &Path, error: io::Error) -> Trouble {
+    match error.kind() {
+        io::ErrorKind::DirectoryNotEmpty | io::ErrorKind::AlreadyExists => {
+            Trouble::Refused(format!("{} is there already", course.short(to).display()))
+        }
+        _ => Trouble::writing(to)(error),
+    }
+}
+
+/// What was made, and is removed again unless all of it could be.
+#[derive(Default)]
+struct Undo(Vec<PathBuf>);
+
+impl Undo {
+    fn make_folders(&mut self, folder: &Path) -> Result<(), Trouble> {
+        let mut missing: Vec<&Path> = folder.ancestors().take_while(|f| !f.exists()).collect();
+        while let Some(folder) = missing.pop() {
+            fs::create_dir(folder).map_err(Trouble::writing(folder))?;
+            self.0.push(folder.to_owned());
+        }
+        Ok(())
+    }
+}
+
+impl Drop for Undo {
+    fn drop(&mut self) {
+        for path in self.0.iter().rev() {
+            // An error is under way already; it says more than this one would.
+            let _ = fs::remove_dir_all(path);
+        }
+    }
+}
+
+fn what_to_do(course: &Course, name: &str) -> Result<String, Trouble> {
+    let course = Course::open(&course.root)?;
+    let exercise = course.exercise(name)?;
+    let places = unwritten::places(&course, exercise);
+    let mut text = format!(
+        "{name} is there, last in exercises/course.toml. It is a small exercise that works: replace \
+         it by yours.\n{} marked `{}`:\n\n",
+        match places.len() {
+            1 => "1 place to fill in is".to_owned(),
+            many => format!("{many} places to fill in are"),
+        },
+        unwritten::MARK,
+    );
+    let mut counted: Vec<(&Path, usize)> = Vec::new();
+    for place in &places {
+        match counted.last_mut() {
+            Some((path, number)) if *path == place.path => *number += 1,
+            _ => counted.push((&place.path, 1)),
+        }
+    }
+    for (path, number) in counted {
+        let path = course.short(path).display();
+        text.push_str(&format!("  {path}  {}\n", count(number, "place")));
+    }
+    text.push_str(&format!(
+        "\nAn exercise has at least four alternatives and six mistakes; CONTRIBUTING.md says how they \
+         are written.\n`cargo course verify {name}` lists what is left, and once nothing is, verifies it.\n"
+    ));
+    Ok(text)
+}

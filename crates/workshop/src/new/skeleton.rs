@@ -1,0 +1,106 @@
+//! The files of a fresh exercise: those of `crates/workshop/skeleton` under new
+//! names.
+
+/// A path within its folder, and the text.
+pub(super) type File = (String, String);
+
+/// What a fresh exercise is made of.
+#[derive(Debug)]
+pub(super) struct Skeleton {
+    /// For `exercises/TOPIC/NAME`.
+    pub exercise: Vec<File>,
+    /// For `solutions/TOPIC/NAME`.
+    pub solution: Vec<File>,
+    /// For the end of the catalogue.
+    pub entry: String,
+}
+
+macro_rules! skeleton {
+    ($path:literal) => {
+        include_str!(concat!("../../skeleton/", $path))
+    };
+}
+
+const WORLDS: [&str; 2] = ["shuttled", "loomed"];
+
+const ENTRY: &str = r#"
+[[exercise]]
+id = "new-exercise"
+topic = "new-topic"
+title = "FILL IN: what the learner reads in lists"
+minutes = 30 # FILL IN: what a learner who knows the chapter needs
+points = 10
+needs = [] # FILL IN: exercises to do before; and move this entry to its place in the order
+stub = { outcome = "panic", cause = "not yet implemented" }
+"#;
+
+impl Skeleton {
+    /// The files for an exercise of this topic and name.
+    pub(super) fn of(topic: &str, name: &str, with_worlds: bool) -> Skeleton {
+        let named = |text: &str| {
+            text.replace("new-exercise", name)
+                .replace("new_exercise", &name.replace('-', "_"))
+                .replace("new-topic", topic)
+        };
+        let file = |path: &str, text: &str| (named(path), named(text));
+        let with = |text: &str, more: &str| match with_worlds {
+            true => format!("{text}{more}"),
+            false => text.to_owned(),
+        };
+        let dependencies = skeleton!("worlds/dev-dependencies.toml");
+        let mut exercise = vec![
+            file(
+                "Cargo.toml",
+                &with(skeleton!("exercise/Cargo.toml"), dependencies),
+            ),
+            file(
+                "README.md",
+                &with(
+                    skeleton!("exercise/README.md"),
+                    skeleton!("worlds/README.md"),
+                ),
+            ),
+            file("hints.md", skeleton!("exercise/hints.md")),
+            file("src/lib.rs", skeleton!("exercise/src/lib.rs")),
+            file(
+                "tests/new-exercise.rs",
+                &with(
+                    skeleton!("exercise/tests/exercise.rs"),
+                    skeleton!("worlds/tests.rs"),
+                ),
+            ),
+        ];
+        let mut solution = vec![
+            file(
+                "Cargo.toml",
+                &with(skeleton!("solution/Cargo.toml"), &of_solution(dependencies)),
+            ),
+            file("src/lib.rs", skeleton!("solution/src/lib.rs")),
+            file(
+                "alternatives/another-way.rs",
+                skeleton!("solution/alternatives/another-way.rs"),
+            ),
+            file(
+                "mistakes/a-mistake.patch",
+                skeleton!("solution/mistakes/a-mistake.patch"),
+            ),
+        ];
+        for world in WORLDS.iter().filter(|_| with_worlds) {
+            let path = format!("worlds/{world}/Cargo.toml");
+            let manifest = skeleton!("worlds/Cargo.toml");
+            let of_world = |text: &str| text.replace("new-world", world);
+            exercise.push(file(&path, &of_world(manifest)));
+            solution.push(file(&path, &of_world(&of_solution(manifest))));
+        }
+        Skeleton {
+            exercise,
+            solution,
+            entry: named(ENTRY),
+        }
+    }
+}
+
+/// The packages of the worlds are named after the package that they belong to.
+fn of_solution(text: &str) -> String {
+    text.replace("\"new-exercise-", "\"new-exercise-solution-")
+}

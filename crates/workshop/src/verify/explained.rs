@@ -1,0 +1,56 @@
+//! No known mistake is explained as another.
+
+use proctor::Record;
+
+use super::Complaint;
+use judging::exercise::catalogue::{Course, Exercise};
+use judging::files;
+use judging::mistake::{self, Mistake};
+use judging::run;
+use judging::signatures::{Signature, Signatures};
+
+/// Mistakes whose makers would be shown the explanation of another one.
+pub(crate) fn explanations(course: &Course, exercise: &Exercise) -> Vec<Complaint> {
+    let signatures = Signatures::read(course);
+    let Some(known) = signatures.0.get(&exercise.id) else {
+        return Vec::new();
+    };
+    let solution = files::text(&exercise.solution().join("src/lib.rs")).unwrap_or_default();
+    let patches = mistake::patches(exercise).unwrap_or_default();
+    let mistakes: Vec<Mistake> = patches
+        .iter()
+        .flat_map(|path| mistake::read(path))
+        .collect();
+    let explained_as = |mistake: &Mistake| {
+        let records = records_of(known.get(&mistake.name)?);
+        let source = mistake.applied_to(&solution).ok()?;
+        let mistakes = mistakes.clone();
+        mistake::singled_out(&exercise.id, mistakes, &signatures, &records, &source)
+            .filter(|other| other.name != mistake.name)
+    };
+    let wrong = mistakes.iter().filter_map(|mistake| {
+        let other = explained_as(mistake)?;
+        Some(format!(
+            "the mistake `{}` would be explained as `{}`: make the latter's `Cause:` more particular, or add a `Source:`",
+            mistake.name, other.name
+        ))
+    });
+    wrong
+        .map(|what| Complaint::new(&exercise.id, what))
+        .collect()
+}
+
+/// What the tests said, as far as it is kept.
+fn records_of(signature: &Signature) -> Vec<Record> {
+    signature
+        .iter()
+        .filter_map(|(test, line)| {
+            let (outcome, cause) = line.split_once(": ")?;
+            Some(run::record(
+                test,
+                mistake::outcome(outcome)?,
+                cause.to_owned(),
+            ))
+        })
+        .collect()
+}

@@ -1,0 +1,173 @@
+//! `verify`: do stubs, solutions, alternatives, mistakes and texts agree?
+//!
+//! First the files are looked at (`texts`, `manifests`, `strays`); then
+//! everything is built, each variant once (`plan`); then each program runs
+//! as often as asked (`runs`) and its records are compared with the demand
+//! (`demand`).
+
+mod answers;
+mod build;
+mod clauses;
+mod demand;
+mod explained;
+mod generated;
+mod manifests;
+mod plan;
+mod report;
+mod runs;
+mod strays;
+mod texts;
+
+use std::path::Path;
+
+use crate::cli::Verify;
+use judging::exercise::catalogue::{Course, Exercise};
+use judging::exercise::originals::Originals;
+use judging::exercise::unwritten;
+use judging::terminal::say;
+use judging::trouble::Trouble;
+
+pub use answers::answers;
+use plan::Plan;
+
+/// Something that does not agree, and where.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Complaint {
+    /// The exercise; empty for what concerns the whole course.
+    pub exercise: String,
+    /// In a sentence that names the file.
+    pub what: String,
+}
+
+impl Complaint {
+    pub(crate) fn new(exercise: &str, what: impl Into<String>) -> Self {
+        Complaint {
+            exercise: exercise.to_owned(),
+            what: what.into(),
+        }
+    }
+}
+
+/// Verifies the named exercises, or all: 0 if everything agrees, else 1.
+///
+/// # Errors
+/// Something cannot be read, built or run.
+pub fn verify(course: &Course, options: &Verify) -> Result<u8, Trouble> {
+    if course.is_bundle() {
+        return Err(Trouble::Refused(
+            "this copy of the course is for students: it holds no solutions and no mistakes to verify".into(),
+        ));
+    }
+    if options.clauses {
+        for exercise in chosen(course, &options.exercises)? {
+            let table = clauses::Table::of(course, exercise).shown();
+            say(&format!("{}\n\n{table}\n", exercise.id));
+        }
+        return Ok(0);
+    }
+    let mut unwritten = unwritten::unwritten(course, &Originals::read(course)?);
+    let is_unwritten = |id: &str| unwritten.iter().any(|exercise| exercise.id == id);
+    let (begun, exercises): (Vec<_>, Vec<_>) = chosen(course, &options.exercises)?
+        .into_iter()
+        .partition(|exercise| is_unwritten(&exercise.id));
+    if options.bless {
+        let mut originals = Originals::of_tree(course)?;
+        originals.0.retain(|id, _| !is_unwritten(id));
+        originals.write(course)?;
+    }
+    let mut complaints = look_at_files(course, &exercises, options.bless)?;
+    complaints.retain(|complaint| !is_unwritten(&complaint.exercise));
+    unwritten.retain(|exercise| begun.iter().any(|begun| begun.id == exercise.id));
+    report::unwritten(course, &unwritten);
+    if exercises.is_empty() {
+        report::complaints(&complaints);
+        return Ok(report::table(
+            &Plan::default(),
+            &[],
+            options.repeat,
+            &complaints,
+            &unwritten,
+        ));
+    }
+    let (plan, found, _building) = build::build(
+        course,
+        &exercises,
+        options.build_only.is_none(),
+        &build::variants,
+    )?;
+    complaints.extend(found);
+    if let Some(folder) = &options.build_only {
+        report::complaints(&complaints);
+        plan.collect(folder)?;
+        let programs = plan.variants.iter().filter(|v| v.program.is_some()).count();
+        say(&format!(
+            "{programs} programs are in {}\n",
+            folder.display()
+        ));
+        return Ok(u8::from(!complaints.is_empty()));
+    }
+    let runs = runs::run(&plan, options)?;
+    if options.bless {
+        generated::keep_signatures(course, &plan, &runs)?;
+        complaints.extend(agreements(course, &exercises));
+    }
+    report::complaints(&complaints);
+    Ok(report::table(
+        &plan,
+        &runs,
+        options.repeat,
+        &complaints,
+        &unwritten,
+    ))
+}
+
+/// Runs what `verify --build-only` collected.
+///
+/// # Errors
+/// The folder holds no plan, or a program cannot be run.
+pub fn run_only(folder: &Path, options: &Verify) -> Result<u8, Trouble> {
+    let plan = Plan::read(folder)?;
+    let runs = runs::run(&plan, options)?;
+    Ok(report::table(&plan, &runs, options.repeat, &[], &[]))
+}
+
+fn chosen<'a>(course: &'a Course, names: &[String]) -> Result<Vec<&'a Exercise>, Trouble> {
+    if names.is_empty() {
+        return Ok(course.exercises.iter().collect());
+    }
+    names.iter().map(|name| course.exercise(name)).collect()
+}
+
+fn look_at_files(
+    course: &Course,
+    exercises: &[&Exercise],
+    blessing: bool,
+) -> Result<Vec<Complaint>, Trouble> {
+    let mut complaints = Vec::new();
+    complaints.extend(texts::catalogue(course));
+    complaints.extend(manifests::lock(course)?);
+    complaints.extend(strays::unknown_folders(course));
+    for exercise in exercises {
+        complaints.extend(strays::strays(exercise));
+        complaints.extend(manifests::manifests(exercise));
+        complaints.extend(texts::texts(exercise));
+        complaints.extend(texts::gaps(course, exercise));
+    }
+    if !blessing {
+        complaints.extend(agreements(course, exercises));
+        complaints.extend(generated::originals(course, exercises)?);
+        complaints.extend(generated::signatures(course, exercises)?);
+    }
+    Ok(complaints)
+}
+
+/// Whether contracts, tests and mistakes agree, by what is known of every
+/// mistake.
+fn agreements(course: &Course, exercises: &[&Exercise]) -> Vec<Complaint> {
+    let mut complaints = Vec::new();
+    for exercise in exercises {
+        complaints.extend(clauses::clauses(course, exercise));
+        complaints.extend(explained::explanations(course, exercise));
+    }
+    complaints
+}

@@ -1,0 +1,121 @@
+//! No file in `exercises/` and `solutions/` but those that have a meaning.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use super::Complaint;
+use judging::exercise::catalogue::{Course, Exercise};
+
+/// Files of an exercise and its solution that nothing uses.
+pub(crate) fn strays(exercise: &Exercise) -> Vec<Complaint> {
+    let tests = exercise.tests_name();
+    let in_exercise = |path: &str| {
+        ["Cargo.toml", "README.md", "hints.md", "src/lib.rs"].contains(&path)
+            || path == tests
+            || is_world(path)
+            || is_in(path, "tests/refused/", ".rs")
+    };
+    let in_solution = |path: &str| {
+        ["Cargo.toml", "src/lib.rs"].contains(&path)
+            || is_world(path)
+            || is_in(path, "alternatives/", ".rs")
+            || is_in(path, "mistakes/", ".patch")
+            || ["answers/right/", "answers/wrong/"]
+                .iter()
+                .any(|folder| is_in(path, folder, ".rs") || is_in(path, folder, ".patch"))
+    };
+    let mut found = strays_in(exercise, &exercise.folder(), in_exercise);
+    found.extend(strays_in(exercise, &exercise.solution(), in_solution));
+    found
+}
+
+fn strays_in(
+    exercise: &Exercise,
+    folder: &Path,
+    is_known: impl Fn(&str) -> bool,
+) -> Vec<Complaint> {
+    everything_below(folder)
+        .iter()
+        .filter(|path| {
+            let name = path.strip_prefix(folder).unwrap_or(path);
+            !is_known(&name.to_string_lossy())
+        })
+        .map(|path| {
+            let what = format!("{} is a stray file: remove it", path.display());
+            Complaint::new(&exercise.id, what)
+        })
+        .collect()
+}
+
+/// Folders that look like exercises and are in no catalogue, and loose files.
+pub(crate) fn unknown_folders(course: &Course) -> Vec<Complaint> {
+    let mut found = Vec::new();
+    for (house, loose) in [
+        (
+            "exercises",
+            ["course.toml", "mistakes.json", "originals.json"].as_slice(),
+        ),
+        ("solutions", ["README.md"].as_slice()),
+    ] {
+        for topic in entries(&course.root.join(house)) {
+            let name = topic.file_name().unwrap_or_default().to_string_lossy();
+            if !topic.is_dir() {
+                if !loose.contains(&&*name) {
+                    found.push(format!("{} is a stray file: remove it", topic.display()));
+                }
+                continue;
+            }
+            for folder in entries(&topic) {
+                let is_known = course
+                    .exercises
+                    .iter()
+                    .any(|exercise| folder == exercise.folder() || folder == exercise.solution());
+                if !is_known {
+                    found.push(format!(
+                        "{} is in no entry of exercises/course.toml: add one, or remove it",
+                        folder.display()
+                    ));
+                }
+            }
+        }
+    }
+    found
+        .into_iter()
+        .map(|what| Complaint::new("", what))
+        .collect()
+}
+
+/// `worlds/NAME/Cargo.toml`
+fn is_world(path: &str) -> bool {
+    is_in(path, "worlds/", "/Cargo.toml")
+}
+
+/// `START` one name without a folder `END`
+fn is_in(path: &str, start: &str, end: &str) -> bool {
+    path.strip_prefix(start)
+        .and_then(|rest| rest.strip_suffix(end))
+        .is_some_and(|name| !name.is_empty() && !name.contains('/'))
+}
+
+/// Hidden files and backups too.
+fn everything_below(folder: &Path) -> Vec<PathBuf> {
+    let mut found = Vec::new();
+    for path in entries(folder) {
+        match path.is_dir() {
+            true => found.extend(everything_below(&path)),
+            false => found.push(path),
+        }
+    }
+    found
+}
+
+fn entries(folder: &Path) -> Vec<PathBuf> {
+    let mut found: Vec<_> = fs::read_dir(folder)
+        .into_iter()
+        .flatten()
+        .flatten()
+        .map(|entry| entry.path())
+        .collect();
+    found.sort();
+    found
+}
