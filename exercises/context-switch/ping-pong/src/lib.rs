@@ -99,13 +99,13 @@ pub fn between_threads(
 
 /// Measures the cost of a switch between this process and a child.
 ///
-/// C10 to C13 and C15 to C18 hold here too. A call of this function while
-/// another thread is in it is not promised to work: each child would hold the
+/// C10 to C13 and C15 to C18 hold here too. If two threads are in this function
+/// at the same time, neither call is promised to work: each child would hold the
 /// other game's pipes open. `now` may play another game here too (C19).
 ///
 /// - C20: The other end is one child process of this process, with memory of its
-///   own. Nothing else is started. The child writes nothing but balls: what the
-///   caller has printed and what is still in a buffer is not printed twice.
+///   own. Nothing else is started. The child writes nothing but balls: text that
+///   the caller has printed is not printed twice, even if it is still in a buffer.
 /// - C21: The child has ended, and this process has waited for it, when the call
 ///   returns the cost, when it returns an error, and when `now` panics. No zombie
 ///   stays. If a signal interrupts the waiting (`EINTR`), the call goes on

@@ -92,9 +92,9 @@ impl<T: 'static> Generator<T> {
     ///   closure of more than 1,024 bytes.)
     ///
     /// # Panics
-    /// - C15: If there is no memory for a stack. (A generator that makes its
-    ///   stack later panics in the first `next` instead.) The body is dropped
-    ///   and does not run; other generators are not affected.
+    /// - C15: If there is no memory for a stack, `new` panics. (A generator that
+    ///   makes its stack later panics in the first `next` instead.) The body is
+    ///   dropped and does not run; other generators are not affected.
     pub fn new<F>(_body: F) -> Self
     where
         F: FnOnce(&Yielder<'_, T>) + 'static,
@@ -115,14 +115,14 @@ impl<T: 'static> Iterator for Generator<T> {
     ///   captured have been dropped.
     /// - C18: `size_hint` and all other methods of `Iterator` agree with `next`:
     ///   the lower bound is never more than the number of items that are still
-    ///   to come, the upper bound never less.
+    ///   to come, and the upper bound is never less.
     ///
     /// # Panics
-    /// - C19: If the body panics, with the body's own payload, whatever its
-    ///   type, in the call during which the body panics. By then, the body's
-    ///   locals and what it captured have been dropped. The panic hook runs
-    ///   once, where the body panics. A panic that the body itself catches does
-    ///   not reach the caller.
+    /// - C19: If the body panics, the call of `next` during which it does so
+    ///   panics, too, with the body's own payload, whatever its type. By then,
+    ///   the body's locals and what it captured have been dropped. The panic
+    ///   hook runs once, where the body panics. A panic that the body itself
+    ///   catches does not reach the caller.
     /// - C20: After such a panic every later call returns `None`.
     fn next(&mut self) -> Option<T> {
         let _ = self.items;

@@ -37,7 +37,8 @@ use std::io::{self, Read, Write};
 /// - C6: A call of the stream that fails with
 ///   [`Interrupted`](io::ErrorKind::Interrupted) has written nothing. It is
 ///   made again, as often as that happens.
-/// - C7: The stream is never flushed: whoever buffers it decides when.
+/// - C7: The stream is never flushed: the code that buffers it decides when to
+///   flush.
 ///
 /// # Errors
 /// - C8: [`InvalidInput`](io::ErrorKind::InvalidInput) if the message is longer

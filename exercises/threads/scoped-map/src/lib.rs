@@ -25,10 +25,11 @@ use std::num::NonZeroUsize;
 ///   Items and results may have any size, 0 included.
 ///
 /// # Workers
-/// - C4: Calls of `f` may wait for one another: if the number of items is a
-///   multiple of `w`, then `w` calls that wait until all `w` of them have begun
-///   do not wait for ever. Otherwise that holds for some number of calls greater
-///   than `w / 2`. Neither the number of CPUs nor the number of items changes it.
+/// - C4: Calls of `f` may wait for one another. If the number of items is a
+///   multiple of `w`, then `w` calls can be in progress at the same time: `w`
+///   calls that wait until all `w` of them have begun do not wait for ever. If
+///   it is not a multiple, the same holds for some number of calls greater than
+///   `w / 2`. Neither the number of CPUs nor the number of items changes this.
 /// - C5: No worker waits for a call of another worker to end. If the number of
 ///   items is a multiple of `w`, one worker can make `items.len() / w` calls
 ///   while every other worker is stuck in a single call.
