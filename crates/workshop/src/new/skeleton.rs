@@ -23,6 +23,9 @@ macro_rules! skeleton {
 
 const WORLDS: [&str; 2] = ["shuttled", "loomed"];
 
+/// What stands in the task below the table of tests: the commands.
+const BELOW_THE_TABLE: &str = "\n```console\n";
+
 const ENTRY: &str = r#"
 [[exercise]]
 id = "new-exercise"
@@ -55,9 +58,9 @@ impl Skeleton {
             ),
             file(
                 "README.md",
-                &with(
+                &with_rows(
                     skeleton!("exercise/README.md"),
-                    skeleton!("worlds/README.md"),
+                    &with("", skeleton!("worlds/README.md")),
                 ),
             ),
             file("hints.md", skeleton!("exercise/hints.md")),
@@ -98,6 +101,11 @@ impl Skeleton {
             entry: named(ENTRY),
         }
     }
+}
+
+/// The task with more rows at the end of its table.
+fn with_rows(task: &str, rows: &str) -> String {
+    task.replacen(BELOW_THE_TABLE, &format!("{rows}{BELOW_THE_TABLE}"), 1)
 }
 
 /// The packages of the worlds are named after the package that they belong to.

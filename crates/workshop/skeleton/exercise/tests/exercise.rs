@@ -1,4 +1,4 @@
-//! FILL IN: what is judged here, and by which means each mistake is caught every time.
+//! FILL IN: what is judged here, and how each mistake is caught every time.
 
 proctor::exercise!(new_exercise);
 
@@ -6,8 +6,8 @@ use new_exercise::Counter;
 
 use proctor::Subject;
 
-// FILL IN: a test for each clause of the contract, its name a sentence. The closure captures
-// nothing; question and answer are plain data; inputs and expected values are made in the body.
+// FILL IN: a test for each clause of the contract. Its name is a sentence. The closure captures
+// nothing, and question and answer are plain data. The body makes inputs and expected values.
 #[proctor::test(clauses = [1, 2, 3], subject = |(start, amounts): (u64, Vec<u64>)| {
     let counter = Counter::new(start);
     for amount in amounts {
@@ -21,6 +21,6 @@ fn it_gives_the_sum_of_all_that_was_added(mut subject: Subject) {
     assert_eq!(
         sum,
         start + one + two,
-        "the sum of {start}, {one} and {two} is (right), and sum() gave (left)"
+        "the sum of {start}, {one} and {two} is (right), and sum() returned (left)"
     );
 }

@@ -1,6 +1,6 @@
-//! FILL IN: in what this differs from the solution; the file's name says it in a word.
-//! There are at least three: another algorithm, another primitive, slow but right.
-//! Here: a lock around a number.
+//! FILL IN: how this differs from the solution. The name of the file says it in a word.
+//! There are at least four alternatives: another algorithm, another primitive, slow but right.
+//! This one puts a lock around a number.
 
 use std::sync::Mutex;
 

@@ -1,4 +1,4 @@
-//! FILL IN: what this is, as in the exercise; the solution that the best engineers would sign.
+//! FILL IN: what this is, as in the exercise. The best engineers would sign this solution.
 //!
 //! ```text
 //! let counter = Counter::new(1);
@@ -8,7 +8,7 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
-/// FILL IN: what it is and promises; the methods likewise.
+/// FILL IN: what it is and what it promises. Document the methods, too.
 #[derive(Debug)]
 pub struct Counter {
     sum: AtomicU64,
@@ -28,7 +28,7 @@ impl Counter {
         self.sum.fetch_add(amount, Ordering::Relaxed);
     }
 
-    /// What has been added, and the start.
+    /// The start and everything that was added.
     pub fn sum(&self) -> u64 {
         self.sum.load(Ordering::Relaxed)
     }
