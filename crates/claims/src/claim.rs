@@ -1,42 +1,43 @@
-//! A sentence of a lesson, and how it is put to the test.
+//! A claim: a sentence from a lesson, and the experiment that tests it.
 
 use crate::{Judged, Record, Verdict};
 use serde::{Deserialize, Serialize};
 use std::fmt;
 
-/// One claim. Its experiment is code that a reader is meant to see:
-/// [`Claim::code`].
+/// One claim and its experiment. Readers are meant to see the code of the
+/// experiment, which [`Claim::code`] returns.
 #[derive(Debug)]
 pub struct Claim {
-    /// Its number in the course's list of claims.
+    /// The claim's number in the course's list of claims.
     pub number: u16,
-    /// The sentence, in our words.
+    /// The claim as one sentence, in the course's words.
     pub says: &'static str,
-    /// Which of the lessons say so; none for what they leave out.
+    /// The lessons that make this claim. It is empty if the course adds the claim
+    /// because all lessons leave it out.
     pub lessons: &'static [Lesson],
-    /// What is true.
+    /// Whether the claim is true.
     pub truth: Truth,
-    /// The experiment.
+    /// The experiment: it fills the record and returns the verdict.
     pub measure: fn(&mut Record) -> Judged,
-    /// The function's name.
+    /// The name of the experiment's function.
     pub name: &'static str,
-    /// The file in which it is.
+    /// The path of the file that contains this function.
     pub file: &'static str,
     /// The text of that file.
     pub source: &'static str,
 }
 
 impl Claim {
-    /// The experiment's function with the comment above it, as it is in its
-    /// file; the whole file if it cannot be told apart.
+    /// Returns the experiment's function with the comment above it, as they stand
+    /// in the file. If the function is not found, returns the whole file.
     #[must_use]
     pub fn code(&self) -> &'static str {
         function(self.source, self.name).unwrap_or(self.source)
     }
 }
 
-/// rustfmt puts a function's last brace, and nothing else in it, at the start
-/// of a line.
+/// Finds a function by its layout: rustfmt puts the closing brace of a function
+/// at the start of a line, and indents everything else in the function.
 fn function(source: &'static str, name: &str) -> Option<&'static str> {
     let start = source.find(&format!("\nfn {name}("))? + 1;
     let end = start + source[start..].find("\n}\n")? + 3;
@@ -46,20 +47,21 @@ fn function(source: &'static str, name: &str) -> Option<&'static str> {
     Some(&source[start - comment..end])
 }
 
-/// What the course knows of a claim.
+/// What the course knows about a claim.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Truth {
-    /// It is as they say.
+    /// The claim is true.
     True,
-    /// It depends: the condition is missing.
+    /// The claim is true only under a condition, which it leaves out.
     Half,
-    /// It is not as they say.
+    /// The claim is wrong.
     Wrong,
 }
 
 impl Truth {
-    /// The verdict on a machine that can tell.
+    /// Returns the verdict that the course expects from a machine that can run the
+    /// experiment and is quiet enough.
     #[must_use]
     pub fn expected(self) -> Verdict {
         match self {
@@ -70,24 +72,25 @@ impl Truth {
     }
 }
 
-/// The lessons that the course is built on, named after what is in them.
+/// The lessons on which the course is built. Each name says what the lesson is
+/// about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Lesson {
-    /// Processes and threads as roommates.
+    /// Compares processes and threads with roommates.
     Roommates,
-    /// A restaurant and its chefs.
+    /// Compares a process with a restaurant, and threads with its chefs.
     Restaurant,
-    /// One of a series of "bytes".
+    /// One of a series of lessons that are called "bytes".
     Byte,
-    /// An office building.
+    /// Compares processes with the offices of a building.
     Office,
-    /// Squares, computed by Python's `multiprocessing` and `threading`.
+    /// Computes squares with Python's `multiprocessing` and `threading`.
     Squares,
 }
 
 impl fmt::Display for Lesson {
-    /// The beginning of its title.
+    /// Writes the lesson's title.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.pad(match self {
             Lesson::Roommates => "Process vs Thread Explained Using Bad Roommate Metaphors",
@@ -115,7 +118,7 @@ mod tests {
         assert_eq!(
             function(SOURCE, "two"),
             None,
-            "a body on one line has no last brace"
+            "a body on one line has no closing brace at the start of a line"
         );
     }
 }

@@ -1,28 +1,30 @@
-//! One line of the ledger.
+//! One line of the ledger: a claim with its result.
 
 use crate::{Claim, Judgement, Lesson, Record, Truth, Verdict};
 use serde::{Deserialize, Serialize};
 
-/// A claim, measured: what `--json` prints for each.
+/// A claim and what was measured for it. `--json` prints one entry for each claim.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Entry {
     /// The claim's number.
     pub number: u16,
-    /// The claim.
+    /// The claim as one sentence.
     pub says: String,
-    /// Who makes it.
+    /// The lessons that make the claim.
     pub lessons: Vec<Lesson>,
-    /// What the course knows of it.
+    /// What the course knows about the claim.
     pub truth: Truth,
-    /// What this machine says.
+    /// The verdict on this machine.
     pub verdict: Verdict,
-    /// Why: a sentence, or after "holds when" the condition.
+    /// The reason, in one or more sentences. After the verdict "holds when" it
+    /// begins with the condition.
     pub reason: String,
-    /// How long the experiment took, in milliseconds, repetitions included.
+    /// How long all attempts took together, in milliseconds.
     pub millis: u64,
-    /// How often it was made: more than once if the machine was too noisy.
+    /// How many times the experiment ran. It runs again if the machine was too
+    /// noisy.
     pub attempts: u32,
-    /// Facts, figures and ratios.
+    /// The facts, figures and ratios of the last attempt.
     #[serde(flatten)]
     pub record: Record,
 }
@@ -42,8 +44,8 @@ impl Entry {
         }
     }
 
-    /// Whether the machine contradicts the course. Saying nothing is no
-    /// contradiction.
+    /// Returns whether the verdict contradicts the course. The verdicts "too
+    /// noisy to say" and "skipped" contradict nothing.
     #[must_use]
     pub fn contradicts(&self) -> bool {
         self.verdict.says_something() && self.verdict != self.truth.expected()

@@ -1,19 +1,19 @@
-//! All that was measured, and on what.
+//! Everything that was measured, and the machine on which it was measured.
 
 use crate::{Entry, Machine};
 use serde::{Deserialize, Serialize};
 
-/// The whole ledger: what `--json` prints.
+/// The whole ledger. `--json` prints it.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Ledger {
-    /// Where it was measured.
+    /// The machine on which the claims were measured.
     pub machine: Machine,
-    /// What came out, in the order of the claims' numbers.
+    /// The results, in the order of the claims' numbers.
     pub entries: Vec<Entry>,
 }
 
 impl Ledger {
-    /// Those in which the machine contradicts the course.
+    /// Returns the entries whose verdict contradicts the course.
     pub fn contradictions(&self) -> impl Iterator<Item = &Entry> {
         self.entries.iter().filter(|entry| entry.contradicts())
     }

@@ -1,5 +1,6 @@
-//! The ledger of claims: what lessons on processes, threads and coroutines
-//! say, each sentence put to the machine that you sit at.
+//! The ledger of claims: sentences from lessons on processes, threads and
+//! coroutines, and for each sentence an experiment that tests it on your
+//! machine.
 //!
 //! ```
 //! use claims::{Truth, Verdict, claims};
@@ -15,10 +16,11 @@
 //!   the sentence                                  facts, samples     verdict
 //! ```
 //!
-//! A verdict rests on what the kernel answers yes or no, or on ratios of what
-//! was measured in turns, with a margin; never on how long something took.
-//! Where the machine is too busy to tell, the verdict is "too noisy to say";
-//! where it forbids the experiment, "skipped", with the reason.
+//! A verdict rests on one of two things: a yes or no from the kernel, or a ratio
+//! of times that were measured in turns, with a margin. It never rests on an
+//! absolute time. If the machine is too busy for an answer, the verdict is "too
+//! noisy to say". If the machine forbids the experiment, the verdict is
+//! "skipped", with the reason.
 
 mod claim;
 mod entry;

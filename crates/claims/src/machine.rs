@@ -1,39 +1,42 @@
-//! The machine's facts that explain figures.
+//! The facts about a machine that explain its figures.
 
 use context_switch::allowed_cpus;
 use nix::unistd::{Uid, geteuid};
 use serde::{Deserialize, Serialize};
 use std::fs;
 
-/// What a reader must know to compare figures with somebody else's. What the
-/// machine does not say is `None`.
+/// What a reader must know about a machine to compare its figures with those of
+/// another machine. A field is `None` if the machine does not tell.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Machine {
-    /// The processor's name.
+    /// The name of the processor.
     pub processor: Option<String>,
     /// `x86_64` or `aarch64`.
     pub architecture: String,
-    /// On how many CPUs this program may run.
+    /// The number of CPUs on which this program may run.
     pub cpus: usize,
-    /// Whether it runs under a hypervisor: wake-ups on an idle CPU are slow
-    /// then.
+    /// Whether the machine runs under a hypervisor. In a virtual machine it takes
+    /// long to wake up an idle CPU.
     pub virtual_machine: bool,
-    /// The kernel's release.
+    /// The release of the kernel, such as `6.12.0`.
     pub kernel: Option<String>,
-    /// Transparent huge pages: `always`, `madvise` or `never`. They change what
-    /// a fork costs a hundredfold.
+    /// The setting for transparent huge pages: `always`, `madvise` or `never`. It
+    /// changes the cost of a fork by a factor of a hundred.
     pub huge_pages: Option<String>,
-    /// Yama's `ptrace_scope`: who may read another process's memory (0: the
-    /// same user; 1: an ancestor; 2: root; 3: nobody); `None`: no Yama, as 0.
+    /// The setting `ptrace_scope` of the security module Yama. It says who may
+    /// read the memory of another process: a process of the same user (0), an
+    /// ancestor (1), root (2) or nobody (3). `None` means that there is no Yama,
+    /// which has the same effect as 0.
     pub ptrace_scope: Option<u8>,
-    /// Whether it was measured as root, for whom some limits do not count.
+    /// Whether the program ran as root, to whom some limits do not apply.
     pub root: bool,
-    /// How many programs wanted a CPU in the last minute, on average.
+    /// The load average: how many programs wanted a CPU, on average over the last
+    /// minute.
     pub load: Option<String>,
 }
 
 impl Machine {
-    /// This one, now.
+    /// Looks at this machine as it is now.
     #[must_use]
     pub fn look() -> Machine {
         let cpuinfo = fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
@@ -67,7 +70,7 @@ fn read(path: &str) -> Option<String> {
     Some(text.trim().to_owned())
 }
 
-/// The word in brackets: `always [madvise] never`.
+/// Returns the word in brackets, here `madvise`: `always [madvise] never`.
 fn chosen(text: &str) -> Option<String> {
     let (_, rest) = text.split_once('[')?;
     let (word, _) = rest.split_once(']')?;

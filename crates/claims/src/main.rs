@@ -1,4 +1,5 @@
-//! `claims`: measures the ledger. `cargo course claims` starts it.
+//! The program `claims`: it measures the claims of the ledger. `cargo course
+//! claims` starts it.
 
 use anstream::eprintln;
 use claims::{Claim, Ledger, Machine, Runner, claims, find, show};
@@ -10,10 +11,12 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-/// What lessons on processes, threads and coroutines claim, measured here.
+/// Measure on this machine what lessons on processes, threads and coroutines
+/// claim.
 ///
-/// Exit codes: 0 measured, 1 this machine contradicts the course, 2 nothing
-/// was measured.
+/// Without a command, this measures all claims. The exit code is 0 if no verdict
+/// contradicts the course, 1 if a verdict does, and 2 if there was an error, so
+/// that no verdict was printed.
 #[derive(Debug, Parser)]
 #[command(name = "claims", bin_name = "cargo course claims")]
 struct Cli {
@@ -25,33 +28,33 @@ struct Cli {
 
 #[derive(Clone, Debug, Args)]
 struct Output {
-    /// As one JSON object
+    /// Print the verdicts and everything that was measured as one JSON object
     #[arg(long, global = true)]
     json: bool,
-    /// Draw what was measured into this folder, as claim-N.svg
+    /// Write a chart of what was measured for claim N to claim-N.svg in this folder
     #[arg(long, global = true, value_name = "FOLDER")]
     svg: Option<PathBuf>,
 }
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// Explain one claim: the experiment, its figures and its code
+    /// Measure one claim and show its figures and the code of its experiment
     Show {
-        /// The claim's number
+        /// The number of the claim
         number: u16,
     },
-    /// Measure only these
+    /// Measure only the claims with these numbers
     Only {
-        /// The claims' numbers
+        /// The numbers of the claims
         #[arg(required = true)]
         numbers: Vec<u16>,
     },
-    /// The claims, without measuring any
+    /// List all claims without measuring them
     List,
-    /// Make one experiment and print its entry
+    /// Run one experiment in this process and print its entry
     #[command(hide = true)]
     Measure {
-        /// The claim's number
+        /// The number of the claim
         number: u16,
     },
 }
@@ -96,7 +99,10 @@ fn run(cli: &Cli) -> Result<u8, Box<dyn Error>> {
 
 fn named(number: u16) -> Result<&'static Claim, String> {
     find(number).ok_or_else(|| {
-        format!("there is no experiment for claim {number}; `cargo course claims list` shows all")
+        format!(
+            "there is no experiment for claim {number}; \
+             `cargo course claims list` shows the claims that have one"
+        )
     })
 }
 
@@ -142,15 +148,20 @@ fn explain(claim: &'static Claim, output: &Output) -> Result<u8, Box<dyn Error>>
     Ok(u8::from(ledger.contradictions().next().is_some()))
 }
 
-/// Without colours where the output is no terminal. A reader who has seen
-/// enough (`| head`) is no error.
+/// Prints to standard output, without colors if that is not a terminal. If the
+/// reader closes the pipe early (`| head`), that is not an error.
 fn say(text: impl Display) {
     _ = writeln!(anstream::stdout().lock(), "{text}");
 }
 
-/// A picture for each claim that has figures.
+/// Writes a chart for each entry that has figures.
 fn draw(ledger: &Ledger, folder: &Path) -> Result<(), String> {
-    let failed = |path: &Path, error| format!("cannot write {}: {error}", path.display());
+    let failed = |path: &Path, error| {
+        format!(
+            "cannot write {}: {error}; choose another folder for `--svg`",
+            path.display()
+        )
+    };
     fs::create_dir_all(folder).map_err(|error| failed(folder, error))?;
     for entry in &ledger.entries {
         if let Some(picture) = show::svg(entry) {

@@ -1,42 +1,42 @@
-//! What an experiment writes down.
+//! The notes that an experiment takes.
 
 use crate::Unmeasured;
 use context_switch::sampling::{Interval, Nanoseconds, Samples, median_of, ratio};
 use serde::{Deserialize, Serialize};
 use std::fmt;
 
-/// The notes of one experiment, in the order in which they were made.
+/// The notes of one experiment, in the order in which it took them.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Record {
-    /// What the kernel answered.
+    /// What was observed, mostly answers of the kernel.
     pub facts: Vec<Fact>,
-    /// What was measured.
+    /// What was measured, with all samples.
     pub figures: Vec<Figure>,
-    /// What was compared.
+    /// Which measurements were compared.
     pub ratios: Vec<Ratio>,
 }
 
-/// A question and its answer.
+/// One observation.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Fact {
-    /// What was looked at.
+    /// What the experiment looked at.
     pub what: String,
-    /// What was found.
+    /// What it found.
     pub found: String,
 }
 
-/// What samples count.
+/// The unit of the samples.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Unit {
-    /// Nanoseconds.
+    /// The samples are times in nanoseconds.
     Nanoseconds,
-    /// Plain numbers.
+    /// The samples are plain numbers.
     Count,
 }
 
 impl Unit {
-    /// A value of this unit, for people.
+    /// Returns a value of this unit as text for people.
     #[must_use]
     pub fn shown(self, value: f64) -> String {
         match self {
@@ -46,35 +46,36 @@ impl Unit {
     }
 }
 
-/// Samples, with their median and where the true one lies with 95 % confidence.
+/// Samples, their median, and the interval that contains the true median with
+/// 95 % confidence.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Figure {
-    /// Of what.
+    /// The name of what was measured.
     pub name: String,
-    /// What is counted.
+    /// The unit of the samples.
     pub unit: Unit,
-    /// The median.
+    /// The median of the samples.
     pub middle: f64,
-    /// The interval's lower end.
+    /// The lower end of the interval.
     pub low: f64,
-    /// The interval's upper end.
+    /// The upper end of the interval.
     pub high: f64,
-    /// One each round.
+    /// The samples, one from each round.
     pub samples: Vec<f64>,
 }
 
-/// How many times the one is of the other, round by round.
+/// The ratio of two figures, computed round by round, with its 95 % interval.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Ratio {
-    /// The one.
+    /// The name of the numerator.
     pub of: String,
-    /// The other.
+    /// The name of the denominator.
     pub to: String,
-    /// The estimate.
+    /// The estimated ratio.
     pub middle: f64,
-    /// The interval's lower end.
+    /// The lower end of the interval.
     pub low: f64,
-    /// The interval's upper end.
+    /// The upper end of the interval.
     pub high: f64,
 }
 
@@ -93,13 +94,13 @@ impl fmt::Display for Ratio {
 }
 
 impl Record {
-    /// Writes down an answer.
+    /// Writes down an observation.
     pub fn fact(&mut self, what: impl fmt::Display, found: impl fmt::Display) {
         let (what, found) = (what.to_string(), found.to_string());
         self.facts.push(Fact { what, found });
     }
 
-    /// Writes down samples.
+    /// Writes down samples, with their median and its interval.
     pub fn figure(&mut self, name: &str, unit: Unit, samples: &Samples) {
         let Interval { middle, low, high } = median_of(samples);
         self.figures.push(Figure {
@@ -112,17 +113,19 @@ impl Record {
         });
     }
 
-    /// Writes down times of several alternatives, taken in the same rounds.
+    /// Writes down the times, in nanoseconds, of several alternatives that were
+    /// measured in the same rounds.
     pub fn times(&mut self, alternatives: &[(&str, &Samples)]) {
         for (name, samples) in alternatives {
             self.figure(name, Unit::Nanoseconds, samples);
         }
     }
 
-    /// Compares two alternatives, and writes that down.
+    /// Compares two alternatives, and writes down and returns their ratio.
     ///
     /// # Errors
-    /// They were not taken in the same rounds, or are not positive.
+    /// The samples do not come in pairs from the same rounds, or one of them is not
+    /// above 0.
     pub fn ratio(
         &mut self,
         (of, left): (&str, &Samples),
@@ -141,7 +144,7 @@ impl Record {
     }
 }
 
-/// A ratio as people say it: `1.06`, `14`, `2,300`.
+/// Returns a ratio with as many digits as people would say: `1.06`, `14`, `2300`.
 pub(crate) fn times(ratio: f64) -> String {
     match ratio {
         small if small < 9.95 => format!("{small:.2}"),

@@ -1,21 +1,23 @@
-//! Every experiment in a process of its own.
+//! Runs every experiment in a process of its own.
 //!
-//! An experiment may fork, set limits, crash a thread or wait for ever: the
-//! ledger starts its own program again for each (`claims measure 21`), reads
-//! the entry that it prints, and ends whatever it leaves behind.
+//! An experiment may fork, set limits, crash a thread or wait for ever. So the
+//! ledger starts its own program again for each experiment (`claims measure
+//! 21`), reads the entry that this process prints, and kills the processes that
+//! it leaves running.
 
 use crate::{Claim, Entry, Judgement, Record, Unmeasured, Verdict};
 use processes::{End, Limits, Signal, Spec, run};
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
-/// The longest takes a second or two.
+/// The time for one experiment. The longest experiments take a second or two.
 const DEADLINE: Duration = Duration::from_secs(15);
 
-/// A machine that was too noisy gets another chance or two.
+/// How many times an experiment may run: it runs again if the machine was too
+/// noisy.
 const ATTEMPTS: u32 = 3;
 
-/// Runs experiments with this program.
+/// Runs experiments, each in a new process of the `claims` program.
 #[derive(Clone, Debug)]
 pub struct Runner {
     program: PathBuf,
@@ -23,7 +25,8 @@ pub struct Runner {
 }
 
 impl Runner {
-    /// `program` is the `claims` program: in it, `std::env::current_exe()`.
+    /// `program` is the path of the `claims` program. In that program itself it is
+    /// `std::env::current_exe()`.
     #[must_use]
     pub fn new(program: PathBuf) -> Runner {
         Runner {
@@ -32,15 +35,15 @@ impl Runner {
         }
     }
 
-    /// Gives an experiment this long, in place of 15 s.
+    /// Gives each experiment this much time instead of 15 s.
     #[must_use]
     pub fn deadline(mut self, deadline: Duration) -> Runner {
         self.deadline = deadline;
         self
     }
 
-    /// Measures one claim. Whatever happens to the experiment, there is an
-    /// entry: that is where it is written down.
+    /// Measures one claim. This always returns an entry: if the experiment fails,
+    /// the entry says how.
     #[must_use]
     pub fn run(&self, claim: &Claim) -> Entry {
         let started = Instant::now();
@@ -58,9 +61,11 @@ impl Runner {
     fn attempt(&self, claim: &Claim) -> Entry {
         let spec = Spec::new(&self.program)
             .args(["measure", &claim.number.to_string()])
-            // It has a session of its own, which Ctrl-C does not reach.
+            // The new process has a session of its own, so Ctrl-C in the terminal does
+            // not reach it.
             .die_with_parent(Signal::SIGKILL)
-            // Neither would be this experiment's.
+            // If these are set, they are meant for another program: the first would
+            // replay one schedule, the second would add a backtrace to a panic.
             .env_remove("INTERLEAVE_REPLAY")
             .env_remove("RUST_BACKTRACE");
         let limits = Limits {
@@ -69,16 +74,19 @@ impl Runner {
             ..Limits::default()
         };
         let unmeasured = match run(spec, b"", limits) {
-            Err(error) => Unmeasured::Refused(error.to_string()),
+            Err(error) => Unmeasured::Refused(format!("The experiment could not be run: {error}")),
             Ok(outcome) => match (outcome.end, serde_json::from_slice(&outcome.stdout.bytes)) {
                 (End::Ended(_), Ok(entry)) => return entry,
-                (End::TimedOut(limit), _) => {
-                    Unmeasured::Noisy(format!("the experiment had not ended after {limit:?}"))
-                }
+                (End::TimedOut(limit), _) => Unmeasured::Noisy(format!(
+                    "The experiment had not ended after {limit:?}, so it was killed."
+                )),
                 (End::Ended(ending), Err(_)) => {
                     let said = outcome.stderr.text();
-                    let last = said.lines().last().unwrap_or("it said nothing");
-                    Unmeasured::Refused(format!("the experiment {ending}: {last}"))
+                    let last = said.lines().last().unwrap_or("nothing");
+                    Unmeasured::Refused(format!(
+                        "The experiment ended without a result ({ending}). \
+                         Its last message was: {last}"
+                    ))
                 }
             },
         };
@@ -87,8 +95,8 @@ impl Runner {
 }
 
 impl Claim {
-    /// Makes the experiment, here and now: in a process made for it, which has
-    /// no other threads.
+    /// Runs the experiment in this process. Call this only in a process that was
+    /// started for the experiment and has no other threads.
     #[must_use]
     pub fn measure_here(&self) -> Entry {
         let mut record = Record::default();

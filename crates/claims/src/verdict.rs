@@ -1,4 +1,4 @@
-//! What is said of a claim.
+//! The verdict on a claim, and its reason.
 
 use context_switch::sampling::SamplesError;
 use context_switch::{PinError, PingPongError};
@@ -6,24 +6,24 @@ use nix::errno::Errno;
 use serde::{Deserialize, Serialize};
 use std::{fmt, io};
 
-/// What became of a claim on this machine.
+/// The result of the experiment for a claim on this machine.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Verdict {
-    /// It is so.
+    /// The claim is true here.
     Holds,
-    /// It is so under a condition, which the reason names.
+    /// The claim is true here under a condition. The reason names the condition.
     HoldsWhen,
-    /// It is not so.
+    /// The claim is wrong here.
     DoesNotHold,
-    /// The machine did other things meanwhile: no verdict.
+    /// There is no answer, because other programs disturbed the experiment.
     TooNoisy,
-    /// The machine does not allow the experiment: no verdict.
+    /// There is no answer, because the machine does not allow the experiment.
     Skipped,
 }
 
 impl Verdict {
-    /// Whether something was found out.
+    /// Returns whether the experiment gave an answer.
     #[must_use]
     pub fn says_something(self) -> bool {
         !matches!(self, Verdict::TooNoisy | Verdict::Skipped)
@@ -42,16 +42,17 @@ impl fmt::Display for Verdict {
     }
 }
 
-/// A verdict with its reason: a sentence, or after "holds when" the condition.
+/// A verdict with its reason.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Judgement {
     /// The verdict.
     pub verdict: Verdict,
-    /// Why.
+    /// The reason, in one or more sentences. After the verdict "holds when" it
+    /// begins with the condition.
     pub reason: String,
 }
 
-/// What an experiment returns.
+/// What an experiment returns: a judgement, or why there is none.
 pub type Judged = Result<Judgement, Unmeasured>;
 
 fn judged(verdict: Verdict, reason: impl Into<String>) -> Judged {
@@ -65,7 +66,8 @@ pub(crate) fn holds(reason: impl Into<String>) -> Judged {
     judged(Verdict::Holds, reason)
 }
 
-/// The reason goes on after "holds when".
+/// The text is printed after the words "holds when", so it begins with a
+/// condition.
 pub(crate) fn holds_when(condition: impl Into<String>) -> Judged {
     judged(Verdict::HoldsWhen, condition)
 }
@@ -82,12 +84,12 @@ pub(crate) fn skipped(reason: impl Into<String>) -> Judged {
     Err(Unmeasured::Refused(reason.into()))
 }
 
-/// Why there is no verdict.
+/// Why the experiment gave no answer.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Unmeasured {
-    /// The machine lacks or forbids something.
+    /// The machine lacks or forbids something that the experiment needs.
     Refused(String),
-    /// The measurements do not tell.
+    /// The measurements are too noisy for an answer.
     Noisy(String),
 }
 
@@ -103,7 +105,9 @@ impl From<Unmeasured> for Judgement {
 
 impl From<io::Error> for Unmeasured {
     fn from(error: io::Error) -> Unmeasured {
-        Unmeasured::Refused(format!("the machine refused the experiment: {error}"))
+        Unmeasured::Refused(format!(
+            "This machine refused something that the experiment needs: {error}"
+        ))
     }
 }
 
@@ -115,18 +119,18 @@ impl From<Errno> for Unmeasured {
 
 impl From<SamplesError> for Unmeasured {
     fn from(error: SamplesError) -> Unmeasured {
-        Unmeasured::Noisy(format!("the samples are of no use: {error}"))
+        Unmeasured::Noisy(format!("The samples cannot be used: {error}"))
     }
 }
 
 impl From<PinError> for Unmeasured {
     fn from(error: PinError) -> Unmeasured {
-        Unmeasured::Refused(error.to_string())
+        Unmeasured::Refused(format!("The experiment could not run: {error}"))
     }
 }
 
 impl From<PingPongError> for Unmeasured {
     fn from(error: PingPongError) -> Unmeasured {
-        Unmeasured::Refused(error.to_string())
+        Unmeasured::Refused(format!("The experiment could not run: {error}"))
     }
 }

@@ -54,7 +54,7 @@ fn show_explains_with_facts_and_the_code() {
     let text = printed(&output);
     for part in [
         "70. A coroutine that does not yield starves the others.",
-        "in \"Process vs Thread: A Comprehensive Technical Overview\"",
+        "claimed in \"Process vs Thread: A Comprehensive Technical Overview\"",
         "holds: 35 heartbeats",
         "heartbeats beside a worker that yields after each piece: 35",
         "crates/claims/src/experiments/coroutines.rs",
@@ -69,7 +69,7 @@ fn show_explains_with_facts_and_the_code() {
 fn show_draws_what_was_measured() {
     let text = printed(&claims(&["show", "67"]));
     assert!(
-        text.contains("▇") && text.contains("medians with 95 % intervals"),
+        text.contains("▇") && text.contains("medians with 95 % confidence intervals"),
         "{text}"
     );
     assert!(text.contains("threads / a coroutine: "), "{text}");

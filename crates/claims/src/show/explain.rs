@@ -1,4 +1,5 @@
-//! One claim with all that was found, and the code that found it.
+//! The explanation of one claim: everything that was found, and the code that
+//! found it.
 
 use super::scale::Scale;
 use super::table::machine;
@@ -7,7 +8,7 @@ use crate::{Claim, Entry, Fact, Figure, Ledger, Lesson, Verdict};
 use std::fmt::Write;
 use unicode_width::UnicodeWidthStr;
 
-/// Explains a claim by its entry, the only one in the ledger.
+/// Explains a claim with its entry, which is the only entry in the ledger.
 #[must_use]
 pub fn explanation(claim: &Claim, ledger: &Ledger) -> String {
     let mut text = String::new();
@@ -39,16 +40,16 @@ pub fn explanation(claim: &Claim, ledger: &Ledger) -> String {
 
 fn said_by(claim: &Claim) -> String {
     match claim.lessons {
-        [] => "in none of the lessons".to_owned(),
+        [] => "not claimed in any of the lessons".to_owned(),
         lessons => {
             let title = |lesson: &Lesson| format!("\"{lesson}\"");
             let titles: Vec<String> = lessons.iter().map(title).collect();
-            format!("in {}", titles.join(", "))
+            format!("claimed in {}", titles.join(", "))
         }
     }
 }
 
-/// The verdict in its colour, and the reason.
+/// Returns the verdict in its color, and the reason.
 fn judgement(entry: &Entry) -> String {
     let verdict = entry.verdict.to_string();
     let separator = match entry.verdict {
@@ -57,7 +58,7 @@ fn judgement(entry: &Entry) -> String {
     };
     let lines = wrapped(&format!("{verdict}{separator} {}", entry.reason), 4);
     let text = lines.join("\n    ");
-    // No verdict is longer than a line.
+    // This finds the verdict, because no verdict is longer than a line.
     let reason = text.strip_prefix(&verdict).unwrap_or_default();
     format!("{}{reason}", styled(colour(entry.verdict), &verdict))
 }
@@ -75,7 +76,7 @@ fn facts(text: &mut String, facts: &[Fact]) {
     }
 }
 
-/// A bar for each median.
+/// Draws a bar for each median.
 fn chart(text: &mut String, figures: &[Figure]) {
     const BAR: f64 = 30.0;
     let Some(scale) = Scale::of(figures) else {
@@ -101,8 +102,8 @@ fn chart(text: &mut String, figures: &[Figure]) {
         );
     }
     let axis = match scale.logarithmic {
-        true => "medians with 95 % intervals; each bar's length is a logarithm",
-        false => "medians with 95 % intervals",
+        true => "medians with 95 % confidence intervals; the bars have a logarithmic scale",
+        false => "medians with 95 % confidence intervals",
     };
     let _ = writeln!(text, "  {}\n", styled(FAINT, axis));
 }

@@ -1,4 +1,4 @@
-//! The ledger for people: a table, an explanation, charts.
+//! Shows the ledger to people: as a table, as an explanation and as charts.
 
 mod explain;
 mod progress;

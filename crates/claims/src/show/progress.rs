@@ -1,9 +1,10 @@
-//! How far the ledger is, on one line of a terminal.
+//! The progress of a measurement, on one line of the terminal.
 
 use crate::Claim;
 use std::io::{self, IsTerminal, Write};
 
-/// Drawn on standard error, and only if that is a terminal.
+/// A progress bar on standard error. It is drawn only if standard error is a
+/// terminal.
 #[derive(Debug)]
 pub struct Progress {
     all: usize,
@@ -12,7 +13,7 @@ pub struct Progress {
 }
 
 impl Progress {
-    /// Of so many claims.
+    /// Starts a bar for this many claims.
     #[must_use]
     pub fn of(all: usize) -> Progress {
         Progress {
@@ -22,7 +23,7 @@ impl Progress {
         }
     }
 
-    /// This one is being measured.
+    /// Shows that this claim is being measured now.
     pub fn at(&mut self, claim: &Claim) {
         if self.shown {
             draw(&bar(self.done, self.all, claim.says));
@@ -30,7 +31,7 @@ impl Progress {
         self.done += 1;
     }
 
-    /// Leaves nothing of it on the screen.
+    /// Clears the line.
     pub fn end(&self) {
         if self.shown {
             draw("");
@@ -38,14 +39,16 @@ impl Progress {
     }
 }
 
-/// A terminal that is gone is no reason to stop measuring.
+/// Replaces the line. It ignores errors, because the measurement should go on even
+/// if the terminal is gone.
 fn draw(line: &str) {
     let mut terminal = io::stderr();
     _ = write!(terminal, "\r\x1b[K{line}");
     _ = terminal.flush();
 }
 
-/// Narrow enough for 80 columns.
+/// Returns the line: the bar, the number of the claim that is being measured, and
+/// the beginning of that claim. It fits into 80 columns.
 fn bar(done: usize, all: usize, says: &str) -> String {
     const WIDTH: usize = 20;
     let filled = WIDTH * done / all.max(1);

@@ -1,9 +1,10 @@
-//! Where a value lies on a chart's axis.
+//! The axis of a chart.
 
 use crate::Figure;
 
-/// An axis from the smallest to the largest value of some figures:
-/// logarithmic, if one is more than ten times another.
+/// An axis that covers all values of some figures. It is logarithmic if the
+/// largest value is more than ten times the smallest, and otherwise linear from
+/// zero.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Scale {
     low: f64,
@@ -12,13 +13,13 @@ pub(super) struct Scale {
 }
 
 impl Scale {
-    /// `None` if there is nothing to draw.
+    /// Returns the axis for these figures, or `None` if there are no figures.
     pub(super) fn of(figures: &[Figure]) -> Option<Scale> {
         let low = figures.iter().map(|figure| figure.low).reduce(f64::min)?;
         let high = figures.iter().map(|figure| figure.high).reduce(f64::max)?;
         let logarithmic = low > 0.0 && high > 10.0 * low;
         Some(match logarithmic {
-            // A little room, so that the smallest has a bar as well.
+            // The axis begins below the smallest value, so that this value has a bar too.
             true => Scale {
                 low: low / 1.5,
                 high,
@@ -32,13 +33,15 @@ impl Scale {
         })
     }
 
-    /// From 0 at the one end to 1 at the other.
+    /// Returns the place of a value on the axis, from 0 at the beginning to 1 at the
+    /// end.
     pub(super) fn place(&self, value: f64) -> f64 {
         let place = match self.logarithmic {
             true => (value / self.low).ln() / (self.high / self.low).ln(),
             false => (value - self.low) / (self.high - self.low),
         };
-        // All values may be the same, or none above zero.
+        // If all values are the same or none is above zero, the division above has no
+        // finite result.
         if place.is_finite() {
             place.clamp(0.0, 1.0)
         } else {

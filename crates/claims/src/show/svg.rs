@@ -1,8 +1,8 @@
-//! Charts for the book: one picture a claim, for eyes and for screen readers,
-//! in light and in dark.
+//! Charts for the book: one picture for each claim, with a description for screen
+//! readers, and with colors for light and dark pages.
 
 use super::scale::Scale;
-use crate::{Entry, Figure};
+use crate::{Entry, Figure, Verdict};
 use std::fmt::Write;
 
 const WIDTH: f64 = 640.0;
@@ -12,10 +12,11 @@ const RIGHT: f64 = 90.0;
 const TOP: f64 = 12.0;
 const BOTTOM: f64 = 28.0;
 
-/// The figures of an entry as dots with their intervals; `None` if it has none.
+/// Draws the figures of an entry as dots with their intervals. Returns `None` if
+/// the entry has no figures.
 ///
-/// The picture scales to its place, names itself and its contents for those
-/// who do not see it, and follows the reader's colour scheme.
+/// The picture scales to the width of its page, describes its contents to readers
+/// who do not see it, and follows the reader's color scheme.
 #[must_use]
 pub fn svg(entry: &Entry) -> Option<String> {
     let figures = &entry.record.figures;
@@ -35,12 +36,13 @@ pub fn svg(entry: &Entry) -> Option<String> {
     }
     let axis = match scale.logarithmic {
         true => "logarithmic scale",
-        false => "scale from zero",
+        false => "linear scale from zero",
     };
     let _ = write!(
         text,
         "<line class=\"axis\" x1=\"{LEFT}\" x2=\"{}\" y1=\"{y}\" y2=\"{y}\"/>\n\
-         <text class=\"faint\" x=\"{LEFT}\" y=\"{}\">{axis}; medians with 95 % intervals</text>\n</svg>\n",
+         <text class=\"faint\" x=\"{LEFT}\" y=\"{}\">{axis}; \
+         medians with 95 % confidence intervals</text>\n</svg>\n",
         WIDTH - RIGHT,
         height - 8.0,
         y = height - BOTTOM,
@@ -48,9 +50,11 @@ pub fn svg(entry: &Entry) -> Option<String> {
     Some(text)
 }
 
-/// Colours of sufficient contrast on either background; the picture itself has
-/// none. As a file of its own it follows the reader's system; within a page of
-/// the book, the theme chosen there. The class keeps it from colouring others.
+/// Colors with enough contrast on a light and on a dark background; the picture
+/// itself has no background. A picture that is shown as a file of its own follows
+/// the color scheme of the reader's system. A picture inside a page of the book
+/// follows the theme that the reader chose there. The class keeps these rules from
+/// changing other pictures on the page.
 const STYLE: &str = concat!(
     "<style>\n",
     ".claim-chart{--ink:#222;--faint:#595959;--mark:#1a5fb4}\n",
@@ -84,7 +88,7 @@ fn draw_row(text: &mut String, figure: &Figure, scale: &Scale, y: f64) {
     );
 }
 
-/// All that the picture shows, in words.
+/// Describes in words everything that the picture shows.
 fn description(entry: &Entry) -> String {
     let figure = |figure: &Figure| {
         let [middle, low, high] =
@@ -92,8 +96,12 @@ fn description(entry: &Entry) -> String {
         format!("{}: {middle} ({low} to {high})", figure.name)
     };
     let figures: Vec<String> = entry.record.figures.iter().map(figure).collect();
+    let separator = match entry.verdict {
+        Verdict::HoldsWhen => "",
+        _ => ":",
+    };
     format!(
-        "{}. Verdict: {}, {}",
+        "{}. Verdict: {}{separator} {}",
         figures.join("; "),
         entry.verdict,
         entry.reason
@@ -109,7 +117,7 @@ fn escaped(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{Record, Truth, Unit, Verdict};
+    use crate::{Record, Truth, Unit};
     use context_switch::sampling::Samples;
 
     fn entry(values: &[f64]) -> Entry {

@@ -1,16 +1,16 @@
-//! The table: a verdict, a claim and a reason each.
+//! The table: for each claim its number, its verdict, its sentence and the reason.
 
 use super::words::{FAINT, STRONG, colour, styled, wrapped};
 use crate::{Claim, Ledger, Machine, Verdict};
 use std::fmt::Write;
 
-/// Columns before the sentences.
+/// The number of columns before the sentences.
 const MARGIN: usize = 23;
 
-/// The ledger as a table.
+/// Returns the ledger as a table.
 ///
 /// ```text
-///  21  does not hold     Making a process costs the same whatever memory is in use.
+///  21  does not hold     Creating a process takes the same time, however much memory …
 ///                        fork took 14 times as long …
 /// ```
 #[must_use]
@@ -39,8 +39,10 @@ pub fn table(ledger: &Ledger) -> String {
         }
         if entry.contradicts() {
             let warning = format!(
-                "The course says otherwise: {}. What is special about this machine?",
-                entry.truth.expected()
+                "The course expects another verdict: {}. What is different on this machine? \
+                 `cargo course claims show {}` shows what was measured.",
+                entry.truth.expected(),
+                entry.number
             );
             for line in wrapped(&warning, MARGIN) {
                 let _ = writeln!(text, "{:MARGIN$}{line}", "");
@@ -51,7 +53,7 @@ pub fn table(ledger: &Ledger) -> String {
     text
 }
 
-/// The claims alone.
+/// Returns the numbers and sentences of the claims, without verdicts.
 #[must_use]
 pub fn list(claims: &[Claim]) -> String {
     let mut text = String::new();
@@ -80,7 +82,10 @@ fn summary(ledger: &Ledger) -> String {
         (count > 0).then(|| format!("{count} {verdict}"))
     };
     let counts: Vec<String> = all.into_iter().filter_map(count).collect();
-    let more = styled(FAINT, "How one was measured: cargo course claims show N");
+    let more = styled(
+        FAINT,
+        "To see how claim N was measured: cargo course claims show N",
+    );
     format!(
         "{} claims: {}\n{more}",
         ledger.entries.len(),
@@ -92,9 +97,9 @@ fn summary(ledger: &Ledger) -> String {
     )
 }
 
-/// On what it was measured, in a line or two.
+/// Describes the machine on which the claims were measured, in a line or two.
 pub(super) fn machine(machine: &Machine) -> String {
-    let mut facts = vec![format!("{} CPUs allowed", machine.cpus)];
+    let mut facts = vec![format!("CPUs that this program may use: {}", machine.cpus)];
     let known = [
         machine.processor.clone(),
         machine
@@ -103,16 +108,19 @@ pub(super) fn machine(machine: &Machine) -> String {
             .map(|kernel| format!("Linux {kernel}")),
         machine
             .virtual_machine
-            .then(|| "a virtual machine".to_owned()),
+            .then(|| "virtual machine".to_owned()),
         machine
             .huge_pages
             .as_ref()
             .map(|pages| format!("huge pages: {pages}")),
         machine
             .ptrace_scope
-            .map(|scope| format!("ptrace_scope {scope}")),
-        machine.load.as_ref().map(|load| format!("load {load}")),
-        machine.root.then(|| "as root".to_owned()),
+            .map(|scope| format!("ptrace_scope: {scope}")),
+        machine
+            .load
+            .as_ref()
+            .map(|load| format!("load average: {load}")),
+        machine.root.then(|| "measured as root".to_owned()),
     ];
     facts.extend(known.into_iter().flatten());
     let lines = wrapped(

@@ -1,18 +1,18 @@
-//! Lines of words, and their colours.
+//! Wraps text into lines, and colors it.
 
 use crate::Verdict;
 use anstyle::{AnsiColor, Style};
 use std::fmt::Display;
 use unicode_width::UnicodeWidthStr;
 
-/// The widest line, in columns of a terminal.
+/// The width of the widest line, in columns of a terminal.
 pub(super) const WIDTH: usize = 96;
 
 pub(super) const STRONG: Style = Style::new().bold();
 pub(super) const FAINT: Style = Style::new().dimmed();
 
-/// Colours repeat what the words say; they are removed where the output is no
-/// terminal.
+/// Returns the color of a verdict. Colors only repeat what the words say, because
+/// they are removed if the output is not a terminal.
 pub(super) fn colour(verdict: Verdict) -> Style {
     let colour = match verdict {
         Verdict::Holds => AnsiColor::Green,
@@ -27,8 +27,8 @@ pub(super) fn styled(style: Style, text: impl Display) -> String {
     format!("{style}{text}{style:#}")
 }
 
-/// The text in lines of at most [`WIDTH`], each after `indent` spaces; a word
-/// longer than a line gets one of its own.
+/// Breaks a text into lines that are at most [`WIDTH`] columns wide after `indent`
+/// spaces. A word that is longer than a line gets a line of its own.
 pub(super) fn wrapped(text: &str, indent: usize) -> Vec<String> {
     let mut lines = Vec::new();
     let mut line = String::new();
