@@ -1,4 +1,4 @@
-//! The program as its users see it.
+//! The program `claims` as its users see it.
 
 use claims::{Ledger, Truth, Verdict};
 use std::process::{Command, Output};
@@ -19,11 +19,16 @@ fn chosen_claims_come_as_one_table_in_their_order() {
     assert_eq!(output.status.code(), Some(0), "{output:?}");
     let (first, second) = (text.find("\n  1  holds "), text.find("\n 70  holds "));
     assert!(first.is_some() && first < second, "{text}");
-    assert!(text.contains("35 heartbeats beside a worker that yields, 1 beside one that does not"));
+    for part in [
+        "35 heartbeats beside a worker that yields, but\n",
+        "only 1 beside a worker that never yields.",
+    ] {
+        assert!(text.contains(part), "{part} is missing in\n{text}");
+    }
     assert!(text.contains("2 claims: 2 hold\n"), "{text}");
     assert!(
         !text.contains('\x1b'),
-        "no colours where nobody can see them"
+        "there are no colors if the output is not a terminal"
     );
     assert!(
         text.lines().all(|line| line.chars().count() <= 96),
@@ -31,7 +36,7 @@ fn chosen_claims_come_as_one_table_in_their_order() {
     );
     assert!(
         output.stderr.is_empty(),
-        "no progress bar without a terminal"
+        "there is no progress bar without a terminal"
     );
 }
 
@@ -41,7 +46,7 @@ fn the_json_is_a_whole_ledger() {
     let ledger: Ledger = serde_json::from_slice(&output.stdout).unwrap();
     assert!(ledger.machine.cpus >= 1);
     let [entry] = ledger.entries.as_slice() else {
-        panic!("one was chosen: {ledger:?}")
+        panic!("one claim was chosen: {ledger:?}")
     };
     assert_eq!((entry.number, entry.truth), (66, Truth::True));
     assert!(matches!(entry.verdict, Verdict::Holds | Verdict::TooNoisy));
@@ -53,9 +58,9 @@ fn show_explains_with_facts_and_the_code() {
     let output = claims(&["show", "70"]);
     let text = printed(&output);
     for part in [
-        "70. A coroutine that does not yield starves the others.",
+        "70. A coroutine that never yields starves the other coroutines: they cannot run.",
         "claimed in \"Process vs Thread: A Comprehensive Technical Overview\"",
-        "holds: 35 heartbeats",
+        "holds: Another coroutine counted 35 heartbeats",
         "heartbeats beside a worker that yields after each piece: 35",
         "crates/claims/src/experiments/coroutines.rs",
         "fn heartbeats_beside_a_worker(record: &mut Record) -> Judged {",
@@ -92,7 +97,7 @@ fn pictures_are_drawn_for_what_has_figures() {
     assert!(picture.starts_with("<svg ") && picture.ends_with("</svg>\n"));
     assert!(
         !pictures.join("claim-70.svg").exists(),
-        "it counts, and measures nothing"
+        "claim 70 has no figures"
     );
 }
 
@@ -135,7 +140,7 @@ fn list_says_what_there_is() {
         40
     );
     assert!(
-        text.starts_with("  1  Each process has a memory of its own"),
+        text.starts_with("  1  Each process has its own memory"),
         "{text}"
     );
 }

@@ -1,4 +1,4 @@
-//! Coroutines: switches of which the kernel knows nothing.
+//! Coroutines, which switch without the kernel.
 
 use super::claim;
 use crate::record::times;
@@ -15,36 +15,43 @@ const SOURCE: &str = include_str!("coroutines.rs");
 
 pub(super) const CLAIMS: [Claim; 3] = [
     claim!(66 True [Office]
-        "Coroutines are not scheduled by the operating system."
+        "The operating system does not schedule coroutines."
         a_million_switches_unknown_to_the_kernel),
     claim!(67 True [Office]
-        "Coroutines switch at ultra-low cost."
+        "Switching between coroutines costs far less than switching between threads."
         a_resume_against_a_switch),
     claim!(70 True [Office]
-        "A coroutine that does not yield starves the others."
+        "A coroutine that never yields starves the other coroutines: they cannot run."
         heartbeats_beside_a_worker),
 ];
 
-/// A million round trips into a coroutine and back; the kernel counts its own.
+/// Makes a million round trips into a coroutine and back, and asks the kernel how
+/// often it switched meanwhile.
 fn a_million_switches_unknown_to_the_kernel(record: &mut Record) -> Judged {
     let trips = resumes(1_000_000)?;
     record.fact("round trips into a coroutine and back", trips.round_trips);
     record.fact(
-        "voluntary switches that the kernel counted",
+        "voluntary switches that the kernel counted (the thread waited)",
         trips.here.voluntary,
     );
     record.fact(
-        "involuntary ones, for other programs",
+        "involuntary switches (another thread needed the CPU)",
         trips.here.involuntary,
     );
     match trips.here.voluntary {
-        0 => holds("of a million round trips the kernel saw none"),
-        1..1000 => too_noisy("the thread had to wait for something else meanwhile"),
-        _ => does_not_hold("the kernel was asked to switch"),
+        0 => holds(
+            "During a million round trips into a coroutine and back, the kernel counted no \
+             voluntary switch.",
+        ),
+        1..1000 => too_noisy("The thread had to wait for something else meanwhile."),
+        _ => does_not_hold(
+            "The kernel counted at least 1000 voluntary switches during the round trips.",
+        ),
     }
 }
 
-/// A round trip into a coroutine, and one between two threads on one CPU.
+/// Compares a round trip into a coroutine and back with a round trip between two
+/// threads on one CPU.
 fn a_resume_against_a_switch(record: &mut Record) -> Judged {
     let mut coroutine = || Ok::<_, Unmeasured>(resumes(10_000)?.nanos());
     let mut threads = || {
@@ -57,18 +64,20 @@ fn a_resume_against_a_switch(record: &mut Record) -> Judged {
     let ratio = record.ratio(("threads", threads), ("a coroutine", coroutine))?;
     if ratio.is_above(10.0) {
         holds(format!(
-            "a round trip into a coroutine takes {:.1} ns; between threads {} times that",
+            "A round trip into a coroutine and back takes {:.1} ns. A round trip between two \
+             threads on one CPU takes {} times as long.",
             coroutine.median(),
             times(ratio.middle)
         ))
     } else if ratio.is_below(10.0) {
-        does_not_hold("threads switch nearly as fast")
+        does_not_hold("A round trip between threads takes less than 10 times as long.")
     } else {
-        too_noisy("the times scatter too much to compare")
+        too_noisy("The times vary too much to compare. Try again when the machine is less busy.")
     }
 }
 
-/// A fiber does 34 pieces of work, and another one beats until that is done.
+/// One fiber does 34 pieces of work. Another fiber counts heartbeats until that work
+/// is done.
 fn heartbeats_beside_a_worker(record: &mut Record) -> Judged {
     let polite = heartbeats(true)?;
     let greedy = heartbeats(false)?;
@@ -76,15 +85,19 @@ fn heartbeats_beside_a_worker(record: &mut Record) -> Judged {
         "heartbeats beside a worker that yields after each piece",
         polite,
     );
-    record.fact("beside one that never yields", greedy);
+    record.fact("heartbeats beside a worker that never yields", greedy);
     match polite >= 34 && greedy <= 1 {
         true => holds(format!(
-            "{polite} heartbeats beside a worker that yields, {greedy} beside one that does not"
+            "Another coroutine counted {polite} heartbeats beside a worker that yields, but \
+             only {greedy} beside a worker that never yields."
         )),
-        false => does_not_hold("the heart went on beating beside a worker that never yields"),
+        false => {
+            does_not_hold("Another coroutine could still run beside a worker that never yields.")
+        }
     }
 }
 
+/// Returns how many heartbeats one fiber counts while the other works.
 fn heartbeats(yields: bool) -> io::Result<u32> {
     let (beats, done) = (Rc::new(Cell::new(0)), Rc::new(Cell::new(false)));
     let mut fibers = RoundRobin::new();

@@ -1,4 +1,4 @@
-//! The counter of the last lesson.
+//! The counter from the last lesson, which two threads increment without a lock.
 
 use super::claim;
 use super::schedules::lost_update;
@@ -13,27 +13,31 @@ use std::thread;
 const SOURCE: &str = include_str!("counter.rs");
 
 pub(super) const CLAIMS: [Claim; 1] = [claim!(54 Wrong [Squares]
-    "Two threads that increment a counter without a lock almost never give the right sum."
+    "When two threads increment a counter without a lock, the sum is almost never right."
     right_or_wrong_by_where_it_runs)];
 
 const INCREMENTS: u32 = 100_000;
 const RUNS: usize = 20;
 
-/// The same code on one CPU, where the threads take turns of milliseconds, and
-/// on two, where they begin together.
+/// Runs the same code on one CPU, where each thread runs for milliseconds before it
+/// is preempted (the scheduler gives the CPU to the other thread), and on two CPUs,
+/// where both threads begin together.
 fn right_or_wrong_by_where_it_runs(record: &mut Record) -> Judged {
     let on_one = right_runs(Placement::OneCpu)?;
     record.fact(
         "on one CPU the sum was right",
-        format!("{on_one} times of {RUNS}"),
+        format!("in {on_one} of {RUNS} runs"),
     );
     match right_runs(Placement::TwoCpus) {
-        Ok(on_two) => record.fact("on two CPUs", format!("{on_two} times of {RUNS}")),
-        Err(_) => record.fact("on two CPUs", "not to be had here"),
+        Ok(on_two) => record.fact(
+            "on two CPUs it was right",
+            format!("in {on_two} of {RUNS} runs"),
+        ),
+        Err(_) => record.fact("on two CPUs", "could not be measured here"),
     }
     let found = lost_update();
     record.fact(
-        "an explorer that tries the schedules",
+        "an explorer that tries many schedules",
         match &found.failure {
             Some(_) => format!("found a lost update ({})", found.coverage()),
             None => "found nothing".to_owned(),
@@ -41,15 +45,17 @@ fn right_or_wrong_by_where_it_runs(record: &mut Record) -> Judged {
     );
     match (on_one >= RUNS / 2, found.failure.is_some()) {
         (true, true) => does_not_hold(format!(
-            "it was right {on_one} times of {RUNS} where the threads ran one after the other; \
-             right by luck is still wrong, and only an explorer finds it every time"
+            "On one CPU, where the threads mostly ran one after the other, the sum was right in \
+             {on_one} of {RUNS} runs. That is luck: the code is still wrong, and only an explorer, \
+             which tries many schedules, finds the lost update every time."
         )),
-        (true, false) => does_not_hold("no schedule loses an update"),
-        (false, _) if on_one == 0 => holds("it was never right"),
-        (false, _) => too_noisy("the threads were interrupted all the time"),
+        (true, false) => does_not_hold("No schedule loses an update."),
+        (false, _) if on_one == 0 => holds("The sum was never right."),
+        (false, _) => too_noisy("On one CPU the threads were interrupted too often."),
     }
 }
 
+/// Returns in how many of [`RUNS`] runs the sum was right.
 fn right_runs(placement: Placement) -> Result<usize, Unmeasured> {
     let cpus = placement.cpus()?;
     let mut right = 0;
@@ -59,7 +65,8 @@ fn right_runs(placement: Placement) -> Result<usize, Unmeasured> {
     Ok(right)
 }
 
-/// `counter += 1` as the lesson means it: a load, an addition and a store.
+/// Two threads do `counter += 1` as the lesson means it: a load, an addition and a
+/// store. Returns the sum.
 fn count(cpus: [usize; 2]) -> Result<u32, Unmeasured> {
     let (counter, ready) = (AtomicU32::new(0), AtomicU32::new(0));
     let increment = |cpu: usize| {

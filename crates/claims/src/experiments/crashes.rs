@@ -1,4 +1,4 @@
-//! Who goes down with whom.
+//! Crashes: what a crash of a process or of a thread does to others.
 
 use super::claim;
 use super::helpers::end_of_a_child;
@@ -19,15 +19,15 @@ const SOURCE: &str = include_str!("crashes.rs");
 
 pub(super) const CLAIMS: [Claim; 2] = [
     claim!(12 Half [Office Restaurant Squares]
-        "A crash in one process does not affect the others."
+        "A crash in one process does not affect other processes."
         what_a_crashed_child_leaves_behind),
     claim!(30 Half [Restaurant Office]
         "A crash in one thread can end the whole process."
         four_ways_for_a_thread_to_fail),
 ];
 
-/// A child dies in the middle of everything: with a lock, with half an update,
-/// and as the reader of a pipe.
+/// A child crashes while it holds a lock in shared memory, in the middle of an
+/// update. Another child writes to a pipe whose last reader is gone.
 fn what_a_crashed_child_leaves_behind(record: &mut Record) -> Judged {
     let shared = Pages::shared(1)?;
     let (lock, left, right) = (shared.line(0), shared.line(1), shared.line(2));
@@ -40,37 +40,47 @@ fn what_a_crashed_child_leaves_behind(record: &mut Record) -> Judged {
         0
     })?;
     let pid = child.pid();
-    // Ended, but not waited for: its number and its ending are kept for us.
+    // A process that has ended stays a zombie until its parent waits for it: the
+    // kernel keeps its PID and how it ended.
     while stat(pid)?.state != State::Zombie {
         thread::yield_now();
     }
-    record.fact("until it is waited for, the child is", "a zombie");
+    record.fact(
+        "the crashed child before its parent waited for it",
+        "a zombie",
+    );
     let ending = child.wait()?;
-    record.fact("the child", ending);
-    record.fact("the parent", "lives on");
+    record.fact("how the child ended", ending);
+    record.fact("the parent", "is still running");
     record.fact("the lock in shared memory", held(lock.load(Relaxed)));
     let halves = (left.load(Relaxed), right.load(Relaxed));
     record.fact(
-        "two numbers that should be equal",
+        "two numbers in shared memory that should be equal",
         format!("{} and {}", halves.0, halves.1),
     );
     drop(reader);
     let writing = end_of_a_child(|| {
-        // SAFETY: the default action, which no code of ours runs.
+        // SAFETY: this sets the default action, so no handler of this program runs.
         let reset = unsafe { signal(Signal::SIGPIPE, SigHandler::SigDfl) };
         _ = reset.map(|_| writer.write_all(b"is anybody there?"));
     })?;
-    record.fact("who writes to a pipe whose last reader is gone", writing);
+    record.fact(
+        "the end of a process that wrote to a pipe whose last reader was gone",
+        writing,
+    );
     if ending.signal() != Some(libc::SIGSEGV) {
-        return does_not_hold(format!("the child did not crash: it {ending}"));
+        return does_not_hold(format!(
+            "The child did not end by a segmentation fault: {ending}."
+        ));
     }
     match lock.load(Relaxed) == 1 && halves.0 != halves.1 && writing.signal() == Some(libc::SIGPIPE)
     {
         true => holds_when(
-            "they share nothing: a lock stays held, shared data half written, \
-             a writer dies of SIGPIPE, and a zombie waits",
+            "the processes share nothing. A crashed child left a lock in shared memory held and an \
+             update of shared data half done, and it stayed a zombie until its parent waited for \
+             it. A process that wrote to a pipe without a reader was killed by SIGPIPE.",
         ),
-        false => holds("nothing of what was shared showed the crash"),
+        false => holds("The crash left no trace in what the processes shared."),
     }
 }
 
@@ -82,19 +92,20 @@ fn held(word: u32) -> &'static str {
     }
 }
 
-/// Reads where nothing may be read.
+/// Reads memory that this process may not read, which causes a segmentation fault.
 fn crash() {
     let page = NonZeroUsize::MIN.saturating_add(4095);
-    // SAFETY: a new mapping where the kernel likes disturbs nothing.
+    // SAFETY: a new mapping at an address that the kernel chooses does not disturb
+    // existing memory.
     let mapped = unsafe { mmap_anonymous(None, page, ProtFlags::PROT_NONE, MapFlags::MAP_PRIVATE) };
     if let Ok(forbidden) = mapped {
-        // SAFETY: none is needed: the kernel ends this process for it.
+        // SAFETY: the kernel ends this process instead of completing the read.
         black_box(unsafe { forbidden.cast::<u8>().read_volatile() });
     }
 }
 
-/// A panic, a forbidden access, an abort and a stack that overflows; each in a
-/// thread of a process that is there for it.
+/// Lets a thread fail in four ways, each time in a new process: by a panic, by
+/// access to forbidden memory, by an abort and by a stack overflow.
 fn four_ways_for_a_thread_to_fail(record: &mut Record) -> Judged {
     fn overflow(depth: u64) -> u64 {
         let frame = black_box([depth; 128]);
@@ -105,26 +116,29 @@ fn four_ways_for_a_thread_to_fail(record: &mut Record) -> Judged {
         }
     }
     let ways: [(&str, fn()); 4] = [
-        ("panics", || panic!("a bug")),
-        ("reads forbidden memory", crash),
-        ("aborts", || std::process::abort()),
-        ("overflows its stack", || {
+        ("panicked", || panic!("a bug")),
+        ("read forbidden memory", crash),
+        ("aborted", || std::process::abort()),
+        ("overflowed its stack", || {
             black_box(overflow(0));
         }),
     ];
     let mut ends = Vec::new();
     for (name, fail) in ways {
         let end = end_of_a_child(|| _ = thread::spawn(fail).join())?;
-        record.fact(format!("a thread {name}, and its process"), end);
+        record.fact(
+            format!("how a process ended after one of its threads {name}"),
+            end,
+        );
         ends.push(end);
     }
     let killed = |end: &Ending| end.signal().is_some();
     match (ends[0].success(), ends[1..].iter().all(killed)) {
         (true, true) => holds_when(
-            "the crash is one of the machine's: forbidden memory, an abort, a full stack; \
-             a panic ends its thread only, and join tells of it",
+            "the crash is a fatal signal (a segmentation fault, an abort, a stack overflow). A \
+             Rust panic ends only its own thread, and `join` reports it.",
         ),
-        (false, true) => holds("each of four ways to fail ended the process"),
-        _ => does_not_hold("a process survived a crash of one of its threads"),
+        (false, true) => holds("Each of the four ways to fail ended the whole process."),
+        _ => does_not_hold("A process survived a fatal signal in one of its threads."),
     }
 }

@@ -1,4 +1,4 @@
-//! What making a process or a thread costs.
+//! The cost of creating a process or a thread.
 
 use super::claim;
 use super::helpers::{CLEARLY, about_the_same};
@@ -13,14 +13,15 @@ const SOURCE: &str = include_str!("creation.rs");
 
 pub(super) const CLAIMS: [Claim; 2] = [
     claim!(20 Half [Restaurant Byte Office Squares]
-        "Processes are expensive to create, threads are cheap."
+        "Processes are expensive to create, and threads are cheap to create."
         a_borrowed_address_space_is_cheap),
     claim!(21 Wrong [Restaurant Squares]
-        "Creating a process has a price, whatever the program that creates it."
+        "Creating a process takes the same time, however much memory its parent uses."
         forking_grows_with_the_memory_in_use),
 ];
 
-/// Nanoseconds for one, the mean of a few.
+/// Returns the time to create one and to wait for its end, in nanoseconds: the
+/// mean of `count` of them.
 fn cost(kind: Kind, count: u32) -> Result<f64, Unmeasured> {
     let mut nanos = 0.0;
     for _ in 0..count {
@@ -29,8 +30,9 @@ fn cost(kind: Kind, count: u32) -> Result<f64, Unmeasured> {
     Ok(nanos / f64::from(count))
 }
 
-/// A process that copies its maker's page tables, one that borrows them, and a
-/// thread; all on one CPU, and made by a process that uses 16 MiB.
+/// Measures a fork, which copies the page tables of the parent, a vfork, which
+/// borrows them, and a thread. All run on one CPU, and their creator is a process
+/// that uses 16 MiB.
 fn a_borrowed_address_space_is_cheap(record: &mut Record) -> Judged {
     let _pinned = Pinned::to(Placement::OneCpu.cpus()?[0])?;
     let in_use = Pages::private_bytes(16 << 20)?;
@@ -46,21 +48,22 @@ fn a_borrowed_address_space_is_cheap(record: &mut Record) -> Judged {
     let saved = record.ratio(("fork", fork), ("vfork", vfork))?;
     if copied.is_above(CLEARLY) && saved.is_above(CLEARLY) {
         holds_when(format!(
-            "the process is a copy of its maker: with 16 MiB in use fork takes {} times a thread, \
-             but vfork, which copies nothing, {} times",
+            "the process is a copy of its parent. With 16 MiB in use, a fork took {} times as long \
+             as creating a thread; a vfork, which copies nothing, took {} times as long.",
             times(copied.middle),
             times(borrowed.middle)
         ))
     } else if copied.is_above(CLEARLY) && about_the_same(&saved) {
-        holds("a process costs more than a thread, copied or not")
+        holds("Creating a process took longer than creating a thread, with fork and with vfork.")
     } else if copied.is_below(CLEARLY) {
-        does_not_hold("a fork costs no more than a thread")
+        does_not_hold("A fork took less than 1.5 times as long as creating a thread.")
     } else {
-        too_noisy("the times scatter too much to compare")
+        too_noisy("The times vary too much to compare. Try again when the machine is less busy.")
     }
 }
 
-/// The same three, made by a process that uses 4 MiB, and by one that uses 96.
+/// Measures the same three in a process that uses 4 MiB, and in a process that
+/// uses 96 MiB.
 fn forking_grows_with_the_memory_in_use(record: &mut Record) -> Judged {
     const KINDS: [(Kind, &str); 3] = [
         (Kind::Fork, "fork"),
@@ -72,7 +75,7 @@ fn forking_grows_with_the_memory_in_use(record: &mut Record) -> Judged {
         move || {
             let in_use = Pages::private_bytes(mebibytes << 20)?;
             in_use.touch();
-            // The first finds all new; it warms up for the second.
+            // Only the second one counts, because the first one has to warm up.
             cost(kind, 1)?;
             cost(kind, 1)
         }
@@ -91,13 +94,13 @@ fn forking_grows_with_the_memory_in_use(record: &mut Record) -> Judged {
     let [fork, vfork, thread] = [&all[0], &all[1], &all[2]];
     if fork.is_above(3.0) && vfork.is_below(2.0) && thread.is_below(2.0) {
         does_not_hold(format!(
-            "fork took {} times as long with 96 MiB in use as with 4; \
-             vfork and threads did not care",
+            "A fork took {} times as long with 96 MiB in use as with 4 MiB, because it copies the \
+             page tables. A vfork or a thread took less than twice as long.",
             times(fork.middle)
         ))
     } else if fork.is_below(CLEARLY) {
-        holds("fork took as long whatever memory was in use")
+        holds("A fork took less than 1.5 times as long with 96 MiB in use as with 4 MiB.")
     } else {
-        too_noisy("the times scatter too much to compare")
+        too_noisy("The times vary too much to compare. Try again when the machine is less busy.")
     }
 }

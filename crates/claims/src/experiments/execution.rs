@@ -1,4 +1,4 @@
-//! What executes: whose are the numbers, the stack and the registers?
+//! Threads: which numbers, stacks and registers they have.
 
 use super::claim;
 use super::helpers::asleep_in;
@@ -19,17 +19,17 @@ pub(super) const CLAIMS: [Claim; 4] = [
         "A process has a program counter, a stack and registers."
         one_process_has_two_of_each),
     claim!(7 True [Byte]
-        "Each process has one number, its PID."
+        "Each process has one number that identifies it, its process ID (PID)."
         threads_have_one_pid_and_many_tids),
     claim!(25 Wrong [Roommates]
-        "Threads share the program counter, the stack and the registers."
+        "The threads of a process share one program counter, one stack and one set of registers."
         two_threads_wait_at_two_places),
     claim!(26 True [Byte Office Squares]
         "Each thread has its own stack, program counter and registers."
         two_threads_have_two_stacks),
 ];
 
-/// A thread, seen while it sleeps.
+/// What was seen of a thread while it slept.
 struct Seen {
     pid: Pid,
     tid: Pid,
@@ -39,8 +39,9 @@ struct Seen {
     program_counter: u64,
 }
 
-/// Two threads of this process, one asleep in a read, the other on a futex:
-/// while a thread sleeps in the kernel, /proc shows its registers.
+/// Looks at two threads of this process: one sleeps in a read, the other on a futex.
+/// While a thread sleeps in the kernel, /proc shows its stack pointer and program
+/// counter.
 fn two_threads() -> io::Result<[Seen; 2]> {
     fn introduce(to: &Sender<(Pid, Pid, u64)>) {
         let local = 0_u8;
@@ -75,7 +76,7 @@ fn two_threads() -> io::Result<[Seen; 2]> {
             see(first.recv().ok(), libc::SYS_read),
             see(second.recv().ok(), libc::SYS_futex),
         ];
-        // Both wake up and end.
+        // This wakes up both threads, and they end.
         drop((writer, sender));
         let [first, second] = seen;
         Ok([first?, second?])
@@ -83,45 +84,54 @@ fn two_threads() -> io::Result<[Seen; 2]> {
 }
 
 fn note(record: &mut Record, threads: &[Seen; 2]) {
-    for (name, seen) in ["one thread", "the other"].iter().zip(threads) {
+    for (name, seen) in ["one thread", "the other thread"].iter().zip(threads) {
         record.fact(name, format!("stack pointer {:#x}", seen.stack_pointer));
         record.fact(name, format!("program counter {:#x}", seen.program_counter));
     }
 }
 
-/// Two stack pointers and two program counters, in one process.
+/// Looks at the stack pointers and program counters of two threads in one process.
 fn one_process_has_two_of_each(record: &mut Record) -> Judged {
     let threads = two_threads()?;
     note(record, &threads);
     let [first, second] = &threads;
     let one_process = first.pid == second.pid;
-    record.fact("both in process", first.pid);
+    record.fact("PID of both threads", first.pid);
     match one_process && first.stack_pointer != second.stack_pointer {
-        true => holds_when("it has one thread: these belong to threads, and two threads had two"),
-        false => does_not_hold("two threads were seen with one stack pointer"),
+        true => holds_when(
+            "it has only one thread. These things belong to a thread and not to a process: two \
+             threads of one process had two different stack pointers.",
+        ),
+        false => does_not_hold("Two threads had the same stack pointer."),
     }
 }
 
-/// Two threads that are asked who they are.
+/// Two threads tell their process ID and their thread ID.
 fn threads_have_one_pid_and_many_tids(record: &mut Record) -> Judged {
     let [first, second] = two_threads()?;
     let (pid, main) = (getpid().as_raw(), gettid().as_raw());
-    record.fact("the process", pid);
+    record.fact("PID of the process", pid);
     for (name, tid) in [
-        ("main", main),
-        ("one", first.tid),
-        ("the other", second.tid),
+        ("the main thread", main),
+        ("one thread", first.tid),
+        ("the other thread", second.tid),
     ] {
-        record.fact(format!("the thread: {name}"), tid);
+        record.fact(format!("TID of {name}"), tid);
     }
     let one_pid = first.pid == pid && second.pid == pid;
     match one_pid && main == pid && first.tid != second.tid && first.tid != pid {
-        true => holds("threads share it; each has a number of its own besides, the TID"),
-        false => does_not_hold("threads of one process were seen under several PIDs"),
+        true => holds(
+            "Three threads of one process had the same PID. In addition, each thread has a number \
+             of its own, its thread ID (TID). The TID of the main thread is the PID.",
+        ),
+        false => does_not_hold(
+            "Threads of one process had different PIDs, or two of them had the same TID.",
+        ),
     }
 }
 
-/// If they shared a program counter they would wait for the same.
+/// Two threads sleep in two different system calls. If they shared a program
+/// counter, both would be at the same place.
 fn two_threads_wait_at_two_places(record: &mut Record) -> Judged {
     let threads = two_threads()?;
     note(record, &threads);
@@ -129,12 +139,16 @@ fn two_threads_wait_at_two_places(record: &mut Record) -> Judged {
     match first.stack_pointer == second.stack_pointer
         && first.program_counter == second.program_counter
     {
-        true => holds("two threads had the same stack pointer and program counter"),
-        false => does_not_hold("two threads of one process were at two places, on two stacks"),
+        true => holds("Two threads had the same stack pointer and the same program counter."),
+        false => does_not_hold(
+            "Two threads of one process had different program counters and different stack \
+             pointers.",
+        ),
     }
 }
 
-/// The local variables of two threads lie in two mappings.
+/// Looks at the addresses of local variables in two threads, and at their stack
+/// pointers and program counters.
 fn two_threads_have_two_stacks(record: &mut Record) -> Judged {
     let threads = two_threads()?;
     note(record, &threads);
@@ -142,13 +156,14 @@ fn two_threads_have_two_stacks(record: &mut Record) -> Judged {
     let main = 0_u8;
     let places = [
         (
-            "the main thread's stack",
+            "the stack of the main thread",
             (&raw const *black_box(&main)).addr() as u64,
         ),
-        ("one thread's stack", threads[0].local),
-        ("the other's stack", threads[1].local),
+        ("the stack of one thread", threads[0].local),
+        ("the stack of the other thread", threads[1].local),
     ];
-    // The threads have ended, but what has a number of its own had its place.
+    // The two threads have ended, so their stacks may be unmapped by now. An address
+    // without a mapping is reported as anonymous memory.
     for (name, address) in places {
         let kind = mappings.iter().find(|mapping| mapping.contains(address));
         let kind = kind
@@ -162,7 +177,7 @@ fn two_threads_have_two_stacks(record: &mut Record) -> Judged {
         && apart(first.stack_pointer, second.stack_pointer)
         && first.program_counter != second.program_counter
     {
-        true => holds("two threads had two stacks, two stack pointers and two program counters"),
-        false => does_not_hold("two threads were seen on one stack, or at one place"),
+        true => holds("Two threads had two stacks, two stack pointers and two program counters."),
+        false => does_not_hold("Two threads had the same stack or the same program counter."),
     }
 }

@@ -1,4 +1,4 @@
-//! Whose open files are they?
+//! Open files: which of them processes and threads share.
 
 use super::claim;
 use super::helpers::ask_a_child;
@@ -17,36 +17,39 @@ const SOURCE: &str = include_str!("files.rs");
 
 pub(super) const CLAIMS: [Claim; 2] = [
     claim!(3 Half [Roommates]
-        "Each process has file handles of its own."
+        "Each process has its own open files."
         parent_and_child_read_on_from_one_another),
     claim!(27 True [Roommates Office]
         "The threads of a process share its open files."
         a_thread_closes_what_another_opened),
 ];
 
-/// A file that is open across a fork has one position; and a file opened
-/// afterwards can be handed over a socket.
+/// A parent and its child read from a file that was open before the fork. Then the
+/// child opens a file after the fork, and sends it to the parent over a socket.
 fn parent_and_child_read_on_from_one_another(record: &mut Record) -> Judged {
     let file = in_memory("0123456789")?;
     let child = ask_a_child(|| read_4(&file).unwrap_or_default())?;
     let parent = read_4(&file)?;
     record.fact(
-        "the child reads 4 bytes of a file open since before the fork",
+        "the child reads 4 bytes of a file that was open before the fork",
         &child,
     );
-    record.fact("then the parent reads 4 bytes", &parent);
+    record.fact("then the parent reads 4 bytes of that file", &parent);
     let handed = handed_over()?;
     record.fact(
-        "the parent reads a file that the child opened and sent",
+        "the parent reads a file that the child opened and sent over a socket",
         &handed,
     );
     match (child.as_str(), parent.as_str()) {
         ("0123", "4567") => holds_when(
-            "they were opened after the fork and not handed over: \
-             a file open before it has one position, which both move",
+            "the process opened them after the fork and sent none of them to another process. A \
+             file that was open before the fork has one position, which both processes move: the \
+             child read the bytes 0123, and then the parent read 4567.",
         ),
-        ("0123", "0123") => holds("each had a position of its own"),
-        _ => does_not_hold(format!("the child read {child:?}, the parent {parent:?}")),
+        ("0123", "0123") => holds("Parent and child each had their own position in the file."),
+        _ => does_not_hold(format!(
+            "The child read {child:?}, and the parent read {parent:?}."
+        )),
     }
 }
 
@@ -63,7 +66,8 @@ fn read_4(mut file: &File) -> io::Result<String> {
     Ok(String::from_utf8_lossy(&bytes).into_owned())
 }
 
-/// man 7 unix, `SCM_RIGHTS`.
+/// Lets a child open a file and send it over a socket (man 7 unix, `SCM_RIGHTS`).
+/// Returns what this process reads from it.
 fn handed_over() -> io::Result<String> {
     let (ours, theirs) = UnixDatagram::pair()?;
     let sent = ask_a_child(|| {
@@ -89,37 +93,47 @@ fn handed_over() -> io::Result<String> {
         if let ControlMessageOwned::ScmRights(rights) = control
             && let Some(&fd) = rights.first()
         {
-            // SAFETY: the kernel has just opened this number for us.
+            // SAFETY: the kernel has just opened this descriptor for this process, and
+            // nothing else owns it.
             return read_4(&unsafe { File::from_raw_fd(fd) });
         }
     }
-    Err(io::Error::other("a message came, but no file with it"))
+    Err(io::Error::other("a message arrived without a file"))
 }
 
-/// One thread closes a number; can another still use it? And if the one has
-/// first asked for a table of its own?
+/// One thread closes a file descriptor. Is it closed for another thread too? And
+/// what if the first thread has left the shared table of descriptors before?
 fn a_thread_closes_what_another_opened(record: &mut Record) -> Judged {
     let shared = closed_by_a_thread(|| Ok(()))?;
     let unshared = closed_by_a_thread(|| unshare(CloneFlags::CLONE_FILES));
     let say = |gone: bool| {
         if gone {
-            "is closed for all"
+            "is closed for this thread too"
         } else {
-            "is still open"
+            "is still open for this thread"
         }
     };
-    record.fact("a file that another thread closed", say(shared));
+    record.fact("a file descriptor that another thread closed", say(shared));
     match &unshared {
-        Ok(gone) => record.fact("closed by a thread after unshare(CLONE_FILES)", say(*gone)),
+        Ok(gone) => record.fact(
+            "a file descriptor that another thread closed after unshare(CLONE_FILES)",
+            say(*gone),
+        ),
         Err(error) => record.fact("unshare(CLONE_FILES)", error),
     }
     match shared {
-        true => holds("what one thread closes is closed for all, unless it left the table before"),
-        false => does_not_hold("a file that a thread closed was still open for another"),
+        true => holds(
+            "When one thread closes a file descriptor, it is closed for every thread of the \
+             process, unless that thread first left the shared table with unshare(CLONE_FILES).",
+        ),
+        false => does_not_hold(
+            "A file descriptor that one thread had closed was still open for another thread.",
+        ),
     }
 }
 
-/// Whether the number is closed here afterwards.
+/// Lets another thread run `prepare` and then close a file descriptor. Returns
+/// whether the descriptor is closed for this thread afterwards.
 fn closed_by_a_thread(prepare: fn() -> nix::Result<()>) -> io::Result<bool> {
     let number = in_memory("text")?.into_raw_fd();
     let closer = thread::spawn(move || {
@@ -129,10 +143,10 @@ fn closed_by_a_thread(prepare: fn() -> nix::Result<()>) -> io::Result<bool> {
     let ended = closer
         .join()
         .map_err(|_| io::Error::other("the thread panicked"))?;
-    // SAFETY: the number is ours, or closed; this only asks.
+    // SAFETY: this only asks whether the descriptor is open.
     let gone = unsafe { libc::fcntl(number, libc::F_GETFD) } < 0;
     if !gone {
-        // SAFETY: it was opened above, and nobody else has it.
+        // SAFETY: the descriptor was opened above, and nothing else owns it.
         drop(unsafe { File::from_raw_fd(number) });
     }
     ended?;

@@ -1,4 +1,4 @@
-//! What several experiments need.
+//! Helpers that several experiments use.
 
 use context_switch::sampling::Interval;
 use processes::proc::{Syscall, syscall};
@@ -6,16 +6,18 @@ use processes::{Child, Ending, Pid, fork};
 use std::io::{self, PipeReader, PipeWriter, Read, Write};
 use std::thread;
 
-/// Half as much again: what is called a difference between two ways to do the
-/// same. Anything smaller changes from machine to machine.
+/// The ratio above which two ways to do the same thing count as different: one takes
+/// more than 1.5 times as long as the other. Smaller differences change from machine
+/// to machine.
 pub(super) const CLEARLY: f64 = 1.5;
 
-/// Whether two ways certainly cost about the same.
+/// Returns whether two ways certainly cost about the same: the whole interval of
+/// their ratio lies between 1 / [`CLEARLY`] and [`CLEARLY`].
 pub(super) fn about_the_same(ratio: &Interval) -> bool {
     ratio.is_within(1.0 / CLEARLY, CLEARLY)
 }
 
-/// Asks a forked child, which says what `answer` returns.
+/// Calls `answer` in a forked child, and returns the text that it returns there.
 pub(super) fn ask_a_child(answer: impl FnOnce() -> String) -> io::Result<String> {
     let (mut heard, mut said) = io::pipe()?;
     let mut child = fork(|| i32::from(said.write_all(answer().as_bytes()).is_err()))?;
@@ -26,7 +28,8 @@ pub(super) fn ask_a_child(answer: impl FnOnce() -> String) -> io::Result<String>
     Ok(text)
 }
 
-/// How a forked child ends. What it complains about is not heard.
+/// Runs `body` in a forked child, and returns how the child ended. What the child
+/// writes to standard error is thrown away.
 pub(super) fn end_of_a_child(body: impl FnOnce()) -> io::Result<Ending> {
     let nowhere = std::fs::File::options().write(true).open("/dev/null")?;
     let body = || {
@@ -37,22 +40,22 @@ pub(super) fn end_of_a_child(body: impl FnOnce()) -> io::Result<Ending> {
     fork(body)?.wait()
 }
 
-/// A forked child that can be stopped at points of its life: it says that it
-/// has arrived, and waits to be told to go on.
+/// A forked child that stops at certain points. At each point it tells the parent
+/// that it has arrived, and waits until the parent lets it go on.
 pub(super) struct Stepping {
     pub(super) child: Child,
     arrived: PipeReader,
     go: PipeWriter,
 }
 
-/// The child's side of it.
+/// The child's side of a [`Stepping`].
 pub(super) struct Steps {
     arrived: PipeWriter,
     go: PipeReader,
 }
 
 impl Stepping {
-    /// Dropped, the child is killed.
+    /// Forks the child. Dropping the result kills it.
     pub(super) fn fork(body: impl FnOnce(&mut Steps)) -> io::Result<Stepping> {
         let (arrived, say_arrived) = io::pipe()?;
         let (wait_for_go, go) = io::pipe()?;
@@ -72,14 +75,15 @@ impl Stepping {
         self.arrived.read_exact(&mut [0])
     }
 
-    /// Lets it go on.
+    /// Lets the child go on.
     pub(super) fn go_on(&mut self) -> io::Result<()> {
         self.go.write_all(b"!")
     }
 }
 
 impl Steps {
-    /// Says that it is here, and waits. A parent that is gone ends the child.
+    /// Tells the parent that the child has arrived, and waits until it may go on. If
+    /// the parent is gone, the child ends.
     pub(super) fn stop_here(&mut self) {
         let told = self.arrived.write_all(b"!").is_ok();
         if !told || self.go.read_exact(&mut [0]).is_err() {
@@ -88,8 +92,8 @@ impl Steps {
     }
 }
 
-/// Waits until a thread of this process sleeps in a system call, and says
-/// where: its stack pointer and its program counter.
+/// Waits until a thread of this process sleeps in this system call, and returns
+/// the thread's stack pointer and program counter.
 pub(super) fn asleep_in(call: libc::c_long, tid: Pid) -> io::Result<(u64, u64)> {
     let me = std::process::id().cast_signed();
     loop {

@@ -1,4 +1,4 @@
-//! What a process may use, and how its threads share that.
+//! What a process may use, and how its threads share it.
 
 use super::claim;
 use super::helpers::ask_a_child;
@@ -15,15 +15,16 @@ const SOURCE: &str = include_str!("limits.rs");
 
 pub(super) const CLAIMS: [Claim; 2] = [
     claim!(19 Wrong [Byte]
-        "Processes are for tasks that need more resources than one thread can have."
+        "A process can have more resources than a single thread, so a task that needs many \
+         should be a process."
         one_thread_gets_all_that_its_process_may),
     claim!(22 Wrong [Byte]
         "Threads need no memory of their own."
         every_thread_takes_a_stack),
 ];
 
-/// At most 64 open files for a process: how many can one thread have, how many
-/// two, and how many two processes?
+/// A process may have at most 64 open files. How many can one thread open, how many
+/// can two threads open together, and how many can a child process open?
 fn one_thread_gets_all_that_its_process_may(record: &mut Record) -> Judged {
     let (_, most) = getrlimit(Resource::RLIMIT_NOFILE)?;
     setrlimit(Resource::RLIMIT_NOFILE, 64.min(most), most)?;
@@ -47,24 +48,26 @@ fn one_thread_gets_all_that_its_process_may(record: &mut Record) -> Judged {
         .len();
     let child = ask_a_child(|| open_all().len().to_string())?;
     record.fact("files that one thread can open under a limit of 64", one);
-    record.fact("that two threads can open together", two);
-    record.fact("that a child process can open, besides", &child);
+    record.fact("files that two threads can open together", two);
+    record.fact("files that a child process can open for itself", &child);
     match one == two && one > 32 {
-        true => does_not_hold(
-            "one thread could have all that its process may, and two had to share it: \
-             limits are the process's, or (like RLIMIT_NPROC) the user's",
-        ),
-        false if two > one => holds("two threads could open more files than one"),
-        false => too_noisy("files were opened and closed meanwhile"),
+        true => does_not_hold(format!(
+            "One thread could open all {one} files that its process may still open, and two \
+             threads together could open no more. Limits apply to the process or (like \
+             RLIMIT_NPROC) to the user.",
+        )),
+        false if two > one => holds("Two threads could open more files than one thread."),
+        false => too_noisy("Other files were opened or closed during the experiment."),
     }
 }
 
+/// Opens as many files as it can.
 fn open_all() -> Vec<File> {
     std::iter::from_fn(|| File::open("/dev/null").ok()).collect()
 }
 
-/// How many threads fit into 64 MiB of address space; and what 32 sleeping ones
-/// add to a process without such a limit.
+/// Counts how many threads fit into 64 MiB of address space. Then measures what 32
+/// sleeping threads add to a process without such a limit.
 fn every_thread_takes_a_stack(record: &mut Record) -> Judged {
     const THREADS: usize = 32;
     const STACK: usize = 2 << 20;
@@ -84,23 +87,29 @@ fn every_thread_takes_a_stack(record: &mut Record) -> Judged {
     let each = |after: u64, before: u64| after.saturating_sub(before) / THREADS as u64 / 1024;
     let addresses = each(with.virtual_size, before.virtual_size);
     let resident = each(with.resident, before.resident);
-    record.fact("threads with stacks of 2 MiB that fit into 64 MiB", &fit);
     record.fact(
-        "address space for each of 32 threads: the stack, and what malloc sets aside",
+        "threads with 2 MiB stacks that fit into 64 MiB of address space",
+        &fit,
+    );
+    record.fact(
+        "address space of each of 32 threads, its stack and what malloc reserves for it",
         format!("{addresses} KiB"),
     );
-    record.fact("memory in use for each, at once", format!("{resident} KiB"));
+    record.fact(
+        "memory that each of them uses from the start",
+        format!("{resident} KiB"),
+    );
     let fit: usize = fit.parse().map_err(|_| io::Error::other(fit))?;
     match addresses >= STACK as u64 / 1024 && resident >= 4 && fit <= 32 {
         true => does_not_hold(format!(
-            "each takes a stack: into 64 MiB fit {fit} threads with stacks of 2 MiB, \
-             and each takes {resident} KiB of memory at once"
+            "Every thread needs a stack: 64 MiB of address space has room for {fit} threads with \
+             2 MiB stacks, and each thread uses {resident} KiB of memory from the start."
         )),
-        false => holds("32 threads made the process no larger"),
+        false => holds("32 threads did not make the process larger."),
     }
 }
 
-/// Threads that do nothing until they are dropped.
+/// Threads that sleep until this value is dropped.
 struct Sleeping {
     gate: Arc<Barrier>,
     threads: Vec<thread::JoinHandle<()>>,
@@ -130,7 +139,8 @@ impl Drop for Sleeping {
     }
 }
 
-/// Starts threads until there is no room; the process ends with them.
+/// Starts threads until there is no room for another one, and returns their number.
+/// They sleep until the process ends.
 fn how_many_fit(stack: usize) -> usize {
     let builder = || thread::Builder::new().stack_size(stack);
     let start = || builder().spawn(thread::park).ok();

@@ -1,4 +1,4 @@
-//! Locks, semaphores and who is let in.
+//! Locks and semaphores: how many threads they let in, and how they are released.
 
 use super::claim;
 use super::helpers::asleep_in;
@@ -20,13 +20,13 @@ const SOURCE: &str = include_str!("locks.rs");
 
 pub(super) const CLAIMS: [Claim; 3] = [
     claim!(47 Wrong [Roommates]
-        "Acquire the lock, do the work, release the lock: that is how a lock is used."
+        "Calling acquire before the work and release after it is a safe way to use a lock."
         a_panic_between_acquire_and_release),
     claim!(48 Half [Roommates]
         "A semaphore is a shared counter."
         a_counter_that_waits),
     claim!(49 Wrong [Byte]
-        "Locks, semaphores and monitors let one thread in at a time."
+        "Locks, semaphores and monitors all let in only one thread at a time."
         three_are_inside_at_once),
 ];
 
@@ -43,12 +43,13 @@ impl BareLock {
     }
 }
 
-/// Panics, as work does now and then; without printing anything.
+/// Work that panics. `resume_unwind` does not print anything.
 fn work() {
     resume_unwind(Box::new("a bug in the work"));
 }
 
-/// The work panics. Does anybody ever get in again?
+/// The work panics while its thread holds a lock. Can another thread take the lock
+/// afterwards?
 fn a_panic_between_acquire_and_release(record: &mut Record) -> Judged {
     let bare = BareLock(AtomicBool::new(false));
     let guarded = Mutex::new(());
@@ -68,27 +69,31 @@ fn a_panic_between_acquire_and_release(record: &mut Record) -> Judged {
     });
     let bare_is_free = bare.try_acquire();
     let guarded_is_free = !matches!(guarded.try_lock(), Err(std::sync::TryLockError::WouldBlock));
-    let say = |free| if free { "gets in" } else { "waits for ever" };
+    let say = |free| if free { "gets it" } else { "waits for ever" };
     record.fact(
-        "after a panic between acquire and release, the next",
+        "after a panic between acquire and release, the next thread that takes the lock",
         say(bare_is_free),
     );
     record.fact(
-        "after a panic under a guard, the next",
+        "after a panic while a guard held the lock, the next thread that takes it",
         say(guarded_is_free),
     );
-    record.fact("and is told of it", guarded.is_poisoned());
+    record.fact(
+        "and the lock tells it about the panic (poisoning)",
+        guarded.is_poisoned(),
+    );
     match (bare_is_free, guarded_is_free) {
         (false, true) => does_not_hold(
-            "a panic in the work left the lock held for ever; \
-             a guard, which releases when it is dropped, did not",
+            "When the work panicked, release was never called, and the lock stayed held for ever. \
+             A guard released its lock, because a panic drops the guard.",
         ),
-        (true, _) => holds("the lock was released although the work panicked"),
-        (false, false) => does_not_hold("not even the guard released the lock"),
+        (true, _) => holds("The lock was released although the work panicked."),
+        (false, false) => does_not_hold("Not even a guard released its lock after a panic."),
     }
 }
 
-/// At zero, a counter would go on to minus one.
+/// A plain counter at zero would go on to minus one. A semaphore makes the thread
+/// wait instead.
 fn a_counter_that_waits(record: &mut Record) -> Judged {
     let semaphore = Semaphore::new(0);
     let (tell, hear) = channel();
@@ -99,24 +104,31 @@ fn a_counter_that_waits(record: &mut Record) -> Judged {
         });
         let tid = hear.recv().map_err(|_| io::ErrorKind::BrokenPipe)?;
         let asleep = asleep_in(libc::SYS_futex, tid).is_ok();
-        record.fact("who takes a permit where there is none", "sleeps");
-        // This thread never took one: a semaphore has no owner.
+        record.fact(
+            "a thread that takes a permit from an empty semaphore",
+            "sleeps",
+        );
+        // This thread never took a permit: a semaphore has no owner.
         let released = semaphore.release(1).is_ok();
         let joined = taker.join().is_ok();
         Ok::<_, io::Error>(asleep && released && joined)
     })?;
-    record.fact("released by a thread that never took one, it", "goes on");
+    record.fact(
+        "this thread, after a thread that never took a permit has added one",
+        "goes on",
+    );
     record.fact("permits left", semaphore.available());
     match waited && semaphore.available() == 0 {
         true => holds_when(
-            "one adds that it waits: who finds it at zero sleeps until another, \
-             any other, adds one",
+            "the counter can also make threads wait. A thread that took a permit when the counter \
+             was zero slept until another thread, which never took one, added a permit.",
         ),
-        false => does_not_hold("who took from an empty semaphore did not wait"),
+        false => does_not_hold("A thread that took a permit from an empty semaphore did not wait."),
     }
 }
 
-/// Three threads meet inside; if only one were let in, none would ever leave.
+/// Three threads wait for each other inside. If only one thread were let in, it
+/// would wait for ever.
 fn three_are_inside_at_once(record: &mut Record) -> Judged {
     let semaphore = Semaphore::new(3);
     let lock = RwLock::new(());
@@ -136,17 +148,21 @@ fn three_are_inside_at_once(record: &mut Record) -> Judged {
     let mutex = Mutex::new(());
     let first = mutex.lock();
     let second = mutex.try_lock();
-    record.fact("threads that met inside a semaphore of three", 3);
-    record.fact("readers that met inside a read-write lock", 3);
     record.fact(
-        "a second one inside a mutex",
+        "threads inside a semaphore with three permits at the same time",
+        3,
+    );
+    record.fact("readers inside a read-write lock at the same time", 3);
+    record.fact(
+        "a mutex that is held can be locked a second time",
         if second.is_ok() { "yes" } else { "no" },
     );
     let alone = first.is_ok() && second.is_err();
     match alone {
-        true => {
-            does_not_hold("only the mutex did: a semaphore of three and a read lock let in three")
-        }
-        false => holds("nobody met anybody"),
+        true => does_not_hold(
+            "Only the mutex did. A semaphore with three permits let in three threads \
+             at the same time, and a read-write lock let in three readers.",
+        ),
+        false => holds("No two threads were inside at the same time."),
     }
 }

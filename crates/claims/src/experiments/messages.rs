@@ -1,4 +1,5 @@
-//! Pipes, sockets and message queues: what keeps borders, and what blocks.
+//! Pipes, sockets and message queues: which of them keep the boundaries of
+//! messages, and when a writer blocks.
 
 use super::claim;
 use crate::verdict::{does_not_hold, holds, holds_when, skipped};
@@ -18,39 +19,35 @@ const SOURCE: &str = include_str!("messages.rs");
 
 pub(super) const CLAIMS: [Claim; 3] = [
     claim!(38 Half [Roommates]
-        "A pipe is a shared note: one process writes to it, and another one reads."
+        "A pipe is like a shared note: one process writes on it, and another process reads it."
         a_pipe_is_a_queue_of_limited_length),
     claim!(39 Half [Roommates]
-        "A socket is a mailbox for messages."
+        "A socket is like a mailbox: each message that was sent arrives as one message."
         a_stream_forgets_where_messages_end),
     claim!(41 True [Byte Squares]
-        "Message queues carry messages from process to process."
+        "Processes can send each other messages through a message queue."
         a_queue_keeps_borders_and_priorities),
 ];
 
-/// The lesson's own example, one process that writes and then reads, with more
-/// and more to write.
+/// Runs the lesson's own example, in which one process writes to a pipe and then
+/// reads from it. Then it writes more and more without reading.
 fn a_pipe_is_a_queue_of_limited_length(record: &mut Record) -> Judged {
     let (mut reader, mut writer) = io::pipe()?;
     writer.write_all(b"Hello, world!")?;
     let mut hello = [0; 13];
     reader.read_exact(&mut hello)?;
     record.fact(
-        "\"Hello, world!\", written and read by one process",
+        "one process writes \"Hello, world!\" and reads",
         String::from_utf8_lossy(&hello),
     );
-    // Where a writer would wait for ever, this one is told.
+    // With O_NONBLOCK a write that would block for ever returns an error instead.
     fcntl(&writer, FcntlArg::F_SETFL(OFlag::O_NONBLOCK))?;
     fcntl(&reader, FcntlArg::F_SETFL(OFlag::O_NONBLOCK))?;
     let again = reader.read(&mut hello);
     let gone = again.is_err_and(|error| error.kind() == io::ErrorKind::WouldBlock);
     record.fact(
-        "read a second time",
-        if gone {
-            "nothing is left"
-        } else {
-            "still there"
-        },
+        "a second read finds",
+        if gone { "nothing" } else { "something" },
     );
     let mut room = 0_u64;
     let full = loop {
@@ -59,21 +56,24 @@ fn a_pipe_is_a_queue_of_limited_length(record: &mut Record) -> Judged {
             Err(error) => break error,
         }
     };
-    record.fact("bytes that fit before the writer waits", room);
+    record.fact("bytes that fit into the pipe before a write blocks", room);
     record.fact(
-        "the writer of one byte more",
+        "the next write of 512 bytes",
         if is_would_block(&full) {
-            "waits"
+            "blocks"
         } else {
             "fails"
         },
     );
     match gone && is_would_block(&full) {
         true => holds_when(format!(
-            "the note is short and read once: a pipe is a queue of {room} bytes here, and \
-             a program that writes more before it reads waits for itself for ever"
+            "the note is short and is read only once. A pipe is a queue, here of {room} bytes, and \
+             reading removes what it reads. A process that writes more into its own pipe before it \
+             reads blocks for ever, because it waits for itself."
         )),
-        false => does_not_hold("a pipe could be read twice, or written to without end"),
+        false => does_not_hold(
+            "The same bytes could be read twice from a pipe, or a write failed and did not block.",
+        ),
     }
 }
 
@@ -81,26 +81,27 @@ fn is_would_block(error: &io::Error) -> bool {
     error.kind() == io::ErrorKind::WouldBlock
 }
 
-/// Two messages, sent and received over two kinds of sockets.
+/// Sends two messages over each of two kinds of sockets.
 fn a_stream_forgets_where_messages_end(record: &mut Record) -> Judged {
     let stream = two_messages_over(SockType::Stream)?;
     let packets = two_messages_over(SockType::SeqPacket)?;
     record.fact(
-        "\"one\" and \"two\", sent over a stream socket, come as",
+        "after \"one\" and \"two\" were sent over a stream socket, the first receive returns",
         &stream,
     );
-    record.fact("over a socket of sequenced packets, as", &packets);
+    record.fact("over a sequenced-packet socket, it returns", &packets);
     match (stream.as_str(), packets.as_str()) {
         ("onetwo", "one") => holds_when(
-            "it is of a kind that keeps borders (datagrams, sequenced packets): \
-             a stream delivers bytes, and both messages at once",
+            "the socket is of a kind that keeps the boundaries of messages (datagram or \
+             sequenced-packet). A stream socket delivers bytes: the messages \"one\" and \"two\" \
+             arrived together as \"onetwo\".",
         ),
-        ("one", _) => holds("the stream kept the messages apart"),
-        _ => does_not_hold("no kind of socket kept the messages apart"),
+        ("one", _) => holds("Even a stream socket kept the two messages apart."),
+        _ => does_not_hold("No kind of socket kept the two messages apart."),
     }
 }
 
-/// What the first receive brings.
+/// Sends two messages, and returns what the first receive returns.
 fn two_messages_over(kind: SockType) -> nix::Result<String> {
     let (here, there) = socketpair(AddressFamily::Unix, kind, None, SockFlag::SOCK_CLOEXEC)?;
     for message in ["one", "two"] {
@@ -111,8 +112,9 @@ fn two_messages_over(kind: SockType) -> nix::Result<String> {
     Ok(String::from_utf8_lossy(&bytes[..length]).into_owned())
 }
 
-/// man 7 mq_overview. The name is taken back at once: the queue lives until it
-/// is closed.
+/// Sends three messages with priorities through a message queue (man 7
+/// mq_overview). The name of the queue is removed at once. The queue itself exists
+/// until it is closed.
 fn a_queue_keeps_borders_and_priorities(record: &mut Record) -> Judged {
     let name = CString::new(format!("/claims-{}", std::process::id())).map_err(io::Error::from)?;
     const LENGTH: mq_attr_member_t = 16;
@@ -122,7 +124,9 @@ fn a_queue_keeps_borders_and_priorities(record: &mut Record) -> Judged {
     let queue = match mq_open(name.as_c_str(), flags, mode, Some(&attributes)) {
         Ok(queue) => queue,
         Err(errno @ (Errno::ENOSYS | Errno::EACCES | Errno::EMFILE | Errno::ENOSPC)) => {
-            return skipped(format!("this machine gives no message queue: {errno}"));
+            return skipped(format!(
+                "This machine does not provide a message queue: {errno}"
+            ));
         }
         Err(errno) => return Err(errno.into()),
     };
@@ -142,14 +146,17 @@ fn a_queue_keeps_borders_and_priorities(record: &mut Record) -> Judged {
     mq_close(queue)?;
     let received = received.join(", ");
     record.fact(
-        "sent with their priorities",
+        "messages sent, with their priorities",
         "later (1), urgent (9), last (1)",
     );
-    record.fact("received", &received);
+    record.fact("messages received", &received);
     match received.as_str() {
-        "urgent (9), later (1), last (1)" => {
-            holds("each message came whole, the urgent one first, equals in their order")
-        }
-        _ => does_not_hold("borders or priorities were lost"),
+        "urgent (9), later (1), last (1)" => holds(
+            "Each message arrived whole. The message with the highest priority came first, and \
+             messages of the same priority came in the order in which they were sent.",
+        ),
+        _ => does_not_hold(
+            "The queue did not keep the boundaries or the priorities of the messages.",
+        ),
     }
 }

@@ -1,14 +1,18 @@
-//! The experiments, a family a file: each file begins with its claims.
+//! The experiments, in one file for each family of claims. Each file begins with
+//! the claims of its family.
 //!
 //! An experiment is a function that writes down what it finds and returns a
-//! verdict with a reason. It runs in a process of its own, with one thread, and
-//! may do there what it likes. Three rules keep its verdict the same from run
-//! to run:
+//! verdict with a reason. It runs in a process of its own, which begins with one
+//! thread, and it may change everything there. Three rules give the same verdict
+//! in every run:
 //!
-//! - ask the kernel rather than the clock, wherever a yes or no will do;
-//! - compare times only with times of the same rounds, as a ratio, and let the
-//!   whole interval decide, with a margin: "clearly" is half as much again;
-//! - where neither side of the margin can be shown, say "too noisy".
+//! - If a yes or a no decides the claim, the experiment asks the kernel and not
+//!   the clock.
+//! - A time is compared only with times of the same rounds, as a ratio. The whole
+//!   confidence interval decides, with a margin: "clearly longer" means more than
+//!   1.5 times as long.
+//! - If the interval lies on neither side of the margin, the verdict is "too noisy
+//!   to say".
 
 mod coroutines;
 mod counter;
@@ -32,7 +36,7 @@ mod switching;
 use crate::Claim;
 use std::sync::LazyLock;
 
-/// One line of a family's list.
+/// Makes one claim for the list of a family.
 macro_rules! claim {
     ($number:literal $truth:ident [$($lesson:ident)*] $says:literal $measure:ident) => {
         $crate::Claim {
@@ -49,7 +53,7 @@ macro_rules! claim {
 }
 use claim;
 
-/// Every claim that has an experiment, in the order of their numbers.
+/// Returns all claims that have an experiment, in the order of their numbers.
 #[must_use]
 pub fn claims() -> &'static [Claim] {
     static ALL: LazyLock<Vec<Claim>> = LazyLock::new(|| {
@@ -77,7 +81,7 @@ pub fn claims() -> &'static [Claim] {
     &ALL
 }
 
-/// The claim of this number, if it has an experiment.
+/// Returns the claim with this number, if it has an experiment.
 #[must_use]
 pub fn find(number: u16) -> Option<&'static Claim> {
     claims().iter().find(|claim| claim.number == number)
@@ -108,7 +112,7 @@ mod tests {
             );
             assert!(
                 code.starts_with("///"),
-                "claim {} explains nothing",
+                "the code of claim {} does not begin with a comment",
                 claim.number
             );
             assert!(code.len() < claim.source.len() && code.ends_with("}\n"));

@@ -9,11 +9,12 @@ use nix::sched::{CloneFlags, unshare};
 const SOURCE: &str = include_str!("namespaces.rs");
 
 pub(super) const CLAIMS: [Claim; 1] = [claim!(17 True [Office]
-    "Containers isolate processes by means of the operating system they share."
+    "Containers isolate processes with the help of the operating system that they share."
     a_process_that_believes_to_be_the_first)];
 
-/// A child asks for a user namespace and a PID namespace of its own, as a
-/// container's runtime does; its own child then asks for its number.
+/// A child asks for a user namespace and a PID namespace of its own, as a container
+/// runtime does. In a PID namespace, processes are numbered from 1 again. The child
+/// then forks a child of its own, which asks for its PID.
 fn a_process_that_believes_to_be_the_first(record: &mut Record) -> Judged {
     let inside = ask_a_child(|| {
         let flags = CloneFlags::CLONE_NEWUSER | CloneFlags::CLONE_NEWPID;
@@ -22,16 +23,25 @@ fn a_process_that_believes_to_be_the_first(record: &mut Record) -> Judged {
             .and_then(|()| ask_a_child(|| std::process::id().to_string()));
         number.unwrap_or_else(|error| format!("refused: {error}"))
     })?;
-    record.fact("a process in a namespace of its own has the PID", &inside);
-    record.fact("its kernel", "this one: it was never booted again");
+    record.fact(
+        "the PID of a process in a PID namespace of its own",
+        &inside,
+    );
+    record.fact(
+        "its kernel",
+        "the kernel of this machine, which was not booted again",
+    );
     match inside.as_str() {
-        "1" => holds("one call, and a process of this kernel is number 1 among its own"),
+        "1" => holds(
+            "After one system call (unshare), a process of this kernel had PID 1 in a PID \
+             namespace of its own, where processes are numbered from 1 again.",
+        ),
         refused if refused.starts_with("refused") => skipped(format!(
-            "this machine gives no namespaces to ordinary users ({refused}); \
-             look at /proc/sys/user/max_user_namespaces"
+            "This machine does not let ordinary users create namespaces ({refused}). \
+             Look at /proc/sys/user/max_user_namespaces."
         )),
         other => does_not_hold(format!(
-            "in its own namespace the process had the number {other}"
+            "In its own PID namespace the process had the PID {other} instead of 1."
         )),
     }
 }

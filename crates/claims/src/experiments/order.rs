@@ -1,4 +1,4 @@
-//! Results in which order?
+//! The order in which threads deliver their results.
 
 use super::claim;
 use crate::verdict::{does_not_hold, holds, holds_when};
@@ -10,15 +10,16 @@ use std::thread;
 const SOURCE: &str = include_str!("order.rs");
 
 pub(super) const CLAIMS: [Claim; 1] = [claim!(35 Half [Squares]
-    "Threads that append their results to a common list give the list of the squares."
+    "When threads append their results to a shared list, the list is in the order of the inputs."
     the_last_one_started_is_the_first_to_end)];
 
-/// Three threads square 1, 2 and 3. A gate lets each one append only after the
-/// one started after it: an order as good as any other.
+/// Three threads square 1, 2 and 3. Each thread appends its square only after the
+/// thread that was started after it. The scheduler may choose this order like any
+/// other order.
 fn the_last_one_started_is_the_first_to_end(record: &mut Record) -> Judged {
     let results = Mutex::new(Vec::new());
     thread::scope(|scope| {
-        // The last one waits for nobody.
+        // The thread that is started last waits for no other thread.
         let mut my_turn = None;
         let mut waiting = Vec::new();
         for number in (1..=3_u32).rev() {
@@ -30,7 +31,7 @@ fn the_last_one_started_is_the_first_to_end(record: &mut Record) -> Judged {
             scope.spawn(move || {
                 let square = number * number;
                 if let Some(turn) = turn {
-                    // Ends when the other has dropped its end.
+                    // This returns when the other thread has dropped its sender.
                     _ = turn.recv();
                 }
                 results
@@ -42,14 +43,14 @@ fn the_last_one_started_is_the_first_to_end(record: &mut Record) -> Judged {
         }
     });
     let results = results.into_inner().unwrap_or_else(PoisonError::into_inner);
-    record.fact("threads were started for", "1, 2, 3");
+    record.fact("threads were started for the numbers", "1, 2, 3");
     record.fact("the list of results", format!("{results:?}"));
     match results.as_slice() {
         [9, 4, 1] => holds_when(
-            "they happen to end in the order in which they were started: \
-             the list is in the order of ending, here 9, 4, 1",
+            "the threads happen to append in the order in which they were started. The list has \
+             the order in which they append: here the squares of 1, 2 and 3 came as 9, 4, 1.",
         ),
-        [1, 4, 9] => holds("the list was in the order of starting"),
-        _ => does_not_hold("a result was lost"),
+        [1, 4, 9] => holds("The list was in the order in which the threads were started."),
+        _ => does_not_hold("A result was lost."),
     }
 }

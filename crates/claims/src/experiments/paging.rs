@@ -1,4 +1,4 @@
-//! What starting a program loads.
+//! What the kernel loads when a program starts.
 
 use super::claim;
 use crate::verdict::{does_not_hold, holds, holds_when, too_noisy};
@@ -8,15 +8,16 @@ use context_switch::{Counters, Pages};
 const SOURCE: &str = include_str!("paging.rs");
 
 pub(super) const CLAIMS: [Claim; 1] = [claim!(8 Half [Office]
-    "When a program is started, the system loads its code and allocates its memory."
+    "When a program starts, the operating system loads its code and allocates its memory."
     a_page_is_there_once_it_is_touched)];
 
-/// Memory is asked for, and then touched page by page; the kernel counts the
-/// pages that it has to provide. The program's own file is mapped as well.
+/// Asks for memory, and then touches it page by page. Each time that the kernel has
+/// to provide a page, it counts a page fault. The program's own file is mapped into
+/// memory too, so the experiment also looks at how much of it is there.
 fn a_page_is_there_once_it_is_touched(record: &mut Record) -> Judged {
     const PAGES: u64 = 256;
     let faults = || Counters::of_this_thread().map(|counters| counters.minor_faults);
-    // The counting itself must not be what is counted.
+    // The first count may cause page faults itself, so it is not used.
     faults()?;
     let start = faults()?;
     let pages = Pages::private(PAGES as usize)?;
@@ -24,27 +25,31 @@ fn a_page_is_there_once_it_is_touched(record: &mut Record) -> Judged {
     pages.touch();
     let touched = faults()?;
     let (for_asking, for_touching) = (asked - start, touched - asked);
-    record.fact("page faults for asking for 256 pages", for_asking);
-    record.fact("for touching each of them once", for_touching);
+    record.fact("page faults while asking for 256 pages", for_asking);
+    record.fact("page faults while touching each of them once", for_touching);
     let (mapped, present) = own_program()?;
     record.fact(
-        "of this program's own file are mapped",
+        "size of this program's own file as it is mapped",
         format!("{mapped} KiB"),
     );
-    record.fact("and in memory so far", format!("{present} KiB"));
+    record.fact(
+        "how much of it is in memory so far",
+        format!("{present} KiB"),
+    );
     match (for_asking < PAGES / 4, for_touching >= PAGES / 2) {
-        (true, true) => holds_when(
-            "it comes to use them: code and memory are promised at the start, \
-             and brought page by page at the first touch",
-        ),
-        (false, false) => holds("the pages were there before the first touch"),
-        (true, false) => does_not_hold("touching new pages took hardly any faults"),
-        (false, true) => too_noisy("asking for pages took faults of its own"),
+        (true, true) => holds_when(format!(
+            "the program uses them. At the start the kernel only reserves addresses, and it brings \
+             each page into memory at the first access. The number of page faults was {for_asking} \
+             while asking for {PAGES} pages, and {for_touching} while touching each page once.",
+        )),
+        (false, false) => holds("The pages were in memory before the first access."),
+        (true, false) => does_not_hold("Touching new pages caused hardly any page faults."),
+        (false, true) => too_noisy("Asking for the pages caused many page faults itself."),
     }
 }
 
-/// Of the mappings of the program's own file, in KiB: how much address space,
-/// and how much is in memory.
+/// Returns two sizes in KiB for the mappings of the program's own file: how much
+/// address space they take, and how much of it is in memory.
 fn own_program() -> std::io::Result<(u64, u64)> {
     let path = std::env::current_exe()?.to_string_lossy().into_owned();
     let smaps = std::fs::read_to_string("/proc/self/smaps")?;

@@ -1,4 +1,4 @@
-//! Two jobs at a time.
+//! Several jobs at the same time.
 
 use super::claim;
 use super::helpers::CLEARLY;
@@ -16,17 +16,17 @@ const SOURCE: &str = include_str!("parallel.rs");
 
 pub(super) const CLAIMS: [Claim; 3] = [
     claim!(18 Wrong [Squares]
-        "Because they are processes, jobs can use several CPUs."
+        "Only processes can use several CPUs at the same time; threads of one process cannot."
         threads_use_two_cpus_as_well),
     claim!(76 True [Squares]
-        "Five jobs that sleep for a second, each in a process or thread of its own, take a second."
+        "Five jobs that each sleep for one second, in threads or processes, take about one second."
         sleeping_takes_no_cpu),
     claim!(82 Wrong [Squares]
-        "Processes are for jobs that compute, threads for jobs that wait."
+        "Processes are better for jobs that compute, and threads are better for jobs that wait."
         computing_and_waiting_in_both),
 ];
 
-/// A few milliseconds of arithmetic, each step of which needs the one before.
+/// Computes for a few milliseconds. Each step needs the result of the step before.
 fn compute() {
     let mut word = 1_u64;
     for _ in 0..4_000_000 {
@@ -34,7 +34,7 @@ fn compute() {
     }
 }
 
-/// Two jobs, one after the other.
+/// Runs two jobs, one after the other. Returns the time in nanoseconds.
 fn in_turn(job: fn()) -> Result<f64, Unmeasured> {
     let started = Instant::now();
     job();
@@ -42,7 +42,8 @@ fn in_turn(job: fn()) -> Result<f64, Unmeasured> {
     Ok(nanos(started))
 }
 
-/// A job in each of two threads, each on a CPU of its own.
+/// Runs a job in each of two threads, each on its own CPU. Returns the time in
+/// nanoseconds.
 fn in_threads(job: fn(), cpus: [usize; 2]) -> Result<f64, Unmeasured> {
     let started = Instant::now();
     let run = |cpu: usize| {
@@ -60,7 +61,8 @@ fn in_threads(job: fn(), cpus: [usize; 2]) -> Result<f64, Unmeasured> {
     Ok(nanos(started))
 }
 
-/// A job in each of two forked processes, each on a CPU of its own.
+/// Runs a job in each of two forked processes, each on its own CPU. Returns the time
+/// in nanoseconds.
 fn in_processes(job: fn(), cpus: [usize; 2]) -> Result<f64, Unmeasured> {
     let started = Instant::now();
     let run = |cpu: usize| {
@@ -73,7 +75,7 @@ fn in_processes(job: fn(), cpus: [usize; 2]) -> Result<f64, Unmeasured> {
     let [first, second] = cpus.map(run);
     for mut child in [first?, second?] {
         if !child.wait()?.success() {
-            return Err(io::Error::other("a job's process failed").into());
+            return Err(io::Error::other("the process of a job failed").into());
         }
     }
     Ok(nanos(started))
@@ -83,7 +85,8 @@ fn nanos(started: Instant) -> f64 {
     started.elapsed().as_nanos() as f64
 }
 
-/// In turn, in threads and in processes, in the same rounds.
+/// Measures two jobs one after the other, in threads and in processes, in the same
+/// rounds.
 fn three_ways(job: fn(), rounds: usize) -> Result<[Samples; 3], Unmeasured> {
     let cpus = Placement::TwoCpus.cpus()?;
     let mut turn = || in_turn(job);
@@ -91,12 +94,12 @@ fn three_ways(job: fn(), rounds: usize) -> Result<[Samples; 3], Unmeasured> {
     let mut processes = || in_processes(job, cpus);
     let samples = interleave(rounds, &mut [&mut turn, &mut threads, &mut processes])?;
     <[Samples; 3]>::try_from(samples)
-        .map_err(|_| Unmeasured::Noisy("a way was not measured".to_owned()))
+        .map_err(|_| Unmeasured::Noisy("One of the three ways was not measured.".to_owned()))
 }
 
-/// Two threads hand a word to and fro, each looking at it all the time: if they
-/// took turns on one CPU, every trip would be a switch. Then a computation in
-/// two threads, and in two processes.
+/// Two threads pass a word back and forth, and each one spins while it waits. If
+/// they took turns on one CPU, every trip would need a context switch. Then the same
+/// computation runs in two threads and in two processes.
 fn threads_use_two_cpus_as_well(record: &mut Record) -> Judged {
     let trips = PingPong::new(Between::Threads, Over::Spin, Placement::TwoCpus).run(1000)?;
     let switches = trips.here.switches() + trips.there.switches();
@@ -104,31 +107,34 @@ fn threads_use_two_cpus_as_well(record: &mut Record) -> Judged {
         "round trips of a word between two threads",
         trips.round_trips,
     );
-    record.fact("switches that the kernel counted meanwhile", switches);
+    record.fact(
+        "context switches that the kernel counted meanwhile",
+        switches,
+    );
     let [turn, threads, processes] = three_ways(compute, 25)?;
     record.times(&[
         ("one after the other", &turn),
         ("two threads", &threads),
         ("two processes", &processes),
     ]);
-    record.ratio(("in turn", &turn), ("two threads", &threads))?;
+    record.ratio(("one after the other", &turn), ("two threads", &threads))?;
     let slower = record.ratio(("two threads", &threads), ("two processes", &processes))?;
     if switches * 10 > u64::from(trips.round_trips) {
-        too_noisy("other programs had the second CPU")
+        too_noisy("Other programs used the second CPU.")
     } else if slower.is_below(CLEARLY) {
         does_not_hold(format!(
-            "two threads ran at the same time, on two CPUs, and took {:.2} times the time of \
-             two processes",
+            "Two threads of one process ran at the same time on two CPUs. They took {:.2} times as \
+             long as two processes.",
             slower.middle
         ))
     } else if slower.is_above(CLEARLY) {
-        holds("two threads took clearly longer than two processes")
+        holds("Two threads took more than 1.5 times as long as two processes.")
     } else {
-        too_noisy("the times of threads and processes scatter too much to compare")
+        too_noisy("The times vary too much to compare. Try again when the machine is less busy.")
     }
 }
 
-/// Two kinds of jobs, each in threads and in processes.
+/// Measures jobs that compute and jobs that wait, each in threads and in processes.
 fn computing_and_waiting_in_both(record: &mut Record) -> Judged {
     let [_, computing_threads, computing_processes] = three_ways(compute, 21)?;
     let wait = || thread::sleep(Duration::from_millis(4));
@@ -148,18 +154,23 @@ fn computing_and_waiting_in_both(record: &mut Record) -> Judged {
         ("in processes", &waiting_processes),
     )?;
     if compute.is_below(CLEARLY) && wait.is_above(1.0 / CLEARLY) {
-        does_not_hold(
-            "either does both equally well here: the rule comes from CPython, \
-             whose lock lets one thread compute at a time",
-        )
+        does_not_hold(format!(
+            "Here threads are as good as processes for both. Two threads took {:.2} times as long \
+             as two processes to compute, and {:.2} times as long to wait. The rule comes from \
+             CPython, whose lock lets only one thread compute at a time.",
+            compute.middle, wait.middle
+        ))
     } else if compute.is_above(CLEARLY) && wait.is_below(1.0 / CLEARLY) {
-        holds("processes computed clearly faster, and threads waited better")
+        holds(
+            "Processes computed more than 1.5 times as fast as threads, and threads waited better.",
+        )
     } else {
-        too_noisy("the times of threads and processes scatter too much to compare")
+        too_noisy("The times vary too much to compare. Try again when the machine is less busy.")
     }
 }
 
-/// Five sleeps of a fifth of a second, so that in turn they would take one.
+/// Five jobs each sleep for a fifth of a second. One after the other they would take
+/// one second.
 fn sleeping_takes_no_cpu(record: &mut Record) -> Judged {
     const SLEEP: Duration = Duration::from_millis(200);
     let started = Instant::now();
@@ -185,14 +196,21 @@ fn sleeping_takes_no_cpu(record: &mut Record) -> Judged {
     }
     let processes = started.elapsed();
     let times = |took: Duration| took.as_secs_f64() / SLEEP.as_secs_f64();
-    let say = |took| format!("{:.2} times one sleep of {SLEEP:?}", times(took));
-    record.fact("five threads that sleep", say(threads));
-    record.fact("five processes that sleep", say(processes));
+    let say = |took| format!("{:.2} times as long as one sleep of {SLEEP:?}", times(took));
+    record.fact("five threads that sleep took", say(threads));
+    record.fact("five processes that sleep took", say(processes));
     let longest = times(threads).max(times(processes));
     match longest {
-        ..2.0 => holds("who sleeps needs no CPU: all five slept at the same time"),
-        4.0.. => does_not_hold("the sleeps came one after the other"),
-        _ if Placement::OneCpu.cpus().is_err() => skipped("there is no CPU to run on"),
-        _ => too_noisy("the sleepers were woken late"),
+        ..2.0 => holds(format!(
+            "All five slept at the same time: together they took at most {longest:.2} times as \
+             long as one sleep. A thread or process that sleeps needs no CPU."
+        )),
+        4.0.. => does_not_hold("The jobs slept one after the other."),
+        _ if Placement::OneCpu.cpus().is_err() => {
+            skipped("There is no CPU on which this program may run.")
+        }
+        _ => too_noisy(
+            "The kernel woke up the sleeping jobs late. Try again when the machine is less busy.",
+        ),
     }
 }

@@ -1,5 +1,6 @@
-//! Claims about every possible run: tried in every schedule, and in every
-//! order that the memory model allows.
+//! Claims about every possible run. An explorer tries small programs in every
+//! schedule (the order in which the threads take their steps), or in every
+//! execution that the memory model allows.
 
 use super::claim;
 use crate::verdict::{does_not_hold, holds, skipped};
@@ -16,23 +17,23 @@ const SOURCE: &str = include_str!("schedules.rs");
 
 pub(super) const CLAIMS: [Claim; 3] = [
     claim!(52 Wrong [Byte]
-        "What one thread changes is immediately visible to all others."
+        "When one thread changes a shared value, all other threads see the change immediately."
         a_flag_overtakes_the_data),
     claim!(55 True [Squares]
-        "Updates are lost because incrementing is not atomic."
+        "Threads lose updates of a shared counter because an increment is not atomic."
         an_atomic_increment_loses_nothing),
     claim!(57 True [Squares]
-        "Threads that wait for each other's locks deadlock."
+        "Threads that wait for each other's locks deadlock: none of them can go on."
         two_locks_in_opposite_order),
 ];
 
-/// Programs as an explorer runs them: their std is the explorer's.
+/// The programs for the explorer of schedules. They use its version of std.
 mod scheduled {
     use interleave::shuttled::sync::atomic::{AtomicU32, Ordering::SeqCst};
     use interleave::shuttled::sync::{Arc, Mutex};
     use interleave::shuttled::thread;
 
-    /// Two threads add one each, by this way of adding.
+    /// Two threads each add one to a counter, with the function `add`.
     pub(super) fn count(add: fn(&AtomicU32)) {
         let counter = Arc::new(AtomicU32::new(0));
         let theirs = Arc::clone(&counter);
@@ -42,15 +43,17 @@ mod scheduled {
         assert!(counter.load(SeqCst) == 2, "an update was lost");
     }
 
+    /// Adds one with a load and a store.
     pub(super) fn in_two_steps(counter: &AtomicU32) {
         counter.store(counter.load(SeqCst) + 1, SeqCst);
     }
 
+    /// Adds one in one atomic step.
     pub(super) fn in_one_step(counter: &AtomicU32) {
         counter.fetch_add(1, SeqCst);
     }
 
-    /// Two threads, each of which takes both locks.
+    /// Two threads each take both locks, in the same order or in opposite orders.
     pub(super) fn take_both(opposite: bool) {
         let locks = Arc::new([Mutex::new(()), Mutex::new(())]);
         let theirs = Arc::clone(&locks);
@@ -67,13 +70,15 @@ mod scheduled {
     }
 }
 
-/// The same for an explorer of memory orderings.
+/// The program for the explorer of memory orderings. It uses that explorer's version
+/// of std.
 mod ordered {
     use interleave::loomed::sync::Arc;
     use interleave::loomed::sync::atomic::{AtomicBool, AtomicU32, Ordering};
     use interleave::loomed::thread;
 
-    /// One thread writes data and then raises a flag; the other sees the flag.
+    /// One thread writes data and then sets a flag. If the other thread sees the flag,
+    /// it must also see the data.
     pub(super) fn pass_on(store: Ordering, load: Ordering) {
         let shared = Arc::new((AtomicU32::new(0), AtomicBool::new(false)));
         let theirs = Arc::clone(&shared);
@@ -89,20 +94,22 @@ mod ordered {
     }
 }
 
-/// The steps of the programs in this file are those under test.
+/// Returns an explorer that counts the steps of the programs in this file as steps
+/// of the code under test.
 fn explorer() -> Explore {
     Explore::new().scenario_file("")
 }
 
-/// For a claim in another file: the increment in two steps.
+/// Explores the increment in two steps. Another file needs it for its claim.
 pub(super) fn lost_update() -> Exploration {
     explorer().schedules_of(|| scheduled::count(scheduled::in_two_steps))
 }
 
+/// Writes down what the explorer found. Returns whether it found a failure.
 fn note(record: &mut Record, what: &str, found: &Exploration) -> Result<bool, Unmeasured> {
     if let Some(reason) = &found.not_judged {
         return Err(Unmeasured::Refused(format!(
-            "nothing was explored: {reason}"
+            "The explorer could not explore anything: {reason}"
         )));
     }
     record.fact(
@@ -112,41 +119,50 @@ fn note(record: &mut Record, what: &str, found: &Exploration) -> Result<bool, Un
                 let message = failure.message.lines().next().unwrap_or_default();
                 format!("{message} ({})", found.coverage())
             }
-            None => format!("right in {}", found.coverage()),
+            None => format!("no failure in {}", found.coverage()),
         },
     );
     Ok(found.failure.is_some())
 }
 
-/// Data, then a flag: does who sees the flag see the data? By the memory model;
-/// and, for a related program, on this machine.
+/// One thread writes data and then sets a flag. Does a thread that sees the flag also
+/// see the data? An explorer answers this for the memory model. Then a related
+/// program runs on this machine.
 fn a_flag_overtakes_the_data(record: &mut Record) -> Judged {
     use interleave::loomed::sync::atomic::Ordering::{Acquire, Relaxed, Release};
     let relaxed = explorer().orderings_of(|| ordered::pass_on(Relaxed, Relaxed));
     let released = explorer().orderings_of(|| ordered::pass_on(Release, Acquire));
-    let relaxed = note(record, "data, then a flag, both Relaxed", &relaxed)?;
-    let released = note(record, "the flag with Release and Acquire", &released)?;
+    let relaxed = note(record, "data and then a flag, both with Relaxed", &relaxed)?;
+    let released = note(
+        record,
+        "the same, but the flag with Release and Acquire",
+        &released,
+    )?;
     match both_missed() {
         Ok(count) => record.fact(
-            "each of two CPUs writes, then reads what the other wrote: neither sees it",
-            format!("{count} times of {ROUNDS}"),
+            "rounds in which two CPUs each wrote and then read, and neither saw the other's write",
+            format!("{count} of {ROUNDS}"),
         ),
-        Err(_) => record.fact("on two CPUs", "not to be had here"),
+        Err(_) => record.fact("on two CPUs", "could not be measured here"),
     }
     match (relaxed, released) {
         (true, false) => does_not_hold(
-            "a flag may be seen before the data written earlier, \
-             unless Release and Acquire order them",
+            "With Relaxed operations, a thread can see a flag and still not see the data that was \
+             written before the flag. Release and Acquire prevent this: with them the explorer \
+             found no such execution.",
         ),
-        (false, _) => holds("no execution shows a flag before its data"),
-        (true, true) => skipped("the explorer finds fault with a correct program"),
+        (false, _) => holds("No execution shows the flag without the data."),
+        (true, true) => skipped(
+            "The explorer found a failure in a correct program, so its answer cannot be used.",
+        ),
     }
 }
 
 const ROUNDS: u32 = 20_000;
 
-/// The store-buffer litmus: each thread's write waits in its CPU's store buffer
-/// while its read goes ahead.
+/// The store-buffer litmus test: the write of each thread waits in the store buffer
+/// of its CPU while the read of the same thread goes ahead. Returns in how many
+/// rounds neither thread saw the other's write.
 fn both_missed() -> Result<u32, Unmeasured> {
     let cpus = Placement::TwoCpus.cpus()?;
     let written = [AtomicU32::new(0), AtomicU32::new(0)];
@@ -181,30 +197,44 @@ fn both_missed() -> Result<u32, Unmeasured> {
     Ok(count.map_err(|_| std::io::Error::other("a thread panicked"))??)
 }
 
-/// The same program twice, but for the increment.
+/// Explores the same program twice: with an increment in two steps, and with an
+/// atomic increment.
 fn an_atomic_increment_loses_nothing(record: &mut Record) -> Judged {
     let one_step = explorer().schedules_of(|| scheduled::count(scheduled::in_one_step));
-    let two_steps = note(record, "load, add, store", &lost_update())?;
-    let atomic = note(record, "fetch_add, one step", &one_step)?;
+    let two_steps = note(
+        record,
+        "an increment that loads, adds and stores",
+        &lost_update(),
+    )?;
+    let atomic = note(
+        record,
+        "an increment with fetch_add, in one step",
+        &one_step,
+    )?;
     match (two_steps, atomic) {
-        (true, false) => holds("only where the increment has two steps does a schedule lose one"),
-        (false, _) => does_not_hold("no schedule loses an update"),
-        (true, true) => does_not_hold("an atomic increment loses updates, too"),
+        (true, false) => holds(
+            "If the increment is a load and a store, the explorer finds a schedule that loses an \
+             update. If it is one atomic step (fetch_add), no schedule loses one.",
+        ),
+        (false, _) => does_not_hold("No schedule loses an update."),
+        (true, true) => does_not_hold("An atomic increment loses updates too."),
     }
 }
 
-/// The same program twice, but for the order of the locks.
+/// Explores the same program twice: with locks that the threads take in opposite
+/// orders, and with locks that both take in the same order.
 fn two_locks_in_opposite_order(record: &mut Record) -> Judged {
     let opposite = explorer().schedules_of(|| scheduled::take_both(true));
     let same = explorer().schedules_of(|| scheduled::take_both(false));
     let kind = opposite.failure.as_ref().map(|failure| failure.kind);
-    note(record, "two locks, taken in opposite order", &opposite)?;
-    let same = note(record, "taken in the same order", &same)?;
+    note(record, "two locks, taken in opposite orders", &opposite)?;
+    let same = note(record, "two locks, taken in the same order", &same)?;
     match (kind, same) {
-        (Some(FailureKind::Deadlock), false) => {
-            holds("some schedules end in a deadlock; with one order for all, none does")
-        }
-        (Some(FailureKind::Deadlock), true) => holds("some schedules end in a deadlock"),
-        _ => does_not_hold("no schedule ends in a deadlock"),
+        (Some(FailureKind::Deadlock), false) => holds(
+            "If two threads take two locks in opposite orders, some schedules end in a \
+             deadlock. If both threads take them in the same order, no schedule does.",
+        ),
+        (Some(FailureKind::Deadlock), true) => holds("Some schedules end in a deadlock."),
+        _ => does_not_hold("No schedule ends in a deadlock."),
     }
 }

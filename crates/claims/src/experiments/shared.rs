@@ -1,4 +1,4 @@
-//! Memory that several see.
+//! Memory that several threads or processes share.
 
 use super::claim;
 use super::helpers::ask_a_child;
@@ -16,11 +16,11 @@ pub(super) const CLAIMS: [Claim; 2] = [
         "The threads of a process share its memory."
         a_thread_writes_where_another_reads),
     claim!(40 True [Roommates]
-        "Shared memory is a whiteboard: who looks sees what stands there now."
+        "Shared memory is like a whiteboard: a reader sees only what is written there now."
         two_children_write_on_one_page),
 ];
 
-/// A thread writes; the main thread looks at the same address.
+/// A thread writes to a variable, and the main thread reads it at the same address.
 fn a_thread_writes_where_another_reads(record: &mut Record) -> Judged {
     let number = AtomicU32::new(41);
     let look = || format!("{} at {:p}", number.load(Relaxed), &raw const number);
@@ -36,13 +36,16 @@ fn a_thread_writes_where_another_reads(record: &mut Record) -> Judged {
     record.fact("the thread wrote 42 and reads", &thread);
     record.fact("then the main thread reads", &main);
     match thread == main && main.starts_with("42 ") {
-        true => holds("the main thread reads at the same address what the thread wrote"),
-        false => does_not_hold("the main thread did not see what the thread wrote"),
+        true => holds(
+            "The main thread read, at the same address, the value that the other thread had \
+             written.",
+        ),
+        false => does_not_hold("The main thread did not read what the other thread had written."),
     }
 }
 
-/// Each child writes 1, 2, 3 into a place of its own on a page that all share;
-/// the parent comes later.
+/// Each of two children writes 1, 2 and 3 into its own place on a page that all
+/// share. The parent reads both places afterwards.
 fn two_children_write_on_one_page(record: &mut Record) -> Judged {
     let board = Pages::shared(1)?;
     let read = |line: usize| board.line(line).load(Relaxed);
@@ -54,17 +57,22 @@ fn two_children_write_on_one_page(record: &mut Record) -> Judged {
             format!("{} {}", read(0), read(1))
         })?;
         record.fact(
-            format!("child {line} wrote 1, 2, 3 in its place and sees"),
+            format!("child {line} wrote 1, 2, 3 into its own place and sees in both places"),
             sees,
         );
     }
     let now = (read(0), read(1));
-    record.fact("the parent sees", format!("{} {}", now.0, now.1));
+    record.fact(
+        "the parent sees in both places",
+        format!("{} {}", now.0, now.1),
+    );
     match now {
         (3, 3) => holds(
-            "the parent sees the last value of each child; \
-             that there were others, and in which order, nobody can tell any more",
+            "The parent saw only the current value of each child, which is the last one. The \
+             earlier values, and their order, are gone.",
         ),
-        _ => does_not_hold(format!("the parent sees {now:?}")),
+        _ => does_not_hold(format!(
+            "The parent should have seen 3 and 3, but it saw {now:?}."
+        )),
     }
 }

@@ -1,4 +1,4 @@
-//! What a switch costs, and what decides it.
+//! What a context switch costs, and what the cost depends on.
 
 use super::claim;
 use super::helpers::{CLEARLY, about_the_same};
@@ -13,21 +13,22 @@ const SOURCE: &str = include_str!("switching.rs");
 
 pub(super) const CLAIMS: [Claim; 4] = [
     claim!(43 Half [Restaurant Office]
-        "Communication between processes is slower than between threads."
+        "Communication between processes is slower than communication between threads."
         the_same_mechanism_between_both),
     claim!(63 Wrong [Office Squares]
-        "Switching between threads is significantly faster than between processes."
+        "Switching between threads is significantly faster than switching between processes."
         a_round_trip_between_both),
     claim!(64 True [Office]
         "Frequent context switches degrade performance."
         the_caches_after_a_switch),
     claim!(65 True []
-        "Where the two sides run matters more than whether they are threads or processes."
+        "For the time of a round trip, it matters more whether both sides share a CPU than \
+         whether they are threads or processes."
         on_one_cpu_and_on_two),
 ];
 
-/// Nanoseconds for a round trip between processes and between threads, in the
-/// same rounds.
+/// Measures round trips between processes and between threads in the same rounds, in
+/// nanoseconds.
 fn both(over: Over, placement: Placement, trips: u32) -> Result<[Samples; 2], Unmeasured> {
     let trip = |between| {
         move || {
@@ -38,10 +39,11 @@ fn both(over: Over, placement: Placement, trips: u32) -> Result<[Samples; 2], Un
     let (mut processes, mut threads) = (trip(Between::Processes), trip(Between::Threads));
     let samples = interleave(41, &mut [&mut processes, &mut threads])?;
     <[Samples; 2]>::try_from(samples)
-        .map_err(|_| Unmeasured::Noisy("a side was not measured".to_owned()))
+        .map_err(|_| Unmeasured::Noisy("One of the two ways was not measured.".to_owned()))
 }
 
-/// A pipe, a futex and a spun-on word, each between processes and threads.
+/// Measures round trips over a pipe, over a futex, and over a word in memory on which
+/// the waiting side spins; each between processes and between threads.
 fn the_same_mechanism_between_both(record: &mut Record) -> Judged {
     let games = [
         ("a pipe", Over::Pipe, Placement::OneCpu, 100),
@@ -51,7 +53,7 @@ fn the_same_mechanism_between_both(record: &mut Record) -> Judged {
     let mut ratios = Vec::new();
     for (name, over, placement, trips) in games {
         if placement.cpus().is_err() {
-            record.fact(name, "skipped: there is one CPU");
+            record.fact(name, "skipped, because this program may use only one CPU");
             continue;
         }
         let [processes, threads] = both(over, placement, trips)?;
@@ -61,45 +63,50 @@ fn the_same_mechanism_between_both(record: &mut Record) -> Judged {
     }
     if ratios.iter().all(about_the_same) {
         holds_when(
-            "a slower mechanism is chosen for it: over the same pipe, futex or shared word \
-             processes are as fast as threads",
+            "the processes use a slower mechanism than the threads. Over the same pipe, futex or \
+             shared word, a round trip between processes took about as long as one between \
+             threads: the difference was less than a factor of 1.5.",
         )
     } else if ratios.iter().all(|ratio| ratio.is_above(CLEARLY)) {
-        holds("every mechanism was clearly slower between processes")
+        holds(
+            "With each mechanism, a round trip between processes took more than 1.5 times as long.",
+        )
     } else {
-        too_noisy("the times scatter too much to compare")
+        too_noisy("The times vary too much to compare. Try again when the machine is less busy.")
     }
 }
 
-/// Two switches of threads, two switches of processes, on one CPU.
+/// Compares round trips over a pipe between processes and between threads, on one
+/// CPU. Each round trip needs two switches.
 fn a_round_trip_between_both(record: &mut Record) -> Judged {
     let [processes, threads] = both(Over::Pipe, Placement::OneCpu, 200)?;
     record.times(&[("processes", &processes), ("threads", &threads)]);
     let ratio = record.ratio(("processes", &processes), ("threads", &threads))?;
     if ratio.is_below(CLEARLY) {
         does_not_hold(format!(
-            "a switch between processes takes {} times one between threads: \
-             the page table is one more register",
+            "A switch between processes takes {} times as long as a switch between threads. It \
+             changes one more register: the one that points to the page table.",
             times(ratio.middle)
         ))
     } else if ratio.is_above(CLEARLY) {
         holds(format!(
-            "a switch between processes takes {} times one between threads",
+            "A switch between processes takes {} times as long as a switch between threads.",
             times(ratio.middle)
         ))
     } else {
-        too_noisy("the times scatter too much to compare")
+        too_noisy("The times vary too much to compare. Try again when the machine is less busy.")
     }
 }
 
-/// Two processes that use memory between switches, against the same work
-/// without switches: from nothing up to as much as one processor's own cache
-/// holds, where one finds room and two do not.
+/// Two processes take turns on one CPU, and each one walks through its own memory
+/// between the switches. This is compared with the same work without switches. The
+/// size of the memory grows from nothing to the size of the CPU's own cache, which
+/// then has room for the memory of one process, but not of two.
 fn the_caches_after_a_switch(record: &mut Record) -> Judged {
     let cache = second_level_cache();
     record.fact("the second-level cache", format!("{} KiB", cache / 1024));
     let sizes = [0, cache / 8, cache / 2, cache];
-    // What the work takes alone, measured in the same rounds.
+    // The time for the same work without switches, measured in the same rounds.
     let alone: [RefCell<Vec<f64>>; 4] = Default::default();
     let with_switches = |place: usize| {
         let (bytes, alone) = (sizes[place], &alone[place]);
@@ -116,37 +123,44 @@ fn the_caches_after_a_switch(record: &mut Record) -> Judged {
         let alone = Samples::new(alone[place].take())?;
         let name = format!("{} KiB each", sizes[place] / 1024);
         record.figure(
-            &format!("{name}, in turns"),
+            &format!("{name}, with switches"),
             Unit::Nanoseconds,
             with_switches,
         );
         if sizes[place] > 0 {
-            record.figure(&format!("{name}, alone"), Unit::Nanoseconds, &alone);
-            ratios.push(record.ratio((&name, with_switches), ("the same work alone", &alone))?);
+            record.figure(&format!("{name}, without"), Unit::Nanoseconds, &alone);
+            ratios.push(record.ratio(
+                (&name, with_switches),
+                ("the same work without switches", &alone),
+            )?);
         }
     }
-    // The largest work hides best what two bare switches cost: a fiftieth of it.
+    // Only the two larger sizes decide. The larger the work, the better it hides the cost
+    // of the two switches themselves, which is a fiftieth of the largest work.
     let [.., half, whole] = ratios.as_slice() else {
-        return too_noisy("not every size was measured");
+        return too_noisy("Not every size was measured.");
     };
     let dearest = if half.low > whole.low { half } else { whole };
     if dearest.is_above(MORE_THAN_SWITCHES) {
         holds(format!(
-            "work that fits into the cache takes {} times as long in turns with another's: \
-             after each switch the cache is full of the other's",
+            "Work that fits into the cache takes {} times as long when two processes take turns as \
+             when each works alone: after each switch the cache is full of the data of the other \
+             process.",
             times(dearest.middle)
         ))
     } else if half.is_below(MORE_THAN_SWITCHES) && whole.is_below(MORE_THAN_SWITCHES) {
-        does_not_hold("work takes as long in turns with another's as alone")
+        does_not_hold("Work takes less than 1.15 times as long with switches as without them.")
     } else {
-        too_noisy("the times scatter too much to compare")
+        too_noisy("The times vary too much to compare. Try again when the machine is less busy.")
     }
 }
 
-/// Work that much longer is more than two bare switches explain.
+/// If the work takes longer by this factor, the cost of the two switches themselves
+/// cannot explain it.
 const MORE_THAN_SWITCHES: f64 = 1.15;
 
-/// Bytes; 1 MiB where the machine does not say, and at most 2 MiB, so that the
+/// Returns the size of the second-level cache in bytes, or 1 MiB if the machine does
+/// not tell. The result is at least 256 KiB, and at most 2 MiB, so that the
 /// experiment ends in time.
 fn second_level_cache() -> usize {
     let said = std::fs::read_to_string("/sys/devices/system/cpu/cpu0/cache/index2/size");
@@ -156,7 +170,8 @@ fn second_level_cache() -> usize {
     kibibytes.unwrap_or(1024_usize).clamp(256, 2048) << 10
 }
 
-/// The same pipe and the same two threads, on one CPU and on two.
+/// Measures round trips over a pipe: between two threads on one CPU, between two
+/// processes on one CPU, and between two threads on two CPUs.
 fn on_one_cpu_and_on_two(record: &mut Record) -> Judged {
     Placement::TwoCpus.cpus()?;
     let trip = |between, placement, trips| {
@@ -179,19 +194,20 @@ fn on_one_cpu_and_on_two(record: &mut Record) -> Judged {
     let kind = record.ratio(("processes", processes), ("threads", one_cpu))?;
     if place.is_above(CLEARLY) && kind.is_below(CLEARLY) {
         holds(format!(
-            "two CPUs instead of one change a round trip {} times (a CPU must be woken for \
-             each), processes instead of threads {} times",
+            "A round trip between threads takes {} times as long on two CPUs as on one, because \
+             the kernel must wake up a CPU each time. On one CPU, a round trip between processes \
+             takes {} times as long as one between threads.",
             times(place.middle),
             times(kind.middle)
         ))
     } else if place.is_below(1.0 / CLEARLY) && kind.is_below(CLEARLY) {
         holds(format!(
-            "on two CPUs a round trip takes {} times what it takes on one",
+            "A round trip between threads takes {} times as long on two CPUs as on one.",
             times(place.middle)
         ))
     } else if about_the_same(&place) {
-        does_not_hold("it made no difference where they ran")
+        does_not_hold("A round trip took about as long on two CPUs as on one.")
     } else {
-        too_noisy("the times scatter too much to compare")
+        too_noisy("The times vary too much to compare. Try again when the machine is less busy.")
     }
 }
