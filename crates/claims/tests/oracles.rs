@@ -1,11 +1,13 @@
-//! Others who measure the same: perf for the pipe, Python for its own lessons.
-//! Where a tool is missing, the test says so and passes nothing.
+//! Compares the experiments with other tools that measure the same: perf for the
+//! pipe, and Python for the lessons that are written in Python. If a tool is
+//! missing, the test says that it is skipped.
 
 use context_switch::sampling::{Interval, Samples, SamplesError, interleave, ratio};
 use context_switch::{Between, Over, PingPong, Pinned, Placement};
 use std::process::Command;
 
-/// What a program prints; `None`, with the reason said, if it cannot be had.
+/// Runs a program and returns what it prints. If the program cannot be run or fails,
+/// prints the reason and returns `None`.
 fn ask(program: &str, arguments: &[&str]) -> Option<String> {
     match Command::new(program).args(arguments).output() {
         Ok(output) if output.status.success() => {
@@ -13,19 +15,20 @@ fn ask(program: &str, arguments: &[&str]) -> Option<String> {
         }
         Ok(output) => {
             println!(
-                "skipped: {program} fails: {}",
+                "skipped: {program} failed: {}",
                 String::from_utf8_lossy(&output.stderr)
             );
             None
         }
         Err(error) => {
-            println!("skipped: there is no {program} here: {error}");
+            println!("skipped: {program} cannot be started: {error}");
             None
         }
     }
 }
 
-/// Nanoseconds for a round trip over a pipe, as `perf bench sched pipe` says.
+/// Returns the time of a round trip over a pipe in nanoseconds, as `perf bench sched
+/// pipe` measures it.
 fn perf_pipe(kind: &[&str]) -> Option<f64> {
     let arguments = [
         &["bench", "-f", "simple", "sched", "pipe", "-l", "5000"],
@@ -38,11 +41,11 @@ fn perf_pipe(kind: &[&str]) -> Option<f64> {
 
 #[test]
 fn perf_measures_the_same_round_trips_and_the_same_ratio_of_processes_to_threads() {
-    // perf's two sides inherit the one CPU.
+    // perf inherits this CPU, so both of its sides run on it.
     let first = Placement::OneCpu.cpus().unwrap()[0];
     let _pinned = Pinned::to(first).unwrap();
     if perf_pipe(&[]).is_none() || perf_pipe(&["--threaded"]).is_none() {
-        println!("skipped: perf bench sched pipe is not to be had");
+        println!("skipped: `perf bench sched pipe` does not work here");
         return;
     }
     let ours = |between| {
@@ -67,7 +70,7 @@ fn perf_measures_the_same_round_trips_and_the_same_ratio_of_processes_to_threads
     )
     .unwrap();
     let compare = |left: usize, right: usize| ratio(&samples[left], &samples[right]).unwrap();
-    // What differs is not noise only if all of the interval says so.
+    // Only if the whole interval lies beyond the factor, the difference is not noise.
     let agrees =
         |ratio: &Interval, factor: f64| !ratio.is_above(factor) && !ratio.is_below(1.0 / factor);
     for (ours, perfs) in [(0, 2), (1, 3)] {
@@ -105,9 +108,12 @@ print(sum(run() for _ in range(20)) if known else 'unknown')
     match said.trim().parse::<u32>() {
         Ok(right) => assert!(
             right > 0,
-            "the lesson says almost never, Python {right} of 20"
+            "the lesson says that the sum is almost never right; \
+             in Python it was right in {right} of 20 runs"
         ),
-        Err(_) => println!("skipped: no CPython with its lock, from 3.10 on: {said}"),
+        Err(_) => println!(
+            "skipped: this needs CPython 3.10 or newer with its global lock; Python said: {said}"
+        ),
     }
 }
 
@@ -125,9 +131,10 @@ if __name__ == '__main__':
         return;
     };
     let sleeps: f64 = said.trim().parse().unwrap();
-    println!("five sleeps took as long as {sleeps:.2}");
+    println!("five sleeps together took {sleeps:.2} times as long as one sleep");
     assert!(
         sleeps < 5.0,
-        "one after the other they take 5, and these took {sleeps}"
+        "five sleeps one after the other take 5 times as long as one sleep; \
+         these took {sleeps} times as long"
     );
 }

@@ -1,6 +1,6 @@
-//! The experiments whose answer is the kernel's yes or no, on whatever machine
-//! this runs: none may contradict the course. Those that compare times are not
-//! here: on a busy machine they say so, and take three attempts to.
+//! The experiments that a yes or no from the kernel decides: on no machine may their
+//! verdict contradict the course. The experiments that compare times are not tested
+//! here, because on a busy machine they try three times and then give no answer.
 
 use claims::{Runner, Verdict, claims};
 
