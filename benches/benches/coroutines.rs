@@ -1,7 +1,9 @@
-//! Our fibers against corosensei's and may's, our executor against pollster, tokio and smol's.
+//! Compares our fibers with those of corosensei and may, and our executor with pollster and the
+//! executors of tokio and smol.
 //!
-//! `cargo bench -p peers --bench coroutines` measures all, `… -- fiber` those with that in their
-//! names. may's fibers are the crate `generator`; smol's executor is the crate `async-executor`.
+//! `cargo bench -p peers --bench coroutines` measures everything, and `… -- fiber` only the
+//! comparisons with `fiber` in their names. may's fibers are the crate `generator`, and smol's
+//! executor is the crate `async-executor`.
 
 use std::hint::black_box;
 use std::rc::Rc;
@@ -13,10 +15,10 @@ use corosensei::stack::DefaultStack;
 use corosensei::{Coroutine, CoroutineResult};
 use coroutines::fiber::{Fiber, Stack, StackPool, Step};
 
-/// Bytes of every stack.
+/// The size of every stack in bytes.
 const STACK: usize = 256 * 1024;
 
-/// So many tasks or fibers that take turns.
+/// The number of tasks or fibers that take turns.
 const CROWD: u64 = 100;
 
 fn main() {
@@ -120,8 +122,8 @@ fn made_anew() -> Comparison<'static> {
     })
 }
 
-/// One operation is one turn of one of [`CROWD`] fibers. may runs them on threads of its own; it is
-/// told to have one.
+/// Measures turns: one operation is one turn of one of [`CROWD`] fibers. may runs its fibers on
+/// threads of its own, and is configured to use one thread.
 fn fibers_take_turns() -> Comparison<'static> {
     may::config()
         .set_workers(1)
@@ -158,7 +160,8 @@ fn fibers_take_turns() -> Comparison<'static> {
     })
 }
 
-/// What `times` turns took, when a whole number of rounds was done.
+/// Returns the time for `times` turns. Only whole rounds were done, so there may have been more
+/// turns.
 fn per_turn(start: Instant, times: u64) -> Duration {
     let done = times.div_ceil(CROWD) * CROWD;
     start.elapsed().mul_f64(times as f64 / done as f64)
@@ -172,7 +175,7 @@ fn ready_at_once() -> Comparison<'static> {
         })
 }
 
-/// Pending `times` times, and woken at once.
+/// Returns a future that is pending `times` times and wakes itself at once each time.
 fn waking(mut times: u64) -> impl Future<Output = ()> {
     std::future::poll_fn(move |context| {
         if times == 0 {

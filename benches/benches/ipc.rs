@@ -1,8 +1,8 @@
-//! Our ring against rtrb and ipc-channel, our typed channels against
+//! Compares our ring with rtrb and ipc-channel, and our typed channels with
 //! interprocess.
 //!
-//! `cargo bench -p peers --bench ipc` measures all, `… -- threads` those with
-//! that in their names.
+//! `cargo bench -p peers --bench ipc` measures everything, and `… -- threads` only
+//! the comparisons with `threads` in their names.
 
 use context_switch::sampling::Comparison;
 use interprocess::local_socket::prelude::*;
@@ -13,7 +13,7 @@ use std::io::{Read, Write};
 use std::process::id;
 use std::time::Duration;
 
-/// So many values are one operation of a comparison of rings.
+/// One operation of a comparison of rings passes this many values.
 const VALUES: u64 = 100_000;
 const CAPACITY: usize = 1024;
 
@@ -53,7 +53,7 @@ fn alone() -> Comparison<'static> {
 fn threads() -> Comparison<'static> {
     let (mut producer, mut consumer) = ipc::ring::<u64>(CAPACITY).expect("a ring");
     let (mut done, mut wait) = ipc::ring::<u64>(CAPACITY).expect("a ring");
-    // It ends when the comparison drops the producer.
+    // This thread ends when the comparison drops the producer.
     std::thread::spawn(move || {
         let mut count = 0;
         while consumer.pop().is_ok() {
@@ -101,8 +101,9 @@ fn threads() -> Comparison<'static> {
     })
 }
 
-/// rtrb does not wait; this is what its users write. It gives way now and then,
-/// so that the other thread gets on where there is no CPU for it.
+/// Waits a moment. rtrb itself does not wait, so its users write something like this.
+/// Every 200th call yields the CPU, so that the other thread can go on if it has no
+/// CPU of its own.
 fn patience() {
     use std::cell::Cell;
     thread_local!(static SPINS: Cell<u32> = const { Cell::new(0) });
@@ -242,8 +243,9 @@ fn large_round_trips() -> Comparison<'static> {
     round_trips_of(64 * 1024)
 }
 
-/// Against interprocess with the frames that its users write themselves: a
-/// length, then the value in postcard's encoding, as in our channels.
+/// Compares our channels with interprocess. interprocess only carries bytes, so its
+/// users write frames themselves: here a length and then the value in postcard's
+/// encoding, as in our channels.
 fn round_trips_of(length: usize) -> Comparison<'static> {
     let text = "x".repeat(length);
     let mut comparison: Option<Comparison<'static>> = None;

@@ -1,7 +1,9 @@
-//! Our pool of processes against Python's `multiprocessing.Pool` and procspawn.
+//! Compares our pool of processes with Python's `multiprocessing.Pool` and with
+//! procspawn.
 //!
-//! `cargo bench -p peers --bench processes` measures all, `… -- squares` those
-//! with that in their names. Without `python3` its column is missing.
+//! `cargo bench -p peers --bench processes` measures everything, and `… -- squares`
+//! only the comparisons with `squares` in their names. If there is no `python3`, its
+//! column is missing.
 
 use context_switch::sampling::Comparison;
 use processes::ProcessPool;
@@ -13,7 +15,7 @@ const WORKERS: usize = 2;
 const ITEMS: u64 = 10_000;
 
 fn main() {
-    // The workers of procspawn are this program, started again.
+    // procspawn starts this program again for each of its workers.
     procspawn::init();
     peers::run(
         &[
@@ -33,8 +35,8 @@ fn squares(chunk: usize) -> Comparison<'static> {
         assert_eq!(results.len() as u64, ITEMS);
         results
     });
-    // Every call of procspawn opens a channel of its own: 10,000 at once are more
-    // than a process may have descriptors.
+    // procspawn opens a channel for every call. 10,000 channels at the same time need
+    // more descriptors than a process may have.
     let comparison = if chunk < 100 {
         comparison
     } else {
@@ -46,13 +48,13 @@ fn squares(chunk: usize) -> Comparison<'static> {
             python.ask(&format!("map {rounds} {ITEMS} {chunk}"))
         }),
         Err(error) => {
-            println!("(no python3: {error})");
+            println!("(python3 is not measured, because it cannot be started: {error})");
             comparison
         }
     }
 }
 
-/// procspawn has no map: its users send chunks themselves.
+/// Does what users of procspawn do, which has no map: sends the chunks one by one.
 fn procspawn_map(pool: &procspawn::Pool, chunk: usize) -> Vec<u64> {
     let numbers: Vec<u64> = (0..ITEMS).collect();
     let handles: Vec<_> = numbers
@@ -82,7 +84,8 @@ fn fresh() -> Comparison<'static> {
     }
 }
 
-/// A Python that measures itself, so that what we say to it costs nothing.
+/// A Python process that measures its own work, so the time to send it a question and
+/// to read its answer does not count.
 struct Python {
     child: Child,
     input: Option<ChildStdin>,
@@ -128,7 +131,7 @@ impl Python {
 
     fn ask(&mut self, question: &str) -> Duration {
         let input = self.input.as_mut().expect("open until dropped");
-        writeln!(input, "{question}").expect("python listens");
+        writeln!(input, "{question}").expect("python reads its input");
         let mut line = String::new();
         self.output.read_line(&mut line).expect("python answers");
         Duration::from_secs_f64(line.trim().parse().expect("seconds"))

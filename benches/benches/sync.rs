@@ -1,6 +1,8 @@
-//! Our locks, condition variable and semaphore against std's, parking_lot's, tokio's and async-lock's.
+//! Compares our locks, condition variable and semaphore with those of std, parking_lot, tokio and
+//! async-lock.
 //!
-//! `cargo bench -p peers --bench sync` measures all, `… -- mutex` those with that in their names.
+//! `cargo bench -p peers --bench sync` measures everything, and `… -- mutex` only the comparisons
+//! with `mutex` in their names.
 
 use context_switch::sampling::Comparison;
 use context_switch::{Pinned, Placement};
@@ -12,8 +14,8 @@ use std::task::{Context, Poll, Wake, Waker};
 use std::thread::{self, Thread};
 use std::time::{Duration, Instant};
 
-/// So many operations of each of two threads are one operation of a contended comparison: starting
-/// and ending a thread must not count.
+/// One operation of a contended comparison consists of this many operations of each of two threads,
+/// so that the time to start and end a thread hardly counts.
 const TURNS: u32 = 20_000;
 
 fn main() {
@@ -35,15 +37,15 @@ fn main() {
     );
 }
 
-/// Two threads do `turn` [`TURNS`] times each, on two CPUs, this one being one of them; the time is
-/// from when both are there until both are done.
+/// Lets two threads, of which this is one, call `turn` [`TURNS`] times each, on two CPUs. Measures
+/// the time from the moment when the first one starts to work until both are done.
 fn by_two(turn: impl Fn(u32) + Sync) -> impl FnMut(u64) -> Duration {
     move |times| {
         let there = AtomicU32::new(0);
         let work = |cpu| {
             let _pinned = pinned(cpu);
-            // Spinning, because a barrier's waiter takes longer to wake up than it all lasts: they
-            // would run one after the other.
+            // The threads spin until both are here. A barrier would put the first one to sleep, and
+            // its wake-up takes longer than all the work: they would work one after the other.
             there.fetch_add(1, Relaxed);
             while there.load(Relaxed) < 2 {
                 hint::spin_loop();
@@ -63,7 +65,7 @@ fn by_two(turn: impl Fn(u32) + Sync) -> impl FnMut(u64) -> Duration {
     }
 }
 
-/// On one of two CPUs; wherever the scheduler likes if there is one only.
+/// Pins this thread to one of two CPUs. If it may use only one CPU, this does nothing.
 fn pinned(which: usize) -> Option<Pinned> {
     let cpus = Placement::TwoCpus.cpus().ok()?;
     Pinned::to(cpus[which]).ok()
@@ -172,9 +174,9 @@ fn notify_nobody() -> Comparison<'static> {
         .against("parking_lot", move || parking_lot.notify_one())
 }
 
-/// The value says whose turn it is, and each thread waits for its own.
+/// A value says which thread has its turn, and each thread waits for its own turn.
 fn condvar_contended() -> Comparison<'static> {
-    /// Who is who: the threads of a batch come in pairs.
+    /// Tells the two threads of a batch apart: one gets true, the other gets false.
     fn me(next: &AtomicU32) -> bool {
         next.fetch_xor(1, Relaxed) == 0
     }
@@ -252,7 +254,7 @@ fn semaphore_contended() -> Comparison<'static> {
         )
 }
 
-/// The least that makes a thread out of a future.
+/// The simplest way to run a future on a thread.
 fn block_on<T>(future: impl Future<Output = T>) -> T {
     struct Unpark(Thread);
     impl Wake for Unpark {

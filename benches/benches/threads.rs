@@ -1,6 +1,7 @@
-//! Our pool, fork-join and scoped map against rayon and threadpool.
+//! Compares our pool, fork-join and scoped map with rayon and threadpool.
 //!
-//! `cargo bench -p peers --bench threads` measures all, `… -- map` those with that in their names.
+//! `cargo bench -p peers --bench threads` measures everything, and `… -- map` only the comparisons
+//! with `map` in their names.
 
 use context_switch::sampling::Comparison;
 use context_switch::{Pinned, Placement};
@@ -11,7 +12,7 @@ use std::sync::{Arc, Barrier};
 use std::time::Duration;
 
 const WORKERS: usize = 2;
-/// So many jobs are one operation of a comparison of pools.
+/// One operation of a comparison of pools runs this many jobs.
 const JOBS: usize = 1_000;
 
 fn main() {
@@ -29,7 +30,7 @@ fn main() {
     );
 }
 
-/// Computes for about so many microseconds.
+/// Computes for about this many microseconds.
 fn work(micros: u32) -> u64 {
     let mut value = 1_u64;
     for _ in 0..micros * 600 {
@@ -43,7 +44,7 @@ fn rayon_pool() -> rayon::ThreadPool {
     builder.build().expect("two threads")
 }
 
-/// Runs [`JOBS`] jobs by way of `submit`, and waits until they are done.
+/// Hands [`JOBS`] jobs to `submit`, and waits until they are done.
 fn batch(micros: u32, submit: impl Fn(Box<dyn FnOnce() + Send>)) -> impl FnMut() {
     let left = Arc::new(AtomicUsize::new(0));
     let all_done = Arc::new(sync::Semaphore::new(0));
@@ -62,14 +63,15 @@ fn batch(micros: u32, submit: impl Fn(Box<dyn FnOnce() + Send>)) -> impl FnMut()
     }
 }
 
-/// On one of two CPUs, if there are two; the threads that it starts inherit that.
+/// Pins this thread to one of two CPUs, if there are two. Threads that it starts inherit this.
 fn pinned(which: usize) -> Option<Pinned> {
     let cpus = Placement::TwoCpus.cpus().ok()?;
     Pinned::to(cpus[which]).ok()
 }
 
-/// The workers on one CPU, who submits on the other. Left to the scheduler they are now on the same
-/// and now on different ones, which changes each pool's time several-fold, and not at the same time.
+/// Makes the pools, with their workers on one CPU and the submitting thread on another. If the
+/// scheduler decided, they would sometimes share a CPU and sometimes not. This changes the time of
+/// each pool several-fold, and not at the same moment for all pools.
 fn pools() -> (
     threads::Pool,
     rayon::ThreadPool,
@@ -98,7 +100,7 @@ fn pool(micros: u32) -> Comparison<'static> {
         )
 }
 
-/// With a result for each job: the others send it through a channel.
+/// Measures jobs that return a result. The jobs of the other pools send it through a channel.
 fn pool_results() -> Comparison<'static> {
     let (ours, theirs, threadpool, here) = pools();
     Comparison::of("ours", move || {
@@ -136,17 +138,18 @@ fn pool_results() -> Comparison<'static> {
     })
 }
 
-/// A pool of ours and one of rayon's, each with a worker on each of two CPUs: left to the scheduler,
-/// both workers of either may land on one, and the ratio says who was lucky.
-/// And who asks is on the first of them, as long as the last value lives.
+/// Makes a pool of ours and one of rayon's, each with one worker on each of two CPUs. If the
+/// scheduler decided, both workers of a pool could land on one CPU, and the ratio would only say
+/// which pool was lucky. The calling thread stays on the first CPU until the last of the three values
+/// is dropped.
 fn fork_join_pools() -> (threads::ForkJoin, rayon::ThreadPool, Option<Pinned>) {
     let (ours, theirs) = (
         threads::ForkJoin::new(WORKERS).expect("two threads"),
         rayon_pool(),
     );
-    // For good, as long as the worker lives.
+    // The worker stays pinned until it ends.
     let stay = |which| std::mem::forget(pinned(which));
-    // Neither side returns before the other has begun, so there is one on each worker.
+    // Neither closure returns before the other has begun, so each worker runs one of them.
     let both = Barrier::new(WORKERS);
     let meet = |which| {
         both.wait();
@@ -208,7 +211,7 @@ fn sum() -> Comparison<'static> {
     .against("rayon", move || rayon.install(|| theirs(&same)))
 }
 
-/// Ours starts and ends its threads each time, rayon's are there already.
+/// Compares the maps. Ours starts and ends its threads in each call; rayon's threads exist already.
 fn map(items: u32, micros: u32) -> Comparison<'static> {
     let rayon = rayon_pool();
     Comparison::of("ours", move || {

@@ -1,19 +1,20 @@
-//! The course's libraries measured against those a professional would reach
-//! for: side by side in one run, as ratios with intervals.
+//! Compares the course's libraries with the libraries that professionals use. Both
+//! are measured in the same run, and the results are ratios with intervals.
 //!
-//! `cargo bench -p peers` measures all; `cargo bench -p peers --bench sync -- mutex`
-//! those of one bench that have the word in their names.
+//! `cargo bench -p peers` measures everything. `cargo bench -p peers --bench sync --
+//! mutex` measures the comparisons in `benches/sync.rs` whose names contain `mutex`.
 
 use context_switch::sampling::Comparison;
 use std::time::Duration;
 
-/// A name, and what makes the comparison when its turn comes.
+/// The name of a comparison, and a function that sets it up when its turn comes.
 pub type Bench = (&'static str, fn() -> Comparison<'static>);
 
-/// Measures and prints those benches whose names contain one of the program's
-/// arguments, or all if there are none. Each takes about `time`.
+/// Runs the benches whose names contain one of the program's arguments, or all
+/// benches if there are no arguments, and prints the results. Each bench takes about
+/// `time`.
 pub fn run(benches: &[Bench], time: Duration) {
-    // Cargo adds options of its own.
+    // Cargo passes options of its own, such as `--bench`.
     let chosen: Vec<String> = std::env::args()
         .skip(1)
         .filter(|text| !text.starts_with('-'))
