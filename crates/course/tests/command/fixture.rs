@@ -123,7 +123,12 @@ impl Fixture {
 
     /// The command with these words, not started yet.
     pub(crate) fn command(&self, words: &[&str]) -> Command {
-        let mut command = Command::new(crate::program(words.first().unwrap_or(&"")));
+        self.command_of(words.first().unwrap_or(&""), words)
+    }
+
+    /// These words for the program that runs `cargo course WORD`.
+    pub(crate) fn command_of(&self, word: &str, words: &[&str]) -> Command {
+        let mut command = Command::new(crate::program(word));
         command
             .args(words)
             .current_dir(&self.root)

@@ -58,7 +58,9 @@ pub(super) fn course(course: &Course, to: &Path) -> Result<Vec<String>, Trouble>
             left_out.push(name);
         }
     }
-    left_out.push("the authors' tools".to_owned());
+    if course.root.join(WORKSHOP).is_dir() {
+        left_out.push(format!("{WORKSHOP} (the authors' tools)"));
+    }
     left_out.push("the crates' own tests".to_owned());
     Ok(left_out)
 }

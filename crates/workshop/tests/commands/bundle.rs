@@ -33,6 +33,7 @@ fn course(name: &str) -> Fixture {
     course.write(".course/progress.json", "{}");
     course.write("crates/tool/tests/right.rs", RIGHT);
     course.write("crates/tool/README.md", "a tool\n");
+    course.write("crates/workshop/src/lib.rs", "//! Verifies.\n");
     course
 }
 
@@ -68,7 +69,8 @@ fn students_get_what_they_need_and_nothing_else() {
     said.says(0, "holds the course with 1 exercise");
     said.says(
         0,
-        "Left out: .ci, notes-for-the-exam.md, solutions, the crates' own tests.",
+        "Left out: .ci, notes-for-the-exam.md, solutions, \
+         crates/workshop (the authors' tools), the crates' own tests.",
     );
     assert_eq!(said.err, "", "{said:?}");
 
@@ -134,6 +136,12 @@ fn everything_of_a_learner_works_in_it() {
         ["bundle", "again"],
     ] {
         run(&words).could_not("for students");
+        // The learner's command says so without the authors' program, which is not there.
+        let command = course
+            .command_of("course", &words)
+            .current_dir(&bundle)
+            .output();
+        Said::of(command.unwrap()).could_not("for students");
     }
 }
 
