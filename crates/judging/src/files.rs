@@ -23,18 +23,18 @@ pub fn text(path: &Path) -> Result<String, Trouble> {
 ///
 /// # Errors
 /// Those of the file system; the file is then as it was.
-pub fn write(path: &Path, text: &str) -> Result<(), Trouble> {
-    write_whole(path, text).map_err(Trouble::writing(path))
+pub fn write(path: &Path, content: impl AsRef<[u8]>) -> Result<(), Trouble> {
+    write_whole(path, content.as_ref()).map_err(Trouble::writing(path))
 }
 
-fn write_whole(path: &Path, text: &str) -> io::Result<()> {
+fn write_whole(path: &Path, content: &[u8]) -> io::Result<()> {
     let folder = path.parent().unwrap_or(Path::new("."));
     fs::create_dir_all(folder)?;
     let mut partial = tempfile::Builder::new()
         .prefix(".partial-")
         .permissions(permissions_of(path))
         .tempfile_in(folder)?;
-    partial.write_all(text.as_bytes())?;
+    partial.write_all(content)?;
     partial.as_file().sync_all()?;
     partial.persist(path)?;
     File::open(folder)?.sync_all()

@@ -19,8 +19,10 @@ use crate::build::compiled::Uncompiled;
 use crate::build::stage::Stage;
 use crate::exercise::catalogue::{Course, Exercise};
 use crate::exercise::expected::{self, Test};
-use crate::exercise::originals::{self, Files, Originals};
+use crate::exercise::originals::{self, Files};
 use crate::exercise::probes::{self, Probe};
+use crate::files;
+use crate::mistake;
 use crate::run::{self, Run};
 use crate::trouble::Trouble;
 
@@ -69,12 +71,24 @@ pub struct Judgement {
     pub uncompiled: Option<Uncompiled>,
     /// How many warnings the compiler has about the learner's file.
     pub warnings: usize,
+    /// The known mistake that this looks like. None until all tests have run:
+    /// until then, several mistakes may look alike.
+    pub known: Option<Known>,
     /// The tests' text by which was judged.
     pub tests: String,
     /// Time for building.
     pub built: Duration,
     /// Time for running the tests.
     pub ran: Duration,
+}
+
+/// A known mistake, for the learner who made it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Known {
+    /// What the code does wrong, in a sentence without a full stop.
+    pub what: String,
+    /// Why that is wrong, in a paragraph.
+    pub explain: String,
 }
 
 impl Judgement {
@@ -127,7 +141,7 @@ pub fn judge(
     source: &Source,
     how: &How,
 ) -> Result<Judgement, Trouble> {
-    let given = originals::pristine(exercise, &Originals::read(course)?)?;
+    let given = originals::pristine(exercise)?;
     let tests = given
         .get(&exercise.tests_name())
         .cloned()
@@ -146,6 +160,7 @@ pub fn judge(
         pending: Vec::new(),
         uncompiled: stage.uncompiled.take(),
         warnings: stage.warnings,
+        known: None,
         tests,
         built: started.elapsed(),
         ran: Duration::ZERO,
@@ -158,6 +173,7 @@ pub fn judge(
                 ..run::record(test, uncompiled.outcome, uncompiled.cause.clone())
             })
             .collect();
+        judgement.known = known(exercise, source, &judgement.records);
         return Ok(judgement);
     }
     if let Some(tell) = how.tell {
@@ -205,7 +221,20 @@ pub fn judge(
     let place = |record: &Record| all.iter().position(|name| *name == record.test);
     judgement.records.sort_by_key(place);
     judgement.ran = started.elapsed() - judgement.built;
+    judgement.known = known(exercise, source, &judgement.records);
     Ok(judgement)
+}
+
+fn known(exercise: &Exercise, source: &Source, records: &[Record]) -> Option<Known> {
+    let text = match source {
+        Source::Learner => files::text(&exercise.source()).ok()?,
+        Source::Other { text, .. } => text.clone(),
+    };
+    let mistake = mistake::explanation(exercise, records, &text)?;
+    Some(Known {
+        what: mistake.what.trim_end_matches('.').to_owned(),
+        explain: mistake.explain,
+    })
 }
 
 /// The names of the tests that must give a verdict.

@@ -293,18 +293,13 @@ pub fn known(exercise: &Exercise) -> Vec<Mistake> {
 /// The test that must reject it does so with its cause, all other tests pass or
 /// fail as they did for the known mistake, the source could have it, and all
 /// this is true of no other known mistake.
-pub fn explanation(
-    exercise: &Exercise,
-    signatures: &Signatures,
-    records: &[Record],
-    source: &str,
-) -> Option<Mistake> {
-    singled_out(&exercise.id, known(exercise), signatures, records, source)
+pub fn explanation(exercise: &Exercise, records: &[Record], source: &str) -> Option<Mistake> {
+    let signatures = Signatures::read(exercise);
+    singled_out(known(exercise), &signatures, records, source)
 }
 
 /// The same, of these mistakes.
 pub fn singled_out(
-    exercise: &str,
     known: Vec<Mistake>,
     signatures: &Signatures,
     records: &[Record],
@@ -313,7 +308,7 @@ pub fn singled_out(
     let mut matching = known
         .into_iter()
         .filter(|mistake| records.iter().any(|record| mistake.is_rejected_by(record)))
-        .filter(|mistake| signatures.fails_alike(exercise, &mistake.name, records))
+        .filter(|mistake| signatures.fails_alike(&mistake.name, records))
         .filter(|mistake| mistake.is_possible_in(source));
     let found = matching.next()?;
     matching.next().is_none().then_some(found)

@@ -1,8 +1,8 @@
-//! What every test says of every known mistake: `exercises/mistakes.json`.
+//! What every test says of every known mistake of an exercise.
 //!
 //! A patch's header names the one test that must reject it. Several mistakes
 //! may be rejected by the same test in the same way; which of the *other* tests
-//! fail tells them apart. `cargo course verify --bless` writes the file.
+//! fail tells them apart. `cargo course verify --bless` keeps them.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -10,48 +10,43 @@ use std::path::PathBuf;
 use proctor::{Outcome, Record};
 use serde::{Deserialize, Serialize};
 
-use crate::exercise::catalogue::Course;
-use crate::files;
+use crate::exercise::catalogue::Exercise;
+use crate::exercise::kept;
 use crate::trouble::Trouble;
 
 /// By test: what it says, in one line.
 pub type Signature = BTreeMap<String, String>;
 
-/// By exercise, by mistake.
+/// The signatures of an exercise's mistakes, by the mistake's name.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(transparent)]
-pub struct Signatures(pub BTreeMap<String, BTreeMap<String, Signature>>);
+pub struct Signatures(pub BTreeMap<String, Signature>);
 
 impl Signatures {
     /// Where they are kept.
-    pub fn path(course: &Course) -> PathBuf {
-        course.root.join("exercises/mistakes.json")
+    pub fn path(exercise: &Exercise) -> PathBuf {
+        kept::path(exercise, "mistakes")
     }
 
     /// Reads them; none where there is no such file, or no sense in it: they
     /// only choose between explanations.
-    pub fn read(course: &Course) -> Signatures {
-        files::text(&Signatures::path(course))
-            .ok()
-            .and_then(|text| serde_json::from_str(&text).ok())
-            .unwrap_or_default()
+    pub fn read(exercise: &Exercise) -> Signatures {
+        let kept = kept::read(&Signatures::path(exercise));
+        kept.ok().flatten().unwrap_or_default()
     }
 
     /// Writes them, whole or not at all.
     ///
     /// # Errors
     /// Those of writing a file.
-    pub fn write(&self, course: &Course) -> Result<(), Trouble> {
-        let mut text = serde_json::to_string_pretty(self).unwrap_or_default();
-        text.push('\n');
-        files::write(&Signatures::path(course), &text)
+    pub fn write(&self, exercise: &Exercise) -> Result<(), Trouble> {
+        kept::write(&Signatures::path(exercise), self)
     }
 
     /// Whether the same tests fail as for a mistake; also where it is not known
     /// which these are.
-    pub fn fails_alike(&self, exercise: &str, mistake: &str, records: &[Record]) -> bool {
-        let signature = self.0.get(exercise).and_then(|known| known.get(mistake));
-        let Some(signature) = signature else {
+    pub fn fails_alike(&self, mistake: &str, records: &[Record]) -> bool {
+        let Some(signature) = self.0.get(mistake) else {
             return true;
         };
         records.iter().all(|record| {

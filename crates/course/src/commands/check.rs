@@ -10,8 +10,6 @@ use crate::show;
 use judging::exercise::catalogue::{Course, Exercise};
 use judging::files;
 use judging::judge::{How, Judgement, Source, judge};
-use judging::mistake;
-use judging::signatures::Signatures;
 use judging::terminal::{complain, say};
 use judging::trouble::Trouble;
 
@@ -38,7 +36,9 @@ pub fn check(course: &Course, options: &Check) -> Result<u8, Trouble> {
         say(&show::explain(&judgement));
     } else {
         say(&show::judgement(exercise, &source, &judgement));
-        print_explanation(course, exercise, &source, &judgement);
+        if let Some(known) = &judgement.known {
+            say(&show::known_mistake(known));
+        }
     }
     let own = matches!(source, Source::Learner);
     if own && judgement.is_passed() {
@@ -83,21 +83,6 @@ pub(crate) fn read_source(path: &Path) -> Result<Source, Trouble> {
         name: name.to_owned(),
         text,
     })
-}
-
-fn print_explanation(course: &Course, exercise: &Exercise, source: &Source, judgement: &Judgement) {
-    let signatures = Signatures::read(course);
-    let own;
-    let text = match source {
-        Source::Other { text, .. } => text,
-        Source::Learner => {
-            own = files::text(&exercise.source()).unwrap_or_default();
-            &own
-        }
-    };
-    if let Some(known) = mistake::explanation(exercise, &signatures, &judgement.records, text) {
-        say(&show::known_mistake(&known));
-    }
 }
 
 /// A pass that cannot be written down is still a pass.

@@ -7,7 +7,7 @@ use proctor::{Outcome, Record};
 use super::check::read_source;
 use crate::schedule::scenarios::scenarios;
 use judging::exercise::catalogue::{Course, Exercise};
-use judging::exercise::originals::{self, Originals};
+use judging::exercise::originals;
 use judging::judge::{How, Source, judge};
 use judging::terminal::say;
 use judging::terminal::words::{FAINT, STRONG, indented, styled, wrapped_lines};
@@ -47,7 +47,7 @@ pub fn replay(course: &Course, name: &str, replay: &Replay) -> Result<u8, Troubl
             exercise.id
         )));
     }
-    let explorers = explorers(course, exercise, replay)?;
+    let explorers = explorers(exercise, replay)?;
     let source = source.map_or(Ok(Source::Learner), read_source)?;
     let how = How {
         only: test,
@@ -95,15 +95,11 @@ pub fn replay(course: &Course, name: &str, replay: &Replay) -> Result<u8, Troubl
 
 /// The tests that explore the scenario to which the schedule belongs, if it
 /// says to which, and if it can be told of them.
-fn explorers(
-    course: &Course,
-    exercise: &Exercise,
-    replay: &Replay,
-) -> Result<Option<Vec<String>>, Trouble> {
+fn explorers(exercise: &Exercise, replay: &Replay) -> Result<Option<Vec<String>>, Trouble> {
     let Some((name, _)) = replay.schedule.split_once(':') else {
         return Ok(None);
     };
-    let tests = originals::pristine_tests(exercise, &Originals::read(course)?)?;
+    let tests = originals::pristine_tests(exercise)?;
     let found = scenarios(&tests).map_err(|why| Trouble::Malformed {
         path: exercise.tests(),
         why,

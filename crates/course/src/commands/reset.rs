@@ -6,7 +6,7 @@ use std::time::SystemTime;
 
 use crate::progress::numbered;
 use judging::exercise::catalogue::{Course, Exercise};
-use judging::exercise::originals::{Originals, pristine_tests};
+use judging::exercise::originals;
 use judging::files;
 use judging::terminal::say;
 use judging::trouble::Trouble;
@@ -36,16 +36,15 @@ pub(crate) fn restore(
     exercise: &Exercise,
     tests: bool,
 ) -> Result<Vec<String>, Trouble> {
-    let originals = Originals::read(course)?;
-    let given = originals.of(exercise).ok_or_else(|| {
+    let given = originals::given(exercise)?.ok_or_else(|| {
         Trouble::Refused(format!(
-            "{} does not hold {}: take it from the course's repository again",
-            course.short(&Originals::path(course)).display(),
+            "{}, which holds {} as it was given, is missing: take it from the course's repository again",
+            course.short(&originals::path(exercise)).display(),
             exercise.id
         ))
     })?;
     let mut said = Vec::new();
-    for (file, text) in given {
+    for (file, text) in &given {
         if (file == SOURCE) == tests {
             continue;
         }
@@ -79,7 +78,7 @@ pub(crate) fn restore(
             exercise.id
         ));
     }
-    if !tests && let Err(edited @ Trouble::Edited { .. }) = pristine_tests(exercise, &originals) {
+    if !tests && let Err(edited @ Trouble::Edited { .. }) = originals::pristine_tests(exercise) {
         said.push(edited.to_string());
     }
     Ok(said)

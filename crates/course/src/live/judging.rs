@@ -10,12 +10,9 @@ use std::process;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use super::report::{Report, Word};
-use judging::exercise::catalogue::{Course, Exercise};
-use judging::files;
+use super::report::Word;
+use judging::exercise::catalogue::Course;
 use judging::judge::{How, Judgement, Source, judge};
-use judging::mistake;
-use judging::signatures::Signatures;
 use judging::trouble::Trouble;
 
 /// How long unfinished work may take to clean up.
@@ -39,39 +36,20 @@ pub fn judge_for_the_loop(course: &Course, name: &str) -> Result<u8, Trouble> {
         ..How::default()
     };
     let judged = course.exercise(name).and_then(|exercise| {
-        let quick = |judgement: &Judgement| {
-            let report = report(course, exercise, judgement.clone());
-            tell(&Word::Quick(Box::new(report)));
-        };
+        let quick = |judgement: &Judgement| tell(&Word::Quick(Box::new(judgement.clone())));
         let how = How {
             quick: Some(&quick),
             ..how
         };
-        let judgement = judge(course, exercise, &Source::Learner, &how)?;
-        Ok(report(course, exercise, judgement))
+        judge(course, exercise, &Source::Learner, &how)
     });
     tell(&match judged {
-        Ok(report) => Word::Report(Box::new(report)),
+        Ok(judgement) => Word::Judged(Box::new(judgement)),
         Err(trouble) => Word::Trouble(trouble.to_string()),
     });
     // What a test left behind goes with it.
     proctor::end_descendants(Instant::now() + PATIENCE);
     Ok(0)
-}
-
-/// What was found, with the known mistakes that it looks like.
-fn report(course: &Course, exercise: &Exercise, judgement: Judgement) -> Report {
-    let signatures = Signatures::read(course);
-    let source = files::text(&exercise.source()).unwrap_or_default();
-    // Until all tests have run, several mistakes may look alike.
-    let known = match judgement.pending.is_empty() {
-        true => mistake::explanation(exercise, &signatures, &judgement.records, &source),
-        false => None,
-    };
-    Report {
-        judgement,
-        mistake: known.map(|mistake| (mistake.what, mistake.explain)),
-    }
 }
 
 fn tell(word: &Word) {

@@ -166,7 +166,7 @@ impl State {
 
     /// Where one works: the verdict if there is one, else the task.
     fn home(&mut self) {
-        let passed = matches!(&self.report, Some(Ok(r)) if r.judgement.is_passed());
+        let passed = matches!(&self.report, Some(Ok(r)) if r.is_passed());
         self.show(if passed {
             Page::Passed
         } else if self.missing.is_some() || (self.report.is_some() && !self.fresh) {

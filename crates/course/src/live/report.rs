@@ -4,15 +4,6 @@ use serde::{Deserialize, Serialize};
 
 use judging::judge::Judgement;
 
-/// A verdict, with what the course has to say about it.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-pub struct Report {
-    /// What was found.
-    pub judgement: Judgement,
-    /// The known mistake that this looks like: what it is, and an explanation.
-    pub mistake: Option<(String, String)>,
-}
-
 /// One line from the process that judges.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -20,9 +11,9 @@ pub enum Word {
     /// What is being done.
     Doing(String),
     /// What the quick tests found; the slow ones still run.
-    Quick(Box<Report>),
+    Quick(Box<Judgement>),
     /// The verdict; the last line.
-    Report(Box<Report>),
+    Judged(Box<Judgement>),
     /// There is none, and why; the last line.
     Trouble(String),
 }

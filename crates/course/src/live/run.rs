@@ -85,7 +85,7 @@ fn listen(stdout: impl Read, number: u64, events: &Sender<Event>) {
         match serde_json::from_slice(&line) {
             Ok(Word::Doing(words)) => _ = events.send(Event::Doing(number, words)),
             Ok(Word::Quick(report)) => _ = events.send(Event::Quick(number, report)),
-            Ok(Word::Report(report)) => found = Some(Ok(report)),
+            Ok(Word::Judged(report)) => found = Some(Ok(report)),
             Ok(Word::Trouble(trouble)) => found = Some(Err(trouble)),
             // Cut off in the middle: what there is says nothing.
             Err(_) => {}

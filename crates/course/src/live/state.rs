@@ -13,7 +13,7 @@
 use std::time::Duration;
 
 use super::content::{Content, Solution};
-use super::report::Report;
+use judging::judge::Judgement;
 use judging::terminal::words::count;
 
 /// A key, freed of how terminals encode it.
@@ -56,9 +56,9 @@ pub enum Event {
     /// The run of this number says what it does.
     Doing(u64, String),
     /// The run of this number says what the quick tests found.
-    Quick(u64, Box<Report>),
+    Quick(u64, Box<Judgement>),
     /// The run of this number has ended, with a verdict or the reason for none.
-    Judged(u64, Result<Box<Report>, String>),
+    Judged(u64, Result<Box<Judgement>, String>),
     /// The run has lasted so long.
     Elapsed(Duration),
     /// Which exercises are passed.
@@ -178,7 +178,7 @@ pub struct State {
     /// The number of the last run that was started.
     pub run: u64,
     /// What the last run found; of this exercise.
-    pub report: Option<Result<Box<Report>, String>>,
+    pub report: Option<Result<Box<Judgement>, String>>,
     /// How many hints are uncovered.
     pub hints: usize,
     /// The solution, once it may be shown.
@@ -285,7 +285,7 @@ impl State {
                 }
             }
             Event::Quick(run, report) if run == self.run && self.running.is_some() => {
-                let left = report.judgement.pending.len();
+                let left = report.pending.len();
                 let running = self.running.take();
                 let effects = self.judged(Ok(report));
                 self.running = running.map(|running| Running {
@@ -319,11 +319,11 @@ impl State {
         Vec::new()
     }
 
-    fn judged(&mut self, found: Result<Box<Report>, String>) -> Vec<Effect> {
+    fn judged(&mut self, found: Result<Box<Judgement>, String>) -> Vec<Effect> {
         let first = self.fresh;
         self.running = None;
-        let passed = found.as_ref().ok().filter(|r| r.judgement.is_passed());
-        let tests = passed.map(|report| report.judgement.tests.clone());
+        let passed = found.as_ref().ok().filter(|r| r.is_passed());
+        let tests = passed.map(|report| report.tests.clone());
         self.report = Some(found);
         // The first verdict is that of the stub: the task is more important.
         let stays = match self.page {

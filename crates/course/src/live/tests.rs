@@ -7,11 +7,10 @@ use records::{Step, Timeline};
 
 use super::content::{Content, Solution, Spot};
 use super::plain::Plain;
-use super::report::Report;
 use super::state::{Card, Effect, Event, Key, Page, Question, State};
 use super::text::Line;
 use super::view;
-use judging::judge::Judgement;
+use judging::judge::{Judgement, Known};
 use judging::run::record;
 
 fn card(id: &str, topic: &str) -> Card {
@@ -44,7 +43,7 @@ fn state() -> State {
     state
 }
 
-fn judgement(outcome: Outcome) -> Box<Report> {
+fn judgement(outcome: Outcome) -> Box<Judgement> {
     let mut one = record("one_is_one", outcome, "a cause\n  with layout".into());
     one.at = Some(Place {
         file: "exercises/a b/lib.rs".into(),
@@ -61,18 +60,19 @@ fn judgement(outcome: Outcome) -> Box<Report> {
         }],
         ..Timeline::default()
     });
-    Box::new(Report {
-        judgement: Judgement {
-            exercise: "fork".into(),
-            records: vec![one],
-            pending: Vec::new(),
-            uncompiled: None,
-            warnings: 1,
-            tests: "the tests".into(),
-            built: Duration::ZERO,
-            ran: Duration::ZERO,
-        },
-        mistake: Some(("does it".into(), "do not".into())),
+    Box::new(Judgement {
+        exercise: "fork".into(),
+        records: vec![one],
+        pending: Vec::new(),
+        uncompiled: None,
+        warnings: 1,
+        known: Some(Known {
+            what: "does it".into(),
+            explain: "do not".into(),
+        }),
+        tests: "the tests".into(),
+        built: Duration::ZERO,
+        ran: Duration::ZERO,
     })
 }
 
@@ -200,7 +200,7 @@ fn slow_tests_are_waited_for_with_the_verdict_of_the_others_in_view() {
     let mut state = state();
     state.on(Event::Saved);
     let mut quick = judgement(Outcome::Pass);
-    quick.judgement.pending = vec!["it_takes_its_time".into()];
+    quick.pending = vec!["it_takes_its_time".into()];
     let effects = state.on(Event::Quick(state.run, quick));
     assert_eq!(effects, []);
     assert_eq!(state.page, Page::Verdict);

@@ -35,7 +35,7 @@ use scenarios::Scenario;
 use crate::commands;
 use crate::live;
 use judging::exercise::catalogue::{Course, Exercise};
-use judging::exercise::originals::{self, Originals};
+use judging::exercise::originals;
 use judging::judge::{How, Source, expected_tests};
 use judging::terminal::words::wrapped_lines;
 use judging::terminal::{complain, say};
@@ -64,7 +64,7 @@ pub struct Schedule<'a> {
 /// no program, or no terminal.
 pub fn schedule(course: &Course, name: &str, asked: &Schedule) -> Result<u8, Trouble> {
     let exercise = course.exercise(name)?;
-    let tests = originals::pristine_tests(exercise, &Originals::read(course)?)?;
+    let tests = originals::pristine_tests(exercise)?;
     let found = scenarios::scenarios(&tests).map_err(|why| Trouble::Malformed {
         path: exercise.tests(),
         why,

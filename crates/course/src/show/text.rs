@@ -15,8 +15,8 @@ use proctor::{Outcome, Record};
 
 use judging::build::compiled::{Part, Uncompiled};
 use judging::exercise::catalogue::Exercise;
-use judging::judge::{Judgement, Source};
-use judging::mistake::{self, Mistake};
+use judging::judge::{Judgement, Known, Source};
+use judging::mistake;
 use judging::terminal::words::{self, BAD, FAINT, GOOD, STRONG, UNSURE, styled};
 
 const WIDTH: usize = 96;
@@ -195,11 +195,11 @@ fn summary(judgement: &Judgement) -> String {
 }
 
 /// The explanation of a mistake that the course knows.
-pub fn known_mistake(mistake: &Mistake) -> String {
+pub fn known_mistake(mistake: &Known) -> String {
     format!(
         "\n  {} {}\n{}\n",
         styled(STRONG, mistake::HEADING),
-        mistake.what.trim_end_matches('.'),
+        mistake.what,
         words::wrapped(&mistake.explain, WIDTH, "  ")
     )
 }

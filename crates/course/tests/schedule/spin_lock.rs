@@ -51,9 +51,10 @@ impl SpinLock {
 
     /// The stub, as learners find it.
     pub(crate) fn stub(&self) -> String {
-        let originals = fs::read_to_string(self.root.join("exercises/originals.json")).unwrap();
-        let originals: serde_json::Value = serde_json::from_str(&originals).unwrap();
-        self.source(originals["spin-lock"]["src/lib.rs"].as_str().unwrap())
+        let course = judging::Course::open(&self.root).unwrap();
+        let exercise = course.exercise("spin-lock").unwrap();
+        let given = judging::exercise::originals::given(exercise).unwrap();
+        self.source(&given.unwrap()["src/lib.rs"])
     }
 
     /// A file with this text; its path.

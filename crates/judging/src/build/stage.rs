@@ -20,7 +20,7 @@ use crate::build::compiled::{self, Submission, Uncompiled};
 use crate::build::judges::{self, JUDGING, keep};
 use crate::build::scratch::{Candidate, Package, Part, Scratch};
 use crate::exercise::catalogue::{Course, Exercise};
-use crate::exercise::originals::{self, Files, Originals};
+use crate::exercise::originals::{self, Files};
 use crate::exercise::probes::Library;
 use crate::files;
 use crate::judge::{How, Source};
@@ -56,7 +56,7 @@ impl Stage {
         source: &Source,
         how: &How,
     ) -> Result<Self, Trouble> {
-        let given = originals::pristine(exercise, &Originals::read(course)?)?;
+        let given = originals::pristine(exercise)?;
         let allowance = Allowance::of_environment().map_err(Trouble::Refused)?;
         let (sources, name) = match source {
             Source::Learner => {

@@ -5,6 +5,7 @@ pub mod catalogue;
 pub mod contract;
 pub mod expected;
 pub mod hints;
+pub mod kept;
 pub mod originals;
 pub mod probes;
 pub mod unwritten;

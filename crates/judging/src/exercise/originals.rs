@@ -1,78 +1,44 @@
-//! The exercises as they were given: `exercises/originals.json`.
+//! The files of an exercise as they were given.
 //!
-//! From it `reset` restores a file, and `check` knows whether the tests are
-//! still ours. `cargo course verify --bless` writes it.
+//! From them `reset` restores a file, and `check` knows whether the tests are
+//! still ours. `cargo course verify --bless` keeps them.
 
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use serde::{Deserialize, Serialize};
 use toml::{Table, Value};
 
-use crate::exercise::catalogue::{Course, Exercise};
+use crate::exercise::catalogue::Exercise;
+use crate::exercise::kept;
 use crate::files;
 use crate::trouble::Trouble;
 
 /// The files of one exercise: path within its folder, text.
 pub type Files = BTreeMap<String, String>;
 
-/// The files of all exercises, by the exercise's id.
-#[derive(Debug, Default, PartialEq, Serialize, Deserialize)]
-#[serde(transparent)]
-pub struct Originals(pub BTreeMap<String, Files>);
+/// Where they are kept.
+pub fn path(exercise: &Exercise) -> PathBuf {
+    kept::path(exercise, "given")
+}
 
-impl Originals {
-    /// Where they are kept.
-    pub fn path(course: &Course) -> PathBuf {
-        course.root.join("exercises/originals.json")
-    }
+/// The exercise's files as they were given; `None` where the course keeps none
+/// (the exercise is being written).
+///
+/// # Errors
+/// What is kept cannot be read, or is damaged.
+pub fn given(exercise: &Exercise) -> Result<Option<Files>, Trouble> {
+    kept::read(&path(exercise))
+}
 
-    /// Reads them; none at all where the file does not exist (a course that is
-    /// being written).
-    ///
-    /// # Errors
-    /// A file that cannot be read or is malformed.
-    pub fn read(course: &Course) -> Result<Originals, Trouble> {
-        let path = Originals::path(course);
-        if !path.exists() {
-            return Ok(Originals::default());
-        }
-        let text = files::text(&path)?;
-        serde_json::from_str(&text).map_err(|error| Trouble::Malformed {
-            path,
-            why: format!("{error}: take this file from the course's repository again"),
-        })
-    }
-
-    /// The exercises as they are in the tree now.
-    ///
-    /// # Errors
-    /// A file that cannot be read or is not text.
-    pub fn of_tree(course: &Course) -> Result<Originals, Trouble> {
-        course
-            .exercises
-            .iter()
-            .map(|exercise| Ok((exercise.id.clone(), files_of(exercise)?)))
-            .collect::<Result<_, _>>()
-            .map(Originals)
-    }
-
-    /// Writes them, whole or not at all.
-    ///
-    /// # Errors
-    /// Those of writing a file.
-    pub fn write(&self, course: &Course) -> Result<(), Trouble> {
-        let path = Originals::path(course);
-        let mut text = serde_json::to_string_pretty(self).unwrap_or_default();
-        text.push('\n');
-        files::write(&path, &text)
-    }
-
-    /// The given files of one exercise.
-    pub fn of(&self, exercise: &Exercise) -> Option<&Files> {
-        self.0.get(&exercise.id)
-    }
+/// Keeps the exercise's files as they are now, and returns them.
+///
+/// # Errors
+/// Those of reading and writing files.
+pub fn keep(exercise: &Exercise) -> Result<Files, Trouble> {
+    let now = files_of(exercise)?;
+    kept::write(&path(exercise), &now)?;
+    Ok(now)
 }
 
 /// All files of an exercise's folder that belong to it.
@@ -94,14 +60,14 @@ pub fn files_of(exercise: &Exercise) -> Result<Files, Trouble> {
 ///
 /// # Errors
 /// [`Trouble::Edited`] names each file that is not as it was.
-pub fn pristine(exercise: &Exercise, originals: &Originals) -> Result<Files, Trouble> {
+pub fn pristine(exercise: &Exercise) -> Result<Files, Trouble> {
     let name = exercise.tests_name();
-    let Some(given) = originals.of(exercise) else {
+    let Some(given) = given(exercise)? else {
         return files_of(exercise);
     };
     let is_ours = ours(exercise.root());
     let mut changed = Vec::new();
-    for (file, text) in given {
+    for (file, text) in &given {
         let path = exercise.folder().join(file);
         let ours = *file == name || file.ends_with("Cargo.toml");
         if ours && let Some(how) = difference(&path, text, &is_ours) {
@@ -116,19 +82,19 @@ pub fn pristine(exercise: &Exercise, originals: &Originals) -> Result<Files, Tro
     }
     if !given.contains_key(&name) {
         return Err(Trouble::Malformed {
-            path: PathBuf::from("exercises/originals.json"),
-            why: format!("it holds no {name} of {}", exercise.id),
+            path: path(exercise),
+            why: format!("it holds no {name}: take this file from the course's repository again"),
         });
     }
-    Ok(given.clone())
+    Ok(given)
 }
 
 /// The text of the tests by which to judge; see [`pristine`].
 ///
 /// # Errors
 /// Those of [`pristine`].
-pub fn pristine_tests(exercise: &Exercise, originals: &Originals) -> Result<String, Trouble> {
-    let mut given = pristine(exercise, originals)?;
+pub fn pristine_tests(exercise: &Exercise) -> Result<String, Trouble> {
+    let mut given = pristine(exercise)?;
     Ok(given.remove(&exercise.tests_name()).unwrap_or_default())
 }
 

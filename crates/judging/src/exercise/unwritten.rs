@@ -7,7 +7,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use crate::exercise::catalogue::{Course, Exercise};
-use crate::exercise::originals::Originals;
+use crate::exercise::originals;
 use crate::files;
 
 /// What marks a place. `concat!` keeps this file from being one.
@@ -63,11 +63,11 @@ pub struct Unwritten {
 
 /// The exercises that are not written yet: with places to fill in, and never
 /// blessed. A blessed one with such a place is not unwritten, but broken.
-pub fn unwritten(course: &Course, originals: &Originals) -> Vec<Unwritten> {
+pub fn unwritten(course: &Course) -> Vec<Unwritten> {
     course
         .exercises
         .iter()
-        .filter(|exercise| originals.of(exercise).is_none())
+        .filter(|exercise| !originals::path(exercise).exists())
         .map(|exercise| Unwritten {
             id: exercise.id.clone(),
             places: places(course, exercise),

@@ -6,7 +6,8 @@ use std::path::Path;
 use serde::Serialize;
 
 use judging::exercise::catalogue::{Course, EXPLANATIONS, Exercise};
-use judging::exercise::originals::{Files, Originals};
+use judging::exercise::kept;
+use judging::exercise::originals::{self, Files};
 use judging::exercise::unwritten::{self, Unwritten};
 use judging::files;
 use judging::mistake::{self, Explanations};
@@ -24,16 +25,15 @@ pub(super) struct Chosen<'a> {
     /// What the instructor should know, a sentence each.
     pub notes: Vec<String>,
     catalogue: String,
-    originals: Originals,
+    /// As they were given, in the order of `exercises`.
+    given: Vec<Files>,
     explanations: Explanations,
-    signatures: Signatures,
 }
 
 impl<'a> Chosen<'a> {
     /// Reads all of it.
     pub(super) fn of(course: &'a Course) -> Result<Self, Trouble> {
-        let mut originals = Originals::read(course)?;
-        let unwritten = unwritten::unwritten(course, &originals);
+        let unwritten = unwritten::unwritten(course);
         let is_written = |exercise: &&Exercise| unwritten.iter().all(|u| u.id != exercise.id);
         let exercises: Vec<&Exercise> = course.exercises.iter().filter(is_written).collect();
         let mut notes: Vec<String> = unwritten
@@ -42,43 +42,43 @@ impl<'a> Chosen<'a> {
             .collect();
         needs_are_met(&exercises, &unwritten)?;
         let mut explanations = Explanations::new();
+        let mut all_given = Vec::new();
         for exercise in &exercises {
-            let given = originals
-                .of(exercise)
-                .ok_or_else(|| not_blessed(exercise))?;
-            notes.extend(changed_since(course, exercise, given));
+            let given = originals::given(exercise)?.ok_or_else(|| not_blessed(course, exercise))?;
+            notes.extend(changed_since(course, exercise, &given));
+            all_given.push(given);
             let mut known = Vec::new();
             for patch in mistake::patches(exercise)? {
                 known.push(mistake::read(&patch)?);
             }
             explanations.insert(exercise.id.clone(), known);
         }
-        let mut signatures = Signatures::read(course);
-        originals.0.retain(|id, _| explanations.contains_key(id));
-        signatures.0.retain(|id, _| explanations.contains_key(id));
         Ok(Chosen {
             catalogue: catalogue(course, &unwritten)?,
             exercises,
             notes,
-            originals,
+            given: all_given,
             explanations,
-            signatures,
         })
     }
 
     /// Writes it below `root`.
     pub(super) fn write(&self, root: &Path) -> Result<(), Trouble> {
         let house = root.join("exercises");
-        for exercise in &self.exercises {
+        for (exercise, given) in self.exercises.iter().zip(&self.given) {
             let folder = house.join(&exercise.topic).join(&exercise.id);
-            for (name, text) in self.originals.of(exercise).into_iter().flatten() {
+            for (name, text) in given {
                 files::write(&folder.join(name), text)?;
+            }
+            for kept in [originals::path(exercise), Signatures::path(exercise)] {
+                if let Ok(content) = std::fs::read(&kept) {
+                    let name = kept.file_name().unwrap_or_default();
+                    files::write(&folder.join(kept::FOLDER).join(name), content)?;
+                }
             }
         }
         files::write(&house.join("course.toml"), &self.catalogue)?;
-        files::write(&house.join("originals.json"), &json(&self.originals))?;
-        files::write(&house.join("mistakes.json"), &json(&self.signatures))?;
-        files::write(&root.join(EXPLANATIONS), &json(&self.explanations))
+        files::write(&root.join(EXPLANATIONS), json(&self.explanations))
     }
 }
 
@@ -88,10 +88,11 @@ fn json(value: &impl Serialize) -> String {
     text
 }
 
-fn not_blessed(exercise: &Exercise) -> Trouble {
+fn not_blessed(course: &Course, exercise: &Exercise) -> Trouble {
     Trouble::Refused(format!(
-        "exercises/originals.json does not hold {}: run `cargo course verify --bless`, which keeps the \
-         exercises as students are to get them",
+        "{}, which holds {} as students are to get it, is missing: run `cargo course verify --bless`, which \
+         writes it",
+        course.short(&originals::path(exercise)).display(),
         exercise.id
     ))
 }

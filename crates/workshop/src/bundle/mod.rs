@@ -5,8 +5,8 @@
 //!   Cargo.toml  Cargo.lock  README.md  …   the root's, as far as they concern students
 //!   .cargo/  crates/  book/                copies; the crates' own tests are left out,
 //!                                          for they hold answers, right and wrong
-//!   exercises/                             as they were given (originals.json), never
-//!                                          as somebody has half solved them
+//!   exercises/                             as they were given (.kept/given), never as
+//!                                          somebody has half solved them
 //!   exercises/explanations.json            what is known of mistakes, without the mistakes
 //! ```
 //!

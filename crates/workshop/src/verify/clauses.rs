@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use proctor::Outcome;
 
 use super::Complaint;
-use judging::exercise::catalogue::{Course, Exercise};
+use judging::exercise::catalogue::Exercise;
 use judging::exercise::contract::{self, Clause};
 use judging::exercise::expected::{self, Test};
 use judging::exercise::originals;
@@ -29,10 +29,9 @@ pub(crate) struct Table {
 
 impl Table {
     /// Reads it. What cannot be read is complained about elsewhere.
-    pub(crate) fn of(course: &Course, exercise: &Exercise) -> Table {
+    pub(crate) fn of(exercise: &Exercise) -> Table {
         let text = |path: std::path::PathBuf| files::text(&path).unwrap_or_default();
         let patches = mistake::patches(exercise).unwrap_or_default();
-        let mut signatures = Signatures::read(course);
         let mut tests = expected::described(&text(exercise.tests())).unwrap_or_default();
         let probes = originals::files_of(exercise)
             .ok()
@@ -49,7 +48,7 @@ impl Table {
                 .iter()
                 .flat_map(|path| mistake::read(path))
                 .collect(),
-            known: signatures.0.remove(&exercise.id).unwrap_or_default(),
+            known: Signatures::read(exercise).0,
         }
     }
 
@@ -185,8 +184,8 @@ fn named(clauses: &[u32]) -> String {
 }
 
 /// Where an exercise's contract, tests and mistakes do not agree.
-pub(crate) fn clauses(course: &Course, exercise: &Exercise) -> Vec<Complaint> {
-    Table::of(course, exercise)
+pub(crate) fn clauses(exercise: &Exercise) -> Vec<Complaint> {
+    Table::of(exercise)
         .disagreements()
         .into_iter()
         .map(|what| Complaint::new(&exercise.id, what))

@@ -3,18 +3,15 @@
 use proctor::Record;
 
 use super::Complaint;
-use judging::exercise::catalogue::{Course, Exercise};
+use judging::exercise::catalogue::Exercise;
 use judging::files;
 use judging::mistake::{self, Mistake};
 use judging::run;
 use judging::signatures::{Signature, Signatures};
 
 /// Mistakes whose makers would be shown the explanation of another one.
-pub(crate) fn explanations(course: &Course, exercise: &Exercise) -> Vec<Complaint> {
-    let signatures = Signatures::read(course);
-    let Some(known) = signatures.0.get(&exercise.id) else {
-        return Vec::new();
-    };
+pub(crate) fn explanations(exercise: &Exercise) -> Vec<Complaint> {
+    let signatures = Signatures::read(exercise);
     let solution = files::text(&exercise.solution().join("src/lib.rs")).unwrap_or_default();
     let patches = mistake::patches(exercise).unwrap_or_default();
     let mistakes: Vec<Mistake> = patches
@@ -22,10 +19,10 @@ pub(crate) fn explanations(course: &Course, exercise: &Exercise) -> Vec<Complain
         .flat_map(|path| mistake::read(path))
         .collect();
     let explained_as = |mistake: &Mistake| {
-        let records = records_of(known.get(&mistake.name)?);
+        let records = records_of(signatures.0.get(&mistake.name)?);
         let source = mistake.applied_to(&solution).ok()?;
         let mistakes = mistakes.clone();
-        mistake::singled_out(&exercise.id, mistakes, &signatures, &records, &source)
+        mistake::singled_out(mistakes, &signatures, &records, &source)
             .filter(|other| other.name != mistake.name)
     };
     let wrong = mistakes.iter().filter_map(|mistake| {

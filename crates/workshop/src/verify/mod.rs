@@ -22,7 +22,7 @@ use std::path::Path;
 
 use crate::cli::Verify;
 use judging::exercise::catalogue::{Course, Exercise};
-use judging::exercise::originals::Originals;
+use judging::exercise::originals;
 use judging::exercise::unwritten;
 use judging::terminal::say;
 use judging::trouble::Trouble;
@@ -60,20 +60,20 @@ pub fn verify(course: &Course, options: &Verify) -> Result<u8, Trouble> {
     }
     if options.clauses {
         for exercise in chosen(course, &options.exercises)? {
-            let table = clauses::Table::of(course, exercise).shown();
+            let table = clauses::Table::of(exercise).shown();
             say(&format!("{}\n\n{table}\n", exercise.id));
         }
         return Ok(0);
     }
-    let mut unwritten = unwritten::unwritten(course, &Originals::read(course)?);
+    let mut unwritten = unwritten::unwritten(course);
     let is_unwritten = |id: &str| unwritten.iter().any(|exercise| exercise.id == id);
     let (begun, exercises): (Vec<_>, Vec<_>) = chosen(course, &options.exercises)?
         .into_iter()
         .partition(|exercise| is_unwritten(&exercise.id));
     if options.bless {
-        let mut originals = Originals::of_tree(course)?;
-        originals.0.retain(|id, _| !is_unwritten(id));
-        originals.write(course)?;
+        for exercise in course.exercises.iter().filter(|one| !is_unwritten(&one.id)) {
+            originals::keep(exercise)?;
+        }
     }
     let mut complaints = look_at_files(course, &exercises, options.bless)?;
     complaints.retain(|complaint| !is_unwritten(&complaint.exercise));
@@ -109,7 +109,7 @@ pub fn verify(course: &Course, options: &Verify) -> Result<u8, Trouble> {
     let runs = runs::run(&plan, options)?;
     if options.bless {
         generated::keep_signatures(course, &plan, &runs)?;
-        complaints.extend(agreements(course, &exercises));
+        complaints.extend(agreements(&exercises));
     }
     report::complaints(&complaints);
     Ok(report::table(
@@ -154,8 +154,8 @@ fn look_at_files(
         complaints.extend(texts::gaps(course, exercise));
     }
     if !blessing {
-        complaints.extend(agreements(course, exercises));
-        complaints.extend(generated::originals(course, exercises)?);
+        complaints.extend(agreements(exercises));
+        complaints.extend(generated::originals(course, exercises));
         complaints.extend(generated::signatures(course, exercises)?);
     }
     Ok(complaints)
@@ -163,11 +163,11 @@ fn look_at_files(
 
 /// Whether contracts, tests and mistakes agree, by what is known of every
 /// mistake.
-fn agreements(course: &Course, exercises: &[&Exercise]) -> Vec<Complaint> {
+fn agreements(exercises: &[&Exercise]) -> Vec<Complaint> {
     let mut complaints = Vec::new();
     for exercise in exercises {
-        complaints.extend(clauses::clauses(course, exercise));
-        complaints.extend(explained::explanations(course, exercise));
+        complaints.extend(clauses::clauses(exercise));
+        complaints.extend(explained::explanations(exercise));
     }
     complaints
 }

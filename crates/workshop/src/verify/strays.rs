@@ -14,6 +14,7 @@ pub(crate) fn strays(exercise: &Exercise) -> Vec<Complaint> {
             || path == tests
             || is_world(path)
             || is_in(path, "tests/refused/", ".rs")
+            || [".kept/given", ".kept/mistakes"].contains(&path)
     };
     let in_solution = |path: &str| {
         ["Cargo.toml", "src/lib.rs"].contains(&path)
@@ -51,10 +52,7 @@ fn strays_in(
 pub(crate) fn unknown_folders(course: &Course) -> Vec<Complaint> {
     let mut found = Vec::new();
     for (house, loose) in [
-        (
-            "exercises",
-            ["course.toml", "mistakes.json", "originals.json"].as_slice(),
-        ),
+        ("exercises", ["course.toml"].as_slice()),
         ("solutions", ["README.md"].as_slice()),
     ] {
         for topic in entries(&course.root.join(house)) {

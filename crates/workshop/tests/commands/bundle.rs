@@ -82,8 +82,7 @@ fn students_get_what_they_need_and_nothing_else() {
         "crates/tool/README.md",
         "exercises/course.toml",
         "exercises/explanations.json",
-        "exercises/mistakes.json",
-        "exercises/originals.json",
+        "exercises/sums/add-one/.kept/given",
         "exercises/sums/add-one/Cargo.toml",
         "exercises/sums/add-one/README.md",
         "exercises/sums/add-one/hints.md",
@@ -169,16 +168,19 @@ fn only_a_folder_that_is_not_there_or_empty_is_taken() {
 #[test]
 fn whatever_is_wrong_with_the_course_leaves_no_half_of_it() {
     let course = course("bundle-broken");
-    let good = course.read("exercises/originals.json");
+    let kept = course.path(".kept/given");
+    let good = fs::read(&kept).unwrap();
     let patch = course.read("solutions/sums/add-one/mistakes/two.patch");
     let manifest = course.read("Cargo.toml");
     let before = names(&course.root);
 
-    course.write("exercises/originals.json", "{}");
+    fs::remove_file(&kept).unwrap();
     course
         .run(&["bundle", "students"])
         .could_not("cargo course verify --bless");
-    course.write("exercises/originals.json", &good);
+    fs::write(&kept, "{}").unwrap();
+    course.run(&["bundle", "students"]).could_not(".kept/given");
+    fs::write(&kept, &good).unwrap();
 
     let nameless = patch.replace("Explain:", "Explains:");
     course.write("solutions/sums/add-one/mistakes/two.patch", &nameless);
@@ -233,7 +235,7 @@ const LIBRARIES: [&str; 6] = [
 fn real() -> Option<PathBuf> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
     let is_whole = |name| root.join(name).exists();
-    let whole = ["solutions", "exercises/originals.json"]
+    let whole = ["solutions", "exercises/sync/spin-lock/.kept/given"]
         .into_iter()
         .all(is_whole);
     if !whole {
@@ -295,8 +297,11 @@ fn a_bundle_of_the_real_course_gives_no_solution_away() {
         .map(|path| read(path))
         .collect();
     // Of explanations too: they stand in one line each, so they are searched as text.
-    let told = read(&bundle.join("exercises/explanations.json"))
-        + &read(&bundle.join("exercises/mistakes.json"));
+    let mut told = read(&bundle.join("exercises/explanations.json"));
+    for exercise in &judging::Course::open(&bundle).unwrap().exercises {
+        let kept = judging::signatures::Signatures::read(exercise);
+        told += &serde_json::to_string(&kept).unwrap();
+    }
     for path in files(&root.join("solutions")) {
         // A wrong answer gives nothing away, and the shortest are a stub with a line more.
         let is_wrong = path.components().any(|part| part.as_os_str() == "wrong");

@@ -44,7 +44,7 @@ pub(super) fn head(state: &State) -> Vec<Line> {
 /// there is something to do.
 fn where_to_look(state: &State, spot: &Spot) -> Spot {
     let failed = match &state.report {
-        Some(Ok(report)) => report.judgement.records.iter().find_map(|record| {
+        Some(Ok(report)) => report.records.iter().find_map(|record| {
             let place = record.at.as_ref()?;
             (place.file == spot.short).then_some(place.line)
         }),
@@ -221,7 +221,7 @@ pub fn status(state: &State) -> Line {
         None => Line::of("waiting for you to save", Look::Faint),
         Some(Err(_)) => Line::of("? could not judge (v says why)", Look::Unsure),
         Some(Ok(report)) => {
-            let judgement = &report.judgement;
+            let judgement = report;
             let all = judgement.records.len();
             if judgement.is_passed() {
                 Line::of(

@@ -6,10 +6,10 @@ use std::time::Duration;
 use proctor::{Outcome, Record};
 
 use crate::live::ansi;
-use crate::live::report::Report;
 use crate::live::state::State;
 use crate::live::text::{Line, Look, width};
 use crate::show;
+use judging::judge::Judgement;
 use judging::mistake;
 use judging::terminal::words;
 
@@ -36,8 +36,7 @@ pub(super) fn page(state: &State) -> Vec<Line> {
     }
 }
 
-fn of(report: &Report, columns: usize) -> Vec<Line> {
-    let judgement = &report.judgement;
+fn of(judgement: &Judgement, columns: usize) -> Vec<Line> {
     let mut lines = Vec::new();
     if let Some(uncompiled) = &judgement.uncompiled {
         lines.extend(ansi::lines(uncompiled.said.trim_end()));
@@ -49,10 +48,10 @@ fn of(report: &Report, columns: usize) -> Vec<Line> {
         return lines;
     }
     // First what helps most: details may fill several screens.
-    if let Some((what, explain)) = &report.mistake {
-        let what = format!(" {}", what.trim_end_matches('.'));
+    if let Some(known) = &judgement.known {
+        let what = format!(" {}", known.what);
         lines.push(Line::of(mistake::HEADING, Look::Strong).then(what, Look::Plain));
-        lines.push(Line::plain(explain));
+        lines.push(Line::plain(&known.explain));
         lines.push(Line::empty());
     }
     let mut drawn = false;
@@ -165,9 +164,7 @@ fn details(exercise: &str, record: &Record, draw: bool, columns: usize) -> Vec<L
 /// Every exchange of every test.
 pub(super) fn explained(state: &State) -> Vec<Line> {
     match &state.report {
-        Some(Ok(report)) if report.judgement.uncompiled.is_none() => {
-            ansi::lines(&show::explain(&report.judgement))
-        }
+        Some(Ok(report)) if report.uncompiled.is_none() => ansi::lines(&show::explain(report)),
         _ => page(state),
     }
 }
