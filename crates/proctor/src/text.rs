@@ -13,7 +13,7 @@ pub(crate) fn panic_message(payload: &(dyn Any + Send)) -> String {
     } else if let Some(text) = payload.downcast_ref::<String>() {
         text.clone()
     } else {
-        "a panic whose payload is no text".to_owned()
+        "a panic whose payload is not text".to_owned()
     }
 }
 
@@ -81,7 +81,7 @@ pub(crate) fn quoted(message: &str) -> String {
     }
     let more = lines.count();
     if more > 0 {
-        text.push_str(&format!("\n│ … {}", count(more, "line more", "lines more")));
+        text.push_str(&format!("\n│ … {}", count(more, "more line", "more lines")));
     }
     text
 }
@@ -103,7 +103,7 @@ fn compared(message: &str) -> Option<String> {
         format!("{before}{}{after}", &text[from..to])
     };
     Some(format!(
-        "{}\n  they differ first at byte {differs} of their debug forms ({} and {} bytes):\n  left: {}\n right: {}",
+        "{}\n  the debug forms of the two values are {} and {} bytes long and first differ at byte {differs}:\n  left: {}\n right: {}",
         shortened(what, 600),
         left.len(),
         right.len(),
@@ -161,7 +161,7 @@ pub(crate) fn verdict(failing: &Failing, exchanges: &[Exchange]) -> String {
         let lines: Vec<_> = stream.lines().collect();
         let skipped = lines.len().saturating_sub(10);
         if skipped > 0 {
-            text.push_str(&format!("\n    … {skipped} lines before"));
+            text.push_str(&format!("\n    … {skipped} earlier lines"));
         }
         for line in &lines[skipped..] {
             text.push_str("\n    ");
@@ -188,9 +188,11 @@ pub(crate) fn count(number: usize, one: &str, many: &str) -> String {
 
 pub(crate) fn zombies(number: usize) -> String {
     if number == 1 {
-        "a zombie is left: nobody waited for a child that has ended".to_owned()
+        "your code left a zombie: a child has ended, and your code did not wait for it".to_owned()
     } else {
-        format!("{number} zombies are left: nobody waited for children that have ended")
+        format!(
+            "your code left {number} zombies: children have ended, and your code did not wait for them"
+        )
     }
 }
 
@@ -210,8 +212,8 @@ pub(crate) fn still_running(processes: &[&processes::proc::Stat]) -> String {
 
 pub(crate) fn relics(names: &[String]) -> String {
     format!(
-        "{} left behind and would outlive the program: {}{} (the judge has removed {})",
-        count(names.len(), "kernel object is", "kernel objects are"),
+        "your code left {} behind that would outlive the program: {}{} (the judge has removed {})",
+        count(names.len(), "kernel object", "kernel objects"),
         names.iter().take(5).cloned().collect::<Vec<_>>().join(", "),
         if names.len() > 5 { ", …" } else { "" },
         if names.len() == 1 { "it" } else { "them" },
@@ -226,13 +228,13 @@ pub(crate) fn signal(number: i32) -> String {
     use nix::sys::signal::Signal;
     let meaning = match signal {
         Signal::SIGSEGV => " (a memory access that is not allowed, or a stack overflow)",
-        Signal::SIGBUS => " (a memory access beyond the end of its file)",
+        Signal::SIGBUS => " (a memory access beyond the end of a mapped file)",
         Signal::SIGABRT => " (it aborted itself)",
         Signal::SIGILL => " (an instruction that does not exist)",
-        Signal::SIGFPE => " (an arithmetic fault)",
-        Signal::SIGPIPE => " (it wrote to a pipe that nobody reads)",
-        Signal::SIGXCPU => " (the limit of CPU time)",
-        Signal::SIGXFSZ => " (the limit of file size)",
+        Signal::SIGFPE => " (an arithmetic error, such as a division by zero)",
+        Signal::SIGPIPE => " (it wrote to a pipe or socket that has no reader)",
+        Signal::SIGXCPU => " (it reached its limit of CPU time)",
+        Signal::SIGXFSZ => " (it reached its limit of file size)",
         _ => "",
     };
     format!("signal {number}, {}{meaning}", signal.as_str())
@@ -283,7 +285,7 @@ mod tests {
         assert_eq!(super::quoted("one"), "one");
         assert_eq!(super::quoted("one\n  ✓ two\n"), "one\n│   ✓ two");
         let many = super::quoted(&"x\n".repeat(100));
-        assert!(many.ends_with("│ … 87 lines more"), "{many}");
+        assert!(many.ends_with("│ … 87 more lines"), "{many}");
     }
 
     #[test]

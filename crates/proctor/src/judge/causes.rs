@@ -10,19 +10,18 @@ use crate::wire::Ending;
 use records::Outcome;
 
 /// A constructor ended the program.
-pub(crate) const BEFORE_MAIN: &str = "the program ended before it reached the test: something in the library runs before main, a constructor";
+pub(crate) const BEFORE_MAIN: &str = "the program ended before it reached the test: your library holds code that runs before main (a constructor)";
 
 /// A constructor never returns.
-pub(crate) const HANGS_BEFORE_MAIN: &str =
-    "the program did not reach the test: something hangs that runs before main";
+pub(crate) const HANGS_BEFORE_MAIN: &str = "the program did not reach the test: code that runs before main (a constructor) does not return";
 
 /// A forked child came out of the learner's code.
 pub(crate) fn ran_on(pid: Pid) -> Failing {
     Failing::new(
         Outcome::Fail,
         format!(
-            "a child ran on into the caller's code: process {pid}, forked by your code, came back \
-             out of it as if it were the parent\nA forked child must end inside your function, by exec or _exit."
+            "a child ran on into the caller's code: process {pid}, which your code forked, returned \
+             as if it were the parent\nA forked child must end inside your function, by exec or _exit."
         ),
     )
 }
@@ -43,22 +42,22 @@ pub(crate) fn ended(ending: Ending, trouble: Option<Trouble>, settings: &Setting
         } if let Some(Trouble::NoMemory { bytes }) = trouble => out_of_memory(bytes, settings),
         Ending::Exited(status) => Failing::new(
             Outcome::Exit,
-            format!("it ended the process (status {status}) instead of returning an answer"),
+            format!("your code ended the process (status {status}) instead of returning an answer"),
         ),
         Ending::Killed { signal } if signal == libc::SIGXCPU => Failing::new(
             Outcome::Limit,
             format!(
-                "it used more CPU time for one question than this test allows ({} s)",
+                "your code used more than the {} s of CPU time that this test allows for one question",
                 settings.cpu_seconds()
             ),
         ),
         Ending::Killed { signal } if signal == libc::SIGXFSZ => Failing::new(
             Outcome::Limit,
-            "it wrote a file larger than this test allows (256 MiB)",
+            "your code wrote a file larger than the 256 MiB that this test allows",
         ),
         Ending::Killed { signal } => Failing::new(
             Outcome::Crash,
-            format!("the process was ended by {}", text::signal(signal)),
+            format!("the process was killed by {}", text::signal(signal)),
         ),
     }
 }
@@ -76,7 +75,7 @@ fn out_of_memory(bytes: u64, settings: &Settings) -> Failing {
     Failing::new(
         Outcome::Limit,
         format!(
-            "it asked for more memory than the {} MiB that this test allows: an allocation of {wanted} failed",
+            "your code tried to allocate more than the {} MiB of memory that this test allows: an allocation of {wanted} failed",
             settings.memory
         ),
     )
@@ -91,9 +90,9 @@ pub(crate) fn ended_afterwards(
     let failing = ended(ending, trouble, settings);
     let cause = match ending {
         Ending::Exited(status) => {
-            format!("it ended the process (status {status}) after it had answered")
+            format!("your code ended the process (status {status}) after it had answered")
         }
-        Ending::Killed { .. } => format!("after it had answered: {}", failing.cause),
+        Ending::Killed { .. } => format!("after your code had answered, {}", failing.cause),
     };
     Failing { cause, ..failing }
 }
@@ -103,7 +102,7 @@ pub(crate) fn too_long(length: u64, limit: u64) -> Failing {
     Failing::new(
         Outcome::Limit,
         format!(
-            "the answer has {} MiB, and at most {} MiB can be handed to the judge",
+            "the answer is {} MiB long, and the judge accepts at most {} MiB",
             length >> 20,
             limit >> 20
         ),
@@ -114,31 +113,37 @@ pub(crate) fn too_long(length: u64, limit: u64) -> Failing {
 pub(crate) fn hid_itself() -> Failing {
     Failing::new(
         Outcome::Fail,
-        "the code hid its process from the judge: what it has open cannot be seen any more",
+        "your code hid its process from the judge: the judge can no longer see which file descriptors it has open",
     )
 }
 
 /// More answers came than questions were asked.
 pub(crate) fn answered_twice() -> Failing {
-    Failing::new(Outcome::Fail, "one question was answered twice")
+    Failing::new(Outcome::Fail, "your code answered one question twice")
 }
 
 /// The deadline passed, and nothing more could be proved.
 pub(crate) fn deadline(settings: &Settings, states: &str) -> Failing {
     Failing::new(
         Outcome::Timeout,
-        format!("no answer within {:.1} s\n{states}", settings.deadline),
+        format!(
+            "your code did not answer within {:.1} s\n{states}",
+            settings.deadline
+        ),
     )
 }
 
 pub(crate) fn unasked() -> Failing {
-    Failing::new(Outcome::NotJudged, "an answer came that was not asked for")
+    Failing::new(
+        Outcome::NotJudged,
+        "an answer arrived that the judge had not asked for",
+    )
 }
 
 pub(crate) fn wrote_to_the_line() -> Failing {
     Failing::new(
         Outcome::Fail,
-        "the code wrote to a descriptor that is not its own: the line on which answers go",
+        "your code wrote to a file descriptor that it did not open: the socket that carries answers to the judge",
     )
 }
 
@@ -146,7 +151,7 @@ pub(crate) fn wrote_to_the_line() -> Failing {
 pub(crate) fn forged_a_report() -> Failing {
     Failing::new(
         Outcome::Fail,
-        "the code wrote to a descriptor that is not its own: the line on which its warden reports to the judge",
+        "your code wrote to a file descriptor that it did not open: the socket on which its warden reports to the judge",
     )
 }
 
@@ -154,14 +159,14 @@ pub(crate) fn forged_a_report() -> Failing {
 pub(crate) fn forged_an_answer() -> Failing {
     Failing::new(
         Outcome::Fail,
-        "the code wrote an answer to the judge's line itself, instead of returning it",
+        "your code wrote an answer to the judge's socket itself instead of returning it",
     )
 }
 
 pub(crate) fn closed_the_line() -> Failing {
     Failing::new(
         Outcome::Fail,
-        "the code closed a descriptor that is not its own: the line on which answers go",
+        "your code closed a file descriptor that it did not open: the socket that carries answers to the judge",
     )
 }
 
@@ -169,10 +174,10 @@ pub(crate) fn closed_the_line() -> Failing {
 pub(crate) fn killed_the_warden(signal: Option<i32>) -> Failing {
     let cause = match signal {
         Some(signal) => format!(
-            "the code killed its parent, the process that watches over it ({})",
+            "your code killed its parent process, the warden that watches over it ({})",
             text::signal(signal)
         ),
-        None => "the code stopped its parent, the process that watches over it".to_owned(),
+        None => "your code stopped its parent process, the warden that watches over it".to_owned(),
     };
     Failing::new(Outcome::Crash, cause)
 }
@@ -182,8 +187,8 @@ pub(crate) fn too_many(settings: &Settings, failing: Failing) -> Failing {
     Failing {
         outcome: Outcome::Limit,
         cause: format!(
-            "it started more processes and threads than this test allows ({} alive at a time)\n\
-             what came of it: {}",
+            "your code started more processes and threads than this test allows ({} at the same time)\n\
+             the consequence: {}",
             settings.processes,
             text::shortened(&failing.cause, 300)
         ),

@@ -76,7 +76,7 @@ impl Line {
         let broken = |error: &dyn std::fmt::Display| {
             Failing::new(
                 Outcome::NotJudged,
-                format!("no line to the process for the code could be made: {error}"),
+                format!("the judge could not connect to the process that runs your code: {error}"),
             )
         };
         let (questions, subjects) = ipc::pair::<Question, Reply>().map_err(|e| broken(&e))?;
@@ -133,7 +133,7 @@ impl Line {
         }
         Err(Failing::new(
             Outcome::NotJudged,
-            "this machine forbids to watch system calls (seccomp), so no call can be made to fail",
+            "this machine does not let the judge watch system calls (seccomp), so the judge cannot make a call fail",
         ))
     }
 
@@ -211,7 +211,7 @@ impl Line {
                 return Err(Failing::new(
                     Outcome::Fail,
                     format!(
-                        "the program with the code does not understand the judge's question: {why}"
+                        "the program that holds your code cannot read the judge's question: {why}"
                     ),
                 ));
             }

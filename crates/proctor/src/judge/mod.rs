@@ -94,14 +94,17 @@ where
         let payload = postcard::to_stdvec(question).map_err(|error| {
             Failing::new(
                 Outcome::NotJudged,
-                format!("the question cannot be written down: {error}"),
+                format!("the judge cannot serialize the question: {error}"),
             )
         })?;
         let asked = text::debug(question, SHOWN);
         let (result, output) = self.exchange(payload);
         let result = result.and_then(|raw| {
             let value = postcard::from_bytes::<A>(&raw.bytes).map_err(|error| {
-                Failing::new(Outcome::Fail, format!("the answer cannot be read: {error}"))
+                Failing::new(
+                    Outcome::Fail,
+                    format!("the judge cannot read the answer: {error}"),
+                )
             })?;
             Ok((value, raw.evidence))
         });

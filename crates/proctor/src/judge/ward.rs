@@ -53,11 +53,11 @@ impl Ward {
         let broken = |what: &str, error: &dyn std::fmt::Display| {
             Failing::new(
                 Outcome::NotJudged,
-                format!("the process for the code could not be started: {what}: {error}"),
+                format!("the process that runs your code could not be started: {what}: {error}"),
             )
         };
         let program = program_of_the_subject()
-            .map_err(|e| broken("opening the program that holds the code", &e))?;
+            .map_err(|e| broken("opening the program that holds your code", &e))?;
         let (control, wardens) =
             ipc::pair::<Order, Report>().map_err(|e| broken("making a socket pair", &e))?;
         // This very program, even if its file has been removed or replaced.
@@ -87,7 +87,9 @@ impl Ward {
         let _ = processes::become_subreaper();
         let warden = {
             let mut wardens = wardens_of_this_process();
-            let warden = spec.spawn().map_err(|e| broken("starting it", &e))?;
+            let warden = spec
+                .spawn()
+                .map_err(|e| broken("starting its warden", &e))?;
             wardens.insert(warden.pid());
             warden
         };
@@ -121,7 +123,10 @@ impl Ward {
             }
             Some(Report::Broken(why)) => failing(Outcome::NotJudged, &why),
             Some(Report::Ended(_) | Report::Counts(_) | Report::Left(_) | Report::Outlived(_)) => {
-                failing(Outcome::NotJudged, "the warden reported out of turn")
+                failing(
+                    Outcome::NotJudged,
+                    "the warden sent a report that the judge did not expect",
+                )
             }
             // Only under `cargo test` does code of the learner's run here.
             None if self.gone => failing(Outcome::Exit, causes::BEFORE_MAIN),
@@ -343,7 +348,7 @@ impl Ward {
             Some(false) if relics.is_empty() => Ok(()),
             Some(false) => leak(text::relics(&relics)),
             Some(true) => leak(
-                "processes are still running after the answer: each starts the next and ends"
+                "processes are still running after the answer: each of them starts the next one and then ends"
                     .to_owned(),
             ),
             None => Err(causes::killed_the_warden(self.killed_by())),

@@ -55,7 +55,7 @@ pub(crate) fn hello() -> Serving {
     let Some(fd) = line.filter(|fd| *fd > 2) else {
         let _ = writeln!(
             std::io::stderr(),
-            "this program holds a subject of proctor's: `cargo course check` starts it"
+            "this program runs learner code for a judge: start it with `cargo course check`"
         );
         // SAFETY: `_exit` only ends the process.
         unsafe { libc::_exit(2) }
@@ -169,7 +169,7 @@ fn answer<Q, A: Serialize>(code: fn(Q) -> A, question: Q) -> Body {
         Ok(answer) => match postcard::to_stdvec(&answer) {
             Ok(bytes) => Body::Answer(bytes),
             Err(error) => Body::Panicked {
-                message: format!("the answer cannot be written down: {error}"),
+                message: format!("the answer cannot be serialized: {error}"),
                 at: None,
             },
         },

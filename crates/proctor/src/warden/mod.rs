@@ -73,7 +73,7 @@ where
         }
         Err((step, errno)) => {
             let _ = control.send(&Report::Broken(format!(
-                "the subject could not be started: {step}: {}",
+                "the process that runs your code could not be started: {step}: {}",
                 errno.desc()
             )));
         }
@@ -179,7 +179,7 @@ where
             let starts = Starts::receive(ours.as_fd(), settings.processes);
             match fault(&ours) {
                 None => Ok((child, starts)),
-                Some(errno) => Err(("becoming the subject", errno)),
+                Some(errno) => Err(("setting it up", errno)),
             }
         }
     }

@@ -19,7 +19,7 @@ use crate::kit::{LONG, child, leave, reap};
 const TABLE: &[Expect] = &[
     ends(
         &[Limit],
-        "can be handed to the judge",
+        "the judge accepts at most",
         "an_answer_of_65_mebibytes",
     ),
     passes("the_first_thread_ends_and_another_goes_on"),

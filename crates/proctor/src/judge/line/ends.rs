@@ -9,7 +9,7 @@ use crate::wire::{BYE, Body, Ending, Question};
 use records::Outcome;
 
 /// Why a subject's program and a judge's do not fit.
-const OTHER_TESTS: &str = "the program with the code does not hold the judge's tests: it was built from other ones, or the code answers in their place";
+const OTHER_TESTS: &str = "the program that holds your code does not hold the judge's tests: it was built from other tests, or your code answers instead of them";
 
 impl Line {
     /// Tells the subject what to serve, and waits until it stands.
@@ -47,7 +47,10 @@ impl Line {
             Event::Deadline => Err(Failing::new(Outcome::Timeout, causes::HANGS_BEFORE_MAIN)),
             event => {
                 let mut failing = self.explain(event);
-                failing.cause = format!("before main, in a constructor: {}", failing.cause);
+                failing.cause = format!(
+                    "in code that runs before main (a constructor): {}",
+                    failing.cause
+                );
                 Err(failing)
             }
         }
