@@ -29,13 +29,13 @@ fn explain(picture: &Picture, world: &World<'_>) -> String {
     let first = match lonely_pipe(picture, world) {
         Some(sentence) => sentence,
         None if threads == 1 => {
-            "its only thread waits for something that nobody is left to give".to_owned()
+            "its only thread waits, and there is no other thread that could wake it".to_owned()
         }
         None if picture.alive().count() == 1 => {
-            format!("all {threads} threads wait, each for another: nothing can wake them")
+            format!("all {threads} threads wait for one another: nothing can wake them")
         }
         None => format!(
-            "all {} wait, each for another: nothing can wake them",
+            "all {} wait for one another: nothing can wake them",
             text::count(picture.alive().count(), "process", "processes")
         ),
     };
@@ -57,19 +57,20 @@ fn lonely_pipe(picture: &Picture, world: &World<'_>) -> Option<String> {
             let fds: Vec<_> = holders.iter().map(|(_, fd)| fd.to_string()).collect();
             let fds = fds.join(" and ");
             let who = if picture.alive().count() == 1 {
-                "it".to_owned()
+                "your code".to_owned()
             } else {
                 format!("process {}", process.pid)
             };
             return Some(if writes {
                 format!(
-                    "{who} writes to a full pipe (descriptor {fd}) that only it could read \
-                     (descriptor {fds}): there will never be room"
+                    "{who} writes to a full pipe (file descriptor {fd}), and the only read end is \
+                     its own (file descriptor {fds}): the pipe will never have room again"
                 )
             } else {
                 format!(
-                    "{who} reads from a pipe (descriptor {fd}) whose only write end it holds \
-                     itself (descriptor {fds}): neither a byte nor the end can ever come"
+                    "{who} reads from a pipe (file descriptor {fd}) whose only write end it holds \
+                     itself (file descriptor {fds}): neither a byte nor the end of the file can \
+                     ever arrive"
                 )
             });
         }

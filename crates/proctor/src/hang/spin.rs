@@ -125,11 +125,13 @@ pub(super) fn prove(now: &Picture, watched: &Watched, budget: Duration) -> Optio
     }
     let first = match runners.len() {
         1 => {
-            "a thread goes in a circle in which nothing changes, and no other thread can change it"
+            "a thread spins: it repeats a loop in which nothing changes, and no other thread can change anything"
                 .to_owned()
         }
         n => {
-            format!("{n} threads go in circles in which nothing changes, and nobody can change it")
+            format!(
+                "{n} threads spin: they repeat loops in which nothing changes, and no other thread can change anything"
+            )
         }
     };
     Some(Failing::new(

@@ -167,7 +167,7 @@ impl Picture {
         }
         if lines.len() > MOST {
             let more = lines.split_off(MOST).len();
-            lines.push(format!("and {more} more"));
+            lines.push(format!("and {more} more threads"));
         }
         lines.join("\n")
     }
@@ -204,19 +204,19 @@ impl Process {
             }
             Wait::Futex { word, .. } => {
                 format!(
-                    "waits for a lock, a condition or a message (futex {:#x})",
+                    "waits for a lock, a condition variable or a message (futex {:#x})",
                     word & 0xffff
                 )
             }
             Wait::Pipe {
                 fd, writes: false, ..
-            } => format!("reads from a pipe (descriptor {fd})"),
+            } => format!("waits to read from a pipe (file descriptor {fd})"),
             Wait::Pipe {
                 fd, writes: true, ..
             } => {
-                format!("writes to a pipe that is full (descriptor {fd})")
+                format!("waits to write to a full pipe (file descriptor {fd})")
             }
-            Wait::Child => "waits for a child to end".to_owned(),
+            Wait::Child => "waits for a child process to end".to_owned(),
             Wait::Ended => "has ended".to_owned(),
             Wait::Stopped => "is stopped".to_owned(),
             Wait::Other(words) => words.clone(),
@@ -284,9 +284,9 @@ fn blocked(pid: Pid, tid: Pid, number: i64, args: [u64; 6]) -> Wait {
             Wait::Child
         }
         libc::SYS_nanosleep | libc::SYS_clock_nanosleep => Wait::Other("sleeps".to_owned()),
-        libc::SYS_restart_syscall => Wait::Other("waits until a time".to_owned()),
+        libc::SYS_restart_syscall => Wait::Other("waits, with a time limit".to_owned()),
         libc::SYS_ppoll | libc::SYS_epoll_pwait | libc::SYS_pselect6 => {
-            Wait::Other("waits for descriptors (poll)".to_owned())
+            Wait::Other("waits for file descriptors (poll)".to_owned())
         }
         libc::SYS_rt_sigsuspend | libc::SYS_rt_sigtimedwait => {
             Wait::Other("waits for a signal".to_owned())
@@ -304,7 +304,7 @@ const P_PIDFD: u64 = 3;
 fn older_call(number: i64) -> Option<&'static str> {
     match number {
         libc::SYS_poll | libc::SYS_select | libc::SYS_epoll_wait => {
-            Some("waits for descriptors (poll)")
+            Some("waits for file descriptors (poll)")
         }
         libc::SYS_pause => Some("waits for a signal"),
         _ => None,
@@ -327,7 +327,9 @@ fn futex(pid: Pid, args: [u64; 6]) -> Wait {
         return Wait::Other("is in a futex call".to_owned());
     }
     if timeout != 0 {
-        return Wait::Other("waits for a lock or a condition, at most until a time".to_owned());
+        return Wait::Other(
+            "waits for a lock or a condition variable, with a time limit".to_owned(),
+        );
     }
     // A word in memory that no other process maps cannot be woken from
     // outside, whatever the operation's flag says (join uses a shared one).
@@ -357,7 +359,7 @@ fn pipe(pid: Pid, tid: Pid, fd: u64, writes: bool) -> Wait {
     match target {
         Some(Target::Pipe(inode)) if waits_in_a_pipe(pid, tid) => Wait::Pipe { fd, inode, writes },
         _ => Wait::Other(format!(
-            "{} descriptor {fd}",
+            "{} file descriptor {fd}",
             if writes { "writes to" } else { "reads from" }
         )),
     }
