@@ -163,7 +163,7 @@ impl Probes {
         }
         if strangers > 0 {
             wrongs.push(format!(
-                "memory was dropped that never held a value ({strangers} times)"
+                "memory that never held a value was dropped ({strangers} times)"
             ));
         }
         wrongs

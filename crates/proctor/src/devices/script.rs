@@ -120,7 +120,7 @@ impl Step {
     pub fn at_most(mut self, most: usize) -> Step {
         match &mut self.what {
             What::Gives { at_most, .. } if most > 0 => *at_most = most,
-            _ => panic!("`at_most` is for `Step::gives`, and at least 1"),
+            _ => panic!("`at_most` is only for `Step::gives`, and must be at least 1"),
         }
         self
     }
@@ -199,7 +199,7 @@ impl Reader {
         self.in_vain += 1;
         assert!(
             self.in_vain < PATIENCE,
-            "the stream has ended, and read was called {PATIENCE} times more"
+            "the stream has ended, and read was called {PATIENCE} more times"
         );
         0
     }
@@ -221,9 +221,9 @@ impl Reader {
                 return Ok(self.end());
             }
             What::Waits => panic!(
-                "read was called where a stream has no byte to give and has not ended: this call would wait for ever"
+                "read was called on a stream that has no byte to give and has not ended: this call would wait for ever"
             ),
-            What::Takes(_) => panic!("`Step::takes` is for a writer"),
+            What::Takes(_) => panic!("`Step::takes` is only for a writer"),
         };
         let until = bytes.len().min(self.place.saturating_add(at_most));
         let mut rest = &bytes[self.place..until];
@@ -337,10 +337,12 @@ impl Writer {
                 return Err(error);
             }
             Some(What::Waits) => {
-                panic!("write was called where a stream has no room: this call would wait for ever")
+                panic!(
+                    "write was called on a stream that has no room: this call would wait for ever"
+                )
             }
             Some(What::Gives { .. } | What::Ends) => {
-                panic!("`Step::gives` and `Step::ends` are for a reader")
+                panic!("`Step::gives` and `Step::ends` are only for a reader")
             }
         };
         if offered > 0 {
@@ -354,7 +356,7 @@ impl Writer {
         };
         assert!(
             self.in_vain < PATIENCE,
-            "the stream takes no more bytes, and write was called {PATIENCE} times"
+            "the stream takes no more bytes, and write was called {PATIENCE} times in a row"
         );
         let mut left = count;
         for part in parts {

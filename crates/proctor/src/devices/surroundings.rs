@@ -69,7 +69,7 @@ impl Surroundings {
                 Target::Anonymous(what) => what,
             };
             all.insert(
-                format!("descriptor {}", open.fd),
+                format!("file descriptor {}", open.fd),
                 format!("{what} (flags {:#o})", open.flags),
             );
         }
@@ -128,7 +128,7 @@ impl Surroundings {
         for (name, was) in &self.0 {
             match after.0.get(name) {
                 Some(is) if is == was => {}
-                Some(is) => changes.push(format!("{name} was {was} and is {is}")),
+                Some(is) => changes.push(format!("{name} was {was} and is now {is}")),
                 None => changes.push(format!("{name} is gone (it was {was})")),
             }
         }
@@ -200,17 +200,20 @@ fn of_the_process() -> Vec<(String, String)> {
     vec![
         of("the process group", group.to_string()),
         of("the session", session.to_string()),
-        of("whether it adopts orphans", (adopts != 0).to_string()),
         of(
-            "whether the timer of real time runs",
+            "whether the process adopts orphans",
+            (adopts != 0).to_string(),
+        ),
+        of(
+            "whether the real-time timer (ITIMER_REAL) runs",
             is_armed(libc::ITIMER_REAL.into()).to_string(),
         ),
         of(
-            "whether the timer of CPU time runs",
+            "whether the CPU-time timer (ITIMER_PROF) runs",
             is_armed(libc::ITIMER_PROF.into()).to_string(),
         ),
         of(
-            "whether the timer of user time runs",
+            "whether the user-time timer (ITIMER_VIRTUAL) runs",
             is_armed(libc::ITIMER_VIRTUAL.into()).to_string(),
         ),
     ]

@@ -208,15 +208,15 @@ fn complaint(tally: &Tally, asked: &Asked) -> Option<&'static str> {
     let (begun, ended) = (count(&tally.begun), count(&tally.ended));
     if count(&tally.failed) > 0 {
         Some(
-            "\nexit: tests failed, but the program ended with status 0: something in the library runs when the program exits\n",
+            "\nexit: tests failed, but the program ended with status 0: code in your library runs when the program exits\n",
         )
     } else if begun != ended {
         Some(
-            "\nexit: the program ended with status 0 while a test was still running: something in the library ends it\n",
+            "\nexit: the program ended with status 0 while a test was still running: code in your library ends the program\n",
         )
     } else if begun < names_of(tally).filter(|name| asked.for_test(name)).count() {
         Some(
-            "\nexit: the program ended with status 0, and not every test has begun: something in the library runs before main, a constructor\n",
+            "\nexit: the program ended with status 0 before every test had begun: your library holds code that runs before main (a constructor)\n",
         )
     } else {
         None

@@ -541,7 +541,7 @@ fn what_a_call_changes_is_named(mut subject: Subject) {
         "the set of ignored signals",
         "the mask of blocked signals",
         "environment variable PLACE is new (here)",
-        "the number of threads was 1 and is 2",
+        "the number of threads was 1 and is now 2",
     ];
     for (which, expected) in (0..).zip(expected) {
         let changes = subject.ask(&which).value;
