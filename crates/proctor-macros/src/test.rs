@@ -68,7 +68,7 @@ pub(crate) fn expand(attribute: TokenStream, item: TokenStream) -> syn::Result<T
             other => {
                 return Err(Error::new(
                     other.span(),
-                    "a subject is written as a closure, `subject = |question: Q| answer`",
+                    "write a subject as a closure: `subject = |question: Q| answer`",
                 ));
             }
         }
@@ -146,25 +146,28 @@ fn announcement() -> TokenStream {
 fn refuse_what_cannot_be_judged(function: &ItemFn) -> syn::Result<()> {
     let signature = &function.sig;
     if let Some(asyncness) = &signature.asyncness {
-        return Err(Error::new(asyncness.span(), "a judged test is not async"));
+        return Err(Error::new(
+            asyncness.span(),
+            "a judged test cannot be async: remove `async`",
+        ));
     }
     if !signature.generics.params.is_empty() {
         return Err(Error::new(
             signature.generics.span(),
-            "a judged test has no generics",
+            "a judged test cannot have generic parameters: remove them",
         ));
     }
     if let ReturnType::Type(_, kind) = &signature.output {
         return Err(Error::new(
             kind.span(),
-            "a judged test returns nothing: assert in its body",
+            "a judged test cannot return a value: use assertions in its body",
         ));
     }
     for attribute in &function.attrs {
         if attribute.path().is_ident("should_panic") {
             return Err(Error::new(
                 attribute.span(),
-                "should_panic would accept any panic, the judge's own too: use subject.try_ask and match on how it ended",
+                "should_panic would accept any panic, also one of the judge itself: use subject.try_ask and match on how the subject ended",
             ));
         }
         if attribute.path().is_ident("test") {
@@ -191,7 +194,7 @@ fn clauses(numbers: &ExprArray) -> syn::Result<()> {
         if !is_number {
             return Err(Error::new(
                 number.span(),
-                "`clauses`: the numbers of the contract's clauses, such as `clauses = [1, 4]`",
+                "`clauses` takes the numbers of the contract's clauses, such as `clauses = [1, 4]`",
             ));
         }
     }
@@ -207,7 +210,7 @@ fn faults(kinds: &ExprArray) -> syn::Result<TokenStream> {
             other => {
                 return Err(Error::new(
                     other.span(),
-                    "`faults`: kinds of `proctor::Fault`, such as `faults = [Pipe, Wait]`",
+                    "`faults` takes kinds of `proctor::Fault`, such as `faults = [Pipe, Wait]`",
                 ));
             }
         }
@@ -221,18 +224,21 @@ fn slow(entry: &Entry) -> syn::Result<()> {
         Expr::Lit(ExprLit {
             lit: Lit::Bool(_), ..
         }) => Ok(()),
-        other => Err(Error::new(other.span(), "`slow`: true or false")),
+        other => Err(Error::new(other.span(), "`slow` must be true or false")),
     }
 }
 
 fn setting(entry: &Entry) -> syn::Result<TokenStream> {
     let (key, value) = (&entry.key, &entry.value);
     let Expr::Lit(literal) = value else {
-        return Err(Error::new(value.span(), "a setting is a literal"));
+        return Err(Error::new(
+            value.span(),
+            "the value of a setting must be a literal",
+        ));
     };
     let (expected, fits) = match key.to_string().as_str() {
         "deadline" => (
-            "seconds, such as `deadline = 5.0`",
+            "a number of seconds with a decimal point, such as `deadline = 5.0`",
             matches!(literal.lit, Lit::Float(_)),
         ),
         "memory" | "descriptors" | "processes" => {
@@ -240,14 +246,17 @@ fn setting(entry: &Entry) -> syn::Result<TokenStream> {
         }
         "orphans" | "core_files" => ("true or false", matches!(literal.lit, Lit::Bool(_))),
         _ => (
-            "one of clauses, slow, faults, deadline, memory, descriptors, processes, orphans, core_files, or a subject (a closure)",
+            "one of clauses, slow, faults, deadline, memory, descriptors, processes, orphans and core_files, or else the name of a subject with a closure as its value",
             false,
         ),
     };
     if fits {
         Ok(quote! { #key: #value })
     } else {
-        Err(Error::new(entry.key.span(), format!("`{key}`: {expected}")))
+        Err(Error::new(
+            entry.key.span(),
+            format!("`{key}` must be {expected}"),
+        ))
     }
 }
 
@@ -261,7 +270,7 @@ fn parameters<'a>(function: &'a ItemFn, subjects: &'a [Entry]) -> syn::Result<Ve
         let FnArg::Typed(typed) = argument else {
             return Err(Error::new(
                 argument.span(),
-                "a judged test is a free function",
+                "a judged test must be a free function, without `self`",
             ));
         };
         let Pat::Ident(pattern) = &*typed.pat else {
@@ -275,7 +284,7 @@ fn parameters<'a>(function: &'a ItemFn, subjects: &'a [Entry]) -> syn::Result<Ve
             return Err(Error::new(
                 pattern.ident.span(),
                 format!(
-                    "the attribute names no subject `{}` (it names: {})",
+                    "the attribute has no subject named `{}` (its subjects: {})",
                     pattern.ident,
                     known.join(", ")
                 ),
@@ -294,7 +303,7 @@ fn parameters<'a>(function: &'a ItemFn, subjects: &'a [Entry]) -> syn::Result<Ve
             other => {
                 return Err(Error::new(
                     other.span(),
-                    "the type of a subject is `Subject`: its question and answer follow from the closure",
+                    "write `Subject` as the type, without parameters: the types of the question and the answer follow from the closure",
                 ));
             }
         };
