@@ -53,7 +53,7 @@ pub struct Exploration {
 }
 
 impl Exploration {
-    /// What was covered, in words: `all 20 schedules` or `2,000 schedules, budget reached`.
+    /// What was covered, in words: `all 20 schedules` or `2,000 schedules, then the budget was used up`.
     #[must_use]
     pub fn coverage(&self) -> String {
         let noun = match self.world {
@@ -76,7 +76,7 @@ impl Exploration {
         } else if self.failure.is_some() {
             format!("{count} {noun}{plural} until the failure")
         } else {
-            format!("{count} {noun}{plural}, budget reached")
+            format!("{count} {noun}{plural}, then the budget was used up")
         }
     }
 }

@@ -20,7 +20,7 @@ static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
 
 /// An execution that is given up while one of its threads unwinds leaves the operating-system thread
 /// "panicking" for good: what the next one would learn about its own panics would be wrong.
-const UNWINDING: &str = "an earlier exploration on this thread was given up in the middle of a panic; explore in a new process";
+const UNWINDING: &str = "an earlier exploration on this thread was stopped in the middle of a panic; explore in a new process";
 
 /// How far to explore. The defaults suit a scenario of two or three threads with a few operations
 /// each.
@@ -253,7 +253,7 @@ impl Explore {
         if asks(REPLAY) || asks(POSITION) {
             return not_judged(
                 World::Orderings,
-                "a schedule string belongs to the schedules world".to_owned(),
+                "a schedule string belongs to the schedules world; the orderings world cannot replay it".to_owned(),
             );
         }
         if std::thread::panicking() {

@@ -13,7 +13,7 @@ use std::path::Path;
 pub use records::position::{Below, End, Object, POSITION, Position, Request, Thread, ThreadState};
 
 /// Why an exploration that was asked for a position has no verdict.
-pub(crate) const TOLD: &str = "a position was asked for, no verdict";
+pub(crate) const TOLD: &str = "this run answered a request for a position, so it has no verdict";
 
 /// Reads a request.
 ///
@@ -119,7 +119,7 @@ fn end(found: &Found, state: &State) -> Option<End> {
         (None, Some(reason)) => Some(End::NotJudged(reason.clone())),
         (None, None) if found.standing.is_some() => None,
         (None, None) if state.cut => Some(End::NotJudged(format!(
-            "it has taken {} steps, more than are followed",
+            "this run has taken {} steps, which is more than the explorer follows",
             state.steps
         ))),
         (None, None) => Some(End::Held),

@@ -39,13 +39,13 @@ impl Exploration {
         }
         if self.scheduling_points < LEAST_POINTS {
             let points = match self.scheduling_points {
-                0 => "nothing that can be scheduled".to_owned(),
-                n => format!("only {n} operation that can be scheduled"),
+                0 => "nothing that the explorer can schedule".to_owned(),
+                n => format!("only {n} operation that the explorer can schedule"),
             };
             return Err(Box::new(Failing::new(
                 Outcome::NotJudged,
                 format!(
-                    "could not judge: the code under test did {points} (an operation on an atomic, a lock, a channel or a thread of std)"
+                    "could not judge: your code did {points} (an operation on an atomic, a lock, a channel or a thread of std)"
                 ),
             )));
         }

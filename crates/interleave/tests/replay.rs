@@ -96,7 +96,10 @@ fn the_environment_asks_for_one_schedule() {
         assert_eq!((again.schedules, again.failure.is_some()), (1, true));
         let orderings = interleave::orderings(shuttled::lost_update);
         let reason = orderings.not_judged.expect("it has no schedules");
-        assert_eq!(reason, "a schedule string belongs to the schedules world");
+        assert_eq!(
+            reason,
+            "a schedule string belongs to the schedules world; the orderings world cannot replay it"
+        );
         return;
     }
     let failure = interleave::schedules(shuttled::lost_update).failure;

@@ -70,7 +70,9 @@ fn coverage_is_told_in_words() {
     assert_eq!(found.coverage(), "the only schedule");
     let found = schedules(shuttled::far_too_many_schedules);
     assert!(
-        found.coverage().ends_with("schedules, budget reached"),
+        found
+            .coverage()
+            .ends_with("schedules, then the budget was used up"),
         "{}",
         found.coverage()
     );

@@ -74,13 +74,15 @@ pub fn read(text: &str) -> Result<Vec<u8>, String> {
                 .ok()
                 .filter(|count| (1..=LONGEST).contains(count))
                 .ok_or_else(|| {
-                    format!("`{text}` is not a schedule: no thread runs {number} times")
+                    format!("`{text}` is not a schedule: a thread cannot run {number} times")
                 })?,
         };
         rest = &rest[digits..];
         threads.extend(std::iter::repeat_n(letter - b'a', count));
         if threads.len() > LONGEST {
-            return Err(format!("`{text}` is too long for a schedule"));
+            return Err(format!(
+                "`{text}` is too long: a schedule has at most {LONGEST} steps"
+            ));
         }
     }
     if threads.is_empty() {

@@ -85,7 +85,7 @@ fn wake(
     let mut event = Event::new(run.me(), verb, at);
     event.object = Some(id);
     event.returned = Returned::Word(match woken {
-        0 => "nobody sleeps",
+        0 => "no thread sleeps",
         1 => "wakes one",
         _ => "wakes several",
     });

@@ -212,7 +212,7 @@ fn begin(run: &Run, id: ObjectId, me: usize, verb: &'static str, write: bool, at
             .copied();
         drop(state);
         let earlier = earlier.map_or_else(
-            || "made by another thread".to_owned(),
+            || "another thread made it".to_owned(),
             |(thread, wrote, place)| {
                 format!(
                     "thread {} {} at {}",
@@ -223,7 +223,7 @@ fn begin(run: &Run, id: ObjectId, me: usize, verb: &'static str, write: bool, at
             },
         );
         let message = format!(
-            "data race on the payload: {earlier}, thread {} {} at {}, with no happens-before between",
+            "data race on the payload: {earlier}, thread {} {} at {}, and neither access happens before the other",
             letter(me),
             done(write),
             short_place(at),

@@ -89,7 +89,7 @@ pub fn explore(
                     points: 0,
                     failure: None,
                     not_judged: Some(format!(
-                        "the code makes more than {MOST_OBJECTS} atomics, locks and channels in one execution"
+                        "your code makes more than {MOST_OBJECTS} atomics, locks and channels in one execution, and the explorer has no room for more"
                     )),
                 };
             }
@@ -210,7 +210,7 @@ fn conclude(
         None
     } else if let Some(at) = state.too_many_threads {
         Some(format!(
-            "{}:{} starts thread number {}; memory orderings are explored with {} threads at most, the scenario's own included",
+            "{}:{} starts thread number {}, but memory orderings are explored with at most {} threads, the scenario's own thread included",
             at.file(),
             at.line(),
             state.threads.len() + 1,
@@ -218,7 +218,7 @@ fn conclude(
         ))
     } else if state.cut {
         Some(format!(
-            "one execution took more than {} steps; it was not followed to its end",
+            "one execution took more than {} steps, so the explorer did not follow it to its end",
             budget.steps
         ))
     } else if let Some(why) = &state.gave_up {

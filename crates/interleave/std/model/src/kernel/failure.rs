@@ -122,18 +122,22 @@ impl State {
                     let _ = write!(text, ", which thread {} holds", letter(owner));
                 } else if !object.readers.is_empty() {
                     let readers: Vec<_> = object.readers.iter().map(|t| letter(*t)).collect();
-                    let _ = write!(text, ", which readers hold: {}", readers.join(", "));
+                    let _ = write!(
+                        text,
+                        ", which these threads hold as readers: {}",
+                        readers.join(", ")
+                    );
                 }
                 text
             }
-            Wait::Condvar(id) => format!("a notification of {}", named(id)),
+            Wait::Condvar(id) => format!("a notification on {}", named(id)),
             Wait::Join(thread) => format!("thread {} to end", letter(thread)),
             Wait::Scope => "the threads of its scope to end".to_owned(),
-            Wait::Park => "somebody to unpark it".to_owned(),
+            Wait::Park => "another thread to unpark it".to_owned(),
             Wait::Receive(id) => format!("a message on {}", named(id)),
             Wait::Send(id) => format!("room in {}", named(id)),
-            Wait::Barrier(id) => format!("the others at {}", named(id)),
-            Wait::Once(id) => format!("the initialisation of {}", named(id)),
+            Wait::Barrier(id) => format!("the other threads at {}", named(id)),
+            Wait::Once(id) => format!("the initialization of {}", named(id)),
             Wait::Futex(id) => format!("a wake-up on the futex {}", named(id)),
             Wait::Sleep => "time to pass".to_owned(),
         }

@@ -134,7 +134,7 @@ pub(crate) fn must_run(what: Kind) -> Rc<Run> {
     match running() {
         Some(run) => run,
         None => panic!(
-            "this {} is a modelled one: use it only inside interleave::schedules(..) or interleave::orderings(..)",
+            "this {} is a model for the explorer: use it only inside interleave::schedules(..) or interleave::orderings(..)",
             what.name()
         ),
     }

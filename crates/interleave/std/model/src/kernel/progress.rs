@@ -88,8 +88,9 @@ impl Run {
         if state.fruitless <= self.engine.spin_limit() {
             return;
         }
-        let mut message =
-            String::from("livelock: threads look again and again, and nothing will ever change");
+        let mut message = String::from(
+            "livelock: threads check the same values again and again, and nothing will ever change them",
+        );
         for (number, thread) in state.threads.iter().enumerate() {
             if thread.status == Status::Ready {
                 let _ = write!(
@@ -142,7 +143,7 @@ impl Run {
             return thread.fences <= SHOWN;
         }
         let message = format!(
-            "thread {} goes through a loop in which there is nothing to schedule: only fences, at {}. \
+            "thread {} repeats a loop that contains only fences, at {}, so there is nothing to schedule. \
              What it waits for is not in an atomic, so no other thread can tell it anything",
             letter(me),
             short_place(at)

@@ -191,8 +191,10 @@ impl Run {
             String::from("the scenario has ended, but a thread that it started waits for ever")
         } else {
             match blocked.len() {
-                1 => String::from("deadlock: the only thread left waits, and nobody can wake it"),
-                n => format!("deadlock: {n} threads wait, and nobody can wake them"),
+                1 => String::from(
+                    "deadlock: the only thread left waits, and no other thread can wake it",
+                ),
+                n => format!("deadlock: {n} threads wait, and no other thread can wake them"),
             }
         };
         message.push_str(&state.who_waits());

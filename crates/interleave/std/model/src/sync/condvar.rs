@@ -213,7 +213,7 @@ impl Condvar {
         let mut event = Event::new(run.me(), verb, at);
         event.object = Some(id);
         event.returned = Returned::Word(match woken {
-            0 => "nobody waits",
+            0 => "no thread waits",
             1 => "wakes one",
             _ => "wakes several",
         });

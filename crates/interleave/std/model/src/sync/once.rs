@@ -127,9 +127,9 @@ impl Once {
         let mut event = Event::new(run.me(), verb, at);
         event.object = Some(id);
         event.returned = Returned::Word(if done {
-            "initialised"
+            "initialized"
         } else {
-            "not initialised"
+            "not initialized"
         });
         run.log(event);
         if !done {
@@ -175,7 +175,7 @@ impl Once {
         }
         let poisoned = match self.progress.get() {
             Progress::Complete => {
-                event.returned = Returned::Word("already initialised");
+                event.returned = Returned::Word("already initialized");
                 run.log(event);
                 return Ok(());
             }
@@ -185,7 +185,7 @@ impl Once {
             }
             Progress::Incomplete | Progress::Running => false,
         };
-        event.returned = Returned::Word("initialises");
+        event.returned = Returned::Word("initializes");
         run.log(event);
         self.progress.set(Progress::Running);
         run.state.borrow_mut().objects[id as usize].owner = Some(run.me());

@@ -220,7 +220,7 @@ fn no_pthread(verb: &str, at: Place) -> ! {
     let run = kernel::must_run(Kind::Thread);
     run.give_up(format!(
         "{} calls `{verb}`, but an explored thread is not a thread of the kernel and has no pthread_t; \
-         what code does with one cannot be explored",
+         code that uses a pthread_t cannot be explored",
         short_place(at)
     ))
 }

@@ -113,7 +113,7 @@ impl Campaign {
         let wants_an_end = matches!(self.then, Then::Explore | Then::Finish);
         if wants_an_end && self.failure.is_none() && not_judged.is_none() && self.finished == 0 {
             not_judged = Some(format!(
-                "every schedule took more than {} steps; none was followed to its end",
+                "every schedule took more than {} steps, so the explorer followed none of them to its end",
                 self.limit.get()
             ));
         }
@@ -156,7 +156,7 @@ impl Campaign {
         }
         if let Some(at) = state.too_many_threads {
             self.not_judged = Some(format!(
-                "{}:{} starts thread number {}, more than can be explored",
+                "{}:{} starts thread number {}, which is one more than the explorer supports",
                 at.file(),
                 at.line(),
                 super::MAX_THREADS + 1

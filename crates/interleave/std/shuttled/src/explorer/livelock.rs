@@ -19,7 +19,7 @@ pub(super) fn livelock(state: &State) -> Option<Failure> {
         .find(|period| (*period..tail.len()).all(|i| same(i, i - period)))?;
     let circle = &tail[tail.len() - period..];
     let mut message = String::from(
-        "livelock: with all threads taking turns, they go round in a circle and never end",
+        "livelock: although all threads get their turns, they repeat the same steps and never end",
     );
     let mut threads: Vec<_> = circle.iter().map(|event| event.thread).collect();
     threads.sort_unstable();
@@ -34,7 +34,7 @@ pub(super) fn livelock(state: &State) -> Option<Failure> {
         places.truncate(6);
         let _ = write!(
             message,
-            "\n  thread {} goes round {}",
+            "\n  thread {} repeats {}",
             letter(thread),
             places.join(", ")
         );

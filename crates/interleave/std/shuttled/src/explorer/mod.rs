@@ -146,7 +146,7 @@ pub fn explore(
             .map(|failure| (failure, campaign.schedule()));
         if found.failure.is_none() && found.not_judged.is_none() {
             found.not_judged =
-                Some("the explorer itself failed; this is a bug of the course".into());
+                Some("the explorer itself failed; this is a bug in the course".into());
         }
     }
     found

@@ -105,7 +105,7 @@ impl<T> Channel<T> {
             run.resync(id, Ordering::AcqRel);
         }
         if self.receiver_is_gone.get() {
-            self.log(&run, id, "send", at, "nobody will receive");
+            self.log(&run, id, "send", at, "the receiver is gone");
             return Err(SendError(message));
         }
         let ticket = self.push(&run, id, message);
