@@ -1,7 +1,9 @@
-//! System calls that are made here, and not by a function of libc: learner
-//! code that exports a symbol of the same name would be called instead.
+//! System calls that this module makes itself, without a function of libc.
+//!
+//! Learner code may export a symbol with the name of a libc function. A call of
+//! that function would then run the learner's code.
 
-/// write(2): as much as the kernel takes at once.
+/// write(2), called once: the kernel may take only a part of the bytes.
 pub(crate) fn write(descriptor: i32, bytes: &[u8]) {
     // SAFETY: write reads these bytes and changes no memory.
     unsafe {
@@ -17,7 +19,8 @@ pub(crate) fn write(descriptor: i32, bytes: &[u8]) {
     }
 }
 
-/// wait4(2) for one child, as `waitpid` does: its status once it has ended.
+/// wait4(2) for one child, like `waitpid`: returns its status once it has
+/// ended.
 pub(crate) fn wait_for(child: i32) -> i32 {
     let mut status = 0_i32;
     loop {
@@ -32,7 +35,7 @@ pub(crate) fn wait_for(child: i32) -> i32 {
     }
 }
 
-/// exit_group(2): the process ends here, without handlers.
+/// exit_group(2): ends the process here, without exit handlers.
 pub(crate) fn exit(code: i32) -> ! {
     loop {
         // SAFETY: the process ends.
@@ -41,7 +44,7 @@ pub(crate) fn exit(code: i32) -> ! {
 }
 
 /// # Safety
-/// As for the system call of this number.
+/// The arguments must be those that the system call with this number demands.
 #[cfg(target_arch = "x86_64")]
 unsafe fn call(number: i64, arguments: [i64; 4]) -> i64 {
     let result;
@@ -63,7 +66,7 @@ unsafe fn call(number: i64, arguments: [i64; 4]) -> i64 {
 }
 
 /// # Safety
-/// As for the system call of this number.
+/// The arguments must be those that the system call with this number demands.
 #[cfg(target_arch = "aarch64")]
 unsafe fn call(number: i64, arguments: [i64; 4]) -> i64 {
     let result;

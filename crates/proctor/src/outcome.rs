@@ -29,7 +29,7 @@ pub struct Failing {
 }
 
 impl Failing {
-    /// A verdict with its cause, one sentence in a learner's words.
+    /// A verdict with its cause, one sentence in words for a learner.
     pub fn new(outcome: Outcome, cause: impl Into<String>) -> Self {
         Failing {
             outcome,
@@ -65,7 +65,7 @@ impl Failing {
         self
     }
 
-    /// Ends the test with this verdict. In the judge only.
+    /// Ends the test with this verdict. Only for the judge.
     #[track_caller]
     pub fn end(self) -> ! {
         std::panic::resume_unwind(Box::new(self))

@@ -1,4 +1,5 @@
-//! Which part this process plays, and the frame around a test's body.
+//! Which part of a test this process plays, and what runs around the test's
+//! body.
 
 use std::cell::RefCell;
 use std::fmt::Debug;
@@ -19,7 +20,7 @@ thread_local! {
     static SERVING: RefCell<Option<Serving>> = const { RefCell::new(None) };
 }
 
-/// Where a test stands.
+/// Where a test is in the source.
 #[derive(Clone, Copy, Debug)]
 pub struct Site {
     /// `crate::module::function`.
@@ -60,13 +61,13 @@ pub struct Settings {
 }
 
 impl Settings {
-    /// CPU seconds for one question: two CPUs' worth of its deadline, so that a
-    /// verdict by the deadline comes first.
+    /// CPU seconds for one question: a little more than two CPUs can use until
+    /// the deadline, so that usually the deadline comes first.
     pub(crate) fn cpu_seconds(&self) -> u64 {
         2 * self.deadline.ceil() as u64 + 2
     }
 
-    /// What holds where the attribute says nothing.
+    /// The settings that hold where the attribute says nothing.
     pub const DEFAULT: Settings = Settings {
         deadline: 10.0,
         memory: 4096,
@@ -78,7 +79,7 @@ impl Settings {
     };
 }
 
-/// The parts of one test, while they are handed out.
+/// Gives each part of a test to the process that plays it.
 pub struct Parts {
     site: Site,
     settings: Settings,
@@ -95,11 +96,11 @@ enum Role {
     Subject(RefCell<Option<Serving>>),
 }
 
-/// Runs a test in whichever part this process plays.
+/// Runs the part of a test that this process plays.
 ///
-/// In the judge it ends with a record and, for anything but a pass, a panic
-/// that libtest understands. In a warden's or subject's process it does not
-/// return.
+/// In the judge it ends with a record and, unless the test passed, with a
+/// panic, which libtest counts as a failure. In the process of a warden or a
+/// subject it does not return.
 pub fn run(site: Site, settings: Settings, body: impl FnOnce(&Parts)) {
     let role = if let Some(serving) = SERVING.take() {
         Role::Subject(RefCell::new(Some(serving)))
@@ -148,7 +149,8 @@ pub fn serve(tests: &[(&str, fn())]) -> ! {
 }
 
 impl Parts {
-    /// The judge's end of a subject; in the subject's own process, the subject.
+    /// Returns the judge's end of a subject. In the warden or the subject with
+    /// this name, it plays that part and does not return.
     pub fn subject<Q, A>(&self, name: &'static str, code: fn(Q) -> A) -> Subject<Q, A>
     where
         Q: Serialize + DeserializeOwned + Debug,
@@ -170,7 +172,7 @@ impl Parts {
         }
     }
 
-    /// All subjects are named: from here on this is the judge's body.
+    /// To call when all subjects are named: only the judge goes on from here.
     pub fn begin(&self) {
         match &self.role {
             Role::Judge(_) => {}

@@ -1,10 +1,12 @@
 //! How the record of a judged test leaves the judge.
 //!
-//! Where `PROCTOR_RECORDS` holds the number of a descriptor, a Unix socket,
-//! each test sends its record there. `cargo course` believes nothing else:
-//! what a process prints is never a verdict. A socket, because a file, a pipe
-//! or a memfd of another process of the same user can be opened again through
-//! `/proc/PID/fd`, and because the kernel attests who wrote to it.
+//! If the environment variable `PROCTOR_RECORDS` holds the number of a descriptor (a Unix socket),
+//! each test sends its record there. `cargo course` believes nothing else: what a process prints is
+//! never a verdict.
+//!
+//! It is a socket for two reasons. A process can open the files, pipes and memfds of another
+//! process of the same user again, through `/proc/PID/fd`, but not its sockets. And the kernel
+//! attests which process wrote to a socket.
 
 use std::io;
 use std::os::fd::{FromRawFd, OwnedFd, RawFd};
@@ -17,8 +19,8 @@ use records::Record;
 
 use crate::text::harmless;
 
-/// The number of the descriptor for records; unset when a learner runs
-/// `cargo test` by hand.
+/// The environment variable with the number of the descriptor for records. It is unset when a
+/// learner runs `cargo test` by hand.
 pub const RECORDS: &str = "PROCTOR_RECORDS";
 
 /// The same record, with nothing in it that steers a terminal.
@@ -50,11 +52,10 @@ pub(crate) fn harmless_record(mut record: Record) -> Record {
     record
 }
 
-/// Sends a record to whoever started this judge and asked for records; does
-/// nothing where nobody did.
+/// Sends a record to the process that started this judge, if that process asked for records.
 ///
 /// # Errors
-/// Those of writing to a socket; a descriptor that is no socket.
+/// The descriptor is not a socket, or it cannot be written to.
 pub(crate) fn deliver(record: &Record) -> io::Result<()> {
     type Sink = Mutex<ipc::Channel<Record, ()>>;
     static SINK: OnceLock<Option<Result<Sink, String>>> = OnceLock::new();
@@ -92,14 +93,14 @@ pub struct Records {
     channel: ipc::Channel<(), Record>,
 }
 
-/// Why no more records are to be had.
+/// Why no more records will arrive.
 #[derive(Debug)]
 pub enum RecordsError {
     /// The judge has closed its end: it is done, or dead.
     Closed,
     /// Another process than the judge wrote; nothing that comes after counts.
     Foreign(Pid),
-    /// What came is no record.
+    /// The bytes that arrived are not a record.
     Malformed(String),
 }
 
@@ -110,10 +111,10 @@ impl std::os::fd::AsFd for Records {
 }
 
 impl Records {
-    /// Both ends; the second is for the judge.
+    /// Makes both ends. The second one is for the judge.
     ///
     /// # Errors
-    /// No descriptor is left for this process, or for all.
+    /// This process, or the whole system, has no descriptors left.
     pub fn pair() -> io::Result<(Records, OwnedFd)> {
         let (channel, judges) = ipc::pair::<(), Record>()?;
         Ok((Records { channel }, judges.into_fd()))

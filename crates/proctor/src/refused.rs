@@ -1,7 +1,7 @@
-//! What `#[proctor::test]` refuses, each of which once failed silently in a
-//! design where the two parts were one macro call in a test's body.
+//! What `#[proctor::test]` refuses. In an earlier design, where the two parts
+//! were one macro call in a test's body, each of these failed silently.
 //!
-//! A panic of the judge's own must not pass for the subject's:
+//! A panic of the judge must not be taken for a panic of the subject:
 //!
 //! ```compile_fail
 //! #[proctor::test(subject = |n: u64| n)]
@@ -9,7 +9,8 @@
 //! fn panics(mut subject: proctor::Subject) {}
 //! ```
 //!
-//! Every subject has its judge, and every judge a subject:
+//! Every subject needs a parameter of the judge, and every judge needs a
+//! subject:
 //!
 //! ```compile_fail
 //! #[proctor::test(left = |n: u64| n, right = |n: u64| n)]
@@ -21,7 +22,7 @@
 //! fn none() {}
 //! ```
 //!
-//! No generics, no results:
+//! A test has no generic parameters and no result:
 //!
 //! ```compile_fail
 //! #[proctor::test(subject = |n: u64| n)]

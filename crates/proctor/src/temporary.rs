@@ -1,8 +1,9 @@
 //! A folder for the temporary files of one subject.
 //!
-//! The subject is told of it by `TMPDIR`, so programs that ask for the folder
-//! for temporary files (`std::env::temp_dir`, mktemp) make their files in it,
-//! and whatever they leave there can be named and removed.
+//! The environment variable `TMPDIR` names it to the subject. So programs that
+//! ask for the folder for temporary files (`std::env::temp_dir`, mktemp) make
+//! their files in it, and the warden can name and remove whatever they leave
+//! there.
 
 use std::fs;
 use std::os::unix::fs::DirBuilderExt as _;
@@ -14,13 +15,13 @@ use processes::Pid;
 pub(crate) struct TemporaryFolder(PathBuf);
 
 impl TemporaryFolder {
-    /// That of the subject of the warden with this number. The name is short:
-    /// the address of a Unix socket has room for 107 bytes.
+    /// The folder for the subject of the warden with this number. Its name is
+    /// short: the address of a Unix socket has room for 107 bytes.
     pub(crate) fn of(warden: u32) -> Self {
         TemporaryFolder(std::env::temp_dir().join(format!("proctor-{warden}")))
     }
 
-    /// Makes it anew; `None` if that is impossible.
+    /// Makes it new and empty; `None` if that is impossible.
     pub(crate) fn made(self) -> Option<Self> {
         self.remove();
         let made = fs::DirBuilder::new().mode(0o700).create(&self.0);
@@ -47,11 +48,12 @@ impl TemporaryFolder {
     }
 }
 
-/// So many names are enough to see what was left.
+/// How many names are listed: enough to see what was left.
 const MANY: usize = 100;
 
 /// Ends everything below this process, as [`processes::end_descendants`] does,
-/// and removes the folders of wardens that it killed before they could.
+/// and removes the folders of the wardens that it killed before they could do
+/// so.
 pub fn end_descendants(deadline: Instant) {
     let ended = match processes::end_descendants(deadline) {
         Ok(ended) => ended,
@@ -62,8 +64,8 @@ pub fn end_descendants(deadline: Instant) {
     }
 }
 
-/// Removes the folder of a warden that has ended, if that is what the process
-/// was and if it could not do so itself.
+/// Removes the folder of a process that has ended, if that was a warden that
+/// could not do so itself.
 pub fn remove_temporary_folder(warden: Pid) {
     TemporaryFolder::of(warden.cast_unsigned()).remove();
 }

@@ -25,8 +25,8 @@ pub(crate) fn shortened(text: &str, limit: usize) -> String {
     }
 }
 
-/// A debug form of which no more is made than is kept: that of a mebibyte
-/// takes seconds in a debug build.
+/// The debug form of a value, cut after `limit` bytes. It formats no more than
+/// it keeps: the debug form of a mebibyte takes seconds in a debug build.
 pub(crate) fn debug(value: &impl Debug, limit: usize) -> String {
     let mut kept = Kept {
         text: String::new(),
@@ -58,8 +58,8 @@ impl Write for Kept {
 /// The longest cause, in bytes; a longer one is shown in part.
 const LONGEST_CAUSE: usize = 2000;
 
-/// A message that a person can read: a long one is cut, and of an
-/// `assert_eq!` that compares two long values the first difference is shown.
+/// The message, short enough to read. A long message is cut. If it is that of
+/// an `assert_eq!` of two long values, it shows their first difference.
 pub(crate) fn brief(message: &str) -> String {
     if message.len() <= LONGEST_CAUSE {
         return message.to_owned();
@@ -67,11 +67,11 @@ pub(crate) fn brief(message: &str) -> String {
     compared(message).unwrap_or_else(|| shortened(message, 1000))
 }
 
-/// How many lines of a message are shown.
+/// How many lines of a message are shown after the first.
 const MOST_LINES: usize = 12;
 
-/// The words of learner code as a cause: every line but the first stands
-/// behind a bar, so that none of them can be taken for a line of a report.
+/// The words of learner code as a cause. Every line but the first stands behind
+/// a bar, so that no line can be mistaken for a line of a report.
 pub(crate) fn quoted(message: &str) -> String {
     let mut lines = message.trim_end().lines();
     let mut text = lines.next().unwrap_or_default().to_owned();
@@ -112,9 +112,9 @@ fn compared(message: &str) -> Option<String> {
     ))
 }
 
-/// A text that shows what is in it and steers nothing: control characters
-/// other than line ends and tabs, and characters that change the direction of
-/// writing or take no room, are written as `\u{…}`.
+/// The text, in a form that cannot control a terminal. Control characters other
+/// than line ends and tabs, and characters that change the direction of writing
+/// or are invisible, are written as `\u{…}`.
 ///
 /// Whatever comes out of a learner's program goes through here before it
 /// reaches a terminal: causes, names of threads and processes, printed lines.
@@ -134,7 +134,7 @@ pub fn harmless(text: &str) -> String {
     safe
 }
 
-/// Characters that reorder what follows, separate lines, or take no room.
+/// Characters that reorder what follows, separate lines, or are invisible.
 fn is_invisible(c: char) -> bool {
     matches!(
         c,
@@ -171,7 +171,7 @@ pub(crate) fn verdict(failing: &Failing, exchanges: &[Exchange]) -> String {
     text
 }
 
-/// The command that leads on from a failure, if there is a particular one.
+/// The command to run next after a failure, if there is one.
 pub(crate) fn next_step(failing: &Failing) -> Option<String> {
     let schedule = failing.schedule.as_ref()?;
     let package = std::env::var("CARGO_PKG_NAME").ok()?;

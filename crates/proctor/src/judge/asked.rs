@@ -1,7 +1,8 @@
-//! Which tests a command line asks libtest for.
+//! Which tests a command line asks libtest to run.
 //!
-//! libtest's own arguments, as far as they choose tests: positional filters,
-//! `--exact`, `--skip`, and the options that run none of ours.
+//! This reads those of libtest's own arguments that choose tests: positional
+//! filters, `--exact`, `--skip`, and the options with which none of our tests
+//! run.
 
 /// Options that take the next argument as their value.
 const WITH_VALUE: [&[u8]; 6] = [

@@ -1,4 +1,4 @@
-//! The causes of verdicts, in a learner's words.
+//! The causes of verdicts, in words for a learner.
 
 use processes::Pid;
 
@@ -15,7 +15,7 @@ pub(crate) const BEFORE_MAIN: &str = "the program ended before it reached the te
 /// A constructor never returns.
 pub(crate) const HANGS_BEFORE_MAIN: &str = "the program did not reach the test: code that runs before main (a constructor) does not return";
 
-/// A forked child came out of the learner's code.
+/// A forked child returned from the learner's code.
 pub(crate) fn ran_on(pid: Pid) -> Failing {
     Failing::new(
         Outcome::Fail,
@@ -62,7 +62,8 @@ pub(crate) fn ended(ending: Ending, trouble: Option<Trouble>, settings: &Setting
     }
 }
 
-/// How a program ends whose stack is full: by Rust's abort, or by the fault itself.
+/// Whether a program that overflowed its stack may end by this signal: by
+/// Rust's abort, or by the fault itself.
 fn is_fault(signal: i32) -> bool {
     [libc::SIGABRT, libc::SIGSEGV, libc::SIGBUS].contains(&signal)
 }
@@ -97,7 +98,7 @@ pub(crate) fn ended_afterwards(
     Failing { cause, ..failing }
 }
 
-/// The answer does not fit on the line.
+/// The answer is longer than a message to the judge may be.
 pub(crate) fn too_long(length: u64, limit: u64) -> Failing {
     Failing::new(
         Outcome::Limit,
@@ -109,7 +110,8 @@ pub(crate) fn too_long(length: u64, limit: u64) -> Failing {
     )
 }
 
-/// What it has open could be seen before, and cannot any more.
+/// The judge could see the subject's descriptors before, and cannot see them
+/// any more.
 pub(crate) fn hid_itself() -> Failing {
     Failing::new(
         Outcome::Fail,
@@ -117,7 +119,7 @@ pub(crate) fn hid_itself() -> Failing {
     )
 }
 
-/// More answers came than questions were asked.
+/// More answers arrived than the judge had asked questions.
 pub(crate) fn answered_twice() -> Failing {
     Failing::new(Outcome::Fail, "your code answered one question twice")
 }
@@ -182,7 +184,7 @@ pub(crate) fn killed_the_warden(signal: Option<i32>) -> Failing {
     Failing::new(Outcome::Crash, cause)
 }
 
-/// The warden refused to let it start more.
+/// The warden refused to let the subject start more processes or threads.
 pub(crate) fn too_many(settings: &Settings, failing: Failing) -> Failing {
     Failing {
         outcome: Outcome::Limit,

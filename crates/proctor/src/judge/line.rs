@@ -1,4 +1,4 @@
-//! The judge's line to one subject: ask it, watch it, explain what came of it.
+//! The judge's line to one subject: asks it, watches it, and explains the result.
 
 mod ends;
 
@@ -28,35 +28,35 @@ pub(crate) struct Line {
     stdout: Captured,
     stderr: Captured,
     next: u64,
-    /// Of the seals on this subject's replies.
+    /// The key of the seals on this subject's replies.
     key: u64,
     settings: Settings,
-    /// Those of the question that is being worked on.
+    /// The witnesses of the current question.
     witnesses: Vec<Witness>,
-    /// What may be ending the subject: met since the last question.
+    /// What the subject has reported since the last question that may be ending it.
     trouble: Option<Trouble>,
-    /// Whether calls fail.
+    /// Whether the warden now makes calls fail.
     faulty: bool,
 }
 
-/// How long a program may take to reach its `main`, on a machine however busy.
+/// How long a program may take to reach its `main`, also on a busy machine.
 const PATIENCE: Duration = Duration::from_secs(20);
 
-/// A pause that ends so much later than it should: nobody was there to see it.
+/// If a pause ends this much later than it should, the judge was stopped or got no CPU.
 const LATE: Duration = Duration::from_millis(500);
 
-/// An answer as bytes, with what was observed.
+/// An answer as bytes, with what the judge observed.
 pub(crate) struct RawAnswer {
     pub bytes: Vec<u8>,
     pub evidence: Evidence,
 }
 
-/// What came while the judge waited.
+/// What happened while the judge waited.
 enum Event {
     Reply(Reply),
     /// Another process than the subject answered.
     Impostor(Pid),
-    /// What came on the line is no answer.
+    /// The bytes on the line are not an answer.
     Garbage,
     Ended(Ending),
     WardenGone,
@@ -102,15 +102,14 @@ impl Line {
         match line.introduce(site.test(), name, signature) {
             Ok(()) => Ok(line),
             Err(failing) => {
-                // Whatever it left behind, it has a verdict already.
+                // There is a verdict already, whatever the code left behind.
                 let _ = line.finish(true);
                 Err(failing)
             }
         }
     }
 
-    /// Asks one question and waits for what comes of it; with it comes
-    /// whatever was printed meanwhile.
+    /// Asks one question and waits for the result. Also returns what the subject printed meanwhile.
     pub(crate) fn ask(&mut self, payload: Vec<u8>) -> (Result<RawAnswer, Failing>, Output) {
         let result = self.exchange(payload);
         self.stdout.drain();
@@ -124,8 +123,8 @@ impl Line {
         (result, output)
     }
 
-    /// Lets calls fail during the next question. An error where the machine
-    /// forbids to watch system calls.
+    /// Makes calls fail during the next question. An error where the machine does not let the judge
+    /// watch system calls.
     pub(crate) fn fail(&mut self, failure: Failure) -> Result<(), Failing> {
         if self.ward.fail(Some(failure)) {
             self.faulty = true;
@@ -165,7 +164,7 @@ impl Line {
             _ => false,
         };
         let event = match event {
-            // It answered, and ended the warden or stopped it.
+            // It answered, but it had killed or stopped the warden.
             Event::Reply(_) if self.ward.is_gone() => Event::WardenGone,
             event => event,
         };
@@ -226,7 +225,7 @@ impl Line {
         let left = match (descriptors, self.ward.descriptors()) {
             (Some(before), Some(after)) => after.saturating_sub(before),
             (Some(_), None) => return Err(causes::hid_itself()),
-            // This machine does not show them to anybody.
+            // This machine does not show descriptors at all.
             (None, _) => 0,
         };
         evidence.descriptors_left = u32::try_from(left).unwrap_or(u32::MAX);
@@ -242,14 +241,14 @@ impl Line {
         Ok(RawAnswer { bytes, evidence })
     }
 
-    /// Waits for what comes of a question.
+    /// Waits for the result of a question.
     ///
-    /// The deadline is in the judge's own time: while the judge is stopped
-    /// (Ctrl-Z) or gets no CPU, the clock stands still.
+    /// The deadline counts the judge's own time. While the judge is stopped (Ctrl-Z) or gets no
+    /// CPU, that time does not pass.
     fn wait(&mut self, asked: Instant, mut deadline: Instant) -> Event {
         let mut hang = Hang::new(asked);
         loop {
-            // A reply that is there counts, whatever else has happened since.
+            // A reply that has arrived counts, whatever else has happened since.
             match self.reply() {
                 Some(Event::LineClosed) => return self.why_no_line(),
                 Some(event) => return event,
@@ -265,7 +264,7 @@ impl Line {
                 return self.no_answer(Event::Deadline);
             }
             if hang.is_due() {
-                // Those of earlier questions too: a timer may run for long.
+                // The counts include earlier questions: a timer from one of them may still run.
                 let counts = self.ward.counts();
                 let watched = Watched {
                     warden: self.ward.warden(),
@@ -289,7 +288,8 @@ impl Line {
         }
     }
 
-    /// Waits for anything on any line, and keeps the output flowing.
+    /// Waits until something arrives on any line, and reads the subject's output so that the
+    /// subject need not wait.
     fn pause(&mut self, until: Instant) {
         let left = until.saturating_duration_since(Instant::now()) + Duration::from_millis(1);
         let mut fds = vec![
@@ -321,7 +321,7 @@ impl Line {
                     Body::Trouble(trouble) if received.sender == self.ward.subject() => {
                         self.trouble = Some(trouble);
                     }
-                    // A child of its own met it.
+                    // A child of the subject reported it.
                     Body::Trouble(_) => {}
                     _ => break Ok(Some(received)),
                 },
@@ -339,13 +339,13 @@ impl Line {
         }
     }
 
-    /// A reply that came before the end, if one did.
+    /// A reply that arrived before the end, if there is one.
     fn last_word(&mut self) -> Option<Event> {
         self.reply()
             .filter(|event| !matches!(event, Event::LineClosed))
     }
 
-    /// Why there is none: bytes that are no whole answer come first.
+    /// Why there is no answer. Bytes that are not a whole answer take precedence.
     fn no_answer(&self, event: Event) -> Event {
         if self.questions.unfinished() > 0 {
             Event::Garbage
@@ -354,7 +354,8 @@ impl Line {
         }
     }
 
-    /// The line is closed: because the process is ending, or because the code closed it?
+    /// Finds out why the line is closed: because the process is ending, or because the code closed
+    /// it.
     fn why_no_line(&mut self) -> Event {
         let until = Instant::now() + Duration::from_secs(3);
         loop {
@@ -388,7 +389,7 @@ impl Line {
         }
     }
 
-    /// Ends warden and subject; an error if the code left something behind.
+    /// Ends the warden and the subject. An error if the code left something behind.
     pub(crate) fn finish(mut self, orphans: bool) -> Result<(), Failing> {
         let result = if orphans {
             Ok(())
@@ -397,8 +398,8 @@ impl Line {
         };
         let subject = self.ward.subject();
         self.ward.hang_up();
-        // A child that ran on after the answer has reported by now, and that
-        // explains a zombie too.
+        // A child that ran on after the answer has replied by now. Such a child also explains a
+        // zombie.
         while let Ok(Some(received)) = self.questions.recv_timeout(Duration::ZERO) {
             let is_note = matches!(received.value.body, Body::Witness(_) | Body::Trouble(_));
             if received.sender != subject && !is_note {

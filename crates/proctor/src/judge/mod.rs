@@ -36,14 +36,16 @@ use crate::{text, wire};
 use records::Outcome;
 use records::{Evidence, Exchange, Output};
 
-/// How much of a question's or answer's debug form the record keeps.
+/// How many bytes of the debug form of a question or an answer the record
+/// keeps.
 const SHOWN: usize = 2000;
 
-/// One subject, as its judge sees it: something to ask.
+/// One subject, as its judge sees it: a process that answers questions.
 ///
-/// The subject's process starts with the first question and answers all that
-/// follow, one after the other; [`fresh`](Subject::fresh) starts another.
-/// Everything that it started is ended when the test ends.
+/// The subject's process starts with the first question and answers that
+/// question and all later ones, one after the other. [`fresh`](Subject::fresh)
+/// ends it, so that the next question starts another process. When the test
+/// ends, everything that the subject started is ended too.
 pub struct Subject<Q = (), A = ()> {
     trial: Rc<Trial>,
     name: &'static str,
@@ -72,8 +74,8 @@ where
         Self::new(Trial::new(site, settings), name)
     }
 
-    /// Asks the code, and ends the test with an explained verdict if it does
-    /// not answer: a panic, a crash, an exit, a hang.
+    /// Asks the code a question. If the code does not answer (a panic, a crash,
+    /// an exit, a hang), this ends the test with a verdict that explains it.
     ///
     /// Blocks until there is an answer or a verdict, at most for the deadline.
     #[track_caller]
@@ -84,12 +86,14 @@ where
         }
     }
 
-    /// Asks the code, for tests in which not answering may be right.
+    /// Asks the code a question, for tests in which it may be right not to
+    /// answer.
     ///
-    /// After an error the process is gone; the next question meets a new one.
+    /// After an error the process is gone, and the next question goes to a new
+    /// one.
     ///
     /// # Errors
-    /// How it ended instead of answering.
+    /// How the subject ended instead of answering.
     pub fn try_ask(&mut self, question: &Q) -> Result<Answer<A>, Failing> {
         let payload = postcard::to_stdvec(question).map_err(|error| {
             Failing::new(
@@ -129,14 +133,14 @@ where
         })
     }
 
-    /// Lets calls of the kernel fail while the code works on the next question:
-    /// see [`Fault`](crate::Fault). Several failures may be ordered at a time;
-    /// what is left of them is forgotten with the answer.
-    /// [`Evidence::faults`] says how many calls failed.
+    /// Makes system calls fail while the code works on the next question: see
+    /// [`Fault`](crate::Fault). A test may order several failures at a time.
+    /// The answer cancels those that have not happened. [`Evidence::faults`]
+    /// says how many calls failed.
     ///
     /// # Panics
-    /// Ends the test, without a verdict, where the machine forbids to watch
-    /// system calls.
+    /// Ends the test without a verdict where the machine does not let the judge
+    /// watch system calls.
     #[track_caller]
     pub fn fail(&mut self, failure: Failure) {
         let mut slot = self.line.borrow_mut();
@@ -161,7 +165,7 @@ where
         Line::open(&trial.site, &trial.settings, self.name, signature)
     }
 
-    /// Ends the process, so that the next question meets a new one.
+    /// Ends the process, so that the next question goes to a new one.
     ///
     /// # Panics
     /// Ends the test if the process left something behind.
@@ -186,7 +190,7 @@ where
         if result.is_ok() {
             *slot = Some(line);
         } else {
-            // Whatever it left behind, it has a verdict already.
+            // There is a verdict already, whatever the code left behind.
             let _ = line.finish(true);
         }
         (result, output)

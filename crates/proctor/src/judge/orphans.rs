@@ -1,8 +1,8 @@
 //! Processes whose warden was killed by the code that it watched.
 //!
-//! A warden is the subreaper of all that its subject starts. Should it die
-//! first, they become children of the judge, which is a subreaper too, and
-//! ends them.
+//! A warden is the subreaper of everything that its subject starts: it adopts
+//! the orphans (man 2 prctl, PR_SET_CHILD_SUBREAPER). If the warden dies first,
+//! they become children of the judge, which is a subreaper too and ends them.
 
 use std::collections::HashSet;
 use std::sync::{LazyLock, Mutex, MutexGuard, PoisonError};
@@ -13,16 +13,17 @@ use nix::sys::wait::waitpid;
 use processes::Pid;
 use processes::proc;
 
-/// The wardens that live: a process below this one that is not one of them
-/// lost its warden, and must not outlive it.
+/// The wardens that are alive. A child of this process that is not among them
+/// has lost its warden and must not outlive it.
 pub(crate) fn wardens_of_this_process() -> MutexGuard<'static, HashSet<Pid>> {
     static SET: LazyLock<Mutex<HashSet<Pid>>> = LazyLock::new(Mutex::default);
     SET.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Ends what a killed warden left: children of this process (a subreaper, it
-/// inherited them) that are no wardens, started after that one, and are in a
-/// session that is not this process's, which no subject can join.
+/// Ends the processes that a killed warden left behind. They are children of
+/// this process (a subreaper, which inherited them) that are not wardens, that
+/// started after the killed warden, and that are in another session than this
+/// process. (No subject can join this process's session.)
 pub(crate) fn end_orphans(wardens: &HashSet<Pid>, since: u64) {
     let me = std::process::id() as Pid;
     let Ok(ours) = proc::stat(me).map(|stat| stat.session) else {

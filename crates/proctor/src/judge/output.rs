@@ -1,4 +1,4 @@
-//! What the subject prints: read without ever blocking, and capped.
+//! Reads what the subject prints, without ever blocking and up to a limit.
 
 use std::io::Read;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
@@ -6,7 +6,7 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use nix::errno::Errno;
 use nix::fcntl::{FcntlArg, OFlag, fcntl};
 
-/// What of each stream is kept.
+/// How many bytes of each stream are kept.
 const CAP: usize = 256 << 10;
 
 /// One stream of the subject.
@@ -53,7 +53,8 @@ impl Captured {
         }
     }
 
-    /// What came since the last time, and how many bytes after the cap were dropped.
+    /// What has arrived since the last call, and how many bytes after the cap
+    /// were dropped.
     pub(crate) fn take(&mut self) -> (String, u64) {
         let kept = std::mem::take(&mut self.kept);
         (

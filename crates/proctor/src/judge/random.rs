@@ -1,9 +1,10 @@
-//! Inputs that no answer can know in advance: made by the judge at run time.
+//! Random inputs. The judge makes them at run time, so no code can know them in
+//! advance.
 
 use crate::judge::trial::Trial;
 
-/// A generator seeded for this test; the seed is in the record, and
-/// `PROCTOR_SEED` repeats a run.
+/// A generator seeded for this test. The record holds the seed, and the
+/// environment variable `PROCTOR_SEED` repeats a run.
 ///
 /// Outside of a judged test it is seeded from the system.
 pub fn rng() -> fastrand::Rng {

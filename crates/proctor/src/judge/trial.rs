@@ -55,15 +55,15 @@ impl Trial {
         CURRENT.with_borrow(Clone::clone)
     }
 
-    /// Runs the judge's body, ends its subjects, writes the record, and
-    /// panics unless everything held.
+    /// Runs the judge's body, ends its subjects, sends the record, and panics
+    /// unless the test passed.
     pub(crate) fn conduct(self: Rc<Self>, body: impl FnOnce()) {
         CURRENT.set(Some(Rc::clone(&self)));
         warden::keep_out();
         take_over_the_panics_of_judges();
         PANICKED_AT.set(None);
         let mut result = catch_unwind(AssertUnwindSafe(body)).map_err(failing_of);
-        // Whatever the verdict, nothing outlives the test.
+        // Nothing outlives the test, whatever the verdict is.
         for line in self.lines.take() {
             let Some(line) = line.borrow_mut().take() else {
                 continue;
@@ -121,7 +121,7 @@ pub fn covered(what: impl Into<String>) {
     }
 }
 
-/// A verdict out of whatever ended the judge's body.
+/// The verdict that follows from what ended the judge's body.
 fn failing_of(payload: Box<dyn Any + Send>) -> Failing {
     match payload.downcast::<Failing>() {
         Ok(failing) => *failing,
@@ -134,8 +134,9 @@ fn failing_of(payload: Box<dyn Any + Send>) -> Failing {
     }
 }
 
-/// On a thread that judges, a panic is a verdict and is told as one, without
-/// a backtrace through the judge; only its place is kept here.
+/// On a thread that judges, a panic is a verdict and is reported as one. So
+/// this hook prints no backtrace through the judge and only keeps the place of
+/// the panic.
 fn take_over_the_panics_of_judges() {
     static ONCE: std::sync::Once = std::sync::Once::new();
     ONCE.call_once(|| {

@@ -1,11 +1,11 @@
-//! A question to the compiler, answered at run time.
+//! Asks the compiler whether a type implements a trait.
 
 /// Whether a type implements a trait: `implements!(Guard<'static, u8>: Send)`.
 ///
-/// Where a missing or excessive bound is the mistake, a test that must not
-/// compile would take a compiler run of seconds; this is a constant. It works
-/// by method resolution: an inherent constant, which exists only under the
-/// bound, is preferred to a trait's.
+/// For mistakes such as a missing or an excessive bound. A test that must not
+/// compile would take a compiler run of seconds; this macro is a constant. It
+/// works by name resolution: the compiler prefers an inherent constant, which
+/// exists only if the bound holds, to the constant of a trait.
 ///
 /// ```
 /// use std::cell::Cell;

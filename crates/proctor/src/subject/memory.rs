@@ -1,13 +1,12 @@
-//! The program's allocator counts what is asked of it.
+//! The program's allocator, which counts what the program asks of it.
 //!
-//! Every program that links proctor allocates through it, so it can tell how
-//! much memory the learner's code asked for while it worked on a question: the
-//! largest request, the most that was held at a time, what is still held
-//! afterwards. An allocation that is made and freed at once, and memory that
-//! is reserved and never touched, count like any other.
+//! Every program that links proctor allocates through it. So the subject can report how much memory
+//! the learner's code asked for while it worked on a question: the largest request, the most memory
+//! that it held at one time, and what it still holds afterwards. An allocation that is freed at
+//! once counts like any other, and so does memory that is reserved and never touched.
 //!
-//! It is std's `System` in all else. What code takes from the kernel or from
-//! libc without Rust's allocator is not counted.
+//! Apart from the counting, it is std's `System`. It does not count memory that code takes from the
+//! kernel or from libc without Rust's allocator.
 
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::sync::atomic::{AtomicPtr, AtomicU64, Ordering::Relaxed};
@@ -21,9 +20,9 @@ struct Counting;
 #[global_allocator]
 static ALLOCATOR: Counting = Counting;
 
-/// Bytes that are held now.
+/// Bytes that the program holds now.
 static HELD: AtomicU64 = AtomicU64::new(0);
-/// The most that was held at a time since [`begin`].
+/// The most bytes that it held at one time since [`begin`].
 static MOST: AtomicU64 = AtomicU64::new(0);
 /// The largest request since [`begin`], granted or not.
 static LARGEST: AtomicU64 = AtomicU64::new(0);
@@ -33,10 +32,10 @@ static REQUESTS: AtomicU64 = AtomicU64::new(0);
 /// What to call before memory is freed, if anything.
 static ON_FREE: AtomicPtr<()> = AtomicPtr::new(std::ptr::null_mut());
 
-/// Has `hook` called with address and size of whatever memory is about to be
-/// freed or moved, from now on and on every thread. It must not allocate.
+/// From now on, every thread calls `hook` before it frees or moves memory, with the address and the
+/// size of that memory. The hook must not allocate.
 ///
-/// For explorers, which know an atomic by its address.
+/// For explorers, which identify an atomic by its address.
 pub fn on_free(hook: fn(usize, usize)) {
     ON_FREE.store(hook as *mut (), Relaxed);
 }
@@ -50,7 +49,7 @@ pub(crate) fn begin() -> u64 {
     held
 }
 
-/// A question is over that began when so much was held.
+/// Ends counting for a question that began when `held_before` bytes were held.
 pub(crate) fn end(held_before: u64) -> Heap {
     Heap {
         requests: REQUESTS.load(Relaxed),
@@ -62,13 +61,13 @@ pub(crate) fn end(held_before: u64) -> Heap {
 
 fn asked(size: usize) {
     REQUESTS.fetch_add(1, Relaxed);
-    // Reading first keeps threads that allocate from taking turns at one word.
+    // Most of the time the load avoids the write, for which threads that allocate would contend.
     if LARGEST.load(Relaxed) < size as u64 {
         LARGEST.fetch_max(size as u64, Relaxed);
     }
 }
 
-/// Notes a request that came to `memory`, and hands it on.
+/// Counts a request whose result is `memory`, and returns that result.
 fn got(memory: *mut u8, size: usize) -> *mut u8 {
     asked(size);
     if memory.is_null() {
@@ -99,7 +98,7 @@ fn gives_back(memory: *mut u8, size: usize) {
     HELD.fetch_sub(size as u64, Relaxed);
 }
 
-// SAFETY: every request goes to `System` as it came, and the counting allocates nothing.
+// SAFETY: every request goes to `System` unchanged, and the counting allocates nothing.
 unsafe impl GlobalAlloc for Counting {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
         // SAFETY: the caller keeps to `GlobalAlloc`, as in all of these.
@@ -118,7 +117,7 @@ unsafe impl GlobalAlloc for Counting {
     }
 
     unsafe fn realloc(&self, memory: *mut u8, layout: Layout, size: usize) -> *mut u8 {
-        // The value may move along, and what moves is at this address no more.
+        // The value may move, and then it is no longer at this address.
         gives_back(memory, layout.size());
         // SAFETY: as in `alloc`.
         let moved = got(unsafe { System.realloc(memory, layout, size) }, size);

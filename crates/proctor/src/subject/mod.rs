@@ -60,8 +60,8 @@ pub(crate) fn hello() -> Serving {
         // SAFETY: `_exit` only ends the process.
         unsafe { libc::_exit(2) }
     };
-    // SAFETY: the warden passed this descriptor for this purpose; a number
-    // that is not open, or no socket, is refused by `introduced`.
+    // SAFETY: the warden passed this descriptor for this purpose. `introduced` refuses a number
+    // that is not open or not a socket.
     introduced(unsafe { OwnedFd::from_raw_fd(fd) })
 }
 
@@ -137,15 +137,15 @@ where
         let mut usage = usage().since(&before);
         usage.heap = without_answer(memory::end(held), &body);
         if std::process::id() != me {
-            // A child that the learner's code forked came back from it.
+            // A child that the learner's code forked has returned from it.
             serving.reply(id, Body::RanOn, usage);
             quit();
         }
         // What the code left in the buffers belongs to this answer.
         let _ = std::io::stdout().flush();
         if !serving.reply(id, body, usage) {
-            // The line is closed though the judge listens: it sees that, and
-            // names it. An exit here would look like the learner's own.
+            // The line is closed although the judge listens. The judge sees that and reports it. An
+            // exit here would look like one by the learner's code.
             loop {
                 nix::unistd::pause();
             }
@@ -154,11 +154,11 @@ where
     quit()
 }
 
-/// Lists of processes show it by the name of the crate under test.
+/// Gives this process the name of the crate under test, for lists of processes.
 fn name_this_process(site: Site) {
     let name = site.name.split("::").next().unwrap_or(site.name);
     if let Ok(name) = CString::new(name) {
-        // The kernel keeps 15 bytes of it.
+        // The kernel keeps the first 15 bytes of it.
         let _ = nix::sys::prctl::set_name(&name);
     }
 }
@@ -180,14 +180,14 @@ fn answer<Q, A: Serialize>(code: fn(Q) -> A, question: Q) -> Body {
     }
 }
 
-/// Leaves at once: no destructors, no buffers, no exit handlers, because those
-/// belong to the test program of which this is a copy.
+/// Ends the process at once, without destructors, buffers or exit handlers: those belong to the
+/// test program of which this is a copy.
 pub(crate) fn quit() -> ! {
     // SAFETY: `_exit` only ends the process.
     unsafe { libc::_exit(0) }
 }
 
-/// One line on standard error for a panic, whatever the environment says of backtraces.
+/// Prints a panic as one line on standard error, whatever the environment says about backtraces.
 fn report_panics_in_one_line() {
     std::panic::set_hook(Box::new(|info| {
         let place = info.location().map(|location| Place {

@@ -1,13 +1,13 @@
-//! Why a Rust program aborts: said by the one place that knows.
+//! Why a Rust program aborts, reported by the code that knows it.
 //!
-//! Rust ends a program by SIGABRT when an allocation fails and when a stack is
-//! full, after a line on standard error. Anybody can write such a line. So the
-//! allocator itself reports that the system refused it memory, and a handler of
-//! SIGSEGV reports an address from the kernel that lies at the stack's end. The
-//! judge takes the report for the cause only if the process then dies.
+//! When an allocation fails or a stack overflows, Rust prints a line on standard error and ends the
+//! program with SIGABRT. But any code can print such a line. So the allocator itself reports that
+//! the system refused it memory, and a handler of SIGSEGV reports a fault whose address, as the
+//! kernel gives it, lies at the end of the stack. The judge takes the report as the cause only if
+//! the process then dies.
 //!
-//! The reports go on the line to the judge, in one system call and without
-//! allocating: they are made where nothing else would work.
+//! A report goes to the judge in one system call and without an allocation, because in that
+//! situation nothing else works.
 
 use std::mem::MaybeUninit;
 use std::ptr::null_mut;
@@ -18,21 +18,21 @@ use serde::{Deserialize, Serialize};
 use crate::subject::witness;
 use crate::wire::Body;
 
-/// What a subject's process has met that may end it.
+/// What has happened to a subject's process that may end it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) enum Trouble {
     /// The system refused an allocation of so many bytes, and none was granted since.
     NoMemory { bytes: u64 },
-    /// An allocation was granted after all: the code has coped.
+    /// A later allocation was granted: the code has coped with the refusal.
     MemoryAgain,
     /// The stack pointer ran into memory that may not be used.
     StackOverflow,
 }
 
-/// So far below the stack pointer may a function's first access be. Larger
-/// frames are touched page by page.
+/// How far below the stack pointer a function's first access may be. Code touches larger frames
+/// page by page.
 const REACH: usize = 64 << 10;
-/// And so far above: the word that was being pushed.
+/// How far above the stack pointer it may be: the word that was being pushed.
 const PAGE: usize = 4 << 10;
 
 /// Whether the last request for memory was refused.
@@ -54,7 +54,7 @@ static mut BEFORE: [MaybeUninit<libc::sigaction>; 2] = [MaybeUninit::zeroed(); 2
 
 const SIGNALS: [i32; 2] = [libc::SIGSEGV, libc::SIGBUS];
 
-/// Has stack overflows reported. Called once, while the process has one thread.
+/// Makes the process report stack overflows. To be called once, while the process has one thread.
 pub(crate) fn report_stack_overflows() {
     for (index, signal) in SIGNALS.into_iter().enumerate() {
         // SAFETY: no other thread and no handler of ours reads BEFORE yet; the
@@ -75,7 +75,7 @@ extern "C" fn on_fault(signal: i32, info: *mut libc::siginfo_t, context: *mut li
     // SAFETY: the kernel passes both, valid until the handler returns.
     let (code, address) = unsafe { ((*info).si_code, (*info).si_addr().addr()) };
     let stack = stack_pointer(context);
-    // A code above 0: the kernel sent it, nobody else.
+    // A code above 0 means that the kernel sent the signal, not a process.
     if code > 0 && (stack.saturating_sub(REACH)..stack.saturating_add(PAGE)).contains(&address) {
         witness::say(Body::Trouble(Trouble::StackOverflow));
     }
@@ -86,7 +86,7 @@ extern "C" fn on_fault(signal: i32, info: *mut libc::siginfo_t, context: *mut li
         let before = (&raw const BEFORE[index]).cast::<libc::sigaction>();
         match (*before).sa_sigaction {
             libc::SIG_DFL | libc::SIG_IGN => {
-                // The access is made again, and ends the process.
+                // The thread repeats the access, which now ends the process.
                 libc::sigaction(signal, before, null_mut());
             }
             handler => {
@@ -100,7 +100,7 @@ extern "C" fn on_fault(signal: i32, info: *mut libc::siginfo_t, context: *mut li
     }
 }
 
-/// Where the stack stood when the signal came.
+/// The stack pointer when the signal arrived.
 fn stack_pointer(context: *mut libc::c_void) -> usize {
     let context = context.cast::<libc::ucontext_t>();
     #[cfg(target_arch = "x86_64")]

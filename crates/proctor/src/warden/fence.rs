@@ -1,21 +1,23 @@
-//! A fence around the subject (Landlock, man 7 landlock): it writes where
-//! programs write for a moment, and signals and traces only what is inside.
+//! A fence around the subject (Landlock, man 7 landlock): the subject writes
+//! only where programs keep temporary files, and signals and traces only its
+//! own processes.
 //!
-//! Learner code runs as the learner, and whatever it does wrong it does to the
-//! learner's files and processes: `kill(-1, …)` after a failed fork has ended
-//! many a session. Code that attacks the course would replace the judge's
-//! program on disk, or its sources. Behind the fence
+//! Learner code runs with the learner's rights, so its mistakes hit the
+//! learner's own files and processes. For example, code that ignores a failed
+//! fork and then calls `kill(-1, …)` ends the whole session. Code that attacks
+//! the course could replace the judge's program on disk, or its sources. Behind
+//! the fence
 //!
-//! - files are written, made and removed only in the folders for temporary
-//!   files, in `/dev`, in `/proc`, and in the working folder where that is made
-//!   for the run (their modes and times can be changed elsewhere too), and
-//!   queues of messages are opened;
-//! - signals reach only processes that the subject started (Linux 6.12);
-//! - no process outside can be traced, nor its descriptors taken, by root
-//!   neither.
+//! - the subject can write, make and remove files only in the folders for
+//!   temporary files, in `/dev`, in `/proc`, and in the working folder if that
+//!   was made for the run (it can change the modes and times of other files
+//!   too), and it can open message queues;
+//! - its signals reach only processes that the subject started (Linux 6.12);
+//! - it can neither trace a process outside nor take its descriptors, not even
+//!   as root.
 //!
-//! Reading and executing are not restricted. Where the kernel has no Landlock
-//! there is no fence; nothing that a verdict rests on needs it.
+//! The fence restricts neither reading nor executing. A kernel without Landlock
+//! has no fence; no verdict depends on it.
 
 use std::ffi::CString;
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
@@ -24,10 +26,12 @@ use std::path::{Path, PathBuf};
 
 use nix::errno::Errno;
 
-/// Names folders, as `PATH` does, that must not be written even where temporary
-/// files may be.
+/// The environment variable with a list of folders, separated as in `PATH`, in
+/// which the subject must not write even if they lie in a folder for temporary
+/// files.
 pub const GUARDED: &str = "PROCTOR_GUARDED";
-/// Set for tests of what has to hold without the fence.
+/// The environment variable that switches the fence off, for tests of what must
+/// hold without it.
 const UNFENCED: &str = "PROCTOR_UNFENCED";
 
 /// `struct landlock_ruleset_attr` (linux/landlock.h).
@@ -68,11 +72,11 @@ fn ruleset(version: i64) -> Ruleset {
     }
 }
 
-/// The version of the kernel's Landlock. From 6 on it restricts signals
-/// (Linux 6.12).
+/// The version of the kernel's Landlock. From version 6 (Linux 6.12) on, it can
+/// restrict signals.
 ///
 /// # Errors
-/// ENOSYS: the kernel has none; EOPNOTSUPP: it is switched off.
+/// ENOSYS: the kernel has no Landlock. EOPNOTSUPP: it is switched off.
 pub fn landlock_version() -> nix::Result<i64> {
     // SAFETY: asks for the version and reads no memory.
     let version = unsafe {
@@ -89,14 +93,14 @@ pub fn landlock_version() -> nix::Result<i64> {
 /// Puts the calling thread, and all that it starts, behind the fence.
 ///
 /// # Errors
-/// None that matters: without Landlock there is no fence.
+/// The caller can ignore them: without Landlock there is just no fence.
 pub(crate) fn enter() -> Result<(), Errno> {
     if std::env::var_os(UNFENCED).is_some() {
         return Ok(());
     }
     let rules = ruleset(landlock_version()?);
-    // SAFETY: the kernel copies the structure, of which older kernels know a
-    // beginning and demand that the rest is zero.
+    // SAFETY: the kernel copies the structure. An older kernel knows only its
+    // beginning and demands that the rest is zero.
     let made = unsafe {
         libc::syscall(
             libc::SYS_landlock_create_ruleset,
@@ -109,7 +113,8 @@ pub(crate) fn enter() -> Result<(), Errno> {
     // SAFETY: the kernel just made it for us.
     let made = unsafe { OwnedFd::from_raw_fd(made) };
     for folder in writable() {
-        // A folder that does not exist is not written either.
+        // Nobody can write in a folder that does not exist, so it needs no
+        // rule.
         let _ = open(&folder).and_then(|fd| allow(&made, &fd, rules.handled_access_fs));
     }
     for queues in message_queues().into_iter().flatten() {
@@ -142,17 +147,21 @@ fn writable() -> Vec<PathBuf> {
             .map(plain)
             .filter(|folder| !holds_it(folder)),
     );
-    // Under `cargo test` the working folder is the exercise's, tests included.
+    // Under `cargo test` the working folder is that of the exercise, with its
+    // tests.
     if !guarded.is_empty() {
         folders.extend(std::env::current_dir());
     }
     folders
 }
 
-/// Where the queues of messages are (man 7 mq_overview). `mq_open` finds them in
-/// a mount of the kernel's own, so that no rule for `/dev` holds for them, but
-/// one for the root of their file system does. It is had from where it is
-/// mounted, or by those who may mount.
+/// Descriptors of the file system that holds the message queues (man 7
+/// mq_overview).
+///
+/// `mq_open` finds the queues in a mount that the kernel keeps for itself, so a
+/// rule for `/dev` does not apply to them, but a rule for the root of their
+/// file system does. There are two ways to that root: the place where it is
+/// mounted, and a new mount by a process that may mount.
 fn message_queues() -> [Result<OwnedFd, Errno>; 2] {
     /// `FSCONFIG_CMD_CREATE` (linux/mount.h).
     const CREATE: u32 = 6;

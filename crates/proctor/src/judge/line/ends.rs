@@ -1,4 +1,5 @@
-//! The beginning and the end of a line: who are you, and are you still there?
+//! The first and the last message on a line: which test to serve, and whether
+//! the subject is still there.
 
 use std::time::Instant;
 
@@ -8,11 +9,11 @@ use crate::outcome::Failing;
 use crate::wire::{BYE, Body, Ending, Question};
 use records::Outcome;
 
-/// Why a subject's program and a judge's do not fit.
+/// The cause if the subject's program does not fit the judge's program.
 const OTHER_TESTS: &str = "the program that holds your code does not hold the judge's tests: it was built from other tests, or your code answers instead of them";
 
 impl Line {
-    /// Tells the subject what to serve, and waits until it stands.
+    /// Tells the subject what to serve, and waits until it is ready.
     pub(super) fn introduce(
         &mut self,
         test: &str,
@@ -30,8 +31,8 @@ impl Line {
             Ok(false) => Event::Deadline,
             Err(_) => self.why_no_line(),
         };
-        // Both programs are made of the same tests, so it is the code that
-        // speaks for the subject.
+        // Both programs were built from the same tests, so only the learner's
+        // code can have given another answer.
         let other = |why: &str| Err(Failing::new(Outcome::Fail, why));
         match event {
             Event::Reply(reply) if !reply.is_sealed(self.key) => Err(causes::forged_an_answer()),
@@ -56,9 +57,9 @@ impl Line {
         }
     }
 
-    /// Whether the subject waits for the next question, as it does when the
-    /// code has returned from the last one. Code that wrote an answer itself
-    /// has not returned, or returned a second answer.
+    /// Checks that the subject waits for the next question, as it does when the
+    /// code has returned from the last one. If the code wrote an answer itself,
+    /// it either has not returned, or the subject has sent a second answer.
     fn farewell(&mut self) -> Result<(), Failing> {
         let now = Instant::now();
         let event = match self.questions.send_timeout(&Question::Bye, PATIENCE) {
@@ -79,8 +80,8 @@ impl Line {
         }
     }
 
-    /// Ends warden and subject, after a question that was answered; an error
-    /// if the code left something behind.
+    /// Ends the warden and the subject after an answer. An error if the code
+    /// left something behind.
     pub(crate) fn part(mut self, orphans: bool) -> Result<(), Failing> {
         let farewell = self.farewell();
         let left = self.finish(orphans || farewell.is_err());
