@@ -24,15 +24,16 @@ pub(crate) const CONTROL: i32 = 3;
 pub(crate) const QUESTIONS: i32 = 4;
 pub(crate) const STDOUT: i32 = 5;
 pub(crate) const STDERR: i32 = 6;
-/// Where the subject has a program of its own: that program, open.
+/// The open program of the subject, if the subject has a program of its own.
 pub(crate) const PROGRAM: i32 = 7;
 
-/// Tells a process that it is the warden of one subject: `test name`, a space,
-/// `subject name`.
+/// The environment variable that tells a process that it is the warden of one
+/// subject: `test name`, a space, `subject name`.
 pub(crate) const ROLE: &str = "PROCTOR_ROLE";
 
-/// The program that holds the learner's code, where it is another one than the
-/// judge's. Unset under `cargo test`, where one program plays all the parts.
+/// The environment variable with the path of the program that holds the
+/// learner's code. Unset under `cargo test`, where one program plays all the
+/// parts.
 pub const SUBJECT: &str = "PROCTOR_SUBJECT";
 
 /// From the warden to the judge.
@@ -48,10 +49,11 @@ pub(crate) enum Report {
     Ended(Ending),
     /// The counts until now, asked for by [`Order::Count`].
     Counts(Counts),
-    /// What there is that outlives its maker, asked for by [`Order::List`].
+    /// What exists that outlives the process that made it, asked for by
+    /// [`Order::List`].
     Left(Left),
-    /// Whether something still lived when the subject had been ended, asked
-    /// for by [`Order::Finish`].
+    /// Whether something was still alive after the warden had ended the
+    /// subject, asked for by [`Order::Finish`].
     Outlived(bool),
     /// No subject could be started.
     Broken(String),
@@ -62,11 +64,12 @@ pub(crate) enum Report {
 pub(crate) enum Order {
     /// Report the counts.
     Count,
-    /// Let calls fail, or no more; then report the counts.
+    /// Make calls fail, or with `None` make no call fail any more; then report
+    /// the counts.
     Fail(Option<Failure>),
-    /// Report what was made and outlives its maker.
+    /// Report what exists that outlives the process that made it.
     List,
-    /// End the subject, and report whether anything else lives below.
+    /// End the subject, and report whether any other descendant is alive.
     Finish,
 }
 
@@ -75,7 +78,7 @@ pub(crate) enum Order {
 pub(crate) struct Counts {
     pub processes: u32,
     pub threads: u32,
-    /// Calls of `alarm` and `setitimer`: a signal may come out of the blue.
+    /// Calls of `alarm` and `setitimer`: a signal may arrive at any time.
     pub alarms: u32,
     /// Starts refused because the limit of processes was reached.
     pub refused: u32,
@@ -83,12 +86,12 @@ pub(crate) struct Counts {
     pub faults: u32,
 }
 
-/// What was made below a warden and still exists, by name.
+/// What the descendants of a warden made and what still exists, by name.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub(crate) struct Left {
     /// Shared memory, queues and semaphores.
     pub relics: Vec<String>,
-    /// Files in the folder for temporary ones.
+    /// Files in the folder for temporary files.
     pub files: Vec<String>,
 }
 
@@ -110,7 +113,7 @@ pub(crate) enum Question {
     },
     /// A question to the learner's code.
     Ask { id: u64, payload: Vec<u8> },
-    /// The last message: is anybody there?
+    /// The last message: asks whether the subject is still there.
     Bye,
 }
 
@@ -139,7 +142,8 @@ impl Reply {
 
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) enum Body {
-    /// In answer to [`Question::Hello`]: what this program's test exchanges.
+    /// In answer to [`Question::Hello`]: the [`signature`] of what this
+    /// program's test exchanges.
     Ready {
         signature: u64,
     },
@@ -152,22 +156,23 @@ pub(crate) enum Body {
         message: String,
         at: Option<Place>,
     },
-    /// The answer, or the message of a panic, is longer than the line takes.
+    /// The answer, or the message of a panic, is longer than a message may be.
     TooLong {
         length: u64,
         limit: u64,
     },
-    /// A process that is not the subject came back from the learner's code.
+    /// A process that is not the subject returned from the learner's code.
     RanOn,
     /// The question could not be decoded: the two binaries disagree.
     BadQuestion(String),
-    /// From whichever process calls [`witness`](crate::witness()).
+    /// From any process that calls [`witness`](crate::witness()).
     Witness(u64),
-    /// From whichever process meets it.
+    /// From any process to which it happens.
     Trouble(Trouble),
 }
 
-/// What one question took: `getrusage(RUSAGE_SELF)`, the difference, and the heap.
+/// What one question used: the difference of two calls of
+/// `getrusage(RUSAGE_SELF)`, and the heap.
 #[derive(Clone, Copy, Debug, Default, Serialize, Deserialize)]
 pub(crate) struct Usage {
     pub voluntary: u64,
@@ -177,8 +182,9 @@ pub(crate) struct Usage {
     pub heap: Heap,
 }
 
-/// A hash of what a test and its subject exchange, to match binaries that
-/// were built apart. Their crates may have different names.
+/// A hash of what a test and its subject exchange. It shows whether two
+/// binaries that were built separately fit together. Their crates may have
+/// different names.
 pub(crate) fn signature<Q, A>(site: Site, subject: &str) -> u64 {
     let own = format!("{}::", site.name.split("::").next().unwrap_or_default());
     let name = |name: &str| name.replace(&own, "crate::");
@@ -191,11 +197,12 @@ pub(crate) fn signature<Q, A>(site: Site, subject: &str) -> u64 {
     fnv(FNV_BASIS, text.as_bytes())
 }
 
-/// Marks a reply as the serving loop's own: it alone is given the key.
+/// Marks a reply as one from the serving loop: only the loop gets the key.
 ///
-/// The learner's code shares the loop's memory, so this is a fence and no
-/// wall: it stops code that knows the line, not code that searches the stack
-/// for the key. What a test concludes has to rest on more than an answer.
+/// The learner's code shares the loop's memory, so the protection is not
+/// complete. It stops code that knows the format of the replies, but not code
+/// that searches the stack for the key. So a test has to base its verdict on
+/// more than an answer.
 pub(crate) fn seal(key: u64, id: u64) -> u64 {
     fnv(
         FNV_BASIS ^ key,

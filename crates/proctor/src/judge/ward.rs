@@ -24,7 +24,7 @@ use records::Outcome;
 
 /// How long a process may take to vanish after the answer.
 const GRACE: Duration = Duration::from_millis(250);
-/// How long a warden may take to answer, on a machine however busy.
+/// How long a warden may take to answer, also on a busy machine.
 const PATIENCE: Duration = Duration::from_secs(20);
 
 pub(crate) struct Ward {
@@ -34,13 +34,14 @@ pub(crate) struct Ward {
     counting: bool,
     ended: Option<Ending>,
     gone: bool,
-    /// Whether somebody else than the warden wrote to the line to it.
+    /// Whether another process than the warden wrote to the line between judge
+    /// and warden.
     forged: bool,
     /// When the warden started, in ticks since boot.
     started: u64,
 }
 
-/// What the subject is given to speak with.
+/// The ends of the line and the pipes that the subject gets.
 pub(crate) struct Ends {
     pub questions: OwnedFd,
     pub stdout: OwnedFd,
@@ -48,7 +49,7 @@ pub(crate) struct Ends {
 }
 
 impl Ward {
-    /// Starts warden and subject and waits until both stand.
+    /// Starts the warden and the subject, and waits until both are ready.
     pub(crate) fn start(site: &Site, name: &str, ends: Ends) -> Result<Self, Failing> {
         let broken = |what: &str, error: &dyn std::fmt::Display| {
             Failing::new(
@@ -83,7 +84,7 @@ impl Ward {
         if let Some(program) = program {
             spec = spec.pass(program, wire::PROGRAM);
         }
-        // Refused only by kernels older than any that could run this.
+        // Only kernels that are too old to run this program refuse it.
         let _ = processes::become_subreaper();
         let warden = {
             let mut wardens = wardens_of_this_process();
@@ -128,7 +129,7 @@ impl Ward {
                     "the warden sent a report that the judge did not expect",
                 )
             }
-            // Only under `cargo test` does code of the learner's run here.
+            // Learner code runs in the warden only under `cargo test`.
             None if self.gone => failing(Outcome::Exit, causes::BEFORE_MAIN),
             None => failing(Outcome::Timeout, causes::HANGS_BEFORE_MAIN),
         }
@@ -146,8 +147,8 @@ impl Ward {
         self.control.as_fd()
     }
 
-    /// How the subject ended, once it has and the warden has said so; waits
-    /// at most that long for it.
+    /// How the subject ended, if the warden has reported it. Waits for that
+    /// report for at most `patience`.
     pub(crate) fn ended(&mut self, patience: Duration) -> Option<Ending> {
         if self.ended.is_none() {
             self.report(patience);
@@ -155,12 +156,12 @@ impl Ward {
         self.ended
     }
 
-    /// Whether the warden is gone or stopped, which only a signal can do to it.
+    /// Whether the warden is gone or stopped. Only a signal can do that to it.
     pub(crate) fn is_gone(&self) -> bool {
         self.gone
     }
 
-    /// What killed the warden, if it was killed.
+    /// The signal that killed the warden, if a signal killed it.
     pub(crate) fn killed_by(&mut self) -> Option<i32> {
         self.warden
             .wait_timeout(GRACE)
@@ -175,8 +176,8 @@ impl Ward {
         self.forged
     }
 
-    /// Reads one report, if one comes in time. An ending is kept. Only the
-    /// warden's own words count.
+    /// Reads one report, if one arrives in time. If it says how the subject
+    /// ended, that is kept. Only reports from the warden itself count.
     fn report(&mut self, patience: Duration) -> Option<Report> {
         match self.control.recv_timeout(patience) {
             Ok(Some(received)) if received.sender != self.warden.pid() => {
@@ -212,14 +213,14 @@ impl Ward {
             }
             let stopped = proc::stat(self.warden.pid())
                 .is_ok_and(|stat| matches!(stat.state, State::Stopped | State::Traced));
-            // A late answer must not be taken for a new one.
+            // A late answer must not be taken for the answer to a later order.
             self.gone |= stopped || Instant::now() > until;
         }
         None
     }
 
-    /// What was started until now; `None` where that is not counted, or the
-    /// warden does not answer.
+    /// What the subject has started until now; `None` where that is not
+    /// counted, or if the warden does not answer.
     pub(crate) fn counts(&mut self) -> Option<Counts> {
         let counts = self.ask(&Order::Count, |report| match report {
             Report::Counts(counts) => Some(*counts),
@@ -228,7 +229,7 @@ impl Ward {
         counts.filter(|_| self.counting)
     }
 
-    /// What the subject and those below it made and has not been removed.
+    /// What the subject and its descendants made and did not remove.
     pub(crate) fn left(&mut self) -> Left {
         let left = self.ask(&Order::List, |report| match report {
             Report::Left(left) => Some(left.clone()),
@@ -237,7 +238,8 @@ impl Ward {
         left.unwrap_or_default()
     }
 
-    /// Lets calls fail, or no more. Whether the machine can do that.
+    /// Makes calls fail; with `None`, no call fails any more. Returns whether
+    /// the machine can do that.
     pub(crate) fn fail(&mut self, failure: Option<Failure>) -> bool {
         let done = self.ask(&Order::Fail(failure), |report| match report {
             Report::Counts(_) => Some(()),
@@ -246,7 +248,8 @@ impl Ward {
         done.is_some() && self.counting
     }
 
-    /// Lets the subject use so much CPU time more than it has used until now.
+    /// Lets the subject use this many seconds of CPU time more than it has used
+    /// until now.
     pub(crate) fn allow_cpu(&self, seconds: u64) {
         let used = proc::stat(self.subject).map_or(0, |stat| stat.cpu().as_secs());
         let (resource, nothing) = (libc::RLIMIT_CPU, std::ptr::null_mut());
@@ -268,7 +271,7 @@ impl Ward {
         Some(all.count())
     }
 
-    /// What /proc says of the subject and of all below it.
+    /// What /proc says about the subject and its descendants.
     pub(crate) fn look(&self) -> Evidence {
         let below = self.below();
         let status = proc::status(self.subject).ok();
@@ -303,8 +306,9 @@ impl Ward {
         below.iter().filter(is_orphan).count()
     }
 
-    /// Ended children that nobody waited for. Those that the warden inherited
-    /// are its to reap.
+    /// Processes that have ended and that their parent has not waited for.
+    /// Children of the warden do not count: it is the warden's task to reap
+    /// them.
     fn zombies(&self, below: &[Stat]) -> usize {
         below
             .iter()
@@ -312,8 +316,8 @@ impl Ward {
             .count()
     }
 
-    /// What the code left behind, after the time that a process takes to
-    /// vanish. Ends the subject.
+    /// Checks what the code left behind, after the time that a process may take
+    /// to vanish. Ends the subject.
     pub(crate) fn leftovers(&mut self) -> Result<(), Failing> {
         let leak = |cause| Err(Failing::new(Outcome::Leak, cause));
         let until = Instant::now() + GRACE;
@@ -324,7 +328,8 @@ impl Ward {
             if alive.is_empty() && zombies == 0 {
                 break;
             }
-            // On a busy machine it takes a while until one that was killed is gone.
+            // On a busy machine it takes a while until a killed process is
+            // gone.
             let time = if alive.iter().any(|stat| is_dying(stat)) {
                 until + PATIENCE
             } else {
@@ -355,7 +360,8 @@ impl Ward {
         }
     }
 
-    /// Hanging up is the order to end everything. Returns when it is done.
+    /// Closes the line, which tells the warden to end everything. Returns when
+    /// that is done.
     pub(crate) fn hang_up(self) {
         let Ward {
             mut warden,
@@ -369,7 +375,7 @@ impl Ward {
         let ended = warden.wait_timeout(patience);
         let by_itself = matches!(ended, Ok(Some(processes::Ending::Exited(0))));
         if !matches!(ended, Ok(Some(_))) {
-            // Stopped by the code that it watched.
+            // The code that it watched has stopped it.
             let _ = warden.kill_tree();
         }
         let mut wardens = wardens_of_this_process();
@@ -381,8 +387,8 @@ impl Ward {
     }
 }
 
-/// The program that holds the learner's code, opened once: what its code does
-/// to the file afterwards changes nothing. `None` where it is this program.
+/// The program that holds the learner's code, opened once: changes to the file
+/// after that have no effect. `None` if it is this program.
 fn program_of_the_subject() -> io::Result<Option<OwnedFd>> {
     static OPENED: OnceLock<Option<Result<File, String>>> = OnceLock::new();
     let opened = OPENED.get_or_init(|| {
@@ -397,7 +403,7 @@ fn program_of_the_subject() -> io::Result<Option<OwnedFd>> {
     }
 }
 
-/// Whether a process is as good as gone: it is ending, or a SIGKILL is on its way.
+/// Whether a process will soon be gone: it is ending, or a SIGKILL is pending.
 fn is_dying(stat: &Stat) -> bool {
     stat.is_ending()
         || proc::status(stat.pid)

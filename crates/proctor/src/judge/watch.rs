@@ -1,23 +1,23 @@
 //! The watch over a judge whose program holds the learner's code.
 //!
-//! Under `cargo test` the learner's library is linked into the test program,
-//! and a constructor (a function in `.init_array`) runs before `main`, in the
-//! judge too: it could end the program with status 0 before a test runs, and
+//! Under `cargo test` the learner's library is linked into the test program. A
+//! constructor in it (a function in `.init_array`) runs before `main`, in the
+//! judge too. It could end the program with status 0 before a test runs, and
 //! `cargo test` would call that a success. So the test program forks at the
-//! earliest moment there is, `.preinit_array`: the child goes on and becomes
-//! the judge; the parent waits, and lets status 0 stand only if every test
-//! that the command line asks for has begun, all of them have finished, and
-//! none has failed.
+//! earliest possible moment, in `.preinit_array`. The child goes on and becomes
+//! the judge. The parent waits, and it accepts status 0 only if every test that
+//! the command line asks for has begun, all of them have finished, and none has
+//! failed.
 //!
 //! ```text
 //!  cargo test ─▶ watcher ─ fork ─▶ judge ─▶ warden ─▶ subject
 //! ```
 //!
-//! Which tests there are, they announce themselves, in `.preinit_array` too
-//! ([`announce`]). The list lies in memory that watcher and judge share.
+//! Each test announces itself, also in `.preinit_array` ([`announce`]). The
+//! list of tests is in memory that the watcher and the judge share.
 //!
-//! Where `cargo course` starts the judge there is no code of the learner's in
-//! it, and nobody watches.
+//! A judge that `cargo course` starts contains none of the learner's code, so
+//! it has no watcher.
 
 use std::ffi::{CStr, c_char, c_int};
 use std::sync::OnceLock;
@@ -33,8 +33,8 @@ const ROOM: usize = 500;
 
 /// What the judge tells the watcher, in memory that both share.
 struct Tally {
-    /// The tests that there are, by the address and length of their names,
-    /// which are the same in both processes.
+    /// The tests that have announced themselves, by the address and length of
+    /// their names, which are the same in both processes.
     names: [(AtomicUsize, AtomicUsize); ROOM],
     announced: AtomicUsize,
     begun: AtomicU32,
@@ -42,10 +42,10 @@ struct Tally {
     failed: AtomicU32,
 }
 
-/// Null where nobody watches.
+/// Null if there is no watcher.
 static TALLY: AtomicPtr<Tally> = AtomicPtr::new(std::ptr::null_mut());
 
-/// The tally, made by whoever asks first: the tests announce themselves before
+/// The tally. The first caller makes it: the tests announce themselves before
 /// or after the fork, in an order that the linker chooses.
 fn made() -> Option<&'static Tally> {
     if let Some(tally) = tally() {
@@ -76,7 +76,7 @@ fn tally() -> Option<&'static Tally> {
 }
 
 /// Puts a test of this program, `crate::module::function`, on the watcher's
-/// list. For `.preinit_array`, from where the attribute calls it.
+/// list. The code that the attribute generates calls it from `.preinit_array`.
 pub fn announce(name: &'static str) {
     let Some(tally) = made() else { return };
     let place = tally.announced.fetch_add(1, Ordering::Relaxed);
@@ -95,8 +95,8 @@ pub(crate) fn role() -> Option<String> {
     std::env::var(ROLE).ok()
 }
 
-/// Whether the environment held a part at the start; empty where nothing of
-/// this file ran before `main`.
+/// Whether the environment held a part at the start. Unset if no code of this
+/// file ran before `main`.
 static AT_START: OnceLock<bool> = OnceLock::new();
 
 pub(crate) fn test_begins() {
@@ -176,7 +176,8 @@ unsafe fn strings(mut list: *const *const c_char) -> impl Iterator<Item = &'stat
     })
 }
 
-/// The watcher: ends as the judge ended, unless its success is not to be believed.
+/// The watcher: ends as the judge ended, unless the judge's success cannot be
+/// believed.
 ///
 /// # Safety
 /// `arguments` is a list of C strings that ends in null.
@@ -199,7 +200,7 @@ unsafe fn wait_for(judge: libc::pid_t, arguments: *const *const c_char) -> ! {
         bare::write(2, complaint.as_bytes());
         code = 101;
     }
-    // Without handlers: those belong to the judge.
+    // Without exit handlers: those belong to the judge.
     bare::exit(code)
 }
 

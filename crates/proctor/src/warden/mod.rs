@@ -1,11 +1,12 @@
-//! The warden: starts the subject, watches what it starts, ends everything.
+//! The warden: starts the subject, watches what the subject starts, and ends
+//! everything.
 //!
-//! The warden runs the judge's own program, started a second time. It forks
-//! once. Where the learner's code is in a program of its own, the child
-//! executes that program, so that no code of the learner's runs in the warden.
-//! Under `cargo test` there is only one program, and the child is the subject
-//! as it stands: libtest runs a test on a second thread, but a forked child
-//! has one thread only.
+//! The warden is the judge's own program, started a second time. It forks once.
+//! If the learner's code is in a program of its own, the child executes that
+//! program, so none of the learner's code runs in the warden. Under `cargo
+//! test` there is only one program, and the forked child itself is the subject.
+//! (libtest runs a test on a second thread, but a forked child has only one
+//! thread.)
 //!
 //! The warden is the subreaper of all that follows: whatever the learner's
 //! code starts, a daemon too, stays below it, and when the judge hangs up (or
@@ -42,7 +43,8 @@ use crate::temporary::TemporaryFolder;
 use crate::warden::starts::Starts;
 use crate::wire::{self, Ending, Left, Order, Report};
 
-/// How long the processes of the code may take to vanish with the subject.
+/// How long the code's processes may take to vanish after the subject has
+/// ended.
 const GRACE: Duration = Duration::from_millis(250);
 
 /// With fewer descriptors than this a subject cannot be prepared.
@@ -90,7 +92,7 @@ where
 /// environment: the learner's code runs as the same user. It does not keep
 /// out a process with `CAP_SYS_PTRACE`.
 pub(crate) fn keep_out() {
-    // Fails for no process (man 2 prctl, PR_SET_DUMPABLE).
+    // This never fails (man 2 prctl, PR_SET_DUMPABLE).
     let _ = prctl::set_dumpable(false);
 }
 
@@ -111,7 +113,7 @@ fn control() -> Control {
     }
 }
 
-/// Forks the subject off. Returns in the warden only.
+/// Forks the subject. Returns only in the warden.
 fn split<Q, A>(
     site: &Site,
     settings: &Settings,
@@ -132,7 +134,7 @@ where
     )
     .map_err(step("making a socket pair"))?;
     let has_program = std::env::var_os(wire::SUBJECT).is_some();
-    // What libtest wrote so far must not be written again by the child.
+    // The child must not write again what libtest has written so far.
     let _ = std::io::stdout().flush();
     // SAFETY: the other thread of this process (libtest's main) only waits for
     // this one; it holds no lock of the allocator or of standard output, so
@@ -147,7 +149,7 @@ where
                     program: None,
                 }) => {
                     drop(theirs);
-                    // The diagnosis of hangs reads this process.
+                    // The judge has to read this process to diagnose a hang.
                     let _ = prctl::set_dumpable(true);
                     if let Some(temporary) = temporary {
                         // SAFETY: this process has one thread.
@@ -185,8 +187,8 @@ where
     }
 }
 
-/// What a child said that could not become the subject. Returns as soon as it
-/// has become the subject, or has ended.
+/// The error from a child that could not become the subject. Returns as soon as
+/// the child has become the subject, or has ended.
 fn fault(child: &OwnedFd) -> Option<Errno> {
     let mut errno = [0; 4];
     loop {
@@ -198,17 +200,17 @@ fn fault(child: &OwnedFd) -> Option<Errno> {
     }
 }
 
-/// What the child of the warden is left with.
+/// What the child of the warden needs to become the subject.
 struct Furnished {
-    /// To the judge.
+    /// The line to the judge.
     line: OwnedFd,
-    /// To execute, where the subject has a program of its own.
+    /// The program to execute, if the subject has a program of its own.
     program: Option<OwnedFd>,
 }
 
-/// Executes the program that holds the learner's code. It is told the number
-/// of its line and nothing else; which test it serves, the judge says there.
-/// Returns only if that fails.
+/// Executes the program that holds the learner's code. Its only argument is the
+/// number of its line; the judge says there which test to serve. Returns only
+/// if that fails.
 fn become_program(line: &OwnedFd, program: &OwnedFd, temporary: Option<&TemporaryFolder>) -> Errno {
     let number = CString::new(line.as_raw_fd().to_string()).unwrap_or_default();
     let place = temporary.map(|temporary| ("TMPDIR".into(), temporary.path().into()));
@@ -238,18 +240,19 @@ fn become_program(line: &OwnedFd, program: &OwnedFd, temporary: Option<&Temporar
 
 /// Prepares the child: descriptors, limits, a session.
 ///
-/// Its line, and what it needs only until it is the subject, stand high, so
-/// that the learner's descriptors begin at 3.
+/// Its line, and the descriptors that it needs only until it is the subject,
+/// get high numbers, so that the learner's descriptors begin at 3.
 fn furnish(
     settings: &Settings,
     warden: BorrowedFd<'_>,
     has_program: bool,
 ) -> nix::Result<Furnished> {
     prctl::set_pdeathsig(Signal::SIGKILL)?;
-    // A session of its own: nothing in it can join the judge's, which tells
-    // the code's processes from the judge's when a warden is killed.
+    // A session of its own. No process in it can join the judge's session, so
+    // the judge can tell the code's processes from its own if a warden is
+    // killed.
     setsid()?;
-    // Where there is none, the judge holds without.
+    // Without Landlock there is no fence; no verdict depends on it.
     let _ = fence::enter();
     limit(settings)?;
     let (descriptors, _) = getrlimit(Resource::RLIMIT_NOFILE)?;
@@ -288,8 +291,9 @@ fn furnish(
     }
 }
 
-/// Limits for the subject, inherited by whatever it starts. (The number of
-/// processes is limited at the system call: root is exempt from RLIMIT_NPROC.)
+/// Sets limits for the subject; everything that it starts inherits them. (The
+/// warden limits the number of processes at the system call, because root is
+/// exempt from RLIMIT_NPROC.)
 fn limit(settings: &Settings) -> nix::Result<()> {
     for (resource, wanted) in [
         (Resource::RLIMIT_AS, settings.memory << 20),
@@ -300,20 +304,22 @@ fn limit(settings: &Settings) -> nix::Result<()> {
         let wanted = wanted.min(hard);
         setrlimit(resource, wanted, wanted)?;
     }
-    // At the hard limit, a process may allow itself a core file.
+    // A process may raise its soft limit to the hard limit and so allow itself
+    // a core file.
     let (_, hard) = getrlimit(Resource::RLIMIT_CORE)?;
     setrlimit(
         Resource::RLIMIT_CORE,
         0,
         if settings.core_files { hard } else { 0 },
     )?;
-    // Only the soft limit: the judge moves it on with every question, and at
-    // the soft limit the signal says what it was.
+    // Only the soft limit: the judge raises it with every question, and the
+    // signal that the kernel sends at the soft limit (SIGXCPU) says which limit
+    // it was.
     let (_, hard) = getrlimit(Resource::RLIMIT_CPU)?;
     setrlimit(Resource::RLIMIT_CPU, settings.cpu_seconds().min(hard), hard)
 }
 
-/// Serves the judge and the filter until the judge hangs up.
+/// Serves the judge and the filter until the judge closes its line.
 fn watch(
     control: &mut Control,
     subject: Pid,
@@ -353,7 +359,7 @@ fn watch(
         }
         if asked {
             match control.recv() {
-                // Somebody else got hold of the line.
+                // Another process got hold of the line.
                 Ok(received) if received.sender != judge => {}
                 Ok(received) => {
                     let report = match received.value {
@@ -382,14 +388,15 @@ fn watch(
     }
 }
 
-/// Ends the subject and tells whether anything else lives below.
+/// Ends the subject and returns whether any other descendant is alive.
 ///
-/// A list of processes can miss one that hands over to a child while the list
-/// is made, again and again. `waitpid` cannot: it says ECHILD when nothing is
-/// left, since whatever loses its parent becomes a child of the subreaper.
+/// A list of processes can miss a process that starts a child and ends while
+/// the list is made, and whose child does the same. `waitpid` cannot miss it:
+/// it reports ECHILD only when nothing is left, because every process that
+/// loses its parent becomes a child of the subreaper.
 fn something_outlives(subject: Pid) -> bool {
     let _ = kill(subject, Signal::SIGKILL);
-    // However long that takes on a busy machine.
+    // This may take long on a busy machine.
     while waitpid(subject, None) == Err(Errno::EINTR) {}
     let until = Instant::now() + GRACE;
     loop {
@@ -410,8 +417,8 @@ fn pidfd(pid: Pid) -> Option<OwnedFd> {
     Some(unsafe { OwnedFd::from_raw_fd(fd) })
 }
 
-/// How the subject ended; leaves the zombie, so that its pid stays its own
-/// until everything is over.
+/// How the subject ended. Leaves the zombie, so that no other process gets its
+/// pid until everything is over.
 fn ending(subject: Pid) -> Ending {
     let flags = WaitPidFlag::WEXITED | WaitPidFlag::WNOWAIT;
     loop {
@@ -433,8 +440,8 @@ fn end_all_below() {
     let _ = processes::end_descendants(until);
 }
 
-/// Ends the warden: no destructors and no exit handlers, because those belong
-/// to the test program.
+/// Ends the warden, without destructors and exit handlers: those belong to the
+/// test program.
 fn end() -> ! {
     end_all_below();
     // SAFETY: `_exit` only ends the process.

@@ -1,27 +1,26 @@
 //! Counts every process and thread that the subject starts, at the system call.
 //!
-//! A seccomp filter hands each `fork`, `vfork`, `clone` and `clone3` to the
-//! warden before the kernel carries it out (`SECCOMP_RET_USER_NOTIF`,
-//! seccomp(2), seccomp_unotify(2)). The warden counts it and lets it through,
-//! or refuses it with `EAGAIN`, as a limit of processes would, when too many
-//! are alive: so the limit binds root too, and the count cannot be staged.
-//! `alarm` and `setitimer` are counted because a process with a timer may yet
-//! be woken, which /proc does not show.
+//! A seccomp filter hands each `fork`, `vfork`, `clone` and `clone3` to the warden before the
+//! kernel carries it out (`SECCOMP_RET_USER_NOTIF`, seccomp(2), seccomp_unotify(2)). The warden
+//! counts the call and lets it through. If too many processes and threads are alive, it refuses the
+//! call with `EAGAIN`, as the kernel does at its own limit of processes. So the limit binds root
+//! too, and code cannot stage the count. The warden also counts `alarm` and `setitimer`, because a
+//! timer may still wake a process, and /proc does not show that.
 //!
-//! What is made that outlives its maker (shared memory, queues) is noted likewise.
+//! The warden also notes objects that outlive the process that made them (shared memory, queues).
 //!
-//! A process can speak to the kernel by another architecture's numbers too, on
-//! x86-64 by `int 0x80`; those calls are counted likewise.
+//! A process can also call the kernel with the call numbers of another architecture, on x86-64 with
+//! `int 0x80`. The warden counts those calls in the same way.
 //!
-//! The filter also keeps the subject to itself, where Landlock does not:
+//! The filter also keeps the subject away from other processes where Landlock does not:
 //! - `prctl(PR_SET_DUMPABLE, 0)` succeeds and does nothing: a process that is not
 //!   dumpable hides from the judge what it has open and what it waits for.
-//! - `prlimit`, `sched_setaffinity` and their kind act on the subject's own
-//!   processes only (else EPERM): a limit of CPU time of 0 is as good as a kill.
-//! - The subject installs no filter of its own (EPERM): with one it could answer
-//!   the system calls of a test's closure.
+//! - `prlimit`, `sched_setaffinity` and similar calls work only on the subject's own processes
+//!   (EPERM otherwise): with a CPU-time limit of 0, code could kill another process.
+//! - The subject cannot install a filter of its own (EPERM): with a filter it could answer the
+//!   system calls of a test's closure.
 //!
-//! Where the machine forbids filters, nothing is counted and nothing refused.
+//! Where the machine does not allow filters, the warden counts nothing and refuses nothing.
 
 pub(crate) mod faults;
 mod filter;
@@ -46,7 +45,7 @@ pub(crate) struct Starts {
     listener: Option<OwnedFd>,
     counts: Counts,
     limit: u32,
-    /// What they made that outlives them.
+    /// What those processes made that outlives them.
     pub relics: Relics,
     faults: Faults,
 }
@@ -75,7 +74,7 @@ impl Starts {
         self.listener.as_ref().map(OwnedFd::as_fd)
     }
 
-    /// Attends to one call that waits at the filter.
+    /// Decides about one call that waits at the filter.
     pub(crate) fn attend(&mut self, subject: nix::unistd::Pid) {
         let Some(listener) = self.listener.as_ref().map(AsRawFd::as_raw_fd) else {
             return;
@@ -96,7 +95,7 @@ impl Starts {
         let call = unsafe { call.assume_init() };
         let answer = match may_fail(call.data.arch, call.data.nr) {
             Some(fault) => match self.failure(fault, &call, subject) {
-                // Stopped by another rule as well, unless it is about the caller itself.
+                // Another rule may refuse this call too, unless it is about the caller itself.
                 None if fault == Fault::Affinity && call.data.args[0] != 0 => {
                     self.refusal(Call::OnProcess, &call, subject).map(Err)
                 }
@@ -130,7 +129,7 @@ impl Starts {
         unsafe { libc::ioctl(listener, libc::SECCOMP_IOCTL_NOTIF_SEND, &raw mut response) };
     }
 
-    /// From now on calls fail as the judge says; `None`: no more.
+    /// From now on, calls fail as the judge says; with `None`, no call fails any more.
     pub(crate) fn fail(&mut self, failure: Option<Failure>) {
         match failure {
             Some(failure) => self.faults.order(failure),
@@ -183,7 +182,7 @@ impl Starts {
                     return failure;
                 }
                 if flags.is_none() {
-                    // Whatever it hides, it counts.
+                    // Its flags cannot be read, so it counts as a thread and as a process.
                     self.counts.threads += 1;
                 }
                 match starts_a_thread {
@@ -204,7 +203,7 @@ impl Starts {
                 let allowed = match arguments[0] as u32 {
                     libc::PRIO_PROCESS => number as i32 == 0 || is_below(number, call.pid),
                     libc::PRIO_PGRP => number as i32 == 0 || is_group_below(number, call.pid),
-                    // All of the learner's.
+                    // All processes of the learner.
                     _ => false,
                 };
                 return (!allowed).then_some(Errno::EPERM);
@@ -218,7 +217,7 @@ impl Starts {
                 self.relics.queue(pid, arguments[0]);
                 return None;
             }
-            // Answered before.
+            // The caller has answered this one already.
             Call::SystemV(_) => return None,
         };
         *counter += 1;
@@ -231,8 +230,8 @@ impl Starts {
     }
 }
 
-/// Whether this is the number of a process, or of a thread in one, that the
-/// subject started.
+/// Whether this is the number of a process that the subject started, or of a thread in such a
+/// process.
 fn is_below(number: u64, caller: u32) -> bool {
     if is_in_a_namespace_below(caller) {
         return true;
@@ -248,8 +247,9 @@ fn group_of(thread: i32) -> Option<i32> {
     line.trim().parse().ok()
 }
 
-/// Whether it is a group with a process in it that the subject started. All of
-/// them are then: a group lies within a session, and the subject has its own.
+/// Whether this is a process group with a process in it that the subject started. Then the subject
+/// started all of its processes: a group lies within a session, and the subject has a session of
+/// its own.
 fn is_group_below(number: u64, caller: u32) -> bool {
     let below = || processes::proc::descendants(std::process::id() as i32).unwrap_or_default();
     let group_of = |pid: i32| nix::unistd::getpgid(Some(nix::unistd::Pid::from_raw(pid)));
@@ -259,8 +259,8 @@ fn is_group_below(number: u64, caller: u32) -> bool {
             .any(|pid| group_of(pid).is_ok_and(|group| group.as_raw() == number as i32))
 }
 
-/// Whether the numbers that a process uses are those of a namespace that the
-/// subject made (man 7 pid_namespaces): they name its own processes only.
+/// Whether the process numbers that a process uses are those of a namespace that the subject made
+/// (man 7 pid_namespaces). Such numbers name only the subject's own processes.
 fn is_in_a_namespace_below(pid: u32) -> bool {
     let levels = |pid: u32| {
         let status = std::fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
@@ -272,7 +272,8 @@ fn is_in_a_namespace_below(pid: u32) -> bool {
     levels(pid) > levels(std::process::id())
 }
 
-/// Tasks below this process. Orphans that have ended are this one's to wait for.
+/// How many threads the descendants of this process have. Waits for orphans that have ended,
+/// because this process has inherited them.
 fn alive(subject: i32) -> u32 {
     let me = std::process::id() as i32;
     let below = processes::proc::descendants(me).unwrap_or_default();
@@ -296,7 +297,7 @@ fn flags_of_clone3(pid: i32, address: u64) -> Option<u64> {
     Some(u64::from_ne_bytes(bytes))
 }
 
-/// Fills the bytes from a process's memory, or says that it could not.
+/// Fills `bytes` from another process's memory; `None` if it cannot read all of them.
 fn read_memory(pid: i32, address: u64, bytes: &mut [u8]) -> Option<()> {
     let length = bytes.len();
     let remote = nix::sys::uio::RemoteIoVec {
@@ -308,8 +309,8 @@ fn read_memory(pid: i32, address: u64, bytes: &mut [u8]) -> Option<()> {
     read.is_ok_and(|read| read == length).then_some(())
 }
 
-/// In the subject: puts the filter in place and hands its listener to the
-/// warden; a byte without a descriptor tells that there is none.
+/// In the subject: installs the filter and passes its listener to the warden. A byte without a
+/// descriptor says that there is no listener.
 pub(crate) fn install(warden: BorrowedFd<'_>, faults: &[Fault]) -> Option<OwnedFd> {
     let listener = filter(faults);
     let fds: Vec<_> = listener.iter().map(AsRawFd::as_raw_fd).collect();
@@ -332,7 +333,7 @@ fn filter(faults: &[Fault]) -> Option<OwnedFd> {
         filter: program.as_mut_ptr(),
     };
     nix::sys::prctl::set_no_new_privs().ok()?;
-    // Without the second flag (Linux 5.19) a signal would make a call ask twice.
+    // Without WAIT_KILLABLE_RECV (Linux 5.19), a signal would make a call reach the warden twice.
     [libc::SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV, 0]
         .into_iter()
         .find_map(|flags| {

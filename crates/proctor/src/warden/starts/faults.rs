@@ -1,15 +1,15 @@
-//! Calls of the kernel that fail because a test says so.
+//! System calls that fail because a test says so.
 
 use nix::errno::Errno;
 use serde::{Deserialize, Serialize};
 
-/// A kind of call that a test can make fail: every step that may fail in real
-/// life is worth a test in which it does, and the calls differ in which of
-/// several system calls they use for it.
+/// A kind of system call that a test can make fail. Every step that may fail in
+/// real life is worth a test in which it fails. A kind covers all the system
+/// calls that code may use for that step.
 ///
 /// A test lists the kinds that it needs in its attribute, because the filter
-/// that stops the calls is made when the subject starts; a question then says
-/// which calls fail, and how.
+/// that stops the calls is made when the subject starts. Before a question, it
+/// then says which calls fail, and how.
 ///
 /// ```ignore
 /// #[proctor::test(faults = [Pipe], subject = |(): ()| my::channel().is_err())]
@@ -29,8 +29,9 @@ pub enum Fault {
     Thread,
     /// pipe, pipe2, socketpair.
     Pipe,
-    /// wait4, waitid, which `waitpid` and `wait` come down to. As in the kernel,
-    /// EINTR is for calls that block: those with WNOHANG do not fail with it.
+    /// wait4, waitid; `waitpid` and `wait` call one of these. As in the kernel,
+    /// EINTR is only for calls that block: calls with WNOHANG do not fail with
+    /// it.
     Wait,
     /// sched_setaffinity.
     Affinity,
@@ -42,7 +43,7 @@ pub enum Fault {
     Pause,
 }
 
-/// Whose calls.
+/// Which processes' calls fail.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Whose {
     /// The subject's process, and those that it started.
@@ -64,8 +65,9 @@ pub struct Failure {
 }
 
 impl Failure {
-    /// The next call of this kind fails with this error, whoever makes it. With
-    /// [`Errno::UnknownErrno`], which is 0, it succeeds and does nothing.
+    /// The next call of this kind fails with this error, whichever process
+    /// makes it. With [`Errno::UnknownErrno`], which is 0, the call succeeds
+    /// and does nothing.
     pub fn of(fault: Fault, errno: Errno) -> Self {
         Failure {
             fault,
@@ -76,7 +78,7 @@ impl Failure {
         }
     }
 
-    /// Not the next call, but one after so many others, which succeed.
+    /// The first `others` calls succeed, and only then a call fails.
     #[must_use]
     pub fn after(self, others: u32) -> Self {
         Failure {
@@ -85,7 +87,7 @@ impl Failure {
         }
     }
 
-    /// So many calls fail, one after the other.
+    /// This number of calls fails, one after the other.
     #[must_use]
     pub fn times(self, times: u32) -> Self {
         Failure { times, ..self }
@@ -98,7 +100,7 @@ impl Failure {
     }
 }
 
-/// The failures that a judge has ordered and that are not used up.
+/// The failures that a judge has ordered and that have not happened yet.
 #[derive(Debug, Default)]
 pub(super) struct Faults(Vec<Failure>);
 

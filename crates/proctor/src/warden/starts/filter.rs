@@ -11,15 +11,17 @@ pub(super) enum Call {
     Clone3,
     /// `alarm` or `setitimer`.
     Alarm,
-    /// Changes what a process may do; its number is the first argument.
+    /// Changes what a process may do. The first argument is the number of that
+    /// process.
     OnProcess,
-    /// `prlimit`: likewise, if the third argument is not null.
+    /// `prlimit`: does the same if the third argument is not null.
     Limits,
-    /// `setpriority`: the number, of whatever kind, is the second argument.
+    /// `setpriority`: the second argument is the number of a process, a group
+    /// or a user.
     Priority,
     /// Gives a name to something in a file system.
     Names(Name),
-    /// `mq_open`: only with `O_CREAT` among the flags a queue is made.
+    /// `mq_open`: makes a queue only if `O_CREAT` is among the flags.
     Queue {
         flags: u8,
     },
@@ -34,7 +36,7 @@ pub(super) struct Name {
     pub folder: Option<u8>,
     /// The address of the path.
     pub path: u8,
-    /// The flags: only with `O_CREAT` among them anything is made.
+    /// The flags: the call makes something only if `O_CREAT` is among them.
     flags: Option<u8>,
 }
 
@@ -54,7 +56,7 @@ struct Architecture {
     calls: &'static [(u32, Call)],
 }
 
-/// Those that have the same names on every 64-bit architecture.
+/// The calls that have the same names on every 64-bit architecture.
 const COMMON: [(u32, Call); 18] = [
     (libc::SYS_clone as u32, Call::Clone),
     (libc::SYS_clone3 as u32, Call::Clone3),
@@ -66,7 +68,7 @@ const COMMON: [(u32, Call); 18] = [
     (libc::SYS_sched_setattr as u32, Call::OnProcess),
     (libc::SYS_setpriority as u32, Call::Priority),
     (libc::SYS_openat as u32, named(Some(0), 1, Some(2))),
-    // Its flags are in memory.
+    // Its flags are in memory, where a filter cannot read them.
     (libc::SYS_openat2 as u32, named(Some(0), 1, None)),
     (libc::SYS_linkat as u32, named(Some(2), 3, None)),
     (libc::SYS_renameat as u32, named(Some(2), 3, None)),
@@ -91,7 +93,8 @@ const NATIVE: [(u32, Call); 31] = {
         (libc::SYS_creat as u32, named(None, 0, None)),
         (libc::SYS_link as u32, named(None, 1, None)),
         (libc::SYS_rename as u32, named(None, 1, None)),
-        // Some of them by the x32 ABI (arch/x86/include/uapi/asm/unistd.h).
+        // Some of the calls by the x32 ABI
+        // (arch/x86/include/uapi/asm/unistd.h).
         (X32 | libc::SYS_fork as u32, Call::Fork),
         (X32 | libc::SYS_vfork as u32, Call::Fork),
         (X32 | libc::SYS_clone as u32, Call::Clone),
@@ -116,12 +119,12 @@ const NATIVE: [(u32, Call); 31] = {
 #[cfg(target_arch = "x86_64")]
 const X32: u32 = 0x4000_0000;
 
-/// Later architectures have `clone` and no `fork`, `vfork` or `alarm`.
+/// Later architectures have `clone`, but neither `fork`, `vfork` nor `alarm`.
 #[cfg(not(target_arch = "x86_64"))]
 const NATIVE: [(u32, Call); 18] = COMMON;
 
-/// Those by which a process on this machine can speak to the kernel: its own,
-/// and that of 32-bit programs.
+/// The architectures whose call numbers a process on this machine can use: the
+/// machine's own, and that of 32-bit programs.
 const ARCHITECTURES: [Architecture; 2] = [
     Architecture {
         audit: if cfg!(target_arch = "x86_64") {
@@ -179,8 +182,8 @@ const THIRTY_TWO_BITS: Architecture = Architecture {
     ],
 };
 
-/// The calls that a test can make fail, but for those by which processes and
-/// threads are started: these are stopped anyway.
+/// The calls that a test can make fail, except those that start processes and
+/// threads: the filter stops these anyway.
 const MAY_FAIL: &[(u32, Fault)] = &[
     #[cfg(target_arch = "x86_64")]
     (libc::SYS_pipe as u32, Fault::Pipe),
@@ -205,7 +208,7 @@ pub(super) fn may_fail(audit: u32, number: i32) -> Option<Fault> {
 }
 
 impl Call {
-    /// What a call is that the filter stopped.
+    /// The kind of a call that the filter stopped.
     pub(super) fn of(audit: u32, number: i32) -> Call {
         ARCHITECTURES
             .iter()
@@ -217,8 +220,9 @@ impl Call {
     }
 }
 
-/// The filter in the kernel's language (man 2 seccomp). For each architecture it
-/// looks for the number of the call; what belongs to a number ends in an answer.
+/// The filter as a program for the kernel (man 2 seccomp). For each
+/// architecture it compares the number of the call with the watched numbers.
+/// The statements for each number end in an answer.
 pub(super) fn program(faults: &[Fault]) -> Vec<libc::sock_filter> {
     let statement = |code: u32, k: u32| libc::sock_filter {
         code: code as u16,
@@ -226,7 +230,8 @@ pub(super) fn program(faults: &[Fault]) -> Vec<libc::sock_filter> {
         jf: 0,
         k,
     };
-    // Goes on with the next statement, or skips so many if it is another value.
+    // Goes on with the next statement if the value is `k`, and skips `skip`
+    // statements if not.
     let equals = |k, skip| libc::sock_filter {
         code: (libc::BPF_JMP | libc::BPF_JEQ | libc::BPF_K) as u16,
         jt: 0,
@@ -239,7 +244,8 @@ pub(super) fn program(faults: &[Fault]) -> Vec<libc::sock_filter> {
         jf: 0,
         k,
     };
-    // Goes on with the next statement if one of these bits is set, or skips one.
+    // Goes on with the next statement if one of these bits is set, and skips
+    // one statement if not.
     let has = |k| libc::sock_filter {
         code: (libc::BPF_JMP | libc::BPF_JSET | libc::BPF_K) as u16,
         jt: 0,
@@ -262,7 +268,7 @@ pub(super) fn program(faults: &[Fault]) -> Vec<libc::sock_filter> {
     let mut program = vec![architecture];
     for one in ARCHITECTURES {
         let mut part = vec![number];
-        // Faults are made in the machine's own calls.
+        // Only the machine's own calls can be made to fail.
         let faulty = MAY_FAIL
             .iter()
             .filter(|_| one.audit == ARCHITECTURES[0].audit)
@@ -307,7 +313,7 @@ pub(super) fn program(faults: &[Fault]) -> Vec<libc::sock_filter> {
             let_through,
         ]);
         part.push(let_through);
-        // The way past a part may be longer than a conditional jump reaches.
+        // A conditional jump may be too short to skip a whole part.
         program.push(equals_skips_one(one.audit));
         program.push(statement(libc::BPF_JMP | libc::BPF_JA, part.len() as u32));
         program.extend(part);

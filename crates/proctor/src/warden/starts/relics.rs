@@ -1,11 +1,10 @@
-//! What outlives the processes that made it: shared memory, queues and
-//! semaphores that have a name or a number of their own (man 7 shm_overview,
-//! mq_overview, sem_overview, svipc).
+//! Objects that outlive the processes that made them: shared memory, queues and semaphores that
+//! have a name or a number of their own (man 7 shm_overview, mq_overview, sem_overview, svipc).
 //!
-//! Lists of such objects say of few who made them, and other programs make
-//! some at the same time. So each is noted when it is made, at the system call.
-//! Objects of System V are made by the warden in the subject's place, which is
-//! how it learns their numbers.
+//! For most of these objects, the system's lists do not say which process made them, and other
+//! programs make some at the same time. So the warden notes each object at the system call that
+//! makes it. The warden makes System V objects itself, instead of the subject: that is how it
+//! learns their numbers.
 
 use std::ffi::{CStr, CString};
 use std::fmt;
@@ -33,12 +32,12 @@ pub(super) enum SystemV {
 enum Relic {
     /// In [`SHARED_MEMORY`].
     File(PathBuf),
-    /// A POSIX message queue; the name has no slash here.
+    /// A POSIX message queue, by its name without the slash.
     Queue(CString),
     SystemV(SystemV, i32),
 }
 
-/// All that was made below a warden.
+/// Everything that the descendants of a warden made.
 #[derive(Debug, Default)]
 pub(crate) struct Relics(Vec<Relic>);
 
@@ -64,9 +63,9 @@ impl Relics {
         }
     }
 
-    /// Makes a System V object in the process's place and returns its number,
-    /// or the error. `None` if nothing would be made, or elsewhere: then the
-    /// process calls for itself.
+    /// Makes a System V object instead of the process, and returns its number or the error. `None`
+    /// if the call would make nothing, or if the process has other namespaces or another user: then
+    /// the process makes the call itself.
     pub(super) fn system_v(
         &mut self,
         kind: SystemV,
@@ -98,13 +97,13 @@ impl Relics {
         }
     }
 
-    /// The names of those that exist.
+    /// The names of the objects that still exist.
     pub(crate) fn names(&self) -> Vec<String> {
         let existing = self.0.iter().filter(|relic| relic.exists());
         existing.map(ToString::to_string).collect()
     }
 
-    /// Removes those that exist; to be called when nobody is left to use them.
+    /// Removes the objects that still exist. To be called when no process is left that uses them.
     pub(crate) fn remove(&mut self) {
         for relic in self.0.drain(..).filter(Relic::exists) {
             relic.remove();
@@ -188,7 +187,7 @@ impl SystemV {
                 }
             }
         };
-        // Without permission to look at it, it exists all the same.
+        // An object that this process may not look at exists too.
         Errno::result(found).err() != Some(Errno::EINVAL)
             && Errno::result(found).err() != Some(Errno::EIDRM)
     }
@@ -206,7 +205,7 @@ impl SystemV {
     }
 }
 
-/// Whether there is a queue of this name, whoever may open it.
+/// Whether there is a queue of this name, even if this process may not open it.
 fn queue_exists(name: &CStr) -> bool {
     let nothing = std::ptr::null::<libc::c_void>();
     // SAFETY: reads the name and makes nothing.
@@ -225,14 +224,14 @@ fn is_here(pid: i32, namespace: &str) -> bool {
     of("self").is_some_and(|here| of(&pid.to_string()) == Some(here))
 }
 
-/// Whether it still is the same user.
+/// Whether the process still runs as the same user.
 fn is_ours(pid: i32) -> bool {
     let owner = fs::metadata(format!("/proc/{pid}")).map(|data| data.uid());
     owner.is_ok_and(|owner| owner == nix::unistd::geteuid().as_raw())
 }
 
-/// A path that a process names by an address, and by the descriptor of a
-/// folder if it is relative.
+/// The path at an address in a process's memory. If it is relative, it begins at the folder of this
+/// descriptor.
 fn path_at(pid: i32, folder: Option<u64>, address: u64) -> Option<PathBuf> {
     let name = text_at(pid, address)?;
     let name = Path::new(std::ffi::OsStr::from_bytes(name.to_bytes()));
@@ -246,13 +245,13 @@ fn path_at(pid: i32, folder: Option<u64>, address: u64) -> Option<PathBuf> {
     Some(folder.ok()?.join(name))
 }
 
-/// A text in a process's memory.
+/// The C string at an address in a process's memory.
 fn text_at(pid: i32, address: u64) -> Option<CString> {
     const PIECE: u64 = 256;
     let mut text = Vec::new();
     while text.len() < libc::PATH_MAX as usize {
         let from = address.checked_add(text.len() as u64)?;
-        // Up to where the next page may begin, which need not be there.
+        // Not beyond the point where the next page may begin: that page may not be mapped.
         let mut piece = vec![0; (PIECE - from % PIECE) as usize];
         read_memory(pid, from, &mut piece)?;
         if let Some(end) = piece.iter().position(|byte| *byte == 0) {
