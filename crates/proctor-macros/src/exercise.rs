@@ -7,7 +7,8 @@ pub(crate) fn expand(input: TokenStream) -> syn::Result<TokenStream> {
     let name: syn::Ident = syn::parse2(input)?;
     let package = std::env::var("CARGO_PKG_NAME").unwrap_or_default();
     let library = format_ident!("{}", package.replace('-', "_"), span = name.span());
-    // Linked even where no test names it, so that its constructors are too.
+    // The library is linked even if no test names it, so that its constructors
+    // are linked too.
     let alias = if library == name {
         quote! { extern crate #name as _; }
     } else {

@@ -2,17 +2,19 @@
 
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
 
-/// The kernel makes no smaller one, and this one it cuts off.
+/// The limit for the core file. With a smaller limit the kernel makes no file,
+/// and at this limit it cuts the file off.
 const BYTES: u64 = 64 << 10;
 
-/// Has the kernel write a core file when a signal such as SIGABRT kills the
-/// calling process: the first 64 KiB of it, in `$TMPDIR`, which becomes the
-/// working folder. `false` if the limits do not allow it.
+/// Makes the kernel write a core file when a signal such as SIGABRT kills the
+/// calling process. The file holds the first 64 KiB and lies in `$TMPDIR`,
+/// which becomes the working folder. Returns `false` if the limits do not allow
+/// it.
 ///
 /// The kernel then sets a bit in the status that the parent gets (`WCOREDUMP`,
 /// man 2 wait), next to the signal's number. Code that takes the status apart
-/// by hand must not confuse the two. Only in a test with `core_files = true`;
-/// elsewhere a subject's hard limit is 0.
+/// by hand must not confuse the two. This works only in a test with `core_files
+/// = true`; in other tests a subject's hard limit is 0.
 ///
 /// ```ignore
 /// #[proctor::test(core_files = true, subject = |(): ()| my::ending_of_a_child(|| {

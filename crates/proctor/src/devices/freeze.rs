@@ -1,4 +1,4 @@
-//! A thread that stays where it is, and needs no CPU for that.
+//! Makes a thread stay where it is, without using the CPU.
 
 use std::mem;
 use std::ptr;
@@ -7,8 +7,8 @@ use std::sync::Once;
 /// Stops one thread of this process for good, wherever it is: it sleeps in the
 /// handler of a real-time signal until the process ends.
 ///
-/// For tests with more spinning threads than the machine has CPUs: each is
-/// frozen as soon as it is where it should be, so that the next ones get there.
+/// For tests with more spinning threads than the machine has CPUs. The test freezes each thread as
+/// soon as it is where it should be, so that the CPUs are free for the next ones.
 pub(super) fn freeze(thread: i32) {
     static INSTALLED: Once = Once::new();
     INSTALLED.call_once(install);
@@ -16,7 +16,7 @@ pub(super) fn freeze(thread: i32) {
     unsafe { libc::syscall(libc::SYS_tgkill, libc::getpid(), thread, signal()) };
 }
 
-/// One that nothing else uses.
+/// A signal that nothing else uses.
 fn signal() -> i32 {
     libc::SIGRTMIN() + 8
 }

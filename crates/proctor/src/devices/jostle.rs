@@ -1,19 +1,20 @@
-//! Interruptions at arbitrary instructions, so that a race does not need luck to
-//! be seen.
+//! Interruptions at arbitrary instructions, so that a test does not need luck
+//! to see a race.
 
 use std::cell::Cell;
 use std::mem;
 use std::ptr;
 use std::sync::Once;
 
-/// Has the kernel interrupt the calling thread within the next 30 µs, wherever
-/// it is then, and keep it off the CPU for some 30 µs, while other threads run.
+/// Makes the kernel interrupt the calling thread within the next 30 µs,
+/// wherever it is then, and keep it off the CPU for about 30 µs, while other
+/// threads run.
 ///
-/// A test calls it in a closure that the learner's code calls again and again:
-/// then each of the code's threads stops between two instructions every few
-/// microseconds, also on a machine with one CPU. What is read before such a
-/// stop and written after it (`load`, then `store`) meets what other threads did
-/// in between.
+/// A test calls it in a closure that the learner's code calls again and again.
+/// Then each of the code's threads stops between two instructions every few
+/// microseconds, also on a machine with one CPU. If the code reads a value
+/// before such a stop and writes it after the stop (`load`, then `store`), it
+/// overwrites what other threads did in between.
 ///
 /// ```
 /// use std::sync::atomic::{AtomicU32, Ordering::SeqCst};
@@ -50,8 +51,8 @@ pub fn jostle() {
 }
 
 thread_local! {
-    /// The handler runs on the thread that it interrupts: it touches only this,
-    /// which needs neither memory nor a destructor.
+    /// The handler runs on the thread that it interrupts. It touches only this
+    /// variable, which needs neither an allocation nor a destructor.
     static PENDING: Cell<bool> = const { Cell::new(false) };
     static TURN: Cell<u32> = const { Cell::new(0) };
     static TIMER: Timer = Timer::of_this_thread();
@@ -79,7 +80,8 @@ impl Timer {
     /// Lets it fire once, after 1 to 30 µs.
     fn arm(&self) -> bool {
         let Some(timer) = self.0 else { return false };
-        // A different distance each time, so that no place is out of reach.
+        // A different time each time, so that the interruption can reach every
+        // place.
         let turn = TURN.get().wrapping_add(1);
         TURN.set(turn);
         let once = libc::itimerspec {
@@ -100,7 +102,7 @@ impl Drop for Timer {
     }
 }
 
-/// One that nothing else uses.
+/// A signal that nothing else uses.
 fn signal() -> i32 {
     libc::SIGRTMIN() + 7
 }

@@ -13,8 +13,8 @@
 //! | slices that are longer than the memory | [`Zeros`] |
 //! | the bit in a status that says "core dumped" | [`leave_a_core_file`] |
 //!
-//! They run in the subject, so a test that rests on one of them alone believes
-//! the process that it judges: [`Evidence`](crate::Evidence) says what the
+//! They run in the subject, so a test that relies on one of them alone believes
+//! the process that it judges. [`Evidence`](crate::Evidence) says what the
 //! kernel saw.
 
 mod core_file;

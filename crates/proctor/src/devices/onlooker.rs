@@ -1,5 +1,5 @@
-//! One thread looks at another until that one waits: for gates in a test that
-//! must not depend on how fast the machine is.
+//! Watches another thread until it waits, for gates in a test that must not
+//! depend on how fast the machine is.
 
 use std::fs;
 use std::time::Duration;
@@ -35,10 +35,11 @@ pub struct Onlooker {
 
 /// CPU time after which a thread that never sleeps counts as waiting.
 const SPUN: Duration = Duration::from_millis(10);
-/// Times off the CPU after which it does: a waiter that yields gets no CPU time.
+/// How often a thread must have been off the CPU to count as waiting: a waiter
+/// that yields may get no CPU time.
 const YIELDED: u64 = 20;
-/// Rests after which a thread that sleeps for a while, looks, and sleeps again
-/// counts as waiting.
+/// How often a thread that sleeps for a while, looks, and sleeps again must
+/// have been at rest to count as waiting.
 const POLLED: u64 = 40;
 
 impl Onlooker {
@@ -84,34 +85,34 @@ impl Onlooker {
         }
     }
 
-    /// Returns when a signal such as SIGSTOP has stopped the thread, or it has
-    /// ended, whether it was waited for or not.
+    /// Returns when a signal such as SIGSTOP has stopped the thread, or when
+    /// the thread has ended, whether or not a process has waited for it.
     pub fn until_it_stops(&self) {
         while self.look().is_some_and(|look| !look.is_stopped) {
             std::thread::sleep(Duration::from_micros(100));
         }
     }
 
-    /// Stops the thread for good, wherever it is; it must be one of the calling
-    /// process's own.
+    /// Stops the thread for good, wherever it is. It must be a thread of the
+    /// calling process.
     ///
-    /// A frozen thread needs no CPU. So hundreds of threads can be brought to a
-    /// place where they would spin, one after the other.
+    /// A frozen thread needs no CPU. So a test can bring hundreds of threads,
+    /// one after the other, to a place where they would spin.
     pub fn freeze(self) {
         super::freeze::freeze(self.thread);
     }
 
     /// Returns when the thread sleeps in the kernel, or has ended.
     ///
-    /// A thread that never sleeps, but tries again and again, counts as
-    /// waiting once it has run for 10 ms or has been off the CPU 20 times (a
-    /// yield counts) since the call; from then on it is known to spin, and a
-    /// second call returns at once. The clock on the wall plays no part.
+    /// A thread that never sleeps, but tries again and again, counts as waiting
+    /// once it has run for 10 ms or has been off the CPU 20 times (a yield
+    /// counts) since the call; from then on it is known to spin, and a second
+    /// call returns at once. Wall-clock time plays no part.
     pub fn until_it_waits(&mut self) {
         self.until_it_waits_or(|| false);
     }
 
-    /// The same, but returns too as soon as `over` says so.
+    /// The same, but also returns as soon as `over` returns true.
     pub fn until_it_waits_or(&mut self, over: impl Fn() -> bool) {
         let Some(first) = self.look() else { return };
         while !self.asks_again_and_again && !over() {
@@ -153,7 +154,7 @@ impl Onlooker {
     }
 }
 
-/// What was seen of it.
+/// What one look at a thread shows.
 struct Look {
     /// It runs, or is about to.
     runs: bool,

@@ -1,4 +1,4 @@
-//! Drop probes: values that tell when they are made, cloned and dropped, and by
+//! Drop probes: values that log when they are made, cloned and dropped, and by
 //! which thread.
 
 use std::collections::BTreeMap;
@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 /// A series of [`Probe`]s and everything that has happened to them, in order.
 ///
 /// Code that moves values between threads, writes them into memory that is not
-/// initialised, or unwinds half-way must drop each value exactly once. A test
+/// initialized, or unwinds halfway must drop each value exactly once. A test
 /// hands it probes as items, results, payloads or captures, and reads the log:
 ///
 /// ```
@@ -33,21 +33,22 @@ use serde::{Deserialize, Serialize};
 /// assert_eq!(dropped, [0, 1]); // in this order
 /// ```
 ///
-/// The log is a part of the process, not of the probes: dropping a copy of a
-/// probe that was dropped before, or memory that never held one, is recorded as
-/// what it is and does not crash the process.
+/// The log belongs to the process, not to the probes. If code drops a copy of a
+/// probe that was dropped before, or memory that never held a probe, the log
+/// records exactly that, and the process does not crash.
 #[derive(Debug)]
 pub struct Probes {
     series: u32,
-    /// Drops of what was never a probe, when this series began.
+    /// How many drops of memory that was never a probe there had been when this
+    /// series began.
     strangers_before: u64,
 }
 
 /// One value of a series: it logs its own clones and its drop.
 ///
-/// It is plain data (16 bytes without a pointer), `Send` and
-/// `Sync`. A test that needs a value which is not `Clone`, or not `Send`, puts
-/// it into a type of its own.
+/// It is plain data (16 bytes without a pointer), `Send` and `Sync`. A test
+/// that needs a value that is not `Clone`, or not `Send`, puts the probe into a
+/// type of its own.
 #[derive(Debug)]
 pub struct Probe {
     series: u32,
@@ -80,7 +81,7 @@ pub struct Event {
     pub thread: i32,
 }
 
-/// What is logged of one series.
+/// The log of one series.
 #[derive(Default)]
 struct Log {
     events: Vec<Event>,
@@ -93,7 +94,7 @@ static LOGS: Mutex<BTreeMap<u32, Log>> = Mutex::new(BTreeMap::new());
 static SERIES: AtomicU64 = AtomicU64::new(0);
 /// Drops of memory that was never a probe.
 static STRANGERS: AtomicU64 = AtomicU64::new(0);
-/// Other in each process, so that no byte pattern is a probe by accident.
+/// Different in each process, so that no byte pattern is a probe by accident.
 static KEY: LazyLock<RandomState> = LazyLock::new(RandomState::new);
 
 fn logs() -> MutexGuard<'static, BTreeMap<u32, Log>> {
@@ -120,17 +121,18 @@ impl Probes {
         }
     }
 
-    /// Makes the next probe. Any thread may.
+    /// Makes the next probe. Any thread may call this.
     pub fn probe(&self) -> Probe {
         Probe::make(self.series, None)
     }
 
-    /// How many there have been, clones included.
+    /// How many probes there have been, clones included.
     pub fn made(&self) -> u32 {
         self.read(|log| log.dropped.len() as u32)
     }
 
-    /// The numbers of those that are not dropped, in the order of creation.
+    /// The numbers of the probes that are not dropped, in the order of
+    /// creation.
     pub fn alive(&self) -> Vec<u32> {
         self.read(|log| {
             let numbers = (0..).zip(&log.dropped);
@@ -174,7 +176,7 @@ impl Probes {
     }
 }
 
-/// Its probes may outlive it: they are not logged any more.
+/// The probes may outlive their series. They are then no longer logged.
 impl Drop for Probes {
     fn drop(&mut self) {
         logs().remove(&self.series);
@@ -187,8 +189,8 @@ impl Probe {
         self.number
     }
 
-    /// Whether it is a probe at all, and not dropped: a look at a result that
-    /// may be a copy of something else.
+    /// Whether it is really a probe, and has not been dropped. For a look at a
+    /// result that may be a copy of something else.
     pub fn is_alive(&self) -> bool {
         let alive = |log: &Log| log.dropped.get(self.number as usize) == Some(&false);
         self.is_sealed() && logs().get(&self.series).is_some_and(alive)
@@ -240,8 +242,8 @@ impl Drop for Probe {
     }
 }
 
-/// A probe of size 0, for code that treats such types in a way of its own. It
-/// has no number, because it has no memory: only creations and drops are
+/// A probe of size 0, for code that treats zero-sized types differently. It has
+/// no number, because it has no memory. Only its creations and drops are
 /// counted, over the whole process.
 ///
 /// ```

@@ -1,5 +1,5 @@
-//! When nothing moves any more: every other thread of the process has ended or
-//! waits in the kernel.
+//! Waits until nothing moves any more: every other thread of the process has
+//! ended or waits in the kernel.
 
 use std::collections::BTreeMap;
 use std::thread;
@@ -47,7 +47,7 @@ pub fn threads_left() -> usize {
             return now.len();
         }
         before = now;
-        // Leaves the CPU to whoever needs it until the next look.
+        // Leaves the CPU to the threads that need it until the next look.
         thread::sleep(Duration::from_micros(100));
     }
 }

@@ -1,10 +1,10 @@
 //! A reader and a writer that play a script: a test says, call by call, what
 //! each of them does.
 //!
-//! A real stream gives three bytes and then four, takes one byte at a time, is
-//! interrupted by a signal, or fails with ECONNRESET; but it does not do so
-//! when a test wants it. These streams do. They count their calls, and work
-//! wherever a `Read` or a `Write` is asked for, `&mut dyn Read` included.
+//! A real stream gives three bytes and then four, takes one byte at a time, is interrupted by a
+//! signal, or fails with ECONNRESET; but it does not do so when a test wants it. These streams do
+//! what their script says. They count their calls, and they work wherever code takes a `Read` or a
+//! `Write`, also as a `&mut dyn Read`.
 //!
 //! ```
 //! use std::io::{ErrorKind, Read, Write};
@@ -46,8 +46,8 @@ mod error;
 
 pub use error::{IoError, KINDS};
 
-/// How often in a row a stream may be called in vain: a reader that has ended, a
-/// writer that takes nothing. Code that does so this often would do so for ever.
+/// How often in a row code may call a stream in vain: a reader that has ended, or a writer that
+/// takes nothing. Code that does so this often would do so for ever.
 const PATIENCE: u32 = 1000;
 
 /// What one call of a stream does, or several calls in a row.
@@ -77,15 +77,15 @@ impl From<What> for Step {
 }
 
 impl Step {
-    /// `read` gives these bytes: as many as fit into its buffer, and the rest
-    /// with the next calls. Without bytes there is no such call: a call that
-    /// gives nothing is [`ends`](Step::ends).
+    /// `read` gives these bytes: as many as fit into its buffer, and the rest with the next calls.
+    /// If there are no bytes, there is no such call. A call that gives nothing is
+    /// [`ends`](Step::ends).
     pub fn gives(bytes: impl Into<Vec<u8>>) -> Step {
         let (bytes, at_most) = (bytes.into(), usize::MAX);
         What::Gives { bytes, at_most }.into()
     }
 
-    /// `write` takes at most so many bytes. If it takes 0, it returns `Ok(0)`.
+    /// `write` takes at most this many bytes. If it takes 0, it returns `Ok(0)`.
     pub fn takes(at_most: usize) -> Step {
         What::Takes(at_most).into()
     }
@@ -100,22 +100,22 @@ impl Step {
         Step::fails(IoError::Os(libc::EINTR))
     }
 
-    /// `read` returns `Ok(0)` once. What the script has after this, later calls
-    /// give, as a terminal does after Ctrl-D.
+    /// `read` returns `Ok(0)` once. Later calls go on with the rest of the script, as on a terminal
+    /// after Ctrl-D.
     pub fn ends() -> Step {
         What::Ends.into()
     }
 
-    /// The call would wait for ever: there is nothing to read and no end, or
-    /// no room to write. It panics and says so.
+    /// The call would wait for ever: there is nothing to read and no end, or no room to write. The
+    /// call panics and says so.
     pub fn waits() -> Step {
         What::Waits.into()
     }
 
-    /// Of [`gives`](Step::gives): no call gives more bytes than this.
+    /// For [`gives`](Step::gives): no call gives more bytes than this.
     ///
     /// # Panics
-    /// With 0, and with another step.
+    /// If `most` is 0, or if this is another step.
     #[must_use]
     pub fn at_most(mut self, most: usize) -> Step {
         match &mut self.what {
@@ -125,7 +125,7 @@ impl Step {
         self
     }
 
-    /// The step is played so many times in a row.
+    /// The step is played this many times in a row.
     #[must_use]
     pub fn times(self, times: u64) -> Step {
         Step { times, ..self }
@@ -156,8 +156,8 @@ impl Script {
     }
 }
 
-/// Reads as its script says, and then has ended: every further call returns
-/// `Ok(0)`. A reader that is called 1,000 times after its end panics.
+/// Reads as its script says. After that the stream has ended: every further call returns `Ok(0)`. A
+/// reader that is called 1,000 times after its end panics.
 ///
 /// A call with an empty buffer is a call like any other, as it is for a
 /// [`BufReader`](io::BufReader): it fails or waits where the script does, and
@@ -165,7 +165,7 @@ impl Script {
 #[derive(Clone, Debug)]
 pub struct Reader {
     script: Script,
-    /// Of the front step's bytes, so many have been given.
+    /// How many bytes of the front step have been given.
     place: usize,
     calls: u64,
     given: u64,
@@ -261,8 +261,8 @@ impl Read for Reader {
 /// Writes as its script says, and then takes everything. A writer that takes
 /// nothing 1,000 times in a row panics.
 ///
-/// A call with an empty buffer returns `Ok(0)` where the script takes bytes,
-/// and that step is still to come; it fails or waits where the script does.
+/// A call with an empty buffer returns `Ok(0)` where the script takes bytes, and does not use up
+/// that step. It fails or waits where the script does.
 #[derive(Clone, Debug)]
 pub struct Writer {
     script: Script,
@@ -290,8 +290,8 @@ impl Writer {
         }
     }
 
-    /// It keeps no more than the first so many bytes; the others are counted.
-    /// So a test can have gigabytes written, and can count memory.
+    /// Keeps only the first `bytes` bytes and counts the others. So a test can let code write
+    /// gigabytes and still measure the memory that the code uses.
     #[must_use]
     pub fn keeping(mut self, bytes: usize) -> Writer {
         self.keeps = bytes;

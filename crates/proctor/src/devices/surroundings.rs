@@ -13,8 +13,8 @@ use serde::{Deserialize, Serialize};
 /// priorities, timer slack, limits, descriptors, threads, children, process group, session,
 /// user, environment, working folder, umask.
 ///
-/// Taken before and after a call, inside of a subject, it names everything
-/// that the call has changed and not put back.
+/// A test takes it before and after a call, inside a subject; the difference names everything that
+/// the call has changed and not put back.
 ///
 /// ```
 /// let before = proctor::Surroundings::now();
@@ -45,7 +45,7 @@ const OF_THE_THREAD: [(&str, &str); 11] = [
 ];
 
 impl Surroundings {
-    /// As they are now, for the calling thread.
+    /// The state now, for the calling thread.
     pub fn now() -> Self {
         let mut all = BTreeMap::new();
         let status = fs::read_to_string("/proc/thread-self/status").unwrap_or_default();
@@ -89,7 +89,7 @@ impl Surroundings {
             folder.display().to_string(),
         );
         let limits = fs::read_to_string("/proc/thread-self/limits").unwrap_or_default();
-        // The judge moves the limit of CPU time.
+        // The judge changes the limit of CPU time.
         for line in limits
             .lines()
             .skip(1)
@@ -155,7 +155,7 @@ fn without_those_of_libc(signals: &str) -> String {
 fn handlers() -> Vec<(String, String)> {
     let mut all = Vec::new();
     for signal in 1..=libc::SIGRTMAX() {
-        // SAFETY: only asks; the structure is valid as zeros, and is filled.
+        // SAFETY: the call only asks. Zeros are a valid structure, which the call fills.
         let action = unsafe {
             let mut action: libc::sigaction = std::mem::zeroed();
             let asked = libc::sigaction(signal, std::ptr::null(), &raw mut action);
@@ -183,7 +183,7 @@ fn handlers() -> Vec<(String, String)> {
 fn of_the_process() -> Vec<(String, String)> {
     let mut adopts: libc::c_int = 0;
     let is_armed = |timer: i64| {
-        // SAFETY: the structure is valid as zeros, and is filled.
+        // SAFETY: zeros are a valid structure, which the call fills.
         let value = unsafe {
             let mut value: libc::itimerval = std::mem::zeroed();
             libc::syscall(libc::SYS_getitimer, timer, &raw mut value);

@@ -1,4 +1,4 @@
-//! What the kernel says of one thread at one moment: where it may run, how
+//! What the kernel says about one thread at one moment: where it may run, how
 //! often it was off the CPU, what it has written.
 
 use std::fs;
@@ -39,7 +39,8 @@ pub struct Task {
     pub switches: u64,
     /// Whether it waits in the kernel, or is stopped.
     pub sleeps: bool,
-    /// Whether it is a process that has ended and that nobody has waited for.
+    /// Whether it is a process that has ended and that no process has waited
+    /// for.
     pub is_zombie: bool,
     /// `None` where the kernel does not count them.
     pub calls: Option<Calls>,
@@ -48,9 +49,10 @@ pub struct Task {
 /// What one thread has read and written (man 5 `proc_pid_io`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Calls {
-    /// Calls of read and its kind. Looking at a [`Task`] makes some.
+    /// Calls of read and similar system calls. Looking at a [`Task`] makes some
+    /// of them.
     pub reads: u64,
-    /// Calls of write and its kind.
+    /// Calls of write and similar system calls.
     pub writes: u64,
     /// The bytes that these have written.
     pub bytes_written: u64,
@@ -94,7 +96,8 @@ impl Task {
         let count = |name| field(name)?.parse::<u64>().ok();
         let state = field("State:")?;
         let has_ended = state.starts_with(['Z', 'X']);
-        // A thread that has ended is no more, but for a process somebody waits.
+        // A thread that has ended is gone, but a process that has ended remains
+        // until its parent waits for it.
         if has_ended && process != id {
             return None;
         }

@@ -4,8 +4,8 @@ use std::io;
 use std::ops::Deref;
 use std::ptr::{NonNull, null_mut};
 
-/// So many zeros that take no memory as long as nobody reads them: for
-/// functions that must refuse a slice by its length alone.
+/// Zeros that take no memory as long as nobody reads them, for functions that
+/// must refuse a slice because of its length alone.
 ///
 /// They count against the address space that a test allows (`memory = 16384`
 /// for 4 GiB and more), and cannot be written.
@@ -28,10 +28,11 @@ unsafe impl Send for Zeros {}
 unsafe impl Sync for Zeros {}
 
 impl Zeros {
-    /// So many of them.
+    /// A slice of `length` zeros.
     ///
     /// # Errors
-    /// ENOMEM: the address space has no room for them, or may not have it.
+    /// ENOMEM: the address space has no room for them, or the limit of the
+    /// address space does not allow them.
     pub fn new(length: usize) -> io::Result<Zeros> {
         if length == 0 {
             let start = NonNull::dangling();
@@ -60,7 +61,7 @@ impl Deref for Zeros {
     type Target = [u8];
 
     fn deref(&self) -> &[u8] {
-        // SAFETY: `new` mapped so many bytes, or there are none; only `drop`
+        // SAFETY: `new` mapped `length` bytes, or there are none. Only `drop`
         // unmaps them, and nobody can write them.
         unsafe { std::slice::from_raw_parts(self.start.as_ptr(), self.length) }
     }

@@ -6,17 +6,18 @@ use processes::proc::{self, Descriptor, Target};
 use super::Watched;
 use super::waits::{Picture, Process, Wait};
 
-/// Signals whose handlers wake nothing by themselves: the Rust runtime has two
-/// for stack overflow, glibc's threads use two among themselves, and SIGCHLD
-/// comes when a child ends or stops. All children belong to the picture, and a
-/// child that can still end or stop makes the proof fail by itself.
+/// Signals whose handlers do not make a proof impossible. The Rust runtime
+/// handles two of them for stack overflows, glibc's threads use two among
+/// themselves, and SIGCHLD arrives when a child ends or stops. All children
+/// belong to the picture, and a child that can still end or stop makes the
+/// proof fail anyway.
 const NOT_OUT_OF_THE_BLUE: u64 = 1 << (libc::SIGSEGV - 1)
     | 1 << (libc::SIGBUS - 1)
     | 1 << (libc::SIGCHLD - 1)
     | 1 << (32 - 1)
     | 1 << (33 - 1);
 
-/// The processes of a picture, together with who holds which pipe.
+/// The processes of a picture, with their descriptors.
 pub(super) struct World<'a> {
     picture: &'a Picture,
     descriptors: Vec<(Pid, Vec<Descriptor>)>,
@@ -25,14 +26,15 @@ pub(super) struct World<'a> {
 }
 
 impl<'a> World<'a> {
-    /// `None` if a signal may come out of the blue: a handler is set or a
-    /// timer runs in one of the processes.
+    /// `None` if a signal may arrive at any time (a handler is set or a timer
+    /// runs in one of the processes), if the kernel may act for one of them, or
+    /// if their descriptors cannot be read.
     pub(super) fn of(picture: &'a Picture, watched: &Watched) -> Option<Self> {
         let alone = picture.processes.len() == 1;
         match watched.alarms {
             Some(0) => {}
-            // Not counted: with one process, a timer without a handler can
-            // only end it, which is no answer either.
+            // The timers are not counted. With one process, a timer without a
+            // handler can only end that process, which is not an answer either.
             None if alone => {}
             _ => return None,
         }
@@ -53,7 +55,8 @@ impl<'a> World<'a> {
                 descriptors.push((process.pid, table));
             }
         }
-        // The warden has no pipe: what it was passed for the subject, it closed.
+        // The warden has no pipe: it has closed those that it got for the
+        // subject.
         let judge = proc::descriptors(std::process::id() as Pid).ok()?;
         let open_outside = judge.iter().filter_map(pipe_of).collect();
         Some(World {
@@ -63,7 +66,7 @@ impl<'a> World<'a> {
         })
     }
 
-    /// Whether a wait can be ended only by a thread of this world.
+    /// Whether only a thread of this world can end a wait.
     pub(super) fn holds(&self, process: &Process, wait: &Wait) -> bool {
         match wait {
             Wait::Futex { private, .. } => *private,
@@ -76,7 +79,7 @@ impl<'a> World<'a> {
                         .iter()
                         .filter(|child| child.parent == process.pid)
                 };
-                // An ended child is about to wake it.
+                // A child that has ended is about to wake it.
                 children().next().is_some() && children().all(|child| !child.zombie)
             }
             Wait::Runs | Wait::Stopped | Wait::Other(_) => false,
@@ -118,8 +121,8 @@ fn is_a_way_into_the_kernel(descriptor: &Descriptor) -> bool {
         if kind.contains("io_uring") || kind.contains("userfaultfd"))
 }
 
-/// Whether the kernel may act for the process although no descriptor says so:
-/// a ring of io_uring's that is mapped, or served by a thread of the kernel's.
+/// Whether the kernel may act for the process although no descriptor says so: a
+/// ring of io_uring is mapped, or a kernel thread serves one.
 fn works_in_the_kernel(process: &Process) -> bool {
     let is_served = |name: &str| name.starts_with("iou-");
     process.threads.iter().any(|thread| is_served(&thread.name))
@@ -129,8 +132,8 @@ fn works_in_the_kernel(process: &Process) -> bool {
         })
 }
 
-/// The tables of descriptors in a process: one, unless a thread has left it
-/// (man 2 unshare, CLONE_FILES). `None` if one cannot be read.
+/// The descriptor tables of a process: one table, unless a thread has left it
+/// (man 2 unshare, CLONE_FILES). `None` if a table cannot be read.
 fn tables_of(process: &Process) -> Option<Vec<Vec<Descriptor>>> {
     let mut tables = Vec::new();
     let mut shared: Option<Pid> = None;
@@ -148,14 +151,15 @@ fn tables_of(process: &Process) -> Option<Vec<Vec<Descriptor>>> {
     Some(tables)
 }
 
-/// Asked with kcmp(2); where the kernel cannot say, they may not.
+/// Asks with kcmp(2). If the kernel cannot say, the answer is no.
 fn share_their_table(one: Pid, other: Pid) -> bool {
     const KCMP_FILES: i32 = 2;
     // SAFETY: takes integers.
     unsafe { libc::syscall(libc::SYS_kcmp, one, other, KCMP_FILES, 0, 0) == 0 }
 }
 
-/// Timers made with `timer_create`; the file is absent on kernels without them.
+/// Whether the process has timers from `timer_create`. Kernels without such
+/// timers have no such file.
 fn has_timers(pid: Pid) -> bool {
     std::fs::read(format!("/proc/{pid}/timers")).is_ok_and(|text| !text.is_empty())
 }

@@ -1,5 +1,5 @@
-//! A deadlock, proved: every thread waits, and only threads of the same
-//! closed world could wake it.
+//! Proves a deadlock: every thread waits, and only threads of the same closed
+//! world could wake it.
 
 use super::Watched;
 use super::closed::World;
@@ -8,8 +8,8 @@ use crate::outcome::Failing;
 use crate::text;
 use records::Outcome;
 
-/// The verdict, if `before` and `now` show the same threads, none of which
-/// ran in between, each waiting for ever.
+/// The verdict, if `before` and `now` show the same threads, if none of them
+/// ran in between, and if each waits for ever.
 pub(super) fn prove(before: &Picture, now: &Picture, watched: &Watched) -> Option<Failing> {
     if now.alive().next().is_none() || !now.is_unchanged_since(before) {
         return None;
@@ -42,8 +42,8 @@ fn explain(picture: &Picture, world: &World<'_>) -> String {
     format!("{first}\n{}", picture.describe())
 }
 
-/// The classic of pipes: a reader that waits for the end of a file whose
-/// write end it holds itself.
+/// The classic mistake with pipes: a reader waits for the end of the file, and
+/// holds the write end itself. The same for a writer of a full pipe.
 fn lonely_pipe(picture: &Picture, world: &World<'_>) -> Option<String> {
     for process in picture.alive() {
         for thread in &process.threads {

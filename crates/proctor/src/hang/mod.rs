@@ -1,9 +1,9 @@
-//! Why there is no answer yet: a hang is a verdict only when it is proved.
+//! Why there is no answer yet. A hang becomes a verdict only if it is proved.
 //!
 //! - [`waits`] reads from /proc what every thread of every process waits for;
 //! - [`deadlock`] proves from two such pictures that nothing can wake any of them;
-//! - [`spin`] proves that a running thread goes in a circle in which nothing
-//!   changes, by letting it take one turn under observation.
+//! - [`spin`] proves that a running thread repeats a loop in which nothing
+//!   changes: it observes the thread for one turn of the loop.
 //!
 //! Whatever is not proved waits for the deadline.
 //!
@@ -23,7 +23,7 @@ use processes::Pid;
 use crate::outcome::Failing;
 use waits::Picture;
 
-/// What the judge knows of the processes that it watches.
+/// What the judge knows about the processes that it watches.
 pub(crate) struct Watched {
     pub warden: Pid,
     /// Timers that may send a signal; `None` where they are not counted.
@@ -66,12 +66,13 @@ impl Hang {
         Instant::now() >= self.next
     }
 
-    /// Looks once; the verdict, if one can be proved.
+    /// Looks once. Returns the verdict, if one can be proved.
     pub(crate) fn look(&mut self, watched: &Watched) -> Option<Failing> {
         let now = Picture::take(watched.warden);
         let before = std::mem::replace(&mut self.before, now);
-        // A process that hands over to its child, again and again, is in no
-        // picture: whoever was listed has ended, and whoever lives was not.
+        // If each process starts a child and ends, again and again, a picture
+        // can be empty: the processes that were listed have ended, and the
+        // process that is alive was not listed.
         let starts_before = std::mem::replace(&mut self.starts_before, watched.starts);
         let verdict = match (&before, &self.before) {
             _ if watched.starts != starts_before => None,
@@ -90,7 +91,8 @@ impl Hang {
             _ => None,
         };
         self.next = Instant::now() + self.pause;
-        // A long answer is looked at ever less often, down to twice a second.
+        // If the answer takes long, the judge looks less and less often, down
+        // to twice a second.
         self.pause = (self.pause * 5 / 4).min(Duration::from_millis(500));
         verdict
     }

@@ -1,16 +1,18 @@
-//! A spin, proved: a running thread is let go round once, step by step, and
-//! is back where it was with nothing changed.
+//! Proves a spin: the judge lets a running thread go round its loop once, step
+//! by step. Then the thread is back where it was, and nothing has changed.
 //!
 //! The state of a program is its registers and its memory. If a thread returns
-//! to the very same registers, and all memory that it could have written is as
-//! before, and on the way it asked the kernel or the clock for nothing, then it
-//! will do the same again, for ever, unless another thread changes memory.
-//! When every other thread waits for ever or spins likewise, none will. A slow
-//! computation never looks like that: its counters differ.
+//! to exactly the same registers, all memory that it could have written is as
+//! before, and it asked neither the kernel nor the clock for anything on the
+//! way, then it will do the same again, for ever, unless another thread changes
+//! memory. If every other thread waits for ever or spins in the same way, none
+//! of them will. A slow computation never looks like that, because its counters
+//! differ.
 //!
-//! The thread is stepped with ptrace(2), which needs the right to trace one's
-//! own descendants. Where it is refused, or the architecture has no stepping
-//! here, nothing is proved and the deadline decides.
+//! The judge steps the thread with ptrace(2), for which it needs the right to
+//! trace its own descendants. If the machine refuses that, or if there is no
+//! code here for stepping on the architecture, nothing is proved and the
+//! deadline decides.
 
 use std::time::Duration;
 #[cfg(target_arch = "x86_64")]
@@ -31,14 +33,15 @@ mod memory;
 #[cfg(target_arch = "x86_64")]
 mod traced;
 
-/// Whether every running thread may be stopped.
+/// Whether the judge may stop every running thread.
 ///
-/// A thread that has dealt with the kernel since `before`, or is in a long
-/// system call, does not spin, and to stop it would cut that call short (a
-/// large `write` or `read` returns with a part, man 7 signal). Nothing says
-/// whether a thread that runs is in a call. But its CPU time is then the
-/// kernel's: so it must have run in its own code until a moment ago, or have
-/// gone in and out of the kernel all the time, as a loop that yields does.
+/// A thread that has waited, read or written since `before`, or that is in a
+/// long system call, does not spin. To stop it would cut that call short (a
+/// large `write` or `read` then returns a part, man 7 signal). The kernel does
+/// not say whether a running thread is in a call, but it counts the CPU time of
+/// a call as its own. So the thread must have run in its own code until a
+/// moment ago, or it must have gone in and out of the kernel all the time, as a
+/// loop that yields does.
 pub(super) fn is_possible(before: &Picture, now: &Picture) -> bool {
     let mut runners = Vec::new();
     for process in now.alive() {
@@ -56,14 +59,16 @@ pub(super) fn is_possible(before: &Picture, now: &Picture) -> bool {
     !runners.is_empty() && run_on_like_that(&runners)
 }
 
-/// How long threads may take to show how they spend their time.
+/// The judge takes this many samples, one after each of these pauses, to see
+/// how the threads spend their time.
 const SAMPLES: u32 = 25;
 const SAMPLE: Duration = Duration::from_millis(10);
-/// So much of it shows the way.
+/// This much CPU time in its own code shows how a thread spends its time.
 const ENOUGH: Duration = Duration::from_millis(20);
 
-/// Whether the threads `(process, thread, plain)` go on to spend their CPU time
-/// as they did, and those in their own code alone did so in the last tick too.
+/// Whether the threads `(process, thread, plain)` still spend their CPU time as
+/// they did before. Plain threads, which run only their own code, must have
+/// done so in the last tick too.
 fn run_on_like_that(runners: &[(Pid, Pid, bool)]) -> bool {
     let look = |(pid, tid, _): &(Pid, Pid, bool)| {
         let stat = proc::task_stat(*pid, *tid).ok()?;
@@ -104,7 +109,7 @@ fn run_on_like_that(runners: &[(Pid, Pid, bool)]) -> bool {
 }
 
 /// The verdict, if every thread of the picture waits for ever or spins. The
-/// runners stand still for at most about `budget`.
+/// running threads are stopped for at most about `budget`.
 pub(super) fn prove(now: &Picture, watched: &Watched, budget: Duration) -> Option<Failing> {
     let world = World::of(now, watched)?;
     let mut runners = Vec::new();
@@ -140,8 +145,9 @@ pub(super) fn prove(now: &Picture, watched: &Watched, budget: Duration) -> Optio
     ))
 }
 
-/// Whether the process has a limit of CPU time that the code set itself, below
-/// the subject's: then the kernel ends it, and somebody may wait for that.
+/// Whether the code itself set a CPU-time limit for the process, below the
+/// subject's. Then the kernel ends the process, and another process may wait
+/// for that.
 fn may_be_ended_by_its_limit(pid: Pid, ours: u64) -> bool {
     let Ok(text) = std::fs::read_to_string(format!("/proc/{pid}/limits")) else {
         return false;
@@ -150,8 +156,8 @@ fn may_be_ended_by_its_limit(pid: Pid, ours: u64) -> bool {
         let line = text.lines().find_map(|line| line.strip_prefix(name))?;
         line.split_whitespace().next()?.parse::<u64>().ok()
     };
-    // The second one counts for threads with a real-time policy, and is unlimited
-    // unless somebody sets it (man 2 getrlimit, RLIMIT_RTTIME).
+    // The second limit is for threads with a real-time policy, and it is
+    // unlimited unless code sets it (man 2 getrlimit, RLIMIT_RTTIME).
     soft("Max cpu time").is_some_and(|seconds| seconds < ours)
         || soft("Max realtime timeout").is_some()
 }

@@ -6,7 +6,7 @@ use std::time::Duration;
 use processes::Pid;
 use processes::proc::{self, State, Syscall, Target};
 
-/// Every process below the warden, zombies included.
+/// Every descendant of the warden, zombies included.
 pub(super) struct Picture {
     pub processes: Vec<Process>,
 }
@@ -27,12 +27,13 @@ pub(super) struct Thread {
     pub switches: u64,
     pub processor: i32,
     pub wait: Wait,
-    /// What it did with the kernel until now, as far as that is counted.
+    /// How often it has used the kernel until now, as far as the kernel counts
+    /// that.
     pub dealings: Dealings,
     pub spent: Spent,
 }
 
-/// CPU time, divided by samples: one for each tick of the clock.
+/// CPU time, as the kernel samples it once in each tick of the clock.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Spent {
     /// In the program's own code.
@@ -49,7 +50,8 @@ impl Spent {
         }
     }
 
-    /// Whether it went to the program's own code alone; a tick may be misplaced.
+    /// Whether the program's own code used all of it, apart from a tick that
+    /// the kernel may have counted wrongly.
     pub(super) fn is_plain(self) -> bool {
         self.user >= 4 * self.system
     }
@@ -68,10 +70,10 @@ pub(super) struct Dealings {
 /// What a thread is doing, as far as /proc tells.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Wait {
-    /// On a CPU or in line for one.
+    /// On a CPU, or waiting for one.
     Runs,
-    /// `futex` without a timeout. `value` is what the word held when it went
-    /// to sleep; `private` that no other process can wake it.
+    /// `futex` without a timeout. `value` is what the word held when the thread
+    /// went to sleep; `private` says that no other process can wake it.
     Futex {
         word: u64,
         value: u32,
@@ -79,9 +81,9 @@ pub(super) enum Wait {
     },
     /// Reading from a pipe or writing to one.
     Pipe { fd: i32, inode: u64, writes: bool },
-    /// For a child, without a time limit.
+    /// Waiting for a child, without a time limit.
     Child,
-    /// It has ended, and others of its process go on.
+    /// It has ended, and other threads of its process go on.
     Ended,
     /// Stopped by a signal or a debugger.
     Stopped,
@@ -90,7 +92,8 @@ pub(super) enum Wait {
 }
 
 impl Picture {
-    /// `None` if /proc hides what is needed, or a process came or went meanwhile.
+    /// `None` if /proc hides what is needed, or if a process started or ended
+    /// meanwhile.
     pub(super) fn take(warden: Pid) -> Option<Picture> {
         let mut processes = Vec::new();
         for pid in proc::descendants(warden).ok()? {
@@ -121,7 +124,7 @@ impl Picture {
         process.threads.iter().find(|thread| thread.tid == tid)
     }
 
-    /// The same threads, none of which has run in between.
+    /// Whether these are the same threads, and none of them has run in between.
     pub(super) fn is_unchanged_since(&self, before: &Picture) -> bool {
         self.processes.len() == before.processes.len()
             && self
@@ -141,7 +144,7 @@ impl Picture {
                 })
     }
 
-    /// A line a thread, up to a screen of them.
+    /// One line for each thread, up to 12 of them.
     pub(super) fn describe(&self) -> String {
         const MOST: usize = 12;
         let several = self.alive().count() > 1;
@@ -157,7 +160,8 @@ impl Picture {
                 } else {
                     let _ = write!(line, "thread {}", index + 1);
                 }
-                // A thread without a name of its own has its parent's.
+                // A thread without a name of its own has the name of its
+                // parent.
                 if thread.name != process.name {
                     let _ = write!(line, " ({})", thread.name);
                 }
@@ -251,9 +255,10 @@ impl Thread {
                 Syscall::Inside { number, args, .. } => blocked(pid, tid, number, args),
             },
         };
-        // After the system call: to tell it, the kernel waits until the thread
-        // is off the CPU. Before that, a thread that has just run and is about
-        // to sleep still shows the old number of switches, as if it had not run.
+        // This is read after the system call: the kernel tells that call only
+        // when the thread is off the CPU. Before that, a thread that has just
+        // run and is about to sleep still shows the old number of switches, as
+        // if it had not run.
         let status = proc::task_status(pid, tid).ok()?;
         Some(Thread {
             tid,
@@ -331,10 +336,10 @@ fn futex(pid: Pid, args: [u64; 6]) -> Wait {
             "waits for a lock or a condition variable, with a time limit".to_owned(),
         );
     }
-    // A word in memory that no other process maps cannot be woken from
-    // outside, whatever the operation's flag says (join uses a shared one).
-    // Memory shared without a name exists in this family of processes only,
-    // and all of it is in the picture.
+    // If no other process maps the memory of the word, no process outside can
+    // wake the thread, whatever the flag of the operation says (join does not
+    // use the private one). Shared memory without a name exists only in this
+    // family of processes, and the picture holds the whole family.
     let private = operation & libc::FUTEX_PRIVATE_FLAG != 0
         || proc::maps(pid).is_ok_and(|maps| {
             maps.iter().any(|mapping| {
@@ -365,9 +370,9 @@ fn pipe(pid: Pid, tid: Pid, fd: u64, writes: bool) -> Wait {
     }
 }
 
-/// Whether the kernel function in which a thread sleeps is a pipe's. The
-/// number alone may lie: another file can have been put in its place since the
-/// call began (dup2). Kernels that do not name functions say `0`.
+/// Whether the kernel function in which a thread sleeps is one for pipes. The
+/// descriptor's number alone can mislead: since the call began, dup2 may have
+/// put another file in its place. Kernels that do not name functions say `0`.
 fn waits_in_a_pipe(pid: Pid, tid: Pid) -> bool {
     match std::fs::read_to_string(format!("/proc/{pid}/task/{tid}/wchan")) {
         Ok(name) => name.is_empty() || name == "0" || name.contains("pipe"),

@@ -1,4 +1,4 @@
-//! One turn of the circle, for each thread.
+//! Follows each thread for one turn of its loop.
 
 use std::collections::HashMap;
 use std::ops::Range;
@@ -12,19 +12,19 @@ use super::traced::{Stepped, Traced};
 /// More steps than any waiting loop takes for one turn, in a debug build too.
 const STEPS: usize = 30_000;
 
-/// The most where several threads run: in a long turn one of them may change
-/// memory, and change it back, that another looks at rarely.
+/// The most steps if several threads run. In a long turn, one thread may change memory and change
+/// it back, and another thread may look at that memory only rarely.
 const STEPS_TOGETHER: usize = 1_000;
 
 /// How long the threads run on between two looks.
 const RUN_ON: Duration = Duration::from_millis(15);
 
-/// Whether each of the threads `(process, thread, processor)` goes in a
-/// circle. `None` if one cannot be traced or observed, or time runs out.
+/// Whether each of the threads `(process, thread, processor)` repeats a loop in which nothing
+/// changes. `None` if one of them cannot be traced or observed, or if time runs out.
 pub(super) fn all(threads: &[(Pid, Pid, i32)], until: Instant) -> Option<bool> {
     let _here = Beside::processor_of(threads);
-    // Several threads go in circles past each other, and one might yet meet
-    // another at the right moment: look again after they have run on.
+    // If several threads spin, one of them may still see a change by another at the right moment:
+    // look again after they have run on.
     let (rounds, steps) = match threads.len() {
         1 => (1, STEPS),
         _ => (2, STEPS_TOGETHER),
@@ -37,7 +37,7 @@ pub(super) fn all(threads: &[(Pid, Pid, i32)], until: Instant) -> Option<bool> {
         for (pid, tid, _) in threads {
             traced.push((*pid, Traced::stop(*tid)?));
         }
-        // All of them stand still now; each takes its turn alone.
+        // All of them are stopped now; each goes round its loop alone.
         for (pid, thread) in &mut traced {
             if !goes_in_a_circle(*pid, thread, steps, until)? {
                 return Some(false);
@@ -57,7 +57,7 @@ fn goes_in_a_circle(pid: Pid, thread: &mut Traced, steps: usize, until: Instant)
     if !code.is_deaf(interrupted.rip, interrupted.rax)? {
         return Some(false);
     }
-    // Out of whatever the stop interrupted.
+    // The first step leaves whatever the stop interrupted.
     if thread.step()? != Stepped::One {
         return None;
     }
@@ -84,9 +84,9 @@ fn goes_in_a_circle(pid: Pid, thread: &mut Traced, steps: usize, until: Instant)
     Some(false)
 }
 
-/// Everything that the program can see of its registers.
+/// Whether two sets of registers agree in everything that the program can see.
 fn same(a: &libc::user_regs_struct, b: &libc::user_regs_struct) -> bool {
-    // The trap flag belongs to the stepping; orig_rax to the kernel.
+    // The trap flag belongs to the stepping, and orig_rax to the kernel.
     let key = |r: &libc::user_regs_struct| {
         [
             r.rip,
@@ -114,7 +114,8 @@ fn same(a: &libc::user_regs_struct, b: &libc::user_regs_struct) -> bool {
     a.rip == b.rip && key(a) == key(b)
 }
 
-/// The instructions on the way: none may hear from the kernel, the clock or chance.
+/// The instructions on the way. None of them may get anything from the kernel, the clock or a
+/// source of random numbers.
 struct Code {
     pid: Pid,
     clock: Vec<Range<u64>>,
@@ -160,7 +161,7 @@ impl Code {
         };
         Some(match instruction {
             Instruction::Plain => true,
-            // Giving way changes nothing that the thread could see.
+            // A yield changes nothing that the thread could see.
             Instruction::SystemCall => i64::try_from(rax) == Ok(libc::SYS_sched_yield),
             Instruction::Listens => false,
         })
@@ -171,7 +172,7 @@ impl Code {
             return Some(Instruction::Listens);
         }
         let mut bytes = [0u8; 3];
-        // The end of a page may be near: two bytes tell enough.
+        // The end of a page may be near; two bytes are enough.
         if super::memory::read(self.pid, address, &mut bytes).is_none() {
             super::memory::read(self.pid, address, &mut bytes[..2])?;
         }
@@ -180,8 +181,8 @@ impl Code {
             // rdtsc, cpuid, sysenter, rdrand and rdseed, rdtscp and other system state.
             [0x0f, 0x31 | 0xa2 | 0x34 | 0xc7 | 0x01, _] => Instruction::Listens,
             [0xcd, _, _] => Instruction::Listens,
-            // pushf, popf and iret, a prefix before them or not. A step would leave
-            // the trap flag in what they save, and it would be restored later.
+            // pushf, popf and iret, with or without a prefix. A step would leave the trap flag in
+            // what they save, and it would be restored later.
             [0x9c | 0x9d | 0xcf, ..] | [0x66 | 0x40..=0x4f, 0x9c | 0x9d | 0xcf, _] => {
                 Instruction::Listens
             }
@@ -192,8 +193,8 @@ impl Code {
     }
 }
 
-/// Keeps this thread on the processor of the one that it steps: two processors
-/// that take turns wake each other from idle at every step, ten times slower.
+/// Keeps this thread on the processor of the thread that it steps. On two processors, they would
+/// wake each other from idle at every step, which is ten times slower.
 struct Beside(Option<nix::sched::CpuSet>);
 
 impl Beside {

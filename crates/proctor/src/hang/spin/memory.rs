@@ -8,7 +8,7 @@ use nix::sys::uio::{RemoteIoVec, process_vm_readv};
 use processes::{Pid, proc};
 
 const PAGE: u64 = 4096;
-/// A process that holds more is not compared: it would stand still too long.
+/// A process with more pages is not compared: it would be stopped for too long.
 const MOST_PAGES: usize = 16_384;
 
 /// The writable mappings of a process.
@@ -17,7 +17,8 @@ pub(super) struct Writable {
 }
 
 impl Writable {
-    /// `None` if memory is shared under a name: somebody outside could change it.
+    /// `None` if memory is shared under a name: a process outside could change
+    /// it.
     pub(super) fn of(pid: Pid) -> Option<Self> {
         let mut ranges = Vec::new();
         for mapping in proc::maps(pid).ok()? {
@@ -40,7 +41,8 @@ pub(super) struct Memory {
 }
 
 impl Memory {
-    /// All of it but `own`, the kernel's notes to the thread that is looked at.
+    /// All of it except `own`, where the kernel writes notes for the observed
+    /// thread.
     pub(super) fn of(pid: Pid, writable: &Writable, own: &Range<u64>) -> Option<Self> {
         use std::os::unix::fs::FileExt as _;
         let pagemap = std::fs::File::open(format!("/proc/{pid}/pagemap")).ok()?;
@@ -82,7 +84,7 @@ fn blank(page: &mut [u8], address: u64, range: &Range<u64>) {
     }
 }
 
-/// Reads another process's memory, whole or not at all.
+/// Reads another process's memory: all of the bytes, or none.
 pub(super) fn read(pid: Pid, address: u64, into: &mut [u8]) -> Option<()> {
     let length = into.len();
     let remote = RemoteIoVec {

@@ -1,4 +1,4 @@
-//! A thread held by ptrace(2) and let go one instruction at a time.
+//! A thread under ptrace(2), which runs one instruction at a time.
 
 use std::ops::Range;
 
@@ -13,11 +13,11 @@ use processes::Pid;
 pub(super) enum Stepped {
     /// After one instruction.
     One,
-    /// A signal came; it is passed on when the thread is let go.
+    /// A signal arrived. The thread gets it when it is let go.
     Signal(Signal),
 }
 
-/// A stopped thread. Let go, wherever it stands, when dropped.
+/// A stopped thread. Dropping this lets it go, wherever it is.
 pub(super) struct Traced {
     thread: Thread,
     stopped: bool,
@@ -27,7 +27,8 @@ pub(super) struct Traced {
 }
 
 impl Traced {
-    /// Stops a thread without its noticing. `None` if this may not trace it.
+    /// Stops a thread, which does not notice it. `None` if this process may not
+    /// trace it.
     pub(super) fn stop(tid: Pid) -> Option<Self> {
         let thread = Thread::from_raw(tid);
         ptrace::seize(thread, ptrace::Options::empty()).ok()?;
@@ -50,8 +51,8 @@ impl Traced {
         Some(traced)
     }
 
-    /// Lets a system call that the stop cut short begin again instead of
-    /// failing with EINTR, as `epoll_wait` and others do even without a signal
+    /// Makes a system call that the stop cut short begin again. Otherwise it
+    /// fails with EINTR, as `epoll_wait` and others do even without a signal
     /// (man 7 signal, "Interruption … by stop signals"): the code set no
     /// handler, so it need not expect that.
     fn hide_the_stop(&mut self) -> Option<()> {
@@ -65,8 +66,8 @@ impl Traced {
             return Some(());
         }
         let error = registers.rax.cast_signed().checked_neg()?;
-        // Cut short it returns a part, which without a signal it never does
-        // (man 2 getrandom). From the beginning it does as well.
+        // If getrandom is cut short, it returns a part, which it never does
+        // without a signal (man 2 getrandom). It may as well begin again.
         let is_chance = registers.orig_rax.cast_signed() == libc::SYS_getrandom
             && (0..registers.rsi.cast_signed()).contains(&registers.rax.cast_signed());
         let interrupted = error == i64::from(libc::EINTR) || is_chance;
@@ -78,9 +79,9 @@ impl Traced {
         Some(())
     }
 
-    /// Whether the thread was in a system call that may wait. To step it would
-    /// be to enter that call again, and to wait as long as it does: for ever,
-    /// if it waits for a thread that is stopped too, or for the next question.
+    /// Whether the thread was in a system call that may wait. A step would
+    /// enter that call again and wait as long as the call does: for ever, if it
+    /// waits for a thread that is stopped too, or for the next question.
     pub(super) fn is_in_call(&self) -> bool {
         self.in_call
     }
@@ -128,8 +129,9 @@ impl Traced {
     }
 
     /// Where the kernel notes for the thread on which processor it runs
-    /// (rseq(2)), whenever it moves it: it may do so between any two steps, and
-    /// no loop waits for that. Empty where there is no such place.
+    /// (rseq(2)). The kernel may write there between any two steps, whenever it
+    /// moves the thread, and no loop waits for that. Empty if there is no such
+    /// place.
     pub(super) fn kernel_notes(&self) -> Range<u64> {
         const PTRACE_GET_RSEQ_CONFIGURATION: libc::c_uint = 0x420f;
         #[repr(C)]
