@@ -1,5 +1,6 @@
 //! Wrong: nothing can ever wake what waits here, and the verdict comes long
-//! before the deadline. Where that cannot be proved it is a timeout.
+//! before the deadline. Where the judge cannot prove that, the verdict is a
+//! timeout.
 
 use std::io::{Read, Write};
 use std::sync::atomic::AtomicU32;
@@ -60,7 +61,7 @@ const TABLE: &[Expect] = &[
     .within(500),
     // A handled signal could still come, a heartbeat could still do something.
     ends(&[Deadlock, Timeout], "", "with_a_signal_handler"),
-    // SIGCHLD could not: there is no child, or none that will ever end.
+    // SIGCHLD could not come: there is no child, or none that will ever end.
     ends(&[Deadlock], "", "with_a_handler_of_sigchld").within(500),
     ends(
         &[Deadlock],

@@ -17,9 +17,10 @@ use std::time::{Duration, Instant};
 use processes::{Child, Ending, Spec, Stdio};
 use proctor::{Outcome, Record, Records, RecordsError};
 
-/// What carries a case's mark to every process that stems from it.
+/// The environment variable that carries a case's mark to every process that
+/// the case starts.
 pub(crate) const MARK: &str = "CONFORMANCE_CASE";
-/// Longer than any verdict takes, on a machine however busy.
+/// Longer than any verdict takes, also on a busy machine.
 const PATIENCE: Duration = Duration::from_secs(150);
 /// How long the processes of a killed judge may take to vanish.
 const VANISHING: Duration = Duration::from_secs(5);
@@ -57,7 +58,7 @@ pub(crate) const fn ends(
     expect(case, Verdict::Failing(outcomes, fragment))
 }
 
-/// The code takes its own judge down: the run fails and nothing is recorded.
+/// The code ends its own judge: the run fails and nothing is recorded.
 pub(crate) const fn takes_the_judge_down(case: &'static str) -> Expect {
     expect(case, Verdict::JudgeDown)
 }
@@ -96,16 +97,16 @@ impl Expect {
         self
     }
 
-    /// Judges this case without the fence around the subject: what holds must
-    /// hold on kernels that have none, too.
+    /// Judges this case without the fence around the subject: the verdict must
+    /// also be right on kernels that have no fence.
     pub(crate) const fn unfenced(mut self) -> Self {
         self.env = Some(("PROCTOR_UNFENCED", "1"));
         self
     }
 }
 
-/// Runs all cases of the table of `module`, `at_a_time` of them beside each
-/// other, and panics with the list of all deviations.
+/// Runs all cases of the table of `module`, `at_a_time` of them at the same
+/// time, and panics with the list of all deviations.
 pub(crate) fn check(module: &str, table: &[Expect], at_a_time: usize) {
     let theme = module.split_once("::").map_or(module, |(_, theme)| theme);
     assert_table_is_complete(theme, table);
@@ -144,7 +145,8 @@ fn number(variable: &str) -> Option<usize> {
     std::env::var(variable).ok()?.parse().ok()
 }
 
-/// A case that no table names would never run.
+/// Checks that the table names every case. A case that no table names would
+/// never run.
 fn assert_table_is_complete(theme: &str, table: &[Expect]) {
     let program = std::env::current_exe().unwrap();
     let listing = Command::new(program)
@@ -230,7 +232,7 @@ fn run(name: &str, expect: &Expect) -> Run {
         .stderr(Stdio::Fd(
             File::options().append(true).open(&said).unwrap().into(),
         ))
-        // A case that attacks its process group must not meet this program.
+        // A case that attacks its process group must not reach this program.
         .new_session(true);
     if let Some((variable, value)) = expect.env {
         spec = spec.env(variable, value);
@@ -270,7 +272,7 @@ fn follow(
     let (mut record, mut listening) = (Ok(None), true);
     loop {
         let ended = judge.wait_timeout(Duration::ZERO).unwrap();
-        // What was sent before the end is there after it.
+        // A record that was sent before the end can still be read after it.
         while listening {
             match records.next(judge.pid(), Duration::from_millis(10)) {
                 Ok(Some(new)) => record = Ok(Some(new)),
@@ -308,7 +310,8 @@ fn remains(mark: &str, patience: Duration) -> Vec<String> {
             format!("{pid} ({})", comm.trim())
         })
         .collect();
-    // What is left may go on to start others: until none is found.
+    // Processes that are left may start others, so this repeats until it finds
+    // none.
     for _ in 0..1000 {
         for pid in marked(mark) {
             let pid = nix::unistd::Pid::from_raw(pid);

@@ -1,4 +1,5 @@
-//! Wrong: it ends, or is ended, instead of answering, or answers wrongly.
+//! Wrong: code that ends its process instead of answering, that a signal kills, or that answers
+//! wrongly.
 
 use std::hint::black_box;
 use std::process::{abort, exit};

@@ -1,4 +1,5 @@
-//! What the judge observes is what has happened, whoever makes it happen.
+//! What the judge observes is what has happened, whichever process makes it
+//! happen.
 
 use std::process::Command;
 use std::thread;

@@ -1,5 +1,5 @@
 //! Right: a parent that waits for its children, in every way there is, while
-//! they take their time. What wakes it is in another process.
+//! they take their time. Another process wakes it.
 
 use std::io::{Read, Write};
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};

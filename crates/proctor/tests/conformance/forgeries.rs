@@ -160,7 +160,7 @@ mod exercise {
         }
     }
 
-    /// Met by whoever imports everything.
+    /// A glob import brings this name into scope.
     #[allow(non_camel_case_types)]
     pub(super) type u64 = Answer;
 

@@ -9,8 +9,8 @@ use nix::sys::wait::{WaitStatus, waitpid};
 use nix::unistd::{ForkResult, Pid, fork};
 use proctor::Subject;
 
-/// Longer than the judge needs to find a hang, so that whoever waits for this
-/// long is looked at while waiting.
+/// Longer than the judge needs to find a hang, so that the judge looks at a
+/// thread that waits for this long.
 pub(crate) const LONG: Duration = Duration::from_millis(800);
 
 /// Asks a random number and expects twice that number.
@@ -101,7 +101,8 @@ pub(crate) fn futex_until_set(word: &AtomicU32) {
     }
 }
 
-/// Sets the word and wakes whoever waits for it. Allowed in a signal handler.
+/// Sets the word and wakes every thread that waits for it. Allowed in a signal
+/// handler.
 pub(crate) fn futex_set(word: &AtomicU32) {
     word.store(1, Ordering::Release);
     // SAFETY: the word outlives the call.

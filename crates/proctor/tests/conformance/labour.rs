@@ -98,7 +98,7 @@ case!(a_counter_in_memory_for_long, deadline = 120.0, |n| {
     2 * n
 });
 
-// Whoever looks for a short time sees the inner loop only.
+// A short look sees only the inner loop.
 case!(a_short_loop_in_a_long_loop, deadline = 120.0, |n| {
     let flag = AtomicBool::new(false);
     labour(WORK, |rounds| {

@@ -1,4 +1,4 @@
-//! Wrong: processes that run on, stay behind, or come in multitudes.
+//! Wrong: processes that run on, stay behind, or are too many.
 
 use std::os::unix::process::CommandExt;
 use std::process::{Command, Stdio};
@@ -63,7 +63,7 @@ fn every_case_gets_its_verdict() {
     check(module_path!(), TABLE, 2);
 }
 
-/// `fork` as a learner forgets to end the child.
+/// `fork` by a learner who forgets to end the child.
 fn fork_on() -> ForkResult {
     // SAFETY: the subject has one thread.
     unsafe { fork() }.unwrap()
@@ -182,7 +182,8 @@ case!(leaves_an_unmarked_program, |n| {
     2 * n
 });
 
-// Each lives for an instant: a killer who looks, then shoots, comes too late.
+// Each process lives for an instant: code that first looks for it and then
+// kills it comes too late.
 case!(leaves_a_daemon_that_starts_others_all_the_time, |n| {
     daemon(|| {
         loop {

@@ -1,4 +1,4 @@
-//! Right: what the man pages allow to programs about processes, threads, IPC,
+//! Right: what the man pages allow programs to do with processes, threads, IPC,
 //! locks and coroutines, and what few programs do.
 
 use std::io::{Read as _, Write as _};
@@ -98,7 +98,8 @@ case!(
     a_chain_of_processes_that_leave_nothing,
     orphans = true,
     |n| {
-        // Whoever ends is the subject's, which need not wait (man 2 sigaction).
+        // Orphans become the subject's children, and it need not wait for them
+        // (man 2 sigaction).
         handle(Signal::SIGCHLD, SigHandler::SigIgn);
         nix::sys::prctl::set_child_subreaper(true).unwrap();
         let (reader, writer) = pipe2(OFlag::O_CLOEXEC).unwrap();
@@ -144,7 +145,7 @@ case!(a_process_whose_first_thread_ended_writes_into_a_pipe, |n| {
     2 * n
 });
 
-/// As code does that switches between stacks.
+/// As in code that switches between stacks.
 #[cfg(target_arch = "x86_64")]
 #[inline]
 fn save_and_restore_flags() {
@@ -220,7 +221,7 @@ case!(a_lock_is_free_for_moments, deadline = 60.0, |n| {
     let mut free = 0;
     while free < 20 {
         if !HELD.load(Ordering::Acquire) {
-            // The clock is asked here only.
+            // The clock is read only here.
             free = if Instant::now() < until { 0 } else { free + 1 };
         }
         pass_time(100);
@@ -244,7 +245,7 @@ case!(
             unsafe {
                 assert_eq!(libc::setrlimit(libc::RLIMIT_RTTIME, &raw const limit), 0);
                 if libc::sched_setscheduler(0, libc::SCHED_FIFO, &raw const one) != 0 {
-                    // Not everybody may.
+                    // Not every user may do that.
                     kill(getpid(), Signal::SIGXCPU).unwrap();
                 }
             }
@@ -720,7 +721,7 @@ case!(a_posix_message_queue_is_filled_late, |n| {
     use nix::mqueue::{MQ_OFlag, MqAttr, mq_open, mq_receive, mq_send, mq_unlink};
     use nix::sys::stat::Mode;
     if !nix::unistd::geteuid().is_root() && !std::path::Path::new("/dev/mqueue").exists() {
-        // The fence cannot be opened for them by everybody there.
+        // There, not every user can let message queues through the fence.
         return 2 * n;
     }
     let name = format!("/proctor-legit-{}", std::process::id());

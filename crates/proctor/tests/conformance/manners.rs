@@ -136,8 +136,8 @@ case!(sets_its_own_panic_hook, |n| {
     2 * n
 });
 
-// Plain Rust goes on without it, and so does the judge: what the panic says
-// is in the output.
+// Plain Rust goes on without that thread, and so does the judge: the message of
+// the panic is in the output.
 case!(a_thread_of_no_interest_panics, |n| {
     let (sender, receiver) = mpsc::channel::<()>();
     drop(thread::spawn(move || {

@@ -1,5 +1,5 @@
-//! Right: programs at which a naive diagnosis of hangs goes wrong, or which a
-//! naive observer disturbs. From the man pages, each.
+//! Right: programs that a naive diagnosis of hangs misjudges, or that a naive
+//! observer disturbs. Each of them comes from the man pages.
 
 use std::io::Write as _;
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
@@ -39,7 +39,7 @@ fn every_case_gets_its_verdict() {
     check(module_path!(), TABLE, 3);
 }
 
-// To write so many numbers down takes a debug build seconds.
+// A debug build needs seconds to serialize so many numbers.
 #[proctor::test(deadline = 120.0, subject = |length: u64| -> Vec<u8> { vec![7; length as usize] })]
 #[ignore = "a case of the corpus: run by every_case_gets_its_verdict"]
 fn an_answer_of_65_mebibytes(mut subject: Subject) {

@@ -1,4 +1,4 @@
-//! Wrong: it burns the CPU, or sleeps, and will never answer.
+//! Wrong: code that burns the CPU, or sleeps, and will never answer.
 #![allow(
     clippy::missing_spin_loop,
     clippy::empty_loop,
@@ -34,8 +34,8 @@ const TABLE: &[Expect] = &[
     ends(&[Spin], "", "a_child_spins_on_its_own_copy_of_a_flag").within(1500),
     ends(&[Spin], "", "a_spin_with_a_handler_of_sigchld").within(1500),
     ends(&[Spin], "", "a_child_spins_and_its_parent_handles_sigchld").within(1500),
-    // Something changes all the time, so that nobody can prove that it is a
-    // circle: an honest timeout will do.
+    // Something changes all the time, so the judge cannot prove a spin: a
+    // timeout is right too.
     ends(&[Spin, Timeout], "", "a_spin_that_counts"),
     ends(
         &[Spin, Timeout],
