@@ -1,11 +1,11 @@
-//! What an exploration found, as plain data: it crosses from the subject to the judge.
+//! What an exploration found, as plain data that the subject sends to the judge.
 
 use interleave_model::kernel::failure as model;
 use records::position::FailureKind;
 use records::{Place, Timeline};
 use serde::{Deserialize, Serialize};
 
-/// Which of the explored worlds.
+/// One of the explored worlds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum World {
     /// Every schedule, with sequentially consistent memory: shuttle.
@@ -17,11 +17,11 @@ pub enum World {
 /// What went wrong, and how to see it again.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Failure {
-    /// Which kind.
+    /// Its kind.
     pub kind: FailureKind,
     /// The cause: one sentence, perhaps followed by lines about each thread.
     pub message: String,
-    /// Where.
+    /// Where in the source, if known.
     pub at: Option<Place>,
     /// The schedule, for [`crate::REPLAY`]; empty in the orderings world, which has none.
     pub schedule: String,
@@ -34,9 +34,9 @@ pub struct Failure {
 pub struct Exploration {
     /// Which world was explored.
     pub world: World,
-    /// How many schedules (executions, in the orderings world) were run.
+    /// How many schedules were run (in the orderings world: executions).
     pub schedules: u64,
-    /// Whether these were all that are different.
+    /// Whether these were all the different ones.
     pub complete: bool,
     /// The most scheduling points that the code under test reached in one run.
     pub scheduling_points: u64,
@@ -46,7 +46,7 @@ pub struct Exploration {
     pub not_judged: Option<String>,
     /// What a replay did, whether it failed or not.
     pub replayed: Option<Timeline>,
-    /// The schedule to replay belongs to another scenario: nothing was run.
+    /// Whether the schedule to replay belongs to another scenario, so that nothing was run.
     pub is_other: bool,
     /// How long it took.
     pub millis: u64,

@@ -1,4 +1,4 @@
-//! Exploring: budgets, replays, and the two worlds behind one face.
+//! Exploring: budgets, replays, and one interface to the two worlds.
 
 use crate::exploration::{Exploration, Failure, World, kind, place};
 use crate::position::{self, POSITION, Position, Request};
@@ -12,14 +12,15 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 /// The environment variable that holds a schedule to replay, such as `a3b2a`, or
-/// `two_threads_add:a3b2a` for the scenario of that name alone.
+/// `two_threads_add:a3b2a` for only the scenario of that name.
 pub const REPLAY: &str = "INTERLEAVE_REPLAY";
 
-/// A static of the code under test belongs to one exploration at a time.
+/// Only one exploration at a time may use the statics of the code under test.
 static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
 
-/// An execution that is given up while one of its threads unwinds leaves the operating-system thread
-/// "panicking" for good: what the next one would learn about its own panics would be wrong.
+/// If an execution is given up while one of its threads unwinds, the operating-system thread
+/// remains "panicking" for good. The next execution would then get wrong answers about its own
+/// panics.
 const UNWINDING: &str = "an earlier exploration on this thread was stopped in the middle of a panic; explore in a new process";
 
 /// How far to explore. The defaults suit a scenario of two or three threads with a few operations
@@ -40,8 +41,8 @@ pub struct Explore {
     may_outlive: bool,
 }
 
-/// Explores the schedules of `scenario`: exhaustively if the budget allows, else schedules with few
-/// interruptions first, then random ones from fixed seeds.
+/// Explores the schedules of `scenario`: all of them if the budget allows. If not, it runs
+/// schedules with few interruptions first, and then random ones from fixed seeds.
 #[track_caller]
 pub fn schedules(scenario: impl Fn() + Send + Sync + 'static) -> Exploration {
     Explore::new().schedules_of(scenario)
@@ -53,7 +54,8 @@ pub fn orderings(scenario: impl Fn() + Send + Sync + 'static) -> Exploration {
     Explore::new().orderings_of(scenario)
 }
 
-/// Waits until no other exploration runs. The allocator tells the model from now on what is freed.
+/// Waits until no other exploration runs. From now on, the allocator tells the model which memory
+/// is freed.
 fn alone() -> MutexGuard<'static, ()> {
     proctor::on_free(interleave_model::kernel::freed::forget);
     ONE_AT_A_TIME.lock().unwrap_or_else(PoisonError::into_inner)
@@ -74,59 +76,60 @@ impl Explore {
         }
     }
 
-    /// At most so many schedules.
+    /// Sets how many schedules to run at most.
     #[must_use]
     pub fn schedules(mut self, schedules: u64) -> Self {
         self.schedules = schedules.max(1);
         self
     }
 
-    /// At most so many executions in the orderings world.
+    /// Sets how many executions to run at most in the orderings world.
     #[must_use]
     pub fn executions(mut self, executions: u64) -> Self {
         self.executions = executions.max(1);
         self
     }
 
-    /// At most so many steps in one run.
+    /// Sets how many steps one run may take at most.
     #[must_use]
     pub fn steps(mut self, steps: u64) -> Self {
         self.steps = steps.max(1);
         self
     }
 
-    /// The safety net against a scenario that is far too big: no new run is begun after this time.
+    /// Sets the time after which no new run begins: a safety net against a scenario that is far too
+    /// big.
     #[must_use]
     pub fn time(mut self, time: Duration) -> Self {
         self.time = time;
         self
     }
 
-    /// How often a thread may be interrupted in one execution of the orderings world; `None` for no
-    /// bound.
+    /// Sets how often a thread may be interrupted in one execution of the orderings world; `None`
+    /// for no bound.
     #[must_use]
     pub fn interruptions(mut self, interruptions: Option<usize>) -> Self {
         self.interruptions = interruptions;
         self
     }
 
-    /// The file of the scenario, `file!()` there: steps in it are not steps of the code under test.
-    /// By default the file that calls for the exploration.
+    /// Sets the file of the scenario (`file!()` there): steps in it are not steps of the code under
+    /// test. The default is the file that calls the exploration.
     #[must_use]
     pub fn scenario_file(mut self, file: &'static str) -> Self {
         self.file = Some(file);
         self
     }
 
-    /// A thread that waits for ever after the scenario has ended is no failure.
+    /// A thread that waits for ever after the scenario has ended is then not a failure.
     #[must_use]
     pub fn threads_may_outlive(mut self) -> Self {
         self.may_outlive = true;
         self
     }
 
-    /// Explores the schedules of `scenario`, or replays the one in [`REPLAY`], or tells the position
-    /// that [`POSITION`] asks for.
+    /// Explores the schedules of `scenario`, or replays the one in [`REPLAY`], or reports the
+    /// position that [`POSITION`] asks for.
     #[track_caller]
     pub fn schedules_of(&self, scenario: impl Fn() + Send + Sync + 'static) -> Exploration {
         let file = self.file.unwrap_or(Location::caller().file());
@@ -175,10 +178,12 @@ impl Explore {
         }
     }
 
-    /// Where `scenario` is after the steps of a request. (The answer's file is not written.)
+    /// Returns where `scenario` is after the steps of a request. (It does not write the file for
+    /// the answer.)
     ///
     /// # Errors
-    /// With a sentence: the request's schedule is none, or it is for another scenario.
+    /// With a sentence, if the request's schedule is not a schedule, or if it is for another
+    /// scenario.
     #[track_caller]
     pub fn position_of(
         &self,

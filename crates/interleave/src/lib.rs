@@ -1,9 +1,9 @@
 //! One source, three worlds: explores what ordinary concurrent Rust can do.
 //!
 //! A learner's file is compiled three times: against the real std, against a std whose schedules
-//! are explored ([`shuttled`]), and against one whose memory orderings are ([`loomed`]). A
-//! *scenario* uses the code as two or three threads would, and an exploration runs it in every way
-//! that it can, or in as many as the budget allows:
+//! are explored ([`shuttled`]), and against a std whose memory orderings are explored ([`loomed`]).
+//! A *scenario* uses the code as two or three threads would. An exploration runs the scenario in
+//! every possible way, or in as many ways as the budget allows:
 //!
 //! ```
 //! use interleave::{in_worlds, schedules};
@@ -64,7 +64,7 @@ pub mod shuttled {
     #[doc(no_inline)]
     pub use interleave_shuttled::*;
 
-    /// What a scenario need not import.
+    /// What a scenario can use without importing it.
     pub mod scenario {
         pub use interleave_shuttled::{Tracked, sync::Arc, thread};
     }
@@ -75,7 +75,7 @@ pub mod loomed {
     #[doc(no_inline)]
     pub use interleave_loomed::*;
 
-    /// What a scenario need not import.
+    /// What a scenario can use without importing it.
     pub mod scenario {
         pub use interleave_loomed::{Tracked, sync::Arc, thread};
     }

@@ -31,7 +31,7 @@ fn plan(request: &Request, prefix: Vec<u8>, then: Then) -> Plan {
     }
 }
 
-/// What `thread` would do next: a run that goes one step further tells.
+/// What `thread` would do next. To find out, it runs one step further.
 fn next_of(thread: usize, found: &Found, explore: impl Fn(Vec<u8>) -> Found) -> Option<String> {
     if std::thread::panicking() {
         return None;

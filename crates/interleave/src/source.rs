@@ -1,5 +1,5 @@
 //! Lines of source files, for timelines. A file that cannot be read has no lines: a timeline
-//! without source text is better than none.
+//! without source text is better than no timeline.
 
 use std::collections::HashMap;
 use std::path::PathBuf;

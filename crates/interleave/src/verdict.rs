@@ -4,15 +4,15 @@ use crate::exploration::{Exploration, Failure, World};
 use proctor::{Failing, Outcome};
 use records::position::FailureKind;
 
-/// Fewer scheduling points than this in the code under test, and nothing has been explored.
+/// If the code under test has fewer scheduling points than this, the exploration explored nothing.
 const LEAST_POINTS: u64 = 2;
 
 impl Exploration {
     /// Returns if the exploration found nothing wrong, after noting in the test's record what it
     /// covered; ends the test with a verdict otherwise. In the judge only.
     ///
-    /// Of a scenario that was not run, because another's schedule is replayed, nothing is demanded
-    /// and nothing noted.
+    /// If the scenario was not run, because a schedule of another scenario is replayed, this
+    /// demands nothing and notes nothing.
     pub fn must_hold(&self) {
         if self.is_other {
             return;
@@ -23,7 +23,7 @@ impl Exploration {
         }
     }
 
-    /// What [`Self::must_hold`] would end the test with.
+    /// The verdict with which [`Self::must_hold`] would end the test.
     ///
     /// # Errors
     /// With the verdict, if it is not a pass.
@@ -73,10 +73,10 @@ impl Exploration {
         failing
     }
 
-    /// The failure, which must be there and of this kind: for tests of explorations.
+    /// The failure, which must exist and be of this kind. For tests of explorations.
     ///
     /// # Panics
-    /// If there is none, or another.
+    /// If there is no failure, or one of another kind.
     #[track_caller]
     pub fn must_fail(&self, kind: FailureKind) -> &Failure {
         match &self.failure {
@@ -93,7 +93,7 @@ impl Exploration {
         }
     }
 
-    /// Nothing wrong, and judged: for tests of explorations, which need no judge.
+    /// Demands a verdict without a failure. For tests of explorations, which need no judge.
     ///
     /// # Panics
     /// If there is a failure or no verdict.

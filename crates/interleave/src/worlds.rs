@@ -1,7 +1,8 @@
 //! One scenario, compiled in every world.
 
 /// Expands scenarios in `mod shuttled` and `mod loomed` (or just one of them), where `exercise`
-/// names the world crate, `std` the world's std, and `Arc`, `thread` and `Tracked` are there.
+/// names the world crate, `std` names the world's std, and `Arc`, `thread` and `Tracked` are
+/// imported.
 ///
 /// A public function without arguments and result is a scenario: its name is part of the schedules
 /// that it fails on, and its documentation is what `cargo course schedule` says of it.
@@ -22,7 +23,7 @@
 /// // then: interleave::schedules(shuttled::two_threads_add)
 /// ```
 ///
-/// In the loomed world, the scenario's own thread included, there may be at most five threads.
+/// In the loomed world there may be at most five threads, including the scenario's own thread.
 #[macro_export]
 macro_rules! in_worlds {
     ($($world:ident = $exercise:path),+ ; $($items:tt)*) => {
@@ -59,7 +60,7 @@ macro_rules! hold_in_both_worlds {
     )+};
 }
 
-/// One world after another, with the same items.
+/// Makes one world after another, with the same items.
 #[doc(hidden)]
 #[macro_export]
 macro_rules! __in_each_world {
@@ -76,7 +77,7 @@ macro_rules! __in_each_world {
     };
 }
 
-/// The same items, but a scenario says first what it is called.
+/// The same items, but each scenario first says its name.
 #[doc(hidden)]
 #[macro_export]
 macro_rules! __with_names {

@@ -45,7 +45,7 @@ pub fn parts(text: &str) -> (Option<&str>, &str) {
     }
 }
 
-/// The other way round.
+/// Reads a schedule back: the inverse of [`write()`].
 ///
 /// ```
 /// assert_eq!(records::schedule::read("a3b2a"), Ok(vec![0, 0, 0, 1, 1, 0]));

@@ -1,6 +1,6 @@
-//! futex(2): sleep while a word has a value, wake who sleeps on it.
+//! futex(2): sleep while a word has a value, and wake the threads that sleep on it.
 //!
-//! The same names in every world: a package that depends on `futex = { package =
+//! The names are the same in every world. A package that depends on `futex = { package =
 //! "interleave-futex" }` is compiled again as a world crate with `futex = { package =
 //! "interleave-futex-modelled" }`.
 //!
@@ -24,14 +24,14 @@
 use std::sync::atomic::AtomicU32;
 use std::time::Duration;
 
-/// Sleeps until a wake-up on `word`, unless its value is not `expected`: then it returns at once.
-/// The comparison and the falling asleep are one step. It may also return for no reason, or because
-/// of a signal; whoever returns must look again.
+/// Sleeps until a wake-up on `word`. If the value of the word is not `expected`, it returns at
+/// once. The comparison and the beginning of the sleep are one atomic step. It may also return for
+/// no reason, or because of a signal, so the caller must look at the word again.
 pub fn wait(word: &AtomicU32, expected: u32) {
     futex(word, libc::FUTEX_WAIT, expected, None);
 }
 
-/// [`wait`], for `timeout` at most, on the monotonic clock; false if the time was up.
+/// [`wait`] for at most `timeout`, on the monotonic clock. Returns false if the time was up.
 pub fn wait_timeout(word: &AtomicU32, expected: u32, timeout: Duration) -> bool {
     let limit = libc::timespec {
         tv_sec: libc::time_t::try_from(timeout.as_secs()).unwrap_or(libc::time_t::MAX),
@@ -43,12 +43,12 @@ pub fn wait_timeout(word: &AtomicU32, expected: u32, timeout: Duration) -> bool 
     !timed_out
 }
 
-/// Wakes one thread that sleeps on `word`; whether there was one.
+/// Wakes one thread that sleeps on `word`. Returns whether there was one.
 pub fn wake_one(word: &AtomicU32) -> bool {
     futex(word, libc::FUTEX_WAKE, 1, None) > 0
 }
 
-/// Wakes all threads that sleep on `word`; how many there were.
+/// Wakes all threads that sleep on `word`. Returns how many there were.
 pub fn wake_all(word: &AtomicU32) -> usize {
     let all = i32::MAX.cast_unsigned();
     usize::try_from(futex(word, libc::FUTEX_WAKE, all, None)).unwrap_or(0)

@@ -1,4 +1,4 @@
-//! The `std` of a *loomed* world: what a load may see, and who runs next, is what loom allows.
+//! The `std` of a *loomed* world: loom decides what a load may see and which thread runs next.
 //!
 //! A world crate compiles the learner's file against this crate under the name `std`:
 //!
@@ -11,13 +11,14 @@
 //! core = { package = "interleave-loomed-core", path = "…" }
 //! ```
 //!
-//! Everything that is not modelled is the real std's: the glob below brings it in, and the names
-//! after it take precedence.
+//! Everything that is not modelled comes from the real std: the glob below imports it, and the
+//! names after it take precedence.
 
 pub use ::std::*;
 pub use interleave_model::{Tracked, futex, hint, sync, thread, thread_local, time};
 
-/// The preludes: what a file sees without naming it. The real ones bring their own `thread_local!`.
+/// The preludes: what a file can use without importing it. The real preludes bring their own
+/// `thread_local!`.
 pub mod prelude {
     macro_rules! preludes {
         ($($edition:ident)*) => {$(

@@ -1,8 +1,8 @@
-//! An atomic of any width and initial value, on one of loom's that was made with 0.
+//! An atomic of any width and initial value, built on an atomic of loom that was made with 0.
 //!
-//! loom's atomic holds the difference from the initial value, in its topmost bits, so that additions
-//! wrap around where they must. Loads, stores, swaps, exchanges and additions map one to one;
-//! bitwise operations do if the initial value is 0, and are loops of exchanges otherwise.
+//! loom's atomic holds the difference from the initial value, in its topmost bits, so that
+//! additions wrap around where they must. Loads, stores, swaps, exchanges and additions map one to
+//! one; bitwise operations do so if the initial value is 0; otherwise they are loops of exchanges.
 
 use interleave_model::kernel::engine::Change;
 use loom::sync::atomic::AtomicU64;
@@ -13,7 +13,7 @@ pub(super) struct Atom {
     inner: AtomicU64,
     initial: u64,
     bits: u32,
-    /// What was stored last, for owners who look without a step.
+    /// What was stored last, for an owner that reads it without a step.
     latest: Cell<u64>,
 }
 
@@ -53,7 +53,7 @@ impl Atom {
 
     pub(super) fn rmw(&self, change: Change, success: Ordering, failure: Ordering) -> u64 {
         let old = match change {
-            // Fails, unless 1 is there, in all 64 bits; then it stores what is there.
+            // Fails, unless the 64 bits are the number 1; then it stores what is already there.
             Change::Look => self.exchange(1, 1, success, failure).unwrap_or_else(|e| e),
             Change::Swap(new) => self.inner.swap(self.up(new), success),
             Change::CompareExchange(current, new) => self

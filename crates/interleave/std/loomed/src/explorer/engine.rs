@@ -1,18 +1,20 @@
 //! The engine on loom.
 //!
-//! What a lock, a channel or a join synchronises is modelled by a hidden atomic for each object,
-//! which is only changed by read-modify-writes: those always see the newest value, so an `Acquire`
-//! one synchronises with every `Release` one before it, and loom tries both orders of any two.
+//! A hidden atomic for each object models what a lock, a channel or a join synchronizes. Only
+//! read-modify-writes change it. They always see the newest value, so an `Acquire` one synchronizes
+//! with every `Release` one before it, and loom tries both orders of any two.
 //!
 //! `SeqCst` accesses are modelled as `AcqRel` ones between two `SeqCst` fences. loom treats such
-//! fences correctly and plain `SeqCst` accesses as if they were weaker than they are. Between fences
-//! they are, if anything, stronger: a program that needs them is never called wrong.
+//! fences correctly, but it treats plain `SeqCst` accesses as if they were weaker than they are.
+//! Between fences they may be stronger than they are, so a program that needs them is never called
+//! wrong.
 //!
-//! A thread that is woken comes after its waker (loom's `unpark` says so), also after a futex
-//! wake-up, which promises no such thing; the executions in which it did not sleep show what is
-//! missing. Stores are read-modify-writes for loom, because otherwise it would let a store come
-//! between the two halves of another thread's `swap` in the modification order, and a right spin
-//! lock would hang; a plain store therefore does not end a release sequence.
+//! What a thread did before it woke another one happens before the wake-up (loom's `unpark` does
+//! that), also for a futex wake-up, which promises no such thing. The executions in which the
+//! thread did not sleep show an ordering that is missing. For loom, stores are read-modify-writes.
+//! Otherwise loom would let a store come between the two halves of another thread's `swap` in the
+//! modification order, and a right spin lock would hang. So a plain store does not end a release
+//! sequence.
 
 use super::atom::Atom;
 use super::stacks::{self, Exit};
@@ -26,7 +28,8 @@ use std::panic::{self, AssertUnwindSafe};
 use std::rc::Rc;
 use std::sync::atomic::Ordering;
 
-/// Fruitless looks in a row that are a spin without end. Each is a few branches of loom's.
+/// How many looks in a row that saw nothing new count as a spin without end. Each look is a few
+/// branches of loom.
 const SPIN_LIMIT: u32 = 1_000;
 
 enum Object {
@@ -36,11 +39,12 @@ enum Object {
 
 pub(super) struct Loom {
     objects: RefCell<Vec<Rc<Object>>>,
-    /// Atomics that were made when the execution began. loom demands that the making of an atomic
-    /// happens before every use, and ours are noticed at their first use, by whichever thread.
+    /// Atomics that were made when the execution began. loom demands that an atomic is made before
+    /// every use, in the sense of happens-before. But this engine notices an atomic only at its
+    /// first use, by any thread.
     spare: Rc<RefCell<Vec<AtomicU64>>>,
     ran_out: Rc<Cell<bool>>,
-    /// Handles to wake threads by.
+    /// Handles with which to wake threads.
     threads: RefCell<Vec<Thread>>,
     step_limit: u64,
 }
@@ -64,8 +68,8 @@ impl Loom {
         Rc::clone(&self.objects.borrow()[id as usize])
     }
 
-    /// Calls loom, which may run other threads meanwhile. If loom itself gives up, by a panic, so
-    /// does the model.
+    /// Calls loom, which may run other threads meanwhile. If loom itself gives up with a panic, the
+    /// model gives up too.
     fn away<R>(&self, call: impl FnOnce() -> R) -> R {
         let way_out = stacks::way_out();
         let me = kernel::run().map(|run| (run.current.replace(NOBODY), run));
@@ -117,7 +121,7 @@ fn message_of(payload: &(dyn std::any::Any + Send)) -> &str {
         .unwrap_or("it did not say why")
 }
 
-/// The strongest order of that kind of access below `SeqCst`.
+/// The strongest order below `SeqCst` for that kind of access (`instead`).
 fn weaken(order: Ordering, instead: Ordering) -> Ordering {
     match order {
         Ordering::SeqCst => instead,

@@ -1,8 +1,9 @@
 //! Runs a scenario under everything that the memory model allows.
 //!
-//! loom decides; the kernel of `interleave-model` tells it what the threads do. A model ends early,
-//! when a failure has been noted, by a panic of ours through loom's own frames; the threads' stacks,
-//! on which the code under test runs, are separate and are given up without unwinding.
+//! loom decides, and the kernel of `interleave-model` tells it what the threads do. When the kernel
+//! has noted a failure, the model ends early: this module panics through loom's own frames. The
+//! stacks of the threads, on which the code under test runs, are separate, and they are given up
+//! without unwinding.
 
 mod atom;
 mod engine;
@@ -17,7 +18,7 @@ use std::rc::Rc;
 use std::sync::{Arc, Once};
 use std::time::{Duration, Instant};
 
-/// How long to look.
+/// How long to explore.
 #[derive(Clone, Debug)]
 pub struct Budget {
     /// How many executions at most.
@@ -30,13 +31,13 @@ pub struct Budget {
     pub time: Duration,
 }
 
-/// What was found.
+/// What an exploration found.
 pub struct Found {
     /// The exploration, with the log of its last execution.
     pub run: Rc<Run>,
     /// How many executions there were.
     pub executions: u64,
-    /// Whether these were all there are (within the bound on interruptions).
+    /// Whether these were all that exist (within the bound on interruptions).
     pub complete: bool,
     /// The most steps that the code under test took in one execution.
     pub points: u64,
@@ -46,7 +47,7 @@ pub struct Found {
     pub not_judged: Option<String>,
 }
 
-/// Why an execution ends a model early.
+/// The payload of the panic that ends a model early.
 pub(crate) struct Stop;
 
 #[derive(Default)]
@@ -56,10 +57,10 @@ struct Tally {
     failure: Option<Failure>,
 }
 
-/// How many atomics and other objects a scenario has, at first guess.
+/// How many atomics and other objects a scenario has: the first guess.
 const OBJECTS: usize = 32;
 
-/// More than that are not explored.
+/// Scenarios with more objects than this are not explored.
 const MOST_OBJECTS: usize = 2_048;
 
 /// Explores the memory orderings of `scenario`, whose source file is `file`.
@@ -158,7 +159,7 @@ fn builder(budget: &Budget) -> loom::model::Builder {
     builder
 }
 
-/// What lasts from one execution to the next.
+/// What is kept from one execution to the next.
 struct Model {
     tally: RefCell<Tally>,
     spare: Rc<RefCell<Vec<AtomicU64>>>,

@@ -1,10 +1,10 @@
 //! Stacks for the code under test.
 //!
-//! loom's own are 32 KiB, too little for unoptimised code that formats a message. A thread's body
-//! therefore runs as a coroutine on a stack of ours; loom's switches work from there too, because a
-//! switch only saves the stack pointer, wherever it points. That also gives a clean way out: a
-//! thread that must end suspends its coroutine for good, and loom's frames below are unwound, while
-//! the frames of the code under test are not.
+//! loom's own stacks have 32 KiB, which is too little for unoptimized code that formats a message.
+//! So the body of a thread runs as a coroutine on a stack of this module. loom's switches work from
+//! there too, because a switch only saves the stack pointer, wherever it points. This also gives a
+//! clean way out: a thread that must end suspends its coroutine for good. loom's frames below are
+//! then unwound, but the frames of the code under test are not.
 
 use super::Stop;
 use corosensei::stack::DefaultStack;
@@ -20,7 +20,7 @@ thread_local! {
     static WAY_OUT: Cell<*const Yielder<(), Exit>> = const { Cell::new(std::ptr::null()) };
 }
 
-/// How far to go when a thread leaves its stack for good.
+/// What ends when a thread leaves its stack for good.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Exit {
     /// The thread ends; the others go on.
@@ -60,7 +60,7 @@ pub(super) fn run(body: Box<dyn FnOnce()>) {
     }
 }
 
-/// Notes the way out of the coroutine that runs now; returns the one noted before.
+/// Notes the way out of the coroutine that runs now. Returns the way out that was noted before.
 pub(super) fn enter(yielder: *const Yielder<(), Exit>) -> *const Yielder<(), Exit> {
     WAY_OUT.replace(yielder)
 }

@@ -13,15 +13,15 @@ use std::rc::Rc;
 use std::time::Instant;
 
 enum Strategy {
-    /// All threads in turn, a step each: if nobody gets anywhere like that, nobody will.
+    /// All threads in turn, one step each. If they make no progress like this, they never will.
     Fair { last: usize },
     /// See [`Search`].
     Search(Search),
     /// See [`Random`].
     Random(Random),
-    /// As it comes: the running thread goes on if it can.
+    /// Without a plan: the running thread goes on if it can.
     Default,
-    /// No further.
+    /// Stops here.
     Stand { run_on: bool },
 }
 
@@ -42,7 +42,8 @@ pub(super) struct Campaign {
     schedules: u64,
     exhaustive: u64,
     complete: bool,
-    /// A spinner was passed over: an exhaustive search does not follow a spin that gives up.
+    /// Whether the campaign passed over a thread that spins: an exhaustive search does not follow a
+    /// spin that gives up.
     spun: bool,
     finished: u64,
     cut: u64,
@@ -65,8 +66,8 @@ struct Count {
     given_up: usize,
 }
 
-/// Where counting ends: so many steps take a fraction of a second, and so many stacks have room in
-/// the address space that a subject has.
+/// Where counting ends. This many steps take a fraction of a second, and the address space of a
+/// subject has room for this many stacks.
 const MOST_COUNTED_STEPS: u64 = 300_000;
 const MOST_GIVEN_UP: usize = 800;
 
@@ -136,7 +137,7 @@ impl Campaign {
         }
     }
 
-    /// Takes stock of an execution; false if the campaign is over.
+    /// Evaluates an execution. Returns false if the campaign is over.
     pub(super) fn end_execution(&mut self, run: &Run) -> bool {
         let late = run.end_of_execution();
         let state = run.state.borrow();
@@ -180,8 +181,8 @@ impl Campaign {
         } else {
             self.finished += 1;
             if self.finished == 1 {
-                // No schedule of a program that ends in `n` steps when all take turns needs to be
-                // followed for very much longer.
+                // If a program ends in `n` steps when all threads take turns, no schedule of it
+                // needs to be followed for very much longer.
                 self.limit
                     .set(self.limit.get().min(1_000 + 20 * state.steps));
             }
@@ -189,7 +190,8 @@ impl Campaign {
         self.next_strategy()
     }
 
-    /// Counts the schedule, whatever came of it; false if it was the last, or enough.
+    /// Counts the schedule, whatever its result is. Returns false if it was the last, or if enough
+    /// are counted.
     fn count(&mut self, state: &State, failed_late: bool) -> bool {
         let Strategy::Search(search) = &mut self.strategy else {
             return false;
@@ -217,7 +219,7 @@ impl Campaign {
             && count.given_up < MOST_GIVEN_UP
     }
 
-    /// Counts the schedule and says whether there is another.
+    /// Counts the schedule and returns whether there is another.
     fn next_strategy(&mut self) -> bool {
         let redundant =
             matches!(&self.strategy, Strategy::Search(search) if search.was_redundant());
@@ -298,7 +300,7 @@ impl Campaign {
         Some(thread)
     }
 
-    /// A thread that was asked for, if it can run.
+    /// Follows the prefix: the wanted thread, if it can run.
     fn follow(&mut self, thread: usize, options: &Options) -> Option<usize> {
         if options.allows(thread) {
             return Some(thread);

@@ -9,8 +9,8 @@ use std::panic::Location;
 use std::rc::Rc;
 use std::sync::atomic::Ordering;
 
-/// Fruitless looks in a row that are a spin without end. A spinner costs no context switch, so
-/// this can be far more than any loop that gives up.
+/// How many looks in a row that saw nothing new count as a spin without end. A thread that spins
+/// costs no context switch, so this can be far more than the looks of any loop that gives up.
 const SPIN_LIMIT: u32 = 10_000;
 
 pub(super) struct Shuttle {
@@ -46,8 +46,9 @@ impl Engine for Shuttle {
     }
 
     fn point(&self, _object: Option<ObjectId>, _order: Ordering) {
-        // While a panic unwinds, nothing is interleaved: all threads share one operating-system
-        // thread, and code that asks whether it is panicking would be told of another's panic.
+        // While a panic unwinds, nothing is interleaved. All threads share one operating-system
+        // thread, so code that asks whether it is panicking would get the answer for another
+        // thread's panic.
         if !std::thread::panicking() {
             thread::switch();
         }
@@ -104,8 +105,8 @@ impl Engine for Shuttle {
     }
 
     fn stop(&self) -> ! {
-        // The scheduler sees that the run is stopping and schedules nobody, so the first `switch`
-        // does not return.
+        // The scheduler sees that the run is stopping and schedules no thread, so the first
+        // `switch` does not return.
         loop {
             thread::switch();
         }

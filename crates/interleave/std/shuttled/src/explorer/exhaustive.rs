@@ -1,15 +1,15 @@
 //! Depth-first search through the schedules.
 //!
-//! Two variants share the tree. *Bounded* search interrupts a thread that could go on at most so
-//! many times; most bugs need one or two interruptions, and such schedules are the easiest to read.
-//! *Full* search has no bound, but leaves out schedules that differ only in the order of steps that
-//! commute: after all schedules that begin with step `s` have been tried, `s` *sleeps* in the
-//! alternatives until a step that does not commute with it has been taken (sleep sets: Godefroid,
+//! Two variants share the tree. *Bounded* search limits how often it interrupts a thread that could
+//! go on. Most bugs need one or two interruptions, and such schedules are the easiest to read.
+//! *Full* search has no bound, but it leaves out schedules that differ only in the order of steps
+//! that commute. After it has tried all schedules that begin with step `s`, `s` *sleeps* in the
+//! alternatives until they take a step that does not commute with it (sleep sets: Godefroid,
 //! "Partial-Order Methods for the Verification of Concurrent Systems", 1996, ch. 5).
 
 use interleave_model::kernel::event::Step;
 
-/// A thread that could run, and what it would do.
+/// A thread that can run, and what it would do.
 pub(super) type Choice = (usize, Step);
 
 struct Node {
@@ -66,7 +66,7 @@ impl Search {
         self.redundant
     }
 
-    /// Ends a schedule; false if it was the last.
+    /// Ends a schedule. Returns false if it was the last.
     pub(super) fn advance(&mut self) -> bool {
         while let Some(node) = self.path.last_mut() {
             node.taken += 1;

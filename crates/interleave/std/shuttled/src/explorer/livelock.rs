@@ -1,10 +1,10 @@
-//! Threads that run for ever and get nowhere, although all have their turn.
+//! Threads that run for ever without progress, although all of them get their turn.
 
 use interleave_model::kernel::failure::{Failure, FailureKind, short_place};
 use interleave_model::kernel::{State, thread::letter};
 use std::fmt::Write as _;
 
-/// A fair schedule that ran into the step limit: a livelock if it goes round in a circle.
+/// The failure, if a fair schedule reached the step limit because it repeats the same steps.
 pub(super) fn livelock(state: &State) -> Option<Failure> {
     let log = &state.log;
     let tail = &log[log.len() - log.len() / 2..];

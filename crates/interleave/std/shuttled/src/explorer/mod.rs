@@ -25,7 +25,7 @@ use std::rc::Rc;
 use std::sync::{Arc, Once};
 use std::time::Duration;
 
-/// How long to look.
+/// How long to explore.
 #[derive(Clone, Debug)]
 pub struct Budget {
     /// How many schedules at most.
@@ -36,10 +36,10 @@ pub struct Budget {
     pub time: Duration,
 }
 
-/// What to look for, and where to begin.
+/// What to explore, and where to begin.
 #[derive(Clone, Debug, Default)]
 pub struct Plan {
-    /// The scenario of this name only.
+    /// Only the scenario with this name, if there is a name.
     pub scenario: Option<String>,
     /// The threads that are scheduled first, in this order.
     pub prefix: Vec<u8>,
@@ -53,18 +53,18 @@ pub enum Then {
     /// One schedule after another, until one fails.
     #[default]
     Explore,
-    /// The rest of this one schedule, as it comes.
+    /// The rest of this one schedule: the running thread goes on if it can.
     Finish,
-    /// Nothing: the execution is left as it stands then, for somebody to look at.
+    /// Nothing: the execution stops there, and the caller can look at it.
     Stand {
-        /// But go on while there is nothing to choose.
+        /// Whether to go on while there is nothing to choose.
         run_on: bool,
     },
-    /// All schedules that begin like that, whether they fail or not: how many are there?
+    /// Counts all schedules that begin like that, whether they fail or not.
     Count,
 }
 
-/// How many schedules there are below a prefix.
+/// How many schedules begin with a prefix.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Counted {
     /// How many different ones were run.
@@ -75,13 +75,13 @@ pub struct Counted {
     pub complete: bool,
 }
 
-/// What was found.
+/// What an exploration found.
 pub struct Found {
     /// The exploration, with the log of its last execution.
     pub run: Rc<Run>,
     /// How many different schedules were run.
     pub schedules: u64,
-    /// Whether these were all there are.
+    /// Whether these were all that exist.
     pub complete: bool,
     /// The most steps that the code under test took in one schedule.
     pub points: u64,
@@ -89,19 +89,19 @@ pub struct Found {
     pub failure: Option<(Failure, Vec<u8>)>,
     /// Why there is no verdict.
     pub not_judged: Option<String>,
-    /// Another scenario was wanted; nothing was run.
+    /// Whether another scenario was wanted, so that nothing was run.
     pub is_other: bool,
     /// The threads in the order in which they were scheduled in the last execution.
     pub schedule: Vec<u8>,
-    /// After so many of them the rest follows by itself.
+    /// After this many of them, the rest follows without a choice.
     pub decided: usize,
-    /// Who could go on, where [`Then::Stand`] stopped.
+    /// Which threads could go on, where [`Then::Stand`] stopped.
     pub standing: Option<Vec<usize>>,
     /// What [`Then::Count`] counted.
     pub counted: Counted,
 }
 
-/// Threads are called by letters.
+/// Threads are named by letters, so there are at most 26.
 const MAX_THREADS: usize = 26;
 
 /// Room for each thread's stack, in bytes; only what is used is backed by memory.

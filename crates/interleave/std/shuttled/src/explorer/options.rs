@@ -1,18 +1,19 @@
-//! Who can be scheduled.
+//! Which threads can be scheduled.
 
 use super::exhaustive::Choice;
 use interleave_model::kernel::{NOBODY, State, event::Step, thread::Status};
 
-/// Who can be scheduled.
+/// Which threads can be scheduled.
 pub(super) struct Options {
-    /// A thread that has not begun: what it does before its first step is nobody's business, so it
-    /// runs at once.
+    /// A thread that has not begun. No other thread can see what it does before its first step, so
+    /// it runs at once.
     pub(super) fresh: Option<usize>,
-    /// Who can run, the running thread first, those whose time could be up last.
+    /// The threads that can run: the running thread first, and those whose time limit could end
+    /// last.
     pub(super) ready: Vec<Choice>,
-    /// How many of them need no time-out.
+    /// How many of them can run without a time-out.
     without_timeout: usize,
-    /// Who would only look again at what has not changed.
+    /// The threads that would only read again what has not changed.
     pub(super) spinners: Vec<usize>,
     /// Whether the running thread is among the ready.
     pub(super) can_stay: bool,
@@ -49,7 +50,7 @@ impl Options {
         options
             .ready
             .extend(timed.into_iter().map(|(_, choice)| choice));
-        // Spinners take turns when nobody else is left.
+        // Threads that spin take turns when no other thread is left.
         options.spinners.sort_by_key(|number| {
             (*number + state.threads.len() - last.min(state.threads.len()) - 1)
                 % state.threads.len().max(1)
@@ -63,7 +64,7 @@ impl Options {
             || self.ready.iter().any(|(ready, _)| *ready == thread)
     }
 
-    /// Everybody who may be scheduled, by number.
+    /// All threads that may be scheduled, by number.
     pub(super) fn all(&self) -> Vec<usize> {
         let ready = self.ready.iter().map(|(thread, _)| *thread);
         let mut all: Vec<_> = ready.chain(self.spinners.iter().copied()).collect();
@@ -78,7 +79,7 @@ impl Options {
             .or(self.spinners.first().copied())
     }
 
-    /// The next after `last` that can run; a time-out only if nobody can.
+    /// The next thread after `last` that can run; one with a time-out only if no other can.
     pub(super) fn in_turn(&self, last: usize) -> usize {
         if self.without_timeout == 0 {
             return self.ready[0].0;

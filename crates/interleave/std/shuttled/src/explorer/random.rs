@@ -9,9 +9,9 @@ use super::exhaustive::Choice;
 /// Steps at which PCT changes priorities.
 const CHANGES: usize = 3;
 
-/// In every other pair of schedules, each thread that spins may go on for so many looks, once,
-/// although others could run: so spins that give up are followed to their end. Far fewer than the
-/// looks that are called a spin without end.
+/// In every other pair of schedules, each thread that spins may go on once for this many looks,
+/// although others could run. So spins that give up are followed to their end. The number is far
+/// smaller than the number of looks that count as a spin without end.
 pub(super) const PATIENCE: i32 = 200;
 
 pub(super) struct Random {
@@ -83,7 +83,7 @@ impl Random {
             .max()
             .unwrap_or(0);
         while self.priorities.len() < threads {
-            // Above all that `changes` hand out.
+            // Higher than every priority that `changes` gives.
             let priority = self.next() | (1 << 63);
             self.priorities.push(priority);
         }

@@ -1,4 +1,4 @@
-//! Shuttle asks, the campaign answers.
+//! Shuttle's questions, which the campaign answers.
 
 use super::campaign::Campaign;
 use interleave_model::kernel::{NOBODY, Run};
@@ -50,8 +50,8 @@ impl shuttle_engine::scheduler::Scheduler for Scheduler {
         if chosen.is_none() {
             state.stopping = true;
             if std::thread::panicking() {
-                // Shuttle would let the unwinding thread run on; as a failure of the execution, it
-                // abandons all threads.
+                // Shuttle would let the unwinding thread run on. If the execution fails instead,
+                // shuttle abandons all threads.
                 drop(state);
                 std::panic::resume_unwind(Box::new(Stop));
             }
@@ -64,7 +64,7 @@ impl shuttle_engine::scheduler::Scheduler for Scheduler {
     }
 }
 
-/// Runs one execution of one thread: to let shuttle set itself up.
+/// Runs one execution with one thread, so that shuttle can set itself up.
 pub(super) struct Once {
     done: bool,
 }
