@@ -1,7 +1,8 @@
-//! A modelled futex (futex(2)): sleep while a word has a value, wake who sleeps on it.
+//! A modelled futex (futex(2)): sleep while a word has a value, and wake the threads that sleep on
+//! it.
 //!
-//! The same names as in `interleave-futex`, which calls the kernel; a crate that names its futex
-//! dependency `futex` compiles against either.
+//! The names are the same as in `interleave-futex`, which calls the kernel. A crate that names its
+//! futex dependency `futex` compiles against both.
 
 use crate::kernel::{
     self,
@@ -16,15 +17,15 @@ use std::panic::Location;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-/// Sleeps until a wake-up on `word`, unless its value is not `expected`: then it returns at once.
-/// As with the kernel's, the comparison and the falling asleep are one step, and whoever returns
-/// must look again.
+/// Sleeps until a wake-up on `word`. If the value of the word is not `expected`, it returns at
+/// once. As with the kernel's futex, the comparison and the beginning of the sleep are one atomic
+/// step, and the caller must look at the word again.
 #[track_caller]
 pub fn wait(word: &AtomicU32, expected: u32) {
     wait_until(word, expected, None, Location::caller());
 }
 
-/// [`wait`], for `timeout` at most; false if the time was up.
+/// [`wait`] for at most `timeout`. Returns false if the time was up.
 #[track_caller]
 pub fn wait_timeout(word: &AtomicU32, expected: u32, timeout: Duration) -> bool {
     let end = deadline(&kernel::must_run(Kind::AtomicBool), timeout);
@@ -54,7 +55,7 @@ fn wait_until(word: &AtomicU32, expected: u32, end: Option<u64>, at: kernel::Pla
     woken
 }
 
-/// Wakes one thread that sleeps on `word`; whether there was one.
+/// Wakes one thread that sleeps on `word`. Returns whether there was one.
 #[track_caller]
 pub fn wake_one(word: &AtomicU32) -> bool {
     wake(word, "futex wake_one", Location::caller(), |run, id| {
@@ -62,7 +63,7 @@ pub fn wake_one(word: &AtomicU32) -> bool {
     }) > 0
 }
 
-/// Wakes all threads that sleep on `word`; how many there were.
+/// Wakes all threads that sleep on `word`. Returns how many there were.
 #[track_caller]
 pub fn wake_all(word: &AtomicU32) -> usize {
     wake(word, "futex wake_all", Location::caller(), |run, id| {

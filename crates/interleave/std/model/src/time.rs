@@ -1,8 +1,8 @@
 //! `std::time` with a virtual clock.
 //!
-//! Time passes when a wait is chosen to time out, when a thread sleeps, and a little at each look
-//! at the clock; the longer a thread does nothing but look, the faster, so that a loop up to a
-//! deadline ends. The clock starts afresh in every execution.
+//! Time passes when the explorer lets a wait time out, when a thread sleeps, and a little whenever
+//! a thread reads the clock. The longer a thread does nothing but read the clock, the faster time
+//! passes, so that a loop up to a deadline ends. The clock starts afresh in every execution.
 
 use crate::kernel::{self, event::Step, object::Kind};
 use std::ops::{Add, AddAssign, Sub, SubAssign};
@@ -51,13 +51,13 @@ impl Instant {
         Self::now().duration_since(*self)
     }
 
-    /// This instant plus `duration`, if that can be told.
+    /// This instant plus `duration`, if it can be represented.
     #[must_use]
     pub fn checked_add(&self, duration: Duration) -> Option<Self> {
         self.0.checked_add(duration).map(Self)
     }
 
-    /// This instant minus `duration`, if that can be told.
+    /// This instant minus `duration`, if it can be represented.
     #[must_use]
     pub fn checked_sub(&self, duration: Duration) -> Option<Self> {
         self.0.checked_sub(duration).map(Self)
@@ -101,14 +101,14 @@ impl Sub for Instant {
     }
 }
 
-/// The virtual time a wait of `timeout` from now ends, in nanoseconds.
+/// The virtual time at which a wait of `timeout` from now ends, in nanoseconds.
 pub(crate) fn deadline(run: &kernel::Run, timeout: Duration) -> u64 {
     let timeout = u64::try_from(timeout.as_nanos()).unwrap_or(u64::MAX);
     run.state.borrow().clock.saturating_add(timeout)
 }
 
 impl kernel::Run {
-    /// The virtual clock, in nanoseconds; looking at it takes a microsecond, and twice as much each
+    /// The virtual clock, in nanoseconds. To read it takes a microsecond, and twice as long each
     /// time while nothing else happens.
     fn read_clock(&self, at: kernel::Place) -> u64 {
         let idle = self.state.borrow().threads[self.me()].idle;

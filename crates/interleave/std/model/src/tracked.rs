@@ -16,14 +16,14 @@ use std::sync::atomic::Ordering;
 
 /// A value to be protected by the code under test.
 ///
-/// It may be reached from all threads through `&self`, like a plain variable in C. Each access has
-/// a beginning and an end, with a scheduling point before each: if another thread begins an access
-/// in between, and one of the two writes, two threads were inside at once, and the exploration
-/// fails. In the orderings world an access must also happen after every earlier one that collides
-/// with it, in the sense of the memory model.
+/// All threads may reach it through `&self`, like a plain variable in C. Each access has a
+/// beginning and an end, with a scheduling point before each of them. If another thread begins an
+/// access in between, and one of the two accesses writes, two threads are inside at once, and the
+/// exploration fails. In the orderings world an access must also happen after every earlier one
+/// that collides with it, in the sense of the memory model.
 ///
-/// `Drop` is not checked: an `Arc` that drops its value last orders that access, but loom does not
-/// see it.
+/// `Drop` is not checked: the last `Arc` orders that access when it drops its value, but loom does
+/// not see that.
 pub struct Tracked<T> {
     header: Header,
     value: UnsafeCell<T>,
@@ -37,7 +37,8 @@ unsafe impl<T: Send> Send for Tracked<T> {}
 unsafe impl<T: Send> Sync for Tracked<T> {}
 
 impl<T> Tracked<T> {
-    /// A payload. Making it counts as an access that writes: whoever uses it must come after that.
+    /// A payload. Making it counts as an access that writes: every other access must happen after
+    /// it.
     #[track_caller]
     pub fn new(value: T) -> Self {
         let tracked = Self::constant(value);
@@ -69,8 +70,8 @@ impl<T> Tracked<T> {
     #[track_caller]
     pub fn with<R>(&self, look: impl FnOnce(&T) -> R) -> R {
         let access = Access::begin(self, "read", false, Location::caller());
-        // SAFETY: nobody else is inside to write (`begin` has checked), and a writer that comes while
-        // `look` runs fails in its own `begin` before it gets at the value.
+        // SAFETY: no other thread is inside to write (`begin` has checked that), and a writer that
+        // arrives while `look` runs fails in its own `begin` before it reaches the value.
         let result = look(unsafe { &*self.value.get() });
         access.end();
         result
@@ -95,14 +96,14 @@ impl<T> Tracked<T> {
     #[track_caller]
     pub fn with_mut<R>(&self, change: impl FnOnce(&mut T) -> R) -> R {
         let access = Access::begin(self, "write", true, Location::caller());
-        // SAFETY: nobody else is inside (`begin` has checked), and whoever comes while `change` runs
-        // fails in its own `begin` before it gets at the value.
+        // SAFETY: no other thread is inside (`begin` has checked that), and a thread that arrives
+        // while `change` runs fails in its own `begin` before it reaches the value.
         let result = change(unsafe { &mut *self.value.get() });
         access.end();
         result
     }
 
-    /// Takes the value out; that is an access too, because the code under test may have moved the
+    /// Takes the value out. That is an access too, because the code under test may have moved the
     /// payload here from another thread.
     #[track_caller]
     pub fn into_inner(self) -> T {

@@ -1,9 +1,9 @@
-//! What a world must be able to do: the few operations that everything else is built from.
+//! What a world must be able to do: the few operations of which everything else is built.
 //!
 //! A mutex, a channel or a barrier is the same program in both worlds: it announces a step, asks
 //! the engine for a scheduling point, and changes plain state, which is safe because only one
-//! modelled thread runs at a time. The engines differ in who may run next and in what an atomic
-//! load may see.
+//! modelled thread runs at a time. The engines differ in which thread may run next and in what an
+//! atomic load may see.
 
 use std::sync::atomic::Ordering;
 
@@ -15,7 +15,7 @@ pub type ObjectId = u32;
 pub enum Seed {
     /// A lock, a thread, a channel: something that threads synchronise through.
     Plain,
-    /// An atomic that starts with this value and has so many bits.
+    /// An atomic that starts with this value and has this many bits.
     Atomic(u64, u32),
     /// A payload whose accesses are checked.
     Cell,
@@ -24,7 +24,7 @@ pub enum Seed {
 /// What an atomic read-modify-write does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Change {
-    /// Nothing: it only looks at the newest value.
+    /// Changes nothing: it only reads the newest value.
     Look,
     /// Stores the value.
     Swap(u64),
@@ -41,7 +41,7 @@ pub enum Change {
 }
 
 impl Change {
-    /// What becomes of `old`, an atomic of so many bits.
+    /// The new value of an atomic of this many bits that holds `old`.
     #[must_use]
     pub fn apply(self, old: u64, bits: u32) -> u64 {
         let new = match self {
@@ -66,7 +66,8 @@ pub trait Engine {
     /// The most threads one execution may have, the first included.
     fn max_threads(&self) -> usize;
 
-    /// How many fruitless looks in a row, by all threads together, are a spin that never ends.
+    /// How many looks in a row that see nothing new, by all threads together, count as a spin that
+    /// never ends.
     fn spin_limit(&self) -> u32;
 
     /// How many steps one execution may take.
@@ -75,25 +76,25 @@ pub trait Engine {
     /// Adds a thread that will run `body`; its number is the count of threads before it.
     fn spawn(&self, body: Box<dyn FnOnce()>);
 
-    /// A scheduling point before an operation on `object`; what the operation synchronises is
-    /// `order` (`Acquire`, `Release`, `AcqRel` or `Relaxed`).
+    /// A scheduling point before an operation on `object`. The operation synchronizes with `order`
+    /// (`Acquire`, `Release`, `AcqRel` or `Relaxed`).
     fn point(&self, object: Option<ObjectId>, order: Ordering);
 
-    /// The same after a wait: the wait was the scheduling point, but the memory effect is needed.
+    /// The memory effect of such a point, after a wait: the wait itself was the scheduling point.
     fn resync(&self, object: ObjectId, order: Ordering);
 
-    /// Lets other threads run. The calling thread is blocked, or waits with a deadline; it may
-    /// return early, the caller looks again.
+    /// Lets other threads run. The calling thread is blocked, or it waits with a deadline. This may
+    /// return early, so the caller checks again.
     fn pause(&self);
 
-    /// Thread number `thread`, which [`Self::pause`]s, has been made ready.
+    /// Says that thread number `thread`, which is in [`Self::pause`], has been made ready.
     fn wake(&self, thread: usize);
 
     /// Whether a thread that will have to wait may begin its wait without a scheduling point: true
     /// if the engine tries all orders of steps anyway, false if it looks for steps that collide.
     fn may_wait_unseen(&self) -> bool;
 
-    /// The calling thread looked at the same values again: others should go first.
+    /// The calling thread has read the same values again: others should go first.
     fn spin(&self);
 
     /// Makes room for a new object. Objects are numbered from 0 in each execution.
@@ -109,22 +110,22 @@ pub trait Engine {
     /// value. `failure` is the order of a compare-exchange that fails.
     fn rmw(&self, id: ObjectId, change: Change, success: Ordering, failure: Ordering) -> u64;
 
-    /// A memory fence; no scheduling point.
+    /// A memory fence. It is not a scheduling point.
     fn fence(&self, order: Ordering);
 
     /// The newest value of an atomic, without a scheduling point: for `into_inner` and `get_mut`.
     fn peek(&self, id: ObjectId) -> u64;
 
-    /// Checks an access to a payload against every other; an error says which kind it collides
-    /// with.
+    /// Checks an access to a payload against every other access. The error says with which kind of
+    /// access it collides.
     fn cell(&self, id: ObjectId, write: bool) -> Result<(), Collision>;
 
     /// Ends the whole exploration: a failure has been noted. The thread is never resumed and its
     /// stack is given up without running destructors.
     fn stop(&self) -> !;
 
-    /// Ends the calling thread for good, without running destructors: it would wait for ever, and is
-    /// allowed to.
+    /// Ends the calling thread for good, without running destructors: it would wait for ever, and
+    /// the scenario allows that.
     fn retire(&self) -> !;
 
     /// Ends this execution only: it took too many steps.

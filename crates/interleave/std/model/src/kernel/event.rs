@@ -3,9 +3,9 @@
 use super::{Place, engine::ObjectId};
 use std::sync::atomic::Ordering;
 
-/// An operation that a thread will do when it is scheduled next: which objects it touches. Two
-/// steps that touch no common object, or only read it, commute, and need not be tried in both
-/// orders.
+/// The operation that a thread will do when it is scheduled next, as far as the objects that it
+/// touches. Two steps that touch no common object, or only read it, commute: the explorer need not
+/// try them in both orders.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
 pub struct Step {
     touches: [Option<(ObjectId, bool)>; 2],
@@ -52,7 +52,7 @@ impl Step {
         }
     }
 
-    /// Whether the order of the two steps cannot matter.
+    /// Whether the order of the two steps makes no difference.
     #[must_use]
     pub fn commutes(&self, other: &Self) -> bool {
         if self.everything || other.everything {
@@ -100,7 +100,7 @@ pub struct Event {
     pub arguments: [Option<u64>; 2],
     /// Its memory ordering.
     pub order: Option<Ordering>,
-    /// What came back.
+    /// What it returned.
     pub returned: Returned,
 }
 

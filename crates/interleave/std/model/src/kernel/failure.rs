@@ -1,4 +1,4 @@
-//! What an exploration can find, and how the blocked are described.
+//! What an exploration can find, and how it describes blocked threads.
 
 use super::{Place, State, thread::Status, thread::Wait, thread::letter};
 use std::fmt::Write as _;
@@ -13,9 +13,10 @@ pub enum FailureKind {
     Assertion,
     /// No thread can ever run again.
     Deadlock,
-    /// Threads run for ever without getting anywhere.
+    /// Threads run for ever without making progress.
     Spin,
-    /// Two threads were inside a payload at once, or nothing orders their accesses.
+    /// Two threads used a payload at the same time, or nothing orders their
+    /// accesses.
     Race,
     /// The scenario has ended, and a thread that it started never will.
     Leak,
@@ -45,15 +46,16 @@ impl From<Place> for At {
 /// What went wrong in one execution.
 #[derive(Clone, Debug)]
 pub struct Failure {
-    /// Which kind.
+    /// Its kind.
     pub kind: FailureKind,
     /// The cause in words, over one or several lines.
     pub message: String,
-    /// Where.
+    /// Where in the source, if known.
     pub at: Option<At>,
 }
 
-/// `src/lib.rs:12`: a place without the way from a world crate to the learner's file.
+/// `src/lib.rs:12`: a place, without the path that leads from a world crate to
+/// the learner's file.
 #[must_use]
 pub fn short(file: &str, line: u32) -> String {
     let file = file.rsplit_once("/../").map_or(file, |(_, rest)| rest);

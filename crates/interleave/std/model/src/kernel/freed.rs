@@ -1,11 +1,11 @@
-//! The kernel hears which memory is freed, from the program's allocator.
+//! The program's allocator tells the kernel which memory is freed.
 //!
 //! An atomic that the program sees through `from_ptr` is known by its address. When its memory is
 //! freed and allocated again, the next atomic at this address is another one, and nothing in the
-//! memory says so. Which addresses are used again also differs from execution to execution, and an
-//! explorer cannot go on from a point that looks different each time.
+//! memory shows that. Which addresses the allocator uses again also differs from execution to
+//! execution, but an explorer needs executions that look the same up to the point where it goes on.
 //!
-//! While no such atomic is known, a check of one thread-local flag is all that it costs.
+//! While no such atomic is known, this costs only a check of one thread-local flag.
 
 use super::State;
 use std::cell::Cell;
@@ -15,14 +15,14 @@ thread_local! {
     static HAS_HOMES: Cell<bool> = const { Cell::new(false) };
 }
 
-/// The atomics in the memory that is about to be freed are no more. For the program's allocator
-/// to call, before it frees.
+/// Forgets the atomics in memory that is about to be freed. The program's allocator calls it before
+/// it frees memory.
 pub fn forget(start: usize, len: usize) {
     if !HAS_HOMES.get() {
         return;
     }
     let Some(run) = super::run() else { return };
-    // The kernel frees memory of its own while it holds the state; no atomic is in that.
+    // The kernel frees memory of its own while it holds the state. No atomic is in that memory.
     let Ok(mut state) = run.state.try_borrow_mut() else {
         return;
     };
@@ -32,7 +32,7 @@ pub fn forget(start: usize, len: usize) {
 }
 
 impl State {
-    /// There is an atomic that is known by its address.
+    /// Notes an atomic that is known by its address.
     pub(crate) fn add_home(&mut self, address: usize, home: super::Home) {
         HAS_HOMES.set(true);
         self.homes.insert(address, home);

@@ -6,9 +6,9 @@
 //!                      thread::spawn …     what happened       what a load sees
 //! ```
 //!
-//! All modelled threads are coroutines of one operating-system thread, and only one runs at a time:
-//! it gives way inside engine calls and nowhere else. That is what makes the plain cells of this
-//! crate sound, and why their types may say `Sync`.
+//! All modelled threads are coroutines of one operating-system thread, and only one of them runs at
+//! a time. It lets others run inside engine calls and nowhere else. This makes the plain cells of
+//! this crate sound, so their types may be `Sync`.
 
 pub mod engine;
 pub mod event;
@@ -43,7 +43,7 @@ pub const NOBODY: usize = usize::MAX;
 
 /// One exploration: an engine and the state of its current execution.
 pub struct Run {
-    /// Who decides.
+    /// What decides which thread runs next, and what a load sees.
     pub engine: Box<dyn Engine>,
     /// The current execution. Never borrowed while the engine is called.
     pub state: RefCell<State>,
@@ -81,11 +81,12 @@ pub struct State {
     pub failure: Option<Failure>,
     /// The execution is being given up.
     pub stopping: bool,
-    /// All threads that are left wait for ever, and may: they end.
+    /// All threads that are left wait for ever, which the scenario allows: they are being ended.
     pub retiring: bool,
-    /// The execution was given up, and there can be no verdict: why.
+    /// Why the execution was given up without a verdict, if it was.
     pub gave_up: Option<String>,
-    /// The execution was given up because it wanted more threads than the engine has: where.
+    /// Where the execution started more threads than the engine supports, if it did: then it was
+    /// given up.
     pub too_many_threads: Option<Place>,
     /// The step limit was reached.
     pub cut: bool,
@@ -97,17 +98,17 @@ pub struct State {
     pub fruitless: u32,
     /// The thread that took the last step, and how many it took without a break.
     pub streak: (usize, u32),
-    /// Counts waits, to wake in order.
+    /// Counts waits, so that threads are woken in the order in which they began to wait.
     pub waits: u64,
     /// The file of the scenario: steps there are not steps of the code under test.
     pub scenario: &'static str,
-    /// What the scenario is called, once it has said so.
+    /// The name of the scenario, once the scenario has said it.
     pub named: Option<&'static str>,
-    /// The only scenario that is to be run, if not whichever there is.
+    /// The name of the only scenario that is to be run, if one is named.
     pub wanted: Option<String>,
     /// The scenario's own thread has ended.
     pub scenario_ended: bool,
-    /// A thread that outlives the scenario, blocked for ever, is not a failure.
+    /// Whether a thread may outlive the scenario and stay blocked for ever.
     pub may_outlive: bool,
 }
 
@@ -115,7 +116,7 @@ thread_local! {
     static RUN: RefCell<Option<Rc<Run>>> = const { RefCell::new(None) };
 }
 
-/// The exploration that this operating-system thread is in.
+/// The exploration that runs on this operating-system thread.
 #[must_use]
 pub fn run() -> Option<Rc<Run>> {
     RUN.try_with(|run| run.try_borrow().ok()?.clone())
@@ -198,8 +199,8 @@ impl Run {
         self.current.set(NOBODY);
         let mut state = self.state.borrow_mut();
         for thread in state.threads.drain(..) {
-            // Values of a thread that was given up are leaked: their destructors belong to a
-            // thread that is no more.
+            // The thread-local values of a thread that was given up are leaked: their destructors
+            // belong to a thread that no longer exists.
             std::mem::forget(thread.locals);
         }
         state.objects.clear();
@@ -302,8 +303,8 @@ impl Run {
         self.engine.stop()
     }
 
-    /// Gives the whole exploration up without a verdict, because of something in the code under
-    /// test that cannot be explored; `why` is a sentence that names it.
+    /// Gives up the whole exploration without a verdict, because of something in the code under
+    /// test that cannot be explored. `why` is a sentence that names it.
     pub(crate) fn give_up(&self, why: String) -> ! {
         {
             let mut state = self.state.borrow_mut();

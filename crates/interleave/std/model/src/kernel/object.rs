@@ -1,9 +1,9 @@
-//! The identity of modelled objects, and how a `static` starts afresh in every execution.
+//! The identity of modelled objects, and how a `static` starts anew in every execution.
 //!
-//! An object's header remembers under which number it is known in which execution. Moving the
-//! object moves the header along, so a lock may be built on the stack and put into an `Arc`. A
-//! number from an earlier execution means that the object outlived it: a `static`. Its bytes,
-//! which a constant expression made, are then put back.
+//! An object's header holds the number of the object and the execution in which it has that number.
+//! The header moves with the object, so code may build a lock on the stack and put it into an
+//! `Arc`. A number from an earlier execution means that the object outlived that execution, so it
+//! is a `static`. Then the kernel puts back its initial bytes, which a constant expression made.
 
 use super::{Place, Run, engine::ObjectId, engine::Seed};
 use std::cell::Cell;
@@ -12,7 +12,7 @@ use std::mem::MaybeUninit;
 use std::panic::Location;
 use std::sync::{Mutex, PoisonError};
 
-/// What an object is: decides how it is called and how its values are printed.
+/// What an object is. This decides its name and how its values are printed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[allow(missing_docs)]
 pub enum Kind {
@@ -84,8 +84,8 @@ pub struct Object {
     pub accesses: Vec<(usize, bool, Place)>,
 }
 
-/// A value that may lie at any address: a modelled atomic is aligned like the value in it, as std's
-/// is, whatever else it holds.
+/// A value that may lie at any address. A modelled atomic has the alignment of the value in it,
+/// like an atomic of std, whatever else it holds.
 #[repr(C, packed)]
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Packed<T: Copy>(pub(crate) T);
@@ -120,7 +120,7 @@ impl Header {
         self.made.get().0.unwrap_or(Location::caller())
     }
 
-    /// The object is another one now, made elsewhere.
+    /// Notes that the object is now another one, made elsewhere.
     pub(crate) fn set_made(&self, made: Place) {
         self.made.set(Packed(Some(made)));
     }
@@ -130,7 +130,7 @@ impl Header {
         self.execution.set(Packed(0));
     }
 
-    /// The number in the current execution; `seed` is asked when this is the first use.
+    /// The number in the current execution. `seed` is called if this is the first use.
     pub(crate) fn id(&self, run: &Run, kind: Kind, seed: impl FnOnce() -> Seed) -> ObjectId {
         if let Some(id) = self.known(run) {
             return id;
@@ -142,8 +142,8 @@ impl Header {
     }
 
     /// Like [`Self::id`] for an object that keeps state in place: `whole` is the object, header
-    /// included. If it is a `static` that an earlier execution used, its initial bytes are put
-    /// back first. What the old bytes owned is leaked, as a process that ends leaks its statics.
+    /// included. If it is a `static` that an earlier execution used, its initial bytes are put back
+    /// first. What the old bytes owned is leaked, as the statics of a process are when it ends.
     pub(crate) fn id_reset<T: ?Sized>(&self, run: &Run, kind: Kind, whole: &T) -> ObjectId {
         if let Some(id) = self.known(run) {
             return id;
@@ -155,7 +155,7 @@ impl Header {
         if in_image(bytes.addr()) {
             let mut pristine = PRISTINE.lock().unwrap_or_else(PoisonError::into_inner);
             if self.execution.get().0 == 0 {
-                // SAFETY: `whole` is valid for `len` bytes, and nobody writes while we copy: one
+                // SAFETY: `whole` is valid for `len` bytes, and no thread writes while we copy: one
                 // modelled thread runs at a time, in one exploration at a time.
                 let copy = unsafe { std::slice::from_raw_parts(bytes, len) };
                 pristine.insert(bytes.addr(), copy.into());
@@ -174,8 +174,8 @@ impl Header {
 /// The initial bytes of the statics that were used, by address.
 static PRISTINE: Mutex<BTreeMap<usize, Box<[MaybeUninit<u8>]>>> = Mutex::new(BTreeMap::new());
 
-/// Puts the initial value back into memory that an atomic is about to be seen in for the first time
-/// in an execution, if it is a `static`. The first execution's value is the initial one.
+/// Before the first use of an atomic in an execution: puts the initial value back into its memory,
+/// if the memory is in a `static`. The value in the first execution is the initial one.
 ///
 /// # Safety
 /// `memory` is valid for reads and writes, and `T` owns nothing.

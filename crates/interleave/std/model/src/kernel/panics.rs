@@ -1,4 +1,5 @@
-//! Panics of modelled threads: seen by a hook that keeps quiet, reported in one line.
+//! Panics of modelled threads: a hook notes them and prints nothing, and the exploration reports
+//! them in one line.
 
 use super::{
     NOBODY, Run, State,
@@ -8,8 +9,8 @@ use super::{
 use std::panic::PanicHookInfo;
 use std::sync::{Mutex, Once, PoisonError};
 
-/// Puts our hook in front of whatever hook there is. It notes panics of modelled threads and prints
-/// nothing; all others go to the hook that was there.
+/// Puts our hook in front of the present hook. Our hook notes panics of modelled threads and prints
+/// nothing; it passes all other panics to the hook that was there.
 ///
 /// `before` runs first: a library that installs a hook of its own, once, does it there. Each such
 /// library has its own `once`.
@@ -19,7 +20,7 @@ pub fn install_hook(once: &'static Once, before: impl FnOnce()) {
         let _alone = ONE_AT_A_TIME.lock().unwrap_or_else(PoisonError::into_inner);
         let theirs = std::panic::take_hook();
         before();
-        // Whatever `before` left is dropped: those hooks print what only their authors read.
+        // The hooks that `before` left are dropped: what they print helps only their authors.
         drop(std::panic::take_hook());
         std::panic::set_hook(Box::new(move |info| {
             if !note(info) {
@@ -35,7 +36,7 @@ fn note(info: &PanicHookInfo<'_>) -> bool {
     };
     let me = run.current.get();
     if me == NOBODY {
-        // The engine's own business: loom ends its threads by a panic that it catches.
+        // This panic is the engine's own: loom ends its threads with a panic that it catches.
         return true;
     }
     let payload = info.payload();
@@ -58,7 +59,8 @@ fn note(info: &PanicHookInfo<'_>) -> bool {
     true
 }
 
-/// A panic in the scenario's file is a failed assertion, any other is the code's own.
+/// A panic in the scenario's file is a failed assertion; any other panic belongs to the code under
+/// test.
 pub(super) fn kind(state: &State, note: &PanicNote) -> FailureKind {
     if note.at.as_ref().is_some_and(|at| at.file == state.scenario) {
         FailureKind::Assertion
@@ -144,8 +146,9 @@ impl Run {
         self.fail(kind, message, note.at)
     }
 
-    /// At the very end of an execution: a scenario's assertion that failed in a thread nobody
-    /// joined is still a failure. (A panic of the code under test there is silent, as in std.)
+    /// At the very end of an execution: if an assertion of the scenario failed in a thread that no
+    /// thread joined, that is still a failure. (A panic of the code under test there is silent, as
+    /// in std.)
     pub fn end_of_execution(&self) -> Option<super::failure::Failure> {
         let state = self.state.borrow();
         state

@@ -1,9 +1,9 @@
 //! Telling a spin from progress.
 //!
-//! A thread that looks at the same places again and sees the same values is *idle*. After
-//! [`PATIENCE`] idle looks it *spins*: an engine lets the others go first. It stops spinning when
-//! somebody changes a place that it looks at. If all threads together look [`spin_limit`] times and
-//! nothing changes, no one ever will: the spin never ends.
+//! A thread that reads the same places again and sees the same values is *idle*. After [`PATIENCE`]
+//! idle looks it *spins*: an engine lets the other threads go first. It stops spinning when another
+//! thread changes a place that it reads. If all threads together look [`spin_limit`] times and
+//! nothing changes, nothing ever will: the spin never ends.
 //!
 //! [`spin_limit`]: super::engine::Engine::spin_limit
 
@@ -16,15 +16,16 @@ use super::{
 };
 use std::fmt::Write as _;
 
-/// Equal looks in a row after which others go first. A loop sees the same value twice before that.
+/// How many looks in a row that see nothing new a thread may take before others go first. A loop
+/// sees the same value twice before that.
 const PATIENCE: i32 = 1;
 
-/// Steps in a row by one thread, although others could run, after which others go first: a loop
-/// may wait for another thread and still change something every time round.
+/// How many steps in a row one thread may take, although others could run, before others go first.
+/// A loop may wait for another thread and still change something each time round.
 const QUANTUM: u32 = 200;
 
-/// Fences in a row, with no step between them, after which a thread is taken for one that waits
-/// for memory that is no atomic.
+/// How many fences in a row, with no step between them, mean that a thread waits for memory that is
+/// not an atomic.
 const FENCES: u32 = 1_000;
 /// How many fences in a row a timeline shows.
 const SHOWN: u32 = 4;
@@ -33,7 +34,7 @@ const SHOWN: u32 = 4;
 pub(crate) const CLOCK: ObjectId = ObjectId::MAX;
 
 impl Run {
-    /// Counts a step; true if the thread should let others go first.
+    /// Counts a step. Returns true if the thread should let others go first.
     pub(super) fn before_step(&self, me: usize, step: Step, at: Place) -> bool {
         let mut state = self.state.borrow_mut();
         if state.stopping {
@@ -107,8 +108,8 @@ impl Run {
         self.fail(FailureKind::Spin, message, Some(at.into()));
     }
 
-    /// The current thread changed `object`: its own loop got somewhere, and whoever looks at the
-    /// object will see something new.
+    /// The current thread changed `object`. So its own loop made progress, and every thread that
+    /// reads the object will see something new.
     pub(crate) fn changed(&self, object: ObjectId) {
         let me = self.me();
         let mut state = self.state.borrow_mut();
@@ -154,7 +155,7 @@ impl Run {
 }
 
 impl Run {
-    /// The current thread looked at the clock: it may be waiting for a time.
+    /// The current thread read the clock: it may be waiting for a time.
     pub(crate) fn saw_clock(&self) {
         self.saw(CLOCK, 0);
     }

@@ -1,8 +1,9 @@
-//! Scenarios with names: a schedule can then say whose it is.
+//! Scenarios with names, so that a schedule can say to which scenario it belongs.
 
 use super::{NOBODY, State, run, thread::Status};
 
-/// Says, first thing in a scenario, what it is called; outside of an exploration it does nothing.
+/// Tells the kernel the name of the scenario. It must be the first call in a scenario; outside of
+/// an exploration it does nothing.
 ///
 /// If another scenario is wanted, the execution ends here: none of the code under test has run.
 pub fn named(name: &'static str) {

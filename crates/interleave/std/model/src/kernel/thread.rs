@@ -23,12 +23,12 @@ pub enum Wait {
 /// Whether a thread can run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Status {
-    /// It can.
+    /// It can run.
     Ready,
-    /// Only when another thread wakes it.
+    /// It can run only when another thread wakes it.
     Blocked(Wait),
-    /// When another thread wakes it, or at this time of the virtual clock, in nanoseconds: running
-    /// it is the choice that its time is up.
+    /// It can run when another thread wakes it, or at this time of the virtual clock, in
+    /// nanoseconds. To run it while nobody has woken it means that its time is up.
     Timed(Wait, u64),
     /// It has ended.
     Finished,
@@ -51,29 +51,30 @@ pub struct Thread {
     pub name: Option<String>,
     /// Whether it can run.
     pub status: Status,
-    /// When it began to wait: waiters are woken first come, first served.
+    /// When it began to wait: waiters are woken in the order in which they began.
     pub since: u64,
     /// What it will do when it is scheduled next; `None` before its first step.
     pub next: Option<Step>,
     /// Where it is, or waits.
     pub at: Place,
-    /// How often in a row it saw only what it had seen before.
+    /// How often in a row it has seen only what it had seen before.
     pub idle: i32,
-    /// What it saw since it last changed something: the objects that would wake a spinner.
+    /// What it has seen since it last changed something. A change of one of these objects ends a
+    /// spin.
     pub seen: Vec<(ObjectId, u64)>,
-    /// It spins: let others go first.
+    /// Whether it spins: then others go first.
     pub spinning: bool,
     /// Fences since its last step.
     pub fences: u32,
-    /// A weak compare-exchange of this thread has failed for no reason.
+    /// Whether a weak compare-exchange of this thread has already failed for no reason.
     pub has_failed_spuriously: bool,
     /// The token of `park` and `unpark`.
     pub token: bool,
     /// The last panic raised in it.
     pub panic: Option<PanicNote>,
-    /// It ended by a panic that no `join` has seen.
+    /// Whether it ended by a panic that no `join` has seen.
     pub unobserved_panic: bool,
-    /// A panic was raised in it that may still be unwinding.
+    /// Whether a panic was raised in it that may still be unwinding.
     pub unwinding: bool,
     /// Its thread-local values by the address of their key; `None` once destroyed.
     pub locals: Vec<(usize, Option<Box<dyn Any>>)>,

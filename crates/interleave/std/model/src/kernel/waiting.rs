@@ -1,4 +1,4 @@
-//! Blocking, waking, ending; and noticing that nobody can run.
+//! Blocking, waking and ending threads, and noticing that no thread can run.
 
 use super::{
     Place, Run, State,
@@ -16,7 +16,7 @@ impl State {
             .any(|thread| matches!(thread.status, Status::Ready | Status::Timed(..)))
     }
 
-    /// The threads that wait for `wait`, first come first.
+    /// The threads that wait for `wait`, in the order in which they began to wait.
     pub(crate) fn waiters(&self, wait: Wait) -> Vec<usize> {
         let mut waiters: Vec<_> = self
             .threads
@@ -104,7 +104,7 @@ impl Run {
         }
     }
 
-    /// Ends a thread that may outlive the scenario, and waits for ever.
+    /// Ends a thread that waits for ever, and that may outlive the scenario.
     fn retire(&self) -> ! {
         let me = self.me();
         self.state.borrow_mut().threads[me].status = Status::Finished;
@@ -117,7 +117,7 @@ impl Run {
         self.engine.wake(thread);
     }
 
-    /// Wakes everybody who waits for `wait`; how many they were.
+    /// Wakes all threads that wait for `wait`. Returns how many there were.
     pub(crate) fn wake_all(&self, wait: Wait) -> usize {
         let waiters = self.state.borrow().waiters(wait);
         for &thread in &waiters {
@@ -126,7 +126,7 @@ impl Run {
         waiters.len()
     }
 
-    /// Wakes the first who waits for `wait`; whether there was one.
+    /// Wakes the thread that has waited longest for `wait`. Returns whether there was one.
     pub(crate) fn wake_one(&self, wait: Wait) -> bool {
         let first = self.state.borrow().waiters(wait).first().copied();
         if let Some(thread) = first {
@@ -161,9 +161,9 @@ impl Run {
         }
     }
 
-    /// Returns if that is no failure: then the threads that wait are about to retire.
+    /// Returns only if that is not a failure: then the threads that wait are about to retire.
     fn nobody_can_run(&self) {
-        // Settles who is unwinding.
+        // Brings the notes about which thread is unwinding up to date.
         let _ = self.panicking();
         let state = self.state.borrow();
         if state.scenario_ended && state.may_outlive {

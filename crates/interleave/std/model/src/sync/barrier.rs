@@ -1,4 +1,4 @@
-//! `Barrier`: reusable, one leader a round.
+//! `Barrier`: reusable, with one leader in each round.
 
 use crate::kernel::{
     self,
@@ -25,7 +25,7 @@ unsafe impl Sync for Barrier {}
 impl std::panic::UnwindSafe for Barrier {}
 impl std::panic::RefUnwindSafe for Barrier {}
 
-/// Who was the last to arrive, as [`std::sync::BarrierWaitResult`].
+/// Whether this thread is the leader of the round, as [`std::sync::BarrierWaitResult`].
 #[derive(Debug)]
 pub struct BarrierWaitResult(bool);
 

@@ -1,4 +1,5 @@
-//! `Condvar`: waiters are woken first come, first served, and race for the mutex.
+//! `Condvar`: waiters are woken in the order in which they began to wait, and then race for the
+//! mutex.
 
 use super::mutex::{MutexGuard, acquire, poison_or, release};
 use crate::kernel::{
@@ -42,7 +43,7 @@ impl WaitTimeoutResult {
 }
 
 impl Condvar {
-    /// A condition variable that nobody waits for.
+    /// A condition variable without waiters.
     #[track_caller]
     #[must_use]
     pub const fn new() -> Self {
@@ -83,7 +84,7 @@ impl Condvar {
         Ok(guard)
     }
 
-    /// [`Self::wait`], for `timeout` at most.
+    /// [`Self::wait`] for at most `timeout`.
     ///
     /// # Errors
     /// If the mutex is poisoned when it is taken again; the error holds the guard.
@@ -98,7 +99,8 @@ impl Condvar {
         pair(guard, WaitTimeoutResult(!woken))
     }
 
-    /// [`Self::wait_timeout`], with the time in milliseconds; false if the time was up.
+    /// [`Self::wait_timeout`], with the time in milliseconds. The boolean is false if the time was
+    /// up.
     ///
     /// # Errors
     /// If the mutex is poisoned when it is taken again; the error holds the guard.
@@ -119,7 +121,7 @@ impl Condvar {
         }
     }
 
-    /// [`Self::wait_while`], for `timeout` at most.
+    /// [`Self::wait_while`] for at most `timeout`.
     ///
     /// # Errors
     /// If the mutex is poisoned when it is taken again; the error holds the guard.
@@ -158,7 +160,8 @@ impl Condvar {
         at: kernel::Place,
     ) -> (LockResult<MutexGuard<'a, T>>, bool) {
         let (run, id) = self.enter();
-        // Its destructor would unlock; this wait does that itself, in one step with queueing up.
+        // The guard's destructor would unlock. This wait unlocks and joins the queue in one step
+        // instead.
         let guard = ManuallyDrop::new(guard);
         let (mutex, locked_at) = guard.parts();
         let lock = mutex.lock_id(&run);
@@ -224,7 +227,7 @@ impl Condvar {
     }
 }
 
-/// Takes the lock after a wait, of which the scheduling point has been taken.
+/// Takes the lock after a wait. The wait was the scheduling point.
 fn retake(run: &Run, lock: ObjectId, at: kernel::Place) {
     let free = run.state.borrow().objects[lock as usize].owner.is_none();
     if free {

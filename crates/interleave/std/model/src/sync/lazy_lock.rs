@@ -38,9 +38,9 @@ impl<T, F: FnOnce() -> T> LazyLock<T, F> {
     pub fn force(this: &Self) -> &T {
         this.cell.get_or_make(Location::caller(), || {
             this.init_is_gone.set(true);
-            // SAFETY: the cell lets one thread in here once in an execution. A static is let in again
-            // in the next execution; its initialiser is a constant that owns nothing, so reading it
-            // again is as good as evaluating the constant again.
+            // SAFETY: the cell lets one thread in here once in an execution. For a static, it lets
+            // a thread in again in the next execution. The initializer of a static is a constant
+            // that owns nothing, so to read it again is the same as to evaluate the constant again.
             let f = unsafe { std::ptr::read(&raw const this.init) };
             ManuallyDrop::into_inner(f)()
         })

@@ -31,7 +31,7 @@ unsafe impl<T: ?Sized + Send> Sync for Mutex<T> {}
 impl<T: ?Sized> UnwindSafe for Mutex<T> {}
 impl<T: ?Sized> RefUnwindSafe for Mutex<T> {}
 
-/// The right to use what a [`Mutex`] protects, as [`std::sync::MutexGuard`].
+/// Proof that this thread holds a [`Mutex`], as [`std::sync::MutexGuard`].
 #[must_use = "if unused the Mutex will immediately unlock"]
 pub struct MutexGuard<'a, T: ?Sized + 'a> {
     lock: &'a Mutex<T>,
@@ -54,7 +54,7 @@ impl<T> Mutex<T> {
         }
     }
 
-    /// The data; an error, which still holds it, if the mutex is poisoned.
+    /// The data. If the mutex is poisoned, an error that still holds the data.
     ///
     /// # Errors
     /// If a thread panicked while it held the mutex.
@@ -158,7 +158,7 @@ pub(super) fn acquire(run: &Run, id: ObjectId, at: Place, verb: &'static str) {
     run.changed(id);
 }
 
-/// Gives the lock `id` up. The scheduling point has been taken.
+/// Releases the lock `id`. The caller has passed the scheduling point.
 pub(super) fn release(run: &Run, id: ObjectId) {
     run.state.borrow_mut().objects[id as usize].owner = None;
     run.wake_all(Wait::Lock(id));
@@ -174,7 +174,7 @@ pub(super) fn poison_or<G>(guard: G, poisoned: bool) -> LockResult<G> {
 }
 
 impl<'a, T: ?Sized> MutexGuard<'a, T> {
-    /// What a condition variable needs to give the mutex up and take it again.
+    /// What a condition variable needs to release the mutex and to take it again.
     pub(super) fn parts(&self) -> (&'a Mutex<T>, Place) {
         (self.lock, self.at)
     }

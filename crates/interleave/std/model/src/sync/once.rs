@@ -1,4 +1,4 @@
-//! `Once`: one thread runs the initialiser, the others wait for it.
+//! `Once`: one thread runs the initializer, the others wait for it.
 
 use crate::kernel::{
     self, Place,
@@ -19,7 +19,7 @@ enum Progress {
     Poisoned,
 }
 
-/// One-time initialisation, as [`std::sync::Once`].
+/// One-time initialization, as [`std::sync::Once`].
 pub struct Once {
     header: Header,
     progress: Cell<Progress>,
@@ -52,7 +52,7 @@ impl OnceState {
 }
 
 impl Once {
-    /// Not yet initialised.
+    /// A `Once` that is not yet initialized.
     #[track_caller]
     #[must_use]
     pub const fn new() -> Self {
@@ -62,7 +62,7 @@ impl Once {
         }
     }
 
-    /// Runs `f` unless it, or another thread, has run one to its end.
+    /// Runs `f`, unless this or another thread has already run such a closure to its end.
     ///
     /// # Panics
     /// If an earlier attempt panicked.
@@ -75,7 +75,7 @@ impl Once {
         .unwrap_or_else(|never| match never {});
     }
 
-    /// Like [`Self::call_once`], also after an attempt that panicked.
+    /// Like [`Self::call_once`], but it also runs `f` after an attempt that panicked.
     #[track_caller]
     pub fn call_once_force<F: FnOnce(&OnceState)>(&self, f: F) {
         self.call(true, "call_once_force", Location::caller(), |state| {
@@ -85,7 +85,7 @@ impl Once {
         .unwrap_or_else(|never| match never {});
     }
 
-    /// Waits until another thread has initialised it.
+    /// Waits until another thread has initialized it.
     ///
     /// # Panics
     /// If an attempt panicked.
@@ -112,13 +112,13 @@ impl Once {
         }
     }
 
-    /// Whether it is initialised.
+    /// Whether it is initialized.
     #[track_caller]
     pub fn is_completed(&self) -> bool {
         self.look(Location::caller(), "is_completed")
     }
 
-    /// Looks, in one step, whether it is initialised.
+    /// Checks in one step whether it is initialized.
     pub(super) fn look(&self, at: Place, verb: &'static str) -> bool {
         let run = kernel::must_run(Kind::Once);
         let id = self.header.id_reset(&run, Kind::Once, self);
@@ -138,23 +138,24 @@ impl Once {
         done
     }
 
-    /// True if it was completed, without a step: for what has `&mut` access.
+    /// True if it was completed. This takes no step: for callers with `&mut` access.
     pub(super) fn complete_now(&self) -> bool {
         self.progress.get() == Progress::Complete
     }
 
-    /// Starts afresh, for what has `&mut` access.
+    /// Makes it new again, for callers with `&mut` access.
     pub(super) fn reset(&mut self) {
         self.progress.set(Progress::Incomplete);
         self.header.forget();
     }
 
-    /// Completed from the start, for what is being built.
+    /// Marks it as completed, for an object that is being made.
     pub(super) fn set_complete(&self) {
         self.progress.set(Progress::Complete);
     }
 
-    /// Runs `f` unless somebody has run one to its end; an `Err` leaves it incomplete.
+    /// Runs `f` unless a thread has already run such a closure to its end. An `Err` leaves it
+    /// incomplete.
     pub(super) fn call<E>(
         &self,
         force: bool,

@@ -7,14 +7,14 @@ use std::panic::{Location, RefUnwindSafe, UnwindSafe};
 
 /// A cell that is written once, as [`std::sync::OnceLock`].
 ///
-/// The `Once` starts afresh when a static is used in a new execution; a value of an earlier one is
-/// then overwritten unseen.
+/// When a static is used in a new execution, its `Once` is new again. The value of an earlier
+/// execution is then overwritten without being dropped.
 pub struct OnceLock<T> {
     once: Once,
     value: UnsafeCell<Option<T>>,
 }
 
-// SAFETY: as for std's OnceLock: the value may move to, or be shared with, another thread.
+// SAFETY: as for std's OnceLock: the value may move to another thread, or be shared with it.
 unsafe impl<T: Sync + Send> Sync for OnceLock<T> {}
 // SAFETY: as above.
 unsafe impl<T: Send> Send for OnceLock<T> {}
@@ -103,9 +103,11 @@ impl<T> OnceLock<T> {
     ) -> Result<(), E> {
         self.once.call(true, verb, at, |_| {
             let made = f()?;
-            // SAFETY: the `Once` lets one thread in here, and nobody reads before it is complete.
+            // SAFETY: the `Once` lets one thread in here, and no thread reads before it is
+            // complete.
             let old = unsafe { std::mem::replace(&mut *self.value.get(), made) };
-            // From an earlier execution, if there is one: its destructor would run in the wrong one.
+            // An old value comes from an earlier execution: its destructor would run in the wrong
+            // one.
             std::mem::forget(old);
             Ok(())
         })

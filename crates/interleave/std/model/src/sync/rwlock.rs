@@ -1,4 +1,4 @@
-//! `RwLock`: many readers or one writer; whoever comes when it is free gets it.
+//! `RwLock`: many readers or one writer. A thread that arrives when the lock is free gets it.
 
 use super::mutex::poison_or;
 use crate::kernel::{
@@ -263,7 +263,7 @@ fn take(run: &Run, id: ObjectId, mode: Mode) {
 }
 
 impl<'a, T: ?Sized> RwLockWriteGuard<'a, T> {
-    /// Lets readers in while staying one: no writer comes between.
+    /// Turns the write lock into a read lock. No writer gets the lock in between.
     #[track_caller]
     pub fn downgrade(guard: Self) -> RwLockReadGuard<'a, T> {
         let guard = ManuallyDrop::new(guard);

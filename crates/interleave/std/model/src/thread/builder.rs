@@ -4,7 +4,8 @@ use super::{JoinHandle, Scope, ScopedJoinHandle, spawn};
 use std::io;
 use std::panic::Location;
 
-/// A thread to be, as [`std::thread::Builder`]. The stack size is ignored.
+/// The settings of a new thread, as [`std::thread::Builder`]. The stack size is
+/// ignored.
 #[derive(Debug, Default)]
 #[must_use = "must eventually spawn the thread"]
 pub struct Builder {
@@ -44,7 +45,7 @@ impl Builder {
     /// Starts a thread that may borrow, like [`Self::spawn`].
     ///
     /// # Safety
-    /// As for std: the thread has ended before what it borrows is gone.
+    /// As for std: the thread must end before what it borrows is gone.
     ///
     /// # Errors
     /// Never; std's may.

@@ -1,4 +1,4 @@
-//! `thread_local!`: a value for each modelled thread, kept with the thread.
+//! `thread_local!`: a value for each modelled thread, which the kernel keeps with the thread.
 
 use crate::kernel::{self, object::Kind};
 use std::cell::{Cell, RefCell};
@@ -156,8 +156,8 @@ impl<T: 'static> fmt::Debug for LocalKey<T> {
     }
 }
 
-/// Destroys the current thread's values, those that destructors make included, in the order in
-/// which they were made.
+/// Destroys the current thread's values in the order in which they were made, including those that
+/// destructors make.
 pub(crate) fn destroy_all() {
     let Some(run) = kernel::run() else { return };
     let me = run.me();

@@ -25,7 +25,7 @@ pub fn panicking() -> bool {
     kernel::run().map_or_else(std::thread::panicking, |run| run.panicking())
 }
 
-/// The same answer on every machine: two.
+/// Two, which is the same answer on every machine.
 ///
 /// # Errors
 /// Never.

@@ -54,7 +54,7 @@ impl Thread {
         self.id
     }
 
-    /// Its name; the scenario's own thread is `main`.
+    /// Its name. The scenario's own thread is called `main`.
     #[must_use]
     pub fn name(&self) -> Option<&str> {
         self.name.as_deref()
@@ -116,7 +116,7 @@ pub fn park() {
     park_until(None, "park", Location::caller());
 }
 
-/// [`park`], for `timeout` at most.
+/// [`park`] for at most `timeout`.
 #[track_caller]
 pub fn park_timeout(timeout: Duration) {
     let end = deadline(&kernel::must_run(Kind::Thread), timeout);

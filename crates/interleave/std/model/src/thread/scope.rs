@@ -28,7 +28,7 @@ struct Data {
     owner: usize,
     running: Cell<usize>,
     a_thread_panicked: Cell<bool>,
-    /// Who panicked: the scope sees that, if nobody else does.
+    /// The threads that panicked: the scope sees their panics, even if no other thread does.
     panicked: RefCell<Vec<usize>>,
 }
 
@@ -110,8 +110,8 @@ impl<'scope> Scope<'scope, '_> {
         let theirs = Arc::clone(&packet);
         let body = move || {
             let panicked = finish(&theirs, f);
-            // Whether somebody will see the panic is known here, as in std: a handle that is still
-            // there may join.
+            // As in std, it is known here whether another thread may see the panic: a handle that
+            // still exists may join.
             if panicked && Arc::strong_count(&theirs) == 1 {
                 data.a_thread_panicked.set(true);
             }

@@ -46,7 +46,7 @@ where
 /// Starts a thread that may borrow.
 ///
 /// # Safety
-/// The thread has ended before what it borrows is gone.
+/// The thread must end before what it borrows is gone.
 pub(super) unsafe fn start_unchecked<F, T>(f: F, name: Option<String>, at: Place) -> JoinHandle<T>
 where
     F: FnOnce() -> T + Send,
@@ -90,7 +90,8 @@ pub(super) fn start_erased(
     let number = Rc::new(Cell::new(kernel::NOBODY));
     let mine = Rc::clone(&number);
     let in_thread = Rc::clone(&run);
-    // What an abandoned thread's closure owns is leaked, never dropped outside its thread.
+    // What the closure of an abandoned thread owns is leaked, and never dropped outside of its
+    // thread.
     let body = ManuallyDrop::new(body);
     let body = move || {
         in_thread.current.set(mine.get());
@@ -203,7 +204,7 @@ pub(super) fn is_finished(number: usize, at: Place) -> bool {
     finished
 }
 
-/// A modelled thread is a coroutine of its explorer: no pthread stands for it.
+/// A modelled thread is a coroutine of its explorer, so there is no pthread for it.
 impl<T> JoinHandleExt for JoinHandle<T> {
     #[track_caller]
     fn as_pthread_t(&self) -> RawPthread {

@@ -1,4 +1,4 @@
-//! What all atomics are: 64 bits, a kind, and three operations.
+//! What all atomics have in common: 64 bits, a kind, and three operations.
 
 use super::memory::{self, Memory};
 use crate::kernel::{
@@ -20,7 +20,8 @@ pub(crate) struct AtomicCell<T: Copy> {
     pub(super) memory: Memory<T>,
 }
 
-/// What every atomic that `new` made begins with. No byte of it is 0 or 1, and so no boolean.
+/// Every atomic that `new` made begins with this. No byte of it is 0 or 1, so none can be a
+/// boolean.
 const MARK: u64 = 0xA70C_1A7E_D0C7_E5F3;
 
 // SAFETY: the cells are only touched by the one modelled thread that runs (see `kernel`).
@@ -62,7 +63,7 @@ impl<T: Word> AtomicCell<T> {
         self.mark.get().0 == MARK
     }
 
-    /// Where it lies, for one without a mark.
+    /// Its address, for an atomic without a mark.
     pub(super) fn address(&self) -> *mut T {
         std::ptr::from_ref(self).cast::<T>().cast_mut()
     }
@@ -80,7 +81,8 @@ impl<T: Word> AtomicCell<T> {
         }
     }
 
-    /// The atomic may have a new value: the program sees it, if it looks at the memory.
+    /// The atomic may have a new value: this puts it into the memory, if the program can see that
+    /// memory.
     fn stored(&self, run: &Run, id: ObjectId) {
         let memory = if self.has_mark() {
             self.memory.visible(run)
@@ -125,7 +127,7 @@ impl<T: Word> AtomicCell<T> {
         run.changed(id);
     }
 
-    /// Changes the value in one step; returns the old one.
+    /// Changes the value in one step. Returns the old value.
     pub(crate) fn rmw(
         &self,
         verb: &'static str,
@@ -166,7 +168,7 @@ impl<T: Word> AtomicCell<T> {
         T::unpack(old)
     }
 
-    /// Changes the value by a load and a loop of compare-exchanges; returns the old one.
+    /// Changes the value with a load and a loop of compare-exchanges. Returns the old value.
     pub(crate) fn rmw_loop(
         &self,
         verb: &'static str,
@@ -205,7 +207,7 @@ impl<T: Word> AtomicCell<T> {
         self.exchange("compare_exchange_weak", values, orders, true, at)
     }
 
-    /// A weak one fails for no reason the first time that its thread could succeed.
+    /// A weak exchange fails for no reason the first time that its thread could succeed.
     fn exchange(
         &self,
         verb: &'static str,
@@ -257,7 +259,7 @@ impl<T: Word> AtomicCell<T> {
         }
     }
 
-    /// The newest value, without a step: for owners.
+    /// Takes the newest value back into the atomic, without a step: for owners.
     fn settle(&self) {
         let Some(run) = kernel::run() else { return };
         if let Some(value) = self.memory.hide(&run) {

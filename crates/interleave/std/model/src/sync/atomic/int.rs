@@ -120,7 +120,8 @@ macro_rules! atomic_int {
     };
 }
 
-/// An integer is kept as its bits, zeros above; the casts take exactly those.
+/// An integer is kept as its bits, with zeros above them. The casts take
+/// exactly these bits.
 macro_rules! ints {
     ($($name:ident $int:ty, $unsigned:ty, $signed:expr;)*) => {
         $(atomic_int!(

@@ -1,8 +1,8 @@
 //! Atomics whose memory the program can see: `as_ptr` and `from_ptr`.
 //!
-//! The engine keeps the value of an atomic, so there is normally nothing to point at. Once the
-//! program has asked for a pointer, the newest value is kept in memory as well, and the address
-//! says which atomic it is:
+//! The engine keeps the value of an atomic, so normally there is nothing for a pointer to point to.
+//! Once the program has asked for a pointer, the newest value is kept in memory as well, and the
+//! address identifies the atomic:
 //!
 //! ```text
 //!   AtomicBool::from_ptr(p) ─┐
@@ -12,19 +12,19 @@
 //! ```
 //!
 //! std promises that an atomic has the size and alignment of its value, so that a program may also
-//! cast a pointer to the value into one to the atomic. A modelled atomic is bigger. It begins with
-//! a mark; where the mark is missing, the address is taken for that of a plain value, as if it had
-//! been given to `from_ptr`. (To look for the mark reads up to eight bytes, where the program may
-//! have one.) Zeroed memory has no mark either, and is an atomic that holds 0.
+//! cast a pointer to the value into one to the atomic. A modelled atomic is bigger, and it begins
+//! with a mark. If the mark is missing, the address is taken as that of a plain value, as if it had
+//! been passed to `from_ptr`. (The check for the mark reads up to eight bytes, even where the
+//! program has only one.) Zeroed memory has no mark either, and it is an atomic that holds 0.
 //!
-//! A plain write to the memory is noticed at the next atomic operation, because the byte then
-//! differs from the newest value: the atomic starts afresh with what was written. That is right,
-//! because a plain write needs exclusive access, so all earlier atomic operations come before it.
-//! The plain access itself is no scheduling point and is not checked for races.
+//! The next atomic operation notices a plain write to the memory, because the memory then differs
+//! from the newest value. The atomic then starts anew with the value that was written. That is
+//! right, because a plain write needs exclusive access, so all earlier atomic operations happen
+//! before it. The plain access itself is not a scheduling point and is not checked for races.
 //!
-//! When memory is freed, the kernel forgets the atomics in it (see `kernel/freed.rs`). A place on a
-//! stack is not freed: if it is used again for another atomic that begins with the same value, that
-//! one goes on with the history of the old one.
+//! When memory is freed, the kernel forgets the atomics in it (see `kernel/freed.rs`). Memory on a
+//! stack is not freed. If it is used again for another atomic that begins with the same value, the
+//! new atomic goes on with the history of the old one.
 
 use super::cell::{AtomicCell, Word};
 use crate::kernel::{
@@ -66,7 +66,7 @@ impl<T: Word> Memory<T> {
         }
     }
 
-    /// Takes the value out of the program's sight again; the value, if it was in sight.
+    /// Hides the value from the program again. Returns the value, if the program could see it.
     pub(super) fn hide(&self, run: &Run) -> Option<T> {
         let value = read(self.visible(run)?);
         self.shown_in.set(Packed(0));
@@ -76,9 +76,9 @@ impl<T: Word> Memory<T> {
 
 /// The value in an atomic's memory.
 pub(super) fn read<T: Word>(memory: *mut T) -> T {
-    // SAFETY: the memory is the atomic's own field, or the caller of `from_ptr` has promised that it
-    // is valid for as long as the atomic is used. Only one modelled thread runs at a time, so nobody
-    // writes meanwhile.
+    // SAFETY: the memory is the atomic's own field, or the caller of `from_ptr` has promised that
+    // it is valid for as long as the atomic is used. Only one modelled thread runs at a time, so no
+    // other thread writes meanwhile.
     unsafe { memory.read() }
 }
 
@@ -134,7 +134,7 @@ impl<T: Word> AtomicCell<T> {
     /// The atomic that lies in `memory`.
     ///
     /// The memory must be valid for as long as the result is used. The result itself is never
-    /// freed, because nobody knows how long that is; there is one for each address.
+    /// freed, because it is not known how long that is. There is one result for each address.
     pub(super) fn from_ptr<'a>(memory: *mut T, at: Place) -> &'a Self {
         let run = kernel::must_run(T::KIND);
         let key = (memory.addr(), T::KIND.name());

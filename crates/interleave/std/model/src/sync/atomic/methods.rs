@@ -10,13 +10,13 @@ macro_rules! common_methods {
             Self(AtomicCell::new(value))
         }
 
-        /// The value; nobody else can have a reference.
+        /// The value. No other thread can have a reference to the atomic.
         #[must_use]
         pub fn into_inner(self) -> $value {
             self.0.into_inner()
         }
 
-        /// The value, to change it in place; nobody else can have a reference.
+        /// The value, to change it in place. No other thread can have a reference to the atomic.
         pub fn get_mut(&mut self) -> &mut $value {
             self.0.get_mut()
         }
@@ -47,10 +47,10 @@ macro_rules! common_methods {
                 .rmw("swap", value, Change::Swap(value.pack()), order, at)
         }
 
-        /// Writes `new` if the value is `current`; `Ok` with the old value if so.
+        /// Writes `new` if the value is `current`. Returns `Ok` with the old value if it did.
         ///
         /// # Errors
-        /// With the value found, if it is another.
+        /// With the value that it found, if that is not `current`.
         ///
         /// # Panics
         /// If `failure` is `Release` or `AcqRel`.
@@ -71,7 +71,7 @@ macro_rules! common_methods {
         /// does so once for each thread and execution: the first time that it could succeed.
         ///
         /// # Errors
-        /// With the value found, if it is another.
+        /// With the value that it found, if that is not `current`.
         #[track_caller]
         pub fn compare_exchange_weak(
             &self,
@@ -88,7 +88,7 @@ macro_rules! common_methods {
         /// [`Self::try_update`] under its older name.
         ///
         /// # Errors
-        /// With the value found, if `f` returns `None` for it.
+        /// With the value that it found, if `f` returns `None` for that value.
         #[track_caller]
         pub fn fetch_update<F: FnMut($value) -> Option<$value>>(
             &self,
@@ -105,7 +105,7 @@ macro_rules! common_methods {
         /// compare-exchanges, as in std. `Ok` with the old value if it was replaced.
         ///
         /// # Errors
-        /// With the value found, if `f` returns `None` for it.
+        /// With the value that it found, if `f` returns `None` for that value.
         #[track_caller]
         pub fn try_update(
             &self,
@@ -138,8 +138,8 @@ macro_rules! common_methods {
             self.0.as_ptr()
         }
 
-        /// The atomic that lies at `ptr`; the same one for the same address. (std's is a `const fn`,
-        /// this one keeps books.)
+        /// The atomic that lies at `ptr`. It is the same one for the same address. (std's function
+        /// is a `const fn`; this one has to note the address.)
         ///
         /// # Safety
         /// As for std: `ptr` is aligned and valid for reads and writes for all of `'a`, and is not

@@ -1,7 +1,7 @@
 //! `std::sync::atomic`: the engine keeps the values, because in loom a load may see an old one.
 //!
-//! An atomic remembers the value that it was made with, which is its value in every execution that
-//! it has not been used in; a `static` therefore starts afresh.
+//! An atomic keeps the value that it was made with. That is its value in every execution in which
+//! it has not been used yet, so a `static` starts anew in each execution.
 
 mod bool;
 mod cell;
@@ -42,7 +42,7 @@ pub fn spin_loop_hint() {
     crate::hint::spin_loop();
 }
 
-/// A memory fence. No scheduling point: nobody can see when it happens.
+/// A memory fence. It is not a scheduling point: no other thread can see when it happens.
 ///
 /// # Panics
 /// If `order` is `Relaxed`, or outside an exploration.

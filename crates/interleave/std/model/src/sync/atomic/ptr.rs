@@ -1,5 +1,5 @@
-//! `AtomicPtr`. The engine keeps addresses, so provenance is exposed on the way in and picked up on
-//! the way out ([`std::ptr::with_exposed_provenance_mut`]).
+//! `AtomicPtr`. The engine keeps addresses. So a pointer's provenance is exposed when it is stored,
+//! and taken up again when it is loaded ([`std::ptr::with_exposed_provenance_mut`]).
 
 use super::cell::{AtomicCell, Word};
 use super::methods::common_methods;
@@ -70,7 +70,7 @@ impl<T> AtomicPtr<T> {
         self.change("fetch_xor", Change::Xor(val as u64), order)
     }
 
-    /// The argument is no pointer, and an address would differ from run to run: it is not shown.
+    /// The argument is not shown: it is not a pointer, and an address would differ from run to run.
     #[track_caller]
     fn change(&self, verb: &'static str, change: Change, order: Ordering) -> *mut T {
         let at = std::panic::Location::caller();

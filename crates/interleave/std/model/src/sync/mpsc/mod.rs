@@ -26,7 +26,8 @@ struct Channel<T> {
     /// `None` for no bound, 0 for a rendezvous.
     capacity: Option<usize>,
     queue: RefCell<VecDeque<T>>,
-    /// How many messages were sent and received so far: a rendezvous waits for its own.
+    /// How many messages were sent and received so far: a rendezvous waits until its own message is
+    /// received.
     sent: Cell<u64>,
     received: Cell<u64>,
     senders: Cell<usize>,
@@ -145,7 +146,7 @@ impl<T> Channel<T> {
         Ok(())
     }
 
-    /// Takes a message; `Err(false)` if there is none yet, `Err(true)` if there will be none.
+    /// Takes a message. `Err(false)` if there is none yet, `Err(true)` if there will never be one.
     fn take(&self, run: &Run, id: ObjectId) -> Result<T, bool> {
         let message = self.queue.borrow_mut().pop_front();
         match message {
@@ -205,7 +206,8 @@ impl<T> Channel<T> {
         }
     }
 
-    /// A sender or the receiver goes away; `leave` says so and whether anybody must hear of it.
+    /// A sender or the receiver goes away. `leave` notes that, and returns which threads must be
+    /// woken for it.
     fn leave(&self, leave: impl FnOnce(&Self) -> Option<fn(ObjectId) -> Wait>) {
         let running = kernel::run().filter(|run| run.current.get() != kernel::NOBODY);
         let Some(run) = running else {
@@ -298,7 +300,7 @@ impl<T> Receiver<T> {
         self.0.try_receive(Location::caller())
     }
 
-    /// Waits for a message, for `timeout` at most.
+    /// Waits for a message, for at most `timeout`.
     ///
     /// # Errors
     /// If none came, or all senders are gone and no message is left.
@@ -314,7 +316,7 @@ impl<T> Receiver<T> {
         Iter(self)
     }
 
-    /// The messages that are there.
+    /// The messages that are in the channel now.
     pub fn try_iter(&self) -> TryIter<'_, T> {
         TryIter(self)
     }
