@@ -1,4 +1,4 @@
-//! The litmus programs, against shuttle and loom used alone: same outcomes.
+//! The litmus programs have the same outcomes as with shuttle and loom alone.
 //!
 //! One exception is intended and tested in `right_memory.rs`: loom alone rejects a store buffer that
 //! `SeqCst` accesses decide; here it holds.

@@ -1,7 +1,7 @@
-//! Nothing is left out: on random small programs, the exploration of schedules finds exactly the
-//! outcomes that shuttle finds by trying every one. The exploration of orderings finds no fewer than
-//! loom alone. (Those are not all: loom remembers one last access of an object, and so leaves out
-//! some orders of three. The schedules world is there for that.)
+//! The explorers leave nothing out. On random small programs, the exploration of schedules finds
+//! exactly the outcomes that shuttle finds by trying every schedule. The exploration of orderings
+//! finds no fewer than loom alone. (Those are not all: loom remembers one last access of an object,
+//! and so leaves out some orders of three. The schedules world is there for that.)
 
 use interleave::Explore;
 use std::collections::BTreeSet;

@@ -1,4 +1,5 @@
-//! Somebody else can be the scheduler: a run can be looked at after any of its steps.
+//! A person can be the scheduler: a program can look at a run after any of its
+//! steps.
 
 use interleave::position::{Below, End, Position, Request, ThreadState};
 use interleave::{Explore, FailureKind};
@@ -94,7 +95,7 @@ fn at_the_beginning_only_the_scenario_s_own_thread_is_there() {
 #[test]
 fn every_thread_says_what_it_would_do_next_and_every_step_what_it_saw() {
     let both = at(shuttled::lost_update, "a");
-    // Thread b has come to its first step by itself.
+    // Thread b has reached its first step without a choice.
     assert_eq!(both.schedule, "ab");
     let load = Some("AtomicU32 #1 load(SeqCst)");
     assert_eq!(next(&both), [load, load]);
@@ -134,7 +135,8 @@ fn a_run_goes_on_to_where_there_is_something_to_choose() {
 
 #[test]
 fn the_string_of_a_run_leaves_out_what_follows_by_itself() {
-    // b goes on because it runs, then a because nobody else is left.
+    // b goes on because it is running, and then a because no other thread is
+    // left.
     assert_eq!(at(shuttled::lost_update, "ab3a").replay, "lost_update:a");
     let interrupted = run_on(shuttled::lost_update, "ab2a3");
     assert_eq!(interrupted.replay, "lost_update:ab2a");
@@ -158,10 +160,10 @@ fn the_schedules_below_are_counted_whether_they_fail_or_not() {
             complete: true
         })
     );
-    // Both have read 0: nothing helps any more.
+    // Both threads have read 0, so an update is lost in every schedule.
     let lost = at(shuttled::lost_update, "ab2a").below.expect("a count");
     assert_eq!(lost.failing, lost.schedules);
-    // b is through: nothing can happen any more.
+    // b has ended, so no update can be lost any more.
     let safe = at(shuttled::lost_update, "ab3").below.expect("a count");
     assert_eq!((safe.schedules, safe.failing), (1, 0));
 }
@@ -284,7 +286,7 @@ fn a_schedule_with_a_name_is_replayed_on_its_scenario_only() {
         reason,
         "the schedule belongs to the scenario lost_update, and this is nothing_is_lost"
     );
-    // Without a name it is whoever's it fits.
+    // A schedule without a name may be replayed on any scenario that it fits.
     let (_, letters) = interleave::schedule::parts(&failure.schedule);
     assert!(
         Explore::new()

@@ -1,4 +1,4 @@
-//! The rarer methods of std's `sync` and `thread`: they do in the worlds what they do in std.
+//! The rarer methods of std's `sync` and `thread` do the same in the worlds as in std.
 
 mod common;
 use common::{fails, holds, orderings, schedules};

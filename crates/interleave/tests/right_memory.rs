@@ -1,4 +1,4 @@
-//! Right programs, atomics and spins: none may be rejected.
+//! Right programs with atomics and spins. None of them may be rejected.
 
 mod common;
 use common::holds;
@@ -159,7 +159,7 @@ interleave::in_worlds! {
         thread.join().unwrap();
     }
 
-    // Store buffering, forbidden to end with 0 and 0 by SeqCst accesses: loom alone would allow it.
+    // Store buffering. SeqCst accesses forbid that both loads see 0; loom alone would allow it.
     pub fn dekker_with_seq_cst_accesses() {
         let flags = Arc::new((AtomicBool::new(false), AtomicBool::new(false), Tracked::new(0)));
         let theirs = Arc::clone(&flags);

@@ -1,4 +1,5 @@
-//! Right programs, statics, panics and other odd ends: none may be rejected.
+//! Right programs with statics, panics and other odd things. None of them may
+//! be rejected.
 
 mod common;
 use common::holds;
@@ -138,7 +139,7 @@ interleave::in_worlds! {
         struct Shared { count: AtomicUsize, value: Tracked<u32> }
         let shared: *mut Shared = Box::into_raw(Box::new(Shared { count: AtomicUsize::new(2), value: Tracked::new(0) }));
         fn release(shared: *mut Shared) {
-            // SAFETY: whoever counts down to 0 is the last to use it.
+            // SAFETY: the thread that counts down to 0 is the last to use it.
             unsafe {
                 (*shared).value.with(|_| ());
                 if (*shared).count.fetch_sub(1, Release) == 1 {

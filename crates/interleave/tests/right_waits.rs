@@ -1,4 +1,4 @@
-//! Right programs, waiting and waking: none may be rejected.
+//! Right programs that wait and wake. None of them may be rejected.
 
 mod common;
 use common::holds;

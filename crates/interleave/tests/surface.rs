@@ -2,10 +2,10 @@
 //! world has too, with the same signatures.
 //!
 //! `fixtures/surface/stable/*.txt` lists std's stable items. The test here compares the lists with
-//! the installed rust-docs, so that a new Rust shows what it added; `BLESS=1 cargo test -p interleave
-//! --test surface` writes the lists anew. The fixture's build script makes a use of each line, and
-//! the fixture is compiled against std itself and against both worlds: an item that a world lacks, or
-//! has with another signature, is a compile error that names it.
+//! the installed rust-docs, so that a new Rust shows what it added; `BLESS=1 cargo test -p
+//! interleave --test surface` writes the lists anew. The fixture's build script makes a use of each
+//! line, and the fixture is compiled against std itself and against both worlds: an item that a
+//! world lacks, or that it has with another signature, is a compile error that names the item.
 
 #[path = "surface/docs.rs"]
 mod docs;

@@ -110,7 +110,7 @@ interleave::in_worlds! {
         assert_eq!(shared.1.get(), 2);
     }
 
-    /// A byte between other bytes, cast to an atomic as one did before `from_ptr`.
+    /// A byte between other bytes, cast to an atomic as in code from before `from_ptr`.
     #[repr(C)]
     struct Between(u8, UnsafeCell<bool>, [u8; 6]);
     // SAFETY: while it is shared, the flag is used as an atomic only.
@@ -165,7 +165,7 @@ interleave::in_worlds! {
         assert_eq!(align_of::<AtomicPtr<u8>>(), align_of::<*mut u8>());
     }
 
-    /// Each round has a flag of its own, at an address that may have been another's.
+    /// Each round has a flag of its own, at an address that may have been that of another flag.
     fn in_rounds(round: fn(&AtomicU32)) {
         let done = Arc::new(AtomicU32::new(0));
         let theirs = Arc::clone(&done);

@@ -1,4 +1,4 @@
-//! Wrong programs, threads that end badly or not at all: each must be rejected, for its own reason.
+//! Wrong programs whose threads end badly or not at all. Each must be rejected, for its own reason.
 
 mod common;
 use common::{fails, orderings, schedules};

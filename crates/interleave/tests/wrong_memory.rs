@@ -1,4 +1,4 @@
-//! Wrong programs, orderings that are too weak: each must be rejected, for its own reason.
+//! Wrong programs whose orderings are too weak. Each must be rejected, for its own reason.
 
 mod common;
 use common::fails_in_memory;
@@ -53,7 +53,7 @@ interleave::in_worlds! {
         struct Shared { count: AtomicUsize, value: Tracked<u32> }
         let shared: *mut Shared = Box::into_raw(Box::new(Shared { count: AtomicUsize::new(2), value: Tracked::new(0) }));
         fn release(shared: *mut Shared) {
-            // SAFETY: whoever counts down to 0 is the last to use it.
+            // SAFETY: the thread that counts down to 0 is the last to use it.
             unsafe {
                 (*shared).value.with(|_| ());
                 if (*shared).count.fetch_sub(1, Release) == 1 {

@@ -1,4 +1,5 @@
-//! Wrong programs, what is done in between: each must be rejected, for its own reason.
+//! Wrong programs in which another thread acts in between. Each must be rejected, for its own
+//! reason.
 
 mod common;
 use common::fails;

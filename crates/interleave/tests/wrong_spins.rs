@@ -1,4 +1,4 @@
-//! Wrong programs, looking for ever: each must be rejected, for its own reason.
+//! Wrong programs that spin for ever. Each must be rejected, for its own reason.
 
 mod common;
 use common::{fails, orderings, schedules};
@@ -86,7 +86,7 @@ wrong! {
     the_lock_is_never_released: fails Spin;
 }
 
-// Stepping back changes the locks, so that only a fair schedule shows that it never ends.
+// Each step back changes the locks, so only a fair schedule shows that it never ends.
 #[test]
 fn both_step_back_for_ever() {
     schedules(shuttled::both_step_back_for_ever).must_fail(Spin);

@@ -1,4 +1,4 @@
-//! Wrong programs, waiting for what never comes: each must be rejected, for its own reason.
+//! Wrong programs that wait for what never comes. Each must be rejected, for its own reason.
 
 mod common;
 use common::fails;

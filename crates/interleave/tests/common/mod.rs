@@ -25,7 +25,8 @@ fn gist(found: &Exploration) -> (u64, bool, Option<(String, String)>, Option<Str
 }
 
 fn same_every_time(explore: impl Fn() -> Exploration + Sync) -> Exploration {
-    // A thread each: an execution given up during a panic leaves its mark on the thread.
+    // Each exploration runs on a thread of its own, because an execution that is given up during a
+    // panic changes its thread for good.
     let explore = || {
         std::thread::scope(|scope| scope.spawn(&explore).join()).expect("explorers do not panic")
     };
@@ -69,7 +70,7 @@ pub fn fails([shuttled, loomed]: [fn(); 2], kind: FailureKind) {
     orderings(loomed).must_fail(kind);
 }
 
-/// Right as far as schedules go, wrong in memory.
+/// Right in every schedule, but wrong under the memory model.
 #[track_caller]
 pub fn fails_in_memory([shuttled, loomed]: [fn(); 2], kind: FailureKind) {
     schedules(shuttled).must_pass();

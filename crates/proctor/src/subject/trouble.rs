@@ -21,7 +21,7 @@ use crate::wire::Body;
 /// What has happened to a subject's process that may end it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) enum Trouble {
-    /// The system refused an allocation of so many bytes, and none was granted since.
+    /// The system refused an allocation of this many bytes, and has granted none since.
     NoMemory { bytes: u64 },
     /// A later allocation was granted: the code has coped with the refusal.
     MemoryAgain,

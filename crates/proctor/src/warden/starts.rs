@@ -125,7 +125,7 @@ impl Starts {
                 None => libc::SECCOMP_USER_NOTIF_FLAG_CONTINUE as u32,
             },
         };
-        // SAFETY: the response is initialised; an error means that the caller is gone.
+        // SAFETY: the response is initialized. An error means that the caller is gone.
         unsafe { libc::ioctl(listener, libc::SECCOMP_IOCTL_NOTIF_SEND, &raw mut response) };
     }
 

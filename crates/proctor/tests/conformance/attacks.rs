@@ -269,7 +269,7 @@ fn refused_on(pid: libc::pid_t) -> Vec<bool> {
         rlim_cur: 1000,
         rlim_max: 1000,
     };
-    // SAFETY: the kernel reads one structure, or a mask of so many bytes.
+    // SAFETY: the kernel reads one structure, or a mask of the given size.
     let results = unsafe {
         let all = [u64::MAX; 16];
         [

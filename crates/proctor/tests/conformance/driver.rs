@@ -79,7 +79,7 @@ const fn expect(case: &'static str, verdict: Verdict) -> Expect {
 }
 
 impl Expect {
-    /// The verdict comes within so many milliseconds of the test's start.
+    /// The verdict comes within this many milliseconds of the test's start.
     pub(crate) const fn within(mut self, millis: u64) -> Self {
         self.within = Some(millis);
         self
@@ -91,7 +91,8 @@ impl Expect {
         self
     }
 
-    /// Stops the judge for so many milliseconds while it waits, as Ctrl-Z does.
+    /// Stops the judge for this many milliseconds while it waits, as Ctrl-Z
+    /// does.
     pub(crate) const fn stopped_for(mut self, millis: u64) -> Self {
         self.stopped = Some(millis);
         self

@@ -52,7 +52,8 @@ fn write_everywhere(bytes: &[u8]) {
 
 fn close_everything() {
     for fd in strange_descriptors() {
-        // SAFETY: none: it is somebody else's. This is the mistake.
+        // SAFETY: none: the descriptor belongs to other code. This is the
+        // mistake.
         unsafe { libc::close(fd) };
     }
 }
@@ -70,7 +71,8 @@ case!(closes_every_descriptor_in_a_child_too, |n| {
 
 case!(puts_something_else_in_place_of_every_descriptor, |n| {
     for fd in strange_descriptors() {
-        // SAFETY: none: it is somebody else's. This is the mistake.
+        // SAFETY: none: the descriptor belongs to other code. This is the
+        // mistake.
         unsafe { libc::dup2(1, fd) };
     }
     2 * n

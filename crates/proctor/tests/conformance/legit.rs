@@ -763,13 +763,13 @@ case!(a_mutex_of_two_processes_survives_its_owner, |n| {
     let mutex = process_shared_mutex();
     let ready = shared_word();
     let owner = child(|| {
-        // SAFETY: initialised above.
+        // SAFETY: initialized above.
         unsafe { libc::pthread_mutex_lock(mutex) };
         futex_set(ready);
         sleep_long();
     });
     futex_until_set(ready);
-    // SAFETY: initialised above.
+    // SAFETY: initialized above.
     unsafe {
         assert_eq!(libc::pthread_mutex_lock(mutex), libc::EOWNERDEAD);
         assert_eq!(libc::pthread_mutex_consistent(mutex), 0);
@@ -792,7 +792,7 @@ case!(a_condition_of_two_processes_is_signalled_late, |n| {
     }
     let signaller = child(|| {
         sleep_long();
-        // SAFETY: initialised above.
+        // SAFETY: initialized above.
         unsafe {
             libc::pthread_mutex_lock(mutex);
             word.store(1, Ordering::Relaxed);
@@ -800,7 +800,7 @@ case!(a_condition_of_two_processes_is_signalled_late, |n| {
             libc::pthread_mutex_unlock(mutex);
         }
     });
-    // SAFETY: initialised above.
+    // SAFETY: initialized above.
     unsafe {
         libc::pthread_mutex_lock(mutex);
         while word.load(Ordering::Relaxed) == 0 {

@@ -2,7 +2,7 @@
 //!
 //! Time passes when the explorer lets a wait time out, when a thread sleeps, and a little whenever
 //! a thread reads the clock. The longer a thread does nothing but read the clock, the faster time
-//! passes, so that a loop up to a deadline ends. The clock starts afresh in every execution.
+//! passes, so that a loop up to a deadline ends. The clock starts again in every execution.
 
 use crate::kernel::{self, event::Step, object::Kind};
 use std::ops::{Add, AddAssign, Sub, SubAssign};

@@ -13,7 +13,7 @@ pub type ObjectId = u32;
 /// What an engine must keep for a new object.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Seed {
-    /// A lock, a thread, a channel: something that threads synchronise through.
+    /// A lock, a thread, a channel: something through which threads synchronize.
     Plain,
     /// An atomic that starts with this value and has this many bits.
     Atomic(u64, u32),

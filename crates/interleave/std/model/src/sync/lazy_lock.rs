@@ -14,7 +14,7 @@ pub struct LazyLock<T, F = fn() -> T> {
     init_is_gone: Cell<bool>,
 }
 
-// SAFETY: `init` is taken by the one thread that initialises, as in std's LazyLock.
+// SAFETY: only the thread that initializes takes `init`, as in std's LazyLock.
 unsafe impl<T: Sync + Send, F: Send> Sync for LazyLock<T, F> {}
 impl<T: RefUnwindSafe + UnwindSafe, F: UnwindSafe> RefUnwindSafe for LazyLock<T, F> {}
 impl<T: UnwindSafe, F: UnwindSafe> UnwindSafe for LazyLock<T, F> {}

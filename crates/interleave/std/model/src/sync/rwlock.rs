@@ -146,7 +146,7 @@ impl<T: ?Sized> RwLock<T> {
         poison_or(guard, self.poisoned.get())
     }
 
-    /// Waits until nobody writes, and shares the lock.
+    /// Waits until no thread writes, and shares the lock.
     ///
     /// # Errors
     /// If a thread panicked while it wrote; the error holds the guard.
@@ -157,10 +157,10 @@ impl<T: ?Sized> RwLock<T> {
         self.reading(at)
     }
 
-    /// Shares the lock if nobody writes.
+    /// Shares the lock if no thread writes.
     ///
     /// # Errors
-    /// `WouldBlock` if somebody does, `Poisoned` if a thread panicked while it wrote.
+    /// `WouldBlock` if a thread does, `Poisoned` if a thread panicked while it wrote.
     #[track_caller]
     pub fn try_read(&self) -> TryLockResult<RwLockReadGuard<'_, T>> {
         let at = Location::caller();
@@ -170,7 +170,7 @@ impl<T: ?Sized> RwLock<T> {
         }
     }
 
-    /// Waits until nobody reads or writes, and takes the lock.
+    /// Waits until no thread reads or writes, and takes the lock.
     ///
     /// # Errors
     /// If a thread panicked while it wrote; the error holds the guard.
@@ -181,10 +181,10 @@ impl<T: ?Sized> RwLock<T> {
         self.writing(&run, at)
     }
 
-    /// Takes the lock if nobody reads or writes.
+    /// Takes the lock if no thread reads or writes.
     ///
     /// # Errors
-    /// `WouldBlock` if somebody does, `Poisoned` if a thread panicked while it wrote.
+    /// `WouldBlock` if a thread does, `Poisoned` if a thread panicked while it wrote.
     #[track_caller]
     pub fn try_write(&self) -> TryLockResult<RwLockWriteGuard<'_, T>> {
         let at = Location::caller();
