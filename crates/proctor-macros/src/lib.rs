@@ -1,7 +1,7 @@
 //! The attribute `#[proctor::test]` and the macro `proctor::exercise!`.
 //!
-//! Use them through [`proctor`](../proctor/index.html), whose documentation explains what they
-//! mean.
+//! Use them through [`proctor`](../proctor/index.html), whose documentation
+//! explains what they mean.
 
 mod exercise;
 mod test;
@@ -40,9 +40,10 @@ pub fn test(attribute: TokenStream, item: TokenStream) -> TokenStream {
 
 /// Names the library that a test file judges: `proctor::exercise!(spin_lock);`
 ///
-/// One test file serves several packages: the exercise, its reference solution, and every right or
-/// wrong variant. Each of them has a library with a name of its own. This macro brings the library
-/// of the package under test into scope under the one name that the tests use.
+/// One test file serves several packages: the exercise, its reference solution,
+/// and every right or wrong variant. Each of them has a library with a name of
+/// its own. This macro brings the library of the package under test into scope
+/// under the one name that the tests use.
 #[proc_macro]
 pub fn exercise(input: TokenStream) -> TokenStream {
     exercise::expand(input.into())

@@ -180,8 +180,8 @@ fn refuse_what_cannot_be_judged(function: &ItemFn) -> syn::Result<()> {
     Ok(())
 }
 
-/// Checks the list of the contract's clauses that a test looks at. The macro does not use the list:
-/// the course reads it from the source.
+/// Checks the list of the contract's clauses that a test looks at. The macro
+/// does not use the list: the course reads it from the source.
 fn clauses(numbers: &ExprArray) -> syn::Result<()> {
     for number in &numbers.elems {
         let is_number = matches!(
@@ -218,7 +218,8 @@ fn faults(kinds: &ExprArray) -> syn::Result<TokenStream> {
     Ok(quote! { faults: &[#(::proctor::Fault::#paths),*] })
 }
 
-/// Checks the mark of a test that takes seconds. This, too, only the course uses.
+/// Checks the mark of a test that takes seconds. This, too, only the course
+/// uses.
 fn slow(entry: &Entry) -> syn::Result<()> {
     match &entry.value {
         Expr::Lit(ExprLit {

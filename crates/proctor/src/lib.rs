@@ -1,10 +1,11 @@
 //! Proctor runs learner code in a process of its own and judges it from outside.
 //!
-//! A test has three parts, and each part runs in a process of its own. The **judge** makes the
-//! inputs, knows the right answers and computes the verdict. The **subject** runs the learner's
-//! code, and no other process runs it. Between them stands the **warden**: it starts the subject,
-//! counts the processes and threads that the subject starts, and ends everything when the judge is
-//! done or dies.
+//! A test has three parts, and each part runs in a process of its own. The
+//! **judge** makes the inputs, knows the right answers and computes the
+//! verdict. The **subject** runs the learner's code, and no other process runs
+//! it. Between them stands the **warden**: it starts the subject, counts the
+//! processes and threads that the subject starts, and ends everything when the
+//! judge is done or dies.
 //!
 //! ```text
 //!  judge ──control──▶ warden
@@ -18,13 +19,15 @@
 //! such as `wire` and `outcome`, are what the three share.
 //!
 //! There are two ways to build them:
-//! - `cargo course` builds the judge from the trusted tests and the exercise's original file, and
-//!   the subject from the same tests and the learner's file, as a program that holds no judge
-//!   ([`serve`](__private::serve)). The environment variable `PROCTOR_SUBJECT` names that program.
-//!   Judge and warden contain none of the learner's code.
-//! - `cargo test` builds one program, which plays all three parts. That protects against accidents,
-//!   but not against attacks: a constructor in the learner's library, or a symbol that replaces a
-//!   function of libc, runs in the judge's process too.
+//! - `cargo course` builds the judge from the trusted tests and the exercise's
+//!   original file, and the subject from the same tests and the learner's file,
+//!   as a program that holds no judge ([`serve`](__private::serve)). The
+//!   environment variable `PROCTOR_SUBJECT` names that program. Judge and
+//!   warden contain none of the learner's code.
+//! - `cargo test` builds one program, which plays all three parts. That
+//!   protects against accidents, but not against attacks: a constructor in the
+//!   learner's library, or a symbol that replaces a function of libc, runs in
+//!   the judge's process too.
 //!
 //! ```ignore
 //! use proctor::Subject;
@@ -38,10 +41,11 @@
 //! }
 //! ```
 //!
-//! So `exit(0)`, a panic hook, a type whose `==` is always true, or output that imitates a test
-//! report change nothing. Questions and answers travel between the processes as plain data
-//! ([serde]), and a subject that does not answer has failed, with a cause. If the subject hangs,
-//! the judge finds out how from what the kernel says about every thread: see [`Outcome`].
+//! So `exit(0)`, a panic hook, a type whose `==` is always true, or output that
+//! imitates a test report change nothing. Questions and answers travel between
+//! the processes as plain data ([serde]), and a subject that does not answer
+//! has failed, with a cause. If the subject hangs, the judge finds out how from
+//! what the kernel says about every thread: see [`Outcome`].
 
 mod bare;
 pub mod devices;

@@ -1,12 +1,12 @@
 //! How the record of a judged test leaves the judge.
 //!
-//! If the environment variable `PROCTOR_RECORDS` holds the number of a descriptor (a Unix socket),
-//! each test sends its record there. `cargo course` believes nothing else: what a process prints is
-//! never a verdict.
+//! If the environment variable `PROCTOR_RECORDS` holds the number of a
+//! descriptor (a Unix socket), each test sends its record there. `cargo course`
+//! believes nothing else: what a process prints is never a verdict.
 //!
-//! It is a socket for two reasons. A process can open the files, pipes and memfds of another
-//! process of the same user again, through `/proc/PID/fd`, but not its sockets. And the kernel
-//! attests which process wrote to a socket.
+//! It is a socket for two reasons. A process can open the files, pipes and
+//! memfds of another process of the same user again, through `/proc/PID/fd`,
+//! but not its sockets. And the kernel attests which process wrote to a socket.
 
 use std::io;
 use std::os::fd::{FromRawFd, OwnedFd, RawFd};
@@ -19,8 +19,8 @@ use records::Record;
 
 use crate::text::harmless;
 
-/// The environment variable with the number of the descriptor for records. It is unset when a
-/// learner runs `cargo test` by hand.
+/// The environment variable with the number of the descriptor for records. It
+/// is unset when a learner runs `cargo test` by hand.
 pub const RECORDS: &str = "PROCTOR_RECORDS";
 
 /// The same record, with nothing in it that steers a terminal.
@@ -52,7 +52,8 @@ pub(crate) fn harmless_record(mut record: Record) -> Record {
     record
 }
 
-/// Sends a record to the process that started this judge, if that process asked for records.
+/// Sends a record to the process that started this judge, if that process asked
+/// for records.
 ///
 /// # Errors
 /// The descriptor is not a socket, or it cannot be written to.

@@ -6,14 +6,15 @@ use serde::{Deserialize, Serialize};
 
 /// Observations about the subject, made from outside unless a field says otherwise.
 ///
-/// A test should decide by gates (see [`Gate`](crate::Gate)) and use the counts only as support:
-/// code can stage what happens inside its own process.
+/// A test should decide by gates (see [`Gate`](crate::Gate)) and use the counts
+/// only as support: code can stage what happens inside its own process.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Evidence {
     /// The process that ran the code.
     pub pid: i32,
-    /// Processes started while it worked on the question, counted at the system call. `None` where
-    /// the machine does not let the judge watch system calls.
+    /// Processes started while it worked on the question, counted at the system
+    /// call. `None` where the machine does not let the judge watch system
+    /// calls.
     pub processes_started: Option<u32>,
     /// Threads started, counted in the same way.
     pub threads_started: Option<u32>,
@@ -23,35 +24,37 @@ pub struct Evidence {
     pub children: u32,
     /// Descendants that had ended, but that no process had waited for.
     pub zombies: u32,
-    /// Processes, running or ended, that the code started and whose parent is neither the subject
-    /// nor one of its descendants: the parent died before them, or they were never its children
-    /// (`CLONE_PARENT`).
+    /// Processes, running or ended, that the code started and whose parent is
+    /// neither the subject nor one of its descendants: the parent died before
+    /// them, or they were never its children (`CLONE_PARENT`).
     pub orphans: u32,
     /// Its threads when the answer arrived, including the thread that answered.
     pub threads: u32,
-    /// How many more descriptors were open after the answer than before the question.
+    /// How many more descriptors were open after the answer than before the
+    /// question.
     pub descriptors_left: u32,
     /// How often it gave up the CPU to wait, as it read from `getrusage`.
     pub voluntary_switches: u64,
-    /// How often the kernel took the CPU from it, also from `getrusage` (`sched_yield` counts
-    /// here).
+    /// How often the kernel took the CPU from it, also from `getrusage`
+    /// (`sched_yield` counts here).
     pub involuntary_switches: u64,
     /// CPU time of the process, without its children.
     pub cpu: Duration,
     /// Wall-clock time from the question to the answer.
     pub wall: Duration,
-    /// What the process asked of Rust's allocator, as the process itself counted it.
+    /// What the process asked of Rust's allocator, as the process itself
+    /// counted it.
     pub heap: Heap,
     /// Peak resident memory so far, in bytes.
     pub peak_memory: u64,
     /// Page faults that the kernel handled without reading from a disk.
     pub minor_faults: u64,
-    /// Shared memory, queues and semaphores that it made until now and that still exist, by name.
-    /// They would outlive it; the judge removes them. Empty where the machine does not let the
-    /// judge watch system calls.
+    /// Shared memory, queues and semaphores that it made until now and that
+    /// still exist, by name. They would outlive it; the judge removes them.
+    /// Empty where the machine does not let the judge watch system calls.
     pub relics: Vec<String>,
-    /// What is in its folder for temporary files, `$TMPDIR`. Each subject has a folder of its own,
-    /// which the judge removes.
+    /// What is in its folder for temporary files, `$TMPDIR`. Each subject has a
+    /// folder of its own, which the judge removes.
     pub files_left: Vec<String>,
     /// The calls of `proctor::witness`, in the order in which they came.
     pub witnesses: Vec<Witness>,
@@ -60,8 +63,8 @@ pub struct Evidence {
 /// One call of `proctor::witness`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Witness {
-    /// The process that made the call, as the kernel attests. Code that replaces `getpid` cannot
-    /// change it.
+    /// The process that made the call, as the kernel attests. Code that
+    /// replaces `getpid` cannot change it.
     pub pid: i32,
     /// The number that the call passed.
     pub mark: u64,

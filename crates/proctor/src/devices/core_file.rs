@@ -13,8 +13,8 @@ const BYTES: u64 = 64 << 10;
 ///
 /// The kernel then sets a bit in the status that the parent gets (`WCOREDUMP`,
 /// man 2 wait), next to the signal's number. Code that takes the status apart
-/// by hand must not confuse the two. This works only in a test with `core_files
-/// = true`; in other tests a subject's hard limit is 0.
+/// by hand must not confuse the two. This works only in a test with
+/// `core_files = true`; in other tests a subject's hard limit is 0.
 ///
 /// ```ignore
 /// #[proctor::test(core_files = true, subject = |(): ()| my::ending_of_a_child(|| {

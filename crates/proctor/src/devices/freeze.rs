@@ -7,8 +7,9 @@ use std::sync::Once;
 /// Stops one thread of this process for good, wherever it is: it sleeps in the
 /// handler of a real-time signal until the process ends.
 ///
-/// For tests with more spinning threads than the machine has CPUs. The test freezes each thread as
-/// soon as it is where it should be, so that the CPUs are free for the next ones.
+/// For tests with more spinning threads than the machine has CPUs. The test
+/// freezes each thread as soon as it is where it should be, so that the CPUs
+/// are free for the next ones.
 pub(super) fn freeze(thread: i32) {
     static INSTALLED: Once = Once::new();
     INSTALLED.call_once(install);

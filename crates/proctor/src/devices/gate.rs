@@ -16,14 +16,16 @@ use records::Outcome;
 ///  call c ──────────▶ meet ───┘
 /// ```
 ///
-/// The last of them does not open the gate at once: it first waits until every other thread of the
-/// process has ended or waits, so that every call that can arrive has arrived. [`meet`](Gate::meet)
-/// says how many were inside: a number above the width means that more calls were in progress than
-/// there should be. Neither the machine's speed nor the number of its CPUs changes that number.
+/// The last of them does not open the gate at once: it first waits until every
+/// other thread of the process has ended or waits, so that every call that can
+/// arrive has arrived. [`meet`](Gate::meet) says how many were inside: a number
+/// above the width means that more calls were in progress than there should be.
+/// Neither the machine's speed nor the number of its CPUs changes that number.
 ///
-/// If too few calls arrive, the gate stays closed. The threads wait in the kernel, so the judge
-/// proves the deadlock (or reaches its deadline, if another thread keeps looking at a clock), and
-/// [`explained`](Gate::explained) adds what that means.
+/// If too few calls arrive, the gate stays closed. The threads wait in the
+/// kernel, so the judge proves the deadlock (or reaches its deadline, if
+/// another thread keeps looking at a clock), and [`explained`](Gate::explained)
+/// adds what that means.
 ///
 /// ```
 /// use std::thread;
@@ -44,8 +46,8 @@ pub struct Gate {
     width: usize,
     state: Mutex<State>,
     opened: Condvar,
-    /// How many calls were inside, once the gate is open. The many calls that arrive later read it
-    /// without the lock.
+    /// How many calls were inside, once the gate is open. The many calls that
+    /// arrive later read it without the lock.
     met: OnceLock<usize>,
 }
 
@@ -57,8 +59,8 @@ struct State {
 }
 
 impl Gate {
-    /// A gate that opens when `width` calls are inside. With a width of 0 or 1, no call waits for
-    /// another call.
+    /// A gate that opens when `width` calls are inside. With a width of 0 or 1,
+    /// no call waits for another call.
     pub const fn new(width: usize) -> Self {
         Gate {
             width,
@@ -82,7 +84,8 @@ impl Gate {
             state.inside += 1;
             if state.inside == self.width.max(1) {
                 drop(state);
-                // Every other call that can arrive arrives now, and waits inside.
+                // Every other call that can arrive arrives now, and waits
+                // inside.
                 threads_left();
                 state = self.state();
                 state.open = true;
@@ -102,8 +105,8 @@ impl Gate {
         self.state().inside
     }
 
-    /// For the judge: if the subject hangs, puts what a hang at this gate means before the cause of
-    /// the verdict. Other verdicts stay as they are.
+    /// For the judge: if the subject hangs, puts what a hang at this gate means
+    /// before the cause of the verdict. Other verdicts stay as they are.
     ///
     /// ```ignore
     /// let answer = subject.try_ask(&question).unwrap_or_else(|failing| {

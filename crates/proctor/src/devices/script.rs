@@ -1,10 +1,11 @@
 //! A reader and a writer that play a script: a test says, call by call, what
 //! each of them does.
 //!
-//! A real stream gives three bytes and then four, takes one byte at a time, is interrupted by a
-//! signal, or fails with ECONNRESET; but it does not do so when a test wants it. These streams do
-//! what their script says. They count their calls, and they work wherever code takes a `Read` or a
-//! `Write`, also as a `&mut dyn Read`.
+//! A real stream gives three bytes and then four, takes one byte at a time, is
+//! interrupted by a signal, or fails with ECONNRESET; but it does not do so
+//! when a test wants it. These streams do what their script says. They count
+//! their calls, and they work wherever code takes a `Read` or a `Write`, also
+//! as a `&mut dyn Read`.
 //!
 //! ```
 //! use std::io::{ErrorKind, Read, Write};
@@ -46,8 +47,9 @@ mod error;
 
 pub use error::{IoError, KINDS};
 
-/// How often in a row code may call a stream in vain: a reader that has ended, or a writer that
-/// takes nothing. Code that does so this often would do so for ever.
+/// How often in a row code may call a stream in vain: a reader that has ended,
+/// or a writer that takes nothing. Code that does so this often would do so for
+/// ever.
 const PATIENCE: u32 = 1000;
 
 /// What one call of a stream does, or several calls in a row.
@@ -77,15 +79,16 @@ impl From<What> for Step {
 }
 
 impl Step {
-    /// `read` gives these bytes: as many as fit into its buffer, and the rest with the next calls.
-    /// If there are no bytes, there is no such call. A call that gives nothing is
-    /// [`ends`](Step::ends).
+    /// `read` gives these bytes: as many as fit into its buffer, and the rest
+    /// with the next calls. If there are no bytes, there is no such call. A
+    /// call that gives nothing is [`ends`](Step::ends).
     pub fn gives(bytes: impl Into<Vec<u8>>) -> Step {
         let (bytes, at_most) = (bytes.into(), usize::MAX);
         What::Gives { bytes, at_most }.into()
     }
 
-    /// `write` takes at most this many bytes. If it takes 0, it returns `Ok(0)`.
+    /// `write` takes at most this many bytes. If it takes 0, it returns
+    /// `Ok(0)`.
     pub fn takes(at_most: usize) -> Step {
         What::Takes(at_most).into()
     }
@@ -100,14 +103,14 @@ impl Step {
         Step::fails(IoError::Os(libc::EINTR))
     }
 
-    /// `read` returns `Ok(0)` once. Later calls go on with the rest of the script, as on a terminal
-    /// after Ctrl-D.
+    /// `read` returns `Ok(0)` once. Later calls go on with the rest of the
+    /// script, as on a terminal after Ctrl-D.
     pub fn ends() -> Step {
         What::Ends.into()
     }
 
-    /// The call would wait for ever: there is nothing to read and no end, or no room to write. The
-    /// call panics and says so.
+    /// The call would wait for ever: there is nothing to read and no end, or no
+    /// room to write. The call panics and says so.
     pub fn waits() -> Step {
         What::Waits.into()
     }
@@ -156,8 +159,9 @@ impl Script {
     }
 }
 
-/// Reads as its script says. After that the stream has ended: every further call returns `Ok(0)`. A
-/// reader that is called 1,000 times after its end panics.
+/// Reads as its script says. After that the stream has ended: every further
+/// call returns `Ok(0)`. A reader that is called 1,000 times after its end
+/// panics.
 ///
 /// A call with an empty buffer is a call like any other, as it is for a
 /// [`BufReader`](io::BufReader): it fails or waits where the script does, and
@@ -261,8 +265,8 @@ impl Read for Reader {
 /// Writes as its script says, and then takes everything. A writer that takes
 /// nothing 1,000 times in a row panics.
 ///
-/// A call with an empty buffer returns `Ok(0)` where the script takes bytes, and does not use up
-/// that step. It fails or waits where the script does.
+/// A call with an empty buffer returns `Ok(0)` where the script takes bytes,
+/// and does not use up that step. It fails or waits where the script does.
 #[derive(Clone, Debug)]
 pub struct Writer {
     script: Script,
@@ -290,8 +294,9 @@ impl Writer {
         }
     }
 
-    /// Keeps only the first `bytes` bytes and counts the others. So a test can let code write
-    /// gigabytes and still measure the memory that the code uses.
+    /// Keeps only the first `bytes` bytes and counts the others. So a test can
+    /// let code write gigabytes and still measure the memory that the code
+    /// uses.
     #[must_use]
     pub fn keeping(mut self, bytes: usize) -> Writer {
         self.keeps = bytes;

@@ -13,8 +13,8 @@ use serde::{Deserialize, Serialize};
 /// priorities, timer slack, limits, descriptors, threads, children, process group, session,
 /// user, environment, working folder, umask.
 ///
-/// A test takes it before and after a call, inside a subject; the difference names everything that
-/// the call has changed and not put back.
+/// A test takes it before and after a call, inside a subject; the difference
+/// names everything that the call has changed and not put back.
 ///
 /// ```
 /// let before = proctor::Surroundings::now();
@@ -155,7 +155,8 @@ fn without_those_of_libc(signals: &str) -> String {
 fn handlers() -> Vec<(String, String)> {
     let mut all = Vec::new();
     for signal in 1..=libc::SIGRTMAX() {
-        // SAFETY: the call only asks. Zeros are a valid structure, which the call fills.
+        // SAFETY: the call only asks. Zeros are a valid structure, which the
+        // call fills.
         let action = unsafe {
             let mut action: libc::sigaction = std::mem::zeroed();
             let asked = libc::sigaction(signal, std::ptr::null(), &raw mut action);

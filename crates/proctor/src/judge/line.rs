@@ -1,4 +1,5 @@
-//! The judge's line to one subject: asks it, watches it, and explains the result.
+//! The judge's line to one subject: asks it, watches it, and explains the
+//! result.
 
 mod ends;
 
@@ -33,7 +34,8 @@ pub(crate) struct Line {
     settings: Settings,
     /// The witnesses of the current question.
     witnesses: Vec<Witness>,
-    /// What the subject has reported since the last question that may be ending it.
+    /// What the subject has reported since the last question that may be ending
+    /// it.
     trouble: Option<Trouble>,
     /// Whether the warden now makes calls fail.
     faulty: bool,
@@ -42,7 +44,8 @@ pub(crate) struct Line {
 /// How long a program may take to reach its `main`, also on a busy machine.
 const PATIENCE: Duration = Duration::from_secs(20);
 
-/// If a pause ends this much later than it should, the judge was stopped or got no CPU.
+/// If a pause ends this much later than it should, the judge was stopped or got
+/// no CPU.
 const LATE: Duration = Duration::from_millis(500);
 
 /// An answer as bytes, with what the judge observed.
@@ -109,7 +112,8 @@ impl Line {
         }
     }
 
-    /// Asks one question and waits for the result. Also returns what the subject printed meanwhile.
+    /// Asks one question and waits for the result. Also returns what the
+    /// subject printed meanwhile.
     pub(crate) fn ask(&mut self, payload: Vec<u8>) -> (Result<RawAnswer, Failing>, Output) {
         let result = self.exchange(payload);
         self.stdout.drain();
@@ -123,8 +127,8 @@ impl Line {
         (result, output)
     }
 
-    /// Makes calls fail during the next question. An error where the machine does not let the judge
-    /// watch system calls.
+    /// Makes calls fail during the next question. An error where the machine
+    /// does not let the judge watch system calls.
     pub(crate) fn fail(&mut self, failure: Failure) -> Result<(), Failing> {
         if self.ward.fail(Some(failure)) {
             self.faulty = true;
@@ -243,12 +247,13 @@ impl Line {
 
     /// Waits for the result of a question.
     ///
-    /// The deadline counts the judge's own time. While the judge is stopped (Ctrl-Z) or gets no
-    /// CPU, that time does not pass.
+    /// The deadline counts the judge's own time. While the judge is stopped
+    /// (Ctrl-Z) or gets no CPU, that time does not pass.
     fn wait(&mut self, asked: Instant, mut deadline: Instant) -> Event {
         let mut hang = Hang::new(asked);
         loop {
-            // A reply that has arrived counts, whatever else has happened since.
+            // A reply that has arrived counts, whatever else has happened
+            // since.
             match self.reply() {
                 Some(Event::LineClosed) => return self.why_no_line(),
                 Some(event) => return event,
@@ -264,7 +269,8 @@ impl Line {
                 return self.no_answer(Event::Deadline);
             }
             if hang.is_due() {
-                // The counts include earlier questions: a timer from one of them may still run.
+                // The counts include earlier questions: a timer from one of
+                // them may still run.
                 let counts = self.ward.counts();
                 let watched = Watched {
                     warden: self.ward.warden(),
@@ -288,8 +294,8 @@ impl Line {
         }
     }
 
-    /// Waits until something arrives on any line, and reads the subject's output so that the
-    /// subject need not wait.
+    /// Waits until something arrives on any line, and reads the subject's
+    /// output so that the subject need not wait.
     fn pause(&mut self, until: Instant) {
         let left = until.saturating_duration_since(Instant::now()) + Duration::from_millis(1);
         let mut fds = vec![
@@ -345,7 +351,8 @@ impl Line {
             .filter(|event| !matches!(event, Event::LineClosed))
     }
 
-    /// Why there is no answer. Bytes that are not a whole answer take precedence.
+    /// Why there is no answer. Bytes that are not a whole answer take
+    /// precedence.
     fn no_answer(&self, event: Event) -> Event {
         if self.questions.unfinished() > 0 {
             Event::Garbage
@@ -354,8 +361,8 @@ impl Line {
         }
     }
 
-    /// Finds out why the line is closed: because the process is ending, or because the code closed
-    /// it.
+    /// Finds out why the line is closed: because the process is ending, or
+    /// because the code closed it.
     fn why_no_line(&mut self) -> Event {
         let until = Instant::now() + Duration::from_secs(3);
         loop {
@@ -389,7 +396,8 @@ impl Line {
         }
     }
 
-    /// Ends the warden and the subject. An error if the code left something behind.
+    /// Ends the warden and the subject. An error if the code left something
+    /// behind.
     pub(crate) fn finish(mut self, orphans: bool) -> Result<(), Failing> {
         let result = if orphans {
             Ok(())
@@ -398,8 +406,8 @@ impl Line {
         };
         let subject = self.ward.subject();
         self.ward.hang_up();
-        // A child that ran on after the answer has replied by now. Such a child also explains a
-        // zombie.
+        // A child that ran on after the answer has replied by now. Such a child
+        // also explains a zombie.
         while let Ok(Some(received)) = self.questions.recv_timeout(Duration::ZERO) {
             let is_note = matches!(received.value.body, Body::Witness(_) | Body::Trouble(_));
             if received.sender != subject && !is_note {

@@ -1,12 +1,13 @@
 //! The program's allocator, which counts what the program asks of it.
 //!
-//! Every program that links proctor allocates through it. So the subject can report how much memory
-//! the learner's code asked for while it worked on a question: the largest request, the most memory
-//! that it held at one time, and what it still holds afterwards. An allocation that is freed at
-//! once counts like any other, and so does memory that is reserved and never touched.
+//! Every program that links proctor allocates through it. So the subject can
+//! report how much memory the learner's code asked for while it worked on a
+//! question: the largest request, the most memory that it held at one time, and
+//! what it still holds afterwards. An allocation that is freed at once counts
+//! like any other, and so does memory that is reserved and never touched.
 //!
-//! Apart from the counting, it is std's `System`. It does not count memory that code takes from the
-//! kernel or from libc without Rust's allocator.
+//! Apart from the counting, it is std's `System`. It does not count memory that
+//! code takes from the kernel or from libc without Rust's allocator.
 
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::sync::atomic::{AtomicPtr, AtomicU64, Ordering::Relaxed};
@@ -32,8 +33,8 @@ static REQUESTS: AtomicU64 = AtomicU64::new(0);
 /// What to call before memory is freed, if anything.
 static ON_FREE: AtomicPtr<()> = AtomicPtr::new(std::ptr::null_mut());
 
-/// From now on, every thread calls `hook` before it frees or moves memory, with the address and the
-/// size of that memory. The hook must not allocate.
+/// From now on, every thread calls `hook` before it frees or moves memory, with
+/// the address and the size of that memory. The hook must not allocate.
 ///
 /// For explorers, which identify an atomic by its address.
 pub fn on_free(hook: fn(usize, usize)) {
@@ -61,7 +62,8 @@ pub(crate) fn end(held_before: u64) -> Heap {
 
 fn asked(size: usize) {
     REQUESTS.fetch_add(1, Relaxed);
-    // Most of the time the load avoids the write, for which threads that allocate would contend.
+    // Most of the time the load avoids the write, for which threads that
+    // allocate would contend.
     if LARGEST.load(Relaxed) < size as u64 {
         LARGEST.fetch_max(size as u64, Relaxed);
     }
@@ -98,7 +100,8 @@ fn gives_back(memory: *mut u8, size: usize) {
     HELD.fetch_sub(size as u64, Relaxed);
 }
 
-// SAFETY: every request goes to `System` unchanged, and the counting allocates nothing.
+// SAFETY: every request goes to `System` unchanged, and the counting allocates
+// nothing.
 unsafe impl GlobalAlloc for Counting {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
         // SAFETY: the caller keeps to `GlobalAlloc`, as in all of these.

@@ -60,8 +60,8 @@ pub(crate) fn hello() -> Serving {
         // SAFETY: `_exit` only ends the process.
         unsafe { libc::_exit(2) }
     };
-    // SAFETY: the warden passed this descriptor for this purpose. `introduced` refuses a number
-    // that is not open or not a socket.
+    // SAFETY: the warden passed this descriptor for this purpose. `introduced`
+    // refuses a number that is not open or not a socket.
     introduced(unsafe { OwnedFd::from_raw_fd(fd) })
 }
 
@@ -144,8 +144,9 @@ where
         // What the code left in the buffers belongs to this answer.
         let _ = std::io::stdout().flush();
         if !serving.reply(id, body, usage) {
-            // The line is closed although the judge listens. The judge sees that and reports it. An
-            // exit here would look like one by the learner's code.
+            // The line is closed although the judge listens. The judge sees
+            // that and reports it. An exit here would look like one by the
+            // learner's code.
             loop {
                 nix::unistd::pause();
             }
@@ -180,14 +181,15 @@ fn answer<Q, A: Serialize>(code: fn(Q) -> A, question: Q) -> Body {
     }
 }
 
-/// Ends the process at once, without destructors, buffers or exit handlers: those belong to the
-/// test program of which this is a copy.
+/// Ends the process at once, without destructors, buffers or exit handlers:
+/// those belong to the test program of which this is a copy.
 pub(crate) fn quit() -> ! {
     // SAFETY: `_exit` only ends the process.
     unsafe { libc::_exit(0) }
 }
 
-/// Prints a panic as one line on standard error, whatever the environment says about backtraces.
+/// Prints a panic as one line on standard error, whatever the environment says
+/// about backtraces.
 fn report_panics_in_one_line() {
     std::panic::set_hook(Box::new(|info| {
         let place = info.location().map(|location| Place {

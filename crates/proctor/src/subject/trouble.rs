@@ -1,13 +1,14 @@
 //! Why a Rust program aborts, reported by the code that knows it.
 //!
-//! When an allocation fails or a stack overflows, Rust prints a line on standard error and ends the
-//! program with SIGABRT. But any code can print such a line. So the allocator itself reports that
-//! the system refused it memory, and a handler of SIGSEGV reports a fault whose address, as the
-//! kernel gives it, lies at the end of the stack. The judge takes the report as the cause only if
-//! the process then dies.
+//! When an allocation fails or a stack overflows, Rust prints a line on
+//! standard error and ends the program with SIGABRT. But any code can print
+//! such a line. So the allocator itself reports that the system refused it
+//! memory, and a handler of SIGSEGV reports a fault whose address, as the
+//! kernel gives it, lies at the end of the stack. The judge takes the report as
+//! the cause only if the process then dies.
 //!
-//! A report goes to the judge in one system call and without an allocation, because in that
-//! situation nothing else works.
+//! A report goes to the judge in one system call and without an allocation,
+//! because in that situation nothing else works.
 
 use std::mem::MaybeUninit;
 use std::ptr::null_mut;
@@ -21,7 +22,8 @@ use crate::wire::Body;
 /// What has happened to a subject's process that may end it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) enum Trouble {
-    /// The system refused an allocation of this many bytes, and has granted none since.
+    /// The system refused an allocation of this many bytes, and has granted
+    /// none since.
     NoMemory { bytes: u64 },
     /// A later allocation was granted: the code has coped with the refusal.
     MemoryAgain,
@@ -29,8 +31,8 @@ pub(crate) enum Trouble {
     StackOverflow,
 }
 
-/// How far below the stack pointer a function's first access may be. Code touches larger frames
-/// page by page.
+/// How far below the stack pointer a function's first access may be. Code
+/// touches larger frames page by page.
 const REACH: usize = 64 << 10;
 /// How far above the stack pointer it may be: the word that was being pushed.
 const PAGE: usize = 4 << 10;
@@ -54,7 +56,8 @@ static mut BEFORE: [MaybeUninit<libc::sigaction>; 2] = [MaybeUninit::zeroed(); 2
 
 const SIGNALS: [i32; 2] = [libc::SIGSEGV, libc::SIGBUS];
 
-/// Makes the process report stack overflows. To be called once, while the process has one thread.
+/// Makes the process report stack overflows. To be called once, while the
+/// process has one thread.
 pub(crate) fn report_stack_overflows() {
     for (index, signal) in SIGNALS.into_iter().enumerate() {
         // SAFETY: no other thread and no handler of ours reads BEFORE yet; the

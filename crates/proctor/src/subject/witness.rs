@@ -16,9 +16,10 @@ pub(crate) fn use_line(descriptor: i32) {
 /// judge finds `mark` and the process in
 /// [`Evidence::witnesses`](crate::Evidence::witnesses).
 ///
-/// For closures that a test hands to the learner's code. The kernel attests the process (man 7
-/// unix, `SCM_CREDENTIALS`), and this function makes the system call itself, so code that replaces
-/// functions of libc changes neither. Outside of a subject it does nothing.
+/// For closures that a test hands to the learner's code. The kernel attests the
+/// process (man 7 unix, `SCM_CREDENTIALS`), and this function makes the system
+/// call itself, so code that replaces functions of libc changes neither.
+/// Outside of a subject it does nothing.
 ///
 /// ```ignore
 /// #[proctor::test(subject = |n: u64| fork_and_wait::run(|| { proctor::witness(n); 0 }))]
@@ -32,8 +33,8 @@ pub fn witness(mark: u64) {
     say(Body::Witness(mark));
 }
 
-/// Writes a short message on the line, from any process. It allocates nothing, and a signal handler
-/// may call it.
+/// Writes a short message on the line, from any process. It allocates nothing,
+/// and a signal handler may call it.
 pub(crate) fn say(body: Body) {
     const LENGTH: usize = size_of::<u32>();
     let line = LINE.load(Ordering::Relaxed);
@@ -47,7 +48,8 @@ pub(crate) fn say(body: Body) {
     let Ok(encoded) = postcard::to_slice(&message, &mut frame[LENGTH..]) else {
         return;
     };
-    // The same frame as that of `ipc::Channel`. The kernel writes so few bytes in one piece.
+    // The same frame as that of `ipc::Channel`. The kernel writes so few bytes
+    // in one piece.
     let length = encoded.len();
     frame[..LENGTH].copy_from_slice(&(length as u32).to_le_bytes());
     if line >= 0 {

@@ -3,8 +3,9 @@
 //!
 //! The warden is the judge's own program, started a second time. It forks once.
 //! If the learner's code is in a program of its own, the child executes that
-//! program, so none of the learner's code runs in the warden. Under `cargo
-//! test` there is only one program, and the forked child itself is the subject.
+//! program, so none of the learner's code runs in the warden. Under
+//! `cargo test` there is only one program, and the forked child itself is the
+//! subject.
 //! (libtest runs a test on a second thread, but a forked child has only one
 //! thread.)
 //!

@@ -1,7 +1,8 @@
 //! Wrong: code that turns against the processes that watch it.
 //!
-//! The warden is the parent of the subject, and the judge is the parent of the warden; all run as
-//! one user, so nothing keeps the code from sending them signals. It must gain nothing by that.
+//! The warden is the parent of the subject, and the judge is the parent of the
+//! warden; all run as one user, so nothing keeps the code from sending them
+//! signals. It must gain nothing by that.
 
 use std::os::unix::process::CommandExt;
 use std::process::{Command, Stdio};
@@ -50,8 +51,8 @@ fn every_case_gets_its_verdict() {
     check(module_path!(), TABLE, 3);
 }
 
-/// The parent, after making sure that it belongs to this case: a case that ran without warden and
-/// judge must not kill an unrelated process.
+/// The parent, after making sure that it belongs to this case: a case that ran
+/// without warden and judge must not kill an unrelated process.
 fn warden() -> Pid {
     let parent = getppid();
     assert!(is_ours(parent), "the parent {parent} is not of this case");
@@ -144,7 +145,8 @@ case!(kills_its_parent_and_leaves_a_daemon, |n| {
     2 * n
 });
 
-// A search for the role in the environments of processes does not find this one.
+// A search for the role in the environments of processes does not find this
+// one.
 case!(kills_its_parent_and_leaves_an_unmarked_program, |n| {
     let (reader, writer) = nix::unistd::pipe2(nix::fcntl::OFlag::O_CLOEXEC).unwrap();
     daemon(|| {

@@ -10,8 +10,9 @@ pub use kind::KINDS;
 /// An [`io::Error`] as plain data: a script can order it, and a subject can
 /// report it.
 ///
-/// Two of them are equal if they come from the same error. Code that hands the error on keeps it
-/// the same; code that makes a new error of the same kind does not.
+/// Two of them are equal if they come from the same error. Code that hands the
+/// error on keeps it the same; code that makes a new error of the same kind
+/// does not.
 ///
 /// ```
 /// use std::io::{self, ErrorKind};
@@ -33,8 +34,8 @@ pub enum IoError {
     /// An error whose payload is a value of a type that only this module
     /// makes, with this number in it.
     Marked(#[serde(with = "kind")] ErrorKind, u64),
-    /// Any other error: its kind and its text. If a script orders it, it is made with the text as
-    /// its payload.
+    /// Any other error: its kind and its text. If a script orders it, it is
+    /// made with the text as its payload.
     Other(#[serde(with = "kind")] ErrorKind, String),
 }
 
@@ -87,7 +88,8 @@ impl IoError {
     }
 }
 
-/// Kinds are sent by name. A kind that code cannot make by its name becomes `Other`.
+/// Kinds are sent by name. A kind that code cannot make by its name becomes
+/// `Other`.
 mod kind {
     use std::io::ErrorKind;
 
@@ -152,7 +154,8 @@ mod kind {
     }
 }
 
-/// Bytes are sent in one piece. To send them one by one takes long in a debug build.
+/// Bytes are sent in one piece. To send them one by one takes long in a debug
+/// build.
 pub(super) mod bytes {
     use serde::de::Visitor;
     use serde::{Deserializer, Serializer};

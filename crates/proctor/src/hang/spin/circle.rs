@@ -12,19 +12,21 @@ use super::traced::{Stepped, Traced};
 /// More steps than any waiting loop takes for one turn, in a debug build too.
 const STEPS: usize = 30_000;
 
-/// The most steps if several threads run. In a long turn, one thread may change memory and change
-/// it back, and another thread may look at that memory only rarely.
+/// The most steps if several threads run. In a long turn, one thread may change
+/// memory and change it back, and another thread may look at that memory only
+/// rarely.
 const STEPS_TOGETHER: usize = 1_000;
 
 /// How long the threads run on between two looks.
 const RUN_ON: Duration = Duration::from_millis(15);
 
-/// Whether each of the threads `(process, thread, processor)` repeats a loop in which nothing
-/// changes. `None` if one of them cannot be traced or observed, or if time runs out.
+/// Whether each of the threads `(process, thread, processor)` repeats a loop in
+/// which nothing changes. `None` if one of them cannot be traced or observed,
+/// or if time runs out.
 pub(super) fn all(threads: &[(Pid, Pid, i32)], until: Instant) -> Option<bool> {
     let _here = Beside::processor_of(threads);
-    // If several threads spin, one of them may still see a change by another at the right moment:
-    // look again after they have run on.
+    // If several threads spin, one of them may still see a change by another at
+    // the right moment: look again after they have run on.
     let (rounds, steps) = match threads.len() {
         1 => (1, STEPS),
         _ => (2, STEPS_TOGETHER),
@@ -114,8 +116,8 @@ fn same(a: &libc::user_regs_struct, b: &libc::user_regs_struct) -> bool {
     a.rip == b.rip && key(a) == key(b)
 }
 
-/// The instructions on the way. None of them may get anything from the kernel, the clock or a
-/// source of random numbers.
+/// The instructions on the way. None of them may get anything from the kernel,
+/// the clock or a source of random numbers.
 struct Code {
     pid: Pid,
     clock: Vec<Range<u64>>,
@@ -181,8 +183,9 @@ impl Code {
             // rdtsc, cpuid, sysenter, rdrand and rdseed, rdtscp and other system state.
             [0x0f, 0x31 | 0xa2 | 0x34 | 0xc7 | 0x01, _] => Instruction::Listens,
             [0xcd, _, _] => Instruction::Listens,
-            // pushf, popf and iret, with or without a prefix. A step would leave the trap flag in
-            // what they save, and it would be restored later.
+            // pushf, popf and iret, with or without a prefix. A step would
+            // leave the trap flag in what they save, and it would be restored
+            // later.
             [0x9c | 0x9d | 0xcf, ..] | [0x66 | 0x40..=0x4f, 0x9c | 0x9d | 0xcf, _] => {
                 Instruction::Listens
             }
@@ -193,8 +196,9 @@ impl Code {
     }
 }
 
-/// Keeps this thread on the processor of the thread that it steps. On two processors, they would
-/// wake each other from idle at every step, which is ten times slower.
+/// Keeps this thread on the processor of the thread that it steps. On two
+/// processors, they would wake each other from idle at every step, which is ten
+/// times slower.
 struct Beside(Option<nix::sched::CpuSet>);
 
 impl Beside {

@@ -1,10 +1,11 @@
-//! Objects that outlive the processes that made them: shared memory, queues and semaphores that
-//! have a name or a number of their own (man 7 shm_overview, mq_overview, sem_overview, svipc).
+//! Objects that outlive the processes that made them: shared memory, queues and
+//! semaphores that have a name or a number of their own (man 7 shm_overview,
+//! mq_overview, sem_overview, svipc).
 //!
-//! For most of these objects, the system's lists do not say which process made them, and other
-//! programs make some at the same time. So the warden notes each object at the system call that
-//! makes it. The warden makes System V objects itself, instead of the subject: that is how it
-//! learns their numbers.
+//! For most of these objects, the system's lists do not say which process made
+//! them, and other programs make some at the same time. So the warden notes
+//! each object at the system call that makes it. The warden makes System V
+//! objects itself, instead of the subject: that is how it learns their numbers.
 
 use std::ffi::{CStr, CString};
 use std::fmt;
@@ -63,9 +64,10 @@ impl Relics {
         }
     }
 
-    /// Makes a System V object instead of the process, and returns its number or the error. `None`
-    /// if the call would make nothing, or if the process has other namespaces or another user: then
-    /// the process makes the call itself.
+    /// Makes a System V object instead of the process, and returns its number
+    /// or the error. `None` if the call would make nothing, or if the process
+    /// has other namespaces or another user: then the process makes the call
+    /// itself.
     pub(super) fn system_v(
         &mut self,
         kind: SystemV,
@@ -103,7 +105,8 @@ impl Relics {
         existing.map(ToString::to_string).collect()
     }
 
-    /// Removes the objects that still exist. To be called when no process is left that uses them.
+    /// Removes the objects that still exist. To be called when no process is
+    /// left that uses them.
     pub(crate) fn remove(&mut self) {
         for relic in self.0.drain(..).filter(Relic::exists) {
             relic.remove();
@@ -230,8 +233,8 @@ fn is_ours(pid: i32) -> bool {
     owner.is_ok_and(|owner| owner == nix::unistd::geteuid().as_raw())
 }
 
-/// The path at an address in a process's memory. If it is relative, it begins at the folder of this
-/// descriptor.
+/// The path at an address in a process's memory. If it is relative, it begins
+/// at the folder of this descriptor.
 fn path_at(pid: i32, folder: Option<u64>, address: u64) -> Option<PathBuf> {
     let name = text_at(pid, address)?;
     let name = Path::new(std::ffi::OsStr::from_bytes(name.to_bytes()));
@@ -251,7 +254,8 @@ fn text_at(pid: i32, address: u64) -> Option<CString> {
     let mut text = Vec::new();
     while text.len() < libc::PATH_MAX as usize {
         let from = address.checked_add(text.len() as u64)?;
-        // Not beyond the point where the next page may begin: that page may not be mapped.
+        // Not beyond the point where the next page may begin: that page may not
+        // be mapped.
         let mut piece = vec![0; (PIECE - from % PIECE) as usize];
         read_memory(pid, from, &mut piece)?;
         if let Some(end) = piece.iter().position(|byte| *byte == 0) {
