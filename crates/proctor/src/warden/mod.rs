@@ -5,9 +5,8 @@
 //! If the learner's code is in a program of its own, the child executes that
 //! program, so none of the learner's code runs in the warden. Under
 //! `cargo test` there is only one program, and the forked child itself is the
-//! subject.
-//! (libtest runs a test on a second thread, but a forked child has only one
-//! thread.)
+//! subject. (libtest runs a test on a second thread, but a forked child has
+//! only one thread.)
 //!
 //! The warden is the subreaper of all that follows: whatever the learner's
 //! code starts, a daemon too, stays below it, and when the judge hangs up (or
