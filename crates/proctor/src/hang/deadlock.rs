@@ -55,7 +55,7 @@ fn lonely_pipe(picture: &Picture, world: &World<'_>) -> Option<String> {
                 continue;
             }
             let fds: Vec<_> = holders.iter().map(|(_, fd)| fd.to_string()).collect();
-            let fds = fds.join(" and ");
+            let fds = fds.join(" and file descriptor ");
             let who = if picture.alive().count() == 1 {
                 "your code".to_owned()
             } else {
