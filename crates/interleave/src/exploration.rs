@@ -14,7 +14,7 @@ pub enum World {
     Orderings,
 }
 
-/// What went wrong, and how to see it again.
+/// What went wrong, and how to reproduce it.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Failure {
     /// Its kind.

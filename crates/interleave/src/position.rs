@@ -18,9 +18,10 @@ pub(crate) const TOLD: &str = "this run answered a request for a position, so it
 /// Reads a request.
 ///
 /// # Errors
-/// With a sentence, if it is none.
+/// With a sentence, if the text is not a request.
 pub fn read(text: &str) -> Result<Request, String> {
-    serde_json::from_str(text).map_err(|error| format!("{POSITION} asks for nothing: {error}"))
+    serde_json::from_str(text)
+        .map_err(|error| format!("the request in {POSITION} cannot be read: {error}"))
 }
 
 fn plan(request: &Request, prefix: Vec<u8>, then: Then) -> Plan {
@@ -67,7 +68,7 @@ pub(crate) fn find(request: &Request, explore: impl Fn(Plan) -> Found) -> Result
             explore(plan(request, prefix, Then::Stand { run_on: false }))
         });
     }
-    // A run that was given up while it unwound leaves nothing to run another one in.
+    // After a run that was given up while it unwound, this thread cannot run another one.
     if found.standing.is_some() && !std::thread::panicking() {
         let counted = explore(plan(request, found.schedule.clone(), Then::Count)).counted;
         position.below = Some(below(counted));
@@ -75,7 +76,7 @@ pub(crate) fn find(request: &Request, explore: impl Fn(Plan) -> Found) -> Result
     Ok(position)
 }
 
-/// Writes the answer, whole or not at all.
+/// Writes the answer: all of it, or nothing.
 pub(crate) fn write(position: &Position, path: &Path) -> Result<(), String> {
     let partial = path.with_extension("partial");
     serde_json::to_vec(position)

@@ -1,4 +1,4 @@
-//! How a judge says what it found.
+//! How a judge reports what it found.
 
 use records::{Evidence, Outcome, Place, Timeline};
 use serde::{Deserialize, Serialize};
@@ -24,7 +24,7 @@ pub struct Failing {
     pub schedule: Option<String>,
     /// What the threads did on that schedule.
     pub timeline: Option<Box<Timeline>>,
-    /// What the kernel said of the process until then.
+    /// What the kernel said about the process until then.
     pub evidence: Option<Box<Evidence>>,
 }
 

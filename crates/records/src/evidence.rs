@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 /// Observations about the subject, made from outside unless a field says otherwise.
 ///
-/// A test should decide by gates (see [`Gate`](crate::Gate)) and use the counts
+/// A test should decide by gates (`proctor::Gate`) and use the counts
 /// only as support: code can stage what happens inside its own process.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Evidence {
@@ -18,7 +18,7 @@ pub struct Evidence {
     pub processes_started: Option<u32>,
     /// Threads started, counted in the same way.
     pub threads_started: Option<u32>,
-    /// Calls that failed because the judge had ordered it (`Subject::fail`).
+    /// System calls that failed because the judge had ordered it (`Subject::fail`).
     pub faults: u32,
     /// Descendants that were alive when the answer arrived.
     pub children: u32,
@@ -81,22 +81,22 @@ pub struct Output {
     pub dropped: u64,
 }
 
-/// What was asked of the allocator while one question was worked on.
+/// What the program asked of the allocator while it worked on one question.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Heap {
     /// Calls of the allocator that asked for memory.
     pub requests: u64,
     /// Bytes of the largest request, granted or not.
     pub largest: u64,
-    /// The most bytes that were held at a time, beyond what was held before.
+    /// The most bytes that it held at one time, beyond what it held before.
     pub peak: u64,
-    /// Bytes that are still held, beyond what was held before.
+    /// Bytes that it still holds, beyond what it held before.
     pub left: u64,
 }
 
 impl Evidence {
-    /// Whether the process waited instead of burning the CPU: CPU time below
-    /// a tenth of the wall time.
+    /// Whether the process waited instead of burning the CPU: its CPU time is
+    /// below a tenth of its wall-clock time.
     pub fn waited(&self) -> bool {
         self.cpu * 10 < self.wall
     }

@@ -4,30 +4,32 @@ use serde::{Deserialize, Serialize};
 
 /// How a judged test ended.
 ///
-/// [`Pass`](Outcome::Pass) is the only one that passes. [`NotJudged`](Outcome::NotJudged)
-/// is neither a pass nor a fail: the machine or the test could not tell.
+/// Only [`Pass`](Outcome::Pass) passes. [`NotJudged`](Outcome::NotJudged) is
+/// neither a pass nor a fail: the machine or the test could not tell.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Outcome {
-    /// Every demand of the test was met.
+    /// The code met every demand of the test.
     Pass,
-    /// The code answered, and the answer or what was observed is wrong.
+    /// The code answered, but the answer or what the judge observed is wrong.
     Fail,
     /// The code panicked (a `todo!()` too).
     Panic,
     /// A signal ended the process: a fault, an abort, a kill.
     Crash,
-    /// The process ended itself before it answered, with whatever status.
+    /// The process ended itself before it answered, with any status.
     Exit,
-    /// Proved: every thread waits for another, for ever.
+    /// Proved: all threads wait for one another, for ever.
     Deadlock,
-    /// Proved: a thread runs in a circle in which nothing changes.
+    /// Proved: a thread repeats a loop in which nothing changes, for ever.
     Spin,
     /// No answer until the deadline, and nothing more could be proved.
     Timeout,
-    /// Processes were left behind.
+    /// The code left something behind: processes, zombies, or kernel objects
+    /// such as shared memory.
     Leak,
-    /// A limit of the test was met: CPU time, memory, processes, output.
+    /// The code reached a limit of the test: CPU time, memory, processes,
+    /// output.
     Limit,
     /// The source uses what this exercise does not allow.
     Refused,

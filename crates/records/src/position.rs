@@ -1,7 +1,8 @@
 //! A run in the middle: what each thread has done, and what it would do next.
 //!
-//! Whoever wants to be the scheduler asks for one position after another. The question is in the
-//! environment variable [`POSITION`], the answer is written to a file, and each is one JSON object:
+//! A program that lets a person be the scheduler asks for one position after another. The request
+//! is in the environment variable [`POSITION`], and the answer goes to a file. Each is one JSON
+//! object:
 //!
 //! ```
 //! use records::position::Request;
@@ -25,17 +26,17 @@ use crate::{Place, Timeline};
 /// The environment variable that asks for a position: a [`Request`].
 pub const POSITION: &str = "INTERLEAVE_POSITION";
 
-/// What is asked.
+/// What a program asks for.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Request {
-    /// Of this scenario only.
+    /// Only this scenario is meant; any scenario if `None`.
     pub scenario: Option<String>,
-    /// After these steps, such as `a3b2a`; may be empty.
+    /// The steps after which to look, such as `a3b2a`; may be empty.
     pub schedule: String,
-    /// Go on from there while there is nothing to choose.
+    /// Whether to go on from there while there is nothing to choose.
     pub run_on: bool,
-    /// Count at most so many of the schedules that begin like this; 0 to run this one alone, which
-    /// then cannot tell what the threads would do next.
+    /// How many of the schedules that begin like this to count at most. With 0, only this one is
+    /// run; the answer then does not say what the threads would do next.
     pub count: u64,
     /// The file that the answer is written to.
     pub answer: PathBuf,
@@ -44,9 +45,9 @@ pub struct Request {
 /// Where a run is.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub struct Position {
-    /// The steps until here: those asked for, and those that followed by themselves.
+    /// The steps until here: those of the request, and those that followed without a choice.
     pub schedule: String,
-    /// The shortest string on which a replay comes by here and goes on to the end.
+    /// The shortest string with which a replay reaches this position and goes on to the end.
     pub replay: String,
     /// The threads, by number.
     pub threads: Vec<Thread>,
@@ -67,28 +68,28 @@ pub struct Thread {
     pub name: String,
     /// Whether it may be scheduled.
     pub can_run: bool,
-    /// Whether it has ended, waits, or what else.
+    /// Whether it can go on, waits, or has ended.
     pub state: ThreadState,
     /// What it waits for, if it does.
     pub waits_for: Option<String>,
-    /// Where it is, as `src/lib.rs:12`.
+    /// Where it is, such as `src/lib.rs:12`.
     pub place: String,
     /// The text of that line, if the file could be read.
     pub source: String,
-    /// What it would do next, if it can run and that can be told.
+    /// What it would do next, if it can run and if that is known.
     pub next: Option<String>,
 }
 
-/// What a thread is at.
+/// The state of a thread.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum ThreadState {
     /// It can go on.
     Ready,
-    /// It would only look again at what has not changed.
+    /// It would only read again what has not changed.
     Spins,
     /// Another thread must wake it.
     Waits,
-    /// Another thread may wake it; or scheduling it means that its time is up.
+    /// Another thread may wake it; to schedule it means that its time is up.
     WaitsForTime,
     /// It has ended.
     Ended,
@@ -97,33 +98,33 @@ pub enum ThreadState {
 /// An object that threads share.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Object {
-    /// Its name, as `AtomicBool #1`.
+    /// Its name, such as `AtomicBool #1`.
     pub name: String,
     /// Where it was made.
     pub made: String,
-    /// Its value, or who holds it.
+    /// Its value, or which threads hold it.
     pub value: String,
 }
 
 /// How a run ended.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub enum End {
-    /// Well.
+    /// Nothing went wrong.
     Held,
-    /// By a failure.
+    /// With a failure.
     Failed {
-        /// Which kind.
+        /// Its kind.
         kind: FailureKind,
         /// The cause, over one or several lines.
         message: String,
         /// Where.
         at: Option<Place>,
     },
-    /// Nobody can tell: why.
+    /// There is no verdict, for this reason.
     NotJudged(String),
 }
 
-/// The schedules that begin in the same way.
+/// The schedules that begin with these steps.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Below {
     /// How many different ones were found.
@@ -150,9 +151,9 @@ pub enum FailureKind {
     Assertion,
     /// No thread can ever run again.
     Deadlock,
-    /// Threads run for ever without getting anywhere.
+    /// Threads run for ever without making progress.
     Spin,
-    /// Two threads were inside the payload at once, or nothing orders their accesses.
+    /// Two threads used the payload at the same time, or nothing orders their accesses.
     Race,
     /// The scenario has ended, but a thread that it started waits for ever.
     Leak,

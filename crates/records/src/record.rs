@@ -29,17 +29,17 @@ pub struct Record {
     pub exchanges: Vec<Exchange>,
 }
 
-/// One question and what came of it.
+/// One question and its result.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Exchange {
     /// Which subject was asked.
     pub subject: String,
     /// The question, in Rust's debug form, shortened.
     pub asked: String,
-    /// The answer likewise, or how it ended instead.
+    /// The answer in the same form, or how the subject ended instead.
     pub answered: String,
-    /// What the kernel said.
+    /// What the kernel said about the subject.
     pub evidence: Option<Evidence>,
-    /// What was printed.
+    /// What the subject printed.
     pub output: Output,
 }

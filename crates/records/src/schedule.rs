@@ -20,7 +20,7 @@ pub fn write(threads: &[u8]) -> String {
     text
 }
 
-/// [`write`], with the scenario's name in front if there is one; nothing if nothing was scheduled.
+/// [`write()`], with the scenario's name in front if there is one; nothing if nothing was scheduled.
 #[must_use]
 pub fn write_named(name: Option<&str>, threads: &[u8]) -> String {
     match name {

@@ -21,13 +21,13 @@ use serde::{Deserialize, Serialize};
 pub struct Step {
     /// The thread, an index into [`Timeline::threads`].
     pub thread: usize,
-    /// Where, as `src/lib.rs:12`.
+    /// Where in the source, such as `src/lib.rs:12`.
     pub place: String,
     /// The text of that line, if the file could be read.
     pub source: String,
-    /// The operation, as `AtomicBool #1 swap(true, Acquire)`.
+    /// The operation, such as `AtomicBool #1 swap(true, Acquire)`.
     pub operation: String,
-    /// What came of it, as `false`; may be empty.
+    /// Its result, such as `false`; may be empty.
     pub value: String,
 }
 

@@ -56,7 +56,7 @@ pub fn of_the_crates(course: &Course, target: &Path) -> Result<String, Trouble> 
         }
     }
     let now = Seen { looks, contents };
-    files::write(&place, &serde_json::to_string(&now).unwrap_or_default())?;
+    files::write(&place, serde_json::to_string(&now).unwrap_or_default())?;
     Ok(fingerprint(&format!("{:?}", now.contents)))
 }
 

@@ -27,7 +27,7 @@ static JUDGES: Mutex<BTreeSet<Pid>> = Mutex::new(BTreeSet::new());
 /// # Errors
 /// It cannot be started.
 pub fn start(spec: Spec) -> Result<Child, SpawnError> {
-    // Refused only by kernels older than any that could run this.
+    // Only kernels that are too old to run this program refuse it.
     let _ = processes::become_subreaper();
     let mut all = JUDGES.lock().unwrap_or_else(PoisonError::into_inner);
     let judge = spec.spawn()?;

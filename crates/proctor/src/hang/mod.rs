@@ -5,7 +5,7 @@
 //! - [`spin`] proves that a running thread repeats a loop in which nothing
 //!   changes: it observes the thread for one turn of the loop.
 //!
-//! Whatever is not proved waits for the deadline.
+//! If nothing can be proved, the deadline decides.
 //!
 //! The code in this folder runs in the judge's process and looks at the
 //! subject's processes from outside: through /proc, and for a moment through

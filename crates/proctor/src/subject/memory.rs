@@ -41,7 +41,7 @@ pub fn on_free(hook: fn(usize, usize)) {
     ON_FREE.store(hook as *mut (), Relaxed);
 }
 
-/// A question begins. Returns what is held.
+/// Begins counting for a question. Returns how many bytes are held now.
 pub(crate) fn begin() -> u64 {
     let held = HELD.load(Relaxed);
     MOST.store(held, Relaxed);

@@ -1,10 +1,10 @@
 //! The subject: answers questions with the learner's code, one at a time.
 //!
-//! Its process has one thread when the learner's code is called, so that code
-//! which forks does not fork a threaded process and a signal reaches the
-//! thread that waits for it. It is either a program of its own that holds the
-//! learner's code and no judge, or (under `cargo test`, where one program
-//! plays all the parts) a fork of the warden.
+//! Its process has one thread when it calls the learner's code. So code that
+//! forks does not fork a process with several threads, and a signal reaches the
+//! thread that waits for it. The subject is either a program of its own that
+//! holds the learner's code and no judge, or (under `cargo test`, where one
+//! program plays all the parts) a fork of the warden.
 //!
 //! The code in this folder shares its process with the learner's code: nothing
 //! that it says decides a verdict alone.
@@ -207,7 +207,7 @@ fn report_panics_in_one_line() {
     }));
 }
 
-/// Without the answer as it is sent, which is the serving loop's.
+/// The same without the encoded answer, which belongs to the serving loop.
 fn without_answer(heap: Heap, body: &Body) -> Heap {
     let answer = match body {
         Body::Answer(bytes) => bytes.capacity(),

@@ -8,9 +8,9 @@
 //! subject. (libtest runs a test on a second thread, but a forked child has
 //! only one thread.)
 //!
-//! The warden is the subreaper of all that follows: whatever the learner's
-//! code starts, a daemon too, stays below it, and when the judge hangs up (or
-//! dies) nothing below it survives.
+//! The warden is a subreaper: every process that the learner's code starts,
+//! also a daemon, remains a descendant of the warden. When the judge closes its
+//! line (or dies), the warden ends all of them.
 //!
 //! The code in this folder runs in the warden's process, which has one thread.
 //! [`starts`] answers the system calls that the subject's processes hand over,
