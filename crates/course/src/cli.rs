@@ -6,16 +6,19 @@ use clap::{Parser, Subcommand};
 
 /// A course on processes, threads and coroutines.
 ///
-/// Alone, in a terminal, it goes with you from exercise to exercise; without
-/// a terminal it checks the exercise that is next.
-/// Exit codes: 0 all passed, 1 judged and failed, 2 could not judge.
+/// Without a command, in a terminal, it shows the next exercise, judges your
+/// file whenever you save it, and goes on with you from exercise to exercise.
+/// Without a command and without a terminal, it checks the next exercise once.
+///
+/// Exit codes: 0 if all tests passed, 1 if your code was judged and failed, 2
+/// if it could not be judged.
 #[derive(Debug, Parser)]
 #[command(name = "cargo course", bin_name = "cargo course", version)]
 pub struct Cli {
     /// What to do.
     #[command(subcommand)]
     pub command: Option<Command>,
-    /// Lines only, nothing redrawn: for screen readers
+    /// Print lines only and redraw nothing, for screen readers
     #[arg(long)]
     pub plain: bool,
 }
@@ -23,17 +26,17 @@ pub struct Cli {
 /// What `cargo course` can do.
 #[derive(Debug, Subcommand)]
 pub enum Command {
-    /// The exercises in their order, and which are passed
+    /// List the exercises in their order, and show which of them you have passed
     List,
-    /// Judge whenever you save, and show hints, verdicts and what is next
+    /// Show the task, judge your file whenever you save it, and show the verdict
     Watch {
-        /// Lines only, nothing redrawn: for screen readers
+        /// Print lines only and redraw nothing, for screen readers
         #[arg(long)]
         plain: bool,
     },
-    /// How far you are, and how many minutes are left
+    /// Show how far you are, and how many minutes are left
     Progress {
-        /// As one JSON object
+        /// Print one JSON object
         #[arg(long)]
         json: bool,
     },
@@ -43,14 +46,15 @@ pub enum Command {
     Hint {
         /// The exercise (the next one if left out)
         exercise: Option<String>,
-        /// Which of the three hints
+        /// Which of the three hints (the next one if left out)
         number: Option<usize>,
     },
-    /// Put the stub back in place of your file; a backup is kept
+    /// Put the stub back, and keep your file as a backup
     Reset {
         /// The exercise
         exercise: String,
-        /// Put tests, manifest and texts back instead, and leave your file alone
+        /// Put the tests, the manifests and the texts back instead, and leave
+        /// your src/lib.rs alone
         #[arg(long)]
         tests: bool,
     },
@@ -58,40 +62,41 @@ pub enum Command {
     Solution {
         /// The exercise
         exercise: String,
-        /// Before you have passed it
+        /// Show it although you have not passed the exercise
         #[arg(long)]
         give_up: bool,
     },
-    /// Run a schedule that failed once more, and draw it
+    /// Run one schedule again, and draw it step by step
     Replay {
         /// The exercise
         exercise: String,
-        /// The schedule as the verdict gave it, such as a3b2a
+        /// The schedule as the verdict printed it, such as both_lock:a3b2a
         schedule: String,
-        /// Only this test
+        /// Run only this test
         #[arg(long)]
         test: Option<String>,
-        /// Of this file in place of src/lib.rs
+        /// Run this file instead of src/lib.rs
         #[arg(long, value_name = "FILE")]
         source: Option<PathBuf>,
     },
-    /// Be the scheduler of your own code: step its threads until it breaks
+    /// Be the scheduler of your own code: choose which thread takes the next step
     Schedule(Schedule),
-    /// What each thread of a process waits for
+    /// Show what each thread of a process waits for
     WhoWaits {
-        /// The process's number
+        /// The ID of the process
         pid: i32,
     },
-    /// What lessons claim, measured on this machine: all, `only 21 63`, `show 21`
+    /// Measure on this machine what the lessons claim (all claims, or `only 21
+    /// 63`, or `show 21`)
     #[command(disable_help_flag = true)]
     Claims {
-        /// Given to the ledger as they are; `--help` lists them
+        /// Passed on unchanged to the program that measures; `--help` lists them
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         arguments: Vec<String>,
     },
-    /// Whether this machine offers what the course needs
+    /// Check whether this machine offers what the course needs
     Doctor,
-    /// The process that judges for the loop
+    /// Judge an exercise for the loop, in a process of its own
     #[command(hide = true, name = crate::live::run::COMMAND)]
     JudgeForTheLoop {
         /// The exercise
@@ -119,43 +124,45 @@ pub struct Workshop {
     pub arguments: Vec<String>,
 }
 
-/// `check`
+/// The arguments of `check`.
 #[derive(Debug, Default, clap::Args)]
 pub struct Check {
     /// The exercise (the next one if left out)
     pub exercise: Option<String>,
-    /// Judge this file in place of src/lib.rs (`-`: standard input)
+    /// Judge this file instead of src/lib.rs (`-` means standard input)
     #[arg(long, value_name = "FILE")]
     pub source: Option<PathBuf>,
-    /// One JSON object a line
+    /// Print one JSON object per line
     #[arg(long, conflicts_with = "explain")]
     pub json: bool,
-    /// What was asked, answered and observed, and how to repeat it
+    /// Show what each test asked, what your code answered, what the judge
+    /// observed, and how to repeat it
     #[arg(long)]
     pub explain: bool,
-    /// Compile the source whatever names it uses: the judge has to hold alone
+    /// Let the compiler see names that the course otherwise refuses
     #[arg(long)]
     pub without_policy: bool,
 }
 
-/// `schedule`
+/// The arguments of `schedule`.
 #[derive(Debug, clap::Args)]
 pub struct Schedule {
     /// The exercise
     pub exercise: String,
-    /// A scenario, or a test that explores one
+    /// A scenario, or a test that explores one (not needed if there is only one scenario)
     #[arg(value_name = "TEST")]
     pub of: Option<String>,
-    /// Of this file in place of src/lib.rs
+    /// Schedule this file instead of src/lib.rs
     #[arg(long, value_name = "FILE", conflicts_with = "reference")]
     pub source: Option<PathBuf>,
-    /// Of the course's solution, which no schedule breaks
+    /// Schedule the course's solution, which no schedule breaks
     #[arg(long)]
     pub reference: bool,
-    /// With --reference: before you have passed it
+    /// With --reference: do so although you have not passed the exercise
     #[arg(long, requires = "reference")]
     pub give_up: bool,
-    /// Lines only, nothing redrawn: reads a, b, u, r, q from standard input
+    /// Print lines only and redraw nothing; read moves (a, b, ab2, u, r, q)
+    /// from standard input
     #[arg(long)]
     pub plain: bool,
 }

@@ -1,5 +1,5 @@
-//! The course's one command, as a library: `cargo course` is a thin program
-//! over it.
+//! The library behind the one command of the course. The program `cargo course`
+//! only reads the command line and calls it.
 //!
 //! - [`commands`]: one function for each command;
 //! - [`live`]: the learner's loop in a terminal;

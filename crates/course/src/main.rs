@@ -1,5 +1,5 @@
-//! `cargo course`: reads the command line, calls the library, exits with its
-//! verdict.
+//! `cargo course`: reads the command line, calls the library, and exits with
+//! the code that the library returns.
 
 use std::process::ExitCode;
 
@@ -10,7 +10,7 @@ use course::{commands, live};
 use judging::terminal::complain;
 use judging::{Course, Trouble};
 
-/// The exit code of "could not judge"; clap's usage errors have it too.
+/// The exit code for "could not judge". clap uses the same code for usage errors.
 const NOT_JUDGED: u8 = 2;
 
 fn main() -> ExitCode {
@@ -25,7 +25,7 @@ fn main() -> ExitCode {
 
 fn run(cli: &Cli) -> Result<u8, Trouble> {
     let here = std::env::current_dir().map_err(Trouble::reading(".".as_ref()))?;
-    // What needs no course works outside of one.
+    // These commands need no course, so they also work outside of one.
     match &cli.command {
         Some(Command::WhoWaits { pid }) => return commands::who_waits(*pid),
         Some(Command::Doctor) => return commands::doctor(&here),
@@ -79,7 +79,7 @@ fn run(cli: &Cli) -> Result<u8, Trouble> {
     }
 }
 
-/// The loop where somebody is there, else one check.
+/// Starts the loop if there is a terminal; otherwise checks the next exercise once.
 fn begin(course: &Course, plain: bool) -> Result<u8, Trouble> {
     match live::is_possible() {
         true => live::live(course, plain),
