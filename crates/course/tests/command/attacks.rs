@@ -226,7 +226,7 @@ fn a_limit_that_is_no_number_is_said_and_nothing_is_built() {
         .env("COURSE_COMPILER_CPU", "much")
         .output()
         .unwrap();
-    Said::of(said).could_not("COURSE_COMPILER_CPU is `much`");
+    Said::of(said).could_not("COURSE_COMPILER_CPU is set to `much`");
 }
 
 #[test]

@@ -1,8 +1,9 @@
-//! What the compiler may use while it builds a source that nobody has looked at.
+//! What the compiler may use while it builds a source that nobody has checked.
 //!
-//! A constant that computes for hours, an `include_str!` of a pipe that nobody
-//! writes to, a macro that prints errors without end: each would keep the
-//! machine busy, and every other command that waits for its turn to build.
+//! A constant can take hours to compute, an `include_str!` of a pipe waits
+//! until somebody writes to the pipe, and a macro can print errors without end.
+//! Each of these would keep the machine busy, and would block every other
+//! command that waits for its turn to build.
 
 use std::time::Duration;
 
@@ -11,18 +12,19 @@ use processes::Limits;
 /// The limits of one build.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Allowance {
-    /// CPU time of each process: a compiler, a linker.
+    /// CPU time of each process (a compiler or a linker).
     pub cpu: Duration,
-    /// Time from start to end.
+    /// Wall-clock time of the whole build.
     pub wall: Duration,
     /// Address space of each process, in bytes.
     pub memory: u64,
-    /// Bytes that the compiler may say.
+    /// Bytes that the build may print, on standard output and on standard error each.
     pub output: u64,
 }
 
 impl Default for Allowance {
-    /// 120 s of CPU time, 300 s, 4 GiB, 64 MiB.
+    /// 120 s of CPU time, 300 s of wall-clock time, 4 GiB of memory and 64 MiB
+    /// of messages.
     fn default() -> Self {
         Allowance {
             cpu: Duration::from_secs(120),
@@ -33,10 +35,10 @@ impl Default for Allowance {
     }
 }
 
-/// Bytes in each file that the compiler and the linker write.
+/// The largest file, in bytes, that the compiler or the linker may write.
 const FILE: u64 = 1 << 30;
 
-/// The environment variables that change it, each with its unit.
+/// The environment variables that change the limits, each with its unit.
 const VARIABLES: [(&str, &str); 4] = [
     ("COURSE_COMPILER_CPU", "seconds"),
     ("COURSE_COMPILER_TIME", "seconds"),
@@ -45,10 +47,11 @@ const VARIABLES: [(&str, &str); 4] = [
 ];
 
 impl Allowance {
-    /// The usual limits, changed by the variables that are set.
+    /// The usual limits, except for those that an environment variable changes.
     ///
     /// # Errors
-    /// A variable whose value is no positive whole number, in a sentence.
+    /// A variable holds something else than a positive whole number. The error
+    /// is a sentence that names the variable.
     pub fn of_environment() -> Result<Self, String> {
         Self::changed_by(|name| std::env::var_os(name).map(|v| v.to_string_lossy().into_owned()))
     }
@@ -62,7 +65,7 @@ impl Allowance {
             match text.trim().parse() {
                 Ok(number @ 1..) => Ok(number),
                 _ => Err(format!(
-                    "{name} is `{text}`; it takes a whole number of {unit}, at least 1"
+                    "{name} is set to `{text}`, but it has to be a whole number of {unit}, at least 1"
                 )),
             }
         };
@@ -75,7 +78,7 @@ impl Allowance {
         })
     }
 
-    /// Those that the kernel keeps for each process.
+    /// The limits that the kernel enforces for each process.
     pub(crate) fn limits(&self) -> Limits {
         Limits {
             cpu: Some(self.cpu),
@@ -86,7 +89,7 @@ impl Allowance {
     }
 }
 
-/// The limit that a build met.
+/// The limit that a build exceeded.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Exceeded {
     /// [`Allowance::cpu`].
@@ -102,8 +105,9 @@ pub enum Exceeded {
 }
 
 impl Exceeded {
-    /// What cargo reports of a compiler that a limit ended. (Nothing of the
-    /// learner's decides these words: cargo reports how its child ended.)
+    /// Finds out from cargo's messages whether a limit ended the compiler. (The
+    /// learner's code does not decide these words: cargo itself reports how its
+    /// child process ended.)
     pub(crate) fn in_words(said: &str) -> Option<Self> {
         let ended_by = |signal: i32| said.contains(&format!("(signal: {signal}"));
         if ended_by(libc::SIGXCPU) {
@@ -111,7 +115,7 @@ impl Exceeded {
         } else if ended_by(libc::SIGXFSZ) || said.contains("File too large") {
             Some(Exceeded::File)
         } else if ended_by(libc::SIGABRT) {
-            // Of Rust, of LLVM, of C++.
+            // The words of Rust, of LLVM and of C++.
             let words = ["memory allocation of ", "out of memory", "bad_alloc"];
             let is_memory = words.iter().any(|words| said.contains(words));
             is_memory.then_some(Exceeded::Memory)
@@ -125,23 +129,23 @@ impl Exceeded {
         let mebibytes = |bytes: u64| bytes >> 20;
         match self {
             Exceeded::Cpu => format!(
-                "the compiler used more than {} s of CPU time on this file and was ended: something in it makes the compiler compute without end",
+                "the compiler used more than {} s of CPU time on this file, so it was ended: something in the file makes it compute for too long (COURSE_COMPILER_CPU changes this limit)",
                 allowed.cpu.as_secs()
             ),
             Exceeded::Wall => format!(
-                "the compiler did not finish this file within {} s and was ended: something in it makes the compiler wait or compute without end",
+                "the compiler did not finish this file within {} s, so it was ended: something in the file makes it wait or compute for too long (COURSE_COMPILER_TIME changes this limit)",
                 allowed.wall.as_secs()
             ),
             Exceeded::Memory => format!(
-                "the compiler needed more than {} MiB of memory for this file and was ended",
+                "the compiler needed more than {} MiB of memory for this file, so it ended (COURSE_COMPILER_MEMORY changes this limit)",
                 mebibytes(allowed.memory)
             ),
             Exceeded::File => format!(
-                "the compiler was about to write a file of more than {} MiB for this file and was ended",
+                "the compiler tried to write more than {} MiB into one file while it compiled this file, so it was ended",
                 mebibytes(FILE)
             ),
             Exceeded::Output => format!(
-                "the compiler had more than {} MiB of messages about this file and was ended",
+                "the compiler printed more than {} MiB of messages about this file, so it was ended (COURSE_COMPILER_OUTPUT changes this limit)",
                 mebibytes(allowed.output)
             ),
         }

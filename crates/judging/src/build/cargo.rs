@@ -13,17 +13,17 @@ use crate::build::allowance::{Allowance, Exceeded};
 
 use crate::trouble::Trouble;
 
-/// How long a build is silent before it shows that it lives.
+/// How long a build may take before it shows on the terminal what it is doing.
 const PATIENCE: Duration = Duration::from_millis(1500);
 
 /// What to build, and where.
 #[derive(Debug, Default)]
 pub struct Request<'a> {
-    /// The workspace's root.
+    /// The root of the workspace.
     pub folder: PathBuf,
-    /// Another folder for what is built than cargo's own choice.
+    /// The target folder, if cargo is not to choose it itself.
     pub target: Option<PathBuf>,
-    /// The packages.
+    /// The packages to build.
     pub packages: Vec<&'a str>,
     /// The names of their `[[test]]`s.
     pub tests: Vec<&'a str>,
@@ -33,26 +33,26 @@ pub struct Request<'a> {
     pub binaries: Vec<&'a str>,
     /// Whether the compiler may colour its messages.
     pub colour: bool,
-    /// Is told each line that cargo itself says.
+    /// Receives each line that cargo itself prints.
     pub tell: Option<fn(&str)>,
-    /// What the compiler may use: for sources that nobody has looked at.
+    /// What the compiler may use. It is set for sources that nobody has checked.
     pub allowance: Option<Allowance>,
 }
 
-/// What came of it.
+/// The result of a build.
 #[derive(Debug, Default)]
 pub struct Built {
     /// Each test program, or other program, with its package's manifest.
     pub programs: Vec<(PathBuf, PathBuf)>,
     /// The files of each library, with its package's manifest.
     pub libraries: Vec<(PathBuf, Vec<PathBuf>)>,
-    /// In the order in which the compiler spoke.
+    /// The compiler's messages, in the order in which it printed them.
     pub diagnostics: Vec<Diagnostic>,
     /// Whether everything was built.
     pub complete: bool,
-    /// The last lines of what cargo itself said.
+    /// The last lines that cargo itself printed.
     pub said: String,
-    /// What it needed more of than it was allowed, and was ended for.
+    /// The limit that ended the build, if one did.
     pub exceeded: Option<Exceeded>,
 }
 
@@ -61,22 +61,23 @@ pub struct Built {
 pub struct Diagnostic {
     /// The manifest of the package.
     pub manifest: PathBuf,
-    /// Whether it is about a library (or else, about its tests).
+    /// Whether the message is about a library. If not, it is about the tests of one.
     pub library: bool,
     /// `error`, `warning`, ….
     pub level: String,
     /// The first line: what is wrong.
     pub message: String,
-    /// Such as `E0308`.
+    /// The error's number, such as `E0308`.
     pub code: Option<String>,
-    /// Where, if anywhere: the file as the compiler was given it, and the line.
+    /// The file, by the name that the compiler was given, and the line. `None`
+    /// if the message names no place.
     pub place: Option<(String, u32)>,
-    /// As the compiler would print it.
+    /// The whole message as the compiler would print it.
     pub rendered: String,
 }
 
 impl Diagnostic {
-    /// Whether it kept the package from being built.
+    /// Whether this is an error, so that the package was not built.
     pub fn is_error(&self) -> bool {
         self.level.starts_with("error")
     }
@@ -90,11 +91,12 @@ impl Diagnostic {
     }
 }
 
-/// Builds the named tests of the named packages, as far as it goes: an error
-/// in one keeps no other from being built.
+/// Builds the named tests of the named packages. If one package does not
+/// compile, cargo still builds the others.
 ///
-/// With an [`Allowance`] cargo and everything below it are ended when they
-/// need more.
+/// With an [`Allowance`], the kernel limits every process of the build. If the
+/// build takes too long or prints too much, cargo and everything below it is
+/// killed.
 ///
 /// # Errors
 /// Cargo cannot be started, or its answer cannot be read.
@@ -103,7 +105,7 @@ pub fn build(request: &Request) -> Result<Built, Trouble> {
         |error: &dyn std::fmt::Display| Trouble::NoCargo(io::Error::other(error.to_string()));
     let mut child = spec(request).spawn().map_err(|error| failed(&error))?;
     let (Some(stdout), Some(stderr)) = (child.stdout.take(), child.stderr.take()) else {
-        return Err(failed(&"it has no output"));
+        return Err(failed(&"its output cannot be read"));
     };
     let tell = request.tell;
     let too_much = AtomicBool::new(false);
@@ -122,7 +124,7 @@ pub fn build(request: &Request) -> Result<Built, Trouble> {
                 break ending;
             }
             if blocked.load(Ordering::Relaxed) {
-                // Another cargo builds: that time is not the source's.
+                // Another cargo holds the lock. The source is not to blame for that time.
                 until = until.map(|until| until + slice);
             }
             if exceeded.is_none() {
@@ -132,7 +134,7 @@ pub fn build(request: &Request) -> Result<Built, Trouble> {
                     _ => None,
                 };
                 if exceeded.is_some() {
-                    // Compilers and linkers too: they hold the pipes open.
+                    // This ends compilers and linkers too, which hold the pipes open.
                     child.kill_tree().map_err(Trouble::NoCargo)?;
                 }
             }
@@ -145,8 +147,8 @@ pub fn build(request: &Request) -> Result<Built, Trouble> {
     })
 }
 
-/// A stream of which no more is read than is allowed; whoever writes to it
-/// then meets a closed pipe.
+/// A stream of which only an allowed number of bytes is read. After that it
+/// reports its end, and a process that still writes to it meets a closed pipe.
 struct Capped<'a, R> {
     stream: R,
     left: u64,
@@ -177,7 +179,7 @@ impl<R: Read> Read for Capped<'_, R> {
     }
 }
 
-/// What the compiler says, a message of JSON a line.
+/// Reads what the compiler prints: one JSON message per line.
 fn collect(stdout: impl Read) -> Result<Built, Trouble> {
     let mut built = Built::default();
     for line in BufReader::new(stdout).lines() {
@@ -189,8 +191,8 @@ fn collect(stdout: impl Read) -> Result<Built, Trouble> {
     Ok(built)
 }
 
-/// Not `cargo test`: `build` can go on after an error in another package, and
-/// makes the same programs.
+/// The command line. It is `cargo build` and not `cargo test`, because `build`
+/// can go on after an error in another package; both make the same programs.
 fn spec(request: &Request) -> Spec {
     let mut spec = Spec::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()))
         .current_dir(&request.folder)
@@ -244,8 +246,8 @@ pub fn names_of_our_own_package() -> Vec<String> {
         .collect()
 }
 
-/// Keeps the last lines that cargo prints; on a terminal, a build that takes
-/// long shows on one line what it is at.
+/// Keeps the last lines that cargo prints. On a terminal, a build that takes
+/// longer than [`PATIENCE`] shows on one line what it is doing.
 fn listen(stream: impl Read, tell: Option<fn(&str)>, blocked: &AtomicBool) -> String {
     let started = Instant::now();
     let mut terminal = io::stderr();
@@ -342,7 +344,8 @@ impl Built {
             .map(|(_, files)| files.as_slice())
     }
 
-    /// What cargo says went wrong where no compiler spoke.
+    /// The error that cargo itself printed, for builds that failed without a
+    /// message of the compiler.
     pub fn complaint(&self) -> &str {
         let from = self.said.find("error").unwrap_or(0);
         self.said.get(from..).unwrap_or(&self.said)

@@ -1,4 +1,4 @@
-//! The catalogue: `exercises/course.toml`, and where an exercise's files are.
+//! The catalogue (`exercises/course.toml`), and where the files of an exercise are.
 //!
 //! ```toml
 //! [[exercise]]
@@ -19,18 +19,18 @@ use serde::Deserialize;
 
 use crate::trouble::Trouble;
 
-/// Where a bundle keeps what is known of mistakes; no other copy has it.
+/// Where a bundle keeps the explanations of known mistakes. Only bundles have this file.
 pub const EXPLANATIONS: &str = "exercises/explanations.json";
 
-/// What such a copy says where a solution is asked for.
-pub const NO_SOLUTIONS: &str = "this copy of the course is for students and holds no solutions: whoever gave it to you has them";
+/// What a bundle answers when somebody asks for a solution.
+pub const NO_SOLUTIONS: &str = "this copy of the course is for students and contains no solutions: the person who gave it to you has them";
 
 /// The course on this machine.
 #[derive(Debug)]
 pub struct Course {
     /// The folder that holds `exercises/`.
     pub root: PathBuf,
-    /// In the order in which they are done.
+    /// The exercises, in the order in which learners do them.
     pub exercises: Vec<Exercise>,
 }
 
@@ -44,16 +44,16 @@ pub struct Exercise {
     pub topic: String,
     /// What the learner reads in lists.
     pub title: String,
-    /// What a learner who knows the chapter needs.
+    /// How many minutes a learner who knows the chapter needs.
     pub minutes: u32,
-    /// What an instructor gives.
+    /// How many points an instructor gives for it.
     pub points: u32,
-    /// Exercises to do before.
+    /// Exercises that a learner does before this one.
     pub needs: Vec<String>,
     /// What the machine must offer.
     #[serde(default)]
     pub machine: Vec<String>,
-    /// Names that the policy refuses elsewhere and this exercise needs.
+    /// Names that the policy refuses in other exercises and that this one needs.
     #[serde(default)]
     pub allow: Vec<String>,
     /// How every test fails on the untouched stub.
@@ -84,11 +84,11 @@ struct Catalogue {
 }
 
 impl Course {
-    /// Finds the course that `start` lies in: the first folder upwards that
-    /// holds `exercises/course.toml`.
+    /// Finds the course that `start` lies in: the first folder, from `start`
+    /// upwards, that contains `exercises/course.toml`.
     ///
     /// # Errors
-    /// No such folder; a catalogue that cannot be read or is malformed.
+    /// There is no such folder, or the catalogue cannot be read or is malformed.
     pub fn find(start: &Path) -> Result<Course, Trouble> {
         start
             .ancestors()
@@ -100,7 +100,7 @@ impl Course {
     /// Reads the course in exactly this folder.
     ///
     /// # Errors
-    /// A catalogue that cannot be read or is malformed.
+    /// The catalogue cannot be read or is malformed.
     pub fn open(root: &Path) -> Result<Course, Trouble> {
         let path = catalogue_in(root);
         let text = fs::read_to_string(&path).map_err(Trouble::reading(&path))?;
@@ -118,10 +118,10 @@ impl Course {
         })
     }
 
-    /// The exercise of this name or former name.
+    /// The exercise that has this name, or once had it.
     ///
     /// # Errors
-    /// None has it; the nearest name is in the error.
+    /// No exercise has it. The error holds the most similar name.
     pub fn exercise(&self, name: &str) -> Result<&Exercise, Trouble> {
         let name = name.trim_end_matches('/');
         let is_named = |exercise: &&Exercise| {
@@ -146,13 +146,15 @@ impl Course {
             .map(|(_, id)| id.clone())
     }
 
-    /// Whether this is the copy for students, which `cargo course bundle` makes:
-    /// it holds no solutions, and explanations of mistakes without the mistakes.
+    /// Whether this is a copy for students, which `cargo course bundle` makes.
+    /// Such a copy contains no solutions, and it explains the known mistakes
+    /// without showing their code.
     pub fn is_bundle(&self) -> bool {
         self.root.join(EXPLANATIONS).is_file()
     }
 
-    /// A path below the root as a person reads it.
+    /// The path relative to the root, if it lies below the root. That is how
+    /// messages name files.
     pub fn short<'a>(&self, path: &'a Path) -> &'a Path {
         path.strip_prefix(&self.root).unwrap_or(path)
     }
@@ -174,7 +176,8 @@ impl Exercise {
         self.root.join("solutions").join(&self.topic).join(&self.id)
     }
 
-    /// What a bundle knows of the mistakes of all exercises; nowhere else there.
+    /// The file in which a bundle keeps the explanations of known mistakes.
+    /// Other copies of the course do not have it.
     pub(crate) fn explanations(&self) -> PathBuf {
         self.root.join(EXPLANATIONS)
     }
@@ -189,12 +192,13 @@ impl Exercise {
         self.folder().join(self.tests_name())
     }
 
-    /// Its path within the exercise's folder.
+    /// The path of the tests within the exercise's folder.
     pub fn tests_name(&self) -> String {
         format!("tests/{}.rs", self.id)
     }
 
-    /// The manifests of its world crates, sorted; none where it explores nothing.
+    /// The manifests of its world crates, sorted. There are none if the
+    /// exercise explores nothing.
     pub fn worlds(&self) -> Vec<PathBuf> {
         worlds_in(&self.folder())
     }
