@@ -1,6 +1,6 @@
-//! Exercises that are not written yet: `cargo course new` marks every place
-//! that is to be filled in, and as long as one mark is left the exercise is
-//! neither verified nor blessed, but listed with what is missing.
+//! Exercises that are not written yet. `cargo course new` marks every place
+//! that the author has to fill in. While one mark is left, `cargo course
+//! verify` neither verifies nor blesses the exercise, but lists the places.
 
 use std::fmt;
 use std::fs;
@@ -10,7 +10,7 @@ use crate::exercise::catalogue::{Course, Exercise};
 use crate::exercise::originals;
 use crate::files;
 
-/// What marks a place. `concat!` keeps this file from being one.
+/// The text that marks a place. Because of `concat!`, this file does not contain it.
 pub const MARK: &str = concat!("FILL ", "IN:");
 
 /// One place to fill in.
@@ -18,17 +18,18 @@ pub const MARK: &str = concat!("FILL ", "IN:");
 pub struct Place {
     /// The file.
     pub path: PathBuf,
-    /// Counted from 1.
+    /// The line, counted from 1.
     pub line: usize,
     /// What to write there: the rest of the line.
     pub what: String,
 }
 
-/// The places of an exercise that are still to be filled in: in its folder, in
-/// its solution's, and in its entry of the catalogue. None: it is written.
+/// The places of an exercise that the author still has to fill in: in its
+/// folder, in the folder of its solution, and in its entry of the catalogue. If
+/// there are none, the exercise is written.
 ///
-/// A file that cannot be read has none; that it cannot be read is said by who
-/// needs it.
+/// A file that cannot be read counts as one without such places. The code that
+/// needs the file reports the error.
 pub fn places(course: &Course, exercise: &Exercise) -> Vec<Place> {
     let mut found = Vec::new();
     for folder in [exercise.folder(), exercise.solution()] {
@@ -57,7 +58,7 @@ pub fn places(course: &Course, exercise: &Exercise) -> Vec<Place> {
 pub struct Unwritten {
     /// Its id.
     pub id: String,
-    /// What is still to be filled in.
+    /// The places that the author still has to fill in.
     pub places: Vec<Place>,
 }
 
@@ -82,13 +83,13 @@ impl fmt::Display for Unwritten {
             1 => "1 place".to_owned(),
             many => format!("{many} places"),
         };
-        write!(f, "{}: not yet written: {number} to fill in", self.id)
+        write!(f, "{}: not yet written ({number} to fill in)", self.id)
     }
 }
 
 fn place(path: &Path, index: usize, line: &str) -> Option<Place> {
     let (_, what) = line.split_once(MARK)?;
-    // What ends a string, a table's row, or stressed words is not meant.
+    // Drop what only ends a string, a row of a table, or emphasized words.
     let what = what
         .trim_end_matches("\")")
         .trim_end_matches(['"', '|', '*', ' ']);
@@ -102,7 +103,7 @@ fn place(path: &Path, index: usize, line: &str) -> Option<Place> {
 /// One `[[exercise]]` of a catalogue as it is written, comments included.
 #[derive(Clone, Copy, Debug)]
 pub struct Entry<'a> {
-    /// From `[[exercise]]` to the next.
+    /// From `[[exercise]]` to the next one.
     pub text: &'a str,
     /// The line of the catalogue on which it begins, counted from 0.
     first_line: usize,
@@ -119,8 +120,8 @@ impl Entry<'_> {
     }
 }
 
-/// The entries of a catalogue, in their order; together with what stands
-/// before the first they are the whole text.
+/// The entries of a catalogue, in their order. Together with the text before
+/// the first entry, they are the whole catalogue.
 pub fn entries(catalogue: &str) -> Vec<Entry<'_>> {
     let mut starts: Vec<(usize, usize)> = Vec::new();
     let mut offset = 0;

@@ -1,4 +1,4 @@
-//! The files that a bundle takes as they are.
+//! The files that a bundle copies unchanged.
 
 use std::fs;
 use std::path::Path;
@@ -6,7 +6,7 @@ use std::path::Path;
 use judging::exercise::catalogue::Course;
 use judging::trouble::Trouble;
 
-/// Files of the root that students get; licences too.
+/// Files of the root that students get. License files are added to these.
 const FILES: &[&str] = &[
     ".editorconfig",
     ".gitattributes",
@@ -21,7 +21,7 @@ const FILES: &[&str] = &[
 /// Folders of the root that students get.
 const FOLDERS: &[&str] = &[".cargo", ".devcontainer", "book", "crates"];
 
-/// What is made anew for a bundle.
+/// Entries of the root that are written anew for a bundle.
 const MADE: &[&str] = &["Cargo.toml", "README.md", "exercises"];
 
 /// The program that this is part of: only authors and instructors need it.
@@ -30,7 +30,7 @@ const WORKSHOP: &str = "crates/workshop";
 /// What nobody expects to find in one.
 const UNMENTIONED: &[&str] = &[".course", ".git"];
 
-/// Whether this entry of the root is in a bundle.
+/// Whether the course uses this entry of the root, so that a bundle must not lie in it.
 pub(super) fn is_part(name: &str) -> bool {
     FILES.contains(&name)
         || FOLDERS.contains(&name)
@@ -39,8 +39,8 @@ pub(super) fn is_part(name: &str) -> bool {
         || name == "solutions"
 }
 
-/// Copies the root's files and folders, and says what it left behind: a list
-/// for people, because what is not known to be for students is not for them.
+/// Copies the files and folders of the root, and returns what it left out, as a
+/// list for people. It copies only what is known to be for students.
 pub(super) fn course(course: &Course, to: &Path) -> Result<Vec<String>, Trouble> {
     let mut left_out = Vec::new();
     for name in names(&course.root)? {
@@ -91,19 +91,20 @@ fn folder(
     Ok(())
 }
 
-/// `crates/NAME/tests`: corpora of right and wrong answers.
+/// Whether this is `crates/NAME/tests`, which contains right and wrong answers.
 fn is_test_of_a_crate(course: &Course, path: &Path) -> bool {
     let path: Vec<_> = course.short(path).iter().collect();
     path.len() == 3 && path[0] == "crates" && path[2] == "tests"
 }
 
-/// Target folders carry the tag by which backups know what to leave out.
+/// Whether cargo made this folder. Cargo puts a tag file into its target
+/// folders, by which backup programs know what to leave out.
 fn is_made_by_cargo(folder: &Path) -> bool {
     folder.join("CACHEDIR.TAG").is_file() || folder.ends_with("target")
 }
 
-/// Its time too, so that cargo takes what is unchanged for unchanged where a
-/// bundle is made once more.
+/// Copies a file with its modification time. If a bundle is made again, cargo
+/// then sees that an unchanged file is unchanged.
 fn file(from: &Path, to: &Path) -> Result<(), Trouble> {
     let unreadable = Trouble::reading(from);
     let modified = match fs::metadata(from).and_then(|of| of.modified()) {
@@ -125,7 +126,7 @@ fn names(folder: &Path) -> Result<Vec<String>, Trouble> {
         let name = entry.map_err(Trouble::reading(folder))?.file_name();
         names.push(name.into_string().map_err(|name| {
             Trouble::Refused(format!(
-                "{} has a name that is no text: rename it",
+                "the name of {} is not UTF-8 text: rename it",
                 folder.join(name).display()
             ))
         })?);

@@ -1,5 +1,5 @@
-//! The exercises of a bundle: as they were given, with what explains mistakes
-//! and nothing that shows solutions.
+//! The exercises of a bundle: the files as students get them, and the
+//! explanations of known mistakes, but nothing that shows a solution.
 
 use std::path::Path;
 
@@ -17,12 +17,12 @@ use judging::trouble::Trouble;
 /// The learner's file within an exercise.
 const SOURCE: &str = "src/lib.rs";
 
-/// What goes into `exercises/`.
+/// Everything that goes into `exercises/`.
 #[derive(Debug)]
 pub(super) struct Chosen<'a> {
-    /// Those that are written.
+    /// The exercises that are written.
     pub exercises: Vec<&'a Exercise>,
-    /// What the instructor should know, a sentence each.
+    /// Notes for the instructor, one sentence each.
     pub notes: Vec<String>,
     catalogue: String,
     /// As they were given, in the order of `exercises`.
@@ -31,14 +31,14 @@ pub(super) struct Chosen<'a> {
 }
 
 impl<'a> Chosen<'a> {
-    /// Reads all of it.
+    /// Collects it from the course.
     pub(super) fn of(course: &'a Course) -> Result<Self, Trouble> {
         let unwritten = unwritten::unwritten(course);
         let is_written = |exercise: &&Exercise| unwritten.iter().all(|u| u.id != exercise.id);
         let exercises: Vec<&Exercise> = course.exercises.iter().filter(is_written).collect();
         let mut notes: Vec<String> = unwritten
             .iter()
-            .map(|exercise| format!("{exercise}, so the bundle is without it"))
+            .map(|exercise| format!("{exercise}, so the bundle does not contain it"))
             .collect();
         needs_are_met(&exercises, &unwritten)?;
         let mut explanations = Explanations::new();
@@ -102,7 +102,7 @@ fn needs_are_met(exercises: &[&Exercise], unwritten: &[Unwritten]) -> Result<(),
         for need in &exercise.needs {
             if unwritten.iter().any(|exercise| exercise.id == *need) {
                 return Err(Trouble::Refused(format!(
-                    "{} needs `{need}`, which is not yet written: write it, or take it out of `needs` in \
+                    "{} needs `{need}`, which is not yet written: write it, or remove it from `needs` in \
                      exercises/course.toml",
                     exercise.id
                 )));
@@ -112,8 +112,8 @@ fn needs_are_met(exercises: &[&Exercise], unwritten: &[Unwritten]) -> Result<(),
     Ok(())
 }
 
-/// Files of the tree that are not as they were blessed; a half-solved
-/// `src/lib.rs` is what one expects.
+/// One note for each file that differs from the blessed one. `src/lib.rs` gets
+/// no note, because authors often leave a half-solved one there.
 fn changed_since(course: &Course, exercise: &Exercise, given: &Files) -> Vec<String> {
     let differs = |(name, text): &(&String, &String)| {
         *name != SOURCE
@@ -125,8 +125,8 @@ fn changed_since(course: &Course, exercise: &Exercise, given: &Files) -> Vec<Str
         .map(|(name, _)| {
             let path = exercise.folder().join(name);
             format!(
-                "{} is not as it was blessed: the bundle has the blessed one (`cargo course verify --bless` \
-                 takes yours)",
+                "{} differs from the blessed file, and the bundle contains the blessed one (`cargo course verify \
+                 --bless` records yours)",
                 course.short(&path).display()
             )
         })

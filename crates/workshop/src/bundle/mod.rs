@@ -1,4 +1,4 @@
-//! `bundle DIR`, for instructors: the course as students get it.
+//! `bundle DIR`, for instructors: copies the course as students get it.
 //!
 //! ```text
 //! DIR/
@@ -10,9 +10,9 @@
 //!   exercises/explanations.json            what is known of mistakes, without the mistakes
 //! ```
 //!
-//! By `explanations.json` the command knows that it is in such a copy. All is
-//! put together beside DIR and takes its place at the end: whatever fails, DIR
-//! is as it was.
+//! By `explanations.json` the command recognizes such a copy. It puts
+//! everything together in a folder next to DIR, and renames that folder at the
+//! end. If a step fails, DIR stays as it was.
 
 use std::fs;
 use std::io;
@@ -30,19 +30,20 @@ use judging::terminal::words::count;
 use judging::terminal::{complain, say};
 use judging::trouble::Trouble;
 
-/// How the folder begins in which a bundle is put together.
+/// The beginning of the name of the folder in which a bundle is put together.
 const STAGED: &str = ".bundle-";
 
-/// Makes the bundle in `folder`, and says what is not in it.
+/// Makes the bundle in `folder`, and prints what it left out.
 ///
 /// # Errors
-/// `folder` is there and not empty, or lies in what is to be copied; the
-/// course itself is not ready (not blessed, patches that cannot be read);
-/// something cannot be read or written. `folder` is then as it was.
+/// `folder` exists and is not empty, or lies in a folder of the course. The
+/// course is not ready: an exercise is not blessed, or a patch cannot be read.
+/// A file cannot be read or written. In each of these cases, `folder` stays as
+/// it was.
 pub fn bundle(course: &Course, folder: &Path) -> Result<u8, Trouble> {
     if course.is_bundle() {
         return Err(Trouble::Refused(
-            "this is a copy for students already: it can be copied as it is".into(),
+            "this is already a copy for students: copy this folder as it is".into(),
         ));
     }
     let folder = place(course, folder)?;
@@ -59,14 +60,14 @@ pub fn bundle(course: &Course, folder: &Path) -> Result<u8, Trouble> {
     let mut notes = texts::readme(course, staged.path())?;
     lockfile::refresh(staged.path())?;
     fs::rename(staged.path(), &folder).map_err(Trouble::writing(&folder))?;
-    // It is not there any more under its first name.
+    // It has a new name now, so there is nothing to remove.
     let _ = staged.keep();
 
     notes.splice(0..0, chosen.notes);
     notes.iter().for_each(|note| complain(note));
     say(&format!(
-        "{} holds the course with {}, for students.\nLeft out: {}.\n\
-         The libraries in crates/ are in it, to be read: some do what an exercise asks for.\n",
+        "{} contains the course with {}, for students.\nLeft out: {}.\n\
+         The libraries in crates/ are included, and some of them do what an exercise asks for.\n",
         folder.display(),
         count(chosen.exercises.len(), "exercise"),
         left_out.join(", ")
@@ -74,25 +75,28 @@ pub fn bundle(course: &Course, folder: &Path) -> Result<u8, Trouble> {
     Ok(0)
 }
 
-/// DIR as a path that can be renamed to.
+/// DIR as an absolute path, to which a folder can be renamed.
 fn place(course: &Course, folder: &Path) -> Result<PathBuf, Trouble> {
     let refused = |why: String| Err(Trouble::Refused(format!("{} {why}", folder.display())));
     let whole = match fs::read_dir(folder) {
         Ok(mut entries) => {
             if entries.next().is_some() {
-                return refused("is not empty: name a folder that is not there yet".into());
+                return refused("is not empty: name a folder that does not exist yet".into());
             }
             folder.canonicalize().map_err(Trouble::reading(folder))?
         }
         Err(error) if error.kind() == io::ErrorKind::NotFound => {
             let parent = folder.parent().unwrap_or(folder);
             let (Ok(parent), Some(name)) = (parent.canonicalize(), folder.file_name()) else {
-                return refused(format!("cannot be made: {} is not there", parent.display()));
+                return refused(format!(
+                    "cannot be made, because {} does not exist: make that folder first",
+                    parent.display()
+                ));
             };
             parent.join(name)
         }
         Err(error) if error.kind() == io::ErrorKind::NotADirectory => {
-            return refused("is a file: name a folder that is not there yet".into());
+            return refused("is a file: name a folder that does not exist yet".into());
         }
         Err(error) => return Err(Trouble::reading(folder)(error)),
     };
@@ -101,9 +105,9 @@ fn place(course: &Course, folder: &Path) -> Result<PathBuf, Trouble> {
         .canonicalize()
         .map_err(Trouble::reading(&course.root))?;
     match whole.strip_prefix(&root).map(|rest| rest.iter().next()) {
-        Ok(None) => refused("is the course itself".into()),
+        Ok(None) => refused("is the course itself: name a folder outside of the course".into()),
         Ok(Some(first)) if copy::is_part(&first.to_string_lossy()) => {
-            refused("lies in what is to be copied: name a folder outside of the course".into())
+            refused("lies in a folder of the course: name a folder outside of the course".into())
         }
         _ => Ok(whole),
     }

@@ -1,4 +1,4 @@
-//! The root's manifest and README, as they are true of a bundle.
+//! The root's manifest and README, changed so that they are true of a bundle.
 
 use std::fs;
 use std::path::Path;
@@ -9,15 +9,15 @@ use judging::exercise::catalogue::Course;
 use judging::files;
 use judging::trouble::Trouble;
 
-/// Lines of the README that hold this are left out of bundles; a page shows
-/// nothing of it.
+/// Lines of the README that contain this comment are left out of bundles. A
+/// rendered page does not show it.
 pub(super) const MARK: &str = "<!-- not for students -->";
 
 /// Commands that a bundle has no use for.
 const COMMANDS: [&str; 4] = ["bundle", "new", "solution", "verify"];
 
-/// Writes the root's manifest without the members that are not there: to
-/// cargo, a pattern that nothing matches is an error.
+/// Writes the root's manifest without the members that a bundle does not have.
+/// Cargo rejects a member pattern that matches nothing.
 pub(super) fn manifest(course: &Course, to: &Path) -> Result<(), Trouble> {
     let path = course.root.join("Cargo.toml");
     let text = files::text(&path)?;
@@ -42,7 +42,7 @@ pub(super) fn manifest(course: &Course, to: &Path) -> Result<(), Trouble> {
             }
         }
     }
-    // The text itself, with its comments, if it then says the same.
+    // Prefer the edited text, which keeps the comments, if it has the same meaning.
     let mut edited = text;
     for pattern in gone {
         edited = without(&edited, &format!("\"{pattern}\""));
@@ -69,7 +69,8 @@ fn matches(root: &Path, pattern: &str) -> bool {
         .any(|entry| matches(&entry.path(), rest))
 }
 
-/// A list without one of its strings, and its line if it had one of its own.
+/// The text without this string in any list. If the string is alone on a line,
+/// the line goes too.
 fn without(text: &str, item: &str) -> String {
     let mut kept = String::with_capacity(text.len());
     for line in text.split_inclusive('\n') {
@@ -85,8 +86,9 @@ fn without(text: &str, item: &str) -> String {
     kept
 }
 
-/// Writes the README without the lines that are not for students, and notes
-/// where it still speaks of what they do not have. No README: nothing.
+/// Writes the README without the lines that are not for students. Returns a
+/// note for each line that still mentions something that a bundle does not
+/// have. If there is no README, it does nothing.
 pub(super) fn readme(course: &Course, to: &Path) -> Result<Vec<String>, Trouble> {
     let path = course.root.join("README.md");
     if !path.exists() {
@@ -103,7 +105,7 @@ pub(super) fn readme(course: &Course, to: &Path) -> Result<Vec<String>, Trouble>
         let links = links(line).filter(|link| !to.join(link).exists());
         for what in commands.chain(links.map(str::to_owned)) {
             notes.push(format!(
-                "README.md:{} speaks of `{what}`, which the bundle has not: a line with {MARK} is left out",
+                "README.md:{} mentions `{what}`, which the bundle does not have: add {MARK} to the line to leave it out",
                 number + 1
             ));
         }

@@ -66,7 +66,7 @@ fn students_get_what_they_need_and_nothing_else() {
     // An author tries their own exercise, and forgets it there.
     course.exercise("src/lib.rs", RIGHT);
     let said = course.run(&["bundle", "students"]);
-    said.says(0, "holds the course with 1 exercise");
+    said.says(0, "contains the course with 1 exercise");
     said.says(
         0,
         "Left out: .ci, notes-for-the-exam.md, solutions, \
@@ -126,7 +126,7 @@ fn everything_of_a_learner_works_in_it() {
     assert!(!passed.out.contains("cargo course solution"), "{passed:?}");
     run(&["solution", "add-one"]).could_not("contains no solutions");
     run(&["progress"]).says(0, "1");
-    run(&["reset", "add-one"]).says(0, "is as it was given");
+    run(&["reset", "add-one"]).says(0, "is restored");
     assert_eq!(fs::read_to_string(&source).unwrap(), STUB);
 
     for words in [
@@ -151,9 +151,9 @@ fn only_a_folder_that_is_not_there_or_empty_is_taken() {
     for (folder, fragment) in [
         (".ci", "is not empty"),
         ("README.md", "is a file"),
-        ("none/students", "is not there"),
-        ("crates/students", "lies in what is to be copied"),
-        ("exercises/sums/students", "lies in what is to be copied"),
+        ("none/students", "does not exist"),
+        ("crates/students", "lies in a folder of the course"),
+        ("exercises/sums/students", "lies in a folder of the course"),
         (".", "is not empty"),
     ] {
         course.run(&["bundle", folder]).could_not(fragment);
@@ -161,7 +161,9 @@ fn only_a_folder_that_is_not_there_or_empty_is_taken() {
     assert_eq!(names(&course.root), before);
 
     fs::create_dir(course.root.join("empty")).unwrap();
-    course.run(&["bundle", "empty"]).says(0, "holds the course");
+    course
+        .run(&["bundle", "empty"])
+        .says(0, "contains the course");
     course.run(&["bundle", "empty"]).could_not("is not empty");
 }
 
@@ -209,10 +211,10 @@ fn what_the_instructor_should_know_is_said() {
     let said = course.run(&["bundle", "students"]);
     said.says(0, "1 exercise,");
     for fragment in [
-        "exercises/sums/add-one/README.md is not as it was blessed",
-        "add-two: not yet written",
-        "README.md:1 speaks of `cargo course new`",
-        "README.md:1 speaks of `notes.md`",
+        "exercises/sums/add-one/README.md differs from the blessed file",
+        "add-two: not yet written (",
+        "README.md:1 mentions `cargo course new`",
+        "README.md:1 mentions `notes.md`",
     ] {
         assert!(said.err.contains(fragment), "no {fragment:?} in {said:?}");
     }
