@@ -1,4 +1,4 @@
-//! `check`, and `cargo course` alone.
+//! `check`, and what `cargo course` does without a command and without a terminal.
 
 use std::io::{self, IsTerminal, Read};
 use std::path::Path;
@@ -13,7 +13,7 @@ use judging::judge::{How, Judgement, Source, judge};
 use judging::terminal::{complain, say};
 use judging::trouble::Trouble;
 
-/// Judges one exercise and prints what was found.
+/// Judges one exercise and prints the verdict.
 ///
 /// # Errors
 /// There is no verdict.
@@ -50,13 +50,13 @@ pub fn check(course: &Course, options: &Check) -> Result<u8, Trouble> {
     Ok(judgement.exit_code())
 }
 
-/// `cargo course` without a word: where the learner is, checked once.
+/// `cargo course` without a command: checks the next exercise once.
 ///
 /// # Errors
 /// There is no verdict.
 pub fn next(course: &Course) -> Result<u8, Trouble> {
     if progress_of(course).current(course).is_none() {
-        say("Every exercise is passed. `cargo course list` shows them.\n");
+        say("You have passed every exercise. `cargo course list` shows them all.\n");
         return Ok(0);
     }
     check(course, &Check::default())
@@ -90,7 +90,7 @@ fn keep(course: &Course, exercise: &Exercise, judgement: &Judgement, progress: &
     let kept = Progress::change(course, |kept| _ = kept.note(exercise, &judgement.tests));
     progress.note(exercise, &judgement.tests);
     if let Err(trouble) = kept {
-        complain(&format!("your progress is not kept: {trouble}"));
+        complain(&format!("your progress was not saved: {trouble}"));
     }
 }
 
@@ -103,13 +103,13 @@ fn what_next(
     let id = &exercise.id;
     if !judgement.is_passed() {
         return format!(
-            "\n  edit {}, then cargo course check {id}; a hint: cargo course hint {id}\n",
+            "\n  next: edit {}, then run cargo course check {id}\n  for a hint: cargo course hint {id}\n",
             course.short(&exercise.source()).display()
         );
     }
     let next = match progress.current(course) {
         Some(next) => format!("next: cargo course check {} ({})", next.id, next.title),
-        None => "that was the last one: every exercise is passed".to_owned(),
+        None => "that was the last one: you have passed every exercise".to_owned(),
     };
     if course.is_bundle() {
         return format!("\n  {next}\n");

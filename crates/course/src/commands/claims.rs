@@ -4,10 +4,11 @@ use judging::{Course, Trouble};
 
 use super::program::become_program;
 
-/// Builds the ledger, and becomes it: its verdict is the exit code.
+/// Builds the ledger and replaces this process by it, so that the ledger's exit
+/// code is that of the command.
 ///
 /// # Errors
-/// It cannot be built or started.
+/// The ledger cannot be built or started.
 pub fn claims(course: &Course, arguments: &[String]) -> Result<u8, Trouble> {
     let ledger = ("claims", "the ledger of claims");
     become_program(course, ledger, arguments.iter().cloned())

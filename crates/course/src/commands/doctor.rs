@@ -1,7 +1,7 @@
-//! `doctor`: does this machine offer what the course needs?
+//! `doctor`: checks whether this machine offers what the course needs.
 //!
-//! Every check says `ok`, or `skip` with what is then left out, or `bad` with
-//! what to do.
+//! Each check prints `ok`, or `skip` and what the course then leaves out, or
+//! `bad` and what to do.
 
 use std::fs;
 use std::path::Path;
@@ -31,10 +31,10 @@ enum Finding {
 
 use Finding::{Bad, Ok as Fine, Skip};
 
-/// Prints all findings: 0 unless one is bad, then 2.
+/// Prints all findings. The exit code is 2 if one of them is bad, and 0 otherwise.
 ///
 /// # Errors
-/// None of its own.
+/// It never returns one. The type is that of all commands.
 pub fn doctor(here: &Path) -> Result<u8, Trouble> {
     let findings = [
         ("rustc", version("rustc")),
@@ -80,17 +80,18 @@ fn version(program: &str) -> Finding {
     match numbers {
         Some(found) if found >= RUST => Fine(output),
         _ => Bad(format!(
-            "`{program} --version` says `{output}`: the course needs {}.{}, `rustup update` gets it",
+            "`{program} --version` prints `{output}`, but the course needs {}.{} or newer: run `rustup update`",
             RUST.0, RUST.1
         )),
     }
 }
 
-/// A verdict on a hang needs to see in which system call a thread waits.
+/// Whether /proc shows what a child process does. To prove a deadlock, the
+/// judge has to see in which system call each thread waits.
 fn proc_is_open() -> Finding {
     let child = Command::new("sleep").arg("10").spawn();
     let Ok(mut child) = child else {
-        return Skip("`sleep` cannot be started: not tried".into());
+        return Skip("not tried, because `sleep` cannot be started".into());
     };
     let pid = child.id().cast_signed();
     let seen = proc::syscall(pid, pid)
@@ -99,16 +100,20 @@ fn proc_is_open() -> Finding {
     let _ = child.kill();
     let _ = child.wait();
     match seen {
-        Ok(_) => Fine("threads, system calls and descriptors of a child can be seen".into()),
+        Ok(_) => Fine(
+            "the judge can see the threads, system calls and file descriptors of a child process"
+                .into(),
+        ),
         Err(error) => Skip(format!(
-            "{error}: hangs are reported at the deadline, as `timeout` instead of `deadlock`"
+            "{error}: a hang is reported only at the deadline, as `timeout` instead of `deadlock`"
         )),
     }
 }
 
 fn seccomp() -> Finding {
     let action = libc::SECCOMP_RET_USER_NOTIF;
-    // SAFETY: asks the kernel whether it knows an action; reads one u32.
+    // SAFETY: the call asks the kernel whether it knows an action; the kernel
+    // reads one u32.
     let known = unsafe {
         libc::syscall(
             libc::SYS_seccomp,
@@ -118,9 +123,12 @@ fn seccomp() -> Finding {
         )
     };
     match known {
-        0 => Fine("the kernel counts what a subject starts (user notification)".into()),
+        0 => Fine(
+            "the judge can count which processes and threads your code starts (user notification)"
+                .into(),
+        ),
         _ => Skip(format!(
-            "no user notification ({}): demands on how many processes were started are not judged",
+            "no user notification ({}): tests cannot judge how many processes and threads your code starts",
             std::io::Error::last_os_error()
         )),
     }
@@ -129,13 +137,13 @@ fn seccomp() -> Finding {
 fn landlock() -> Finding {
     match proctor::landlock_version() {
         Ok(version @ 6..) => Fine(format!(
-            "your code is kept from changing the course's files and from signalling other processes (version {version})"
+            "the kernel keeps your code from changing the course's files and from sending signals to other processes (version {version})"
         )),
         Ok(version) => Fine(format!(
-            "your code is kept from changing the course's files (version {version}; signals from version 6 on)"
+            "the kernel keeps your code from changing the course's files (version {version}; only version 6 and newer also keep it from sending signals)"
         )),
         Err(error) => Skip(format!(
-            "no Landlock ({}): your code may write wherever you may",
+            "no Landlock ({}): your code can change every file that you can change",
             std::io::Error::from(error)
         )),
     }
@@ -146,19 +154,20 @@ fn ptrace_of_a_child() -> Finding {
     let child = match unsafe { fork() } {
         Ok(ForkResult::Child) => {
             let traced = ptrace::traceme().is_ok() && raise(Signal::SIGSTOP).is_ok();
-            // SAFETY: ends the child at once, without running what is the parent's.
+            // SAFETY: this ends the child at once, without running code that
+            // belongs to the parent.
             unsafe { libc::_exit(i32::from(!traced)) }
         }
         Ok(ForkResult::Parent { child }) => child,
-        Err(error) => return Bad(format!("no child can be started: {error}")),
+        Err(error) => return Bad(format!("no child process can be started: {error}")),
     };
     let stopped = waitpid(child, None);
     if let Ok(WaitStatus::Stopped(..)) = stopped {
         let _ = ptrace::cont(child, None);
         let _ = waitpid(child, None);
-        return Fine("a child can be traced".into());
+        return Fine("a process can trace its child".into());
     }
-    Skip("a child cannot be traced: exercises that trace say so".into())
+    Skip("a process cannot trace its child: a thread that runs in a circle may be reported only at the deadline, as `timeout` instead of `spin`".into())
 }
 
 fn yama() -> Finding {
@@ -166,41 +175,42 @@ fn yama() -> Finding {
         .as_deref()
         .map(str::trim)
     {
-        Ok("0") => Fine("any process of yours may be looked at".into()),
-        Ok("1") => Fine("your children may be looked at; for others `who-waits` needs root".into()),
+        Ok("0") => Fine("you may look into all of your processes".into()),
+        Ok("1") => Fine(
+            "you may look into your child processes; for other processes, `who-waits` needs root"
+                .into(),
+        ),
         Ok(scope) => Skip(format!(
-            "ptrace_scope is {scope}: `who-waits` needs root, hangs may be reported at the deadline"
+            "ptrace_scope is {scope}: `who-waits` needs root, and a hang may be reported only at the deadline, as `timeout`"
         )),
-        Err(_) => Fine("not in this kernel: any process of yours may be looked at".into()),
+        Err(_) => Fine("not in this kernel: you may look into all of your processes".into()),
     }
 }
 
 fn user_namespaces() -> Finding {
-    // SAFETY: as above; the child calls unshare and exits.
+    // SAFETY: this program has one thread; the child only calls unshare and exits.
     let child = match unsafe { fork() } {
         Ok(ForkResult::Child) => {
-            // SAFETY: changes nothing but this child, which ends at once.
+            // SAFETY: the call changes only this child, which ends at once.
             let made = unsafe { libc::unshare(libc::CLONE_NEWUSER) } == 0;
-            // SAFETY: as above.
+            // SAFETY: this ends the child at once, without running code that
+            // belongs to the parent.
             unsafe { libc::_exit(i32::from(!made)) }
         }
         Ok(ForkResult::Parent { child }) => child,
-        Err(error) => return Bad(format!("no child can be started: {error}")),
+        Err(error) => return Bad(format!("no child process can be started: {error}")),
     };
     match waitpid(child, None) {
-        Ok(WaitStatus::Exited(_, 0)) => Fine("user namespaces can be made".into()),
-        _ => Skip(
-            "no user namespaces: what needs them is skipped, and grading has a weaker sandbox"
-                .into(),
-        ),
+        Ok(WaitStatus::Exited(_, 0)) => Fine("a process can make a user namespace".into()),
+        _ => Skip("no user namespaces: experiments and tests that need them are skipped".into()),
     }
 }
 
 fn cpus() -> Finding {
     match std::thread::available_parallelism().map(usize::from) {
-        Ok(1) => Skip("one CPU: what needs two at a time is skipped".into()),
+        Ok(1) => Skip("one CPU: whatever needs two CPUs at the same time is skipped".into()),
         Ok(count) => Fine(format!("{count} CPUs")),
-        Err(error) => Skip(format!("their number is unknown ({error})")),
+        Err(error) => Skip(format!("the number of CPUs is unknown ({error})")),
     }
 }
 
@@ -219,9 +229,9 @@ fn memory() -> Finding {
     match available {
         Some(mib @ 1024..) => Fine(format!("{mib} MiB are free")),
         Some(mib) => Bad(format!(
-            "only {mib} MiB are free: building needs 1024; close something"
+            "only {mib} MiB are free, and a build needs 1024 MiB: close other programs"
         )),
-        None => Skip("how much is free is unknown".into()),
+        None => Skip("the amount of free memory is unknown".into()),
     }
 }
 
@@ -234,7 +244,7 @@ fn disk(here: &Path) -> Finding {
     let writable = nix::unistd::access(exists, nix::unistd::AccessFlags::W_OK).is_ok();
     match statvfs(exists) {
         Ok(_) if !writable => Bad(format!(
-            "{} cannot be written: set CARGO_TARGET_DIR to a folder that can",
+            "{} is not writable: set CARGO_TARGET_DIR to a folder that is",
             exists.display()
         )),
         Ok(found) => {
@@ -245,10 +255,10 @@ fn disk(here: &Path) -> Finding {
             match mib {
                 2048.. => Fine(format!("{mib} MiB are free for target/")),
                 _ => Bad(format!(
-                    "only {mib} MiB are free for target/: make room for 2048"
+                    "only {mib} MiB are free for target/, and the course needs 2048 MiB: delete files that you do not need"
                 )),
             }
         }
-        Err(error) => Skip(format!("how much is free is unknown ({error})")),
+        Err(error) => Skip(format!("the amount of free space is unknown ({error})")),
     }
 }

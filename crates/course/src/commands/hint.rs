@@ -1,4 +1,4 @@
-//! `hint`: one step of the ladder.
+//! `hint`: prints one of an exercise's hints.
 
 use super::{named_or_next, progress_of};
 use crate::progress::Progress;
@@ -9,12 +9,13 @@ use judging::terminal::words::{STRONG, styled};
 use judging::terminal::{complain, say};
 use judging::trouble::Trouble;
 
-/// Prints hint `number`, or the first that was not shown yet.
+/// Prints hint `number`, or the first one that was not shown yet (or the last
+/// one if all were shown).
 ///
 /// # Errors
-/// No such exercise or hint.
+/// There is no such exercise or no such hint.
 pub fn hint(course: &Course, words: (Option<&str>, Option<usize>)) -> Result<u8, Trouble> {
-    // `hint 2` is hint 2 of the next exercise.
+    // `hint 2` means hint 2 of the next exercise.
     let (name, number) = match words {
         (Some(word), None) if word.parse::<usize>().is_ok() => (None, word.parse().ok()),
         other => other,
@@ -37,7 +38,9 @@ pub fn hint(course: &Course, words: (Option<&str>, Option<usize>)) -> Result<u8,
     if number > shown {
         let kept = Progress::change(course, |kept| kept.has_seen(exercise, number));
         if let Err(trouble) = kept {
-            complain(&format!("which hints you have seen is not kept: {trouble}"));
+            complain(&format!(
+                "the course could not save which hints you have seen: {trouble}"
+            ));
         }
     }
     Ok(0)

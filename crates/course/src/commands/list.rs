@@ -8,10 +8,10 @@ use judging::terminal::say;
 use judging::terminal::words::{FAINT, GOOD, STRONG, styled};
 use judging::trouble::Trouble;
 
-/// Prints the catalogue with what is passed.
+/// Prints all exercises, and marks those that are passed.
 ///
 /// # Errors
-/// None of its own.
+/// It never returns one. The type is that of all commands.
 pub fn list(course: &Course) -> Result<u8, Trouble> {
     let progress = progress_of(course);
     let current = progress.current(course).map(|exercise| &exercise.id);

@@ -34,7 +34,8 @@ use judging::exercise::catalogue::{Course, Exercise};
 use judging::terminal::complain;
 use judging::trouble::Trouble;
 
-/// The progress, after saying what is wrong with its file.
+/// Reads the progress. If its file cannot be used, says why, and begins with an
+/// empty one.
 pub(crate) fn progress_of(course: &Course) -> Progress {
     match Progress::read(course) {
         Ok((progress, said)) => {
@@ -50,7 +51,7 @@ pub(crate) fn progress_of(course: &Course) -> Progress {
     }
 }
 
-/// The exercise of this name, or the next to do.
+/// The exercise of this name, or the next one to do if no name is given.
 pub(crate) fn named_or_next<'a>(
     course: &'a Course,
     name: Option<&str>,
@@ -60,7 +61,8 @@ pub(crate) fn named_or_next<'a>(
         Some(name) => course.exercise(name),
         None => progress.current(course).ok_or_else(|| {
             Trouble::Refused(
-                "every exercise is passed: name one, such as `cargo course check spin-lock`".into(),
+                "you have passed every exercise: name the one that you mean, such as `spin-lock`"
+                    .into(),
             )
         }),
     }

@@ -1,4 +1,5 @@
-//! `progress`: how far the learner is, per topic, with the minutes left.
+//! `progress`: prints how far the learner is in each topic, and how many
+//! minutes are left.
 
 use std::fmt::Write;
 
@@ -41,15 +42,15 @@ struct One<'a> {
     hints: usize,
 }
 
-/// Prints it, for people or as one JSON object.
+/// Prints the progress, as text or as one JSON object.
 ///
 /// # Errors
-/// None of its own.
+/// It never returns one. The type is that of all commands.
 pub fn progress(course: &Course, json: bool) -> Result<u8, Trouble> {
     let progress = progress_of(course);
     let whole = whole(course, &progress);
     if json {
-        // Strings and numbers alone: writing them as JSON cannot fail.
+        // It holds only strings and numbers, so writing it as JSON cannot fail.
         say(&(serde_json::to_string(&whole).unwrap_or_default() + "\n"));
     } else {
         say(&text(&whole));

@@ -1,4 +1,4 @@
-//! `replay`: one schedule again, drawn as a timeline.
+//! `replay`: runs one schedule again and draws it as a timeline.
 
 use std::path::Path;
 
@@ -13,17 +13,17 @@ use judging::terminal::say;
 use judging::terminal::words::{FAINT, STRONG, indented, styled, wrapped_lines};
 use judging::trouble::Trouble;
 
-/// The variable that makes an exploration run one schedule only.
+/// The environment variable that makes an exploration run only one schedule.
 pub(crate) const REPLAY: &str = "INTERLEAVE_REPLAY";
 
 /// What to replay.
 #[derive(Clone, Copy, Debug)]
 pub struct Replay<'a> {
-    /// The schedule, as the verdict gave it.
+    /// The schedule, as the verdict printed it.
     pub schedule: &'a str,
-    /// Only this test.
+    /// Run only this test.
     pub test: Option<&'a str>,
-    /// Of this file in place of the learner's.
+    /// Run this file instead of the learner's.
     pub source: Option<&'a Path>,
 }
 
@@ -33,7 +33,7 @@ pub struct Replay<'a> {
 /// not belong to the code as it is now.
 ///
 /// # Errors
-/// There is no verdict; no test explores.
+/// There is no verdict, or no test explores schedules.
 pub fn replay(course: &Course, name: &str, replay: &Replay) -> Result<u8, Trouble> {
     let Replay {
         schedule,
@@ -59,13 +59,13 @@ pub fn replay(course: &Course, name: &str, replay: &Replay) -> Result<u8, Troubl
         say(&uncompiled.said);
         return Ok(1);
     }
-    // A test that explores nothing has heard nothing of the schedule.
+    // A test that explores nothing did not run the schedule.
     let explored = |record: &&Record| match &explorers {
         Some(tests) => tests.contains(&record.test),
         None => test.is_some() || record.timeline.is_some() || !record.covered.is_empty(),
     };
     let mut records: Vec<&Record> = judgement.records.iter().filter(explored).collect();
-    // Of several that explore, the schedule belongs to those that could follow it.
+    // If several tests explore, the schedule belongs to those that could follow it.
     if records
         .iter()
         .any(|record| record.outcome != Outcome::NotJudged)
@@ -78,7 +78,7 @@ pub fn replay(course: &Course, name: &str, replay: &Replay) -> Result<u8, Troubl
     Ok(match records.as_slice() {
         [] => {
             return Err(Trouble::Refused(format!(
-                "no test of {} took the schedule `{schedule}`: name the test with --test",
+                "no test of {} ran the schedule `{schedule}`: name the test with --test",
                 exercise.id
             )));
         }
@@ -107,7 +107,7 @@ fn explorers(exercise: &Exercise, replay: &Replay) -> Result<Option<Vec<String>>
     let Some(scenario) = found.iter().find(|scenario| scenario.name == name) else {
         let names: Vec<&str> = found.iter().map(|one| one.name.as_str()).collect();
         return Err(Trouble::Refused(format!(
-            "{} has no scenario `{name}` to which the schedule could belong; it has {}",
+            "{} has no scenario `{name}`, which this schedule names; its scenarios are {}",
             exercise.id,
             names.join(", ")
         )));
@@ -117,7 +117,7 @@ fn explorers(exercise: &Exercise, replay: &Replay) -> Result<Option<Vec<String>>
         _ if tests.is_empty() => Ok(None),
         Some(test) if !tests.iter().any(|explorer| explorer == test) => {
             Err(Trouble::Refused(format!(
-                "the test {test} does not explore the scenario {name} to which the schedule belongs: {} does",
+                "the test {test} does not explore the scenario {name}, to which the schedule belongs; this scenario is explored by {}",
                 tests.join(", ")
             )))
         }
@@ -135,7 +135,7 @@ fn drawn(record: &Record) -> String {
         text.push_str(&format!("  {} {place}\n", styled(FAINT, "at")));
     }
     if record.outcome == Outcome::Pass && record.covered.is_empty() {
-        text.push_str("  the schedule ends as this test expects it\n");
+        text.push_str("  the schedule ends as this test expects\n");
     }
     let timeline = record.timeline.iter().map(|timeline| timeline.picture(96));
     for drawing in timeline.chain(record.covered.iter().cloned()) {

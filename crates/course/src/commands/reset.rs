@@ -1,4 +1,4 @@
-//! `reset`: files as they were given; what was there is kept.
+//! `reset`: restores files as the course gave them, and keeps what was there as a backup.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -14,11 +14,11 @@ use judging::trouble::Trouble;
 /// The learner's file within an exercise.
 const SOURCE: &str = "src/lib.rs";
 
-/// Puts the stub back, or with `tests` everything but the learner's file.
+/// Puts the stub back, or, if `tests` is set, everything except the learner's file.
 ///
 /// # Errors
-/// The originals do not know the exercise; a file cannot be written. The file
-/// that was there is then still there, or in its backup.
+/// The originals do not contain the exercise, or a file cannot be written. The
+/// file that was there is then still in its place or in its backup.
 pub fn reset(course: &Course, name: &str, tests: bool) -> Result<u8, Trouble> {
     let exercise = course.exercise(name)?;
     for sentence in restore(course, exercise, tests)? {
@@ -27,10 +27,10 @@ pub fn reset(course: &Course, name: &str, tests: bool) -> Result<u8, Trouble> {
     Ok(0)
 }
 
-/// Does it, and returns what was done in sentences.
+/// Restores the files, and returns sentences that say what was done.
 ///
 /// # Errors
-/// As [`reset`].
+/// Those of [`reset`].
 pub(crate) fn restore(
     course: &Course,
     exercise: &Exercise,
@@ -50,8 +50,8 @@ pub(crate) fn restore(
         }
         let path = exercise.folder().join(file);
         if fs::read(&path).is_ok_and(|now| now == text.as_bytes()) {
-            // It may have been moved here with an old time: `cargo test`
-            // compares times, and would not build it.
+            // The file may have been moved here with an old modification time.
+            // `cargo test` compares times, and would not build it.
             let touched = fs::File::options().write(true).open(&path);
             let _ = touched.and_then(|file| file.set_modified(SystemTime::now()));
             continue;
@@ -59,11 +59,14 @@ pub(crate) fn restore(
         let backup = back_up(course, exercise, &path, file)?;
         files::write(&path, text)?;
         let kept = match backup {
-            Some(backup) => format!("; what it was is in {}", course.short(&backup).display()),
+            Some(backup) => format!(
+                "; the version that was there is in {}",
+                course.short(&backup).display()
+            ),
             None => String::new(),
         };
         said.push(format!(
-            "{} is as it was given{kept}",
+            "{} is restored{kept}",
             course.short(&path).display()
         ));
     }
@@ -74,7 +77,7 @@ pub(crate) fn restore(
             "src/lib.rs"
         };
         said.push(format!(
-            "{}: {what} is as it was given already",
+            "{}: {what} is unchanged, so there is nothing to restore",
             exercise.id
         ));
     }
@@ -84,7 +87,7 @@ pub(crate) fn restore(
     Ok(said)
 }
 
-/// Copies a file to `.course/backups/EXERCISE/FILE.N`; `None` if there is none.
+/// Copies a file to `.course/backups/EXERCISE/FILE.backup-N`. `None` if there is no file.
 fn back_up(
     course: &Course,
     exercise: &Exercise,
@@ -105,7 +108,7 @@ fn back_up(
     fs::copy(path, &backup)
         .and_then(|_| fs::File::open(&backup)?.sync_all())
         .inspect_err(|_| {
-            // Half a backup would be taken for a whole one.
+            // The learner would take half a backup for a whole one.
             let _ = fs::remove_file(&backup);
         })
         .map_err(Trouble::writing(&backup))?;

@@ -1,4 +1,4 @@
-//! `solution`: how the course does it.
+//! `solution`: prints the course's solution.
 
 use std::path::PathBuf;
 
@@ -8,10 +8,10 @@ use judging::files;
 use judging::terminal::{complain, say};
 use judging::trouble::Trouble;
 
-/// Prints the solution, once the exercise is passed.
+/// Prints the solution, if the exercise is passed or the learner gives up.
 ///
 /// # Errors
-/// It is not passed and `give_up` is not said; the course has no solutions.
+/// The exercise is not passed and `give_up` is not set, or the course has no solutions.
 pub fn solution(course: &Course, name: &str, give_up: bool) -> Result<u8, Trouble> {
     let exercise = course.exercise(name)?;
     let path = solution_of(course, exercise, give_up, |id| {
@@ -22,18 +22,18 @@ pub fn solution(course: &Course, name: &str, give_up: bool) -> Result<u8, Troubl
     let others = exercise.solution().join("alternatives");
     if others.is_dir() {
         complain(&format!(
-            "\nothers that are right: {}",
+            "\nother right solutions: {}",
             course.short(&others).display()
         ));
     }
     Ok(0)
 }
 
-/// Where the solution is, once the learner may see it; `anyway` is the command
-/// that shows it all the same.
+/// The path of the solution, if the learner may see it. `anyway` makes the
+/// command that shows it before the exercise is passed.
 ///
 /// # Errors
-/// As [`solution`].
+/// Those of [`solution`].
 pub(crate) fn solution_of(
     course: &Course,
     exercise: &Exercise,
@@ -46,15 +46,15 @@ pub(crate) fn solution_of(
     let id = &exercise.id;
     if !give_up && !progress_of(course).has_passed(exercise) {
         return Err(Trouble::Refused(format!(
-            "{id} is not passed yet: `cargo course hint {id}` helps on, \
-             `{}` shows the solution now",
+            "you have not passed {id} yet: `cargo course hint {id}` gives a hint, \
+             and `{}` shows the solution all the same",
             anyway(id)
         )));
     }
     let path = exercise.solution().join("src/lib.rs");
     if !path.exists() {
         return Err(Trouble::Refused(format!(
-            "this copy of the course holds no solution of {id}"
+            "this copy of the course contains no solution of {id}"
         )));
     }
     Ok(path)

@@ -1,4 +1,4 @@
-//! `who-waits PID`: each thread of a process, and what it waits for.
+//! `who-waits PID`: prints what each thread of a process waits for.
 
 use processes::proc::{self, Pid};
 
@@ -10,12 +10,12 @@ use judging::trouble::Trouble;
 /// Prints a paragraph for each thread.
 ///
 /// # Errors
-/// No such process, or no right to look at it.
+/// There is no such process, or the user may not look into it.
 pub fn who_waits(pid: Pid) -> Result<u8, Trouble> {
     let process = proc::stat(pid).map_err(|error| refused(pid, &error))?;
     if process.state.has_ended() {
         say(&format!(
-            "{pid} ({}) has ended and waits to be waited for by its parent {}: a zombie\n",
+            "{pid} ({}) is a zombie: it has ended, but its parent, process {}, has not reaped it yet (man 2 wait)\n",
             process.comm, process.parent
         ));
         return Ok(0);
@@ -41,12 +41,12 @@ pub fn who_waits(pid: Pid) -> Result<u8, Trouble> {
 fn refused(pid: Pid, error: &std::io::Error) -> Trouble {
     Trouble::Refused(match error.kind() {
         std::io::ErrorKind::NotFound => {
-            format!("there is no process {pid} (any more), or /proc hides it from you")
+            format!("there is no process {pid}, or /proc hides it from you")
         }
         std::io::ErrorKind::PermissionDenied => format!(
-            "you may not look into process {pid}: it is another user's, or the machine forbids it \
-             (`cargo course doctor`); as root it can be seen"
+            "you may not look into process {pid}: it belongs to another user, or this machine forbids it \
+             (see `Yama` in `cargo course doctor`); root may look into it"
         ),
-        _ => format!("process {pid} cannot be looked at: {error}"),
+        _ => format!("the state of process {pid} cannot be read: {error}"),
     })
 }

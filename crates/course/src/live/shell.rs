@@ -173,7 +173,7 @@ pub fn passed(course: &Course, progress: &Progress) -> Vec<bool> {
 }
 
 fn not_kept(trouble: &Trouble) -> Event {
-    Event::Notice(format!("your progress is not kept: {trouble}"))
+    Event::Notice(format!("your progress was not saved: {trouble}"))
 }
 
 /// Puts the stub back; if the whole folder is gone, all of it.
@@ -186,7 +186,7 @@ fn reset(course: &Course, exercise: &Exercise) -> String {
     let done = rest.and_then(|mut said| {
         let stub = restore(course, exercise, false)?;
         if all {
-            said = vec![format!("{} is as it was given", exercise.id)];
+            said = vec![format!("{} is restored", exercise.id)];
         } else {
             said.extend(stub);
         }

@@ -65,9 +65,7 @@ fn a_learners_file_that_is_gone_can_be_had_again() {
     course
         .run(&["check", "add-one"])
         .could_not("cargo course reset add-one");
-    course
-        .run(&["reset", "add-one"])
-        .says(0, "is as it was given");
+    course.run(&["reset", "add-one"]).says(0, "is restored");
     assert_eq!(fs::read_to_string(course.path("src/lib.rs")).unwrap(), STUB);
 }
 
@@ -85,7 +83,7 @@ fn edited_or_deleted_tests_are_not_judged_and_can_be_had_again() {
         .could_not("tests/add-one.rs is missing");
     course
         .run(&["reset", "add-one", "--tests"])
-        .says(0, "tests/add-one.rs is as it was given");
+        .says(0, "tests/add-one.rs is restored");
     let kept = fs::read_to_string(course.path("src/lib.rs")).unwrap();
     assert_eq!(kept, RIGHT, "the learner's file is left alone");
 }
@@ -141,7 +139,7 @@ fn a_reset_keeps_every_version_of_the_file() {
     }
     course
         .run(&["reset", "add-one"])
-        .says(0, "as it was given already");
+        .says(0, "nothing to restore");
 }
 
 #[test]

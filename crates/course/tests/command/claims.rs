@@ -1,5 +1,5 @@
-//! `claims` where there is no ledger; what the ledger itself does is tested
-//! where it is.
+//! `claims` in a course that has no ledger. The tests of the ledger itself lie
+//! in its own crate.
 
 use crate::fixture::Fixture;
 
@@ -8,5 +8,5 @@ fn a_course_without_its_ledger_says_so() {
     let course = Fixture::new("claims");
     course
         .run(&["claims", "only", "1"])
-        .could_not("the ledger of claims cannot be built here");
+        .could_not("the program that measures the claims cannot be built here");
 }

@@ -34,7 +34,7 @@ fn a_learner_goes_from_the_stub_to_a_pass() {
         .run(&["check", "add-one"])
         .says(0, "all 2 tests passed");
     course.run(&["list"]).says(0, "1 of 1 passed");
-    course.run(&[]).says(0, "Every exercise is passed");
+    course.run(&[]).says(0, "You have passed every exercise");
     course.run(&["solution", "add-one"]).says(0, "n + 1");
 }
 
@@ -130,7 +130,7 @@ fn a_verdict_stands_although_progress_cannot_be_kept() {
     course.write(".course", "not a folder");
     let said = course.run(&["check", "add-one"]);
     said.says(0, "all 2 tests passed");
-    assert!(said.err.contains("your progress is not kept"), "{said:?}");
+    assert!(said.err.contains("your progress was not saved"), "{said:?}");
 }
 
 #[test]

@@ -97,7 +97,7 @@ fn progress_that_cannot_be_kept_is_said_and_the_loop_goes_on() {
     terminal.press(" ");
     terminal.until("2 of 2 failed");
     course.exercise("src/lib.rs", RIGHT);
-    terminal.until("your progress is not kept");
+    terminal.until("your progress was not saved");
     terminal.press("v");
     terminal.until("✓ one_is_added");
 }

@@ -1,5 +1,5 @@
-//! `new TOPIC/EXERCISE`, for authors: an exercise that builds and passes, in
-//! which every place to fill in is marked.
+//! `new TOPIC/EXERCISE`, for authors: makes an exercise that builds and passes,
+//! in which every place to fill in is marked.
 //!
 //! ```text
 //! exercises/TOPIC/NAME/   stub, task, three hints, tests (and worlds)
@@ -7,8 +7,9 @@
 //! exercises/course.toml   an entry at the end
 //! ```
 //!
-//! Both folders are written beside the course's, then moved to their places;
-//! the entry comes last. If one step fails, those before it are undone.
+//! The command writes both folders into a temporary folder, moves them to their
+//! places, and adds the entry last. If a step fails, it undoes the steps
+//! before.
 
 use std::fs::{self, File};
 use std::io;
@@ -28,20 +29,20 @@ use judging::terminal::words::count;
 use judging::terminal::{complain, say};
 use judging::trouble::Trouble;
 
-/// Makes the exercise `asked` (`TOPIC/NAME`), with world crates if it is to
-/// explore, and says what to fill in.
+/// Makes the exercise `asked` (`TOPIC/NAME`), with world crates if
+/// `with_worlds` is set, and prints what to fill in.
 ///
 /// # Errors
-/// The name is not fit or taken; something cannot be written. Nothing is left
-/// behind then.
+/// The name is not allowed or is taken, or a file cannot be written. In each of
+/// these cases, nothing is left behind.
 pub fn new(course: &Course, asked: &str, with_worlds: bool) -> Result<u8, Trouble> {
     if course.is_bundle() {
         return Err(Trouble::Refused(
-            "this copy of the course is for students: add exercises to the course that it was made of"
+            "this copy of the course is for students: add exercises to the course from which it was made"
                 .into(),
         ));
     }
-    // Two authors at once: one after the other.
+    // If two authors do this at the same time, one waits for the other.
     let exercises = course.root.join("exercises");
     let turn = File::open(&exercises).map_err(Trouble::reading(&exercises))?;
     let _turn = Flock::lock(turn, FlockArg::LockExclusive)
@@ -59,7 +60,7 @@ pub fn new(course: &Course, asked: &str, with_worlds: bool) -> Result<u8, Troubl
 }
 
 fn put(course: &Course, topic: &str, name: &str, skeleton: &Skeleton) -> Result<(), Trouble> {
-    // In the root, where no pattern of the workspace's members reaches it.
+    // In the root, where no member pattern of the workspace matches it.
     let staged = tempfile::Builder::new()
         .prefix(".new-exercise-")
         .tempdir_in(&course.root)
@@ -91,13 +92,17 @@ fn put(course: &Course, topic: &str, name: &str, skeleton: &Skeleton) -> Result<
 fn moving(course: &Course, to: &Path, error: io::Error) -> Trouble {
     match error.kind() {
         io::ErrorKind::DirectoryNotEmpty | io::ErrorKind::AlreadyExists => {
-            Trouble::Refused(format!("{} is there already", course.short(to).display()))
+            Trouble::Refused(format!(
+                "{} exists already: choose another name",
+                course.short(to).display()
+            ))
         }
         _ => Trouble::writing(to)(error),
     }
 }
 
-/// What was made, and is removed again unless all of it could be.
+/// What was made so far. Dropping it removes everything again, unless the list
+/// was cleared.
 #[derive(Default)]
 struct Undo(Vec<PathBuf>);
 
@@ -115,7 +120,7 @@ impl Undo {
 impl Drop for Undo {
     fn drop(&mut self) {
         for path in self.0.iter().rev() {
-            // An error is under way already; it says more than this one would.
+            // The caller already returns an error, which says more than this one.
             let _ = fs::remove_dir_all(path);
         }
     }
@@ -126,8 +131,8 @@ fn what_to_do(course: &Course, name: &str) -> Result<String, Trouble> {
     let exercise = course.exercise(name)?;
     let places = unwritten::places(&course, exercise);
     let mut text = format!(
-        "{name} is there, last in exercises/course.toml. It is a small exercise that works: replace \
-         it by yours.\n{} marked `{}`:\n\n",
+        "{name} was made, and its entry is the last one in exercises/course.toml. It is a small exercise \
+         that works: replace it with yours.\n{} marked `{}`:\n\n",
         match places.len() {
             1 => "1 place to fill in is".to_owned(),
             many => format!("{many} places to fill in are"),
@@ -147,7 +152,7 @@ fn what_to_do(course: &Course, name: &str) -> Result<String, Trouble> {
     }
     text.push_str(&format!(
         "\nAn exercise has at least four alternatives and six mistakes; CONTRIBUTING.md says how they \
-         are written.\n`cargo course verify {name}` lists what is left, and once nothing is, verifies it.\n"
+         are written.\n`cargo course verify {name}` lists the places that are left. When none is left, it verifies the exercise.\n"
     ));
     Ok(text)
 }

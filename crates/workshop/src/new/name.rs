@@ -1,13 +1,15 @@
-//! Whether an exercise may have a name.
+//! Checks the name of a new exercise.
 
 use judging::build::lockfile::Lockfile;
 use judging::exercise::catalogue::Course;
 use judging::trouble::Trouble;
 
-/// As many characters as lists and the names of built programs have room for.
+/// The largest number of characters: lists and the names of built programs have
+/// room for this many.
 const LONGEST: usize = 40;
 
-/// Rust's keywords, those kept for later included; `gen` is one since 2024.
+/// Rust's keywords, including those that are reserved for later. `gen` is one
+/// since the 2024 edition.
 const KEYWORDS: &[&str] = &[
     "abstract", "as", "async", "await", "become", "box", "break", "const", "continue", "crate",
     "do", "dyn", "else", "enum", "extern", "false", "final", "fn", "for", "gen", "if", "impl",
@@ -16,7 +18,7 @@ const KEYWORDS: &[&str] = &[
     "union", "unsafe", "unsized", "use", "virtual", "where", "while", "yield",
 ];
 
-/// Names that rustc and cargo keep for themselves.
+/// Names that rustc and cargo reserve for themselves.
 const RESERVED: &[&str] = &[
     "alloc",
     "build",
@@ -27,10 +29,10 @@ const RESERVED: &[&str] = &[
     "test",
 ];
 
-/// The topic and the name in `TOPIC/NAME`, both fit for a fresh exercise.
+/// Splits `TOPIC/NAME`, and checks that a new exercise may have this topic and this name.
 ///
 /// # Errors
-/// Why not, in a sentence that names the part.
+/// A sentence that names the part that is not allowed, and says why.
 pub(super) fn checked<'a>(course: &Course, asked: &'a str) -> Result<(&'a str, &'a str), Trouble> {
     let (topic, name) = split(asked).map_err(Trouble::Refused)?;
     topic_is_known(course, topic).map_err(Trouble::Refused)?;
@@ -40,7 +42,7 @@ pub(super) fn checked<'a>(course: &Course, asked: &'a str) -> Result<(&'a str, &
         let folder = course.root.join(house).join(topic).join(name);
         if folder.symlink_metadata().is_ok() {
             return Err(Trouble::Refused(format!(
-                "{} is there already: choose another name, or move it away",
+                "{} exists already: choose another name, or move that folder away",
                 course.short(&folder).display()
             )));
         }
@@ -55,7 +57,7 @@ fn split(asked: &str) -> Result<(&str, &str), String> {
             Ok((topic, name))
         }
         _ => Err(format!(
-            "`{asked}` is not TOPIC/EXERCISE, such as sync/ticket-lock"
+            "`{asked}` does not have the form TOPIC/EXERCISE, such as sync/ticket-lock"
         )),
     }
 }
@@ -72,10 +74,10 @@ fn topic_is_known(course: &Course, topic: &str) -> Result<(), String> {
         .filter(|(similarity, _)| *similarity > 0.7)
         .max_by(|(one, _), (other, _)| one.total_cmp(other));
     let guess = nearest.map_or(String::new(), |(_, known)| {
-        format!("did you mean `{known}`? ")
+        format!("Did you mean `{known}`? ")
     });
     Err(format!(
-        "there is no topic `{topic}`: {guess}The topics are {}",
+        "there is no topic `{topic}`. {guess}The topics are {}",
         topics.join(", ")
     ))
 }
@@ -90,13 +92,13 @@ fn is_well_formed(name: &str) -> Result<(), String> {
     let begins = name.starts_with(|first: char| first.is_ascii_lowercase());
     if !begins || !name.split('-').all(is_word) {
         return Err(format!(
-            "`{name}` is not kebab-case: small letters and digits in words with one `-` between \
-             them, beginning with a letter, such as ticket-lock"
+            "`{name}` is not kebab-case: begin with a lower-case letter, use only lower-case letters \
+             and digits, and put one `-` between two words, as in ticket-lock"
         ));
     }
     if name.len() > LONGEST {
         return Err(format!(
-            "`{name}` has {} characters: an exercise's name has at most {LONGEST}",
+            "`{name}` has {} characters, but the name of an exercise has at most {LONGEST}",
             name.len()
         ));
     }
@@ -107,13 +109,13 @@ fn is_well_formed(name: &str) -> Result<(), String> {
     }
     if RESERVED.contains(&name) {
         return Err(format!(
-            "`{name}` is a name that Rust and cargo keep for themselves: choose another"
+            "`{name}` is a name that Rust or cargo reserves for itself: choose another"
         ));
     }
     for end in ["-solution", "-shuttled", "-loomed"] {
         if name.ends_with(end) {
             return Err(format!(
-                "`{name}` ends in `{end}`, as packages beside an exercise do: choose another name"
+                "`{name}` ends in `{end}`, which only packages that belong to an exercise do: choose another name"
             ));
         }
     }
@@ -131,7 +133,7 @@ fn is_free_in_catalogue(course: &Course, name: &str) -> Result<(), String> {
         if exercise.aliases.iter().any(|alias| alias == name) {
             return Err(format!(
                 "`{name}` is taken: it is a former name of `{}` in exercises/course.toml, and \
-                 learners' progress may stand under it",
+                 learners' progress may be stored under it",
                 exercise.id
             ));
         }
@@ -139,7 +141,7 @@ fn is_free_in_catalogue(course: &Course, name: &str) -> Result<(), String> {
     Ok(())
 }
 
-/// `cargo test -p NAME` must mean one package.
+/// Checks that `cargo test -p NAME` will mean only one package.
 fn is_free_in_lock(lock: &Lockfile, name: &str) -> Result<(), String> {
     let ends = [
         "",
@@ -195,7 +197,7 @@ mod tests {
             );
         }
         assert!(is_well_formed("yield").unwrap_err().contains("keyword"));
-        assert!(is_well_formed("std").unwrap_err().contains("keep"));
+        assert!(is_well_formed("std").unwrap_err().contains("reserves"));
         assert!(
             is_well_formed("x-solution")
                 .unwrap_err()

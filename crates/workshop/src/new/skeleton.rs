@@ -4,7 +4,7 @@
 /// A path within its folder, and the text.
 pub(super) type File = (String, String);
 
-/// What a fresh exercise is made of.
+/// What a new exercise is made of.
 #[derive(Debug)]
 pub(super) struct Skeleton {
     /// For `exercises/TOPIC/NAME`.
@@ -30,10 +30,10 @@ const ENTRY: &str = r#"
 [[exercise]]
 id = "new-exercise"
 topic = "new-topic"
-title = "FILL IN: what the learner reads in lists"
-minutes = 30 # FILL IN: what a learner who knows the chapter needs
+title = "FILL IN: the title that learners read in lists"
+minutes = 30 # FILL IN: how many minutes a learner who knows the chapter needs
 points = 10
-needs = [] # FILL IN: exercises to do before; and move this entry to its place in the order
+needs = [] # FILL IN: the exercises to do before this one; also move this entry to its place in the order
 stub = { outcome = "panic", cause = "not yet implemented" }
 "#;
 

@@ -106,7 +106,7 @@ fn a_fresh_exercise_builds_passes_and_is_not_yet_written() {
         .says(1, "not yet implemented");
 
     let verified = course.run(&["verify", "ticket-lock"]);
-    verified.says(0, "ticket-lock: not yet written: ");
+    verified.says(0, "ticket-lock: not yet written (");
     verified.says(0, "exercises/sums/ticket-lock/README.md:1  the title");
     verified.says(0, "solutions/sums/ticket-lock/mistakes/a-mistake.patch:1  ");
     verified.says(0, "exercises/course.toml:");
@@ -124,7 +124,7 @@ fn a_fresh_exercise_that_explores_passes_in_every_world() {
     let course = course_with("new-worlds", true);
     course
         .run(&["new", "sums/ticket-lock", "--worlds"])
-        .says(0, "ticket-lock is there");
+        .says(0, "ticket-lock was made");
     // This course has no crates of its own.
     for (path, text) in texts(&course.root) {
         if path.components().any(|part| part.as_os_str() == "worlds") {
@@ -181,16 +181,16 @@ fn an_exercise_that_was_blessed_cannot_become_unwritten() {
 fn what_cannot_be_a_name_is_refused_in_a_sentence() {
     let course = course("new-names");
     for (asked, fragment) in [
-        ("ticket-lock", "is not TOPIC/EXERCISE"),
-        ("sums/", "is not TOPIC/EXERCISE"),
-        ("sums/a/b", "is not TOPIC/EXERCISE"),
-        ("../sums/x", "is not TOPIC/EXERCISE"),
-        ("sms/x", "did you mean `sums`?"),
+        ("ticket-lock", "does not have the form TOPIC/EXERCISE"),
+        ("sums/", "does not have the form TOPIC/EXERCISE"),
+        ("sums/a/b", "does not have the form TOPIC/EXERCISE"),
+        ("../sums/x", "does not have the form TOPIC/EXERCISE"),
+        ("sms/x", "Did you mean `sums`?"),
         ("threads/x", "The topics are sums"),
         ("sums/Ticket", "is not kebab-case"),
         ("sums/..", "is not kebab-case"),
         ("sums/yield", "is a keyword of Rust"),
-        ("sums/core", "keep for themselves"),
+        ("sums/core", "reserves for itself"),
         ("sums/add-one", "has an exercise of that name in topic sums"),
         ("sums/generator", "on which loom depends"),
         (
@@ -211,7 +211,7 @@ fn a_folder_that_is_there_is_left_alone() {
     let before = texts(&course.root);
     course
         .run(&["new", "sums/mine"])
-        .could_not("solutions/sums/mine is there already");
+        .could_not("solutions/sums/mine exists already");
     assert_eq!(texts(&course.root), before);
 }
 
