@@ -6,10 +6,10 @@ use std::path::{Path, PathBuf};
 
 use crate::trouble::Trouble;
 
-/// A file as text.
+/// Reads a file as text.
 ///
 /// # Errors
-/// It cannot be read, or is not UTF-8.
+/// The file cannot be read, or is not UTF-8.
 pub fn text(path: &Path) -> Result<String, Trouble> {
     let bytes = fs::read(path).map_err(Trouble::reading(path))?;
     String::from_utf8(bytes).map_err(|error| Trouble::NotUtf8 {
@@ -18,8 +18,9 @@ pub fn text(path: &Path) -> Result<String, Trouble> {
     })
 }
 
-/// Writes a file whole or not at all, so that it survives a power cut: a new
-/// file beside it, synced, takes its place. Folders are made as needed.
+/// Writes a file as a whole or not at all, even if the power fails: it writes a
+/// new file in the same folder, syncs it, and renames it over the old one.
+/// Missing folders are made.
 ///
 /// # Errors
 /// Those of the file system; the file is then as it was.
@@ -40,8 +41,9 @@ fn write_whole(path: &Path, content: &[u8]) -> io::Result<()> {
     File::open(folder)?.sync_all()
 }
 
-/// Those of the file that is replaced, or the usual ones: a temporary file is
-/// its owner's alone.
+/// The permissions of the file that is replaced, or else the usual ones.
+/// (Without this, only the owner could read the file, because it was a
+/// temporary file.)
 fn permissions_of(path: &Path) -> fs::Permissions {
     use std::os::unix::fs::PermissionsExt;
     fs::metadata(path).map_or_else(
@@ -50,11 +52,11 @@ fn permissions_of(path: &Path) -> fs::Permissions {
     )
 }
 
-/// Writes a file only if its text differs, so that cargo sees no change where
-/// there is none.
+/// Writes a file only if its text differs, so that cargo does not see a change
+/// where there is none.
 ///
 /// # Errors
-/// As [`write()`].
+/// Those of [`write()`].
 pub fn write_if_changed(path: &Path, text: &str) -> Result<(), Trouble> {
     match fs::read(path) {
         Ok(old) if old == text.as_bytes() => Ok(()),
@@ -62,11 +64,11 @@ pub fn write_if_changed(path: &Path, text: &str) -> Result<(), Trouble> {
     }
 }
 
-/// All files below a folder, sorted. Hidden ones and an editor's backups
+/// All files below a folder, sorted. Hidden files and the backups of editors
 /// (`x~`) are left out.
 ///
 /// # Errors
-/// A folder that cannot be listed.
+/// A folder cannot be listed.
 pub fn below(folder: &Path) -> Result<Vec<PathBuf>, Trouble> {
     let mut found = Vec::new();
     for entry in fs::read_dir(folder).map_err(Trouble::reading(folder))? {
@@ -85,7 +87,9 @@ pub fn below(folder: &Path) -> Result<Vec<PathBuf>, Trouble> {
     Ok(found)
 }
 
-/// FNV-1a, 64 bits, in hexadecimal: tells versions of a text apart, no more.
+/// The 64-bit FNV-1a hash in hexadecimal. It tells versions of a text apart,
+/// and is good for nothing else: it is easy to find two texts with the same
+/// hash.
 pub fn fingerprint(text: &str) -> String {
     let hash = text.bytes().fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
         (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)

@@ -1,4 +1,4 @@
-//! Judging one exercise: a function that returns a value, and prints nothing.
+//! Judges one exercise. The function returns a value and prints nothing.
 //!
 //! ```no_run
 //! use judging::{Course, judge::{self, How, Source}};
@@ -29,11 +29,11 @@ use crate::trouble::Trouble;
 /// What to judge.
 #[derive(Clone, Debug)]
 pub enum Source {
-    /// The learner's file, where it is.
+    /// The learner's file, in its place.
     Learner,
-    /// Any text in place of it.
+    /// Another text instead of it.
     Other {
-        /// How the text is named in messages.
+        /// The name of the text in messages.
         name: String,
         /// The text.
         text: String,
@@ -45,16 +45,16 @@ pub enum Source {
 pub struct How<'a> {
     /// Whether the compiler may colour its messages.
     pub colour: bool,
-    /// Only this test.
+    /// Run only this test.
     pub only: Option<&'a str>,
     /// Environment variables for the test program.
     pub environment: &'a [(&'a str, String)],
-    /// Is told what is being done, in a few words.
+    /// Receives a few words about what is being done.
     pub tell: Option<fn(&str)>,
-    /// Is shown what the quick tests found, while the slow ones still run.
+    /// Receives what the quick tests found, while the slow ones still run.
     pub quick: Option<&'a dyn Fn(&Judgement)>,
-    /// Whether names that exercises do not need are let through: everything
-    /// else that keeps a source in its place has to hold alone.
+    /// Whether names that exercises do not need are accepted. The other
+    /// defenses against such a source then have to hold alone.
     pub without_policy: bool,
 }
 
@@ -63,7 +63,7 @@ pub struct How<'a> {
 pub struct Judgement {
     /// The exercise.
     pub exercise: String,
-    /// One for each test, in the order of the test file.
+    /// One record for each test, in the order of the test file.
     pub records: Vec<Record>,
     /// The slow tests that still run.
     pub pending: Vec<String>,
@@ -76,9 +76,9 @@ pub struct Judgement {
     pub known: Option<Known>,
     /// The tests' text by which was judged.
     pub tests: String,
-    /// Time for building.
+    /// How long the build took.
     pub built: Duration,
-    /// Time for running the tests.
+    /// How long the tests ran.
     pub ran: Duration,
 }
 
@@ -102,7 +102,7 @@ impl Judgement {
         self.records.len() - self.passed() - self.not_judged()
     }
 
-    /// Of how many nothing can be said.
+    /// How many could not be judged.
     pub fn not_judged(&self) -> usize {
         self.count(|outcome| outcome == Outcome::NotJudged)
     }
@@ -112,7 +112,8 @@ impl Judgement {
         self.passed() == self.records.len() && self.pending.is_empty()
     }
 
-    /// 0 all passed, 1 judged and failed, 2 could not judge.
+    /// The exit code: 0 if all tests passed, 1 if a test failed, and 2 if
+    /// nothing failed but something could not be judged.
     pub fn exit_code(&self) -> u8 {
         if self.is_passed() {
             0
@@ -240,7 +241,7 @@ fn known(exercise: &Exercise, source: &Source, records: &[Record]) -> Option<Kno
 /// The names of the tests that must give a verdict.
 ///
 /// # Errors
-/// The test file has none, or is not Rust.
+/// The test file contains no test, or is not Rust.
 pub fn expected_tests(exercise: &Exercise, tests: &str) -> Result<Vec<String>, Trouble> {
     let described = described_tests(exercise, tests)?;
     Ok(described.into_iter().map(|test| test.name).collect())
@@ -253,7 +254,7 @@ fn described_tests(exercise: &Exercise, tests: &str) -> Result<Vec<Test>, Troubl
     };
     let described = expected::described(tests).map_err(malformed)?;
     if described.is_empty() {
-        return Err(malformed("it holds no #[proctor::test]".into()));
+        return Err(malformed("it contains no #[proctor::test]".into()));
     }
     Ok(described)
 }
@@ -278,7 +279,7 @@ fn refuse_unknown_test(
 ) -> Result<(), Trouble> {
     match only {
         Some(only) if !expected.iter().any(|test| test == only) => Err(Trouble::Refused(format!(
-            "{} has no test `{only}`; it has {}",
+            "{} has no test `{only}`; its tests are {}",
             exercise.id,
             expected.join(", ")
         ))),
@@ -286,7 +287,7 @@ fn refuse_unknown_test(
     }
 }
 
-/// The source by the name that the learner knows, everywhere.
+/// Names the source as the learner knows it, everywhere in a record.
 fn rename(record: &mut Record, stage: &Stage) {
     record.cause = stage.named(&record.cause);
     if let Some(place) = &mut record.at {

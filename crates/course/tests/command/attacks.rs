@@ -99,7 +99,7 @@ fn what_the_policy_does_not_see_the_linked_program_shows() {
     assert_eq!(outcomes(&course, &[]), ["refused"]);
     course
         .run(&["check", "add-one"])
-        .says(1, "adds something to the section `.init_array`");
+        .says(1, "changes the section `.init_array`");
 
     let replaced = format!(
         "{WRONG}\n/// Everything is equal.\n#[unsafe(no_mangle)]\npub extern \"C\" fn memcmp(_: *const u8, _: *const u8, _: usize) -> i32 {{ 0 }}\n"
@@ -108,7 +108,7 @@ fn what_the_policy_does_not_see_the_linked_program_shows() {
     assert_eq!(outcomes(&course, &["--without-policy"]), ["refused"]);
     course
         .run(&["check", "add-one", "--without-policy"])
-        .says(1, "defines a symbol `memcmp`");
+        .says(1, "defines the symbol `memcmp`");
 }
 
 #[test]
@@ -162,7 +162,7 @@ fn another_file_cannot_be_taken_in_while_the_code_is_compiled() {
     assert_eq!(outcomes(&course, &["--without-policy"]), ["refused"]);
     course
         .run(&["check", "add-one", "--without-policy"])
-        .says(1, "takes in another file while it is compiled");
+        .says(1, "makes the compiler read another file");
 
     // Put together by a macro, the attribute's name is in no attribute.
     let hidden = format!(

@@ -1,4 +1,4 @@
-//! What a build says of a source: does it compile, and if not, where not?
+//! What a build says about a source: whether it compiles, and where the errors are.
 //!
 //! One file is compiled several times: as the library, and once for each world
 //! that explores it. A learner wants to read an error once.
@@ -19,19 +19,19 @@ use crate::exercise::originals::Files;
 use crate::judge::How;
 use crate::trouble::Trouble;
 
-/// Source of which there is no program to judge.
+/// Why there is no program of a source that could be judged.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Uncompiled {
-    /// The outcome of every test: it does not compile, it is refused, or the
-    /// compiler met a limit.
+    /// The outcome that every test gets: the source does not compile, it is
+    /// refused, or the compiler exceeded a limit.
     pub outcome: Outcome,
     /// What does not compile.
     pub part: Part,
     /// What the compiler says, ready to print.
     pub said: String,
-    /// The errors, each in one line.
+    /// The errors, one on each line.
     pub cause: String,
-    /// Where it is.
+    /// Where the first error is.
     pub at: Option<Place>,
 }
 
@@ -42,7 +42,7 @@ pub enum Part {
     File,
     /// The tests that use it.
     Tests,
-    /// The file is right, but not in the world of this name.
+    /// The file compiles, but not in the world of this name.
     World(String),
 }
 
@@ -51,22 +51,23 @@ pub enum Part {
 pub struct Submission<'a> {
     /// The exercise that it is for.
     pub exercise: &'a Exercise,
-    /// Its files.
+    /// The files of the source.
     pub sources: &'a Files,
-    /// Whether the policy holds for it.
+    /// How it is judged: for example, whether the policy applies.
     pub how: &'a How<'a>,
 }
 
 impl Submission<'_> {
-    /// What the policy refuses before anything is compiled. `name` is what a
-    /// person calls `lib.rs`.
+    /// What the policy refuses before anything is compiled. `name` is the name
+    /// of `lib.rs` in messages.
     pub fn refused(&self, name: &str) -> Option<Uncompiled> {
         if self.how.without_policy {
             return None;
         }
         self.sources.iter().find_map(|(file, text)| {
-            // What is not made of Rust's tokens, the compiler explains better;
-            // if it finds nothing to complain about, `unreadable` does.
+            // If the text is not made of Rust's tokens, the compiler explains
+            // that better. If the compiler accepts the text all the same,
+            // `unreadable` refuses it.
             let found = policy::refusals(text, &self.exercise.allow).ok()?;
             let first = found.first()?;
             let sentences: Vec<String> = found.iter().map(ToString::to_string).collect();
@@ -85,12 +86,12 @@ impl Submission<'_> {
         })
     }
 
-    /// Whether there is no program to judge after the build, and why: what the
-    /// compiler says, then what the policy could not read, then what the
-    /// linker made of it.
+    /// Why there is no program to judge after the build, if there is none. It
+    /// looks at what the compiler says, then at what the policy could not read,
+    /// and then at what the linker made.
     ///
     /// # Errors
-    /// Something else does not compile; a program cannot be read.
+    /// Something other than the source does not compile, or a program cannot be read.
     pub fn rejected(
         &self,
         built: &Built,
@@ -106,7 +107,7 @@ impl Submission<'_> {
         }
     }
 
-    /// What compiles although the policy could not read it.
+    /// Refuses a source that compiles although the policy could not read it.
     fn unreadable(&self) -> Option<Uncompiled> {
         if self.how.without_policy {
             return None;
@@ -118,13 +119,15 @@ impl Submission<'_> {
     }
 }
 
-/// Set for tests of what has to hold although code runs before `main`.
+/// This environment variable switches off the check of the linked program.
+/// Tests set it to see that the other defenses hold although code runs before
+/// `main`.
 const UNLINKED: &str = "COURSE_LINKAGE_UNCHECKED";
 
-/// What the linker shows and the policy did not.
+/// Refuses a program that shows, after linking, what the policy did not see.
 ///
 /// # Errors
-/// A program that cannot be read.
+/// A program cannot be read.
 fn linked(
     built: &Built,
     candidate: &Candidate,
@@ -140,10 +143,10 @@ fn linked(
     Ok(strange.map(|strange| without_place(Outcome::Refused, strange.to_string())))
 }
 
-/// Whether there is no program of the source to judge, and why.
+/// Why there is no program of the source to judge, if there is none.
 ///
 /// # Errors
-/// Something else does not compile: the course is broken, not the source.
+/// Something other than the source does not compile: the course is broken.
 fn uncompiled(
     built: &Built,
     candidate: &Candidate,
@@ -199,7 +202,7 @@ fn uncompiled(
         return Ok(foreign.map(|foreign| without_place(Outcome::Refused, foreign.to_string())));
     }
     if let Some((_, signal)) = built.complaint().split_once("(signal: ") {
-        // Nothing of ours makes a compiler crash.
+        // The course's own code never makes a compiler crash.
         let signal = signal.split(')').next().unwrap_or_default();
         let cause = format!("the compiler crashed on this file: signal {signal}");
         return Ok(Some(without_place(Outcome::CompileError, cause)));
@@ -214,12 +217,12 @@ fn uncompiled(
     }
 }
 
-/// Cargo built nothing, and no compiler said why.
+/// The error for a build in which cargo built nothing and no compiler said why.
 pub fn failure(built: &Built) -> Trouble {
     let errors = built.diagnostics.iter().filter(|said| said.is_error());
     let rendered: String = errors.map(|said| said.rendered.as_str()).collect();
     Trouble::Build(format!(
-        "cargo could not build it:\n{rendered}{}\n{}",
+        "cargo could not build the test program:\n{rendered}{}\n{}",
         built.complaint(),
         remedy(&built.said)
     ))
@@ -235,20 +238,20 @@ fn without_place(outcome: Outcome, cause: String) -> Uncompiled {
     }
 }
 
-/// What the machine lacks: the words of the system or the compiler, and what
-/// to do. None of these is the learner's mistake.
+/// What the machine lacks: words that the system or the compiler prints, and
+/// what to do. None of these errors is the learner's mistake.
 const LACKS: [(&str, &str); 5] = [
     (
         "Read-only file system",
-        "set CARGO_TARGET_DIR to a folder that can be written",
+        "the target folder is read-only: set CARGO_TARGET_DIR to a folder that is writable",
     ),
     (
         "Permission denied",
-        "set CARGO_TARGET_DIR to a folder of your own",
+        "you may not write to the target folder: set CARGO_TARGET_DIR to a folder of your own",
     ),
     (
         "No space left on device",
-        "the disk is full: make room, or set CARGO_TARGET_DIR to a folder on another one",
+        "the disk is full: make room, or set CARGO_TARGET_DIR to a folder on another disk",
     ),
     (
         "Disk quota exceeded",
@@ -256,7 +259,7 @@ const LACKS: [(&str, &str); 5] = [
     ),
     (
         "linker `cc` not found",
-        "a C compiler is needed to link: install gcc or clang",
+        "linking needs a C compiler: install gcc or clang",
     ),
 ];
 
@@ -267,7 +270,8 @@ fn remedy(said: &str) -> &'static str {
         .map_or("", |(_, remedy)| remedy)
 }
 
-/// The compiler failed and the source is not to blame: it names no place in it.
+/// The error for a message of the compiler for which the source is not to
+/// blame: the message names no place in it.
 fn lack(said: &Diagnostic) -> Option<Trouble> {
     let remedy = remedy(&said.rendered);
     (said.place.is_none() && !remedy.is_empty())

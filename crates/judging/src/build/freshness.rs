@@ -1,10 +1,10 @@
-//! Whether the course's own crates are those that were built.
+//! Notices when the course's own crates have changed since they were built.
 //!
-//! Cargo compares times: a crate of the course that is put in place with the
-//! times that it had elsewhere (`rsync -a`, tar, a restored backup) can be
-//! older than what was built of its previous version, and cargo would go on
-//! using that. So the contents are compared here, and what was built of a
-//! crate that has changed is forgotten.
+//! Cargo compares modification times. If a crate of the course is copied here
+//! with its old times (`rsync -a`, tar, a restored backup), it can be older
+//! than what cargo built from its previous version, and cargo would go on using
+//! that. So this module compares the contents, and makes cargo forget what it
+//! built from a crate that has changed.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -17,21 +17,22 @@ use crate::exercise::catalogue::Course;
 use crate::files::{self, fingerprint};
 use crate::trouble::Trouble;
 
-/// What was seen when the crates were last compared.
+/// What this module saw when it last compared the crates.
 #[derive(Debug, Default, PartialEq, Serialize, Deserialize)]
 struct Seen {
-    /// By crate, a hash of its files' paths, sizes, inodes and times. The time of
-    /// the last change of the inode is the kernel's: no copy keeps it.
+    /// For each crate, a hash of the paths, sizes, inodes and times of its
+    /// files. One of these times is that of the last change of the inode: the
+    /// kernel sets it, so no copy of a file keeps it.
     looks: BTreeMap<String, String>,
-    /// By crate, the hash of its files' contents.
+    /// For each crate, a hash of the contents of its files.
     contents: BTreeMap<String, String>,
 }
 
-/// A hash of the course's crates as they are now. Before it returns, cargo has
-/// been made to forget what it built of other contents.
+/// Returns a hash of the course's crates as they are now. Before that, it makes
+/// cargo forget what it built from other contents.
 ///
 /// # Errors
-/// A crate that cannot be read.
+/// A crate cannot be read.
 pub fn of_the_crates(course: &Course, target: &Path) -> Result<String, Trouble> {
     let crates = course.root.join("crates");
     if !crates.is_dir() {
@@ -49,8 +50,8 @@ pub fn of_the_crates(course: &Course, target: &Path) -> Result<String, Trouble> 
     }
     let contents = contents(&crates, &sources)?;
     for (name, look) in &looks {
-        // Also one whose contents are what they were: what cargo built may be
-        // of others that were there in between.
+        // This includes a crate whose contents are the same as before: cargo
+        // may have built other contents that were there in between.
         if seen.looks.get(name).is_some_and(|old| old != look) {
             forget(target, name);
         }
@@ -96,7 +97,7 @@ fn contents(crates: &Path, sources: &[PathBuf]) -> Result<BTreeMap<String, Strin
     })
 }
 
-/// By crate, the hash of something of each of its files.
+/// For each crate, a hash over what `of` returns for each of its files.
 fn hashes(
     crates: &Path,
     sources: &[PathBuf],
@@ -121,7 +122,8 @@ fn hashes(
         .collect())
 }
 
-/// Removes cargo's notes on what it built of a crate, so that it builds it anew.
+/// Removes cargo's records of what it built from a crate, so that cargo builds
+/// the crate again.
 fn forget(target: &Path, name: &str) {
     // `target/PROFILE`, or `target/TRIPLE/PROFILE`.
     let within = |folder: &Path| {
@@ -144,7 +146,7 @@ fn forget(target: &Path, name: &str) {
                 .rsplit_once('-')
                 .is_some_and(|(package, _)| package == name);
             if is_of_it {
-                // What stays is compared by its times, as ever.
+                // If this fails, cargo compares times as usual.
                 let _ = fs::remove_dir_all(&path);
             }
         }

@@ -1,8 +1,8 @@
 //! Which files the compiler read for a source.
 //!
-//! The policy on tokens refuses names that reach files at compile time; a
-//! macro may hide one from it. The compiler itself writes down what it read,
-//! in the `.d` file beside each library (rustc, `--emit=dep-info`), and it must
+//! The policy on tokens refuses names that read files at compile time, but a
+//! macro may hide such a name from it. The compiler itself lists what it read,
+//! in the `.d` file next to each library (rustc, `--emit=dep-info`). It must
 //! have read nothing but the source.
 
 use std::fmt;
@@ -13,10 +13,10 @@ use crate::build::scratch::Candidate;
 use crate::files;
 use crate::trouble::Trouble;
 
-/// Something that a source took in from elsewhere.
+/// Something outside of a source that the compiler read for it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Foreign {
-    /// A file that is not the source's.
+    /// A file that does not belong to the source.
     File(PathBuf),
     /// An environment variable.
     Variable(String),
@@ -29,26 +29,26 @@ impl fmt::Display for Foreign {
         match self {
             Foreign::File(path) => write!(
                 f,
-                "your code takes in another file while it is compiled, and that is not allowed: {}",
+                "your code makes the compiler read another file, and that is not allowed: {}",
                 path.display()
             ),
             Foreign::Variable(name) => write!(
                 f,
-                "your code reads the environment variable {name} while it is compiled, and that is not allowed"
+                "your code makes the compiler read the environment variable {name}, and that is not allowed"
             ),
             Foreign::Unknown(path) => write!(
                 f,
-                "which files your code takes in while it is compiled cannot be told: {} is missing",
+                "the course cannot tell which files the compiler read for your code, because {} is missing",
                 path.display()
             ),
         }
     }
 }
 
-/// The first thing that any crate made of the source took in from elsewhere.
+/// The first thing outside of the source that the compiler read for one of its crates.
 ///
 /// # Errors
-/// A list that cannot be read.
+/// A list cannot be read.
 pub fn foreign(built: &Built, candidate: &Candidate) -> Result<Option<Foreign>, Trouble> {
     let root = candidate.manifest.parent().unwrap_or(Path::new("."));
     let sources = root.join("src");
@@ -79,7 +79,7 @@ fn list_beside(files: &[PathBuf]) -> Option<PathBuf> {
     Some(library.with_file_name(format!("{name}.d")))
 }
 
-/// Reads a list in the form of make: `target: file file`, with `\ ` for a
+/// Reads a list in the format of make: `target: file file`, with `\ ` for a
 /// space, and `# env-dep:NAME=VALUE` for a variable.
 fn first_foreign(list: &str, workspace: &Path, sources: &Path) -> Option<Foreign> {
     for line in list.lines() {
@@ -91,7 +91,7 @@ fn first_foreign(list: &str, workspace: &Path, sources: &Path) -> Option<Foreign
             continue;
         };
         for file in words(files) {
-            // A world names the source by the way from its own folder.
+            // A world names the source by a path that starts in the world's own folder.
             let path = plain(&workspace.join(file));
             if !path.starts_with(sources) {
                 return Some(Foreign::File(path));
@@ -116,8 +116,8 @@ fn words(line: &str) -> Vec<String> {
     words
 }
 
-/// Without `.` and `..`, and without looking at links: the compiler was given
-/// no links.
+/// The path without `.` and `..`. Links are not resolved, because the compiler
+/// was given none.
 fn plain(path: &Path) -> PathBuf {
     let mut plain = PathBuf::new();
     for part in path.components() {

@@ -1,8 +1,8 @@
 //! The judging programs: one for each exercise, built once.
 //!
 //! A judging program is made of the trusted tests and the exercise's original
-//! stub. No code of the learner's is in it, so nothing that a learner writes
-//! makes it necessary to build it again.
+//! stub. It contains no code of the learner, so a change of the learner's code
+//! never makes it necessary to build it again.
 
 use std::fs;
 use std::os::unix::fs::MetadataExt;
@@ -17,11 +17,12 @@ use crate::exercise::originals::Files;
 use crate::files::{self, fingerprint};
 use crate::trouble::Trouble;
 
-/// The folder by which the compiler names a judge's files.
+/// The folder of a judge's files in the scratch workspace, which is part of the
+/// names that the compiler gives to them.
 pub(crate) const JUDGING: &str = "judging";
 
-/// The judging program of an exercise, built if the one that is there was
-/// made of anything else than what is given now.
+/// The judging program of an exercise. It is built if there is none, or if the
+/// existing one was made of other files than those given now.
 ///
 /// # Errors
 /// It cannot be built: the course is broken, or the machine lacks something.
@@ -79,7 +80,8 @@ pub fn sources_of(given: &Files) -> Files {
         .collect()
 }
 
-/// A second name for a program: what cargo links later gets a new file.
+/// Gives a program a second name (a hard link, or else a copy). What cargo
+/// links later is a new file, so the second name keeps its program.
 ///
 /// # Errors
 /// The folder cannot be written.
@@ -92,7 +94,7 @@ pub fn keep(program: &Path, kept: &Path) -> Result<(), Trouble> {
         .map_err(Trouble::writing(kept))
 }
 
-/// Everything that decides what a judging program is.
+/// A hash of everything that decides what a judging program is.
 fn made_of(course: &Course, target: &Path, given: &Files) -> Result<String, Trouble> {
     let mut parts = vec![
         freshness::of_the_crates(course, target)?,
@@ -113,7 +115,7 @@ fn made_of(course: &Course, target: &Path, given: &Files) -> Result<String, Trou
     Ok(fingerprint(&parts.join("\0")))
 }
 
-/// Which `course` it is: judges speak its version of the records.
+/// Identifies this build of `course`: a judge has to use the same version of the records.
 fn this_program() -> String {
     fs::metadata("/proc/self/exe").map_or_else(
         |_| String::new(),
@@ -124,8 +126,8 @@ fn this_program() -> String {
     )
 }
 
-/// Which compiler it is, and with which settings, as far as that can be told
-/// without starting it.
+/// Identifies the compiler and its settings, as far as that is possible without
+/// starting it.
 fn toolchain(course: &Course) -> String {
     let cargo = std::env::var_os("CARGO").unwrap_or_default();
     let looks = fs::metadata(&cargo).map_or_else(
@@ -140,7 +142,7 @@ fn toolchain(course: &Course) -> String {
     });
     let mut settings: Vec<_> = settings.map(|setting| format!("{setting:?}")).collect();
     settings.sort();
-    // Where cargo looks for its configuration: upwards, and at home.
+    // Cargo looks for its configuration in the folders above, and in its home folder.
     let home = std::env::var_os("CARGO_HOME").map(PathBuf::from);
     let home = home.or_else(|| Some(PathBuf::from(std::env::var_os("HOME")?).join(".cargo")));
     let folders = course.root.ancestors().map(|folder| folder.join(".cargo"));

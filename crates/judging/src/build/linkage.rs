@@ -1,11 +1,11 @@
-//! What the linker made of a source: does code run before `main`, and are
-//! functions of the C library replaced?
+//! Checks what the linker made of a source: whether code runs before `main`,
+//! and whether functions of the C library are replaced.
 //!
-//! The policy on tokens refuses the names by which that is done; a macro, or a
-//! directive in assembly, may hide one from it. In the program itself nothing
-//! is hidden: it has the same functions to run at its start as the judge, which
-//! is made of the same crates, and it defines no symbol of a library that it is
-//! linked with.
+//! The policy on tokens refuses the names that make this possible, but a macro
+//! or a directive in assembly may hide such a name from it. In the linked
+//! program nothing is hidden. A permitted program has the same functions to run
+//! at its start as the judge, which is made of the same crates, and it defines
+//! no symbol of a library that it is linked with.
 
 use std::collections::{BTreeSet, HashSet};
 use std::fmt;
@@ -24,11 +24,11 @@ use crate::trouble::Trouble;
 /// Something in a program that does not come from ordinary Rust code.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Strange {
-    /// Code that runs before or after `main`, by the section that lists it.
+    /// Code that runs before or after `main`, and the section that lists it.
     Early(&'static str),
     /// A function of a library that the program defines itself.
     Replaced(String),
-    /// A function whose address is chosen by code that runs at the start.
+    /// A function whose address is chosen by code that runs at the start of the program.
     Indirect(String),
     /// A library that the judge is not linked with.
     Library(String),
@@ -39,11 +39,11 @@ impl fmt::Display for Strange {
         match self {
             Strange::Early(section) => write!(
                 f,
-                "your code adds something to the section `{section}` of the program, and what is listed there runs before or after `main`: that is not allowed"
+                "your code changes the section `{section}` of the program, whose contents run before or after `main`: that is not allowed"
             ),
             Strange::Replaced(name) => write!(
                 f,
-                "your code defines a symbol `{name}`, which replaces the C library's in the whole program: that is not allowed"
+                "your code defines the symbol `{name}`, which replaces that of the C library in the whole program: that is not allowed"
             ),
             Strange::Library(name) => write!(
                 f,
@@ -51,13 +51,13 @@ impl fmt::Display for Strange {
             ),
             Strange::Indirect(name) => write!(
                 f,
-                "your code defines `{name}` as an indirect function, and what chooses its address runs before `main`: that is not allowed"
+                "your code defines `{name}` as an indirect function, and the code that chooses its address runs before `main`: that is not allowed"
             ),
         }
     }
 }
 
-/// Sections whose contents run without being called.
+/// Sections whose contents run although the program does not call them.
 const EARLY: [&str; 9] = [
     ".preinit_array",
     ".init_array",
@@ -70,17 +70,17 @@ const EARLY: [&str; 9] = [
     ".text.exit",
 ];
 
-/// The first strange thing in `subject`, by comparison with `judge`.
+/// The first strange thing in `subject`, compared with `judge`.
 ///
 /// # Errors
-/// A program that cannot be read.
+/// A program cannot be read.
 pub fn strange(subject: &Path, judge: &Path) -> Result<Option<Strange>, Trouble> {
     let (subject_bytes, judge_bytes) = (read(subject)?, read(judge)?);
     let subject = parsed(subject, &subject_bytes)?;
     let judge = parsed(judge, &judge_bytes)?;
     for section in EARLY {
         let due = match section {
-            // The judge's own: it watches over itself.
+            // Only the judge has something in this section: code that protects the judge.
             ".preinit_array" => 0,
             section => size(&judge, section),
         };
@@ -88,7 +88,7 @@ pub fn strange(subject: &Path, judge: &Path) -> Result<Option<Strange>, Trouble>
             return Ok(Some(Strange::Early(section)));
         }
     }
-    // The same number of functions may still be others.
+    // The same size may still mean other functions.
     for section in LISTS {
         if listed(&subject, section) != listed(&judge, section) {
             return Ok(Some(Strange::Early(section)));
@@ -102,7 +102,8 @@ pub fn strange(subject: &Path, judge: &Path) -> Result<Option<Strange>, Trouble>
         return Ok(Some(Strange::Library(library)));
     }
     let theirs = names_of_libraries();
-    // What the C library's start would call if it were there (`__gmon_start__`).
+    // The start code of the C library calls some functions only if they exist
+    // (`__gmon_start__`).
     let asked: HashSet<&str> = judge
         .symbols()
         .chain(judge.dynamic_symbols())
@@ -112,12 +113,13 @@ pub fn strange(subject: &Path, judge: &Path) -> Result<Option<Strange>, Trouble>
     for symbol in subject.symbols().filter(|symbol| !symbol.is_undefined()) {
         let Ok(name) = symbol.name() else { continue };
         let raw = symbol.elf_symbol();
-        // Rust's own code has none.
+        // Rust's own code has no indirect functions.
         if raw.st_type() == STT_GNU_IFUNC {
             return Ok(Some(Strange::Indirect(name.to_owned())));
         }
-        // A hidden symbol is local by now, and has replaced the other all the
-        // same. A label in assembly was local from the start.
+        // The linker has made a hidden symbol local by now, but that symbol has
+        // replaced the other one all the same. A label in assembly was local
+        // from the start.
         let is_label = raw.st_bind() == STB_LOCAL && raw.st_visibility() == STV_DEFAULT;
         let replaces = theirs.contains(name) || asked.contains(name);
         if !name.is_empty() && replaces && !is_label && !defines(&judge, name) {
@@ -132,8 +134,12 @@ fn read(path: &Path) -> Result<Vec<u8>, Trouble> {
 }
 
 fn parsed<'a>(path: &Path, bytes: &'a [u8]) -> Result<ElfFile64<'a>, Trouble> {
-    ElfFile64::parse(bytes)
-        .map_err(|error| Trouble::malformed(path.to_owned(), format!("it is no program: {error}")))
+    ElfFile64::parse(bytes).map_err(|error| {
+        Trouble::malformed(
+            path.to_owned(),
+            format!("it is not an ELF program: {error}"),
+        )
+    })
 }
 
 fn size(program: &ElfFile64, section: &str) -> u64 {
@@ -145,8 +151,9 @@ fn size(program: &ElfFile64, section: &str) -> u64 {
 /// Sections that are lists of functions, and may be in a judge.
 const LISTS: [&str; 2] = [".init_array", ".fini_array"];
 
-/// The names of the functions that a section lists, each entry with all that
-/// the loader writes there: the last one counts, and one is enough.
+/// The names of the functions that a section lists. For each entry, these are
+/// all the functions that the loader writes there; the last one counts.
+/// (Ordinary programs have one for each entry.)
 fn listed(program: &ElfFile64, section: &str) -> Vec<Vec<String>> {
     let Some(section) = program.section_by_name(section) else {
         return Vec::new();
@@ -158,7 +165,7 @@ fn listed(program: &ElfFile64, section: &str) -> Vec<Vec<String>> {
         .map(|(entry, place)| {
             let mut names = relocated(program, place);
             if names.is_empty() {
-                // Relocated in place (RELR): the address itself.
+                // The entry is relocated in place (RELR), so it holds the address itself.
                 names.push(name_at(program, u64::from_le_bytes(*entry)));
             }
             names
@@ -166,7 +173,7 @@ fn listed(program: &ElfFile64, section: &str) -> Vec<Vec<String>> {
         .collect()
 }
 
-/// What the loader writes at a place, if relocations say so.
+/// The names of what the loader writes at a place, as the relocations say.
 fn relocated(program: &ElfFile64, place: u64) -> Vec<String> {
     let all = program.dynamic_relocations().into_iter().flatten();
     all.filter(|(address, _)| *address == place)
@@ -182,8 +189,8 @@ fn relocated(program: &ElfFile64, place: u64) -> Vec<String> {
         .collect()
 }
 
-/// The function that begins at an address. (Those of Rust's own start have the
-/// same names in all programs.)
+/// The name of the function that begins at an address. (The functions of Rust's
+/// own start code have the same names in all programs.)
 fn name_at(program: &ElfFile64, address: u64) -> String {
     let is_there = |symbol: &ElfSymbol64| {
         symbol.address() == address && !symbol.is_undefined() && symbol.name() != Ok("")
@@ -205,7 +212,7 @@ fn libraries(program: &ElfFile64) -> BTreeSet<String> {
         return names;
     };
     for entry in entries {
-        // A filter or an audit library is one more way to have one loaded.
+        // Filter and audit entries are further ways to have a library loaded.
         let tag = entry.d_tag(program.endian());
         let loads = [DT_NEEDED, DT_AUXILIARY, DT_FILTER, DT_AUDIT, DT_DEPAUDIT];
         if loads.contains(&tag)
@@ -222,8 +229,8 @@ fn defines(program: &ElfFile64, name: &str) -> bool {
     symbols.any(|symbol| symbol.name() == Ok(name))
 }
 
-/// What the shared libraries export with which Rust programs are linked here:
-/// those that this process has loaded.
+/// All names that the shared libraries of this process export. Rust programs
+/// are linked with the same libraries on this machine.
 fn names_of_libraries() -> HashSet<String> {
     let maps = fs::read_to_string("/proc/self/maps").unwrap_or_default();
     let libraries: BTreeSet<PathBuf> = maps

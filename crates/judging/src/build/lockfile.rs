@@ -1,4 +1,4 @@
-//! `Cargo.lock`: which packages there are, and keeping it true.
+//! `Cargo.lock`: reads its packages, and brings it up to date.
 
 use std::path::Path;
 use std::process::{Command, Stdio};
@@ -11,7 +11,7 @@ use crate::trouble::Trouble;
 /// The packages of a lock file.
 #[derive(Debug, Default, Deserialize)]
 pub struct Lockfile {
-    /// In the file's order.
+    /// The packages, in the order of the file.
     #[serde(default)]
     pub package: Vec<Package>,
 }
@@ -19,11 +19,11 @@ pub struct Lockfile {
 /// One package.
 #[derive(Debug, Deserialize)]
 pub struct Package {
-    /// Its name; another version may have the same.
+    /// Its name. Another version of the same package has the same name.
     pub name: String,
     /// Its version.
     pub version: String,
-    /// Where it comes from; a package of the workspace comes from nowhere.
+    /// Where it comes from. A package of the workspace has no source.
     pub source: Option<String>,
     /// `NAME`, or `NAME VERSION` where that is not enough.
     #[serde(default)]
@@ -31,10 +31,11 @@ pub struct Package {
 }
 
 impl Lockfile {
-    /// Reads that of the workspace in `root`; empty if there is none yet.
+    /// Reads the lock file of the workspace in `root`. The result is empty if
+    /// there is none yet.
     ///
     /// # Errors
-    /// It cannot be read, or is no lock file.
+    /// The file cannot be read, or is not a lock file.
     pub fn read(root: &Path) -> Result<Lockfile, Trouble> {
         let path = root.join("Cargo.lock");
         if !path.exists() {
@@ -60,11 +61,13 @@ impl Lockfile {
     }
 }
 
-/// Brings the lock file of the workspace in `root` up to date with its members,
-/// and nothing else in it; without the network.
+/// Brings the lock file of the workspace in `root` up to date with the
+/// workspace's members. It changes nothing else in the file, and uses no
+/// network.
 ///
 /// # Errors
-/// Cargo cannot be started, or the workspace does not resolve: what cargo says.
+/// Cargo cannot be started, or it cannot resolve the workspace. The error holds
+/// what cargo says.
 pub fn refresh(root: &Path) -> Result<(), Trouble> {
     let output = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()))
         .args(["update", "--workspace", "--offline", "--quiet"])

@@ -1,28 +1,28 @@
 //! An exercise's contract, clause by clause.
 //!
-//! The contract is the documentation of the stub, `src/lib.rs`. Each thing that
-//! it promises or demands is a clause with a number of its own:
+//! The contract is the documentation of the stub, `src/lib.rs`. Each promise
+//! and each demand in it is a clause with a number of its own:
 //!
 //! ```text
 //! /// - C3: The child is reaped: no zombie stays.
 //! ```
 //!
-//! Tests name the clauses that they look at (`clauses = [3]`), and mistakes the
-//! one that they break (`Clause: 3`). `cargo course verify` checks that the
-//! three agree.
+//! Tests name the clauses that they check (`clauses = [3]`), and mistakes name
+//! the clause that they break (`Clause: 3`). `cargo course verify` checks that
+//! clauses, tests and mistakes agree.
 
 /// One clause.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Clause {
     /// Its number, from 1.
     pub number: u32,
-    /// What it says, on one line.
+    /// Its text, on one line.
     pub says: String,
 }
 
 /// The clauses of a stub, in the order of the text.
 ///
-/// A clause ends where its paragraph or list item ends, or the next begins.
+/// A clause ends where its paragraph or list item ends, or where the next clause begins.
 ///
 /// ```
 /// let clauses = judging::exercise::contract::clauses("

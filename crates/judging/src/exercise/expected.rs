@@ -1,7 +1,8 @@
-//! The tests that a test file promises, found without compiling it.
+//! The tests in a test file, found without compiling it.
 //!
-//! A verdict is due for each of them, whatever the test program does: so they
-//! are read from the source that was given, not asked from the program.
+//! The judge owes a verdict on each of them, whatever the test program does. So
+//! the course reads them from the original source, and does not ask the program
+//! for them.
 //!
 //! ```
 //! let tests = course::expected::tests("
@@ -22,19 +23,19 @@ use proc_macro2::{Delimiter, TokenStream, TokenTree};
 /// A test as its source describes it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Test {
-    /// The function's name, modules in front.
+    /// The function's name, with its modules in front.
     pub name: String,
-    /// The clauses of the contract that it looks at: `clauses = [1, 4]`.
+    /// The clauses of the contract that it checks: `clauses = [1, 4]`.
     pub clauses: Vec<u32>,
     /// Whether it takes seconds: `slow = true`.
     pub is_slow: bool,
 }
 
-/// The names of all `#[proctor::test(…)]` functions, modules in front, in the
-/// order of the file.
+/// The names of all `#[proctor::test(…)]` functions, with their modules in
+/// front, in the order of the file.
 ///
 /// # Errors
-/// The text is not made of Rust's tokens: the position and why.
+/// The text is not made of Rust's tokens. The error says where and why.
 pub fn tests(source: &str) -> Result<Vec<String>, String> {
     Ok(described(source)?
         .into_iter()
@@ -42,7 +43,7 @@ pub fn tests(source: &str) -> Result<Vec<String>, String> {
         .collect())
 }
 
-/// The same tests with what their attributes say.
+/// The same tests, with what their attributes say about them.
 ///
 /// # Errors
 /// Those of [`tests`].
@@ -85,14 +86,14 @@ fn collect(tokens: TokenStream, prefix: &str, found: &mut Vec<Test>) {
                     collect(body.stream(), &format!("{prefix}{name}::"), found);
                 }
             }
-            // Bodies and other brackets end an item; nothing in them is a test.
+            // Braces end an item; nothing within them is a test.
             TokenTree::Group(group) if group.delimiter() == Delimiter::Brace => judged = None,
             _ => {}
         }
     }
 }
 
-/// What stands in the brackets of `proctor::test(…)`, however it is spaced.
+/// The tokens between the parentheses of `proctor::test(…)`, whatever the spacing.
 fn settings(attribute: TokenStream) -> Option<Vec<TokenTree>> {
     let mut tokens = attribute.into_iter();
     for word in ["proctor", ":", ":", "test"] {
@@ -104,7 +105,7 @@ fn settings(attribute: TokenStream) -> Option<Vec<TokenTree>> {
     }
 }
 
-/// The token behind `key =`.
+/// The token after `key =`.
 fn value_of<'a>(settings: &'a [TokenTree], key: &str) -> Option<&'a TokenTree> {
     let is = |token: &TokenTree, text: &str| token.to_string() == text;
     settings
@@ -113,7 +114,7 @@ fn value_of<'a>(settings: &'a [TokenTree], key: &str) -> Option<&'a TokenTree> {
         .map(|three| &three[2])
 }
 
-/// Those of `clauses = […]`.
+/// The numbers in `clauses = […]`.
 fn numbers(settings: &[TokenTree]) -> Vec<u32> {
     let Some(TokenTree::Group(list)) = value_of(settings, "clauses") else {
         return Vec::new();
