@@ -1,7 +1,7 @@
 //! What the learner has passed: `.course/progress.json` in the course's folder.
 //!
-//! Kept per exercise id with the fingerprint of the tests that were passed,
-//! so that an update of the course never loses it and can tell which tests
+//! It is kept by exercise id, with the fingerprint of the tests that were
+//! passed. So an update of the course never loses it, and can tell which tests
 //! have changed since.
 
 use std::collections::BTreeMap;
@@ -19,13 +19,13 @@ use judging::trouble::Trouble;
 /// The whole file.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Progress {
-    /// By exercise id.
+    /// The exercises that were passed, by exercise id.
     #[serde(default)]
     pub passed: BTreeMap<String, Passed>,
     /// How many hints were shown, by exercise id.
     #[serde(default)]
     pub hints: BTreeMap<String, usize>,
-    /// The exercise that the learner was at, if the loop was left there.
+    /// The exercise that was open when the learner last used the loop.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub at: Option<String>,
 }
@@ -39,17 +39,17 @@ pub struct Passed {
     pub when: u64,
 }
 
-/// Where it is kept.
+/// Where the progress is kept.
 pub fn path(course: &Course) -> PathBuf {
     course.root.join(".course/progress.json")
 }
 
 impl Progress {
-    /// Reads it. A file that cannot be understood is moved aside, never lost:
-    /// the second value is the sentence that says so.
+    /// Reads the progress. A file that cannot be understood is renamed, so that
+    /// nothing is lost. The second value is then a sentence that says so.
     ///
     /// # Errors
-    /// The file is there and cannot be read.
+    /// The file exists but cannot be read.
     pub fn read(course: &Course) -> Result<(Progress, Option<String>), Trouble> {
         let path = path(course);
         let bytes = match fs::read(&path) {
@@ -64,11 +64,11 @@ impl Progress {
             Err(error) => {
                 let aside = move_aside(&path);
                 let kept = match &aside {
-                    Ok(aside) => format!("it is kept as {}", course.short(aside).display()),
-                    Err(error) => format!("and cannot be moved aside: {error}"),
+                    Ok(aside) => format!("it was renamed to {}", course.short(aside).display()),
+                    Err(error) => format!("it could not be renamed ({error})"),
                 };
                 let said = format!(
-                    "{} cannot be understood ({error}): {kept}, and your progress begins anew",
+                    "{} cannot be understood ({error}): {kept}, and your progress starts from zero",
                     course.short(&path).display()
                 );
                 Ok((Progress::default(), Some(said)))
@@ -76,8 +76,8 @@ impl Progress {
         }
     }
 
-    /// Changes what is kept: reads it, changes it, writes it, while no other
-    /// course does the same. Two terminals at once lose nothing.
+    /// Reads the progress, changes it and writes it, while no other process
+    /// does the same. So two terminals at the same time lose nothing.
     ///
     /// # Errors
     /// Those of the file system. Nothing is changed then.
@@ -98,7 +98,7 @@ impl Progress {
         Ok(progress)
     }
 
-    /// Writes it, whole or not at all.
+    /// Writes the file as a whole or not at all.
     ///
     /// # Errors
     /// Those of the file system.
@@ -107,7 +107,7 @@ impl Progress {
         files::write(&path(course), &text)
     }
 
-    /// Whether an exercise was passed, under whatever name it had.
+    /// Whether an exercise was passed, under its name or a former name.
     pub fn has_passed(&self, exercise: &Exercise) -> bool {
         self.of(exercise).is_some()
     }
@@ -119,7 +119,8 @@ impl Progress {
             .find_map(|id| self.passed.get(id))
     }
 
-    /// Notes that these tests were passed now; `false` if that is known.
+    /// Records that these tests were passed now. Returns `false` if that is
+    /// recorded already.
     pub fn note(&mut self, exercise: &Exercise, tests: &str) -> bool {
         let tests = files::fingerprint(tests);
         if self
@@ -135,7 +136,7 @@ impl Progress {
         true
     }
 
-    /// How many hints of an exercise were shown, under whatever name it had.
+    /// How many hints of an exercise were shown, under its name or a former name.
     pub fn hints_of(&self, exercise: &Exercise) -> usize {
         let names = std::iter::once(&exercise.id).chain(&exercise.aliases);
         names
@@ -144,7 +145,7 @@ impl Progress {
             .unwrap_or(0)
     }
 
-    /// Notes that hints up to `number` were shown.
+    /// Records that hints up to `number` were shown.
     pub fn has_seen(&mut self, exercise: &Exercise, number: usize) {
         let number = number.max(self.hints_of(exercise));
         self.hints.insert(exercise.id.clone(), number);
@@ -159,7 +160,7 @@ impl Progress {
     }
 }
 
-/// `progress.json.broken-1`, or the first number that is free.
+/// Renames the file to `progress.json.broken-1`, or to the first number that is free.
 fn move_aside(path: &Path) -> std::io::Result<PathBuf> {
     let aside = numbered(path, "broken");
     fs::rename(path, &aside)?;

@@ -38,29 +38,30 @@ pub struct Mistake {
     pub name: String,
     /// What the code does wrong.
     pub what: String,
-    /// The clauses of the contract that it breaks: one, unless it cannot break
-    /// one alone.
+    /// The clauses of the contract that it breaks. There is only one, unless no
+    /// mistake can break that clause alone.
     pub clauses: Vec<u32>,
-    /// Why one writes it.
+    /// Why a programmer writes it.
     pub tempts: String,
     /// The test that must reject it.
     pub test: String,
-    /// How.
+    /// The outcome of that test.
     pub outcome: Outcome,
     /// What the recorded cause must contain.
     pub cause: String,
-    /// What a source must hold, or with a `!` must not, to have this mistake:
-    /// tokens that stand one after the other.
+    /// What a source must contain to have this mistake, or (after a `!`) must
+    /// not contain: tokens that follow one another.
     #[serde(default)]
     pub source: Vec<String>,
-    /// For the learner who made it.
+    /// The explanation for a learner who made it.
     pub explain: String,
-    /// Not among the explanations of a bundle: it shows the solution.
+    /// The diff. The explanations of a bundle do not contain it, because it
+    /// shows the solution.
     #[serde(skip)]
     diff: String,
 }
 
-/// An outcome by its name.
+/// The outcome of this name.
 pub fn outcome(name: &str) -> Option<Outcome> {
     let name: StrDeserializer<'_, ValueError> = name.into_deserializer();
     Outcome::deserialize(name).ok()
@@ -70,7 +71,7 @@ impl Mistake {
     /// Parses a patch with its header.
     ///
     /// # Errors
-    /// What is missing or wrong in the header, in words.
+    /// A sentence that says what is missing or wrong in the header.
     pub fn parse(name: &str, text: &str) -> Result<Mistake, String> {
         let (header, diff) = parted(text)?;
         let fields = fields(header)?;
@@ -84,7 +85,7 @@ impl Mistake {
         };
         if let Some((unknown, _)) = fields.iter().find(|(key, _)| !KEYS.contains(&key.as_str())) {
             return Err(format!(
-                "its header has an unknown `{unknown}:`; known are {}",
+                "its header has an unknown key `{unknown}:`; the keys are {}",
                 KEYS.join(", ")
             ));
         }
@@ -95,7 +96,7 @@ impl Mistake {
             clauses: clauses(&field("Clause")?)?,
             tempts: field("Tempts")?,
             test: field("Test")?,
-            outcome: outcome(&ending).ok_or_else(|| format!("`{ending}` is no outcome"))?,
+            outcome: outcome(&ending).ok_or_else(|| format!("`{ending}` is not an outcome"))?,
             cause: field("Cause")?,
             source: field("Source").map_or_else(|_| Vec::new(), |text| conditions(&text)),
             explain: field("Explain")?,
@@ -111,7 +112,7 @@ impl Mistake {
         apply(&self.diff, solution)
     }
 
-    /// Whether this record is the rejection that the mistake deserves.
+    /// Whether this record is the rejection that the mistake must get.
     pub fn is_rejected_by(&self, record: &Record) -> bool {
         record.test == self.test
             && record.outcome == self.outcome
@@ -134,7 +135,7 @@ impl Mistake {
     }
 }
 
-/// What stands above a diff, and the diff.
+/// The text above a diff, and the diff.
 ///
 /// # Errors
 /// There is no diff, in words.
@@ -143,13 +144,13 @@ pub fn parted(text: &str) -> Result<(&str, &str), String> {
         0
     } else {
         text.find("\n--- ")
-            .ok_or("it holds no diff: no line begins with `--- `")?
+            .ok_or("it contains no diff: no line begins with `--- `")?
             + 1
     };
     Ok(text.split_at(start))
 }
 
-/// A text, such as the solution, with a diff in it.
+/// Applies a diff to a text, such as the solution.
 ///
 /// # Errors
 /// The diff is malformed, does not fit, or changes nothing.
@@ -163,7 +164,7 @@ pub fn apply(diff: &str, base: &str) -> Result<String, String> {
     Ok(changed)
 }
 
-/// The tokens of a text in one flat list; none if it is no Rust.
+/// The tokens of a text in one flat list. It is empty if the text is not Rust.
 fn tokens(text: &str) -> Vec<String> {
     fn flatten(stream: TokenStream, all: &mut Vec<String>) {
         for token in stream {
@@ -207,7 +208,7 @@ fn clauses(text: &str) -> Result<Vec<u32>, String> {
             let number = number.trim();
             number
                 .parse()
-                .map_err(|_| format!("its `Clause:` holds `{number}`, which is no number"))
+                .map_err(|_| format!("its `Clause:` contains `{number}`, which is not a number"))
         })
         .collect()
 }
@@ -223,18 +224,18 @@ fn fields(header: &str) -> Result<Vec<(String, String)>, String> {
         } else {
             let (key, value) = line
                 .split_once(':')
-                .ok_or_else(|| format!("`{line}` is no `Key: value`"))?;
+                .ok_or_else(|| format!("the line `{line}` does not have the form `Key: value`"))?;
             fields.push((key.trim().to_owned(), value.trim().to_owned()));
         }
     }
     Ok(fields)
 }
 
-/// The patches of an exercise, sorted by name; none in a course without
-/// solutions.
+/// The patches of an exercise, sorted by name. There are none in a course
+/// without solutions.
 ///
 /// # Errors
-/// A folder that cannot be listed.
+/// A folder cannot be listed.
 pub fn patches(exercise: &Exercise) -> Result<Vec<PathBuf>, Trouble> {
     let folder = exercise.solution().join("mistakes");
     if !folder.is_dir() {
@@ -267,15 +268,15 @@ pub fn read(path: &Path) -> Result<Mistake, Trouble> {
     })
 }
 
-/// The mistakes of all exercises without their diffs, by exercise id: what a
-/// bundle knows of them.
+/// The mistakes of all exercises, by exercise id and without their diffs. A
+/// bundle contains them in this form.
 pub type Explanations = BTreeMap<String, Vec<Mistake>>;
 
-/// The known mistakes of an exercise: its patches, or in a bundle what it says
-/// of them.
+/// The known mistakes of an exercise. They come from its patches, or in a
+/// bundle from its explanations.
 ///
-/// What cannot be read is left out: it explains nothing, and `verify` complains
-/// about it.
+/// Mistakes that cannot be read are left out. They explain nothing, and
+/// `verify` complains about them.
 pub fn known(exercise: &Exercise) -> Vec<Mistake> {
     let explanations = files::text(&exercise.explanations())
         .ok()
@@ -287,8 +288,8 @@ pub fn known(exercise: &Exercise) -> Vec<Mistake> {
     patches.iter().filter_map(|path| read(path).ok()).collect()
 }
 
-/// The known mistake that these records single out; better none than a false
-/// one.
+/// The only known mistake that fits these records, if there is exactly one. A
+/// false explanation would be worse than none.
 ///
 /// The test that must reject it does so with its cause, all other tests pass or
 /// fail as they did for the known mistake, the source could have it, and all
@@ -314,7 +315,7 @@ pub fn singled_out(
     matching.next().is_none().then_some(found)
 }
 
-/// What stands above an explanation.
+/// The words in front of an explanation.
 pub const HEADING: &str = "This looks like a known mistake:";
 
 #[cfg(test)]

@@ -154,7 +154,7 @@ const AMBIGUOUS: Rule = Rule {
     name: "'r\"",
     shown: "'r\"",
     place: Place::Anywhere,
-    why: "puts a string directly behind a lifetime, where two programs can disagree on its end",
+    why: "puts a string directly after a lifetime, where two programs can disagree on where the string ends",
 };
 
 /// Every refused name in `text` with its first use, in the order of the file.
@@ -231,17 +231,18 @@ fn is_refused(rule: &Rule, at: usize, tokens: &Tokens, facts: &Facts) -> bool {
             let is_renamed = in_macro || tokens.is_name(at + 1, "as");
             // In `env as $name`, the new name is not visible here.
             let is_renamed_by_a_macro = tokens.is_name(at + 1, "as") && tokens.is_mark(at + 2, '$');
-            // A macro may still add the bang: then the compiler's own list of
-            // what it read shows it, and honest names are left alone.
+            // A macro may still add the bang. In that case the compiler's own
+            // list of what it read shows the use, and honest names are not
+            // refused here.
             tokens.is_call(at) || is_renamed_by_a_macro || is_renamed && disguise.an_alias_is_called
         }
         // Either the attribute is written out, or a macro builds it from pieces.
         // In that case a macro also produces the item that the attribute acts on,
         // and honest macros almost never produce such an item.
         Place::Attribute => {
-            // What `path` takes in, the compiler lists.
+            // The compiler lists the files that `path` brings in.
             let is_built = in_macro && rule.name != "path" && facts.a_macro_has_an_extern_block;
-            // `link = value`, behind a format string, is no `#[link(…)]`.
+            // `link = value`, after a format string, is not `#[link(…)]`.
             let is_value = rule.name == "link" && tokens.is_mark(at + 1, '=');
             tokens.is_attribute(at) || is_built && !is_value
         }

@@ -14,7 +14,7 @@ use crate::exercise::kept;
 use crate::files;
 use crate::trouble::Trouble;
 
-/// The files of one exercise: path within its folder, text.
+/// The files of one exercise: the text of each path within its folder.
 pub type Files = BTreeMap<String, String>;
 
 /// Where they are kept.
@@ -52,11 +52,12 @@ pub fn files_of(exercise: &Exercise) -> Result<Files, Trouble> {
     Ok(found)
 }
 
-/// The exercise's files as they were given, after a look at those in its
-/// folder: tests and manifests must be as they were, a dependency more is fine.
+/// The original files of an exercise. Before it returns them, it compares them
+/// with those in the exercise's folder: tests and manifests must be unchanged,
+/// except that a learner may add dependencies.
 ///
-/// Where the course keeps no originals of the exercise (it is being written),
-/// these are the files in its folder.
+/// If the course has no originals of the exercise (because it is still being
+/// written), these are the files in its folder.
 ///
 /// # Errors
 /// [`Trouble::Edited`] names each file that is not as it was.
@@ -89,7 +90,7 @@ pub fn pristine(exercise: &Exercise) -> Result<Files, Trouble> {
     Ok(given)
 }
 
-/// The text of the tests by which to judge; see [`pristine`].
+/// The text of the tests that judge; see [`pristine`].
 ///
 /// # Errors
 /// Those of [`pristine`].
@@ -98,7 +99,8 @@ pub fn pristine_tests(exercise: &Exercise) -> Result<String, Trouble> {
     Ok(given.remove(&exercise.tests_name()).unwrap_or_default())
 }
 
-/// How a file differs from what was given; `None` if in nothing that is ours.
+/// How a file differs from the original. `None` if it differs only in what a
+/// learner may change.
 fn difference(path: &Path, given: &str, is_ours: &dyn Fn(&str) -> bool) -> Option<String> {
     let now = match fs::read_to_string(path) {
         Ok(now) => now,
@@ -114,7 +116,7 @@ fn difference(path: &Path, given: &str, is_ours: &dyn Fn(&str) -> bool) -> Optio
         return Some("was edited".into());
     }
     let (Ok(now), Ok(given)) = (now.parse::<Table>(), given.parse::<Table>()) else {
-        return Some("is no manifest any more".into());
+        return Some("is not a valid manifest any more".into());
     };
     changed_key(&now, &given, "")
         .map(|key| format!("was edited at `{key}`"))
@@ -138,8 +140,9 @@ fn ours(root: &Path) -> impl Fn(&str) -> bool {
     }
 }
 
-/// The first key at which a manifest differs in more than what a learner may
-/// add: dependencies, and features of ours.
+/// The first key at which a manifest differs from the original in more than
+/// what a learner may add: dependencies, and features of the dependencies that
+/// are there.
 fn changed_key(now: &Table, given: &Table, within: &str) -> Option<String> {
     let name = |key: &str| match within {
         "" => key.to_owned(),
@@ -168,9 +171,9 @@ fn changed_key(now: &Table, given: &Table, within: &str) -> Option<String> {
         .map(|key| name(key))
 }
 
-/// The first dependency in a manifest, and not in the one that was given, that
-/// is not from the package registry: it takes in another folder (the
-/// solution's, say), a repository, or one of the course's own crates.
+/// The first dependency that was added to a manifest and is not from the
+/// package registry. Such a dependency would bring in another folder (for
+/// example the solution's), a repository, or one of the course's own crates.
 fn strange_dependency(
     now: &Table,
     given: &Table,

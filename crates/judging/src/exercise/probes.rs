@@ -1,9 +1,10 @@
 //! Programs that must not compile: `tests/refused/*.rs` of an exercise.
 //!
-//! Some promises of a contract are kept by the compiler: that a closure must
-//! not borrow from its caller, that a guard cannot outlive its lock. No test
-//! that runs can look at them. A probe is a small library that breaks such a
-//! promise, so the compiler must refuse it, and for the right reason:
+//! The compiler keeps some of the promises of a contract: for example, that a
+//! closure must not borrow from its caller, or that a guard cannot outlive its
+//! lock. No test that runs can check them. A probe is a small library that
+//! breaks such a promise. The compiler must refuse it, and for the right
+//! reason:
 //!
 //! ```text
 //! //! C4: A body must not borrow from its caller.
@@ -18,9 +19,9 @@
 //! }
 //! ```
 //!
-//! Without the lines that end in `//~ refused` it must compile with the
-//! course's solution, which `cargo course verify` checks: so nothing else in it
-//! can be the reason.
+//! Without the lines that end in `//~ refused`, it must compile with the
+//! course's solution. `cargo course verify` checks that, so nothing else in the
+//! probe can be the reason.
 
 use std::fs;
 use std::io::Read;
@@ -40,20 +41,20 @@ const FOLDER: &str = "tests/refused/";
 const LIFETIME: &str = "lifetime";
 const MARK: &str = "//~ refused";
 
-/// How long the compiler may work on one: they are a few lines.
+/// How long the compiler may work on a probe, which has only a few lines.
 const PATIENCE: Duration = Duration::from_secs(20);
 
 /// One program that must not compile.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Probe {
-    /// The file's name without `.rs`: the name of a test.
+    /// The file's name without `.rs`. Verdicts show it as the name of a test.
     pub name: String,
-    /// The clauses of the contract that it looks at.
+    /// The clauses of the contract that it checks.
     pub clauses: Vec<u32>,
     /// What the contract says, for the learner.
     why: String,
-    /// The errors of which each is the right one, such as `E0597`; `lifetime` for
-    /// "lifetime may not live long enough", which has no number.
+    /// The errors that are the right reason, such as `E0597`. `lifetime` stands
+    /// for "lifetime may not live long enough", which has no number.
     errors: Vec<String>,
     text: String,
 }
@@ -61,7 +62,7 @@ pub struct Probe {
 /// The probes among an exercise's files, sorted by name.
 ///
 /// # Errors
-/// The file that is malformed, and how.
+/// A probe is malformed. The error names the file and says how.
 pub fn probes(given: &Files) -> Result<Vec<Probe>, String> {
     let files = given.iter().filter_map(|(path, text)| {
         let name = path.strip_prefix(FOLDER)?.strip_suffix(".rs")?;
@@ -92,7 +93,7 @@ impl Probe {
             .filter(|error| error.starts_with('E') || error == LIFETIME)
             .collect();
         if errors.is_empty() {
-            return Err("its header names no errors: `//! Errors: E0597`".into());
+            return Err("its header names no errors, as in `//! Errors: E0597`".into());
         }
         if !text.lines().any(|line| line.trim_end().ends_with(MARK)) {
             return Err(format!("no line ends with `{MARK}`"));
@@ -106,7 +107,7 @@ impl Probe {
         })
     }
 
-    /// The same program without what must be refused.
+    /// The same program without the lines that must be refused.
     pub fn control(&self) -> Probe {
         let kept = |line: &&str| !line.trim_end().ends_with(MARK);
         let lines: Vec<_> = self.text.lines().filter(kept).collect();
@@ -116,11 +117,12 @@ impl Probe {
         }
     }
 
-    /// Lets the compiler look at it, with a library in the place of the
-    /// exercise's crate `name`.
+    /// Compiles it, with the given library as the exercise's crate, and returns
+    /// the compiler's errors.
     ///
     /// # Errors
-    /// The compiler cannot be asked.
+    /// The compiler cannot be started, does not end in time, or fails without a
+    /// message that can be read.
     pub fn errors_with(&self, library: &Library) -> Result<Vec<Message>, Trouble> {
         let folder = tempfile::tempdir().map_err(Trouble::writing(&std::env::temp_dir()))?;
         let source = folder.path().join(format!("{}.rs", self.name));
@@ -167,7 +169,7 @@ impl Probe {
         };
         let mut text = String::new();
         let _ = fs::File::open(&said).and_then(|file| {
-            // The messages about a few lines.
+            // This is more than enough for messages about a few lines.
             file.take(4 << 20).read_to_string(&mut text)
         });
         let messages: Vec<Message> = text
@@ -191,7 +193,7 @@ impl Probe {
             Ok(errors) if errors.is_empty() => (
                 Outcome::Fail,
                 format!(
-                    "a program that must not compile does compile: {}",
+                    "a program that must not compile does compile with your code: {}",
                     self.told()
                 ),
             ),
@@ -200,7 +202,7 @@ impl Probe {
                 Some(error) => (
                     Outcome::Fail,
                     format!(
-                        "a program that must not compile is refused for another reason: {}\n{}",
+                        "the compiler refuses a program that must not compile, but for another reason: {}\n{}",
                         error.headline(),
                         self.told()
                     ),
@@ -223,7 +225,7 @@ impl Probe {
         self.errors.iter().any(|due| due == name)
     }
 
-    /// The contract, and the lines that break it.
+    /// What the contract says, and the lines that break it.
     fn told(&self) -> String {
         let lines = self.text.lines();
         let refused: Vec<_> = lines
@@ -234,19 +236,19 @@ impl Probe {
     }
 }
 
-/// A library to look at.
+/// A library with which probes are compiled.
 #[derive(Clone, Debug)]
 pub struct Library {
-    /// The exercise's crate, as the probes name it.
+    /// The name of the exercise's crate, as probes use it.
     pub name: String,
     /// Its metadata, or the library itself.
     pub file: PathBuf,
-    /// Where the libraries lie that it depends on.
+    /// The folder of the libraries that it depends on.
     pub dependencies: PathBuf,
 }
 
 impl Library {
-    /// That of an exercise among the files that cargo made of a package.
+    /// The library of an exercise, among the files that cargo made of a package.
     pub fn of(exercise: &str, files: &[PathBuf]) -> Option<Library> {
         let with = |extension: &str| {
             files
@@ -261,7 +263,7 @@ impl Library {
         })
     }
 
-    /// The same library in a place where no other build overwrites it.
+    /// Copies the library to a folder in which no other build overwrites it.
     ///
     /// # Errors
     /// It cannot be copied.
@@ -286,7 +288,7 @@ struct Code {
 }
 
 impl Message {
-    /// Whether it is about something, and does not only count the others.
+    /// Whether this is an error of its own, and not only the count of the others.
     fn is_particular(&self) -> bool {
         self.code.is_some() || !self.message.starts_with("aborting due to")
     }

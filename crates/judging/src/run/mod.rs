@@ -1,8 +1,9 @@
 //! Runs a judging program and collects the records that it sends.
 //!
-//! What the program prints is no verdict. A test that was expected and of
-//! which no record came has the outcome `exit`; a pass counts only if the
-//! program came to its own end afterwards.
+//! What the program prints does not count as a verdict. An expected test of
+//! which no record came has the outcome `exit`, or `timeout` if the program did
+//! not end in time. A pass counts only if the program then ran to its end and
+//! exited.
 
 pub mod remains;
 
@@ -27,16 +28,17 @@ pub struct Run<'a> {
     pub judge: &'a Path,
     /// The program that holds the code to judge.
     pub subject: &'a Path,
-    /// Where they run: timelines quote sources that lie there. The code may
-    /// write there.
+    /// The folder in which they run. The code may write there, and timelines
+    /// quote sources that lie there.
     pub folder: &'a Path,
-    /// The course and what was built of it, where the code may write nowhere else.
+    /// The course, and what was built of it. Within these folders, the code may
+    /// write only to `folder`.
     pub guarded: &'a [PathBuf],
     /// The tests that must give a verdict.
     pub expected: &'a [String],
-    /// Only these tests; all, if none is named.
+    /// Run only these tests, or all if the list is empty.
     pub only: &'a [&'a str],
-    /// Environment variables for it.
+    /// Environment variables for the judging program.
     pub environment: &'a [(&'a str, String)],
 }
 
@@ -46,17 +48,18 @@ fn limit(tests: usize) -> Duration {
     Duration::from_secs(60 + 30 * tests as u64)
 }
 
-/// How long a judge may be stopped. Nobody stops it but the code that it
-/// judges: Ctrl-Z in the terminal does not reach its session.
+/// How long a judge may be stopped. Only the code that it judges stops it:
+/// Ctrl-Z in the terminal does not reach the judge's session.
 const STOPPED: Duration = Duration::from_secs(2);
 
 /// The descriptor at which the judge finds the socket for its records.
 const SOCKET: i32 = 3;
 
-/// Runs it, and gives one record for each expected test, in their order.
+/// Runs the judging program, and returns one record for each expected test, in
+/// their order.
 ///
 /// # Errors
-/// The program cannot be started or followed.
+/// The program cannot be started or observed.
 pub fn run(run: &Run) -> Result<Vec<Record>, Trouble> {
     // The judged code must not take this process's end of the records' socket.
     let _ = nix::sys::prctl::set_dumpable(false);
@@ -91,7 +94,7 @@ pub fn run(run: &Run) -> Result<Vec<Record>, Trouble> {
             if record.outcome == Outcome::Pass {
                 record.outcome = Outcome::Exit;
                 record.cause = format!(
-                    "this test passed, but the judging program did not come to its own end: {}",
+                    "this test passed, but afterwards the judging program did not end as it should: {}",
                     followed.end
                 );
             }
@@ -103,8 +106,9 @@ pub fn run(run: &Run) -> Result<Vec<Record>, Trouble> {
 /// libtest's exit code when a test failed.
 const FAILED: i32 = 101;
 
-/// A session of its own, so that what it leaves behind can be ended; it dies
-/// with this process, and then its wardens end everything below it.
+/// The judge gets a session of its own, so that what it leaves behind can be
+/// found and ended. It dies with this process, and then its wardens end
+/// everything below them.
 fn spec(run: &Run, judges: std::os::fd::OwnedFd, said: &File) -> std::io::Result<Spec> {
     let guarded = std::env::join_paths(run.guarded).unwrap_or_default();
     let mut spec = Spec::new(run.judge)
@@ -126,7 +130,7 @@ fn spec(run: &Run, judges: std::os::fd::OwnedFd, said: &File) -> std::io::Result
         .iter()
         .any(|folder| folder.starts_with(&temporary))
     {
-        // There the code may not write, for the course lies there.
+        // The code may not write there, because the course lies there.
         spec = spec.env("TMPDIR", run.folder);
     }
     if !run.only.is_empty() {
@@ -138,7 +142,7 @@ fn spec(run: &Run, judges: std::os::fd::OwnedFd, said: &File) -> std::io::Result
     Ok(spec)
 }
 
-/// What came of a judge.
+/// What a judge sent, and how it ended.
 struct Followed {
     end: End,
     records: Vec<Record>,
@@ -153,7 +157,7 @@ enum End {
     TimedOut(Duration),
     /// Somebody else wrote to its socket, and it was killed for that.
     Forged,
-    /// What it sent is no record, and it was killed for that.
+    /// It sent something that is not a record, and it was killed for that.
     Garbled(String),
 }
 
@@ -167,13 +171,13 @@ impl std::fmt::Display for End {
             ),
             End::Stopped => f.write_str("your code stopped it with a signal"),
             End::TimedOut(limit) => write!(f, "it did not end within {} s", limit.as_secs()),
-            End::Garbled(why) => write!(f, "what it sent is no record ({why})"),
+            End::Garbled(why) => write!(f, "it sent something that is not a record ({why})"),
             End::Forged => f.write_str("another process wrote to the socket for its records"),
         }
     }
 }
 
-/// Listens to a judge until it has ended, and to nobody else.
+/// Listens to a judge, and to nobody else, until it has ended.
 fn follow(mut judge: Child, mut records: Records, limit: Duration) -> std::io::Result<Followed> {
     let pid = judge.pid();
     let until = Instant::now() + limit;
@@ -185,7 +189,7 @@ fn follow(mut judge: Child, mut records: Records, limit: Duration) -> std::io::R
         if listening {
             fds.push(PollFd::new(records.as_fd(), PollFlags::POLLIN));
         }
-        // A signal or an error only makes us look again.
+        // After a signal or an error, the loop only looks again.
         let _ = poll(&mut fds, PollTimeout::from(100u8));
         let ended = fds[0].any() == Some(true);
         if listening {
@@ -206,7 +210,8 @@ fn follow(mut judge: Child, mut records: Records, limit: Duration) -> std::io::R
             break Some(End::Stopped);
         }
     };
-    // Before its number is given up by reaping: what it left in its session.
+    // End what the judge left in its session before the judge is reaped: until
+    // then, no other process can get its ID.
     let ending = remains::end(&mut judge, verdict.is_some())?;
     Ok(Followed {
         end: verdict.unwrap_or(End::Ended(ending)),
@@ -251,7 +256,7 @@ fn last_words(mut said: File) -> String {
     text.lines()
         .rev()
         .find(|line| !line.trim().is_empty())
-        .map(|line| format!(" (its last words: {})", line.trim()))
+        .map(|line| format!(" (the last line that it printed: {})", line.trim()))
         .unwrap_or_default()
 }
 
@@ -264,7 +269,7 @@ fn missing(test: &str, end: &End, words: &str) -> Record {
     record(test, outcome, cause)
 }
 
-/// A record that no judge wrote.
+/// Makes a record that no judge wrote.
 pub fn record(test: &str, outcome: Outcome, cause: String) -> Record {
     Record {
         test: test.to_owned(),

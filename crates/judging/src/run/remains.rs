@@ -1,9 +1,9 @@
-//! The judges that run, and what they leave behind.
+//! Starts judges, and ends what they leave behind.
 //!
-//! A judge's wardens end everything below them. A judge that the code kills
-//! takes that with it only in part: its wardens notice and end what they
-//! started, but a process that lost its warden too becomes a child of this
-//! process, which is a subreaper, and is ended here.
+//! The wardens of a judge end all processes below them. If the learner's code
+//! kills the judge, its wardens notice that and end what they started. But a
+//! process that has lost its warden as well becomes a child of this process,
+//! which is a subreaper, and this module ends it.
 
 use std::collections::BTreeSet;
 use std::io;
@@ -19,7 +19,7 @@ use processes::{Child, Ending, Pid, SpawnError, Spec};
 /// How long the wardens of a judge that has ended may take to clean up.
 const PATIENCE: Duration = Duration::from_secs(5);
 
-/// Started by [`start`] and not yet ended by [`end`].
+/// The judges that [`start`] has started and [`end`] has not yet ended.
 static JUDGES: Mutex<BTreeSet<Pid>> = Mutex::new(BTreeSet::new());
 
 /// Starts a judge.
@@ -35,18 +35,18 @@ pub fn start(spec: Spec) -> Result<Child, SpawnError> {
     Ok(judge)
 }
 
-/// Reaps a judge that has ended, after everything that it left; with `kill`
-/// also one that has not ended.
+/// Reaps a judge that has ended, after everything that it left behind has
+/// ended. With `kill`, it first ends a judge that still runs.
 ///
 /// # Errors
-/// Somebody else reaped it.
+/// Somebody else has reaped the judge.
 pub fn end(judge: &mut Child, kill: bool) -> io::Result<Ending> {
     let pid = judge.pid();
     if kill {
         judge.signal(Signal::SIGKILL)?;
     }
     let until = Instant::now() + PATIENCE;
-    // Its wardens, which are in its session, see it go and clean up.
+    // The judge's wardens, which are in its session, notice its end and clean up.
     loop {
         let wardens: Vec<Stat> = orphans(&running())
             .into_iter()
@@ -65,8 +65,9 @@ pub fn end(judge: &mut Child, kill: bool) -> io::Result<Ending> {
     let ending = judge.wait()?;
     let mut all = JUDGES.lock().unwrap_or_else(PoisonError::into_inner);
     all.remove(&pid);
-    // What lost its warden as well. Whose session is a running judge's is not
-    // lost: it has just been started.
+    // Now the processes that have lost their warden as well. A judge that
+    // another thread has just started is not among them, because it is in
+    // `all`.
     loop {
         let lost = orphans(&all);
         if lost.is_empty() || Instant::now() > until {
@@ -86,8 +87,9 @@ fn running() -> BTreeSet<Pid> {
         .clone()
 }
 
-/// Children of this process that it did not start: they lost their parent.
-/// What this process starts stays in its session, but for the judges.
+/// Children of this process that it did not start: they have lost their parent.
+/// Except for the judges, everything that this process starts stays in its
+/// session.
 fn orphans(judges: &BTreeSet<Pid>) -> Vec<Stat> {
     let me = std::process::id().cast_signed();
     let Ok(ours) = proc::stat(me).map(|stat| stat.session) else {

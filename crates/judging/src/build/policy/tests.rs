@@ -173,8 +173,8 @@ fn a_macro_is_refused_under_another_name() {
     );
 }
 
-/// Honest macros look the same to this check. What the compiler reads in the end
-/// it lists itself, and `inputs` looks at that.
+/// Honest macros look the same to this check. The compiler itself lists the
+/// files that it read, and `inputs` looks at that list.
 #[test]
 fn what_a_macro_builds_from_pieces_is_left_to_the_compilers_list() {
     for text in [

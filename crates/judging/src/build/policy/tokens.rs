@@ -34,7 +34,7 @@ pub(super) enum Kind {
     /// The name in `'name`, which is no other kind of name.
     Lifetime,
     Literal(String),
-    /// A literal directly behind a quote, as in `'r"…"`.
+    /// A literal directly after a quote, as in `'r"…"`.
     MisreadLiteral,
     /// `joint`: another mark follows without a space.
     Mark {
