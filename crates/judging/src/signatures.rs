@@ -14,7 +14,7 @@ use crate::exercise::catalogue::Exercise;
 use crate::exercise::kept;
 use crate::trouble::Trouble;
 
-/// By test: what it says, in one line.
+/// For each test, what it says, in one line.
 pub type Signature = BTreeMap<String, String>;
 
 /// The signatures of an exercise's mistakes, by the mistake's name.
@@ -35,7 +35,7 @@ impl Signatures {
         kept.ok().flatten().unwrap_or_default()
     }
 
-    /// Writes them, whole or not at all.
+    /// Writes the file as a whole or not at all.
     ///
     /// # Errors
     /// Those of writing a file.
@@ -56,13 +56,13 @@ impl Signatures {
     }
 }
 
-/// Whether a test passed that said this.
+/// Whether a test that said this passed.
 fn passed(line: &str) -> bool {
     line.split(':').next() == Some(Outcome::Pass.name())
 }
 
-/// Forgets each test that passed in one run of a program and not in the other:
-/// a data race among real threads shows in some runs only.
+/// Forgets each test that passed in one run of a program and not in the other,
+/// because a data race between real threads shows only in some runs.
 pub fn keep_what_agrees(signature: &mut Signature, other: &Signature) {
     signature.retain(|test, line| {
         let line_of_other = other.get(test);
@@ -70,7 +70,7 @@ pub fn keep_what_agrees(signature: &mut Signature, other: &Signature) {
     });
 }
 
-/// What all tests say of one source.
+/// What all tests say about one source.
 pub fn signature(records: &[Record]) -> Signature {
     records
         .iter()
@@ -83,8 +83,8 @@ fn line_of(record: &Record) -> String {
     format!("{}: {cause}", record.outcome)
 }
 
-/// A text in which every number is `#`: random inputs and process numbers
-/// differ from run to run.
+/// Replaces every number in a text by `#`, because random inputs and process
+/// IDs differ from run to run.
 pub fn without_numbers(text: &str) -> String {
     let mut alike = String::with_capacity(text.len());
     for c in text.chars() {

@@ -1,10 +1,11 @@
-//! Why there is no verdict: one sentence that names the thing and the next step.
+//! The errors, which say why there is no verdict: each is a sentence that names
+//! the thing and the next step.
 
 use std::fmt;
 use std::io;
 use std::path::{Path, PathBuf};
 
-/// Everything that keeps the command from judging. Always exit code 2.
+/// Everything that keeps the command from judging. The exit code is always 2.
 #[derive(Debug)]
 pub enum Trouble {
     /// No `exercises/course.toml` here or above.
@@ -34,7 +35,7 @@ pub enum Trouble {
     NotUtf8 {
         /// The file.
         path: PathBuf,
-        /// How many bytes before the first wrong one.
+        /// How many bytes are right before the first wrong one.
         valid: usize,
     },
     /// A file cannot be written.
@@ -51,11 +52,11 @@ pub enum Trouble {
         /// Where the file should be.
         path: PathBuf,
     },
-    /// Tests or our part of a manifest are not as they were given.
+    /// Tests, or parts of a manifest that a learner must not change, have changed.
     Edited {
         /// The exercise.
         exercise: String,
-        /// What is different, each with how.
+        /// The files, each with what has changed.
         files: Vec<String>,
     },
     /// Cargo could not be started.
@@ -69,7 +70,7 @@ pub enum Trouble {
         /// Why not.
         error: String,
     },
-    /// Asked for something that cannot be done, in the words to print.
+    /// Somebody asked for something that cannot be done. The text is printed as it is.
     Refused(String),
 }
 
@@ -101,7 +102,7 @@ impl fmt::Display for Trouble {
         match self {
             Trouble::NoCourse(from) => write!(
                 f,
-                "there is no exercises/course.toml in {} or above it: change into the course's folder",
+                "there is no exercises/course.toml in {} or above it: change to the course's folder (cd)",
                 from.display()
             ),
             Trouble::Malformed { path, why } => {
@@ -119,7 +120,7 @@ impl fmt::Display for Trouble {
             }
             Trouble::NotUtf8 { path, valid } => write!(
                 f,
-                "{} is not UTF-8 text (the byte at {valid} is wrong): save it as UTF-8",
+                "{} is not UTF-8 text (the first wrong byte is at offset {valid}): save it as UTF-8",
                 path.display()
             ),
             Trouble::Unwritable { path, error } => {
@@ -127,22 +128,25 @@ impl fmt::Display for Trouble {
             }
             Trouble::NoLearnerFile { exercise, path } => write!(
                 f,
-                "{} is missing: `cargo course reset {exercise}` puts the stub there",
+                "{} is missing: `cargo course reset {exercise}` puts the stub back",
                 path.display()
             ),
             Trouble::Edited { exercise, files } => {
-                writeln!(f, "{exercise} is not as it was given:")?;
+                writeln!(
+                    f,
+                    "{exercise} cannot be judged, because files that belong to the course were changed:"
+                )?;
                 for file in files {
                     writeln!(f, "  {file}")?;
                 }
                 write!(
                     f,
-                    "`cargo course reset {exercise} --tests` puts these back and leaves your src/lib.rs alone"
+                    "`cargo course reset {exercise} --tests` restores these files and leaves your src/lib.rs alone"
                 )
             }
             Trouble::NoCargo(error) => write!(
                 f,
-                "cargo cannot be started: {}: install Rust from https://rustup.rs, or put cargo on the PATH",
+                "cargo cannot be started ({}): install Rust from https://rustup.rs, or put cargo on the PATH",
                 words(error)
             ),
             Trouble::Build(why) => write!(f, "{}", why.trim_end()),
@@ -167,13 +171,15 @@ impl std::error::Error for Trouble {
     }
 }
 
-/// An error of the system in words that say what to do about it.
+/// An error of the system in plain words, with what to do about it if that is simple.
 fn words(error: &io::Error) -> String {
     match error.kind() {
         io::ErrorKind::NotFound => "there is no such file".into(),
         io::ErrorKind::PermissionDenied => "permission denied".into(),
         io::ErrorKind::StorageFull => "the disk is full: make room and try again".into(),
-        io::ErrorKind::QuotaExceeded => "your disk quota is used up".into(),
+        io::ErrorKind::QuotaExceeded => {
+            "your disk quota is used up: delete files and try again".into()
+        }
         io::ErrorKind::ReadOnlyFilesystem => "the file system is read-only".into(),
         io::ErrorKind::IsADirectory => "it is a folder".into(),
         _ => error.to_string(),

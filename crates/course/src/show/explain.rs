@@ -1,4 +1,4 @@
-//! `check --explain`: what was asked, answered and observed.
+//! `check --explain`: shows what was asked, answered and observed.
 
 use std::fmt::Write;
 
@@ -7,7 +7,7 @@ use proctor::{Exchange, Outcome, Record};
 use judging::judge::Judgement;
 use judging::terminal::words::{FAINT, STRONG, indented, styled};
 
-/// Lines of printed output that are shown of each stream.
+/// How many lines of each output stream are shown.
 const LINES: usize = 20;
 
 /// Every exchange of every test, and the command that repeats it.
@@ -33,7 +33,7 @@ fn one(text: &mut String, judgement: &Judgement, record: &Record) -> std::fmt::R
         self::exchange(text, exchange)?;
     }
     if record.exchanges.is_empty() {
-        writeln!(text, "  nothing was asked")?;
+        writeln!(text, "  the test asked nothing")?;
     }
     if record.outcome != Outcome::CompileError {
         let exercise = &judgement.exercise;
@@ -41,7 +41,7 @@ fn one(text: &mut String, judgement: &Judgement, record: &Record) -> std::fmt::R
         writeln!(
             text,
             "  {}\n    PROCTOR_SEED={seed} cargo test -p {exercise} --test {exercise} -- --exact {}",
-            styled(FAINT, "the same inputs again:"),
+            styled(FAINT, "to repeat it with the same inputs:"),
             record.test
         )?;
     }
@@ -65,12 +65,16 @@ fn exchange(text: &mut String, exchange: &Exchange) -> std::fmt::Result {
     writeln!(text, "  answered  {answered}")?;
     if let Some(seen) = evidence {
         let started = |count: Option<u32>| {
-            count.map_or_else(|| "not counted here".to_owned(), |count| count.to_string())
+            count.map_or_else(
+                || "an unknown number of".to_owned(),
+                |count| count.to_string(),
+            )
         };
         writeln!(
             text,
-            "  observed  process {}; started {} processes, {} threads; left {} children, {} zombies, {} descriptors; \
-             {:.1} ms of CPU in {:.1} ms; {} waits, {} preemptions; {} MiB at most",
+            "  observed  process {}; it started {} processes and {} threads; it left {} children, {} zombies and \
+             {} file descriptors; it used {:.1} ms of CPU time in {:.1} ms; it waited {} times and was \
+             preempted {} times; it used at most {} MiB of memory",
             seen.pid,
             started(seen.processes_started),
             started(seen.threads_started),
@@ -91,7 +95,7 @@ fn exchange(text: &mut String, exchange: &Exchange) -> std::fmt::Result {
             writeln!(text, "  {name}:")?;
         }
         if skipped > 0 {
-            writeln!(text, "    … {skipped} lines before")?;
+            writeln!(text, "    … {skipped} earlier lines")?;
         }
         for line in &lines[skipped..] {
             writeln!(text, "    {line}")?;

@@ -1,4 +1,4 @@
-//! `check --json`: one object a line.
+//! `check --json`: prints one object per line.
 
 use serde::Serialize;
 
@@ -21,8 +21,8 @@ struct Sum<'a> {
     not_judged: usize,
 }
 
-/// The judgement in the form of the contract: an object for each test, then
-/// one that sums them up.
+/// The judgement in the form that the README documents: an object for each
+/// test, then one that sums them up.
 pub fn json(judgement: &Judgement) -> String {
     let exercise = &judgement.exercise;
     let tests = judgement.records.iter().map(|record| {
@@ -43,7 +43,7 @@ pub fn json(judgement: &Judgement) -> String {
     tests.chain([sum]).collect()
 }
 
-/// Strings and numbers alone: writing them as JSON cannot fail.
+/// The object holds only strings and numbers, so writing it as JSON cannot fail.
 fn line(object: &impl Serialize) -> String {
     serde_json::to_string(object).unwrap_or_default() + "\n"
 }

@@ -21,7 +21,7 @@ use judging::terminal::words::{self, BAD, FAINT, GOOD, STRONG, UNSURE, styled};
 
 const WIDTH: usize = 96;
 
-/// The whole judgement, without what to do next.
+/// The whole judgement, but not what to do next.
 pub fn judgement(exercise: &Exercise, source: &Source, judgement: &Judgement) -> String {
     let mut text = format!(
         "{} {} {}\n",
@@ -42,7 +42,8 @@ pub fn judgement(exercise: &Exercise, source: &Source, judgement: &Judgement) ->
     let mut said: Option<&str> = None;
     for record in &judgement.records {
         text.push_str(&headline(record, widest));
-        // The same words under every test (a stub's) are said once.
+        // If several tests in a row have the same cause (as with a stub), it is
+        // printed once.
         if said != Some(record.cause.as_str()) || record.timeline.is_some() {
             text.push_str(&details(exercise, source, record));
         }
@@ -71,7 +72,7 @@ fn headline(record: &Record, widest: usize) -> String {
         other => other.to_string(),
     };
     let time = words::time(Duration::from_millis(record.millis));
-    // Padded before it is styled: escape sequences have no width.
+    // The time is padded before it is styled, because escape sequences have no width.
     let pad = 22usize.saturating_sub(outcome.len());
     format!(
         "  {} {:widest$}  {}{}\n",
@@ -131,24 +132,24 @@ fn diagnostics(id: &str, uncompiled: &Uncompiled) -> String {
     text
 }
 
-/// What source that does not compile means, in a sentence.
+/// A sentence that says why no test ran.
 pub(crate) fn remark(id: &str, uncompiled: &Uncompiled) -> String {
     match &uncompiled.part {
         _ if uncompiled.outcome == Outcome::Refused => {
-            "It uses what this exercise does not allow: no test ran.".to_owned()
+            "Your file uses something that this exercise does not allow, so no test ran.".to_owned()
         }
         _ if uncompiled.outcome == Outcome::Limit => {
-            "The compiler met a limit: no test ran.".to_owned()
+            "The compiler exceeded a limit, so no test ran.".to_owned()
         }
-        Part::File => "It does not compile yet: no test ran.".to_owned(),
+        Part::File => "Your file does not compile yet, so no test ran.".to_owned(),
         Part::Tests => {
-            "Your file compiles, but the tests cannot use it: keep the names and signatures that were given."
+            "Your file compiles, but the tests cannot use it: keep the names and signatures of the stub."
                 .to_owned()
         }
         Part::World(world) => format!(
-            "Your file compiles, but not in the world `{world}`, which explores it with the same source \
-             against another std. A dependency that you add to Cargo.toml is needed in worlds/*/Cargo.toml \
-             of {id} as well."
+            "Your file compiles, but not in the world `{world}`. A world compiles the same source against another \
+             std, in order to explore it. If you add a dependency to Cargo.toml, add it to \
+             worlds/*/Cargo.toml of {id} as well."
         ),
     }
 }
@@ -183,7 +184,7 @@ fn summary(judgement: &Judgement) -> String {
     let warned = match judgement.warnings {
         0 => String::new(),
         some => format!(
-            "\n  the compiler has {}: cargo check -p {}",
+            "\n  the compiler has {}; to see more: cargo check -p {}",
             words::count(some, "warning"),
             judgement.exercise
         ),

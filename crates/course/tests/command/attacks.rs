@@ -269,7 +269,7 @@ fn modules_in_files_of_their_own_are_part_of_the_answer() {
     .unwrap();
     course
         .run(&["check", "add-one"])
-        .could_not("is not a file of its own but a link");
+        .could_not("is not an ordinary file but a link");
 }
 
 #[test]

@@ -93,7 +93,7 @@ fn a_thread_that_is_joined_and_a_pipe_without_another_writer_are_named() {
         let out = words(out);
         out.contains("it waits for thread") && out.contains("only this process itself holds")
     });
-    assert!(words(&said.out).contains("whose write end only this process itself holds"));
+    assert!(words(&said.out).contains("only this process itself holds its write end"));
 }
 
 #[test]

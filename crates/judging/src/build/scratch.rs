@@ -1,5 +1,5 @@
-//! A workspace beside the learner's, in which an exercise's tests are built
-//! with other sources in place of its `src/lib.rs`.
+//! A second workspace, in which the course builds an exercise's tests with
+//! another source instead of its `src/lib.rs`.
 //!
 //! ```text
 //! target/course/
@@ -13,13 +13,13 @@
 //!     NAME/worlds/*/         likewise
 //! ```
 //!
-//! The learner's folder is read, never written.
+//! This module reads the learner's folder and never writes to it.
 //!
-//! Cargo compares the times of files; a file that was moved, copied with its
-//! times or restored can be older than what was built of another one. Here a
-//! package's description holds the hash of everything that is compiled for it.
-//! Cargo builds a package anew when its description changes, so what is built
-//! is a matter of content.
+//! Cargo compares the times of files. A file that was moved, copied with its
+//! times, or restored can be older than what cargo built from another file. In
+//! this workspace, therefore, the description of a package contains the hash of
+//! everything that is compiled for it. Cargo builds a package again when its
+//! description changes, so only the content decides what is built.
 
 mod manifest;
 
@@ -36,17 +36,18 @@ use crate::files::{self, fingerprint};
 use crate::trouble::Trouble;
 use manifest::{Rename, describe, lighten, make_absolute, parse, targets};
 
-/// The workspace, while this process alone may build in it.
+/// The workspace. While this value lives, no other process builds in it.
 #[derive(Debug)]
 pub struct Scratch<'a> {
     course: &'a Course,
     /// The workspace's root.
     pub folder: PathBuf,
-    /// What cargo makes goes here: where the course itself is built, so that
-    /// crates from the registry are compiled once.
+    /// The target folder. It is the one in which the course itself is built, so
+    /// that crates from the registry are compiled only once.
     pub target: PathBuf,
     members: Vec<String>,
-    /// Whether the compiler keeps what it can use for the next edit.
+    /// Whether the compiler keeps what it can use after the next edit
+    /// (incremental compilation).
     incremental: bool,
     _lock: Flock<File>,
 }
@@ -54,9 +55,10 @@ pub struct Scratch<'a> {
 /// What a package is built for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Part {
-    /// The tests as libtest runs them. They judge.
+    /// The tests as libtest runs them. This program judges.
     Judge,
-    /// The same tests without their bodies, as a program that serves.
+    /// The same tests without their bodies. This program runs the source when
+    /// the judge asks.
     Subject,
 }
 
@@ -68,11 +70,12 @@ pub const VERIFY: &str = "verify";
 pub struct Package<'a> {
     /// The exercise.
     pub exercise: &'a Exercise,
-    /// The exercise's files: manifests and tests are taken from here.
+    /// The exercise's files. Manifests and tests are taken from here.
     pub given: &'a Files,
     /// The package's name.
     pub name: &'a str,
-    /// Its folder in the workspace, by which the compiler names its files.
+    /// Its folder in the workspace, which is part of the names that the
+    /// compiler gives to its files.
     pub folder: &'a str,
     /// What it is for.
     pub part: Part,
@@ -101,22 +104,23 @@ pub fn folder_of(course: &Course) -> PathBuf {
 }
 
 impl<'a> Scratch<'a> {
-    /// Opens the workspace of this name, empty; waits for another command that
-    /// builds in one, and says so.
+    /// Opens the workspace of this name, without members. If another command
+    /// builds in one of the workspaces, it says so and waits.
     ///
     /// # Errors
     /// The folder cannot be made.
     pub fn open(course: &'a Course, name: &str, tell: Option<fn(&str)>) -> Result<Self, Trouble> {
         let base = folder_of(course);
         fs::create_dir_all(base.join(name)).map_err(Trouble::writing(&base))?;
-        // As cargo will name it, without `..` and symbolic links.
+        // The path as cargo will name it, without `..` and symbolic links.
         let base = base.canonicalize().map_err(Trouble::reading(&base))?;
         Ok(Scratch {
             course,
             folder: base.join(name),
             target: base.parent().unwrap_or(&base).to_owned(),
             members: Vec::new(),
-            // There the same few packages are edited again and again.
+            // In the other workspaces, the same few packages are built again
+            // after each edit.
             incremental: name != VERIFY,
             _lock: locked(&base.join("lock"), tell)?,
         })
@@ -125,8 +129,7 @@ impl<'a> Scratch<'a> {
     /// Adds a package.
     ///
     /// # Errors
-    /// A manifest of the exercise that cannot be read, or a file that cannot
-    /// be written.
+    /// A manifest of the exercise cannot be read, or a file cannot be written.
     pub fn add(&mut self, package: Package) -> Result<Candidate, Trouble> {
         let Package {
             exercise,
@@ -201,7 +204,7 @@ impl<'a> Scratch<'a> {
         Ok(candidate)
     }
 
-    /// Writes the workspace's own files; before building.
+    /// Writes the workspace's own files. This has to be done before building.
     ///
     /// # Errors
     /// The root's manifest cannot be read, or a file cannot be written.
@@ -222,8 +225,9 @@ impl<'a> Scratch<'a> {
         self.lock_file(&root.join("Cargo.lock"))
     }
 
-    /// Cargo leaves out of its lock file what the members here do not need;
-    /// so it is given the whole one only when that has changed.
+    /// Copies the course's lock file, but only if it or the list of members has
+    /// changed. (Cargo removes from the copy what the members here do not need,
+    /// so the copy always differs from the original.)
     fn lock_file(&self, given: &Path) -> Result<(), Trouble> {
         if !given.exists() {
             return Ok(());
@@ -249,7 +253,7 @@ impl<'a> Scratch<'a> {
         for path in entries.flatten().map(|entry| entry.path()) {
             let name = path.file_name().unwrap_or_default().to_string_lossy();
             if path.is_dir() && !self.members.iter().any(|member| *member == name) {
-                // What is left behind costs disk space, nothing else.
+                // What is left behind costs only disk space.
                 let _ = fs::remove_dir_all(&path);
             }
         }
@@ -268,7 +272,8 @@ fn is_world(file: &str) -> bool {
     file.starts_with("worlds/") && file.ends_with("/Cargo.toml")
 }
 
-/// Only one command builds at a time; who has to wait is told so.
+/// Takes the lock, because only one command builds at a time. If it has to
+/// wait, it says so.
 fn locked(path: &Path, tell: Option<fn(&str)>) -> Result<Flock<File>, Trouble> {
     let open = || File::create(path).map_err(Trouble::writing(path));
     match Flock::lock(open()?, FlockArg::LockExclusiveNonblock) {
@@ -283,7 +288,7 @@ fn locked(path: &Path, tell: Option<fn(&str)>) -> Result<Flock<File>, Trouble> {
         .map_err(|(_, errno)| Trouble::writing(path)(errno.into()))
 }
 
-/// The tests as a program: `main` serves the test that the judge names.
+/// The tests as a program. Its `main` serves the test that the judge names.
 fn with_main(tests: &str) -> Result<String, String> {
     let names = crate::exercise::expected::tests(tests)?;
     let entries: String = names

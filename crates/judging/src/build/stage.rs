@@ -1,4 +1,5 @@
-//! A source and its judge, built, in a place where nobody builds over them.
+//! A source and its judge, built and kept in a folder in which no other build
+//! overwrites them.
 //!
 //! ```text
 //! target/course/run-PID-XXXXXX/   one judgement
@@ -26,20 +27,20 @@ use crate::files;
 use crate::judge::{How, Source};
 use crate::trouble::Trouble;
 
-/// What stands where, for one judgement.
+/// The programs and texts of one judgement, and where they are.
 #[derive(Debug)]
 pub struct Stage {
-    /// Why there is no program, if there is none.
+    /// Why there is no program to judge, if there is none.
     pub uncompiled: Option<Uncompiled>,
     /// How many warnings the compiler has about the source.
     pub warnings: usize,
-    /// The text of the tests by which to judge.
+    /// The text of the tests that judge.
     pub tests: String,
     /// The library that the compiler made of the source.
     pub library: Option<Library>,
-    /// Where the programs run; removed with this value.
+    /// The folder of this judgement. It is removed together with this value.
     folder: TempDir,
-    /// How the compiler names things, and how a person does.
+    /// How the compiler names files, and how a person does.
     names: Vec<(String, String)>,
 }
 
@@ -47,9 +48,9 @@ impl Stage {
     /// Builds the judge, unless there is one, and the subject.
     ///
     /// # Errors
-    /// Those of [`cargo::build`]; the learner's folder cannot be read, or was
-    /// changed where it is not the learner's; the scratch workspace cannot be
-    /// written.
+    /// Those of [`cargo::build`]. The learner's folder cannot be read, or
+    /// something in it has changed that a learner must not change. The scratch
+    /// workspace cannot be written.
     pub fn build(
         course: &Course,
         exercise: &Exercise,
@@ -125,7 +126,7 @@ impl Stage {
         Ok(stage)
     }
 
-    /// Puts programs and texts where they stay.
+    /// Puts programs and texts into the folder of this judgement.
     fn furnish(
         &self,
         built: &Built,
@@ -144,7 +145,8 @@ impl Stage {
         }
         let tests = package.join("tests").join(format!("{}.rs", candidate.name));
         write(&tests, &self.tests)?;
-        // The compiler names a world's source by the way from the world's folder.
+        // The compiler names a world's source by a path that starts in the
+        // world's folder.
         for world in &candidate.worlds {
             if let Some(name) = world.parent().and_then(Path::file_name) {
                 let world = package.join("worlds").join(name);
@@ -159,7 +161,7 @@ impl Stage {
         self.folder.path().join("work")
     }
 
-    /// What must not be written by the code: the course, and what is built.
+    /// The folders that the code must not change: the course, and what is built.
     pub fn guarded(&self, course: &Course) -> [PathBuf; 2] {
         let built = self.folder.path().parent().unwrap_or(self.folder.path());
         [course.root.clone(), built.to_owned()]
@@ -183,8 +185,9 @@ impl Stage {
     }
 }
 
-/// A folder for one judgement. It is named after this process, so that those
-/// of commands that were killed can be told, and removed.
+/// Makes a folder for one judgement. Its name contains the ID of this process,
+/// so that later commands can recognize and remove the folders of commands that
+/// were killed.
 fn run_folder(base: &Path) -> Result<TempDir, Trouble> {
     let is_over = |name: &str| {
         let pid = name
@@ -194,7 +197,7 @@ fn run_folder(base: &Path) -> Result<TempDir, Trouble> {
     };
     for entry in fs::read_dir(base).into_iter().flatten().flatten() {
         if entry.file_name().to_str().is_some_and(is_over) {
-            // What is left behind costs disk space, nothing else.
+            // What is left behind costs only disk space.
             let _ = fs::remove_dir_all(entry.path());
         }
     }
@@ -204,12 +207,13 @@ fn run_folder(base: &Path) -> Result<TempDir, Trouble> {
         .map_err(Trouble::writing(base))
 }
 
-/// Folders that the code made unreadable could not be removed.
+/// Makes every folder accessible before it is removed: a folder that the code
+/// made unreadable could not be removed otherwise.
 impl Drop for Stage {
     fn drop(&mut self) {
         let mut folders = vec![self.folder()];
         while let Some(folder) = folders.pop() {
-            // What cannot be changed cannot be removed either.
+            // A folder whose mode cannot be changed cannot be removed either.
             let _ = fs::set_permissions(&folder, fs::Permissions::from_mode(0o700));
             let entries = fs::read_dir(&folder).into_iter().flatten().flatten();
             let is_folder =
@@ -219,7 +223,7 @@ impl Drop for Stage {
     }
 }
 
-/// All files below the learner's `src/`.
+/// All Rust files below the learner's `src/`, except for hidden ones.
 fn learners_sources(course: &Course, exercise: &Exercise) -> Result<Files, Trouble> {
     let folder = exercise.folder().join("src");
     let lib = exercise.source();
@@ -243,12 +247,12 @@ fn learners_sources(course: &Course, exercise: &Exercise) -> Result<Files, Troub
                 .file_name()
                 .is_some_and(|name| name.as_encoded_bytes()[0] == b'.');
             if is_hidden {
-                // An editor's.
+                // A file of an editor.
             } else if kind.is_dir() {
                 folders.push(path);
             } else if kind.is_symlink() || (is_rust && !kind.is_file()) {
                 return Err(Trouble::Refused(format!(
-                    "{} is not a file of its own but a link: put the text itself there",
+                    "{} is not an ordinary file but a link: replace it by a file that contains the text",
                     course.short(&path).display()
                 )));
             } else if is_rust {
@@ -260,8 +264,8 @@ fn learners_sources(course: &Course, exercise: &Exercise) -> Result<Files, Troub
     Ok(found)
 }
 
-/// What was given, with the manifests as they are in the learner's folder: a
-/// learner may add dependencies.
+/// The original files, but with the manifests in the learner's folder, because
+/// a learner may add dependencies.
 fn with_the_manifests_of(exercise: &Exercise, given: &Files) -> Result<Files, Trouble> {
     let mut files = given.clone();
     for (file, text) in &mut files {

@@ -1,7 +1,7 @@
-//! Colours, and lines that fit.
+//! Colors, and lines that fit.
 //!
-//! Colours are written always; `anstream` drops them where the output is no
-//! terminal or `NO_COLOR` is set.
+//! This module always writes colors. `anstream` drops them if the output is not
+//! a terminal or if `NO_COLOR` is set.
 
 use std::time::Duration;
 
@@ -15,7 +15,7 @@ pub const BAD: Style = AnsiColor::Red.on_default();
 pub const UNSURE: Style = AnsiColor::Yellow.on_default();
 /// A heading.
 pub const STRONG: Style = Style::new().bold();
-/// What is beside the point.
+/// What matters less.
 pub const FAINT: Style = Style::new().dimmed();
 
 /// A text in a style.
@@ -24,7 +24,7 @@ pub fn styled(style: Style, text: impl std::fmt::Display) -> String {
 }
 
 /// Breaks a text at spaces into lines of at most `width` characters, each
-/// indented. A word that is longer stands alone.
+/// indented. A word that is longer gets a line of its own.
 pub fn wrapped(text: &str, width: usize, indent: &str) -> String {
     let mut lines: Vec<String> = Vec::new();
     let room = width.saturating_sub(indent.chars().count());
@@ -49,8 +49,8 @@ pub fn wrapped(text: &str, width: usize, indent: &str) -> String {
         .join("\n")
 }
 
-/// A cause: lines with a layout of their own (indented ones) are left as they
-/// are, the others are broken to fit.
+/// Breaks a cause into lines that fit. Indented lines have a layout of their
+/// own, and stay as they are.
 pub fn wrapped_lines(text: &str, width: usize, indent: &str) -> String {
     text.trim_end()
         .lines()
@@ -62,7 +62,7 @@ pub fn wrapped_lines(text: &str, width: usize, indent: &str) -> String {
         .join("\n")
 }
 
-/// Each line indented, none broken.
+/// Indents each line and breaks none.
 pub fn indented(text: &str, indent: &str) -> String {
     text.lines()
         .map(|line| format!("{indent}{line}").trim_end().to_owned())

@@ -73,5 +73,5 @@ fn a_folder_without_answers_is_a_sentence() {
     let course = Fixture::new("answers-none");
     course
         .run(&["answers", "add-one", "--from", "nowhere"])
-        .could_not("there are no answers: a folder of answers holds right/*.rs and wrong/*.rs");
+        .could_not("there are no answers: a folder of answers contains right/*.rs and wrong/*.rs");
 }

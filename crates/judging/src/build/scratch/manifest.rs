@@ -1,4 +1,4 @@
-//! The manifests of a scratch workspace, made of the exercise's own.
+//! Makes the manifests of a scratch workspace from those of the exercise.
 
 use std::path::Path;
 
@@ -7,8 +7,9 @@ use toml::{Table, Value};
 use super::Part;
 use crate::trouble::Trouble;
 
-/// A judge is a `[[test]]`. A subject is an `[[example]]`: it may use the
-/// dev-dependencies, and is compiled without `cfg(test)`.
+/// Replaces the targets. A judge is a `[[test]]`. A subject is an
+/// `[[example]]`, so that it may use the dev-dependencies and is compiled
+/// without `cfg(test)`.
 pub(super) fn targets(manifest: &mut Table, name: &str, tests: &str, part: Part) {
     let target = Table::from_iter([
         ("name".to_owned(), Value::String(name.to_owned())),
@@ -31,7 +32,8 @@ pub(super) fn targets(manifest: &mut Table, name: &str, tests: &str, part: Part)
     manifest.insert(kind.into(), targets);
 }
 
-/// See the top of this file.
+/// Writes the hash of the content into the description; the module
+/// [`scratch`](super) says why.
 pub(super) fn describe(manifest: &mut Table, content: &str) {
     if let Some(Value::Table(package)) = manifest.get_mut("package") {
         let description = format!("made of sources with the hash {content}");
@@ -39,7 +41,8 @@ pub(super) fn describe(manifest: &mut Table, content: &str) {
     }
 }
 
-/// Nobody looks into these programs with a debugger, and there are many.
+/// Switches debug information off: there are many of these programs, and nobody
+/// uses a debugger on them.
 pub(super) fn lighten(manifest: &mut Table, incremental: bool) {
     if let Some(Value::Table(profile)) = manifest.get_mut("profile")
         && let Some(Value::Table(dev)) = profile.get_mut("dev")
@@ -55,7 +58,8 @@ pub(super) struct Rename<'a> {
 }
 
 impl Rename<'_> {
-    /// A manifest of the exercise or of one of its worlds, as it must be here.
+    /// Changes a manifest of the exercise or of one of its worlds for its new
+    /// place and name.
     pub(super) fn manifest(&self, mut table: Table, path: &Path) -> Table {
         let folder = path.parent().unwrap_or(Path::new("."));
         if let Some(Value::Table(package)) = table.get_mut("package") {
@@ -76,7 +80,7 @@ impl Rename<'_> {
         table
     }
 
-    /// Renames the value of a key if it is the exercise, or one of its worlds.
+    /// Renames the value of a key if it names the exercise or one of its worlds.
     fn value(&self, table: &mut Table, key: &str) {
         if let Some(Value::String(name)) = table.get_mut(key)
             && let Some(rest) = name.strip_prefix(self.from)
@@ -87,7 +91,8 @@ impl Rename<'_> {
     }
 }
 
-/// Makes the paths of dependencies absolute, but for those that begin so.
+/// Makes the paths of dependencies absolute, except for those that begin with a
+/// text in `but`.
 pub(super) fn make_absolute(dependencies: &mut Table, folder: &Path, but: &[&str]) {
     for dependency in dependencies
         .iter_mut()
