@@ -1,7 +1,7 @@
-//! Text with colours in it, as `check` and the compiler print it, as lines.
+//! Turns text with colors in it, as `check` and the compiler print it, into lines.
 //!
-//! Only colours are understood (man 4 console_codes, "ECMA-48 SGR"); every
-//! other escape sequence is left out.
+//! Only colors are understood (man 4 console_codes, "ECMA-48 SGR"). Every other
+//! escape sequence is left out.
 
 use super::text::{Line, Look};
 
@@ -11,7 +11,7 @@ pub fn lines(text: &str) -> Vec<Line> {
     text.lines().map(|line| now.line(line)).collect()
 }
 
-/// What is switched on.
+/// The look that is switched on at the moment.
 #[derive(Default)]
 struct Now {
     colour: Option<Look>,
@@ -40,7 +40,7 @@ impl Now {
     /// Reads the sequence at the start of a piece, and returns what follows.
     fn take<'a>(&mut self, piece: &'a str) -> &'a str {
         let Some(sequence) = piece.strip_prefix('[') else {
-            // An escape without a sequence that we know: its one letter goes.
+            // This is not a sequence that we know: drop its one letter.
             let mut rest = piece.chars();
             rest.next();
             return rest.as_str();
@@ -67,7 +67,7 @@ impl Now {
                 33 | 93 | 35 | 95 => self.colour = Some(Look::Unsure),
                 34 | 94 | 36 | 96 => self.colour = Some(Look::Code),
                 30 | 37 | 39 | 90 | 97 => self.colour = None,
-                // 38;5;N and 38;2;R;G;B: a colour of another table.
+                // 38;5;N and 38;2;R;G;B select a color from another table.
                 38 | 48 => match numbers.next() {
                     Some(5) => _ = numbers.next(),
                     Some(2) => _ = numbers.nth(2),
@@ -88,7 +88,7 @@ impl Now {
     }
 }
 
-/// Whether columns count in it: a quoted source line, a picture.
+/// Whether the layout in columns matters, as in a quoted source line or in a picture.
 fn is_laid_out(text: &str) -> bool {
     ["│", "─", " | ", "-->", "|\x1b", "^^"]
         .iter()

@@ -1,4 +1,5 @@
-//! What the loop shows of an exercise: read from its files when it is opened.
+//! The texts of an exercise that the loop shows. They are read when the
+//! exercise is opened.
 
 use std::path::PathBuf;
 
@@ -12,29 +13,29 @@ use judging::mistake;
 pub struct Content {
     /// The task, as Markdown.
     pub task: String,
-    /// The ladder of hints, as Markdown.
+    /// The hints, as Markdown.
     pub hints: Vec<String>,
-    /// Where to edit.
+    /// Where the learner has to edit.
     pub spot: Option<Spot>,
 }
 
 /// A line in a file.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Spot {
-    /// As a person reads it, from the course's folder.
+    /// The path relative to the course's folder, as messages name it.
     pub short: String,
     /// The whole path.
     pub path: PathBuf,
-    /// From 1.
+    /// The line, counted from 1.
     pub line: usize,
 }
 
-/// How the course does it, and how the learner did.
+/// The course's solution, and what the learner wrote.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Solution {
-    /// The course's own; `None` where this copy has none.
+    /// The course's solution. `None` if this copy of the course has none.
     pub reference: Option<String>,
-    /// Where that is.
+    /// The path of the course's solution.
     pub path: String,
     /// The learner's file.
     pub own: String,
@@ -44,7 +45,7 @@ pub struct Solution {
     pub alternatives: usize,
 }
 
-/// Reads an exercise; what cannot be read is said in its place.
+/// Reads an exercise. If the task cannot be read, the error takes its place.
 pub fn content(course: &Course, exercise: &Exercise) -> Content {
     let read = |name: &str| files::text(&exercise.folder().join(name));
     Content {
@@ -56,7 +57,7 @@ pub fn content(course: &Course, exercise: &Exercise) -> Content {
     }
 }
 
-/// The first `todo!` of the learner's file, or its first line.
+/// The place of the first `todo!` in the learner's file, or else of its first line.
 pub fn spot(course: &Course, exercise: &Exercise) -> Option<Spot> {
     let path = exercise.source();
     let text = files::text(&path).ok()?;
@@ -68,7 +69,7 @@ pub fn spot(course: &Course, exercise: &Exercise) -> Option<Spot> {
     })
 }
 
-/// Reads the solution; `own` is what the learner has now.
+/// Reads the solution and the learner's file.
 pub fn solution(course: &Course, exercise: &Exercise) -> Solution {
     let path = exercise.solution().join("src/lib.rs");
     let others = std::fs::read_dir(exercise.solution().join("alternatives"));

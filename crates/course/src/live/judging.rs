@@ -1,9 +1,9 @@
 //! The other side of [`run`](super::run): the process that judges.
 //!
-//! It says on standard output what it does and what it found, a [`Word`] a
-//! line. When its standard input ends, because the loop wants no verdict any
-//! more or is dead, it ends everything below it, cleans up and exits: cargo,
-//! compilers, test programs and what they started are all its descendants.
+//! It writes to standard output what it does and what it found, one [`Word`]
+//! per line. Its standard input ends when the loop does not want a verdict any
+//! more, or is dead. It then ends all its descendants (cargo, compilers, test
+//! programs, and what those started), cleans up and exits.
 
 use std::io::{self, Read, Write};
 use std::process;
@@ -15,15 +15,15 @@ use judging::exercise::catalogue::Course;
 use judging::judge::{How, Judgement, Source, judge};
 use judging::trouble::Trouble;
 
-/// How long unfinished work may take to clean up.
+/// How long it may take to clean up unfinished work.
 const PATIENCE: Duration = Duration::from_secs(2);
 
 /// Judges an exercise for the loop.
 ///
 /// # Errors
-/// None: also the reason for no verdict is said on standard output.
+/// It never returns one. If there is no verdict, the reason goes to standard output.
 pub fn judge_for_the_loop(course: &Course, name: &str) -> Result<u8, Trouble> {
-    // Without it daemons would be out of reach; everything else still is not.
+    // If this fails, daemons are out of reach, but everything else is not.
     let _ = processes::become_subreaper();
     thread::spawn(end_with_the_loop);
     let how = How {
@@ -47,7 +47,7 @@ pub fn judge_for_the_loop(course: &Course, name: &str) -> Result<u8, Trouble> {
         Ok(judgement) => Word::Judged(Box::new(judgement)),
         Err(trouble) => Word::Trouble(trouble.to_string()),
     });
-    // What a test left behind goes with it.
+    // End what a test left behind.
     proctor::end_descendants(Instant::now() + PATIENCE);
     Ok(0)
 }
@@ -55,11 +55,11 @@ pub fn judge_for_the_loop(course: &Course, name: &str) -> Result<u8, Trouble> {
 fn tell(word: &Word) {
     let mut line = serde_json::to_vec(word).unwrap_or_default();
     line.push(b'\n');
-    // A loop that has gone away hears nothing.
+    // If the loop is gone, nobody needs this line.
     let _ = io::stdout().lock().write_all(&line);
 }
 
-/// Of what cargo says, that which takes long.
+/// Picks the messages of cargo about work that takes long.
 fn worth_telling(line: &str) -> Option<String> {
     const VERBS: [&str; 5] = [
         "Compiling",
@@ -77,8 +77,8 @@ fn worth_telling(line: &str) -> Option<String> {
         })
 }
 
-/// Waits for the end of standard input, then sees to it that this process ends
-/// soon and leaves nothing: the judge itself returns as soon as the programs
+/// Waits for the end of standard input, and then makes this process end soon
+/// and leave nothing behind. The judge itself returns as soon as the programs
 /// that it waits for are gone, and removes its temporary files.
 fn end_with_the_loop() {
     let mut byte = [0];

@@ -7,29 +7,35 @@ use super::view;
 pub const KEYS: [(&str, &str); 16] = [
     (
         "enter, space",
-        "judge once more (saving a file does that by itself)",
+        "judge again (saving the file does this by itself)",
     ),
-    ("t", "the task"),
-    ("v", "the verdict"),
-    ("h", "a hint: one rung of the ladder at a time"),
-    ("e", "explain: what was asked, answered and observed"),
+    ("t", "show the task"),
+    ("v", "show the verdict"),
+    ("h", "show a hint; press h again for the next one"),
+    (
+        "e",
+        "explain the verdict: what was asked, answered and observed",
+    ),
     (
         "s",
-        "the course's solution: after passing, or if you give up",
+        "show the course's solution (after you have passed, or if you give up)",
     ),
-    ("n", "the next exercise"),
-    ("p", "the previous exercise"),
-    ("l", "list all exercises; type to filter, enter to go"),
+    ("n", "go to the next exercise"),
+    ("p", "go to the previous exercise"),
+    ("l", "list all exercises; type to filter, enter opens one"),
     (
         "r",
-        "reset: put the stub back; your file is kept as a backup",
+        "reset: put the stub back, and keep your file as a backup",
     ),
-    ("b", "the book"),
-    ("↑ ↓, PgUp PgDn", "scroll; ← → where lines are cut off"),
-    ("esc", "back to the task or the verdict"),
-    ("ctrl-z", "back to the shell for a while; `fg` returns"),
-    ("q, ctrl-c", "quit; everything that runs is ended"),
-    ("?", "this help"),
+    ("b", "open the book (not written yet)"),
+    (
+        "↑ ↓, PgUp PgDn",
+        "scroll; ← → move sideways where lines are cut off",
+    ),
+    ("esc", "go back to the task or the verdict"),
+    ("ctrl-z", "go back to the shell; `fg` returns to the course"),
+    ("q, ctrl-c", "quit, and end everything that runs"),
+    ("?", "show this help"),
 ];
 
 impl State {
@@ -109,7 +115,7 @@ impl State {
                 self.show(Page::List);
             }
             'r' => self.ask(Question::Reset),
-            'b' => self.say("the book comes later; until then the task is all there is to read"),
+            'b' => self.say("the book is not written yet: read the task (t)"),
             '?' => self.show(Page::Help),
             'q' => return self.on(Event::Stop),
             other => self.notice = Some(format!("`{other}` does nothing here; ? shows the keys")),
@@ -123,7 +129,7 @@ impl State {
             self.say("this exercise has no hints");
             return Vec::new();
         }
-        // The first press after looking elsewhere shows what was shown before.
+        // After another page, the first press shows the hints that were shown before.
         let again = self.page != Page::Hints && self.hints > 0;
         if !again && self.hints == all {
             self.say("that was the last hint; s shows the solution");
@@ -143,7 +149,7 @@ impl State {
                 return match found.get(self.chosen) {
                     Some(&index) => self.go(index),
                     None => {
-                        self.say("no exercise is called that");
+                        self.say("no exercise matches the filter");
                         Vec::new()
                     }
                 };
@@ -164,7 +170,8 @@ impl State {
         Vec::new()
     }
 
-    /// Where one works: the verdict if there is one, else the task.
+    /// Shows the page on which the learner works: the verdict if there is one,
+    /// else the task.
     fn home(&mut self) {
         let passed = matches!(&self.report, Some(Ok(r)) if r.is_passed());
         self.show(if passed {
@@ -184,7 +191,7 @@ impl State {
         self.notice = Some(sentence.to_owned());
     }
 
-    /// Whether the key moved the window over the page.
+    /// Scrolls the page if the key does that, and returns whether it does.
     fn scrolled(&mut self, key: Key) -> bool {
         let most = view::most_scroll(self);
         let page = view::window(self).saturating_sub(2).max(1);

@@ -1,9 +1,9 @@
-//! A task or a hint as lines: headings, paragraphs, lists, code. What the
-//! course's own texts use, and no more.
+//! Turns a task or a hint into lines. It understands headings, paragraphs,
+//! lists, tables and code: what the course's own texts use, and no more.
 
 use super::text::{Line, Look};
 
-/// The lines of a text; paragraphs are one line each, to be wrapped later.
+/// The lines of a text. Each paragraph is one line, which is wrapped later.
 pub fn lines(text: &str) -> Vec<Line> {
     let mut lines = Vec::new();
     let mut paragraph = String::new();
@@ -46,8 +46,8 @@ pub fn lines(text: &str) -> Vec<Line> {
     lines
 }
 
-/// A row of a table as an entry of a list, which can be broken to any width;
-/// nothing for the rule below the head.
+/// Turns a row of a table into an entry of a list, which can be broken to any
+/// width. The rule below the head of the table gives no entry.
 fn row(line: &str) -> Option<Line> {
     let cells = line.trim().trim_matches('|').split(" | ").map(str::trim);
     let cells: Vec<&str> = cells.collect();
@@ -77,7 +77,7 @@ fn is_numbered(line: &str) -> bool {
     digits.len() < line.trim_start().len() && digits.starts_with(". ")
 }
 
-/// Code, strong and slanted words, and links within a paragraph.
+/// Finds code, strong and emphasized words, and links within a paragraph.
 fn inline(text: &str, look: Look) -> Line {
     let mut line = Line::empty();
     let mut rest = text;

@@ -9,7 +9,8 @@
 //!
 //! [`state`] and [`view`] decide everything and touch nothing; [`shell`] does
 //! what they ask for. The judge runs in a process of its own ([`run`],
-//! [`judging`]), which can be ended at any moment with all that it started.
+//! [`judging`]), which the loop can end at any moment, with all that it
+//! started.
 
 pub mod ansi;
 pub mod content;

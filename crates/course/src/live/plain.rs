@@ -1,5 +1,6 @@
-//! The loop in lines: nothing is redrawn, a command is a word and enter. For
-//! screen readers, for terminals that can do nothing else, for logs.
+//! The loop in lines, for screen readers, for logs, and for terminals that can
+//! do nothing else. Nothing is redrawn, and a command is a word followed by
+//! enter.
 
 use std::io::{self, BufRead};
 use std::sync::mpsc::Sender;
@@ -10,7 +11,7 @@ use super::text::Line;
 use super::view;
 use judging::terminal::say;
 
-/// What was said last, so that it is not said twice.
+/// What was printed last, so that it is not printed twice.
 #[derive(Debug, Default)]
 pub struct Plain {
     shown: Option<u64>,
@@ -20,12 +21,12 @@ pub struct Plain {
 }
 
 impl Plain {
-    /// Says what is new since the last time.
+    /// Prints what is new since the last time.
     pub fn draw(&mut self, state: &State) {
         say(&self.news(state));
     }
 
-    /// The same as a text.
+    /// What [`draw`](Self::draw) prints, as a text.
     pub fn news(&mut self, state: &State) -> String {
         let mut news = String::new();
         if self.shown != Some(state.shown) {
@@ -45,14 +46,14 @@ impl Plain {
             self.notice = notice;
         }
         let status = match state.running {
-            // Without what changes every moment.
+            // Leave out the time, which changes at every moment.
             Some(_) => "judging …".to_owned(),
             None => view::status(state).text(),
         };
         if status != self.status {
             news += &format!("\n{status}\n");
             if state.running.is_none() {
-                news += "(? and enter: the keys)\n";
+                news += "(? and enter show the keys)\n";
             }
             self.status = status;
         }
@@ -78,7 +79,7 @@ fn heading(state: &State) -> String {
     )
 }
 
-/// Broken between words: a terminal would break within them.
+/// Breaks lines between words. A terminal would break them within words.
 fn text(lines: &[Line], columns: usize) -> String {
     let mut text = String::new();
     for line in lines.iter().flat_map(|line| line.wrapped(columns)) {
@@ -88,7 +89,7 @@ fn text(lines: &[Line], columns: usize) -> String {
     text
 }
 
-/// Reads commands: a letter is a key, a longer word the name of an exercise.
+/// Reads commands. A letter is a key, and a longer word is the name of an exercise.
 pub fn read_lines(events: Sender<Event>) {
     thread::spawn(move || {
         for line in io::stdin().lock().lines() {

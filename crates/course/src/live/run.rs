@@ -14,13 +14,14 @@ use judging::exercise::catalogue::Course;
 /// The hidden command that the process is started with.
 pub const COMMAND: &str = "judge-for-the-loop";
 
-/// More than this is no report: records are capped by the judge.
+/// The largest number of bytes that a run may print. The judge limits its
+/// records, so anything longer is not a report.
 const LONGEST: u64 = 256 << 20;
 
 /// How long the process may take to end everything below it and itself.
 const PATIENCE: Duration = Duration::from_secs(3);
 
-/// A run; dropping it ends it.
+/// A run. Dropping this value ends it.
 #[derive(Debug)]
 pub struct Run {
     child: Child,
@@ -28,10 +29,10 @@ pub struct Run {
 }
 
 impl Run {
-    /// Starts it. What it says arrives as events with this number.
+    /// Starts a run. What it prints arrives as events with this number.
     ///
     /// # Errors
-    /// In words: the process cannot be started.
+    /// A sentence that says why the process cannot be started.
     pub fn start(
         course: &Course,
         exercise: &str,
@@ -59,15 +60,15 @@ impl Run {
         })
     }
 
-    /// For how long it runs.
+    /// How long it has been running.
     pub fn elapsed(&self) -> Duration {
         self.started.elapsed()
     }
 }
 
 impl Drop for Run {
-    /// Closing its standard input tells it to end. Should it not, it is killed
-    /// with all that it started.
+    /// Closing its standard input tells the process to end. If it does not end
+    /// in time, it is killed with all that it started.
     fn drop(&mut self) {
         drop(self.child.stdin.take());
         if !matches!(self.child.wait_timeout(PATIENCE), Ok(Some(_))) {
@@ -87,7 +88,7 @@ fn listen(stdout: impl Read, number: u64, events: &Sender<Event>) {
             Ok(Word::Quick(report)) => _ = events.send(Event::Quick(number, report)),
             Ok(Word::Judged(report)) => found = Some(Ok(report)),
             Ok(Word::Trouble(trouble)) => found = Some(Err(trouble)),
-            // Cut off in the middle: what there is says nothing.
+            // The line was cut off in the middle, so it says nothing.
             Err(_) => {}
         }
         line.clear();

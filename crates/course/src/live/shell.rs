@@ -1,4 +1,4 @@
-//! Does what the state machine asks for: the only part of the loop that
+//! Does what the state machine asks for. This is the only part of the loop that
 //! touches files, processes and the screen.
 
 use std::collections::VecDeque;
@@ -17,17 +17,17 @@ use crate::progress::Progress;
 use judging::exercise::catalogue::{Course, Exercise};
 use judging::trouble::Trouble;
 
-/// How often a running time is shown anew.
+/// How often the elapsed time of a run is drawn again.
 const TICK: Duration = Duration::from_millis(100);
-/// While nothing runs there is nothing to show.
+/// How long to wait while nothing runs: then there is no time to draw.
 const REST: Duration = Duration::from_secs(3600);
 
 /// Where the state is shown.
 #[derive(Debug)]
 pub enum Screen {
-    /// Redrawn.
+    /// A terminal that is redrawn.
     Terminal(Terminal),
-    /// In lines.
+    /// Lines that are printed one after the other.
     Plain(Plain),
 }
 
@@ -40,31 +40,31 @@ impl Screen {
     }
 }
 
-/// The loop's hands.
+/// Carries out the effects that the state asks for.
 #[derive(Debug)]
 pub struct Shell<'a> {
     /// The course.
     pub course: &'a Course,
-    /// Where it is shown.
+    /// Where the state is shown.
     pub screen: Screen,
-    /// For those who tell.
+    /// Where the other threads send events.
     pub events: Sender<Event>,
-    /// What is told.
+    /// The events that arrive.
     pub told: Receiver<Event>,
-    /// Tells of saves.
+    /// Watches for saves.
     pub watch: Watch,
     /// The run, while there is one.
     pub run: Option<Run>,
 }
 
 impl Shell<'_> {
-    /// Runs until the learner quits or is gone.
+    /// Runs until the learner quits or the terminal is gone.
     pub fn go(&mut self, state: &mut State) {
         let mut effects: VecDeque<Effect> = state.start().into();
         loop {
             while let Some(effect) = effects.pop_front() {
                 if effect == Effect::Quit {
-                    // What runs has ended before the screen is given back.
+                    // End what runs before the screen is given back.
                     self.run = None;
                     return;
                 }
@@ -79,7 +79,7 @@ impl Shell<'_> {
                 Err(RecvTimeoutError::Timeout) => {}
                 Err(RecvTimeoutError::Disconnected) => effects.push_back(Effect::Quit),
             }
-            // What has come meanwhile needs no picture of its own.
+            // Events that came meanwhile need no drawing of their own.
             while effects.is_empty()
                 && let Ok(event) = self.told.try_recv()
             {
@@ -128,7 +128,7 @@ impl Shell<'_> {
                 vec![Event::Opened(Box::new(content), state.hints)]
             }
             Effect::Judge(number) => {
-                // First the old run ends with all its processes.
+                // First end the old run with all its processes.
                 self.run = None;
                 match Run::start(course, &exercise.id, number, &self.events) {
                     Ok(run) => {
@@ -176,7 +176,7 @@ fn not_kept(trouble: &Trouble) -> Event {
     Event::Notice(format!("your progress was not saved: {trouble}"))
 }
 
-/// Puts the stub back; if the whole folder is gone, all of it.
+/// Puts the stub back, or everything if the whole folder is gone.
 fn reset(course: &Course, exercise: &Exercise) -> String {
     let all = !exercise.folder().join("Cargo.toml").exists();
     let rest = match all {

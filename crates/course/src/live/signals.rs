@@ -1,5 +1,6 @@
-//! Signals as events: they are blocked everywhere and waited for in a thread,
-//! so nothing is interrupted and no handler runs (man 3 sigwait).
+//! Turns signals into events. The signals are blocked in all threads, and one
+//! thread waits for them, so nothing is interrupted and no handler runs (man 3
+//! sigwait).
 
 use std::io;
 use std::sync::mpsc::Sender;
@@ -10,8 +11,9 @@ use nix::sys::signal::{SigSet, Signal};
 use super::state::Event;
 use super::terminal::size;
 
-/// Begins to wait. Before any other thread is started: they inherit what is
-/// blocked. Children do not: `processes::Spec` unblocks everything.
+/// Begins to wait. This has to be called before any other thread is started,
+/// because threads inherit the set of blocked signals. Child processes do not:
+/// `processes::Spec` unblocks everything.
 ///
 /// # Errors
 /// Those of blocking signals and of starting a thread.

@@ -1,4 +1,5 @@
-//! Begins the loop: who is there, where were we, what can this machine do?
+//! Starts the loop. It finds out whether there is a terminal, at which exercise
+//! the learner was, and what this machine can do.
 
 use std::io::{self, IsTerminal};
 use std::process::Command;
@@ -15,12 +16,12 @@ use judging::exercise::catalogue::Course;
 use judging::terminal::say;
 use judging::trouble::Trouble;
 
-/// Whether somebody sits at a terminal.
+/// Whether input and output are a terminal.
 pub fn is_possible() -> bool {
     io::stdin().is_terminal() && io::stdout().is_terminal()
 }
 
-/// The loop, until the learner leaves it: always 0.
+/// Runs the loop until the learner leaves it. The exit code is always 0.
 ///
 /// # Errors
 /// The course has no exercises; the terminal cannot be used.
@@ -86,7 +87,7 @@ fn begin(course: &Course, progress: &Progress) -> Result<State, Trouble> {
         .collect();
     if cards.is_empty() {
         return Err(Trouble::Refused(
-            "exercises/course.toml names no exercise: take it from the course's repository again"
+            "exercises/course.toml names no exercise: get this file from the course's repository again"
                 .into(),
         ));
     }
@@ -118,7 +119,7 @@ fn goodbye(state: &State) -> String {
     match view::minutes_left(&state.exercises) {
         0 => format!("{done} of {all} passed.\n"),
         left => format!(
-            "{done} of {all} passed, {left} minutes left; `cargo course` goes on at {}.\n",
+            "{done} of {all} passed, {left} minutes left; `cargo course` continues with {}.\n",
             state.card().id
         ),
     }

@@ -1,5 +1,5 @@
-//! The loop as a machine: a [`State`], the [`Event`]s that change it, and the
-//! [`Effect`]s that they ask for. It reads no file, starts no process and
+//! The loop as a state machine: a [`State`], the [`Event`]s that change it, and
+//! the [`Effect`]s that they ask for. It reads no file, starts no process and
 //! draws nothing, so every path through it can be tested.
 //!
 //! ```text
@@ -16,7 +16,7 @@ use super::content::{Content, Solution};
 use judging::judge::Judgement;
 use judging::terminal::words::count;
 
-/// A key, freed of how terminals encode it.
+/// A key, independent of how terminals encode it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[allow(missing_docs)]
 pub enum Key {
@@ -43,15 +43,15 @@ pub enum Key {
 pub enum Event {
     /// A key was pressed.
     Key(Key),
-    /// An exercise was called for, by its name or a part of it.
+    /// The learner asked for an exercise, by its name or a part of it.
     Named(String),
-    /// The terminal has so many columns and rows, or says so.
+    /// The terminal says that it has this many columns and rows.
     Resized(u16, u16),
-    /// An exercise was opened; and how many of its hints were shown before.
+    /// An exercise was opened. The number says how many of its hints were shown before.
     Opened(Box<Content>, usize),
     /// A file of the exercise was saved.
     Saved,
-    /// The learner's file is not there.
+    /// The learner's file does not exist. The text is the sentence that says so.
     Missing(String),
     /// The run of this number says what it does.
     Doing(u64, String),
@@ -63,28 +63,28 @@ pub enum Event {
     Elapsed(Duration),
     /// Which exercises are passed.
     Progress(Vec<bool>),
-    /// Solution and own text were read.
+    /// The solution and the learner's file were read.
     Solved(Box<Solution>),
-    /// Something to say in one line.
+    /// A message of one line.
     Notice(String),
     /// The window was closed, or somebody asks the course to end.
     Stop,
 }
 
-/// What is to be done.
+/// What the shell has to do.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Effect {
     /// Read the current exercise's texts, watch its files, and remember it.
     Open,
-    /// Read where to edit again.
+    /// Read the exercise's texts again, because the place to edit may have moved.
     Look,
     /// End the run, if there is one, and start the one of this number.
     Judge(u64),
     /// End the run.
     EndRun,
-    /// Write down that these tests were passed.
+    /// Record that these tests were passed.
     KeepPass(String),
-    /// Write down that so many hints were shown.
+    /// Record that this many hints were shown.
     KeepHints(usize),
     /// Put the stub back.
     Reset,
@@ -101,13 +101,13 @@ pub enum Effect {
 pub struct Card {
     /// The package's name.
     pub id: String,
-    /// The topic's.
+    /// The name of the topic.
     pub topic: String,
-    /// In words.
+    /// The title.
     pub title: String,
-    /// How long it takes.
+    /// How many minutes it takes.
     pub minutes: u32,
-    /// What to do before.
+    /// The exercises to do before.
     pub needs: Vec<String>,
     /// Whether it was passed.
     pub passed: bool,
@@ -116,7 +116,7 @@ pub struct Card {
 /// What fills the screen.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Page {
-    /// At the first start.
+    /// The welcome at the first start.
     Welcome,
     /// What to build.
     Task,
@@ -130,7 +130,8 @@ pub enum Page {
     Explain,
     /// The course's solution.
     Solution,
-    /// After passing: solution, own, mistakes avoided.
+    /// After a pass: the solution, the learner's file, and the mistakes that
+    /// the learner avoided.
     Passed,
     /// The keys.
     Help,
@@ -157,9 +158,9 @@ pub struct Running {
 /// Everything that decides what is shown.
 #[derive(Debug)]
 pub struct State {
-    /// Columns and rows, within reason.
+    /// Columns and rows, within limits that make sense.
     pub size: (usize, usize),
-    /// In the catalogue's order.
+    /// The exercises, in the catalogue's order.
     pub exercises: Vec<Card>,
     /// The index of the exercise that is open.
     pub current: usize,
@@ -167,11 +168,11 @@ pub struct State {
     pub content: Content,
     /// What is shown.
     pub page: Page,
-    /// Counts what is shown anew: a page, or a page with new content.
+    /// Counts how often a page was opened or got new content.
     pub shown: u64,
-    /// Lines above the window.
+    /// How many lines of the page are above the window.
     pub scroll: usize,
-    /// Columns to the left of it.
+    /// How many columns of the page are to the left of the window.
     pub sideways: usize,
     /// The run, if there is one.
     pub running: Option<Running>,
@@ -183,9 +184,9 @@ pub struct State {
     pub hints: usize,
     /// The solution, once it may be shown.
     pub solution: Option<Box<Solution>>,
-    /// One line to say.
+    /// A message of one line.
     pub notice: Option<String>,
-    /// What waits for y or n.
+    /// The question that waits for y or n.
     pub question: Option<Question>,
     /// What was typed in the list.
     pub filter: String,
@@ -197,18 +198,18 @@ pub struct State {
     pub fresh: bool,
     /// What was found on this machine, at the first start.
     pub machine: Vec<String>,
-    /// Whether commands are lines: then a letter is a command in the list too.
+    /// Whether commands are typed as lines. A letter is then a command in the list, too.
     pub in_lines: bool,
 }
 
 /// The smallest and largest size that is drawn, whatever a terminal says.
 const LEAST: (usize, usize) = (1, 1);
 const MOST: (usize, usize) = (400, 200);
-/// Taken for one that says 0 × 0.
+/// The size that is used if a terminal says 0 × 0.
 const USUAL: (usize, usize) = (80, 24);
 
 impl State {
-    /// The loop at the start, at this exercise.
+    /// The state at the start, with this exercise open.
     pub fn new(exercises: Vec<Card>, current: usize) -> State {
         State {
             size: USUAL,
@@ -252,12 +253,12 @@ impl State {
             .collect()
     }
 
-    /// What is to be done at the start.
+    /// What the shell has to do at the start.
     pub fn start(&mut self) -> Vec<Effect> {
         vec![Effect::Open, self.judge()]
     }
 
-    /// What happened, and what is to be done about it.
+    /// Takes note of what happened, and returns what the shell has to do.
     pub fn on(&mut self, event: Event) -> Vec<Effect> {
         match event {
             Event::Key(key) => return self.key(key),
@@ -297,7 +298,7 @@ impl State {
             Event::Judged(run, found) if run == self.run && self.running.is_some() => {
                 return self.judged(found);
             }
-            // Of a run that was ended.
+            // These come from a run that was ended.
             Event::Doing(..) | Event::Quick(..) | Event::Judged(..) => {}
             Event::Elapsed(elapsed) => {
                 if let Some(running) = &mut self.running {
@@ -353,7 +354,9 @@ impl State {
             Some(&index) => self.go(index),
             None => {
                 let name = std::mem::take(&mut self.filter);
-                self.notice = Some(format!("`{name}` is no key and in no exercise's name"));
+                self.notice = Some(format!(
+                    "`{name}` is not a key, and no exercise has it in its name, title or topic"
+                ));
                 Vec::new()
             }
         }
@@ -365,7 +368,7 @@ impl State {
         Effect::Judge(self.run)
     }
 
-    /// Opens another page, or the same with new content, from its top.
+    /// Shows another page, or the same page with new content, from its top.
     pub(super) fn show(&mut self, page: Page) {
         self.page = page;
         self.shown += 1;

@@ -1,5 +1,4 @@
-//! The terminal: raw keys in, whole screens out, and everything as it was in
-//! the end.
+//! The terminal: it reads raw keys, draws whole screens, and leaves everything as it was.
 
 use std::io::{self, Write};
 use std::os::fd::AsFd;
@@ -21,12 +20,12 @@ use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use super::state::{Event, Key};
 use super::text::{Line, Look, Span};
 
-/// What the terminal says of its size: columns and rows, or zeros.
+/// What the terminal says about its size: columns and rows, or zeros.
 pub fn size() -> (u16, u16) {
     terminal::window_size().map_or((0, 0), |size| (size.columns, size.rows))
 }
 
-/// The terminal while it is ours; dropping it gives it back.
+/// The terminal while this program uses it. Dropping this value gives it back.
 #[derive(Debug)]
 pub struct Terminal {
     drawn: Vec<Line>,
@@ -35,10 +34,10 @@ pub struct Terminal {
 }
 
 impl Terminal {
-    /// Takes the terminal over: another screen, raw keys, no cursor.
+    /// Takes the terminal over: with the alternate screen, raw keys and no cursor.
     ///
     /// # Errors
-    /// It is no terminal.
+    /// It is not a terminal.
     pub fn take() -> io::Result<Terminal> {
         give_back_on_panic();
         enter()?;
@@ -49,7 +48,7 @@ impl Terminal {
         })
     }
 
-    /// Shows these lines; only those that differ are written.
+    /// Shows these lines. Only those that have changed are written.
     pub fn draw(&mut self, lines: &[Line]) {
         if self.drawn == lines {
             return;
@@ -88,7 +87,7 @@ impl Terminal {
         }
     }
 
-    /// Forgets what is on the screen, so that all of it is written.
+    /// Forgets what is on the screen, so that the next drawing writes all of it.
     pub fn forget(&mut self) {
         self.drawn.clear();
     }
@@ -96,7 +95,7 @@ impl Terminal {
     /// Gives the terminal to the shell until the learner returns (`fg`).
     pub fn suspend(&mut self) {
         leave();
-        // SIGSTOP: a job control shell notices; whoever has none will not.
+        // A shell with job control notices the SIGSTOP. Without one, nobody does.
         let _ = nix::sys::signal::raise(nix::sys::signal::Signal::SIGSTOP);
         let _ = enter();
         self.forget();
@@ -127,11 +126,12 @@ fn leave() {
     add(&mut out, cursor::Show);
     add(&mut out, LeaveAlternateScreen);
     write(&out);
-    // A terminal that is gone needs nothing back.
+    // If the terminal is gone, there is nothing to restore.
     let _ = terminal::disable_raw_mode();
 }
 
-/// A panic's words belong on the screen that remains.
+/// Gives the terminal back before a panic prints its message, so that the
+/// message stays visible.
 fn give_back_on_panic() {
     let before = std::panic::take_hook();
     std::panic::set_hook(Box::new(move |panic| {
@@ -145,15 +145,16 @@ fn add(out: &mut String, command: impl Command) {
     let _ = command.write_ansi(out);
 }
 
-/// A terminal that has gone away hears nothing; the signal that says so
-/// arrives by itself.
+/// If the terminal is gone, nothing is written. The signal that says so arrives
+/// by itself.
 fn write(text: &str) {
     let mut stdout = io::stdout().lock();
     let _ = stdout.write_all(text.as_bytes());
     let _ = stdout.flush();
 }
 
-/// Those that print what they do not know are few and old.
+/// Whether a terminal understands links. Only a few old terminals print what
+/// they do not understand.
 fn understands_links(term: &str) -> bool {
     !["", "dumb", "linux", "ansi", "vt100", "vt220"].contains(&term)
 }
@@ -196,8 +197,8 @@ pub fn read_keys(events: Sender<Event>) {
     });
 }
 
-/// Waits until there is something to read; `false` if nobody is there to
-/// write it any more. (Reading on would be a busy loop.)
+/// Waits until there is something to read. Returns `false` if nobody is there
+/// any more to write it; reading on would then be a busy loop.
 fn is_there() -> bool {
     let stdin = io::stdin();
     loop {

@@ -1,4 +1,4 @@
-//! The machine and the view, without files, processes or a terminal.
+//! Tests of the state machine and the view, without files, processes or a terminal.
 
 use std::time::Duration;
 
@@ -273,9 +273,9 @@ fn only_y_answers_yes() {
 #[test]
 fn a_file_that_is_missing_ends_the_run_until_it_is_back() {
     let mut state = state();
-    let effects = state.on(Event::Missing("lib.rs is not there any more".into()));
+    let effects = state.on(Event::Missing("lib.rs does not exist any more".into()));
     assert_eq!(effects, [Effect::EndRun]);
-    assert!(screen(&state).contains("is not there any more"));
+    assert!(screen(&state).contains("does not exist any more"));
     state.on(Event::Saved);
     assert!(state.missing.is_none() && state.running.is_some());
 }

@@ -1,5 +1,5 @@
-//! Text that fits: spans in a look, lines of them, wrapped or clipped to a
-//! number of columns.
+//! Text that fits: a line is made of spans, each in one look, and can be
+//! wrapped or clipped to a number of columns.
 //!
 //! ```
 //! use course::live::text::{Line, Look};
@@ -9,25 +9,27 @@
 //! assert_eq!(line.wrapped(12)[1].text(), "deadlock");
 //! ```
 //!
-//! What goes into a span is made harmless: no control character gets through,
-//! so nothing that a learner's program prints can steer the terminal.
+//! Every text is made harmless before it goes into a span: no control character
+//! gets through, so nothing that a learner's program prints can steer the
+//! terminal.
 
 use std::sync::Arc;
 
 use unicode_width::UnicodeWidthChar;
 
-/// Longer texts on one line are shortened: nobody reads them.
+/// The largest number of characters of a text. Nobody reads longer ones, so
+/// they are shortened.
 const LONGEST: usize = 1000;
 
 /// How a span looks.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Look {
-    /// As the terminal writes.
+    /// The terminal's usual look.
     #[default]
     Plain,
     /// A heading.
     Strong,
-    /// Beside the point.
+    /// What matters less.
     Faint,
     /// What passed.
     Good,
@@ -44,20 +46,20 @@ pub enum Look {
 /// A piece of a line in one look.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Span {
-    /// Without control characters.
+    /// The text, without control characters.
     pub text: String,
     /// How it looks.
     pub look: Look,
-    /// Where a click leads.
+    /// The address that a click opens.
     pub link: Option<Arc<str>>,
 }
 
 /// One line.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Line {
-    /// From left to right.
+    /// The spans, from left to right.
     pub spans: Vec<Span>,
-    /// Whether its layout counts: then it is clipped, not wrapped.
+    /// Whether its layout matters. Such a line is clipped and not wrapped.
     pub fixed: bool,
 }
 
@@ -77,7 +79,7 @@ impl Line {
         Line::empty().then(text, look)
     }
 
-    /// A line whose layout counts.
+    /// A line whose layout matters.
     pub fn fixed(text: impl AsRef<str>, look: Look) -> Line {
         Line {
             fixed: true,
@@ -85,14 +87,14 @@ impl Line {
         }
     }
 
-    /// With a span more.
+    /// The line with one more span.
     #[must_use]
     pub fn then(mut self, text: impl AsRef<str>, look: Look) -> Line {
         self.push(text, look);
         self
     }
 
-    /// With a span more that leads somewhere.
+    /// The line with one more span, which is a link.
     #[must_use]
     pub fn linked(mut self, text: impl AsRef<str>, look: Look, link: Option<Arc<str>>) -> Line {
         self.push(text, look);
@@ -111,7 +113,7 @@ impl Line {
         });
     }
 
-    /// The text alone.
+    /// The text without its looks.
     pub fn text(&self) -> String {
         self.spans.iter().map(|span| span.text.as_str()).collect()
     }
@@ -121,8 +123,8 @@ impl Line {
         self.spans.iter().map(|span| width(&span.text)).sum()
     }
 
-    /// What of it is seen in `columns` columns after the first `skipped`; the
-    /// last is `…` where there is more.
+    /// The part of the line that fits into `columns` columns after the first
+    /// `skipped` columns. Its last character is `…` if there is more.
     pub fn clipped(&self, columns: usize, skipped: usize) -> Line {
         if self.width() <= columns && skipped == 0 {
             return self.clone();
@@ -138,8 +140,9 @@ impl Line {
         Line::of_cells(&cells, self.fixed)
     }
 
-    /// Broken at spaces into lines of at most `columns`; they go on below
-    /// where the first one's text begins. A fixed line stays one line.
+    /// Breaks the line at spaces into lines of at most `columns` columns. The
+    /// second line and the following ones begin below the first character of
+    /// the first line's text. A fixed line stays one line.
     pub fn wrapped(&self, columns: usize) -> Vec<Line> {
         if self.fixed || self.width() <= columns || columns == 0 {
             return vec![self.clone()];
@@ -147,7 +150,7 @@ impl Line {
         let mut cells = self.cells();
         let indent = indent_of(&cells).min(columns / 2);
         let mut lines = Vec::new();
-        // The first line's indent is its own.
+        // The first line contains its own indent.
         let mut start = 0;
         loop {
             let room = columns_in(&cells, columns);
@@ -155,7 +158,7 @@ impl Line {
                 lines.push(Line::of_cells(&cells, false));
                 return lines;
             }
-            // A word that is longer than the line is cut, by one character at least.
+            // A word that is longer than the line is cut, after at least one character.
             let cut = room.max(start + 1);
             let (end, next) = last_gap(&cells[..=room], indent).unwrap_or((cut, cut));
             lines.push(Line::of_cells(&cells[..end], false));
@@ -218,7 +221,7 @@ impl Cell {
     }
 }
 
-/// Several lines side by side, the second beginning at `column`.
+/// Two blocks of lines side by side. The second one begins at `column`.
 pub fn beside(left: &[Line], right: &[Line], column: usize) -> Vec<Line> {
     let row = |index: usize| {
         let mut line = left
@@ -248,7 +251,7 @@ fn cells_width(cells: &[Cell]) -> usize {
     cells.iter().map(|cell| columns(cell.c)).sum()
 }
 
-/// How many cells fit into so many columns.
+/// How many cells fit into `room` columns.
 fn columns_in(cells: &[Cell], room: usize) -> usize {
     let mut used = 0;
     cells
@@ -275,8 +278,8 @@ fn last_gap(cells: &[Cell], indent: usize) -> Option<(usize, usize)> {
     (gap > indent).then_some((gap, gap + 1))
 }
 
-/// One line's text in which nothing steers a terminal, with spaces for tabs;
-/// a very long one is cut.
+/// Makes one line of text harmless to a terminal, with spaces instead of tabs.
+/// A very long text is cut.
 pub fn harmless(text: &str) -> String {
     let kept: String = text.chars().take(LONGEST).collect();
     let more = text.chars().count() - kept.chars().count();
@@ -284,7 +287,7 @@ pub fn harmless(text: &str) -> String {
         .replace('\t', "    ")
         .replace('\n', "\\n");
     if more > 0 {
-        safe.push_str(&format!(" … {more} characters more"));
+        safe.push_str(&format!(" … {more} more characters"));
     }
     safe
 }
@@ -338,7 +341,7 @@ mod tests {
     fn a_line_of_ten_megabytes_is_shortened() {
         let line = Line::plain("x".repeat(10 << 20));
         assert!(line.text().len() < 5000);
-        assert!(line.text().ends_with("characters more"));
+        assert!(line.text().ends_with("more characters"));
     }
 
     #[test]

@@ -1,10 +1,12 @@
-//! Tells when a learner's file was saved.
+//! Notices when a learner's file was saved.
 //!
-//! The kernel's file events ([`notify`]) say *when to look*; what decides is
-//! the files' content. So it does not matter how an editor saves (in place,
-//! or a new file renamed over the old one), and a slow look at the files every
-//! now and then finds what no event told: network and shared folders, folders
-//! that were renamed, a kernel that has no watches left.
+//! The kernel's file events ([`notify`]) only say *when to look*. Whether
+//! something was saved is decided by the content of the files. So it does not
+//! matter how an editor saves (in place, or with a new file that is renamed
+//! over the old one). In addition, this module looks at the files from time to
+//! time, and so finds what no event reported: changes in network and shared
+//! folders, folders that were renamed, and all changes if the kernel has no
+//! watches left.
 
 use std::fs;
 use std::hash::{DefaultHasher, Hasher};
@@ -17,15 +19,15 @@ use notify::{EventKind, RecursiveMode, Watcher};
 
 use super::state::Event;
 
-/// An editor writes a file in several steps: wait for so long a pause …
+/// An editor writes a file in several steps: wait until nothing happens for this long …
 const PAUSE: Duration = Duration::from_millis(10);
-/// … but not longer than this.
+/// … but wait no longer than this in all.
 const LONGEST: Duration = Duration::from_millis(50);
-/// How often to look where no event comes.
+/// How often to look if no event comes.
 const PERIOD: Duration = Duration::from_millis(400);
-/// A file that is gone for less is being saved.
+/// A file that is gone for a shorter time is only being saved.
 const GONE: Duration = Duration::from_millis(250);
-/// Larger files are told apart by their length.
+/// Of larger files, only the length is compared.
 const LARGEST: u64 = 4 << 20;
 
 /// What the watching thread is told.
@@ -64,7 +66,7 @@ impl Watch {
         thread::spawn(move || watch(folder, now, &told, &events));
         Watch {
             tell,
-            // Without it the slow look remains.
+            // If this failed, looking from time to time remains.
             _watcher: watcher.ok(),
         }
     }
@@ -78,7 +80,7 @@ impl Watch {
 /// What a look at the files found.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Seen {
-    /// All of them, in a number that differs where they do.
+    /// The files are there. The number is a hash of their names and contents.
     Files(u64),
     /// The learner's file is not there.
     Gone,
@@ -129,7 +131,7 @@ fn watch(mut folder: PathBuf, mut known: Seen, told: &Receiver<Told>, events: &S
                 folder = other;
                 known = Seen::of(&folder);
                 gone_since = None;
-                // Gone from the start: it has to be told.
+                // If the file is gone from the start, that has to be reported.
                 if known == Seen::Gone {
                     known = Seen::Files(0);
                 }
@@ -166,7 +168,8 @@ fn watch(mut folder: PathBuf, mut known: Seen, told: &Receiver<Told>, events: &S
     }
 }
 
-/// Waits until events pause; another folder may be opened meanwhile.
+/// Waits until no more events come. Returns the folder that was opened
+/// meanwhile, if one was.
 fn settle(told: &Receiver<Told>) -> Option<PathBuf> {
     let started = Instant::now();
     let mut folder = None;
@@ -180,7 +183,7 @@ fn settle(told: &Receiver<Told>) -> Option<PathBuf> {
     folder
 }
 
-/// In words, with the path from the course's folder.
+/// A sentence with the path, relative to the course's folder.
 fn missing(folder: &Path) -> String {
     let file = folder.join("src/lib.rs");
     let gone = if folder.is_dir() { &file } else { folder };
@@ -188,7 +191,10 @@ fn missing(folder: &Path) -> String {
         .ancestors()
         .find(|above| above.join("exercises").is_dir());
     let short = root.and_then(|root| gone.strip_prefix(root).ok());
-    format!("{} is not there any more", short.unwrap_or(gone).display())
+    format!(
+        "{} does not exist any more",
+        short.unwrap_or(gone).display()
+    )
 }
 
 #[cfg(test)]
@@ -202,7 +208,7 @@ mod tests {
         folder
     }
 
-    /// Longer than any wait here, shorter than a patience.
+    /// The next event. The time limit is longer than any wait here.
     fn next(events: &Receiver<Event>) -> Event {
         events.recv_timeout(Duration::from_secs(30)).unwrap()
     }

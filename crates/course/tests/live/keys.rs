@@ -11,7 +11,7 @@ const ESCAPE: &str = "\x1b";
 fn the_first_start_looks_at_the_machine_and_says_what_red_means() {
     let course = Fixture::built();
     let mut terminal = Terminal::start(&course, &[]);
-    let screen = terminal.until("Any key goes on");
+    let screen = terminal.until("Press any key to begin");
     assert!(screen.contains("Red is where you start"), "{screen}");
     assert!(screen.contains("✓ rustc, cargo"), "{screen}");
     terminal.press("x");
@@ -25,13 +25,13 @@ fn the_first_start_looks_at_the_machine_and_says_what_red_means() {
     terminal.press("q");
     assert_eq!(terminal.end().code(), Some(0));
     terminal.is_as_before();
-    terminal.until("`cargo course` goes on at add-one");
+    terminal.until("`cargo course` continues with add-one");
     terminal.leaves_nothing();
 
     // The second time there is no welcome.
     let terminal = Terminal::start(&course, &["watch"]);
     terminal.until("red is where you start");
-    assert!(!terminal.screen().contains("Any key"));
+    assert!(!terminal.screen().contains("Press any key"));
 }
 
 #[test]
@@ -68,7 +68,7 @@ fn passing_shows_the_courses_solution_and_what_was_avoided_and_is_kept() {
     assert!(screen.contains("- adds two"), "{screen}");
     assert!(screen.contains("1 of 1 passed"), "{screen}");
     assert!(
-        screen.contains("The course's: solutions/sums/add-one/src/lib.rs"),
+        screen.contains("The course's solution: solutions/sums/add-one/src/lib.rs"),
         "{screen}"
     );
     terminal.resize(130, 40);
@@ -157,18 +157,18 @@ fn the_solution_needs_a_pass_or_a_word() {
     terminal.press("y");
     terminal.until("n + 1");
     terminal.press("b");
-    terminal.until("the book comes later");
+    terminal.until("the book is not written yet");
     terminal.press("?");
-    terminal.until("one rung of the ladder");
+    terminal.until("press h again for the next one");
     terminal.press(ESCAPE);
-    terminal.until_gone("one rung of the ladder");
+    terminal.until_gone("press h again for the next one");
 }
 
 #[test]
 fn a_terminal_that_is_dumb_gets_lines() {
     let course = Fixture::built();
     let mut terminal = Terminal::with(&course, &["--plain"], (100, 200), &[]);
-    terminal.until("Any key goes on");
+    terminal.until("Press any key to begin");
     terminal.press("\n");
     terminal.until("exercise 1 of 1, 0 passed, 1 minutes left");
     terminal.until("2 of 2 failed");
@@ -179,7 +179,7 @@ fn a_terminal_that_is_dumb_gets_lines() {
     terminal.press("l\n");
     terminal.until("▸ add-one");
     terminal.press("nothing\n");
-    terminal.until("in no exercise's name");
+    terminal.until("no exercise has it in its name");
     terminal.press("add\n");
     terminal.until_screen("the task for the second time", |screen| {
         screen
@@ -204,7 +204,7 @@ fn without_colour_nothing_is_lost() {
     assert!(Terminal::begun(&course).is_coloured());
     fs::remove_dir_all(course.root.join(".course")).unwrap();
     let terminal = Terminal::with(&course, &[], (100, 30), &[("NO_COLOR", "1")]);
-    terminal.until("Any key goes on");
+    terminal.until("Press any key to begin");
     terminal.press(" ");
     terminal.until("✗ 2 of 2 failed");
     assert!(!terminal.is_coloured());

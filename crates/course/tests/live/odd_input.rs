@@ -25,8 +25,8 @@ fn a_folder_that_is_renamed_is_missed_until_it_is_back() {
     let terminal = Terminal::begun(&course);
     let (folder, aside) = (course.path(""), course.root.join("aside"));
     fs::rename(&folder, &aside).unwrap();
-    let screen = terminal.until("is not there any more");
-    assert!(screen.contains("or r puts add-one there"), "{screen}");
+    let screen = terminal.until("does not exist any more");
+    assert!(screen.contains("restores add-one"), "{screen}");
     fs::rename(&aside, &folder).unwrap();
     terminal.until("2 of 2 failed");
     course.exercise("src/lib.rs", RIGHT);
@@ -38,7 +38,7 @@ fn a_folder_that_is_deleted_is_put_back_by_a_reset() {
     let course = Fixture::built();
     let terminal = Terminal::begun(&course);
     fs::remove_dir_all(course.path("")).unwrap();
-    terminal.until("is not there any more");
+    terminal.until("does not exist any more");
     terminal.press("ry");
     terminal.until("2 of 2 failed");
     assert_eq!(fs::read_to_string(course.path("src/lib.rs")).unwrap(), STUB);
@@ -93,7 +93,7 @@ fn progress_that_cannot_be_kept_is_said_and_the_loop_goes_on() {
     let course = Fixture::built();
     course.write(".course", "not a folder");
     let terminal = Terminal::start(&course, &[]);
-    terminal.until("Any key goes on");
+    terminal.until("Press any key to begin");
     terminal.press(" ");
     terminal.until("2 of 2 failed");
     course.exercise("src/lib.rs", RIGHT);

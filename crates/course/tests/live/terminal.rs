@@ -49,7 +49,7 @@ impl Terminal {
     /// Starts it past the welcome.
     pub(crate) fn begun(course: &Fixture) -> Terminal {
         let terminal = Terminal::start(course, &[]);
-        terminal.until("Any key goes on");
+        terminal.until("Press any key to begin");
         terminal.press(" ");
         terminal.until("red is where you start");
         terminal

@@ -1,4 +1,5 @@
-//! What surrounds the page: where the learner is, how the run goes, the keys.
+//! What surrounds the page: where the learner is, how the run goes, and which
+//! keys there are.
 
 use std::sync::Arc;
 
@@ -7,15 +8,15 @@ use crate::live::state::{Card, Page, Question, State};
 use crate::live::text::{Line, Look};
 use judging::terminal::words;
 
-/// The question's words.
+/// The words of each question.
 const PROMPT: [(Question, &str); 2] = [
     (
         Question::Reset,
-        "put the stub back in place of your file? A backup is kept. y/n",
+        "Replace your file by the stub? A backup is kept. y/n",
     ),
     (
         Question::GiveUp,
-        "not passed yet; a hint (h) may do. Show the solution all the same? y/n",
+        "You have not passed yet; h shows a hint. Show the solution all the same? y/n",
     ),
 ];
 
@@ -40,8 +41,8 @@ pub(super) fn head(state: &State) -> Vec<Line> {
     lines
 }
 
-/// The line of the first failure if it is in the learner's file, else where
-/// there is something to do.
+/// The line of the first failure in the learner's file, or else the place where
+/// there is something to write.
 fn where_to_look(state: &State, spot: &Spot) -> Spot {
     let failed = match &state.report {
         Some(Ok(report)) => report.records.iter().find_map(|record| {
@@ -71,7 +72,8 @@ fn title(state: &State) -> Line {
     ends(left, &[&right, &short], state.size.0)
 }
 
-/// `left`, and the first of `rights` for which there is room, at the other end.
+/// A line with `left` at its beginning and the first of `rights` for which
+/// there is room at its end.
 fn ends(left: Line, rights: &[&str], columns: usize) -> Line {
     let used = left.width();
     let fits = |right: &&&str| used + 2 + crate::live::text::width(right) <= columns;
@@ -85,7 +87,7 @@ fn ends(left: Line, rights: &[&str], columns: usize) -> Line {
         .then(right, Look::Faint)
 }
 
-/// How many minutes the exercises take that are not passed.
+/// How many minutes the exercises take that the learner has not passed.
 pub fn minutes_left(cards: &[Card]) -> u32 {
     let open = cards.iter().filter(|card| !card.passed);
     open.map(|card| card.minutes).sum()
@@ -147,7 +149,7 @@ fn edit(spot: &Spot, columns: usize) -> Line {
     Line::of("edit ", Look::Faint).linked(seen, Look::Code, Some(link(spot)))
 }
 
-/// A file URL, with what is not plain in a path encoded (RFC 3986).
+/// A file URL, in which unusual characters of the path are encoded (RFC 3986).
 fn link(spot: &Spot) -> Arc<str> {
     use std::fmt::Write;
     use std::os::unix::ffi::OsStrExt;
@@ -176,7 +178,7 @@ pub(super) fn foot(state: &State, hidden: usize) -> Vec<Line> {
     let arrow = if hidden == 0 { "" } else { "↓" };
     let mut said = Vec::new();
     if let Some(notice) = notice(state) {
-        // What must be read whole may take several lines.
+        // The learner must be able to read all of it, so it may take several lines.
         said = notice.wrapped(columns);
         said.truncate(if rows >= 10 { 4 } else { 1 });
     }
@@ -201,7 +203,7 @@ pub fn notice(state: &State) -> Option<Line> {
     Some(Line::of(words, Look::Unsure))
 }
 
-/// The one line that says how things are.
+/// The line that says what is going on.
 pub fn status(state: &State) -> Line {
     if let Some(running) = &state.running {
         let doing = match running.doing.as_str() {
@@ -219,7 +221,7 @@ pub fn status(state: &State) -> Line {
     }
     match &state.report {
         None => Line::of("waiting for you to save", Look::Faint),
-        Some(Err(_)) => Line::of("? could not judge (v says why)", Look::Unsure),
+        Some(Err(_)) => Line::of("? could not judge (v shows why)", Look::Unsure),
         Some(Ok(report)) => {
             let judgement = report;
             let all = judgement.records.len();

@@ -1,5 +1,5 @@
-//! The screen as a function of the state: a [`frame`] is exactly as many lines
-//! as the terminal has rows, none wider than its columns.
+//! The screen as a function of the state. A [`frame`] has exactly as many lines
+//! as the terminal has rows, and no line is wider than the terminal.
 //!
 //! ```text
 //!   spin-lock · A lock out of one atomic          3 of 6 · 110 min left   header
@@ -8,10 +8,10 @@
 //!   ───────────────────────────────────────────────────────────────────
 //!   the page: task, verdict, hints, list, …                               body
 //!   ✗ 2 of 8 failed                                          ↓ 12 more    status
-//!   h hint  n next  l list  ? help  q quit                                footer
+//!   h hint  n next  l list  ? keys  q quit                                footer
 //! ```
 //!
-//! A small screen keeps the body and lets go of the rest, line by line.
+//! A small screen keeps the body and drops the other lines, one after the other.
 
 mod chrome;
 mod pages;
@@ -83,7 +83,7 @@ pub fn most_scroll(state: &State) -> usize {
     wrapped_body(state).len().saturating_sub(window(state))
 }
 
-/// How far it can be moved sideways.
+/// How far the page can be moved sideways.
 pub fn most_sideways(state: &State) -> usize {
     let fixed = body(state)
         .iter()

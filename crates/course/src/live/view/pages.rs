@@ -5,25 +5,24 @@ use crate::live::markdown;
 use crate::live::state::State;
 use crate::live::text::{Line, Look, width};
 
-/// The first screen there is.
+/// The first screen that a learner sees.
 pub(super) fn welcome(state: &State) -> Vec<Line> {
     let mut lines = vec![
         Line::of("Roommates", Look::Strong),
-        Line::plain(
-            "Processes, threads and coroutines: who shares a house, and what goes wrong in it.",
-        ),
+        Line::plain("A hands-on course on processes, threads and coroutines."),
         Line::empty(),
         Line::plain(
-            "Keep this open beside your editor. You write code where the course says, you save, \
-             and here is the verdict: which tests fail, why, and on which line.",
+            "Keep this terminal open next to your editor. Write your code in the file that the course \
+             names. Each time you save it, the course shows here which tests fail, why, and on \
+             which line.",
         ),
         Line::empty(),
         Line::empty()
             .then("Red is where you start. ", Look::Bad)
             .then(
                 "Every exercise begins with `todo!()`, so every test fails at first. \
-                 A deadlock, a crash or a leak is a verdict too, with its cause: nothing you \
-                 write here can hang or break the course.",
+                 If your code deadlocks, crashes or leaks, you get a verdict that names the cause. \
+                 Nothing that you write can hang or break the course.",
                 Look::Plain,
             ),
         Line::empty(),
@@ -31,11 +30,12 @@ pub(super) fn welcome(state: &State) -> Vec<Line> {
     ];
     lines.extend(machine(&state.machine));
     lines.push(Line::empty());
-    lines.push(Line::of("Any key goes on.", Look::Strong));
+    lines.push(Line::of("Press any key to begin.", Look::Strong));
     lines
 }
 
-/// What works, in one line, and each thing that does not with what follows.
+/// One line with everything that works, and one line for each thing that does
+/// not, with what follows from it.
 fn machine(findings: &[String]) -> Vec<Line> {
     let parts = |finding: &str| {
         let (mark, rest) = finding.trim().split_once(' ')?;
@@ -61,21 +61,24 @@ pub(super) fn task(state: &State) -> Vec<Line> {
     markdown::lines(&state.content.task)
 }
 
-/// The hints that are uncovered, the newest last.
+/// The hints that are shown, the newest one last.
 pub(super) fn hints(state: &State) -> Vec<Line> {
     let all = state.content.hints.len();
     let mut lines = hints_up_to(state, state.hints);
     let left = all - state.hints.min(all);
     lines.push(Line::empty());
     lines.push(match left {
-        0 => Line::of("That was the last one.", Look::Faint),
-        1 => Line::of("h again: one more.", Look::Faint),
-        left => Line::of(format!("h again: {left} more."), Look::Faint),
+        0 => Line::of("That was the last hint.", Look::Faint),
+        1 => Line::of("h shows one more hint.", Look::Faint),
+        left => Line::of(
+            format!("h shows the next hint ({left} are left)."),
+            Look::Faint,
+        ),
     });
     lines
 }
 
-/// What stands above the newest hint.
+/// The lines above the newest hint.
 pub(super) fn hints_before_last(state: &State) -> Vec<Line> {
     let mut lines = hints_up_to(state, state.hints.saturating_sub(1));
     if !lines.is_empty() {
@@ -105,7 +108,7 @@ pub(super) fn list(state: &State) -> Vec<Line> {
     entries(state).0
 }
 
-/// The same up to the chosen one.
+/// The same entries up to the chosen one.
 pub(super) fn list_to_chosen(state: &State) -> Vec<Line> {
     let (mut lines, chosen) = entries(state);
     lines.truncate(chosen + 1);
@@ -114,7 +117,10 @@ pub(super) fn list_to_chosen(state: &State) -> Vec<Line> {
 
 fn entries(state: &State) -> (Vec<Line>, usize) {
     let mut lines = vec![match state.filter.as_str() {
-        "" if state.in_lines => Line::of("a name and enter: that exercise", Look::Faint),
+        "" if state.in_lines => Line::of(
+            "type the name of an exercise and press enter to open it",
+            Look::Faint,
+        ),
         "" => Line::of("type to filter", Look::Faint),
         filter => Line::of("filter: ", Look::Faint).then(filter, Look::Strong),
     }];
@@ -174,8 +180,9 @@ pub(super) fn help() -> Vec<Line> {
     }));
     lines.push(Line::empty());
     lines.push(Line::plain(
-        "The same in a shell: `cargo course check`, `hint`, `list`, `reset`, `solution`, `progress`; \
-         `cargo test -p EXERCISE` runs the very same tests.",
+        "You can do the same in a shell: `cargo course check`, `hint`, `list`, `reset`, `solution`, \
+         `progress`. `cargo test -p EXERCISE` runs the same tests, except for programs that must not \
+         compile.",
     ));
     lines
 }

@@ -1,5 +1,5 @@
-//! After passing: how the course does it, beside how the learner did, and what
-//! was avoided.
+//! The page after a pass: the course's solution next to the learner's, and the
+//! known mistakes that the learner avoided.
 
 use crate::live::content::Solution;
 use crate::live::state::State;
@@ -7,25 +7,24 @@ use crate::live::text::{Line, Look, beside};
 use judging::exercise::catalogue::NO_SOLUTIONS;
 use judging::terminal::words;
 
-/// From so many columns on, two texts stand side by side.
+/// From this many columns on, two texts stand side by side.
 const WIDE: usize = 120;
 
-/// The congratulation.
+/// The page after a pass.
 pub(super) fn page(state: &State) -> Vec<Line> {
     let card = state.card();
     let mut lines = vec![Line::of(format!("✓ {} is passed.", card.id), Look::Good)];
     let open = state.exercises.iter().position(|card| !card.passed);
     lines.push(match (state.exercises.get(state.current + 1), open) {
-        (_, None) => Line::of("Every exercise is passed.", Look::Strong),
+        (_, None) => Line::of("You have passed every exercise.", Look::Strong),
         (Some(next), _) => Line::of("n goes on to ", Look::Faint)
             .then(&next.id, Look::Strong)
             .then(
                 format!(": {} ({} min)", next.title, next.minutes),
                 Look::Plain,
             ),
-        (None, Some(open)) => {
-            Line::of("l, still open: ", Look::Faint).then(&state.exercises[open].id, Look::Strong)
-        }
+        (None, Some(open)) => Line::of("Still open (l lists them all): ", Look::Faint)
+            .then(&state.exercises[open].id, Look::Strong),
     });
     lines.push(Line::empty());
     if let Some(solution) = &state.solution {
@@ -38,7 +37,7 @@ pub(super) fn page(state: &State) -> Vec<Line> {
 /// The solution alone.
 pub(super) fn solution(state: &State) -> Vec<Line> {
     match &state.solution {
-        None => vec![Line::of("reading it", Look::Faint)],
+        None => vec![Line::of("reading the solution", Look::Faint)],
         Some(solution) => sources(solution, state.size.0, state.card().passed),
     }
 }
@@ -64,7 +63,10 @@ fn sources(solution: &Solution, columns: usize, with_own: bool) -> Vec<Line> {
         lines.extend(text.lines().map(|line| Line::fixed(line, Look::Plain)));
         lines
     };
-    let theirs = code(&format!("The course's: {}", solution.path), reference);
+    let theirs = code(
+        &format!("The course's solution: {}", solution.path),
+        reference,
+    );
     let mut lines = if !with_own {
         theirs
     } else if columns >= WIDE {
@@ -79,7 +81,7 @@ fn sources(solution: &Solution, columns: usize, with_own: bool) -> Vec<Line> {
         let others = words::count(solution.alternatives, "other solution");
         lines.push(Line::empty());
         lines.push(Line::of(
-            format!("{others} that are right too: in alternatives/ beside it"),
+            format!("{others} that are right, too: see alternatives/ next to it"),
             Look::Faint,
         ));
     }

@@ -21,8 +21,8 @@ pub(super) fn page(state: &State) -> Vec<Line> {
             Line::of(missing, Look::Bad),
             Line::empty(),
             Line::plain(format!(
-                "It was renamed or deleted. Put it back and the course goes on by itself; or r puts \
-                 {id} there as it was given, without what you wrote."
+                "It was renamed or deleted. Put it back, and the course goes on by itself. Or press r, which \
+                 restores {id} as the course gave it to you, without what you wrote."
             )),
         ];
     }
@@ -58,7 +58,8 @@ fn of(judgement: &Judgement, columns: usize) -> Vec<Line> {
     let mut said = "";
     for record in &judgement.records {
         lines.push(headline(record, columns));
-        // The same words under every test (a stub's) are said once.
+        // If several tests in a row have the same cause (as with a stub), it is
+        // shown once.
         if record.outcome != Outcome::Pass {
             if said != record.cause || record.timeline.is_some() {
                 lines.extend(details(&judgement.exercise, record, !drawn, columns));
@@ -83,7 +84,7 @@ fn of(judgement: &Judgement, columns: usize) -> Vec<Line> {
         let warnings = words::count(judgement.warnings, "warning");
         let id = &judgement.exercise;
         lines.push(Line::of(
-            format!("the compiler has {warnings}: cargo check -p {id}"),
+            format!("the compiler has {warnings}; to see more: cargo check -p {id}"),
             Look::Faint,
         ));
     }
@@ -103,7 +104,7 @@ fn headline(record: &Record, columns: usize) -> Line {
         other => format!("{other} "),
     };
     let right = width(&outcome) + width(&time);
-    // The eye has to find the way from a name to its time.
+    // If the gap is too wide, the eye does not find the way from a name to its time.
     let columns = columns.min(90);
     match columns.checked_sub(line.width() + right) {
         Some(gap) if gap >= 2 => line
