@@ -1,5 +1,5 @@
-//! Asks the learner's code, in a subject of its own each time, where a
-//! schedule leads.
+//! Asks where a schedule leads. For each question, the learner's code runs in a
+//! new subject.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -16,15 +16,16 @@ use judging::trouble::Trouble;
 use proctor::{Outcome, Record};
 use records::position::{End, POSITION, Position, Request};
 
-/// How many schedules are counted below each position.
+/// How many schedules are counted below each position at most.
 const COUNTED: u64 = 2_000;
 
 /// A source, built, and the scenario that is asked about.
 #[derive(Debug)]
 pub struct Asker {
-    /// The programs as they were built now, whatever is built later, and answers.
+    /// The programs as they were built, whatever is built later, and the folder
+    /// for answers.
     stage: Stage,
-    /// The course.
+    /// The folders that the code must not change.
     guarded: [PathBuf; 2],
     scenario: String,
     /// The tests that may answer.
@@ -34,7 +35,7 @@ pub struct Asker {
 }
 
 impl Asker {
-    /// Builds the source, unless it does not compile.
+    /// Builds the source. If it does not compile, the inner error says so.
     ///
     /// # Errors
     /// Cargo cannot be started, or fails for another reason than the source.
@@ -74,7 +75,8 @@ impl Asker {
             .is_some_and(|(path, built)| fs::read_to_string(path).is_ok_and(|now| now != *built))
     }
 
-    /// Where the steps lead; with `run_on` further, to the next choice.
+    /// The position to which the steps lead. With `run_on`, the run goes on
+    /// from there to the next choice.
     ///
     /// # Errors
     /// In words: the code ended its process, or could not be run.
@@ -86,7 +88,7 @@ impl Asker {
 
     fn answered(&self, schedule: &str, run_on: bool, count: u64) -> Result<Reached, String> {
         let path = self.stage.folder().join("answer.json");
-        // The last answer is not this one's.
+        // The file may still contain the answer to the last question.
         let _ = fs::remove_file(&path);
         let request = Request {
             scenario: Some(self.scenario.clone()),
@@ -135,14 +137,14 @@ impl Asker {
         .map_err(|trouble| trouble.to_string())
     }
 
-    /// Whether the judge accepts that this schedule fails: some scenarios are
-    /// there to end badly.
+    /// Whether the judge accepts that this schedule fails. (Some scenarios are
+    /// meant to fail.)
     fn is_expected(&self, schedule: &str) -> Result<bool, String> {
         let records = self.run((REPLAY, schedule.to_owned()))?;
         Ok(self.tests.len() == 1 && records.iter().all(|record| record.outcome == Outcome::Pass))
     }
 
-    /// With files named as the learner knows them.
+    /// The position, with files named as the learner knows them.
     fn renamed(&self, mut position: Position) -> Position {
         if let Some(End::Failed { message, at, .. }) = &mut position.end {
             *message = self.stage.named(message);
@@ -157,9 +159,9 @@ impl Asker {
 /// `None` if there is no answer.
 fn read(path: &Path) -> Result<Option<Position>, String> {
     match fs::read(path) {
-        Ok(answer) => serde_json::from_slice(&answer)
-            .map(Some)
-            .map_err(|error| format!("the answer of the test program is none: {error}")),
+        Ok(answer) => serde_json::from_slice(&answer).map(Some).map_err(|error| {
+            format!("the answer of the test program cannot be understood: {error}")
+        }),
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
         Err(error) => Err(format!("{} cannot be read: {error}", path.display())),
     }

@@ -1,5 +1,5 @@
-//! Being the scheduler, as a machine: positions, keys, and what is to be
-//! asked next. It runs nothing and draws nothing.
+//! The game of being the scheduler, as a state machine: positions, keys, and
+//! what to ask next. It runs nothing and draws nothing.
 
 use std::collections::VecDeque;
 
@@ -11,11 +11,11 @@ use crate::live::state::Key;
 /// The keys with what they do, as the help shows them.
 pub const KEYS: [(&str, &str); 7] = [
     ("a, b, c …", "the next step of that thread"),
-    ("enter, n", "run on to where there is something to choose"),
+    ("enter, n", "run on until there is something to choose"),
     ("u, backspace", "undo: one position back"),
     ("r", "restart: back to the beginning"),
-    ("↑ ↓", "what happened before, where it does not fit"),
-    ("?", "this help; any key leaves it"),
+    ("↑ ↓", "scroll through what happened before"),
+    ("?", "show this help; any key leaves it"),
     ("q, ctrl-c", "quit"),
 ];
 
@@ -26,23 +26,23 @@ pub struct Subject {
     pub exercise: String,
     /// The scenario's name.
     pub scenario: String,
-    /// What it does.
+    /// What the scenario does.
     pub about: String,
     /// Whether the code is the course's solution.
     pub is_reference: bool,
-    /// What `cargo course replay EXERCISE SCHEDULE` needs besides, each with a
-    /// space in front.
+    /// The further options that `cargo course replay EXERCISE SCHEDULE` needs,
+    /// each with a space in front.
     pub options: String,
 }
 
-/// What is to be done.
+/// What the caller has to do.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Effect {
-    /// Ask where these steps lead, and further if there is nothing to choose.
+    /// Ask where these steps lead.
     Ask {
         /// The steps.
         schedule: String,
-        /// Whether to run on.
+        /// Whether to run on from there until there is something to choose.
         run_on: bool,
     },
     /// Let the shell have the terminal.
@@ -51,8 +51,7 @@ pub enum Effect {
     Quit,
 }
 
-/// A game: the way to the position that is shown, so that each step of it can
-/// be undone.
+/// A game: all positions up to the one that is shown, so that each step can be undone.
 #[derive(Clone, Debug)]
 pub struct Game {
     /// What is being scheduled.
@@ -64,9 +63,9 @@ pub struct Game {
     pub help: bool,
     /// Whether an answer is on its way.
     pub is_asking: bool,
-    /// Keys that came meanwhile.
+    /// Keys that came before the answer.
     typed_ahead: VecDeque<Key>,
-    /// How many rows of what happened are hidden below.
+    /// How many rows of the timeline are hidden below the window.
     pub scrolled: usize,
     /// Counts moves, and answers to them.
     pub turn: u64,
@@ -128,14 +127,14 @@ impl Game {
         )
     }
 
-    /// A key of the terminal.
+    /// Handles a key of the terminal.
     pub fn key(&mut self, key: Key) -> Option<Effect> {
         match key {
             Key::Interrupt => return Some(Effect::Quit),
             Key::Suspend => return Some(Effect::Suspend),
             _ if std::mem::take(&mut self.help) => return None,
             Key::Char('q') => return Some(Effect::Quit),
-            // It is about the position to which the answer leads.
+            // The key is meant for the position to which the answer leads.
             key if self.is_asking => {
                 self.typed_ahead.push_back(key);
                 return None;
@@ -159,9 +158,9 @@ impl Game {
         }
     }
 
-    /// Takes the keys that came before the answer, up to one that asks again.
-    /// What was refused, or broke the code, ends them: they were meant for
-    /// another position.
+    /// Handles the keys that came before the answer, up to one that asks again.
+    /// If a move was refused or the schedule has ended, the remaining keys are
+    /// dropped, because they were meant for another position.
     pub fn typed_ahead(&mut self) -> Option<Effect> {
         while let Some(key) = self.typed_ahead.pop_front() {
             if self.notice.is_some() || self.now().end.is_some() {
@@ -176,7 +175,7 @@ impl Game {
         None
     }
 
-    /// A word that was typed in: a key, or several steps such as `ab2`.
+    /// Handles a word that was typed: a key, or several steps such as `ab2`.
     pub fn word(&mut self, word: &str) -> Option<Effect> {
         self.turn += 1;
         self.notice = None;
@@ -188,7 +187,7 @@ impl Game {
             _ if is_steps(word) => self.ask(word),
             _ => {
                 self.notice = Some(format!(
-                    "`{word}` is no key and no schedule such as ab2; ? shows the keys"
+                    "`{word}` is neither a key nor a schedule such as ab2; ? shows the keys"
                 ));
                 None
             }
@@ -219,7 +218,7 @@ impl Game {
         let refusal = match thread {
             Some(thread) if thread.can_run => return self.ask(&letter.to_string()),
             _ if self.now().end.is_some() => OVER.to_owned(),
-            None => format!("`{letter}` is no thread and no key; ? shows the keys"),
+            None => format!("`{letter}` is neither a thread nor a key; ? shows the keys"),
             Some(thread) if thread.state == ThreadState::Ended => format!("{letter} has ended"),
             Some(thread) => match &thread.waits_for {
                 Some(what) => format!("{letter} cannot run: it waits for {what}"),
@@ -236,7 +235,8 @@ impl Game {
             self.notice = Some(OVER.to_owned());
             return None;
         }
-        // Nobody gains by letting a thread look at the same thing again.
+        // It changes nothing if a thread looks again at what has not changed,
+        // so that is no choice.
         let sensible = |state| matches!(state, ThreadState::Ready | ThreadState::WaitsForTime);
         let choices = now
             .threads
@@ -292,9 +292,9 @@ impl Game {
     }
 }
 
-const OVER: &str = "this schedule has ended: u goes a step back, r to the beginning";
+const OVER: &str = "this schedule has ended: u goes back one step, r goes back to the beginning";
 
-/// Letters of threads, each with a count or without.
+/// Whether the word consists of letters of threads, each with or without a count.
 fn is_steps(word: &str) -> bool {
     word.starts_with(|c: char| c.is_ascii_lowercase())
         && word

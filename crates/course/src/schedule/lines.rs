@@ -1,5 +1,5 @@
-//! The game in lines: nothing is redrawn, a move is a word and enter. For
-//! screen readers, scripts and logs.
+//! The game in lines, for screen readers, scripts and logs. Nothing is redrawn,
+//! and a move is a word followed by enter.
 
 use super::game::{Game, KEYS};
 use super::words;
@@ -10,14 +10,14 @@ use records::timeline::Told;
 
 const COLUMNS: usize = 96;
 
-/// What it is about, and where it begins.
+/// The scenario, the goal of the game, and the first position.
 pub fn opening(game: &Game) -> String {
     let subject = &game.subject;
     let mut text = format!("{} · {}\n", subject.exercise, subject.scenario);
     if !subject.about.is_empty() {
         text += &format!("{}\n", wrapped(&subject.about, COLUMNS, ""));
     }
-    text += &format!("{}\n(? and enter: the keys)\n", words::goal(subject));
+    text += &format!("{}\n(? and enter show the keys)\n", words::goal(subject));
     text + &standing(game)
 }
 
@@ -37,7 +37,7 @@ pub fn news(before: &Game, game: &Game) -> String {
     if game.undoable() > before.undoable() {
         let fresh = new.after(old.len());
         if fresh.is_empty() {
-            text += "it went on; there is nothing to tell of that\n";
+            text += "it went on, but did nothing that can be shown\n";
         }
         for told in fresh {
             text += &match told {
@@ -63,7 +63,7 @@ fn stepped(step: &Step, times: usize) -> String {
     )
 }
 
-/// Every thread, the memory, the odds or the verdict.
+/// Every thread, the memory, and the odds or the verdict.
 fn standing(game: &Game) -> String {
     let mut text = String::from("\n");
     let verdict = words::verdict(game);
@@ -88,7 +88,7 @@ fn standing(game: &Game) -> String {
     text
 }
 
-/// The command that sees it again stays on one line.
+/// Breaks a line to fit. A command stays on one line, so that it can be copied.
 fn told(line: &Line, indent: &str) -> String {
     match line.text() {
         command if command.contains("cargo course") => format!("{indent}{command}\n"),

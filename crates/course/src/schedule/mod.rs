@@ -1,4 +1,4 @@
-//! `schedule`: the learner is the scheduler of their own code.
+//! `schedule`: lets learners be the scheduler of their own code.
 //!
 //! ```text
 //!   keys, lines ──▶ game ──▶ view, lines        (game and view: pure)
@@ -9,8 +9,9 @@
 //!                                        beginning, and tells where it stands
 //! ```
 //!
-//! Undo is therefore a shorter schedule, and the string at the end is what
-//! `cargo course replay` takes.
+//! Each position is found by running its whole schedule. To undo a step is
+//! therefore to go back to a shorter schedule, and the last schedule is the
+//! string that `cargo course replay` takes.
 
 pub mod asking;
 pub mod game;
@@ -44,24 +45,25 @@ use judging::trouble::Trouble;
 /// What to schedule, and how.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Schedule<'a> {
-    /// A scenario or a test; the only one if left out.
+    /// A scenario or a test. It can be left out if there is only one scenario.
     pub of: Option<&'a str>,
-    /// This file in place of the learner's.
+    /// Schedule this file instead of the learner's.
     pub source: Option<&'a Path>,
-    /// The course's solution in place of the learner's file …
+    /// Schedule the course's solution instead of the learner's file …
     pub reference: bool,
-    /// … although the exercise is not passed.
+    /// … even if the exercise is not passed.
     pub give_up: bool,
-    /// Lines only, nothing redrawn.
+    /// Print lines only and redraw nothing.
     pub plain: bool,
 }
 
-/// Lets the learner play. 0 if the schedule that was reached holds, 1 if it
-/// broke the code, or the code does not compile or is not written.
+/// Lets the learner play. The exit code is 0 if the schedule that was reached
+/// does not break the code. It is 1 if it does, or if the code does not compile
+/// or is not written.
 ///
 /// # Errors
-/// The exercise explores nothing, several scenarios could be meant, there is
-/// no program, or no terminal.
+/// The exercise explores no schedules, several scenarios could be meant, there
+/// is no program, or the terminal cannot be used.
 pub fn schedule(course: &Course, name: &str, asked: &Schedule) -> Result<u8, Trouble> {
     let exercise = course.exercise(name)?;
     let tests = originals::pristine_tests(exercise)?;
@@ -82,7 +84,7 @@ pub fn schedule(course: &Course, name: &str, asked: &Schedule) -> Result<u8, Tro
         several => choose(exercise, several)?,
     };
     let (source, subject) = subject(course, exercise, scenario, asked)?;
-    // One test that explores it is as good as all of them.
+    // If several tests explore the scenario, any one of them is enough.
     let test = scenario.tests.first().cloned();
     let tests = test.map_or(expected, |test| vec![test]);
     let how = How {
@@ -144,15 +146,18 @@ fn meant<'a>(
     let id = &exercise.id;
     Err(Trouble::Refused(
         match expected.iter().any(|test| test == name) {
-            true => format!(
-                "the test {name} of {id} explores no schedules; the scenarios that are explored: {names}"
-            ),
-            false => format!("{id} has no scenario and no test `{name}`; its scenarios: {names}"),
+            true => {
+                format!("the test {name} of {id} explores no schedules; the scenarios are {names}")
+            }
+            false => {
+                format!("{id} has no scenario and no test `{name}`; its scenarios are {names}")
+            }
         },
     ))
 }
 
-/// Asks which is meant, where somebody can answer.
+/// Asks which scenario is meant, if there is a terminal. Otherwise returns an
+/// error that lists them.
 fn choose<'a>(exercise: &Exercise, several: &[&'a Scenario]) -> Result<&'a Scenario, Trouble> {
     let id = &exercise.id;
     let widest = several.iter().map(|one| one.name.len()).max().unwrap_or(0);
@@ -184,11 +189,11 @@ fn choose<'a>(exercise: &Exercise, several: &[&'a Scenario]) -> Result<&'a Scena
     let by_name = || several.iter().find(|one| one.name == line);
     match by_number().or_else(by_name) {
         Some(one) => Ok(one),
-        None => refuse(&format!("`{line}` is none of the scenarios of {id}:")),
+        None => refuse(&format!("`{line}` is not a scenario of {id}:")),
     }
 }
 
-/// The code, and how the game speaks of it.
+/// The code, and what the game says about it.
 fn subject(
     course: &Course,
     exercise: &Exercise,
@@ -226,7 +231,7 @@ fn subject(
     Ok((source, subject))
 }
 
-/// Whether there is nothing to play, and the exit code then.
+/// The exit code, if there is nothing to play.
 fn ended_at_once(exercise: &Exercise, begin: &Position) -> Result<Option<u8>, Trouble> {
     let id = &exercise.id;
     match &begin.end {
@@ -247,13 +252,13 @@ fn ended_at_once(exercise: &Exercise, begin: &Position) -> Result<Option<u8>, Tr
             Ok(Some(1))
         }
         Some(End::Held) => Err(Trouble::Refused(format!(
-            "{id} does nothing here that can be scheduled: no operation on an atomic, a lock, a channel or a thread of std"
+            "{id} does nothing in this scenario that can be scheduled: no operation on an atomic, a lock, a channel or a thread of std"
         ))),
         Some(End::NotJudged(reason)) => Err(Trouble::Refused(reason.clone())),
     }
 }
 
-/// What stays on the terminal.
+/// What stays on the terminal after the game.
 fn goodbye(game: &Game) -> String {
     let mut text = String::new();
     for line in words::verdict(game) {
@@ -263,7 +268,7 @@ fn goodbye(game: &Game) -> String {
         let Subject {
             exercise, scenario, ..
         } = &game.subject;
-        text = format!("cargo course schedule {exercise} {scenario} begins again\n");
+        text = format!("to begin again: cargo course schedule {exercise} {scenario}\n");
     }
     text
 }

@@ -1,5 +1,6 @@
-//! Plays a game: hears keys, lines and signals, shows what comes of them, and
-//! asks the code, in a thread of its own so that a key is always heard.
+//! Plays a game: it receives keys, lines and signals, shows the result, and
+//! asks the code. A thread of its own asks, so that the game reacts to a key at
+//! any time.
 
 use std::collections::VecDeque;
 use std::io::{self, BufRead};
@@ -16,13 +17,13 @@ use crate::live::state::{Event, believed};
 use crate::live::terminal::{self, Terminal};
 use judging::terminal::say;
 
-/// Why the positions are not those of the file as it is.
-const STALE: &str = "your file has changed since: q, and start again, to schedule it as it is now";
+/// What the learner sees if the file has changed since it was built.
+const STALE: &str = "your file has changed: to schedule the new version, quit (q) and start again";
 
-/// How long what runs may take to end.
+/// How long the running programs may take to end.
 const PATIENCE: Duration = Duration::from_secs(2);
 
-/// What is heard.
+/// What the game receives.
 #[derive(Debug)]
 enum Heard {
     Terminal(Event),
@@ -34,13 +35,13 @@ enum Heard {
 
 /// Where the game is shown.
 enum Face {
-    /// Redrawn, in a size.
+    /// A terminal that is redrawn, and its size.
     Screen(Terminal, (usize, usize)),
-    /// What was shown last, and the lines that are not obeyed yet.
+    /// What was shown last, and the lines that are still waiting.
     Lines(Box<Game>, VecDeque<Heard>),
 }
 
-/// Where everything that is heard arrives.
+/// Where everything that the game receives arrives.
 #[derive(Debug)]
 pub struct Table {
     hear: Sender<Heard>,
@@ -49,8 +50,8 @@ pub struct Table {
 }
 
 impl Table {
-    /// Begins to hear signals: from now on none ends the program by itself, so
-    /// that it always removes its files.
+    /// Begins to receive signals. From now on, no signal ends the program by
+    /// itself, so the program always removes its files.
     ///
     /// # Errors
     /// No thread can be started.
@@ -90,7 +91,7 @@ impl Table {
                     Ok(Heard::Answer(answer, _)) => return *answer,
                     Ok(Heard::Terminal(Event::Stop)) | Err(_) => {
                         end(|| asking.is_finished());
-                        return Err("it was ended before it began".to_owned());
+                        return Err("the game was ended before it began".to_owned());
                     }
                     Ok(_) => {}
                 }
@@ -98,7 +99,7 @@ impl Table {
         })
     }
 
-    /// Plays until the learner quits or is gone.
+    /// Plays until the learner quits or the terminal is gone.
     ///
     /// # Errors
     /// The terminal cannot be used.
@@ -119,7 +120,7 @@ impl Table {
                 Some(Effect::Quit) => break,
                 Some(Effect::Suspend) => face.suspend(),
                 Some(Effect::Ask { schedule, run_on }) => {
-                    // Whoever answers ends after us.
+                    // The thread that answers ends after this one.
                     let _ = ask.send((schedule, run_on));
                 }
                 None => {}
@@ -139,7 +140,7 @@ impl Table {
     }
 }
 
-/// What comes of what was heard.
+/// Handles what the game received, and returns what to do.
 fn take(game: &mut Game, face: &mut Face, heard: Heard) -> Option<Effect> {
     match (heard, face) {
         (Heard::Answer(answer, is_stale), _) => {
@@ -173,7 +174,7 @@ impl Face {
             Face::Screen(terminal, (columns, rows)) => {
                 terminal.draw(&view::frame(game, *columns, *rows));
             }
-            // The answer comes first.
+            // Wait for the answer.
             Face::Lines(..) if game.is_asking => {}
             Face::Lines(before, _) if before.turn == game.turn => {}
             Face::Lines(before, _) => {
@@ -183,7 +184,7 @@ impl Face {
         }
     }
 
-    /// A line that has waited long enough.
+    /// The next waiting line, if its turn has come.
     fn next(&mut self, game: &Game) -> Option<Heard> {
         match self {
             Face::Lines(_, waiting) if !game.is_asking => waiting.pop_front(),
@@ -211,7 +212,7 @@ fn read_lines(hear: Sender<Heard>) {
     });
 }
 
-/// Asks what it is sent, one after the other.
+/// Starts the thread that asks. It asks what it is sent, one question after the other.
 fn start(asker: Asker, hear: Sender<Heard>) -> (Sender<(String, bool)>, JoinHandle<()>) {
     let (ask, asked) = channel::<(String, bool)>();
     let asking = thread::spawn(move || {
@@ -225,7 +226,7 @@ fn start(asker: Asker, hear: Sender<Heard>) -> (Sender<(String, bool)>, JoinHand
     (ask, asking)
 }
 
-/// Ends what still runs; whoever waits for it then removes its files.
+/// Ends what still runs. The thread that waits for it then removes its files.
 fn end(is_over: impl Fn() -> bool) {
     let deadline = Instant::now() + PATIENCE;
     while !is_over() && Instant::now() < deadline {

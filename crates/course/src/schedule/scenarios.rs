@@ -34,7 +34,7 @@ pub struct Scenario {
 /// The scenarios whose schedules are explored, in the order of the file.
 ///
 /// # Errors
-/// The text is not made of Rust's tokens: the position and why.
+/// The text is not made of Rust's tokens. The error says where and why.
 pub fn scenarios(source: &str) -> Result<Vec<Scenario>, String> {
     let tokens = TokenStream::from_str(source).map_err(|error| error.to_string())?;
     let mut found = Found::default();
@@ -50,7 +50,8 @@ pub fn scenarios(source: &str) -> Result<Vec<Scenario>, String> {
             }
         }
     }
-    // Where no test names one, a function in between does; then any may.
+    // If no test names a scenario, a function in between does. Any test may
+    // then explore any scenario.
     if scenarios.iter().any(|one| !one.tests.is_empty()) {
         scenarios.retain(|one| !one.tests.is_empty());
     }
@@ -106,8 +107,8 @@ impl Found {
         }
     }
 
-    /// The functions that [`in_worlds!`] makes scenarios of: public, without
-    /// arguments and result.
+    /// The functions that [`in_worlds!`] turns into scenarios: public functions
+    /// without arguments and without a result.
     fn worlds(&mut self, tokens: TokenStream) {
         let tokens: Vec<TokenTree> = tokens.into_iter().collect();
         let mut about: Vec<String> = Vec::new();
@@ -161,7 +162,7 @@ fn documentation(token: &TokenTree) -> Option<String> {
     Some(text.replace("\\\"", "\"").trim().to_owned())
 }
 
-/// Adds each `NAME` of a `shuttled::NAME`, however deep.
+/// Adds each `NAME` of a `shuttled::NAME`, at any depth.
 fn names(tokens: TokenStream, found: &mut Vec<String>) {
     let tokens: Vec<TokenTree> = tokens.into_iter().collect();
     for window in tokens.windows(4) {

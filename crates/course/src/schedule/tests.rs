@@ -1,4 +1,5 @@
-//! The machine, the view and the lines, without code that runs.
+//! Tests of the state machine, the view and the lines, without running any
+//! learner's code.
 
 use super::game::{Effect, Game, Subject};
 use super::lines;
@@ -160,7 +161,7 @@ fn who_cannot_run_is_refused_with_the_reason() {
         game.notice
             .as_deref()
             .unwrap()
-            .contains("no thread and no key")
+            .contains("neither a thread nor a key")
     );
 }
 
@@ -190,7 +191,7 @@ fn several_steps_can_be_written_at_once() {
             game.notice
                 .as_deref()
                 .unwrap()
-                .contains("no key and no schedule")
+                .contains("neither a key nor a schedule")
         );
     }
     assert_eq!(game.now().schedule, "ab2");

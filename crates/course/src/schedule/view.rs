@@ -19,11 +19,11 @@ use super::words;
 use crate::live::text::{Line, Look, beside};
 use records::timeline::Told;
 
-/// A narrower column shows nothing.
+/// A narrower column would show nothing.
 const NARROWEST: usize = 8;
-/// Below this a column for places costs more than it tells.
+/// With fewer columns than this, there is no column for places.
 const WITH_PLACES: usize = 72;
-/// Room for what a thread would do next.
+/// How many lines there are for what a thread would do next.
 const OUTLOOK: usize = 5;
 
 /// Exactly `rows` lines of at most `columns` columns.
@@ -36,7 +36,8 @@ pub fn frame(game: &Game, columns: usize, rows: usize) -> Vec<Line> {
         let mut foot = foot(game, &grid, columns, rows);
         let room = rows.saturating_sub(head.len());
         let over = foot.len().saturating_sub(room);
-        // It begins with what happened, and ends with what can be done.
+        // The first lines say what happened, and the last ones what can be
+        // done: drop lines between them.
         let middle = foot.len().min(2)..foot.len().min(2 + over);
         foot.drain(middle);
         foot.truncate(room);
@@ -171,7 +172,7 @@ impl Grid {
         }
     }
 
-    /// Cells side by side, with what stands in the margin.
+    /// One row: the margin, and the cells of all threads side by side.
     fn row(&self, place: &str, cell: impl Fn(usize) -> Line) -> Line {
         let mut line = Line::empty();
         if self.margin > 0 {
@@ -247,7 +248,7 @@ impl Grid {
     }
 }
 
-/// Exactly so many columns.
+/// The line in exactly `columns` columns.
 fn padded(line: Line, columns: usize) -> Line {
     let line = line.clipped(columns, 0);
     let gap = columns.saturating_sub(line.width());

@@ -1,4 +1,4 @@
-//! What is said of a position, on a screen and in lines.
+//! The words for a position, on a screen and in lines.
 
 use super::game::{Game, Subject};
 use records::position::{End, Thread, ThreadState};
@@ -6,7 +6,7 @@ use records::position::{End, Thread, ThreadState};
 use super::position;
 use crate::live::text::{Line, Look};
 
-/// What this is about, and what to do.
+/// The goal of the game.
 pub fn goal(subject: &Subject) -> String {
     let whose = match subject.is_reference {
         true => "the course's solution",
@@ -15,7 +15,8 @@ pub fn goal(subject: &Subject) -> String {
     format!("You are the scheduler: find a schedule that breaks {whose}.")
 }
 
-/// What is left to find below the position, if that is known.
+/// How many schedules begin with these steps, and how many of them fail, if
+/// that is known.
 pub fn odds(game: &Game) -> Option<Line> {
     let below = game.now().below?;
     let holds = below.failing == 0;
@@ -33,7 +34,7 @@ pub fn odds(game: &Game) -> Option<Line> {
     Some(Line::of(words, look))
 }
 
-/// How the schedule ended, if it has; the way to see it again is the last line.
+/// How the schedule ended, if it has. The last line says how to see it again.
 pub fn verdict(game: &Game) -> Vec<Line> {
     let mut lines = Vec::new();
     match &game.now().end {
@@ -62,7 +63,7 @@ pub fn verdict(game: &Game) -> Vec<Line> {
             }
         }
     }
-    lines.push(Line::of("  again: ", Look::Faint).then(game.replay(), Look::Code));
+    lines.push(Line::of("  see it again: ", Look::Faint).then(game.replay(), Look::Code));
     lines
 }
 
@@ -71,7 +72,7 @@ pub fn is_unwritten(message: &str) -> bool {
     message.contains("not yet implemented")
 }
 
-/// What a thread would do, or why it cannot.
+/// What a thread would do next, or why it cannot go on.
 pub fn outlook(thread: &Thread) -> Vec<Line> {
     let wait = thread.waits_for.as_deref().unwrap_or_default();
     let (head, look) = match thread.state {
@@ -81,7 +82,7 @@ pub fn outlook(thread: &Thread) -> Vec<Line> {
             format!("waits for {wait}, or until its time is up"),
             Look::Unsure,
         ),
-        ThreadState::Spins => ("spins: nothing new to see".to_owned(), Look::Unsure),
+        ThreadState::Spins => ("spins: nothing has changed".to_owned(), Look::Unsure),
         ThreadState::Ready if thread.can_run && thread.next.is_none() => {
             ("goes on:".to_owned(), Look::Faint)
         }

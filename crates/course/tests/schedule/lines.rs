@@ -29,10 +29,10 @@ fn of_several_scenarios_one_has_to_be_named() {
     said.could_not("  3  both_try");
     assert!(!said.err.contains("both_add_twice"), "{said:?}");
     let said = course.says(&["schedule", "spin-lock", "both"], "");
-    said.could_not("spin-lock has no scenario and no test `both`; its scenarios: both_lock, ");
+    said.could_not("spin-lock has no scenario and no test `both`; its scenarios are both_lock, ");
     let test = "it_is_shared_exactly_where_that_is_sound";
     let said = course.says(&["schedule", "spin-lock", test], "");
-    said.could_not("explores no schedules; the scenarios that are explored: both_lock, ");
+    said.could_not("explores no schedules; the scenarios are both_lock, ");
 }
 
 #[test]
@@ -195,9 +195,9 @@ fn lines_that_are_no_moves_are_answered() {
     let words = ["schedule", "spin-lock", "both_lock", "--source", &source];
     let said = course.says(&words, "b\nu\nhello world\nab9\n?\na99999999999\nr\n");
     for fragment in [
-        "`b` is no thread and no key",
+        "`b` is neither a thread nor a key",
         "this is the beginning",
-        "`hello world` is no key and no schedule such as ab2",
+        "`hello world` is neither a key nor a schedule such as ab2",
         "undo: one position back",
         "no thread runs 99999999999 times",
     ] {
