@@ -7,8 +7,8 @@ use processes::proc::{Pid, Syscall};
 
 use super::Thread;
 
-/// The bits of a word that hold its owner's thread id, where a lock keeps it
-/// there (man 2 futex, "Priority-inheritance futexes").
+/// The bits of a futex word in which some locks keep the thread ID of their
+/// owner (man 2 futex, "Priority-inheritance futexes").
 const OWNER: u32 = 0x3fff_ffff;
 
 /// One wait on a futex.
@@ -16,7 +16,7 @@ const OWNER: u32 = 0x3fff_ffff;
 pub(super) struct Wait {
     /// The word's address.
     pub address: u64,
-    /// Whether it ends by itself.
+    /// Whether it has a timeout.
     pub timed: bool,
 }
 
@@ -56,15 +56,15 @@ pub(super) fn words(pid: Pid, thread: &Thread, wait: Wait, threads: &[Thread]) -
         .and_then(|owner| threads.iter().find(|other| other.tid == owner));
     if let Some(owner) = owner {
         return format!(
-            "waits on the futex at {address:#x}{until}. The word holds the id of thread {0}: \
-             it waits for thread {0} to end, or to give up a lock; {company}",
+            "waits on the futex at {address:#x}{until}. The word contains the ID of thread {0}, \
+             so it waits for thread {0} to end or to release a lock; {company}",
             owner.tid
         );
     }
     let value = value.map_or("cannot be read".to_owned(), |value| format!("is {value}"));
     format!(
         "waits on the futex at {address:#x}{until}: a lock, a condition variable or a parked thread. \
-         The word {value}; who will wake it is not written there; {company}"
+         The word {value}. It does not say which thread will wake this one; {company}"
     )
 }
 

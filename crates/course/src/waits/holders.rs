@@ -1,13 +1,13 @@
-//! Who holds the other end of a pipe.
+//! Finds the processes that hold the ends of a pipe.
 
 use processes::proc::{self, Pid, Target};
 
-/// The processes that hold an end of a pipe open, as far as we may look.
+/// The processes that hold an end of a pipe open, as far as this user may look into them.
 #[derive(Debug, Default)]
 pub(super) struct Ends {
-    /// Those that could read from it.
+    /// The processes that could read from it.
     pub readers: Vec<Pid>,
-    /// Those that could write into it.
+    /// The processes that could write to it.
     pub writers: Vec<Pid>,
 }
 

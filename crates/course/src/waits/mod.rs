@@ -1,7 +1,7 @@
 //! What the threads of a process wait for, from what `/proc` shows.
 //!
-//! A thread that waits is inside a system call: its number says how it waits,
-//! its arguments say for what.
+//! A thread that waits is inside a system call. The number of the call says how
+//! it waits, and the arguments say for what.
 
 mod futex;
 mod holders;
@@ -18,18 +18,18 @@ pub use phrase::words;
 pub struct Thread {
     /// Its id.
     pub tid: Pid,
-    /// Its name, which proves nothing.
+    /// Its name, which proves nothing, because a thread can choose it.
     pub name: String,
-    /// Running, sleeping, ….
+    /// Its state: running, sleeping, ….
     pub state: State,
-    /// In which system call it is.
+    /// The system call that it is in.
     pub call: Syscall,
 }
 
-/// All threads of a process; those that end while we look are left out.
+/// All threads of a process. Threads that end while this function looks are left out.
 ///
 /// # Errors
-/// No such process, or no right to look at it.
+/// There is no such process, or the user may not look into it.
 pub fn threads(pid: Pid) -> io::Result<Vec<Thread>> {
     let mut found = Vec::new();
     for tid in proc::tasks(pid)? {

@@ -4,7 +4,7 @@ use processes::proc::{self, Pid, State, Syscall, Target};
 
 use super::{Thread, futex, holders};
 
-/// What a thread waits for. `threads` are all of its process.
+/// What a thread waits for. `threads` are all threads of its process.
 pub fn words(pid: Pid, thread: &Thread, threads: &[Thread]) -> String {
     match thread.state {
         State::Stopped => return "was stopped by a signal and waits for SIGCONT".into(),
@@ -13,9 +13,10 @@ pub fn words(pid: Pid, thread: &Thread, threads: &[Thread]) -> String {
         _ => {}
     }
     match thread.call {
-        Syscall::Running => "runs, or waits for a CPU: for nothing else".into(),
+        Syscall::Running => "runs, or waits only for a CPU".into(),
         Syscall::Outside { .. } => {
-            "waits for the kernel outside of a system call (a page, say)".into()
+            "waits for the kernel outside of a system call (for example for a page of memory)"
+                .into()
         }
         Syscall::Inside { number, args, .. } => match futex::wait_of(thread) {
             Some(wait) => futex::words(pid, thread, wait, threads),
@@ -36,11 +37,14 @@ fn in_call(pid: Pid, number: i64, args: [u64; 6]) -> String {
             descriptor(pid, fd, Way::Write)
         }
         libc::SYS_accept | libc::SYS_accept4 => {
-            format!("waits for somebody to connect to {}", open(pid, fd))
+            format!("waits for a connection to {}", open(pid, fd))
         }
-        libc::SYS_connect => format!("waits until the peer of {} accepts", open(pid, fd)),
+        libc::SYS_connect => format!(
+            "waits until the peer of {} accepts the connection",
+            open(pid, fd)
+        ),
         libc::SYS_wait4 | libc::SYS_waitid => child(pid),
-        libc::SYS_nanosleep | libc::SYS_clock_nanosleep => "sleeps until a time".into(),
+        libc::SYS_nanosleep | libc::SYS_clock_nanosleep => "sleeps until a certain time".into(),
         libc::SYS_ppoll | libc::SYS_pselect6 => "waits until a descriptor is ready (poll)".into(),
         libc::SYS_epoll_pwait | libc::SYS_epoll_pwait2 => epoll(pid, fd),
         libc::SYS_rt_sigsuspend | libc::SYS_rt_sigtimedwait => "waits for a signal".into(),
@@ -51,22 +55,22 @@ fn in_call(pid: Pid, number: i64, args: [u64; 6]) -> String {
         libc::SYS_semop | libc::SYS_semtimedop => "waits for a System V semaphore".into(),
         libc::SYS_fsync | libc::SYS_fdatasync => "waits for the disk".into(),
         libc::SYS_clone | libc::SYS_clone3 => {
-            "waits in vfork until its child has called exec".into()
+            "waits in vfork until its child has called exec or ended".into()
         }
-        libc::SYS_restart_syscall => "sleeps on after a stop, until a time".into(),
+        libc::SYS_restart_syscall => "goes on sleeping after a stop, until a certain time".into(),
         other => only_x86_64(pid, other, fd)
             .unwrap_or_else(|| format!("waits in system call {other} (man 2 syscalls)")),
     }
 }
 
-/// Calls that newer architectures do not have any more.
+/// System calls that newer architectures do not have any more.
 #[cfg(target_arch = "x86_64")]
 fn only_x86_64(pid: Pid, number: i64, fd: i32) -> Option<String> {
     Some(match number {
         libc::SYS_poll | libc::SYS_select => "waits until a descriptor is ready (poll)".into(),
         libc::SYS_epoll_wait => epoll(pid, fd),
         libc::SYS_pause => "waits for a signal".into(),
-        libc::SYS_vfork => "waits in vfork until its child has called exec".into(),
+        libc::SYS_vfork => "waits in vfork until its child has called exec or ended".into(),
         _ => return None,
     })
 }
@@ -118,10 +122,10 @@ fn pipe(pid: Pid, fd: i32, inode: u64, way: Way) -> String {
     };
     let waits = format!("waits for {what} the pipe at descriptor {fd}");
     match others.as_slice() {
-        [] => format!("{waits}; nobody that we may look at holds its {end} end"),
+        [] => format!("{waits}; no process that you may look into holds its {end} end"),
         [one] if *one == pid => format!(
-            "{waits}, whose {end} end only this process itself holds: unless another of its threads \
-             uses it, this never ends"
+            "{waits}; only this process itself holds its {end} end, so unless another of its threads \
+             uses that end, this wait never ends"
         ),
         several => format!(
             "{waits}; its {end} end is held by {}",
@@ -155,7 +159,10 @@ fn epoll(pid: Pid, fd: i32) -> String {
         .map(|watched| open(pid, watched))
         .collect();
     match watched.as_slice() {
-        [] => "waits until a descriptor is ready (epoll, which watches none)".into(),
-        watched => format!("waits until one is ready (epoll): {}", watched.join("; ")),
+        [] => "waits until a descriptor is ready (epoll, which watches no descriptor)".into(),
+        watched => format!(
+            "waits until one of these is ready (epoll): {}",
+            watched.join("; ")
+        ),
     }
 }
