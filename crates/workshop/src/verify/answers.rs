@@ -6,12 +6,14 @@
 //! wrong/*.rs   must be rejected; the first line says what is wrong
 //! ```
 //!
-//! An answer that differs from another file in a few lines may be a `.patch`:
-//! the same first line, and a diff against the solution (`--- a/src/lib.rs`) or
-//! against another answer of the same folder (`--- a/right/plain.rs`).
+//! An answer that differs from another file in only a few lines may be a
+//! `.patch`: the same first line, and then a diff against the solution (`---
+//! a/src/lib.rs`) or against another answer of the same folder (`---
+//! a/right/plain.rs`).
 //!
-//! What an author runs on answers that others have written from the task alone,
-//! and CI on those that are kept, in `solutions/TOPIC/EXERCISE/answers`.
+//! Authors run this on answers that other people have written from the task
+//! alone. CI runs it on the answers that the course keeps in
+//! `solutions/TOPIC/EXERCISE/answers`.
 
 use std::path::Path;
 
@@ -24,16 +26,16 @@ use judging::files;
 use judging::mistake;
 use judging::trouble::Trouble;
 
-/// Begins a line of a wrong answer that is known to pass.
+/// The beginning of a line in a wrong answer that is known to pass.
 const NOT_YET: &str = "// not rejected yet:";
-/// Such a line stands near the top.
+/// Such a line is one of this many first lines.
 const TOP: usize = 8;
 
-/// Judges the kept answers, or those of a folder: 0 if the tests agree with
-/// all, else 1.
+/// Judges the answers that the course keeps, or those of a folder. The exit
+/// code is 0 if the tests agree with all of them, and 1 otherwise.
 ///
 /// # Errors
-/// Something cannot be read, built or run; there are no answers.
+/// Something cannot be read, built or run, or there are no answers.
 pub fn answers(course: &Course, options: &Answers) -> Result<u8, Trouble> {
     let mut exercises = chosen(course, &options.exercises)?;
     // Where an exercise's answers are.
@@ -50,7 +52,7 @@ pub fn answers(course: &Course, options: &Answers) -> Result<u8, Trouble> {
     });
     if exercises.is_empty() {
         return Err(Trouble::Refused(
-            "there are no answers: a folder of answers holds right/*.rs and wrong/*.rs, below a folder with the exercise's name if no exercise is named".into(),
+            "there are no answers: a folder of answers contains right/*.rs and wrong/*.rs; unless you name exactly one exercise, these lie in a folder with the name of the exercise".into(),
         ));
     }
     let find = |exercise: &Exercise, _: &[String], complaints: &mut Vec<Complaint>| {
@@ -92,7 +94,7 @@ fn drafts(
     Ok(drafts)
 }
 
-/// What an answer says of itself, and its text; `None` for other files.
+/// What an answer says about itself, and its text. `None` if the file is not an answer.
 fn read(
     exercise: &Exercise,
     folder: &Path,
@@ -138,13 +140,13 @@ fn demand(kind: &str, text: &str) -> Demand {
     }
 }
 
-/// What a file says of itself in its first line.
+/// What a file says about itself in its first line.
 fn reason(text: &str) -> &str {
     let first = text.lines().next().unwrap_or_default();
     first.trim_start_matches(['/', '!', ' ']).trim()
 }
 
-/// Only what a package's name may hold.
+/// The name, with a `-` for each character that a package's name may not contain.
 fn package_name(name: &str) -> String {
     name.chars()
         .map(|c| match c {

@@ -25,18 +25,18 @@ use judging::trouble::Trouble;
 
 /// A variant that is not built yet.
 pub(crate) struct Draft {
-    /// As reports name it.
+    /// Its name in reports.
     pub name: String,
-    /// What must be found.
+    /// What the judge must find.
     pub demand: Demand,
     /// The files below `src/`.
     pub sources: Files,
-    /// Whether the compiler must have nothing to say.
+    /// Whether the compiler must compile it without a warning.
     pub spotless: bool,
 }
 
 impl Draft {
-    /// A file in place of `src/lib.rs`.
+    /// A draft with this text as its `src/lib.rs`.
     pub(crate) fn of(name: String, demand: Demand, text: String) -> Draft {
         Draft {
             name,
@@ -64,8 +64,8 @@ struct Staged<'a> {
     drafts: Vec<(Draft, Candidate)>,
 }
 
-/// Builds all; what could not be made is a complaint. While the third value
-/// lives, no other command builds over the programs.
+/// Builds everything. What cannot be made becomes a complaint. While the third
+/// value lives, no other command overwrites the programs.
 pub(crate) fn build<'a>(
     course: &'a Course,
     exercises: &[&Exercise],
@@ -111,7 +111,7 @@ pub(crate) fn build<'a>(
             ));
             continue;
         };
-        // The next command may build over it while it runs.
+        // The next command may overwrite the original while it runs.
         let judge = kept.join(format!("{}--judge", exercise.exercise.id));
         keep(program, &judge)?;
         for (draft, candidate) in &exercise.drafts {
@@ -293,7 +293,7 @@ fn finished(
                 && let Some(error) = probe.control().errors_with(&library)?.first()
             {
                 let what = format!(
-                    "tests/refused/{}.rs: without its marked lines it must compile, and does not: {}",
+                    "tests/refused/{}.rs: without its marked lines it must compile, but it does not: {}",
                     probe.name,
                     error.headline()
                 );

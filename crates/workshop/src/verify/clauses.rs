@@ -1,5 +1,5 @@
-//! The table of clauses: what the contract says, what tests look at, what
-//! mistakes break.
+//! The table of clauses: what the contract says, which tests check it, and
+//! which mistakes break it.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -15,7 +15,7 @@ use judging::files;
 use judging::mistake::{self, Mistake};
 use judging::signatures::{Signature, Signatures};
 
-/// So many mistakes must break a clause and no other.
+/// At least this many mistakes must break a clause and no other clause.
 const MISTAKES: usize = 2;
 
 /// One exercise's clauses, tests and mistakes.
@@ -75,7 +75,7 @@ impl Table {
         for (number, due) in numbers.iter().zip(1..) {
             if *number != due {
                 found.push(format!(
-                    "src/lib.rs: clause C{number} stands where C{due} is due"
+                    "src/lib.rs: clause C{number} comes where C{due} is expected"
                 ));
                 break;
             }
@@ -92,7 +92,7 @@ impl Table {
                     _ => format!("{alone} mistakes break"),
                 };
                 found.push(format!(
-                    "clause C{number}: {mistakes} only it, and {MISTAKES} are due"
+                    "clause C{number}: {mistakes} only it, but at least {MISTAKES} are needed"
                 ));
             }
         }
@@ -104,7 +104,7 @@ impl Table {
             }
             if let Some(number) = unknown(&test.clauses) {
                 found.push(format!(
-                    "the test `{name}` names C{number}, which is not there"
+                    "the test `{name}` names C{number}, which does not exist"
                 ));
             }
         }
@@ -112,7 +112,7 @@ impl Table {
             let name = &mistake.name;
             if let Some(number) = unknown(&mistake.clauses) {
                 found.push(format!(
-                    "the mistake `{name}` names C{number}, which is not there"
+                    "the mistake `{name}` names C{number}, which does not exist"
                 ));
             }
             found.extend(self.strays(mistake));
@@ -120,7 +120,7 @@ impl Table {
         found
     }
 
-    /// Tests that reject a mistake although they do not look at what it breaks.
+    /// Tests that reject a mistake although they do not check any clause that it breaks.
     fn strays(&self, mistake: &Mistake) -> Vec<String> {
         let looks = |test: &Test| {
             test.clauses
@@ -128,7 +128,7 @@ impl Table {
                 .any(|number| mistake.clauses.contains(number))
         };
         if mistake.outcome == Outcome::CompileError {
-            // Nothing runs: every test says so.
+            // Nothing runs, so every test rejects it.
             return Vec::new();
         }
         let said = self.known.get(&mistake.name);
@@ -244,7 +244,7 @@ mod tests {
             assert!(found.iter().any(|what| what.contains(about)), "{found:?}");
         };
         complains(|t| t.clauses.clear(), "no numbered clauses");
-        complains(|t| t.clauses[1].number = 3, "C3 stands where C2 is due");
+        complains(|t| t.clauses[1].number = 3, "C3 comes where C2 is expected");
         complains(|t| t.tests[0].clauses = vec![2], "C1: no test");
         complains(|t| t.tests[1].clauses.clear(), "`two` names no clause");
         complains(|t| t.tests[1].clauses.push(7), "names C7");

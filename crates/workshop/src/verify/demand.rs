@@ -1,4 +1,4 @@
-//! What a variant of an exercise must be found to be.
+//! What the judge must find in a variant of an exercise.
 
 use proctor::{Outcome, Record};
 use serde::{Deserialize, Serialize};
@@ -15,7 +15,7 @@ pub(crate) enum Demand {
         /// A fragment of the cause.
         cause: String,
     },
-    /// This test rejects it, in this way; the others may say what they will.
+    /// This test rejects it, in this way. What the other tests say does not matter.
     Rejected {
         /// The test.
         test: String,
@@ -26,12 +26,12 @@ pub(crate) enum Demand {
     },
     /// Some test rejects it, in whatever way.
     Wrong {
-        /// Why it is wrong, in its own words.
+        /// Why it is wrong, in the words of the answer.
         why: String,
     },
-    /// It is wrong, and known to pass.
+    /// It is wrong, but it is known to pass.
     NotYetRejected {
-        /// Why it passes, in its own words.
+        /// Why it passes, in the words of the answer.
         why: String,
     },
 }
@@ -45,8 +45,7 @@ impl Demand {
         }
     }
 
-    /// Where these records are not what is demanded; numbers in causes are
-    /// made alike, so that repeated runs can be counted.
+    /// Where these records are not what is demanded, one sentence each.
     pub(crate) fn deviations(&self, records: &[Record]) -> Vec<String> {
         let passes = records.iter().all(|record| record.outcome == Outcome::Pass);
         match self {
@@ -55,7 +54,7 @@ impl Demand {
             Demand::Wrong { .. } if records.iter().any(is_rejection) => return Vec::new(),
             Demand::NotYetRejected { why } if !passes => {
                 return vec![format!(
-                    "it is rejected now, so its line `not rejected yet: {why}` has to go"
+                    "it is rejected now: remove its line `not rejected yet: {why}`"
                 )];
             }
             _ => {}
@@ -75,7 +74,7 @@ impl Demand {
             .collect()
     }
 
-    /// What was wanted of a record, if it is not that.
+    /// What was wanted, if the record is something else.
     fn wanted(&self, record: &Record) -> Option<String> {
         let (wanted, fragment) = match self {
             Demand::AllPass => (Outcome::Pass, ""),

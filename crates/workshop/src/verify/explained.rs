@@ -1,4 +1,4 @@
-//! No known mistake is explained as another.
+//! Checks that no known mistake is explained as another one.
 
 use proctor::Record;
 
@@ -28,7 +28,7 @@ pub(crate) fn explanations(exercise: &Exercise) -> Vec<Complaint> {
     let wrong = mistakes.iter().filter_map(|mistake| {
         let other = explained_as(mistake)?;
         Some(format!(
-            "the mistake `{}` would be explained as `{}`: make the latter's `Cause:` more particular, or add a `Source:`",
+            "the mistake `{}` would be explained as `{}`: make the `Cause:` of the latter more specific, or add a `Source:` to it",
             mistake.name, other.name
         ))
     });
@@ -37,7 +37,7 @@ pub(crate) fn explanations(exercise: &Exercise) -> Vec<Complaint> {
         .collect()
 }
 
-/// What the tests said, as far as it is kept.
+/// What the tests said, as far as it is recorded.
 fn records_of(signature: &Signature) -> Vec<Record> {
     signature
         .iter()

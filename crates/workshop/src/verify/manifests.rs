@@ -1,4 +1,4 @@
-//! The manifests of exercise, solution and worlds agree.
+//! Checks that the manifests of exercise, solution and worlds agree.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -10,7 +10,7 @@ use judging::exercise::catalogue::{Course, Exercise, worlds_in};
 use judging::files;
 use judging::trouble::Trouble;
 
-/// `cargo test -p NAME` must mean one package.
+/// Checks that `cargo test -p NAME` means only one package.
 pub(crate) fn lock(course: &Course) -> Result<Vec<Complaint>, Trouble> {
     let path = course.root.join("Cargo.lock");
     let Value::Array(packages) = read(&path)?
@@ -32,7 +32,9 @@ pub(crate) fn lock(course: &Course) -> Result<Vec<Complaint>, Trouble> {
             let what = match versions.get(name.as_str()) {
                 Some(1) => continue,
                 Some(_) => format!("Cargo.lock has another package `{name}`: rename the exercise"),
-                None => format!("Cargo.lock has no package `{name}`: is it a member?"),
+                None => {
+                    format!("Cargo.lock has no package `{name}`: is it a member of the workspace?")
+                }
             };
             found.push(Complaint::new(&exercise.id, what));
         }
@@ -40,7 +42,7 @@ pub(crate) fn lock(course: &Course) -> Result<Vec<Complaint>, Trouble> {
     Ok(found)
 }
 
-/// The manifests of one exercise.
+/// Checks the manifests of one exercise.
 pub(crate) fn manifests(exercise: &Exercise) -> Vec<Complaint> {
     let mut found = Vec::new();
     let id = &exercise.id;
@@ -72,7 +74,7 @@ pub(crate) fn manifests(exercise: &Exercise) -> Vec<Complaint> {
                 .join(", ")
         };
         found.push(format!(
-            "Cargo.toml of exercise and solution depend on other things: {} | {}",
+            "the Cargo.toml of the exercise and that of its solution have different dependencies: {} | {}",
             only(&one, &other),
             only(&other, &one)
         ));
@@ -119,13 +121,13 @@ impl Side {
             complain(
                 &path,
                 format!(
-                    "it has not exactly one [[test]], name = \"{id}\", path = \"{}\"",
+                    "it must have exactly one [[test]], with name = \"{id}\" and path = \"{}\"",
                     self.tests
                 ),
             );
         }
         if at(&table, &["dev-dependencies", "proctor"]).is_none() {
-            complain(&path, "`proctor` is no dev-dependency".into());
+            complain(&path, "`proctor` is missing in [dev-dependencies]".into());
         }
         for world in worlds_in(&self.folder) {
             let Ok(table) = read(&world) else {

@@ -1,8 +1,8 @@
-//! `verify`: do stubs, solutions, alternatives, mistakes and texts agree?
+//! `verify`: checks that stubs, solutions, alternatives, mistakes and texts agree.
 //!
-//! First the files are looked at (`texts`, `manifests`, `strays`); then
-//! everything is built, each variant once (`plan`); then each program runs
-//! as often as asked (`runs`) and its records are compared with the demand
+//! First it checks the files (`texts`, `manifests`, `strays`). Then it builds
+//! everything, each variant once (`build`, `plan`). Then it runs each program
+//! as often as asked (`runs`), and compares the records with the demand
 //! (`demand`).
 
 mod answers;
@@ -33,9 +33,9 @@ use plan::Plan;
 /// Something that does not agree, and where.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Complaint {
-    /// The exercise; empty for what concerns the whole course.
+    /// The exercise. Empty if the complaint concerns the whole course.
     pub exercise: String,
-    /// In a sentence that names the file.
+    /// A sentence that names the file.
     pub what: String,
 }
 
@@ -48,14 +48,15 @@ impl Complaint {
     }
 }
 
-/// Verifies the named exercises, or all: 0 if everything agrees, else 1.
+/// Verifies the named exercises, or all. The exit code is 0 if everything
+/// agrees, and 1 otherwise.
 ///
 /// # Errors
 /// Something cannot be read, built or run.
 pub fn verify(course: &Course, options: &Verify) -> Result<u8, Trouble> {
     if course.is_bundle() {
         return Err(Trouble::Refused(
-            "this copy of the course is for students: it holds no solutions and no mistakes to verify".into(),
+            "this copy of the course is for students: it contains no solutions and no mistakes to verify".into(),
         ));
     }
     if options.clauses {
@@ -124,7 +125,7 @@ pub fn verify(course: &Course, options: &Verify) -> Result<u8, Trouble> {
 /// Runs what `verify --build-only` collected.
 ///
 /// # Errors
-/// The folder holds no plan, or a program cannot be run.
+/// The folder contains no plan, or a program cannot be run.
 pub fn run_only(folder: &Path, options: &Verify) -> Result<u8, Trouble> {
     let plan = Plan::read(folder)?;
     let runs = runs::run(&plan, options)?;

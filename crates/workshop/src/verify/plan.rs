@@ -1,5 +1,5 @@
-//! What there is to run, as data: it can be written into a folder with the
-//! programs and run there, without cargo and by another user.
+//! What there is to run, as data. It can be written into a folder together with
+//! the programs, and run there without cargo and by another user.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -15,7 +15,7 @@ use judging::trouble::Trouble;
 /// All variants.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub(crate) struct Plan {
-    /// In the order of the catalogue.
+    /// The variants, in the order of the catalogue.
     pub variants: Vec<Variant>,
 }
 
@@ -28,19 +28,19 @@ pub(crate) struct Variant {
     pub name: String,
     /// The program that judges.
     pub judge: PathBuf,
-    /// The program that holds the source, if it compiles.
+    /// The program that contains the source, if it compiles.
     pub program: Option<PathBuf>,
-    /// Where it runs.
+    /// The folder in which it runs.
     pub folder: PathBuf,
-    /// The first error, if it does not compile, and what that is a case of.
+    /// If there is no program to run: the outcome of every test, and the cause.
     pub uncompiled: Option<(Outcome, String)>,
     /// The tests that must give a verdict.
     pub tests: Vec<String>,
     /// The programs that must not compile, by name.
     pub probes: Vec<String>,
-    /// What the compiler said of them, where the source itself compiles.
+    /// What the compiler said about these programs, if the source itself compiles.
     pub probed: Vec<Record>,
-    /// What must be found.
+    /// What the judge must find.
     pub demand: Demand,
 }
 

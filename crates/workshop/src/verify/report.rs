@@ -1,4 +1,4 @@
-//! What `verify` prints: a line for each variant, and a table.
+//! Prints what `verify` finds: a line for each variant, and a table.
 
 use super::Complaint;
 use super::demand::Demand;
@@ -9,7 +9,7 @@ use judging::exercise::unwritten::Unwritten;
 use judging::terminal::say;
 use judging::terminal::words::{BAD, FAINT, GOOD, UNSURE, count, indented, styled};
 
-/// One variant, as soon as it is done.
+/// Prints one variant, as soon as it is done.
 pub(crate) fn variant(variant: &Variant, runs: &Runs, repeat: u32) {
     let right = runs.right == repeat;
     let (mark, style) = if right { ("✓", GOOD) } else { ("✗", BAD) };
@@ -35,7 +35,7 @@ pub(crate) fn variant(variant: &Variant, runs: &Runs, repeat: u32) {
     }
 }
 
-/// What the files themselves say.
+/// Prints the complaints about the files.
 pub(crate) fn complaints(complaints: &[Complaint]) {
     for complaint in complaints {
         let of = match complaint.exercise.as_str() {
@@ -47,7 +47,7 @@ pub(crate) fn complaints(complaints: &[Complaint]) {
     }
 }
 
-/// The exercises that are not written yet: where what is missing.
+/// Prints the exercises that are not written yet, with each place to fill in.
 pub(crate) fn unwritten(course: &Course, exercises: &[Unwritten]) {
     for exercise in exercises {
         say(&format!("{} {exercise}\n", styled(UNSURE, "…")));
@@ -58,8 +58,9 @@ pub(crate) fn unwritten(course: &Course, exercises: &[Unwritten]) {
     }
 }
 
-/// What became of right and wrong answers, one row for each exercise; 0 if the
-/// tests agree with all of them, else 1.
+/// Prints what the tests said about right and wrong answers, with one row for
+/// each exercise. Returns 0 if the tests agree with all answers, and 1
+/// otherwise.
 pub(crate) fn answers(plan: &Plan, runs: &[Runs], repeat: u32, complaints: &[Complaint]) -> u8 {
     let mut names: Vec<&str> = plan.variants.iter().map(|v| v.exercise.as_str()).collect();
     names.dedup();
@@ -107,7 +108,7 @@ pub(crate) fn answers(plan: &Plan, runs: &[Runs], repeat: u32, complaints: &[Com
     u8::from(!agree)
 }
 
-/// One row for each exercise; 0 if everything agrees, else 1.
+/// Prints one row for each exercise. Returns 0 if everything agrees, and 1 otherwise.
 pub(crate) fn table(
     plan: &Plan,
     runs: &[Runs],
@@ -164,9 +165,12 @@ pub(crate) fn table(
         false if plan.variants.is_empty() => (UNSURE, format!("nothing to run{but}")),
         false if !unwritten.is_empty() => (
             UNSURE,
-            format!("everything else agrees, {repeated} of {repeat}{but}"),
+            format!("everything else agrees, {repeated} out of {repeat}{but}"),
         ),
-        false => (GOOD, format!("everything agrees, {repeated} of {repeat}")),
+        false => (
+            GOOD,
+            format!("everything agrees, {repeated} out of {repeat}"),
+        ),
         true => (
             BAD,
             format!("not everything agrees: see the lines with ✗{but}"),

@@ -18,20 +18,20 @@ use judging::trouble::Trouble;
 /// What the runs of one variant gave.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Runs {
-    /// How many were as demanded.
+    /// How many runs were as demanded.
     pub right: u32,
-    /// What else was seen, and how often.
+    /// What the judge found instead, and how often.
     pub deviations: BTreeMap<String, u32>,
-    /// What all tests said, if all were run.
+    /// What all tests said, if all tests were run.
     pub signature: Signature,
     /// The first test that did not pass, and how it ended.
     pub rejected_by: Option<String>,
-    /// The longest of its tests that count, in milliseconds.
+    /// The time of the longest test that counts, in milliseconds.
     pub longest: u64,
 }
 
-/// Runs all; prints a line for each variant as it is done. One entry for each
-/// variant, in the plan's order.
+/// Runs all programs, and prints a line for each variant as soon as it is done.
+/// The result has one entry for each variant, in the plan's order.
 pub(crate) fn run(plan: &Plan, how: &Verify) -> Result<Vec<Runs>, Trouble> {
     let (repeat, all_tests) = (how.repeat, how.bless);
     let next = AtomicUsize::new(0);
@@ -100,7 +100,8 @@ fn repeated(variant: &Variant, repeat: u32, all_tests: bool) -> Result<Runs, Tro
     Ok(runs)
 }
 
-/// Of a mistake only the test that must reject it is run, unless all are asked for.
+/// Runs the tests of a variant. Of a mistake, only the test that must reject it
+/// runs, unless all tests are asked for.
 fn records_of(variant: &Variant, all_tests: bool) -> Result<Vec<Record>, Trouble> {
     let only: Vec<&str> = variant
         .demand
@@ -134,7 +135,8 @@ fn records_of(variant: &Variant, all_tests: bool) -> Result<Vec<Record>, Trouble
             environment: &[],
         })?;
     }
-    // A stub that is not filled in keeps what the compiler demands.
+    // An unwritten stub already has the right signatures. The probes may pass
+    // with it, so they do not count there.
     let is_stub = matches!(variant.demand, Demand::AllFail { .. });
     let probed = variant.probed.iter().filter(|_| !is_stub);
     records.extend(probed.filter(|record| asked(&&record.test)).cloned());

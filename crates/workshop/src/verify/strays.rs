@@ -1,4 +1,4 @@
-//! No file in `exercises/` and `solutions/` but those that have a meaning.
+//! Checks that nothing lies in `exercises/` and `solutions/` that has no meaning there.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -42,13 +42,13 @@ fn strays_in(
             !is_known(&name.to_string_lossy())
         })
         .map(|path| {
-            let what = format!("{} is a stray file: remove it", path.display());
+            let what = format!("nothing uses the file {}: remove it", path.display());
             Complaint::new(&exercise.id, what)
         })
         .collect()
 }
 
-/// Folders that look like exercises and are in no catalogue, and loose files.
+/// Folders that look like exercises but are not in the catalogue, and loose files.
 pub(crate) fn unknown_folders(course: &Course) -> Vec<Complaint> {
     let mut found = Vec::new();
     for (house, loose) in [
@@ -59,7 +59,10 @@ pub(crate) fn unknown_folders(course: &Course) -> Vec<Complaint> {
             let name = topic.file_name().unwrap_or_default().to_string_lossy();
             if !topic.is_dir() {
                 if !loose.contains(&&*name) {
-                    found.push(format!("{} is a stray file: remove it", topic.display()));
+                    found.push(format!(
+                        "nothing uses the file {}: remove it",
+                        topic.display()
+                    ));
                 }
                 continue;
             }
@@ -70,7 +73,7 @@ pub(crate) fn unknown_folders(course: &Course) -> Vec<Complaint> {
                     .any(|exercise| folder == exercise.folder() || folder == exercise.solution());
                 if !is_known {
                     found.push(format!(
-                        "{} is in no entry of exercises/course.toml: add one, or remove it",
+                        "no entry of exercises/course.toml names the folder {}: add an entry, or remove the folder",
                         folder.display()
                     ));
                 }
@@ -88,14 +91,14 @@ fn is_world(path: &str) -> bool {
     is_in(path, "worlds/", "/Cargo.toml")
 }
 
-/// `START` one name without a folder `END`
+/// Whether the path is `start`, then one name without a `/`, then `end`.
 fn is_in(path: &str, start: &str, end: &str) -> bool {
     path.strip_prefix(start)
         .and_then(|rest| rest.strip_suffix(end))
         .is_some_and(|name| !name.is_empty() && !name.contains('/'))
 }
 
-/// Hidden files and backups too.
+/// All files below a folder, including hidden ones and backups.
 fn everything_below(folder: &Path) -> Vec<PathBuf> {
     let mut found = Vec::new();
     for path in entries(folder) {
