@@ -43,7 +43,7 @@ pub enum Source {
 /// How to judge.
 #[derive(Clone, Copy, Default)]
 pub struct How<'a> {
-    /// Whether the compiler may colour its messages.
+    /// Whether the compiler may color its messages.
     pub colour: bool,
     /// Run only this test.
     pub only: Option<&'a str>,

@@ -83,7 +83,7 @@ fn line_of(record: &Record) -> String {
     format!("{}: {cause}", record.outcome)
 }
 
-/// Replaces every number in a text by `#`, because random inputs and process
+/// Replaces every number in a text with `#`, because random inputs and process
 /// IDs differ from run to run.
 pub fn without_numbers(text: &str) -> String {
     let mut alike = String::with_capacity(text.len());

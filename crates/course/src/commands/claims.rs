@@ -4,8 +4,8 @@ use judging::{Course, Trouble};
 
 use super::program::become_program;
 
-/// Builds the ledger and replaces this process by it, so that the ledger's exit
-/// code is that of the command.
+/// Builds the ledger and replaces this process with it, so that the ledger's
+/// exit code is that of the command.
 ///
 /// # Errors
 /// The ledger cannot be built or started.

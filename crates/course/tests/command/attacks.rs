@@ -1,5 +1,6 @@
-//! Files that attack the judge, the compiler or the linker, or are taken for
-//! other files. Every wall has a case in which the others are down.
+//! Files that attack the judge, the compiler or the linker, or could be
+//! mistaken for other files. For every defense, there is a case in which the
+//! other ones are switched off.
 
 use std::fs;
 use std::process::Stdio;
@@ -40,7 +41,7 @@ fn names_that_reach_the_linker_are_refused_before_anything_is_compiled() {
         .says(1, "`#[link_section]` chooses a section of the program");
 }
 
-/// `check --json` with every wall down but the judge itself.
+/// `check --json` with every defense switched off, except for the judge itself.
 fn unprotected(course: &Fixture) -> Said {
     let said = course
         .command(&["check", "add-one", "--without-policy", "--json"])
@@ -90,7 +91,7 @@ fn a_replaced_function_of_libc_does_not_reach_the_judge() {
 #[test]
 fn what_the_policy_does_not_see_the_linked_program_shows() {
     let course = Fixture::built();
-    // The policy reads tokens; the directive is none of them.
+    // The policy reads tokens, and this directive is not a token.
     let early = format!(
         "{WRONG}\nextern \"C\" fn early() {{ std::process::exit(0) }}\n/// Calls it.\npub fn list() {{\n    \
          unsafe {{ std::arch::asm!(concat!(\".push\", \"section .init_array,\\\"aw\\\"\"), \".quad {{}}\", \".popsection\", sym early) }}\n}}\n"
@@ -140,7 +141,7 @@ fn code_that_kills_or_stops_the_judge_does_not_pass() {
     };
     for (signal, words) in [("KILL", "SIGKILL"), ("STOP", "stopped it with a signal")] {
         course.exercise("src/lib.rs", &attack(signal));
-        // On kernels whose fence keeps signals in, the judge holds without it.
+        // On some kernels the fence also stops signals. The judge has to hold without it.
         let said = course
             .command(&["check", "add-one"])
             .env("PROCTOR_UNFENCED", "1")
@@ -164,7 +165,7 @@ fn another_file_cannot_be_taken_in_while_the_code_is_compiled() {
         .run(&["check", "add-one", "--without-policy"])
         .says(1, "makes the compiler read another file");
 
-    // Put together by a macro, the attribute's name is in no attribute.
+    // A macro puts the attribute together, so the policy sees the name in no attribute.
     let hidden = format!(
         "macro_rules! with {{ ($name:ident) => {{ #[$name = {solution:?}] mod taken; }} }}\n\
          macro_rules! name {{ ($given:ident) => {{ with!{{ $given }} }} }}\nname!{{ path }}\npub use taken::add_one;\n"
@@ -191,7 +192,7 @@ fn a_compiler_that_hangs_is_ended_with_its_children() {
         .unwrap();
     let said = Said::of(said);
     assert_eq!(lines(&said)[0]["outcome"], "limit", "{said:?}");
-    // Whoever opens it for writing now finds no reader.
+    // The compiler is gone if a writer finds no reader now.
     let writer = nix::fcntl::open(
         &pipe,
         nix::fcntl::OFlag::O_WRONLY | nix::fcntl::OFlag::O_NONBLOCK,
@@ -234,7 +235,7 @@ fn a_file_is_judged_by_its_content_however_old_it_looks() {
     let course = Fixture::built();
     course.exercise("src/lib.rs", RIGHT);
     assert_eq!(outcomes(&course, &[]), ["pass"]);
-    // As `mv`, `cp -p`, `tar` and `rsync -a` put it there.
+    // The file gets an old time, as `mv`, `cp -p`, `tar` and `rsync -a` leave it.
     course.exercise("src/lib.rs", WRONG);
     let file = fs::File::options()
         .write(true)

@@ -1,5 +1,5 @@
-//! What bad input gets: one sentence that names the thing and the next step,
-//! exit code 2, and nothing lost. None of these starts cargo.
+//! Bad input gets one sentence that names the thing and the next step, and exit
+//! code 2, and nothing is lost. None of these tests starts cargo.
 
 use std::fs;
 use std::os::unix::ffi::OsStrExt;
@@ -19,7 +19,8 @@ fn an_unknown_exercise_gets_the_nearest_name() {
 fn outside_of_a_course_it_says_so() {
     let course = Fixture::new("outside");
     fs::remove_file(course.root.join("exercises/course.toml")).unwrap();
-    // The fixture lies in a course, whose target folder holds it.
+    // The fixture lies in the target folder of the real course, so the command
+    // runs in `/`.
     let said = course.command(&["list"]).current_dir("/").output().unwrap();
     Said::of(said).could_not("exercises/course.toml");
 }

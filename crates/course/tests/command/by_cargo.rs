@@ -1,5 +1,5 @@
-//! `cargo test -p EXERCISE`, where the judge's program holds the learner's code:
-//! what runs before `main` must not make it succeed.
+//! `cargo test -p EXERCISE`, where one program contains both the judge and the
+//! learner's code. Code that runs before `main` must not make it succeed.
 
 use std::process::{Command, Output};
 

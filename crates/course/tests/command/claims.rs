@@ -1,5 +1,5 @@
-//! `claims` in a course that has no ledger. The tests of the ledger itself lie
-//! in its own crate.
+//! `claims` in a course that has no ledger. The ledger's own crate tests what
+//! the ledger does.
 
 use crate::fixture::Fixture;
 

@@ -28,19 +28,20 @@ const CATALOGUE: &str = "[[exercise]]\nid = \"add-one\"\ntopic = \"sums\"\ntitle
 
 const PACKAGE: &str = "version = \"0.1.0\"\nedition = \"2024\"\npublish = false\n";
 
-/// Held while a test builds: against the tests of this program, and against
-/// other test programs (nextest runs each test in one of its own).
+/// What a test holds while it builds: a lock against the other tests of this
+/// program, and one against other test programs (nextest runs each test in a
+/// program of its own).
 type Turn = (MutexGuard<'static, ()>, Flock<File>);
 
 pub(crate) struct Fixture {
     pub(crate) root: PathBuf,
-    /// Those that build do so in one folder, one after the other: cargo then
-    /// builds the course's own crates once.
+    /// Tests that build use one folder, one after the other, so that cargo
+    /// builds the course's own crates only once.
     _turn: Option<Turn>,
 }
 
 impl Fixture {
-    /// A fresh course; `name` is the test's, so that tests share nothing but
+    /// A fresh course. Each test has its own `name`, so that tests share only
     /// what cargo has built.
     pub(crate) fn new(name: &str) -> Fixture {
         Fixture::in_turn(name, None)
@@ -137,7 +138,7 @@ impl Fixture {
         home().join("../..")
     }
 
-    /// Held, it keeps the command from building.
+    /// The lock that keeps the command from building while the test holds it.
     pub(crate) fn builds_lock(&self) -> Flock<File> {
         let path = self.target().join("course/lock");
         Flock::lock(File::create(path).unwrap(), FlockArg::LockExclusive).unwrap()

@@ -29,7 +29,7 @@ impl Waiting {
         Waiting(child)
     }
 
-    /// Asks until all of it waits as it finally will.
+    /// Asks again until all of it waits as the test expects.
     fn until(&self, course: &Fixture, is_there: impl Fn(&str) -> bool) -> Said {
         let pid = self.0.id().to_string();
         let deadline = Instant::now() + Duration::from_secs(60);
@@ -99,8 +99,8 @@ fn a_thread_that_is_joined_and_a_pipe_without_another_writer_are_named() {
 #[test]
 fn a_child_that_sleeps_is_what_its_parent_waits_for() {
     let course = Fixture::new("child");
-    // `true`, because a shell becomes its last command. The end of its input
-    // ends `cat`, and so both.
+    // The `true` is there because a shell replaces itself with its last
+    // command. When its input ends, `cat` ends, and then the shell.
     let process = Waiting(
         Command::new("sh")
             .args(["-c", "cat; true"])

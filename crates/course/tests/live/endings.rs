@@ -1,11 +1,11 @@
-//! However it ends: nothing runs on, nothing is lost.
+//! However the loop ends, nothing goes on running and nothing is lost.
 
 use nix::sys::signal::Signal;
 
 use crate::fixture::{Fixture, RIGHT, STUB};
 use crate::terminal::Terminal;
 
-/// Waits long, and has a process of its own that waits longer.
+/// Code that sleeps for a long time, and has a child process that does the same.
 const SLOW: &str = "//! Adds.\n\n/// One more than `n`.\npub fn add_one(n: u64) -> u64 {\n    \
     let child = std::process::Command::new(\"sleep\").arg(\"1000\").spawn();\n    \
     std::thread::sleep(std::time::Duration::from_secs(1000));\n    drop(child);\n    n + 1\n}\n";
@@ -85,7 +85,7 @@ fn a_second_save_ends_the_first_run() {
         !left.iter().any(|line| line.starts_with("sleep")),
         "{left:?}"
     );
-    // Only the loop itself.
+    // Only the loop itself is left.
     assert_eq!(left.len(), 1, "{left:?}");
 }
 

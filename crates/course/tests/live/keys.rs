@@ -97,7 +97,7 @@ fn hints_come_one_rung_at_a_time() {
     assert!(!screen.contains("n + 1"), "{screen}");
     terminal.press("t");
     terminal.until_gone("Hint 1");
-    // Back at the ladder one sees what one has seen.
+    // Back on the page with the hints, the learner sees the hints from before.
     terminal.press("h");
     let screen = terminal.until("Use +");
     assert!(!screen.contains("n + 1"), "{screen}");

@@ -1,4 +1,4 @@
-//! Files that come and go, output that would like to steer the terminal.
+//! Files that come and go, and output that tries to control the terminal.
 
 use std::fs;
 
@@ -49,7 +49,8 @@ fn a_folder_that_is_deleted_is_put_back_by_a_reset() {
 fn what_a_program_prints_steers_nothing() {
     let course = Fixture::built();
     let terminal = Terminal::begun(&course);
-    // Another title, another screen, the clipboard, an answer typed as input.
+    // These sequences set the title, leave and clear the screen, set the
+    // clipboard, and make the terminal send an answer as input.
     let evil = "\\x1b]0;OWNED\\x07\\x1b[?1049l\\x1b[2J\\x1b]52;c;b3duZWQ=\\x07\\x1b[5n\\u{9b}2J";
     let printing = RIGHT.replace(
         "    n + 1\n",

@@ -9,8 +9,8 @@ fn a_small_window_still_shows_what_counts() {
     let terminal = Terminal::begun(&course);
     terminal.press("v");
     terminal.resize(40, 10);
-    // All of it at once: what is on the screen until the loop has heard of the
-    // new size was drawn for the old one.
+    // Look at all of it at once: until the loop knows the new size, the screen
+    // shows what was drawn for the old one.
     terminal.until_screen("the verdict in 40 × 10", |screen| {
         let words = ["✗ one_is_added", "2 of 2 failed", "add-one", "lib.rs:5"];
         words.iter().all(|word| screen.contains(word))

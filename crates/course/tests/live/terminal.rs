@@ -1,4 +1,4 @@
-//! A pseudo-terminal with the loop in it, and eyes that read its screen.
+//! A pseudo-terminal in which the loop runs, and a thread that reads its screen.
 
 use std::fs::{self, File};
 use std::io::{Read, Write};
@@ -15,7 +15,7 @@ use nix::unistd::Pid;
 
 use crate::fixture::Fixture;
 
-/// Only a broken loop takes so long.
+/// Only a broken loop takes longer than this.
 const PATIENCE: Duration = Duration::from_secs(60);
 
 /// Marks every process that a loop starts, so that a stray one is found.
@@ -46,7 +46,7 @@ impl Terminal {
         Terminal::with(course, words, (100, 30), &[])
     }
 
-    /// Starts it past the welcome.
+    /// Starts the loop and leaves the welcome page.
     pub(crate) fn begun(course: &Fixture) -> Terminal {
         let terminal = Terminal::start(course, &[]);
         terminal.until("Press any key to begin");
@@ -65,7 +65,7 @@ impl Terminal {
         Terminal::of(course.command(words), (columns, rows), environment)
     }
 
-    /// Starts any program in one.
+    /// Starts any program in a terminal.
     pub(crate) fn of(
         mut command: Command,
         (columns, rows): (u16, u16),
@@ -136,7 +136,7 @@ impl Terminal {
         let mut now = seen.lock().unwrap();
         loop {
             let screen = now.screen.screen().contents();
-            // Half a frame is no screen: a terminal would not show it.
+            // Half a frame does not count, because a terminal would not show it.
             if !now.drawing && wanted(&screen) {
                 return screen;
             }
@@ -155,7 +155,7 @@ impl Terminal {
         self.seen.0.lock().unwrap().screen.screen().contents()
     }
 
-    /// Whether anything on the screen has a colour.
+    /// Whether anything on the screen has a color.
     pub(crate) fn is_coloured(&self) -> bool {
         let seen = self.seen.0.lock().unwrap();
         let screen = seen.screen.screen();
@@ -170,13 +170,13 @@ impl Terminal {
         self.seen.0.lock().unwrap().raw.clone()
     }
 
-    /// Types.
+    /// Types these keys.
     pub(crate) fn press(&self, keys: &str) {
         let master = self.master.as_ref().unwrap().try_clone().unwrap();
         File::from(master).write_all(keys.as_bytes()).unwrap();
     }
 
-    /// Says that the window has another size now.
+    /// Changes the size of the window.
     pub(crate) fn resize(&self, columns: u16, rows: u16) {
         if columns > 0 && rows > 0 && columns < 1000 {
             let mut seen = self.seen.0.lock().unwrap();
@@ -196,7 +196,8 @@ impl Terminal {
 
     /// Closes the window.
     pub(crate) fn close(&mut self) {
-        // The reader's copy has to go as well: hang up for it.
+        // The reading thread still has a copy, so the kernel does not hang up:
+        // send the signal here.
         self.master = None;
         self.signal(Signal::SIGHUP);
     }
@@ -268,7 +269,7 @@ impl Drop for Terminal {
     }
 }
 
-/// Both ends of a terminal, closed in children (man 3 openpty).
+/// Both ends of a terminal, which are closed in child processes (man 3 openpty).
 fn pair(columns: u16, rows: u16) -> (OwnedFd, OwnedFd) {
     let (mut master, mut slave) = (-1, -1);
     let size = winsize(columns, rows);
@@ -283,7 +284,8 @@ fn pair(columns: u16, rows: u16) -> (OwnedFd, OwnedFd) {
         )
     };
     assert_eq!(opened, 0, "{}", std::io::Error::last_os_error());
-    // SAFETY: both are new and nobody else's. A clone is closed in children.
+    // SAFETY: both are new, and nobody else owns them. A clone is closed in
+    // child processes.
     let ends = unsafe { (OwnedFd::from_raw_fd(master), OwnedFd::from_raw_fd(slave)) };
     (ends.0.try_clone().unwrap(), ends.1.try_clone().unwrap())
 }

@@ -23,7 +23,7 @@ fn of_several_scenarios_one_has_to_be_named() {
     said.could_not("spin-lock explores several scenarios");
     said.could_not("both_lock                   Two threads lock, and each changes the payload.");
     said.could_not("name one: cargo course schedule spin-lock both_lock");
-    // A test that explores several is no better.
+    // A test that explores several scenarios does not name one either.
     let test = "two_threads_never_hold_it_at_once";
     let said = course.says(&["schedule", "spin-lock", test], "");
     said.could_not("  3  both_try");
@@ -42,7 +42,7 @@ fn a_race_is_broken_by_hand_and_its_string_is_replayed_with_the_same_failure() {
     };
     let source = course.mistake("load-then-store");
     let words = ["schedule", "spin-lock", "both_lock", "--source", &source];
-    // Both look while it is free; then each takes it.
+    // Both threads see the lock free, and then each of them takes it.
     let said = course.says(&words, "a\na\nb\nb\na\nu\nb\na2\nq\n");
     said.says(1, "20 schedules from here, 4 of them fail");
     said.says(1, "a: AtomicBool #1 load(Acquire) → false");
@@ -106,7 +106,7 @@ fn no_schedule_breaks_the_reference() {
     let said = course.says(&words, "n\n\na\nb\nq\n");
     said.says(0, "breaks the course's solution");
     said.says(0, "and all of them hold: no schedule breaks it");
-    // This one waits for ever, and has to.
+    // This scenario waits for ever, as it has to.
     let words = [
         "schedule",
         "spin-lock",
@@ -174,7 +174,7 @@ fn code_that_ends_its_process_ends_no_game() {
     let Some(course) = SpinLock::real() else {
         return;
     };
-    // Whoever finds the lock held.
+    // A thread that finds the lock held exits the process.
     let source = course.with(
         "while self.locked.load(Relaxed) {",
         "while self.locked.load(Relaxed) {\n                std::process::exit(3);",

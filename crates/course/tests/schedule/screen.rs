@@ -5,11 +5,11 @@ use nix::sys::signal::Signal;
 use crate::spin_lock::SpinLock;
 use crate::terminal::Terminal;
 
-/// The lock that looks first and takes afterwards, built and shown.
+/// Builds and shows the lock that first checks the flag and then takes it.
 fn begun(course: &SpinLock, size: (u16, u16)) -> Terminal {
     let source = course.mistake("load-then-store");
     let words = ["schedule", "spin-lock", "both_lock", "--source", &source];
-    // Building may take longer than a screen is waited for.
+    // Build first: a build may take longer than a test waits for a screen.
     course.says(&words, "q\n").says(0, "You are the scheduler");
     let terminal = Terminal::of(course.command(&words), size, &[]);
     terminal.until("20 schedules from here");
@@ -64,7 +64,7 @@ fn a_race_is_broken_step_by_step() {
     terminal.press("q");
     assert_eq!(terminal.end().code(), Some(1));
     terminal.is_as_before();
-    // It stays where it can be copied.
+    // The command stays on the terminal, where it can be copied.
     terminal.until("again: cargo course replay spin-lock both_lock:ab");
     terminal.leaves_nothing();
     course.is_clean();
@@ -122,14 +122,14 @@ fn code_that_never_answers_is_ended_with_the_game() {
     let Some(course) = SpinLock::real() else {
         return;
     };
-    // Nothing that can be scheduled: nobody can interrupt it.
+    // This loop does nothing that can be scheduled, so the scheduler cannot interrupt it.
     let source = course.with(
         "        loop {\n",
         "        loop {}\n        #[allow(unreachable_code)]\n        loop {\n",
     );
     let words = ["schedule", "spin-lock", "both_lock", "--source", &source];
     course.says(&words, "q\n").says(0, "You are the scheduler");
-    // Before it begins: as soon as there is something to ask.
+    // End it before the game begins, as soon as there is something to ask.
     let mut terminal = Terminal::of(course.command(&words), (100, 30), &[]);
     course.until_asked();
     terminal.signal(Signal::SIGTERM);
@@ -138,7 +138,7 @@ fn code_that_never_answers_is_ended_with_the_game() {
     course.is_clean();
 
     let mut terminal = Terminal::of(course.command(&words), (100, 30), &[]);
-    // What comes later hangs; where the run stands can be told all the same.
+    // The code hangs later, but the first position can be shown all the same.
     terminal.until("You are the scheduler");
     terminal.press("a");
     terminal.until_screen("nothing but the question", |screen| {

@@ -1,4 +1,4 @@
-//! The real course, with other sources in place of the learner's.
+//! The real course, with other sources instead of the learner's.
 
 use std::fs;
 use std::io::Write;
@@ -89,7 +89,7 @@ impl SpinLock {
         Said::of(child.wait_with_output().unwrap())
     }
 
-    /// Waits until the programs that are asked lie where they run.
+    /// Waits until the programs that are asked are in the folder in which they run.
     pub(crate) fn until_asked(&self) {
         let own = self.folder.path().display().to_string();
         let is_there = |(pid, path): (String, PathBuf)| {

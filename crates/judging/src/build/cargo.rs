@@ -31,7 +31,7 @@ pub struct Request<'a> {
     pub examples: Vec<&'a str>,
     /// The names of their programs.
     pub binaries: Vec<&'a str>,
-    /// Whether the compiler may colour its messages.
+    /// Whether the compiler may color its messages.
     pub colour: bool,
     /// Receives each line that cargo itself prints.
     pub tell: Option<fn(&str)>,

@@ -5,7 +5,7 @@
 //! replace a function of the C library in the whole program. An exercise on
 //! processes or threads needs none of them.
 //!
-//! This check is one of several defences, and the others hold without it. It can
+//! This check is one of several defenses, and the others hold without it. It can
 //! therefore accept every name that honest code uses: `use std::env;` and
 //! `let path = "/tmp/x";` pass.
 //!

@@ -252,7 +252,7 @@ fn learners_sources(course: &Course, exercise: &Exercise) -> Result<Files, Troub
                 folders.push(path);
             } else if kind.is_symlink() || (is_rust && !kind.is_file()) {
                 return Err(Trouble::Refused(format!(
-                    "{} is not an ordinary file but a link: replace it by a file that contains the text",
+                    "{} is not an ordinary file but a link: replace it with a file that contains the text",
                     course.short(&path).display()
                 )));
             } else if is_rust {

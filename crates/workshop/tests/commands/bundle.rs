@@ -63,7 +63,7 @@ fn names(folder: &Path) -> BTreeSet<String> {
 #[test]
 fn students_get_what_they_need_and_nothing_else() {
     let course = course("bundle-files");
-    // An author tries their own exercise, and forgets it there.
+    // An author tries their own exercise, and forgets the solution there.
     course.exercise("src/lib.rs", RIGHT);
     let said = course.run(&["bundle", "students"]);
     said.says(0, "contains the course with 1 exercise");
@@ -191,7 +191,7 @@ fn whatever_is_wrong_with_the_course_leaves_no_half_of_it() {
         .could_not("two.patch: its header has");
     course.write("solutions/sums/add-one/mistakes/two.patch", &patch);
 
-    // Cargo has the last word on the whole.
+    // At the end, cargo looks at the whole bundle.
     course.write(
         "Cargo.toml",
         &manifest.replace("resolver = \"3\"", "resolver = \"nine\""),
@@ -232,8 +232,8 @@ const LIBRARIES: [&str; 6] = [
     "coroutines",
 ];
 
-/// The course that this is a crate of; none where it is a bundle itself or
-/// not blessed yet.
+/// The course that this crate belongs to. `None` if that is itself a bundle, or
+/// is not blessed yet.
 fn real() -> Option<PathBuf> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
     let is_whole = |name| root.join(name).exists();
@@ -246,8 +246,8 @@ fn real() -> Option<PathBuf> {
     whole.then(|| root.canonicalize().unwrap())
 }
 
-/// A bundle of the real course, at the same place whenever it is made, so that
-/// cargo builds of it only what has changed.
+/// A bundle of the real course. It is always made in the same place, so that
+/// cargo builds only what has changed.
 fn real_bundle(root: &Path, name: &str) -> PathBuf {
     let bundle = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
     let _ = fs::remove_dir_all(&bundle);
@@ -305,13 +305,14 @@ fn a_bundle_of_the_real_course_gives_no_solution_away() {
         told += &serde_json::to_string(&kept).unwrap();
     }
     for path in files(&root.join("solutions")) {
-        // A wrong answer gives nothing away, and the shortest are a stub with a line more.
+        // A wrong answer gives nothing away. (The shortest ones are a stub with
+        // one more line.)
         let is_wrong = path.components().any(|part| part.as_os_str() == "wrong");
         if is_wrong || path.extension().is_none_or(|end| end != "rs") {
             continue;
         }
         let text = read(&path);
-        // Some line may be the same by chance, not all that matter.
+        // Some lines may be the same by chance, but not most of those that matter.
         let own: Vec<&str> = text
             .lines()
             .map(str::trim)
@@ -345,7 +346,7 @@ fn a_bundle_of_the_real_course_gives_no_solution_away() {
     let _ = fs::remove_dir_all(&bundle);
 }
 
-/// As students do it: their own `cargo course`, built there.
+/// Works as students do: with their own `cargo course`, which is built in the bundle.
 #[test]
 #[ignore = "builds the whole course in a folder of its own: some minutes"]
 fn a_bundle_of_the_real_course_works() {

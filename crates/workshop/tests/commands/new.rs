@@ -1,5 +1,5 @@
-//! `cargo course new`: what it makes builds and passes, and is taken for what
-//! it is: not yet written.
+//! `cargo course new`: the exercise that it makes builds and passes, and counts
+//! as not yet written.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
@@ -38,7 +38,7 @@ debug = false
 incremental = false
 "#,
         crates().display(),
-        // A pattern that nothing matches is an error to cargo.
+        // Cargo rejects a pattern that matches nothing.
         match worlds {
             true => r#", "exercises/*/*/worlds/*", "solutions/*/*/worlds/*""#,
             false => "",
@@ -98,7 +98,7 @@ fn a_fresh_exercise_builds_passes_and_is_not_yet_written() {
     said.says(0, "exercises/sums/ticket-lock/src/lib.rs");
     assert_eq!(said.err, "", "{said:?}");
 
-    // The lock file knows it already.
+    // The lock file already contains the packages.
     let tested = cargo(&course, &["test", "--locked", "--offline"]);
     tested.says(0, "it_gives_the_sum_of_all_that_was_added ... ok");
     course
@@ -234,7 +234,8 @@ fn nothing_is_left_behind_by_what_fails_half_way() {
 
 #[test]
 fn a_tree_that_is_read_only_is_named() {
-    // Where every user can come to: root, who may write anywhere, goes as nobody.
+    // A folder that every user can reach. Root may write anywhere, so root runs
+    // the command as `nobody`.
     let folder = tempfile::tempdir().unwrap();
     let open = |path: &Path, mode| {
         fs::set_permissions(path, fs::Permissions::from_mode(mode)).unwrap();

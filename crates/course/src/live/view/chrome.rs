@@ -12,7 +12,7 @@ use judging::terminal::words;
 const PROMPT: [(Question, &str); 2] = [
     (
         Question::Reset,
-        "Replace your file by the stub? A backup is kept. y/n",
+        "Replace your file with the stub? A backup is kept. y/n",
     ),
     (
         Question::GiveUp,

@@ -1,4 +1,5 @@
-//! A file's tokens in one flat list, with what each of them lies in.
+//! The tokens of a file in one flat list. Each token says whether it lies in a
+//! macro, in assembly or in an attribute.
 //!
 //! `proc_macro2` gives no positions without a feature that slows down every
 //! procedural macro of the workspace. So each word of interest carries its line
@@ -31,7 +32,7 @@ pub(super) enum Kind {
         raw: bool,
         line: u32,
     },
-    /// The name in `'name`, which is no other kind of name.
+    /// The name in `'name`. It never counts as a `Name`.
     Lifetime,
     Literal(String),
     /// A literal directly after a quote, as in `'r"…"`.
