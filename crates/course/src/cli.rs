@@ -86,8 +86,8 @@ pub enum Command {
         /// The ID of the process
         pid: i32,
     },
-    /// Measure on this machine what the lessons claim (all claims, or `only 21
-    /// 63`, or `show 21`)
+    /// Measure on this machine what the lessons claim
+    /// (all claims, or `only 21 63`, or `show 21`)
     #[command(disable_help_flag = true)]
     Claims {
         /// Passed on unchanged to the program that measures; `--help` lists them

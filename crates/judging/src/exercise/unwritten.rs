@@ -1,6 +1,7 @@
 //! Exercises that are not written yet. `cargo course new` marks every place
-//! that the author has to fill in. While one mark is left, `cargo course
-//! verify` neither verifies nor blesses the exercise, but lists the places.
+//! that the author has to fill in. While one mark is left,
+//! `cargo course verify` neither verifies nor blesses the exercise, but lists
+//! the places.
 
 use std::fmt;
 use std::fs;

@@ -7,9 +7,9 @@
 //! ```
 //!
 //! An answer that differs from another file in only a few lines may be a
-//! `.patch`: the same first line, and then a diff against the solution (`---
-//! a/src/lib.rs`) or against another answer of the same folder (`---
-//! a/right/plain.rs`).
+//! `.patch`: the same first line, and then a diff against the solution
+//! (`--- a/src/lib.rs`) or against another answer of the same folder
+//! (`--- a/right/plain.rs`).
 //!
 //! Authors run this on answers that other people have written from the task
 //! alone. CI runs it on the answers that the course keeps in
