@@ -7,7 +7,7 @@ use clap::{Parser, Subcommand};
 /// A course on processes, threads and coroutines.
 ///
 /// Without a command, in a terminal, it shows the next exercise, judges your
-/// file whenever you save it, and goes on with you from exercise to exercise.
+/// file whenever you save it, and leads you from exercise to exercise.
 /// Without a command and without a terminal, it checks the next exercise once.
 ///
 /// Exit codes: 0 if all tests passed, 1 if your code was judged and failed, 2

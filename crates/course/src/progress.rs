@@ -112,7 +112,7 @@ impl Progress {
         self.of(exercise).is_some()
     }
 
-    /// What is known of an exercise.
+    /// What is known about an exercise.
     pub fn of(&self, exercise: &Exercise) -> Option<&Passed> {
         std::iter::once(&exercise.id)
             .chain(&exercise.aliases)

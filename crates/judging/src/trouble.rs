@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 pub enum Trouble {
     /// No `exercises/course.toml` here or above.
     NoCourse(PathBuf),
-    /// A file of the course does not say what it should.
+    /// The content of a file of the course is wrong.
     Malformed {
         /// The file.
         path: PathBuf,
@@ -83,7 +83,7 @@ impl Trouble {
         }
     }
 
-    /// A file of the course does not say what it should.
+    /// The content of a file of the course is wrong.
     pub(crate) fn malformed(path: PathBuf, why: String) -> Trouble {
         Trouble::Malformed { path, why }
     }

@@ -67,7 +67,7 @@ pub enum Event {
     Solved(Box<Solution>),
     /// A message of one line.
     Notice(String),
-    /// The window was closed, or somebody asks the course to end.
+    /// The window was closed, or the learner or a signal asks the course to end.
     Stop,
 }
 
@@ -137,7 +137,7 @@ pub enum Page {
     Help,
 }
 
-/// A question that only y or n answers.
+/// A question. The key y means yes, and every other key means no.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Question {
     /// Put the stub back?
@@ -146,7 +146,7 @@ pub enum Question {
     GiveUp,
 }
 
-/// Whether the judge is at work.
+/// What the judge is doing while it runs.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Running {
     /// What it is doing.

@@ -82,7 +82,7 @@ impl Watch {
 enum Seen {
     /// The files are there. The number is a hash of their names and contents.
     Files(u64),
-    /// The learner's file is not there.
+    /// The learner's file does not exist.
     Gone,
 }
 

@@ -23,7 +23,7 @@ pub(crate) struct Table {
     clauses: Vec<Clause>,
     tests: Vec<Test>,
     mistakes: Vec<Mistake>,
-    /// What every test said of every mistake.
+    /// What every test said about every mistake.
     known: BTreeMap<String, Signature>,
 }
 
