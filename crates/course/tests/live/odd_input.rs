@@ -26,7 +26,7 @@ fn a_folder_that_is_renamed_is_missed_until_it_is_back() {
     let (folder, aside) = (course.path(""), course.root.join("aside"));
     fs::rename(&folder, &aside).unwrap();
     let screen = terminal.until("does not exist any more");
-    assert!(screen.contains("restores add-one"), "{screen}");
+    assert!(screen.contains("Or press r, which"), "{screen}");
     fs::rename(&aside, &folder).unwrap();
     terminal.until("2 of 2 failed");
     course.exercise("src/lib.rs", RIGHT);
