@@ -102,21 +102,22 @@ pub enum Command {
         /// The exercise
         exercise: String,
     },
-    /// For authors: whether stubs, solutions, alternatives, mistakes and texts agree
+    /// For authors: check that stubs, solutions, alternatives, mistakes and texts agree
     #[command(disable_help_flag = true)]
     Verify(Workshop),
-    /// For authors: judge a folder of right and wrong answers, and list where the tests disagree
+    /// For authors: judge a folder of right and wrong answers, and show where
+    /// the tests disagree
     #[command(disable_help_flag = true)]
     Answers(Workshop),
     /// For instructors: copy the course for students, without solutions and mistakes
     #[command(disable_help_flag = true)]
     Bundle(Workshop),
-    /// For authors: begin an exercise, with every place to fill in marked
+    /// For authors: make a new exercise in which every place to fill in is marked
     #[command(disable_help_flag = true)]
     New(Workshop),
 }
 
-/// What the workshop, a program of its own, is given as it is.
+/// Arguments that are passed on to the program `workshop`.
 #[derive(Debug, clap::Args)]
 pub struct Workshop {
     /// `--help` lists them

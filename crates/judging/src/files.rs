@@ -23,7 +23,7 @@ pub fn text(path: &Path) -> Result<String, Trouble> {
 /// Missing folders are made.
 ///
 /// # Errors
-/// Those of the file system; the file is then as it was.
+/// Those of the file system. The file then stays as it was.
 pub fn write(path: &Path, content: impl AsRef<[u8]>) -> Result<(), Trouble> {
     write_whole(path, content.as_ref()).map_err(Trouble::writing(path))
 }

@@ -67,14 +67,14 @@ pub struct Judgement {
     pub records: Vec<Record>,
     /// The slow tests that still run.
     pub pending: Vec<String>,
-    /// Why there is no program, if there is none.
+    /// Why there is no program to judge, if there is none.
     pub uncompiled: Option<Uncompiled>,
     /// How many warnings the compiler has about the learner's file.
     pub warnings: usize,
     /// The known mistake that this looks like. None until all tests have run:
     /// until then, several mistakes may look alike.
     pub known: Option<Known>,
-    /// The tests' text by which was judged.
+    /// The text of the tests that judged.
     pub tests: String,
     /// How long the build took.
     pub built: Duration,

@@ -13,8 +13,8 @@
 //!   they are recognized;
 //! - [`terminal`]: what the programs over this crate print with.
 //!
-//! Nothing but the judge's records decides a verdict: not what a test program
-//! prints. A pass counts only if the judge came to its own end.
+//! Only the judge's records decide a verdict; what a test program prints does
+//! not count. A pass counts only if the judge itself ran to its end and exited.
 
 pub mod build;
 pub mod exercise;

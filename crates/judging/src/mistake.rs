@@ -138,7 +138,7 @@ impl Mistake {
 /// The text above a diff, and the diff.
 ///
 /// # Errors
-/// There is no diff, in words.
+/// A sentence that says that there is no diff.
 pub fn parted(text: &str) -> Result<(&str, &str), String> {
     let start = if text.starts_with("--- ") {
         0
@@ -291,15 +291,15 @@ pub fn known(exercise: &Exercise) -> Vec<Mistake> {
 /// The only known mistake that fits these records, if there is exactly one. A
 /// false explanation would be worse than none.
 ///
-/// The test that must reject it does so with its cause, all other tests pass or
-/// fail as they did for the known mistake, the source could have it, and all
-/// this is true of no other known mistake.
+/// A mistake fits if the test that must reject it does so with its cause, if
+/// all other tests pass or fail as they did for the known mistake, and if the
+/// source could have it.
 pub fn explanation(exercise: &Exercise, records: &[Record], source: &str) -> Option<Mistake> {
     let signatures = Signatures::read(exercise);
     singled_out(known(exercise), &signatures, records, source)
 }
 
-/// The same, of these mistakes.
+/// The same, for the given mistakes.
 pub fn singled_out(
     known: Vec<Mistake>,
     signatures: &Signatures,

@@ -71,7 +71,7 @@ impl std::fmt::Display for Outcome {
 pub struct Place {
     /// The path as the compiler was given it.
     pub file: String,
-    /// Counted from 1.
+    /// The line, counted from 1.
     pub line: u32,
 }
 

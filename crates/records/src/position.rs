@@ -57,7 +57,7 @@ pub struct Position {
     pub timeline: Timeline,
     /// How the run ended, if it has.
     pub end: Option<End>,
-    /// The schedules that begin like this.
+    /// The schedules that begin with the same steps.
     pub below: Option<Below>,
 }
 
@@ -115,7 +115,7 @@ pub enum End {
     Failed {
         /// Its kind.
         kind: FailureKind,
-        /// The cause, over one or several lines.
+        /// The cause, in one or several lines.
         message: String,
         /// Where.
         at: Option<Place>,
@@ -131,7 +131,7 @@ pub struct Below {
     pub schedules: u64,
     /// How many of them fail.
     pub failing: u64,
-    /// Whether these are all.
+    /// Whether these are all the schedules that there are.
     pub complete: bool,
 }
 

@@ -85,7 +85,8 @@ pub(crate) fn read_source(path: &Path) -> Result<Source, Trouble> {
     })
 }
 
-/// A pass that cannot be written down is still a pass.
+/// Records a pass. A pass that cannot be written to the file still counts; the
+/// learner is told.
 fn keep(course: &Course, exercise: &Exercise, judgement: &Judgement, progress: &mut Progress) {
     let kept = Progress::change(course, |kept| _ = kept.note(exercise, &judgement.tests));
     progress.note(exercise, &judgement.tests);

@@ -11,7 +11,7 @@ use judging::{Course, Trouble};
 /// command's. `title` names it in messages.
 ///
 /// # Errors
-/// It cannot be built or started.
+/// The ledger cannot be built or started.
 pub(super) fn become_program(
     course: &Course,
     (package, title): (&str, &str),
@@ -35,7 +35,7 @@ pub(super) fn become_program(
     for name in names_of_our_own_package() {
         command.env_remove(name);
     }
-    // It returns only if the program could not take this one's place.
+    // `exec` returns only if it fails.
     let error = command.exec();
     Err(Trouble::Refused(format!(
         "{title}, {}, cannot be started: {error}",

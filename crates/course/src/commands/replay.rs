@@ -93,8 +93,9 @@ pub fn replay(course: &Course, name: &str, replay: &Replay) -> Result<u8, Troubl
     })
 }
 
-/// The tests that explore the scenario to which the schedule belongs, if it
-/// says to which, and if it can be told of them.
+/// The tests that explore the scenario to which the schedule belongs. `None` if
+/// the schedule names no scenario, or if the test file does not show which
+/// tests explore it.
 fn explorers(exercise: &Exercise, replay: &Replay) -> Result<Option<Vec<String>>, Trouble> {
     let Some((name, _)) = replay.schedule.split_once(':') else {
         return Ok(None);

@@ -38,7 +38,7 @@ pub(crate) fn restore(
 ) -> Result<Vec<String>, Trouble> {
     let given = originals::given(exercise)?.ok_or_else(|| {
         Trouble::Refused(format!(
-            "{}, which holds {} as it was given, is missing: take it from the course's repository again",
+            "{}, which holds {} as it was given, is missing: get this file from the course's repository again",
             course.short(&originals::path(exercise)).display(),
             exercise.id
         ))

@@ -10,10 +10,10 @@ use judging::judge::Judgement;
 pub enum Word {
     /// What is being done.
     Doing(String),
-    /// What the quick tests found; the slow ones still run.
+    /// What the quick tests found, while the slow ones still run.
     Quick(Box<Judgement>),
-    /// The verdict; the last line.
+    /// The verdict. This is the last line.
     Judged(Box<Judgement>),
-    /// There is none, and why; the last line.
+    /// Why there is no verdict. This is the last line.
     Trouble(String),
 }

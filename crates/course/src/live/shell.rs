@@ -43,7 +43,7 @@ impl Screen {
 /// Carries out the effects that the state asks for.
 #[derive(Debug)]
 pub struct Shell<'a> {
-    /// The course.
+    /// The folders that the code must not change.
     pub course: &'a Course,
     /// Where the state is shown.
     pub screen: Screen,

@@ -59,7 +59,7 @@ pub enum Event {
     Quick(u64, Box<Judgement>),
     /// The run of this number has ended, with a verdict or the reason for none.
     Judged(u64, Result<Box<Judgement>, String>),
-    /// The run has lasted so long.
+    /// The run has lasted this long.
     Elapsed(Duration),
     /// Which exercises are passed.
     Progress(Vec<bool>),
@@ -178,9 +178,9 @@ pub struct State {
     pub running: Option<Running>,
     /// The number of the last run that was started.
     pub run: u64,
-    /// What the last run found; of this exercise.
+    /// What the last run of this exercise found, or why there is no verdict.
     pub report: Option<Result<Box<Judgement>, String>>,
-    /// How many hints are uncovered.
+    /// How many hints are shown.
     pub hints: usize,
     /// The solution, once it may be shown.
     pub solution: Option<Box<Solution>>,

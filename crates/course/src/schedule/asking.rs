@@ -79,9 +79,10 @@ impl Asker {
     /// from there to the next choice.
     ///
     /// # Errors
-    /// In words: the code ended its process, or could not be run.
+    /// A sentence that says that the code ended its process, or could not be run.
     pub fn ask(&self, schedule: &str, run_on: bool) -> Result<Reached, String> {
-        // What another schedule does to the process must not hide this one.
+        // To count, the subject also runs other schedules. If one of them ends
+        // the process, ask again without counting.
         self.answered(schedule, run_on, COUNTED)
             .or_else(|_| self.answered(schedule, run_on, 0))
     }

@@ -57,7 +57,7 @@ pub struct Game {
     /// What is being scheduled.
     pub subject: Subject,
     way: Vec<Reached>,
-    /// Something to say in one line.
+    /// A message of one line.
     pub notice: Option<String>,
     /// Whether the help is shown.
     pub help: bool,
@@ -72,7 +72,7 @@ pub struct Game {
 }
 
 impl Game {
-    /// Begins where no thread has taken a step.
+    /// Begins at the position in which no thread has taken a step.
     pub fn new(subject: Subject, begin: Reached) -> Game {
         Game {
             subject,
@@ -97,7 +97,7 @@ impl Game {
     }
 
     fn reached(&self) -> &Reached {
-        // There is always the beginning.
+        // The first position is always there.
         &self.way[self.way.len() - 1]
     }
 
@@ -277,7 +277,7 @@ impl Game {
         })
     }
 
-    /// The answer has come.
+    /// Takes note of an answer.
     pub fn answer(&mut self, answer: Result<Reached, String>) {
         self.turn += 1;
         self.is_asking = false;

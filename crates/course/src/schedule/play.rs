@@ -29,7 +29,7 @@ enum Heard {
     Terminal(Event),
     Line(String),
     NoMoreLines,
-    /// And whether the file has changed meanwhile.
+    /// An answer, and whether the file has changed meanwhile.
     Answer(Box<Result<Reached, String>>, bool),
 }
 
@@ -77,7 +77,7 @@ impl Table {
     /// The position in which no thread has taken a step.
     ///
     /// # Errors
-    /// In words: there is none, or nobody wants it any more.
+    /// A sentence that says that there is no such position, or that the game was ended.
     pub fn begin(&self, asker: &Asker) -> Result<Reached, String> {
         thread::scope(|scope| {
             let hear = self.hear.clone();

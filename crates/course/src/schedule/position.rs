@@ -44,16 +44,18 @@ pub fn in_words(below: Below) -> String {
     }
 }
 
-/// After a schedule that holds: what the others do.
+/// What the other schedules do, for the end of a schedule that holds.
 pub fn in_others(below: Below) -> String {
     let all = with_commas(below.schedules);
     match below.failing {
         0 if below.complete && below.schedules == 1 => ", and there is no other schedule".into(),
         0 if below.complete => format!(", as all {all} schedules do"),
         0 => String::new(),
-        1 => format!(", but 1 of {all} schedules does not: u goes back, r to the beginning"),
+        1 => format!(
+            ", but 1 of {all} schedules does not: u goes back one step, r goes back to the beginning"
+        ),
         some => format!(
-            ", but {} of {all} schedules do not: u goes back, r to the beginning",
+            ", but {} of {all} schedules do not: u goes back one step, r goes back to the beginning",
             with_commas(some)
         ),
     }

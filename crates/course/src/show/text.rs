@@ -99,7 +99,8 @@ fn details(exercise: &Exercise, source: &Source, record: &Record) -> String {
     if let Some(timeline) = &record.timeline {
         line(format!(
             "\n{}\n",
-            // Its margin on the left is wide; so it fits a hundred columns.
+            // The timeline has a wide margin of its own, so two spaces are
+            // enough, and it fits into 100 columns.
             words::indented(&timeline.picture(WIDTH + 2), "  ")
         ));
     }

@@ -230,8 +230,9 @@ fn spec(request: &Request) -> Spec {
     spec
 }
 
-/// `cargo run` tells its program which package it is; a cargo or a test below
-/// must not take that for its own.
+/// The environment variables by which `cargo run` tells this program which
+/// package it is. A cargo or a test that this program starts must not take them
+/// for its own.
 pub fn names_of_our_own_package() -> Vec<String> {
     std::env::vars_os()
         .filter_map(|(name, _)| name.into_string().ok())

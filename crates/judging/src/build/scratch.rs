@@ -40,7 +40,7 @@ use manifest::{Rename, describe, lighten, make_absolute, parse, targets};
 #[derive(Debug)]
 pub struct Scratch<'a> {
     course: &'a Course,
-    /// The workspace's root.
+    /// The root of the workspace.
     pub folder: PathBuf,
     /// The target folder. It is the one in which the course itself is built, so
     /// that crates from the registry are compiled only once.
@@ -62,7 +62,7 @@ pub enum Part {
     Subject,
 }
 
-/// The workspace in which very many packages are built once.
+/// The name of the workspace in which very many packages are built, each once.
 pub const VERIFY: &str = "verify";
 
 /// One package to add.

@@ -1,6 +1,6 @@
 //! The ladder of hints.
 
-/// The hints of a `hints.md`: what stands below each `## Hint`.
+/// The hints in a `hints.md`: the text below each heading `## Hint`.
 pub fn hints(text: &str) -> Vec<String> {
     text.split("\n## Hint")
         .skip(1)

@@ -45,7 +45,7 @@ pub fn read<T: DeserializeOwned>(path: &Path) -> Result<Option<T>, Trouble> {
     };
     let damaged = |why: &dyn std::fmt::Display| Trouble::Malformed {
         path: path.to_owned(),
-        why: format!("{why}: take this file from the course's repository again"),
+        why: format!("{why}: get this file from the course's repository again"),
     };
     let text = decompress_to_vec_zlib_with_limit(&bytes, LIMIT).map_err(|error| damaged(&error))?;
     let value = serde_json::from_slice(&text).map_err(|error| damaged(&error))?;
@@ -83,7 +83,7 @@ mod tests {
         std::fs::write(&path, "[1, 2]").unwrap();
         let said = read::<Vec<u32>>(&path).unwrap_err().to_string();
         assert!(
-            said.contains("take this file from the course's repository again"),
+            said.contains("get this file from the course's repository again"),
             "{said}"
         );
     }

@@ -60,7 +60,7 @@ pub fn files_of(exercise: &Exercise) -> Result<Files, Trouble> {
 /// written), these are the files in its folder.
 ///
 /// # Errors
-/// [`Trouble::Edited`] names each file that is not as it was.
+/// [`Trouble::Edited`] names each file that has changed.
 pub fn pristine(exercise: &Exercise) -> Result<Files, Trouble> {
     let name = exercise.tests_name();
     let Some(given) = given(exercise)? else {
@@ -84,7 +84,7 @@ pub fn pristine(exercise: &Exercise) -> Result<Files, Trouble> {
     if !given.contains_key(&name) {
         return Err(Trouble::Malformed {
             path: path(exercise),
-            why: format!("it holds no {name}: take this file from the course's repository again"),
+            why: format!("it contains no {name}: get this file from the course's repository again"),
         });
     }
     Ok(given)

@@ -63,8 +63,9 @@ pub struct Unwritten {
     pub places: Vec<Place>,
 }
 
-/// The exercises that are not written yet: with places to fill in, and never
-/// blessed. A blessed one with such a place is not unwritten, but broken.
+/// The exercises that are not written yet: they have places to fill in, and
+/// were never blessed. (A blessed exercise with such a place is not unwritten
+/// but broken.)
 pub fn unwritten(course: &Course) -> Vec<Unwritten> {
     course
         .exercises

@@ -7,8 +7,8 @@ use std::io::Write;
 
 pub mod words;
 
-/// Prints to standard output. A reader that has gone away (`| head`) is no
-/// reason to stop.
+/// Prints to standard output. If the reader has gone away (`| head`), the
+/// program goes on.
 pub fn say(text: &str) {
     let _ = anstream::stdout()
         .lock()
@@ -20,9 +20,10 @@ pub fn complain(text: &str) {
     let _ = writeln!(anstream::stderr().lock(), "{}", visible(text));
 }
 
-/// A text of which only colours steer the terminal: sequences such as
-/// `ESC [ 1 ; 31 m`, which are ours or the compiler's. Nothing is printed past
-/// this: names of files and processes, and what a compiler quotes, may hold
+/// Makes a text harmless to the terminal: of all escape sequences it keeps only
+/// those for colors, such as `ESC [ 1 ; 31 m`, which come from this program or
+/// from the compiler. Everything is printed through this function, because
+/// names of files and processes, and what a compiler quotes, may contain
 /// anything.
 fn visible(text: &str) -> String {
     const ESCAPE: char = '\u{1b}';
@@ -44,7 +45,7 @@ fn visible(text: &str) -> String {
     safe
 }
 
-/// The length of the colour sequence at the start of a text.
+/// The length of the color sequence at the start of a text.
 fn colour(text: &str) -> Option<usize> {
     let parameters = text.strip_prefix("\u{1b}[")?;
     let end = parameters.find(|c: char| !(c.is_ascii_digit() || c == ';'))?;

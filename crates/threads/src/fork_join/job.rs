@@ -64,7 +64,8 @@ impl<F: FnOnce() -> R, R> StackJob<F, R> {
         let content = unsafe { std::mem::replace(&mut *job.content.get(), Content::Running) };
         if let Content::ToDo(f) = content {
             let result = catch_unwind(AssertUnwindSafe(f));
-            // SAFETY: as above.
+            // SAFETY: this ends the child at once, without running code that
+            // belongs to the parent.
             unsafe { *job.content.get() = Content::Done(result) };
         }
         let sleeper = job.latch.set();

@@ -27,7 +27,7 @@ const MADE: &[&str] = &["Cargo.toml", "README.md", "exercises"];
 /// The program that this is part of: only authors and instructors need it.
 const WORKSHOP: &str = "crates/workshop";
 
-/// What nobody expects to find in one.
+/// Entries that are left out without a note, because nobody expects them in a bundle.
 const UNMENTIONED: &[&str] = &[".course", ".git"];
 
 /// Whether the course uses this entry of the root, so that a bundle must not lie in it.

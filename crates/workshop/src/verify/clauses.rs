@@ -28,7 +28,8 @@ pub(crate) struct Table {
 }
 
 impl Table {
-    /// Reads it. What cannot be read is complained about elsewhere.
+    /// Reads the table. What cannot be read is left out, because other checks
+    /// complain about it.
     pub(crate) fn of(exercise: &Exercise) -> Table {
         let text = |path: std::path::PathBuf| files::text(&path).unwrap_or_default();
         let patches = mistake::patches(exercise).unwrap_or_default();

@@ -9,7 +9,7 @@ use judging::mistake::{self, Mistake};
 use judging::run;
 use judging::signatures::{Signature, Signatures};
 
-/// Mistakes whose makers would be shown the explanation of another one.
+/// The mistakes for which a learner would see the explanation of another mistake.
 pub(crate) fn explanations(exercise: &Exercise) -> Vec<Complaint> {
     let signatures = Signatures::read(exercise);
     let solution = files::text(&exercise.solution().join("src/lib.rs")).unwrap_or_default();

@@ -52,8 +52,8 @@ pub(crate) fn signatures(
     Ok(found)
 }
 
-/// Keeps what every test said of every mistake; for exercises that were not
-/// verified it stays as it is.
+/// Records what every test said about every mistake. The records of exercises
+/// that were not verified stay as they are.
 pub(crate) fn keep_signatures(course: &Course, plan: &Plan, runs: &[Runs]) -> Result<(), Trouble> {
     let mut all: BTreeMap<&str, Signatures> = BTreeMap::new();
     for (variant, runs) in plan.variants.iter().zip(runs) {
@@ -67,7 +67,7 @@ pub(crate) fn keep_signatures(course: &Course, plan: &Plan, runs: &[Runs]) -> Re
     for (id, mut new) in all {
         let exercise = course.exercise(id)?;
         for (name, before) in Signatures::read(exercise).0 {
-            // Random inputs alone are no reason to write the file anew.
+            // If only random inputs differ, the record stays as it is.
             if let Some(now) = new.0.get_mut(&name)
                 && same_but_for_numbers(&before, now)
             {

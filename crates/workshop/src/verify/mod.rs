@@ -102,7 +102,7 @@ pub fn verify(course: &Course, options: &Verify) -> Result<u8, Trouble> {
         plan.collect(folder)?;
         let programs = plan.variants.iter().filter(|v| v.program.is_some()).count();
         say(&format!(
-            "{programs} programs are in {}\n",
+            "{programs} programs are now in {}\n",
             folder.display()
         ));
         return Ok(u8::from(!complaints.is_empty()));
@@ -162,8 +162,8 @@ fn look_at_files(
     Ok(complaints)
 }
 
-/// Whether contracts, tests and mistakes agree, by what is known of every
-/// mistake.
+/// Checks that contracts, tests and mistakes agree, according to what is
+/// recorded about every mistake.
 fn agreements(exercises: &[&Exercise]) -> Vec<Complaint> {
     let mut complaints = Vec::new();
     for exercise in exercises {

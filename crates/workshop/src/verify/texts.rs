@@ -10,11 +10,11 @@ use judging::exercise::unwritten;
 use judging::files;
 use judging::mistake;
 
-/// What the demands of the course are.
+/// How many alternatives and mistakes an exercise must have at least.
 const ALTERNATIVES: usize = 4;
 const MISTAKES: usize = 6;
 
-/// The catalogue in itself.
+/// Checks the catalogue itself.
 pub(crate) fn catalogue(course: &Course) -> Vec<Complaint> {
     let mut found = Vec::new();
     let mut before: HashSet<&str> = HashSet::new();
@@ -36,10 +36,10 @@ pub(crate) fn catalogue(course: &Course) -> Vec<Complaint> {
             }
         }
         if exercise.minutes == 0 || exercise.points == 0 || exercise.title.is_empty() {
-            complain("title, minutes and points must say something".into());
+            complain("title, minutes and points must not be empty or 0".into());
         }
         if exercise.stub.cause.is_empty() {
-            complain("the stub's cause is empty: any failure would do".into());
+            complain("the stub's cause is empty, so any failure would be accepted".into());
         }
         before.insert(exercise.id.as_str());
         before.extend(exercise.aliases.iter().map(String::as_str));
@@ -47,7 +47,7 @@ pub(crate) fn catalogue(course: &Course) -> Vec<Complaint> {
     found
 }
 
-/// The texts of one exercise.
+/// Checks the texts of one exercise.
 pub(crate) fn texts(exercise: &Exercise) -> Vec<Complaint> {
     let mut found = Vec::new();
     found.extend(task(exercise));
@@ -56,21 +56,21 @@ pub(crate) fn texts(exercise: &Exercise) -> Vec<Complaint> {
     let count = alternatives(exercise).len();
     if count < ALTERNATIVES {
         found.push(format!(
-            "it has {count} alternatives: at least {ALTERNATIVES} are due"
+            "the number of alternatives is {count}, but it must be at least {ALTERNATIVES}"
         ));
     }
     for path in alternatives(exercise) {
         if !files::text(&path).is_ok_and(|text| text.starts_with("//!")) {
             let path = path.display();
             found.push(format!(
-                "{path} does not begin with `//!` and in what it differs"
+                "{path} does not begin with `//!` and a sentence that says how it differs"
             ));
         }
     }
     let count = mistake::patches(exercise).map_or(0, |patches| patches.len());
     if count < MISTAKES {
         found.push(format!(
-            "it has {count} mistakes: at least {MISTAKES} are due"
+            "the number of mistakes is {count}, but it must be at least {MISTAKES}"
         ));
     }
     found
@@ -79,13 +79,16 @@ pub(crate) fn texts(exercise: &Exercise) -> Vec<Complaint> {
         .collect()
 }
 
-/// Places to fill in, in an exercise that was taken for written.
+/// Complaints about places to fill in, in an exercise that counts as written.
 pub(crate) fn gaps(course: &Course, exercise: &Exercise) -> Vec<Complaint> {
     unwritten::places(course, exercise)
         .iter()
         .map(|place| {
             let path = course.short(&place.path).display();
-            let what = format!("{path}:{} is to be filled in: {}", place.line, place.what);
+            let what = format!(
+                "{path}:{} still has to be filled in: {}",
+                place.line, place.what
+            );
             Complaint::new(&exercise.id, what)
         })
         .collect()
@@ -264,7 +267,7 @@ fn tests(exercise: &Exercise) -> Vec<String> {
     }
     if text.contains(&format!("{crate_name}::*")) {
         found.push(format!(
-            "{file} imports everything of `{crate_name}`: a learner's names would reach the tests"
+            "{file} imports everything from `{crate_name}`: names in the learner's file would reach the tests"
         ));
     }
     found

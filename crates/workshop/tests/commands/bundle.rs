@@ -298,7 +298,7 @@ fn a_bundle_of_the_real_course_gives_no_solution_away() {
         .iter()
         .map(|path| read(path))
         .collect();
-    // Of explanations too: they stand in one line each, so they are searched as text.
+    // Explanations stand in one line each, so they are searched as text.
     let mut told = read(&bundle.join("exercises/explanations.json"));
     for exercise in &judging::Course::open(&bundle).unwrap().exercises {
         let kept = judging::signatures::Signatures::read(exercise);

@@ -47,7 +47,7 @@ fn of(judgement: &Judgement, columns: usize) -> Vec<Line> {
         ));
         return lines;
     }
-    // First what helps most: details may fill several screens.
+    // What helps most comes first, because the details may fill several screens.
     if let Some(known) = &judgement.known {
         let what = format!(" {}", known.what);
         lines.push(Line::of(mistake::HEADING, Look::Strong).then(what, Look::Plain));
@@ -115,7 +115,8 @@ fn headline(record: &Record, columns: usize) -> Line {
     }
 }
 
-/// Cause and line; and the timeline if `draw`: one is enough to begin with.
+/// The cause and the line of a failure, and its timeline if `draw` is set. (One
+/// timeline is enough to begin with.)
 fn details(exercise: &str, record: &Record, draw: bool, columns: usize) -> Vec<Line> {
     let mut lines = Vec::new();
     for line in record.cause.trim_end().lines() {

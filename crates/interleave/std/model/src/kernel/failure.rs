@@ -27,7 +27,7 @@ pub enum FailureKind {
 pub struct At {
     /// The file, as the compiler was given it.
     pub file: String,
-    /// The line, from 1.
+    /// The line, counted from 1.
     pub line: u32,
     /// The column, from 1.
     pub column: u32,
