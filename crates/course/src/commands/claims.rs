@@ -10,6 +10,6 @@ use super::program::become_program;
 /// # Errors
 /// The ledger cannot be built or started.
 pub fn claims(course: &Course, arguments: &[String]) -> Result<u8, Trouble> {
-    let ledger = ("claims", "the ledger of claims");
+    let ledger = ("claims", "the program that measures the claims");
     become_program(course, ledger, arguments.iter().cloned())
 }

@@ -199,7 +199,7 @@ fn lines_that_are_no_moves_are_answered() {
         "this is the beginning",
         "`hello world` is neither a key nor a schedule such as ab2",
         "undo: one position back",
-        "no thread runs 99999999999 times",
+        "a thread cannot run 99999999999 times",
     ] {
         said.says(0, fragment);
     }

@@ -11,7 +11,7 @@
 //!
 //! ```
 //! let text = "pub fn secret() -> &'static str {\n    include_str!(\"/etc/passwd\")\n}";
-//! let refusals = course::policy::refusals(text, &[]).unwrap();
+//! let refusals = judging::build::policy::refusals(text, &[]).unwrap();
 //! assert_eq!(
 //!     refusals[0].to_string(),
 //!     "`include_str!` reads a file while your code is compiled, \

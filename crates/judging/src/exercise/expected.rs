@@ -5,7 +5,7 @@
 //! for them.
 //!
 //! ```
-//! let tests = course::expected::tests("
+//! let tests = judging::exercise::expected::tests("
 //!     #[proctor::test(subject = |n: u64| n)]
 //!     fn it_answers(mut subject: Subject) {}
 //!     mod worlds {

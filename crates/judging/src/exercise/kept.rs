@@ -1,10 +1,11 @@
 //! Generated files of an exercise, out of the way of people: in the folder
-//! `.kept` beside its sources, compressed, so that no search finds copies.
+//! `exercises/.kept`, compressed, so that no search finds copies. They
+//! are not in the exercise's own folder, because a learner may delete that.
 //!
 //! | file | what it holds |
 //! |---|---|
-//! | `.kept/given` | the exercise's files as they were given, see [`originals`](super::originals) |
-//! | `.kept/mistakes` | what the tests say of each known mistake, see [`signatures`](crate::signatures) |
+//! | `EXERCISE.given` | the exercise's files as they were given, see [`originals`](super::originals) |
+//! | `EXERCISE.mistakes` | what the tests say of each known mistake, see [`signatures`](crate::signatures) |
 //!
 //! `cargo course verify --bless` writes both. Each is JSON in a zlib stream
 //! (RFC 1950).
@@ -22,15 +23,16 @@ use crate::exercise::catalogue::Exercise;
 use crate::files;
 use crate::trouble::Trouble;
 
-/// The folder, within the exercise's.
+/// The folder, within `exercises/`.
 pub const FOLDER: &str = ".kept";
 
 /// More bytes than any of these files has, decompressed.
 const LIMIT: usize = 64 << 20;
 
-/// The file of this name.
+/// The exercise's file of this kind.
 pub fn path(exercise: &Exercise, name: &str) -> PathBuf {
-    exercise.folder().join(FOLDER).join(name)
+    let house = exercise.root().join("exercises").join(FOLDER);
+    house.join(format!("{}.{name}", exercise.id))
 }
 
 /// What a file holds; `None` if there is no such file.

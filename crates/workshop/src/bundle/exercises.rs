@@ -73,7 +73,7 @@ impl<'a> Chosen<'a> {
             for kept in [originals::path(exercise), Signatures::path(exercise)] {
                 if let Ok(content) = std::fs::read(&kept) {
                     let name = kept.file_name().unwrap_or_default();
-                    files::write(&folder.join(kept::FOLDER).join(name), content)?;
+                    files::write(&house.join(kept::FOLDER).join(name), content)?;
                 }
             }
         }

@@ -5,7 +5,7 @@
 //!   Cargo.toml  Cargo.lock  README.md  …   the root's, as far as they concern students
 //!   .cargo/  crates/  book/                copies; the crates' own tests are left out,
 //!                                          for they hold answers, right and wrong
-//!   exercises/                             as they were given (.kept/given), never as
+//!   exercises/                             as they were given (.kept), never as
 //!                                          somebody has half solved them
 //!   exercises/explanations.json            what is known of mistakes, without the mistakes
 //! ```

@@ -5,6 +5,8 @@ use std::path::{Path, PathBuf};
 
 use super::Complaint;
 use judging::exercise::catalogue::{Course, Exercise};
+use judging::exercise::{kept, originals};
+use judging::signatures::Signatures;
 
 /// Files of an exercise and its solution that nothing uses.
 pub(crate) fn strays(exercise: &Exercise) -> Vec<Complaint> {
@@ -14,7 +16,6 @@ pub(crate) fn strays(exercise: &Exercise) -> Vec<Complaint> {
             || path == tests
             || is_world(path)
             || is_in(path, "tests/refused/", ".rs")
-            || [".kept/given", ".kept/mistakes"].contains(&path)
     };
     let in_solution = |path: &str| {
         ["Cargo.toml", "src/lib.rs"].contains(&path)
@@ -66,6 +67,10 @@ pub(crate) fn unknown_folders(course: &Course) -> Vec<Complaint> {
                 }
                 continue;
             }
+            if house == "exercises" && name == kept::FOLDER {
+                found.extend(kept_of_nothing(course, &topic));
+                continue;
+            }
             for folder in entries(&topic) {
                 let is_known = course
                     .exercises
@@ -83,6 +88,19 @@ pub(crate) fn unknown_folders(course: &Course) -> Vec<Complaint> {
     found
         .into_iter()
         .map(|what| Complaint::new("", what))
+        .collect()
+}
+
+/// Generated files of exercises that do not exist.
+fn kept_of_nothing(course: &Course, folder: &Path) -> Vec<String> {
+    let is_known = |path: &PathBuf| {
+        course.exercises.iter().any(|exercise| {
+            *path == originals::path(exercise) || *path == Signatures::path(exercise)
+        })
+    };
+    let unknown = entries(folder).into_iter().filter(|path| !is_known(path));
+    unknown
+        .map(|path| format!("{} belongs to no exercise: remove it", path.display()))
         .collect()
 }
 

@@ -75,7 +75,7 @@ fn cargo(course: &Fixture, words: &[&str]) -> Said {
     Said::of(output.unwrap())
 }
 
-/// Every file below a folder, with its text.
+/// Every file below a folder, with what it holds.
 fn texts(folder: &Path) -> Vec<(PathBuf, String)> {
     let mut found = Vec::new();
     for entry in fs::read_dir(folder).unwrap() {
@@ -83,8 +83,8 @@ fn texts(folder: &Path) -> Vec<(PathBuf, String)> {
         if path.is_dir() && !path.is_symlink() {
             found.extend(texts(&path));
         } else if path.is_file() {
-            let text = fs::read_to_string(&path).unwrap();
-            found.push((path, text));
+            let content = fs::read(&path).unwrap();
+            found.push((path, String::from_utf8_lossy(&content).into_owned()));
         }
     }
     found.sort();
@@ -154,7 +154,9 @@ fn once_no_mark_is_left_it_is_verified_like_any_other() {
     course.run(&["new", "sums/ticket-lock"]).says(0, "");
     let mark = judging::exercise::unwritten::MARK;
     for (path, text) in texts(&course.root) {
-        fs::write(path, text.replace(mark, "")).unwrap();
+        if text.contains(mark) {
+            fs::write(path, text.replace(mark, "")).unwrap();
+        }
     }
     let said = course.run(&["verify", "ticket-lock"]);
     said.says(
