@@ -16,4 +16,5 @@ pub mod live;
 pub mod progress;
 pub mod schedule;
 pub mod show;
+pub mod text;
 pub mod waits;

@@ -6,12 +6,17 @@ use std::path::Path;
 use super::{named_or_next, progress_of};
 use crate::cli::Check;
 use crate::progress::Progress;
-use crate::show;
+use crate::show::{self, Layout};
+use crate::text::{Line, Look, printed};
 use judging::exercise::catalogue::{Course, Exercise};
 use judging::files;
 use judging::judge::{How, Judgement, Source, judge};
 use judging::terminal::{complain, say};
 use judging::trouble::Trouble;
+
+/// How wide a verdict is printed: a pipe has no width, and longer lines are
+/// hard to read.
+const COLUMNS: usize = 98;
 
 /// Judges one exercise and prints the verdict.
 ///
@@ -33,12 +38,25 @@ pub fn check(course: &Course, options: &Check) -> Result<u8, Trouble> {
     if options.json {
         say(&show::json(&judgement));
     } else if options.explain && judgement.uncompiled.is_none() {
-        say(&show::explain(&judgement));
+        say(&printed(&show::explain(&judgement), usize::MAX));
     } else {
-        say(&show::judgement(exercise, &source, &judgement));
-        if let Some(known) = &judgement.known {
-            say(&show::known_mistake(known));
-        }
+        let name = match &source {
+            Source::Learner => None,
+            Source::Other { name, .. } => Some(name.as_str()),
+        };
+        let layout = Layout {
+            columns: COLUMNS,
+            known_first: false,
+            every_timeline: true,
+            source: name,
+        };
+        let mut lines = vec![
+            Line::of(&exercise.id, Look::Strong)
+                .then(" · ", Look::Faint)
+                .then(&exercise.title, Look::Plain),
+        ];
+        lines.extend(show::verdict(&judgement, &layout));
+        say(&printed(&lines, COLUMNS));
     }
     let own = matches!(source, Source::Learner);
     if own && judgement.is_passed() {

@@ -1,7 +1,7 @@
 //! Turns a task or a hint into lines. It understands headings, paragraphs,
 //! lists, tables and code: what the course's own texts use, and no more.
 
-use super::text::{Line, Look};
+use crate::text::{Line, Look};
 
 /// The lines of a text. Each paragraph is one line, which is wrapped later.
 pub fn lines(text: &str) -> Vec<Line> {

@@ -12,7 +12,6 @@
 //! [`judging`]), which the loop can end at any moment, with all that it
 //! started.
 
-pub mod ansi;
 pub mod content;
 pub mod judging;
 pub mod keys;
@@ -27,7 +26,6 @@ pub mod state;
 pub mod terminal;
 #[cfg(test)]
 mod tests;
-pub mod text;
 pub mod view;
 pub mod watch;
 

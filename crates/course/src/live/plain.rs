@@ -7,8 +7,8 @@ use std::sync::mpsc::Sender;
 use std::thread;
 
 use super::state::{Event, Key, Page, State};
-use super::text::Line;
 use super::view;
+use crate::text::Line;
 use judging::terminal::say;
 
 /// What was printed last, so that it is not printed twice.

@@ -6,7 +6,7 @@ use std::sync::mpsc::Sender;
 use std::thread;
 use std::time::Duration;
 
-use anstyle::{AnsiColor, Effects, Style};
+use anstyle::Style;
 use crossterm::event::{
     DisableBracketedPaste, EnableBracketedPaste, Event as Input, KeyCode, KeyEvent, KeyEventKind,
     KeyModifiers,
@@ -18,7 +18,7 @@ use crossterm::{Command, cursor, event, terminal};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 
 use super::state::{Event, Key};
-use super::text::{Line, Look, Span};
+use crate::text::{Line, Look, Span};
 
 /// What the terminal says about its size: columns and rows, or zeros.
 pub fn size() -> (u16, u16) {
@@ -160,19 +160,9 @@ fn understands_links(term: &str) -> bool {
 }
 
 fn style(look: Look, coloured: bool) -> Style {
-    let colour = |colour: AnsiColor| match coloured {
-        true => colour.on_default(),
-        false => Style::new(),
-    };
-    match look {
-        Look::Plain => Style::new(),
-        Look::Strong => Style::new().bold(),
-        Look::Faint => Style::new().dimmed(),
-        Look::Good => colour(AnsiColor::Green),
-        Look::Bad => colour(AnsiColor::Red),
-        Look::Unsure => colour(AnsiColor::Yellow),
-        Look::Code => colour(AnsiColor::Cyan),
-        Look::Chosen => Style::new().effects(Effects::INVERT),
+    match coloured {
+        true => look.style(),
+        false => look.style().fg_color(None),
     }
 }
 

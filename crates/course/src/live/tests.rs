@@ -8,8 +8,8 @@ use records::{Step, Timeline};
 use super::content::{Content, Solution, Spot};
 use super::plain::Plain;
 use super::state::{Card, Effect, Event, Key, Page, Question, State};
-use super::text::Line;
 use super::view;
+use crate::text::Line;
 use judging::judge::{Judgement, Known};
 use judging::run::record;
 

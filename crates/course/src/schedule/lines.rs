@@ -3,7 +3,7 @@
 
 use super::game::{Game, KEYS};
 use super::words;
-use crate::live::text::Line;
+use crate::text::Line;
 use judging::terminal::words::wrapped;
 use records::Step;
 use records::timeline::Told;

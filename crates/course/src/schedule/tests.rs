@@ -6,7 +6,7 @@ use super::lines;
 use super::position::{Reached, in_words};
 use super::view;
 use crate::live::state::Key;
-use crate::live::text::Line;
+use crate::text::Line;
 use records::position::{Below, End, FailureKind, Object, Position, Thread, ThreadState};
 use records::{Step, Timeline};
 

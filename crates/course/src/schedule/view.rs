@@ -16,7 +16,7 @@
 
 use super::game::{Game, KEYS};
 use super::words;
-use crate::live::text::{Line, Look, beside};
+use crate::text::{Line, Look, beside};
 use records::timeline::Told;
 
 /// A narrower column would show nothing.

@@ -4,7 +4,7 @@ use super::game::{Game, Subject};
 use records::position::{End, Thread, ThreadState};
 
 use super::position;
-use crate::live::text::{Line, Look};
+use crate::text::{Line, Look};
 
 /// The goal of the game.
 pub fn goal(subject: &Subject) -> String {

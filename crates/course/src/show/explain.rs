@@ -1,54 +1,47 @@
 //! `check --explain`: shows what was asked, answered and observed.
 
-use std::fmt::Write;
-
-use proctor::{Exchange, Outcome, Record};
-
 use judging::judge::Judgement;
-use judging::terminal::words::{FAINT, STRONG, indented, styled};
+use proctor::{Evidence, Exchange, Outcome, Record};
+
+use crate::text::{Line, Look};
 
 /// How many lines of each output stream are shown.
 const LINES: usize = 20;
 
 /// Every exchange of every test, and the command that repeats it.
-pub fn explain(judgement: &Judgement) -> String {
-    let mut text = String::new();
-    for record in &judgement.records {
-        // Writing into a String does not fail.
-        let _ = one(&mut text, judgement, record);
-    }
-    text
+pub fn explain(judgement: &Judgement) -> Vec<Line> {
+    let tests = judgement.records.iter();
+    tests.flat_map(|record| test(judgement, record)).collect()
 }
 
-fn one(text: &mut String, judgement: &Judgement, record: &Record) -> std::fmt::Result {
-    let name = styled(STRONG, &record.test);
-    writeln!(text, "{name}: {}", record.outcome)?;
-    if !record.cause.is_empty() {
-        writeln!(text, "{}", indented(&record.cause, "  "))?;
-    }
-    for covered in &record.covered {
-        writeln!(text, "  covered   {covered}")?;
-    }
-    for exchange in &record.exchanges {
-        self::exchange(text, exchange)?;
-    }
+fn test(judgement: &Judgement, record: &Record) -> Vec<Line> {
+    let outcome = format!(": {}", record.outcome);
+    let mut lines = vec![Line::of(&record.test, Look::Strong).then(outcome, Look::Plain)];
+    let cause = record.cause.lines();
+    lines.extend(cause.map(|line| Line::plain(format!("  {line}"))));
+    let covered = record.covered.iter();
+    lines.extend(covered.map(|what| Line::plain(format!("  covered   {what}"))));
+    lines.extend(record.exchanges.iter().flat_map(exchange));
     if record.exchanges.is_empty() {
-        writeln!(text, "  the test asked nothing")?;
+        lines.push(Line::plain("  the test asked nothing"));
     }
     if record.outcome != Outcome::CompileError {
         let exercise = &judgement.exercise;
-        let seed = record.seed;
-        writeln!(
-            text,
-            "  {}\n    PROCTOR_SEED={seed} cargo test -p {exercise} --test {exercise} -- --exact {}",
-            styled(FAINT, "to repeat it with the same inputs:"),
-            record.test
-        )?;
+        let command = format!(
+            "    PROCTOR_SEED={} cargo test -p {exercise} --test {exercise} -- --exact {}",
+            record.seed, record.test
+        );
+        lines.push(Line::of(
+            "  to repeat it with the same inputs:",
+            Look::Faint,
+        ));
+        lines.push(Line::of(command, Look::Code));
     }
-    writeln!(text)
+    lines.push(Line::empty());
+    lines
 }
 
-fn exchange(text: &mut String, exchange: &Exchange) -> std::fmt::Result {
+fn exchange(exchange: &Exchange) -> Vec<Line> {
     let Exchange {
         subject,
         asked,
@@ -56,50 +49,51 @@ fn exchange(text: &mut String, exchange: &Exchange) -> std::fmt::Result {
         evidence,
         output,
     } = exchange;
-    let by = if subject == "subject" {
-        String::new()
-    } else {
-        format!(" ({subject})")
+    let by = match subject.as_str() {
+        "subject" => String::new(),
+        name => format!(" ({name})"),
     };
-    writeln!(text, "  asked{by}     {asked}")?;
-    writeln!(text, "  answered  {answered}")?;
-    if let Some(seen) = evidence {
-        let started = |count: Option<u32>| {
-            count.map_or_else(
-                || "an unknown number of".to_owned(),
-                |count| count.to_string(),
-            )
-        };
-        writeln!(
-            text,
-            "  observed  process {}; it started {} processes and {} threads; it left {} children, {} zombies and \
-             {} file descriptors; it used {:.1} ms of CPU time in {:.1} ms; it waited {} times and was \
-             preempted {} times; it used at most {} MiB of memory",
-            seen.pid,
-            started(seen.processes_started),
-            started(seen.threads_started),
-            seen.children,
-            seen.zombies,
-            seen.descriptors_left,
-            seen.cpu.as_secs_f64() * 1e3,
-            seen.wall.as_secs_f64() * 1e3,
-            seen.voluntary_switches,
-            seen.involuntary_switches,
-            seen.peak_memory >> 20,
-        )?;
-    }
+    let mut lines = vec![
+        Line::plain(format!("  asked{by}     {asked}")),
+        Line::plain(format!("  answered  {answered}")),
+    ];
+    lines.extend(evidence.as_ref().map(observed));
     for (name, stream) in [("printed", &output.stdout), ("stderr", &output.stderr)] {
-        let lines: Vec<_> = stream.trim_end().lines().collect();
-        let skipped = lines.len().saturating_sub(LINES);
-        if !lines.is_empty() {
-            writeln!(text, "  {name}:")?;
+        let printed: Vec<_> = stream.trim_end().lines().collect();
+        let skipped = printed.len().saturating_sub(LINES);
+        if !printed.is_empty() {
+            lines.push(Line::plain(format!("  {name}:")));
         }
         if skipped > 0 {
-            writeln!(text, "    … {skipped} earlier lines")?;
+            lines.push(Line::plain(format!("    … {skipped} earlier lines")));
         }
-        for line in &lines[skipped..] {
-            writeln!(text, "    {line}")?;
-        }
+        let kept = printed[skipped..].iter();
+        lines.extend(kept.map(|line| Line::plain(format!("    {line}"))));
     }
-    Ok(())
+    lines
+}
+
+fn observed(seen: &Evidence) -> Line {
+    let started = |count: Option<u32>| {
+        count.map_or_else(
+            || "an unknown number of".to_owned(),
+            |count| count.to_string(),
+        )
+    };
+    Line::plain(format!(
+        "  observed  process {}; it started {} processes and {} threads; it left {} children, {} zombies and \
+         {} file descriptors; it used {:.1} ms of CPU time in {:.1} ms; it waited {} times and was \
+         preempted {} times; it used at most {} MiB of memory",
+        seen.pid,
+        started(seen.processes_started),
+        started(seen.threads_started),
+        seen.children,
+        seen.zombies,
+        seen.descriptors_left,
+        seen.cpu.as_secs_f64() * 1e3,
+        seen.wall.as_secs_f64() * 1e3,
+        seen.voluntary_switches,
+        seen.involuntary_switches,
+        seen.peak_memory >> 20,
+    ))
 }

@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use judging::judge::Judgement;
+use judging::judge::{Judgement, Known};
 
 #[derive(Serialize)]
 struct Test<'a> {
@@ -19,6 +19,8 @@ struct Sum<'a> {
     passed: usize,
     failed: usize,
     not_judged: usize,
+    warnings: usize,
+    known_mistake: Option<&'a Known>,
 }
 
 /// The judgement in the form that the README documents: an object for each
@@ -39,6 +41,8 @@ pub fn json(judgement: &Judgement) -> String {
         passed: judgement.passed(),
         failed: judgement.failed(),
         not_judged: judgement.not_judged(),
+        warnings: judgement.warnings,
+        known_mistake: judgement.known.as_ref(),
     });
     tests.chain([sum]).collect()
 }

@@ -1,10 +1,9 @@
-//! How a judgement is printed: text for people, JSON for programs.
+//! How a judgement is shown: lines for people, JSON for programs.
 
 mod explain;
 mod json;
-mod text;
+mod verdict;
 
 pub use explain::explain;
 pub use json::json;
-pub(crate) use text::remark;
-pub use text::{judgement, known_mistake};
+pub use verdict::{Layout, verdict};

@@ -51,7 +51,11 @@ fn json_has_a_line_for_each_test_and_one_for_all() {
     assert_eq!(lines[1]["test"], "worlds::zero_has_a_successor");
     assert!(lines[1]["millis"].is_u64());
     let sum = serde_json::json!({
-        "exercise": "add-one", "passed": 0, "failed": 2, "not_judged": 0
+        "exercise": "add-one", "passed": 0, "failed": 2, "not_judged": 0,
+        "warnings": 0, "known_mistake": {
+            "what": "adds two",
+            "explain": "Count on your fingers: you end one finger too far.",
+        }
     });
     assert_eq!(lines[2], sum);
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use crate::live::content::Spot;
 use crate::live::state::{Card, Page, Question, State};
-use crate::live::text::{Line, Look};
+use crate::text::{Line, Look};
 use judging::terminal::words;
 
 /// The words of each question.
@@ -76,13 +76,13 @@ fn title(state: &State) -> Line {
 /// there is room at its end.
 fn ends(left: Line, rights: &[&str], columns: usize) -> Line {
     let used = left.width();
-    let fits = |right: &&&str| used + 2 + crate::live::text::width(right) <= columns;
+    let fits = |right: &&&str| used + 2 + crate::text::width(right) <= columns;
     let Some(right) = rights.iter().find(fits) else {
         let least = rights.last().map_or("", |right| *right);
-        let room = columns.saturating_sub(crate::live::text::width(least) + 1);
+        let room = columns.saturating_sub(crate::text::width(least) + 1);
         return left.clipped(room, 0).then(format!(" {least}"), Look::Faint);
     };
-    let gap = columns - used - crate::live::text::width(right);
+    let gap = columns - used - crate::text::width(right);
     left.then(" ".repeat(gap), Look::Plain)
         .then(right, Look::Faint)
 }

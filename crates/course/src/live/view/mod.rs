@@ -19,7 +19,7 @@ mod passed;
 mod verdict;
 
 use super::state::{Page, State};
-use super::text::Line;
+use crate::text::Line;
 
 pub use chrome::{bar, minutes_left, notice, status};
 

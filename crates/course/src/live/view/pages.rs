@@ -3,7 +3,7 @@
 use crate::live::keys::KEYS;
 use crate::live::markdown;
 use crate::live::state::State;
-use crate::live::text::{Line, Look, width};
+use crate::text::{Line, Look, width};
 
 /// The first screen that a learner sees.
 pub(super) fn welcome(state: &State) -> Vec<Line> {

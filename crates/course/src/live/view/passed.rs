@@ -3,7 +3,7 @@
 
 use crate::live::content::Solution;
 use crate::live::state::State;
-use crate::live::text::{Line, Look, beside};
+use crate::text::{Line, Look, beside};
 use judging::exercise::catalogue::NO_SOLUTIONS;
 use judging::terminal::words;
 

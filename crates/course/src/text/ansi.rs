@@ -3,7 +3,7 @@
 //! Only colors are understood (man 4 console_codes, "ECMA-48 SGR"). Every other
 //! escape sequence is left out.
 
-use super::text::{Line, Look};
+use super::{Line, Look};
 
 /// The lines of a text.
 pub fn lines(text: &str) -> Vec<Line> {

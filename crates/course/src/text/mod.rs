@@ -2,7 +2,7 @@
 //! wrapped or clipped to a number of columns.
 //!
 //! ```
-//! use course::live::text::{Line, Look};
+//! use course::text::{Line, Look};
 //!
 //! let line = Line::plain("two threads ").then("deadlock", Look::Bad);
 //! assert_eq!(line.clipped(15, 0).text(), "two threads de…");
@@ -13,13 +13,16 @@
 //! gets through, so nothing that a learner's program prints can steer the
 //! terminal.
 
+pub mod ansi;
+
+use anstyle::{AnsiColor, Effects, Style};
 use std::sync::Arc;
 
 use unicode_width::UnicodeWidthChar;
 
 /// The largest number of characters of a text. Nobody reads longer ones, so
 /// they are shortened.
-const LONGEST: usize = 1000;
+const LONGEST: usize = 4000;
 
 /// How a span looks.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -104,10 +107,15 @@ impl Line {
         self
     }
 
-    /// Adds a span.
+    /// Adds a span. Text that is longer than anybody reads is shortened, but not
+    /// code: somebody may copy it.
     pub fn push(&mut self, text: impl AsRef<str>, look: Look) {
+        let longest = match look {
+            Look::Code => usize::MAX,
+            _ => LONGEST,
+        };
         self.spans.push(Span {
-            text: harmless(text.as_ref()),
+            text: harmless(text.as_ref(), longest),
             look,
             link: None,
         });
@@ -116,6 +124,26 @@ impl Line {
     /// The text without its looks.
     pub fn text(&self) -> String {
         self.spans.iter().map(|span| span.text.as_str()).collect()
+    }
+
+    /// The text with its looks as escape sequences, without spaces at the end.
+    pub fn styled(&self) -> String {
+        let mut text = String::new();
+        let room = self.text().trim_end().chars().count();
+        let mut used = 0;
+        for span in &self.spans {
+            let shown: String = span.text.chars().take(room - used).collect();
+            used += shown.chars().count();
+            match span.look {
+                _ if shown.is_empty() => {}
+                Look::Plain => text.push_str(&shown),
+                look => {
+                    let style = look.style();
+                    text.push_str(&format!("{style}{shown}{style:#}"));
+                }
+            }
+        }
+        text
     }
 
     /// How many columns it takes.
@@ -221,6 +249,40 @@ impl Cell {
     }
 }
 
+impl Look {
+    /// The look as a style of the terminal.
+    pub fn style(self) -> Style {
+        match self {
+            Look::Plain => Style::new(),
+            Look::Strong => Style::new().bold(),
+            Look::Faint => Style::new().dimmed(),
+            Look::Good => AnsiColor::Green.on_default(),
+            Look::Bad => AnsiColor::Red.on_default(),
+            Look::Unsure => AnsiColor::Yellow.on_default(),
+            Look::Code => AnsiColor::Cyan.on_default(),
+            Look::Chosen => Style::new().effects(Effects::INVERT),
+        }
+    }
+}
+
+/// Lines as a command prints them, each wrapped to `columns`. What is there to
+/// be copied (code, commands) and what has a layout stays on one line.
+pub fn printed(lines: &[Line], columns: usize) -> String {
+    let mut text = String::new();
+    for line in lines {
+        let is_copied = line.spans.iter().any(|span| span.look == Look::Code);
+        let parts = match is_copied {
+            true => vec![line.clone()],
+            false => line.wrapped(columns),
+        };
+        for part in parts {
+            text.push_str(&part.styled());
+            text.push('\n');
+        }
+    }
+    text
+}
+
 /// Two blocks of lines side by side. The second one begins at `column`.
 pub fn beside(left: &[Line], right: &[Line], column: usize) -> Vec<Line> {
     let row = |index: usize| {
@@ -279,9 +341,9 @@ fn last_gap(cells: &[Cell], indent: usize) -> Option<(usize, usize)> {
 }
 
 /// Makes one line of text harmless to a terminal, with spaces instead of tabs.
-/// A very long text is cut.
-pub fn harmless(text: &str) -> String {
-    let kept: String = text.chars().take(LONGEST).collect();
+/// A text of more than `longest` characters is cut.
+fn harmless(text: &str, longest: usize) -> String {
+    let kept: String = text.chars().take(longest).collect();
     let more = text.chars().count() - kept.chars().count();
     let mut safe = proctor::harmless(&kept)
         .replace('\t', "    ")
@@ -333,8 +395,11 @@ mod tests {
 
     #[test]
     fn what_a_program_prints_steers_nothing() {
-        assert_eq!(harmless("a\x1b[2Jb\u{9b}1m\r"), "a\\u{1b}[2Jb\\u{9b}1m\\r");
-        assert_eq!(harmless("\u{202e}x\t"), "\\u{202e}x    ");
+        assert_eq!(
+            harmless("a\x1b[2Jb\u{9b}1m\r", LONGEST),
+            "a\\u{1b}[2Jb\\u{9b}1m\\r"
+        );
+        assert_eq!(harmless("\u{202e}x\t", LONGEST), "\\u{202e}x    ");
     }
 
     #[test]

@@ -1,0 +1,242 @@
+//! A judgement as a learner reads it, in lines for a screen or a terminal.
+//!
+//! ```text
+//! ✓ one_thread_may_lock_again                                         2 ms
+//! ✗ a_panic_releases_the_lock                              deadlock 402 ms
+//!     thread 2 waits for a lock that no thread will release
+//!     at src/lib.rs:31
+//! ```
+
+use std::time::Duration;
+
+use judging::build::compiled::{Part, Uncompiled};
+use judging::judge::{Judgement, Known};
+use judging::mistake;
+use judging::terminal::words;
+use proctor::{Outcome, Record};
+
+use crate::text::{Line, Look, ansi, width};
+
+/// Where and how a verdict is shown.
+#[derive(Clone, Copy, Debug)]
+pub struct Layout<'a> {
+    /// The width.
+    pub columns: usize,
+    /// Whether the explanation of a known mistake stands above everything else,
+    /// or below it, where somebody who has scrolled to the end finds it.
+    pub known_first: bool,
+    /// Whether each timeline is drawn, or only the first.
+    pub every_timeline: bool,
+    /// The name of the source, if it is not the learner's file.
+    pub source: Option<&'a str>,
+}
+
+/// The whole judgement, but not what to do next.
+pub fn verdict(judgement: &Judgement, layout: &Layout) -> Vec<Line> {
+    let mut lines = Vec::new();
+    let known = judgement.known.as_ref().map(known_mistake);
+    if layout.known_first
+        && let Some(known) = &known
+    {
+        lines.extend(known.iter().cloned());
+        lines.push(Line::empty());
+    }
+    match &judgement.uncompiled {
+        Some(uncompiled) => {
+            lines.extend(diagnostics(
+                &judgement.exercise,
+                uncompiled,
+                layout.known_first,
+            ));
+        }
+        None => lines.extend(records(judgement, layout)),
+    }
+    if !layout.known_first
+        && let Some(known) = known
+    {
+        lines.push(Line::empty());
+        lines.extend(known);
+    }
+    lines
+}
+
+/// The explanation of a mistake that the course knows.
+fn known_mistake(known: &Known) -> Vec<Line> {
+    vec![
+        Line::of(mistake::HEADING, Look::Strong).then(format!(" {}", known.what), Look::Plain),
+        Line::plain(&known.explain),
+    ]
+}
+
+/// The compiler's words. Where they scroll by, they are left as they are.
+fn diagnostics(id: &str, uncompiled: &Uncompiled, on_a_page: bool) -> Vec<Line> {
+    let mut lines = ansi::lines(uncompiled.said.trim_end());
+    for line in &mut lines {
+        line.fixed |= !on_a_page;
+    }
+    lines.push(Line::empty());
+    lines.push(Line::of(remark(id, uncompiled), Look::Strong));
+    lines
+}
+
+fn records(judgement: &Judgement, layout: &Layout) -> Vec<Line> {
+    let mut lines = Vec::new();
+    let mut drawn = false;
+    let mut said = "";
+    for record in &judgement.records {
+        lines.push(headline(record, layout.columns));
+        if record.outcome == Outcome::Pass {
+            continue;
+        }
+        // If several tests in a row have the same cause (as with a stub), it is
+        // shown once.
+        if said != record.cause || record.timeline.is_some() {
+            let draw = layout.every_timeline || !drawn;
+            lines.extend(details(&judgement.exercise, record, draw, layout));
+            drawn |= record.timeline.is_some();
+        }
+        said = &record.cause;
+    }
+    for test in &judgement.pending {
+        let line = Line::of("… ", Look::Unsure).then(test, Look::Plain);
+        lines.push(line.then("  slow, still running", Look::Faint));
+    }
+    // Below a timeline there is one already.
+    if lines.last().is_some_and(|line| !line.spans.is_empty()) {
+        lines.push(Line::empty());
+    }
+    lines.push(summary(judgement));
+    if judgement.warnings > 0 {
+        let warnings = words::count(judgement.warnings, "warning");
+        let id = &judgement.exercise;
+        lines.push(
+            Line::of(
+                format!("the compiler has {warnings}; to see more: "),
+                Look::Faint,
+            )
+            .then(format!("cargo check -p {id}"), Look::Code),
+        );
+    }
+    lines
+}
+
+fn headline(record: &Record, columns: usize) -> Line {
+    let (mark, look) = match record.outcome {
+        Outcome::Pass => ("✓ ", Look::Good),
+        Outcome::NotJudged => ("? ", Look::Unsure),
+        _ => ("✗ ", Look::Bad),
+    };
+    let time = words::time(Duration::from_millis(record.millis));
+    let line = Line::of(mark, look).then(&record.test, Look::Plain);
+    let outcome = match record.outcome {
+        Outcome::Pass => String::new(),
+        other => format!("{other} "),
+    };
+    let right = width(&outcome) + width(&time);
+    // If the gap is too wide, the eye does not find the way from a name to its time.
+    let columns = columns.min(90);
+    match columns.checked_sub(line.width() + right) {
+        Some(gap) if gap >= 2 => Line {
+            fixed: true,
+            ..line
+                .then(" ".repeat(gap), Look::Plain)
+                .then(outcome, look)
+                .then(time, Look::Faint)
+        },
+        _ => line.then(format!(" {}", outcome.trim_end()), look),
+    }
+}
+
+/// The cause and the line of a failure, and its timeline if `draw` is set.
+fn details(exercise: &str, record: &Record, draw: bool, layout: &Layout) -> Vec<Line> {
+    let mut lines = Vec::new();
+    for line in record.cause.trim_end().lines() {
+        lines.push(Line {
+            fixed: line.starts_with([' ', '\t']) && line.len() > 60,
+            ..Line::plain(format!("    {line}"))
+        });
+    }
+    if let Some(place) = &record.at {
+        lines.push(Line::of("    at ", Look::Faint).then(place.to_string(), Look::Code));
+    }
+    if let Some(timeline) = record.timeline.as_ref().filter(|_| draw) {
+        lines.push(Line::empty());
+        let picture = timeline.picture(layout.columns.saturating_sub(2));
+        let rows = picture.lines();
+        lines.extend(rows.map(|row| Line::fixed(format!("  {row}"), Look::Plain)));
+        lines.push(Line::empty());
+    }
+    if let Some(schedule) = &record.schedule {
+        let of = layout
+            .source
+            .map_or(String::new(), |name| format!(" --source {name}"));
+        let again = match draw {
+            true => "    see it again: ",
+            false => "    see it: ",
+        };
+        let replay = format!(
+            "cargo course replay {exercise} {schedule} --test {}{of}",
+            record.test
+        );
+        lines.push(Line::of(again, Look::Faint).then(replay, Look::Code));
+        if let Some((scenario, _)) = schedule.split_once(':') {
+            let command = format!("cargo course schedule {exercise} {scenario}{of}");
+            lines.push(Line::of("    be the scheduler: ", Look::Faint).then(command, Look::Code));
+        }
+    }
+    lines
+}
+
+fn summary(judgement: &Judgement) -> Line {
+    let all = judgement.records.len();
+    let line = if judgement.failed() + judgement.not_judged() == 0 && !judgement.pending.is_empty()
+    {
+        let pending = words::count(judgement.pending.len(), "slow test");
+        let passed = words::count(all, "test");
+        Line::of(
+            format!("{passed} passed, {pending} still running"),
+            Look::Unsure,
+        )
+    } else if judgement.is_passed() {
+        Line::of(
+            format!("all {} passed", words::count(all, "test")),
+            Look::Good,
+        )
+    } else {
+        let failed = Line::of(format!("{} of {all} failed", judgement.failed()), Look::Bad);
+        match judgement.not_judged() {
+            0 => failed,
+            some => failed
+                .then(", ", Look::Plain)
+                .then(format!("{some} could not be judged"), Look::Unsure),
+        }
+    };
+    let times = format!(
+        " (built in {}, tested in {})",
+        words::time(judgement.built),
+        words::time(judgement.ran)
+    );
+    line.then(times, Look::Faint)
+}
+
+/// A sentence that says why no test ran.
+fn remark(id: &str, uncompiled: &Uncompiled) -> String {
+    match &uncompiled.part {
+        _ if uncompiled.outcome == Outcome::Refused => {
+            "Your file uses something that this exercise does not allow, so no test ran.".to_owned()
+        }
+        _ if uncompiled.outcome == Outcome::Limit => {
+            "The compiler exceeded a limit, so no test ran.".to_owned()
+        }
+        Part::File => "Your file does not compile yet, so no test ran.".to_owned(),
+        Part::Tests => {
+            "Your file compiles, but the tests cannot use it: keep the names and signatures of the stub."
+                .to_owned()
+        }
+        Part::World(world) => format!(
+            "Your file compiles, but not in the world `{world}`. A world compiles the same source against another \
+             std, in order to explore it. If you add a dependency to Cargo.toml, add it to \
+             worlds/*/Cargo.toml of {id} as well."
+        ),
+    }
+}
