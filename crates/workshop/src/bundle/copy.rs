@@ -91,10 +91,11 @@ fn folder(
     Ok(())
 }
 
-/// Whether this is `crates/NAME/tests`, which contains right and wrong answers.
+/// Whether this is the folder `tests` of a crate, which contains right and wrong answers.
 fn is_test_of_a_crate(course: &Course, path: &Path) -> bool {
-    let path: Vec<_> = course.short(path).iter().collect();
-    path.len() == 3 && path[0] == "crates" && path[2] == "tests"
+    course.short(path).starts_with("crates")
+        && path.ends_with("tests")
+        && path.with_file_name("Cargo.toml").is_file()
 }
 
 /// Whether cargo made this folder. Cargo puts a tag file into its target

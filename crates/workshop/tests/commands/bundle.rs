@@ -31,6 +31,7 @@ fn course(name: &str) -> Fixture {
     course.write(".ci/run", "#!/bin/sh\n");
     course.write("notes-for-the-exam.md", "secret\n");
     course.write(".course/progress.json", "{}");
+    course.write("crates/tool/Cargo.toml", "[package]\nname = \"tool\"\n");
     course.write("crates/tool/tests/right.rs", RIGHT);
     course.write("crates/tool/README.md", "a tool\n");
     course.write("crates/workshop/src/lib.rs", "//! Verifies.\n");
@@ -79,6 +80,7 @@ fn students_get_what_they_need_and_nothing_else() {
         "Cargo.lock",
         "Cargo.toml",
         "README.md",
+        "crates/tool/Cargo.toml",
         "crates/tool/README.md",
         "exercises/course.toml",
         "exercises/explanations.json",
