@@ -9,7 +9,6 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use nix::fcntl::{Flock, FlockArg};
 use serde::{Deserialize, Serialize};
 
 use judging::exercise::catalogue::{Course, Exercise};
@@ -89,9 +88,8 @@ impl Progress {
         let lock = file.with_extension("lock");
         let folder = lock.parent().unwrap_or(&lock);
         fs::create_dir_all(folder).map_err(Trouble::writing(folder))?;
-        let opened = fs::File::create(&lock).map_err(Trouble::writing(&lock))?;
-        let _held = Flock::lock(opened, FlockArg::LockExclusive)
-            .map_err(|(_, errno)| Trouble::writing(&lock)(errno.into()))?;
+        let held = fs::File::create(&lock).map_err(Trouble::writing(&lock))?;
+        held.lock().map_err(Trouble::writing(&lock))?;
         let (mut progress, _) = Progress::read(course)?;
         change(&mut progress);
         progress.write(course)?;

@@ -10,5 +10,8 @@
 
 pub mod bundle;
 pub mod cli;
+pub mod contract;
+pub mod lockfile;
 pub mod new;
+pub mod unwritten;
 pub mod verify;

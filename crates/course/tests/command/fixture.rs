@@ -5,8 +5,6 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use nix::fcntl::{Flock, FlockArg};
-
 /// The exercise `add-one`: its stub, a solution, and its tests.
 pub(crate) const STUB: &str = "//! Adds.\n\n/// C1: One more than `n`.\npub fn add_one(_n: u64) -> u64 {\n    todo!(\"add one\")\n}\n";
 pub(crate) const RIGHT: &str =
@@ -31,7 +29,7 @@ const PACKAGE: &str = "version = \"0.1.0\"\nedition = \"2024\"\npublish = false\
 /// What a test holds while it builds: a lock against the other tests of this
 /// program, and one against other test programs (nextest runs each test in a
 /// program of its own).
-type Turn = (MutexGuard<'static, ()>, Flock<File>);
+type Turn = (MutexGuard<'static, ()>, File);
 
 pub(crate) struct Fixture {
     pub(crate) root: PathBuf,
@@ -53,7 +51,7 @@ impl Fixture {
         let turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
         fs::create_dir_all(home()).unwrap();
         let lock = File::create(home().join("lock")).unwrap();
-        let lock = Flock::lock(lock, FlockArg::LockExclusive).unwrap();
+        lock.lock().unwrap();
         Fixture::in_turn("built", Some((turn, lock)))
     }
 
@@ -139,9 +137,11 @@ impl Fixture {
     }
 
     /// The lock that keeps the command from building while the test holds it.
-    pub(crate) fn builds_lock(&self) -> Flock<File> {
+    pub(crate) fn builds_lock(&self) -> File {
         let path = self.target().join("course/lock");
-        Flock::lock(File::create(path).unwrap(), FlockArg::LockExclusive).unwrap()
+        let lock = File::create(path).unwrap();
+        lock.lock().unwrap();
+        lock
     }
 
     pub(crate) fn run(&self, words: &[&str]) -> Said {

@@ -15,7 +15,6 @@ pub mod freshness;
 pub mod inputs;
 pub mod judges;
 pub mod linkage;
-pub mod lockfile;
 pub mod policy;
 pub mod scratch;
 pub mod stage;

@@ -23,11 +23,9 @@
 
 mod manifest;
 
-use std::fs::{self, File};
+use std::fs::{self, File, TryLockError};
 use std::path::{Path, PathBuf};
 
-use nix::errno::Errno;
-use nix::fcntl::{Flock, FlockArg};
 use toml::{Table, Value};
 
 use crate::exercise::catalogue::{Course, Exercise};
@@ -49,7 +47,7 @@ pub struct Scratch<'a> {
     /// Whether the compiler keeps what it can use after the next edit
     /// (incremental compilation).
     incremental: bool,
-    _lock: Flock<File>,
+    _lock: File,
 }
 
 /// What a package is built for.
@@ -274,18 +272,22 @@ fn is_world(file: &str) -> bool {
 
 /// Takes the lock, because only one command builds at a time. If it has to
 /// wait, it says so.
-fn locked(path: &Path, tell: Option<fn(&str)>) -> Result<Flock<File>, Trouble> {
-    let open = || File::create(path).map_err(Trouble::writing(path));
-    match Flock::lock(open()?, FlockArg::LockExclusiveNonblock) {
-        Ok(lock) => return Ok(lock),
-        Err((_, Errno::EWOULDBLOCK)) => {
+fn locked(path: &Path, tell: Option<fn(&str)>) -> Result<File, Trouble> {
+    let cannot = Trouble::writing(path);
+    let file = match File::create(path) {
+        Ok(file) => file,
+        Err(error) => return Err(cannot(error)),
+    };
+    match file.try_lock() {
+        Ok(()) => return Ok(file),
+        Err(TryLockError::WouldBlock) => {
             let words = "another `cargo course` is building here: waiting for it";
             tell.unwrap_or(crate::terminal::complain)(words);
         }
-        Err((_, errno)) => return Err(Trouble::writing(path)(errno.into())),
+        Err(TryLockError::Error(error)) => return Err(cannot(error)),
     }
-    Flock::lock(open()?, FlockArg::LockExclusive)
-        .map_err(|(_, errno)| Trouble::writing(path)(errno.into()))
+    file.lock().map_err(cannot)?;
+    Ok(file)
 }
 
 /// The tests as a program. Its `main` serves the test that the judge names.

@@ -16,9 +16,8 @@
 //! assert_eq!(tests.unwrap(), ["it_answers", "worlds::nothing_is_lost"]);
 //! ```
 
-use std::str::FromStr;
-
-use proc_macro2::{Delimiter, TokenStream, TokenTree};
+use syn::punctuated::Punctuated;
+use syn::{Attribute, Expr, ExprLit, Item, Lit, Meta, MetaNameValue, Token};
 
 /// A test as its source describes it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -35,7 +34,7 @@ pub struct Test {
 /// front, in the order of the file.
 ///
 /// # Errors
-/// The text is not made of Rust's tokens. The error says where and why.
+/// The text is not Rust, or an attribute is malformed. The error says why.
 pub fn tests(source: &str) -> Result<Vec<String>, String> {
     Ok(described(source)?
         .into_iter()
@@ -48,81 +47,73 @@ pub fn tests(source: &str) -> Result<Vec<String>, String> {
 /// # Errors
 /// Those of [`tests`].
 pub fn described(source: &str) -> Result<Vec<Test>, String> {
-    let tokens = TokenStream::from_str(source).map_err(|error| error.to_string())?;
+    let file = syn::parse_file(source).map_err(|error| error.to_string())?;
     let mut found = Vec::new();
-    collect(tokens, "", &mut found);
+    collect(&file.items, "", &mut found)?;
     Ok(found)
 }
 
-fn collect(tokens: TokenStream, prefix: &str, found: &mut Vec<Test>) {
-    let mut judged = None;
-    let mut tokens = tokens.into_iter().peekable();
-    while let Some(token) = tokens.next() {
-        match token {
-            TokenTree::Punct(punct) if punct.as_char() == '#' => {
-                if let Some(TokenTree::Group(group)) = tokens.peek()
-                    && group.delimiter() == Delimiter::Bracket
-                {
-                    judged = judged.or(settings(group.stream()));
-                    tokens.next();
+fn collect(items: &[Item], prefix: &str, found: &mut Vec<Test>) -> Result<(), String> {
+    for item in items {
+        match item {
+            Item::Fn(function) => {
+                let name = format!("{prefix}{}", function.sig.ident);
+                let judged = function.attrs.iter().find(|one| is_judged(one));
+                if let Some(attribute) = judged {
+                    found.push(test(name, attribute)?);
                 }
             }
-            TokenTree::Ident(word) if word == "fn" => {
-                if let Some(TokenTree::Ident(name)) = tokens.next()
-                    && let Some(settings) = judged.take()
-                {
-                    found.push(Test {
-                        name: format!("{prefix}{name}"),
-                        clauses: numbers(&settings),
-                        is_slow: value_of(&settings, "slow")
-                            .is_some_and(|value| value.to_string() == "true"),
-                    });
+            Item::Mod(module) => {
+                if let Some((_, items)) = &module.content {
+                    collect(items, &format!("{prefix}{}::", module.ident), found)?;
                 }
             }
-            TokenTree::Ident(word) if word == "mod" => {
-                if let Some(TokenTree::Ident(name)) = tokens.next()
-                    && let Some(TokenTree::Group(body)) = tokens.peek()
-                {
-                    collect(body.stream(), &format!("{prefix}{name}::"), found);
-                }
-            }
-            // Braces end an item; nothing within them is a test.
-            TokenTree::Group(group) if group.delimiter() == Delimiter::Brace => judged = None,
             _ => {}
         }
     }
+    Ok(())
 }
 
-/// The tokens between the parentheses of `proctor::test(…)`, whatever the spacing.
-fn settings(attribute: TokenStream) -> Option<Vec<TokenTree>> {
-    let mut tokens = attribute.into_iter();
-    for word in ["proctor", ":", ":", "test"] {
-        tokens.next().filter(|token| token.to_string() == word)?;
-    }
-    match tokens.next() {
-        Some(TokenTree::Group(group)) => Some(group.stream().into_iter().collect()),
-        _ => Some(Vec::new()),
-    }
+/// Whether this is `proctor::test`.
+fn is_judged(attribute: &Attribute) -> bool {
+    let names = attribute.path().segments.iter().map(|part| &part.ident);
+    names.eq(["proctor", "test"])
 }
 
-/// The token after `key =`.
-fn value_of<'a>(settings: &'a [TokenTree], key: &str) -> Option<&'a TokenTree> {
-    let is = |token: &TokenTree, text: &str| token.to_string() == text;
-    settings
-        .windows(3)
-        .find(|three| is(&three[0], key) && is(&three[1], "="))
-        .map(|three| &three[2])
-}
-
-/// The numbers in `clauses = […]`.
-fn numbers(settings: &[TokenTree]) -> Vec<u32> {
-    let Some(TokenTree::Group(list)) = value_of(settings, "clauses") else {
-        return Vec::new();
+fn test(name: String, attribute: &Attribute) -> Result<Test, String> {
+    let mut test = Test {
+        name,
+        clauses: Vec::new(),
+        is_slow: false,
     };
-    let numbers = list.stream().into_iter();
-    numbers
-        .filter_map(|token| token.to_string().parse().ok())
-        .collect()
+    if let Meta::Path(_) = attribute.meta {
+        return Ok(test);
+    }
+    let settings = attribute
+        .parse_args_with(Punctuated::<MetaNameValue, Token![,]>::parse_terminated)
+        .map_err(|error| format!("the attribute of {}: {error}", test.name))?;
+    for setting in settings {
+        match &setting.value {
+            Expr::Array(list) if setting.path.is_ident("clauses") => {
+                test.clauses = list.elems.iter().filter_map(number).collect();
+            }
+            Expr::Lit(ExprLit {
+                lit: Lit::Bool(is), ..
+            }) if setting.path.is_ident("slow") => test.is_slow = is.value,
+            _ => {}
+        }
+    }
+    Ok(test)
+}
+
+fn number(expression: &Expr) -> Option<u32> {
+    match expression {
+        Expr::Lit(ExprLit {
+            lit: Lit::Int(number),
+            ..
+        }) => number.base10_parse().ok(),
+        _ => None,
+    }
 }
 
 #[cfg(test)]

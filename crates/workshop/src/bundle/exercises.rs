@@ -5,10 +5,10 @@ use std::path::Path;
 
 use serde::Serialize;
 
+use crate::unwritten::{self, Unwritten};
 use judging::exercise::catalogue::{Course, EXPLANATIONS, Exercise};
 use judging::exercise::kept;
 use judging::exercise::originals::{self, Files};
-use judging::exercise::unwritten::{self, Unwritten};
 use judging::files;
 use judging::mistake::{self, Explanations};
 use judging::signatures::Signatures;

@@ -24,7 +24,7 @@ mod exercises;
 mod texts;
 
 use self::exercises::Chosen;
-use judging::build::lockfile;
+use crate::lockfile;
 use judging::exercise::catalogue::Course;
 use judging::terminal::words::count;
 use judging::terminal::{complain, say};

@@ -15,15 +15,13 @@ use std::fs::{self, File};
 use std::io;
 use std::path::{Path, PathBuf};
 
-use nix::fcntl::{Flock, FlockArg};
-
 mod name;
 mod skeleton;
 
 use self::skeleton::Skeleton;
-use judging::build::lockfile;
+use crate::lockfile;
+use crate::unwritten;
 use judging::exercise::catalogue::Course;
-use judging::exercise::unwritten;
 use judging::files;
 use judging::terminal::words::count;
 use judging::terminal::{complain, say};
@@ -45,8 +43,7 @@ pub fn new(course: &Course, asked: &str, with_worlds: bool) -> Result<u8, Troubl
     // If two authors do this at the same time, one waits for the other.
     let exercises = course.root.join("exercises");
     let turn = File::open(&exercises).map_err(Trouble::reading(&exercises))?;
-    let _turn = Flock::lock(turn, FlockArg::LockExclusive)
-        .map_err(|(_, errno)| Trouble::reading(&exercises)(errno.into()))?;
+    turn.lock().map_err(Trouble::reading(&exercises))?;
     let course = &Course::open(&course.root)?;
 
     let (topic, name) = name::checked(course, asked)?;

@@ -1,6 +1,6 @@
 //! Checks the name of a new exercise.
 
-use judging::build::lockfile::Lockfile;
+use crate::lockfile::Lockfile;
 use judging::exercise::catalogue::Course;
 use judging::trouble::Trouble;
 

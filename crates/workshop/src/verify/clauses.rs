@@ -6,8 +6,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use proctor::Outcome;
 
 use super::Complaint;
+use crate::contract::{self, Clause};
 use judging::exercise::catalogue::Exercise;
-use judging::exercise::contract::{self, Clause};
 use judging::exercise::expected::{self, Test};
 use judging::exercise::originals;
 use judging::exercise::probes;

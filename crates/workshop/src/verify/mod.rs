@@ -21,9 +21,9 @@ mod texts;
 use std::path::Path;
 
 use crate::cli::Verify;
+use crate::unwritten;
 use judging::exercise::catalogue::{Course, Exercise};
 use judging::exercise::originals;
-use judging::exercise::unwritten;
 use judging::terminal::say;
 use judging::trouble::Trouble;
 

@@ -4,8 +4,8 @@ use super::Complaint;
 use super::demand::Demand;
 use super::plan::{Plan, Variant};
 use super::runs::Runs;
+use crate::unwritten::Unwritten;
 use judging::exercise::catalogue::Course;
-use judging::exercise::unwritten::Unwritten;
 use judging::terminal::say;
 use judging::terminal::words::{BAD, FAINT, GOOD, UNSURE, count, indented, styled};
 

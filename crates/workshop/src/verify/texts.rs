@@ -4,9 +4,9 @@ use std::collections::HashSet;
 
 use super::Complaint;
 use super::build::alternatives;
+use crate::unwritten;
 use judging::exercise::catalogue::{Course, Exercise};
 use judging::exercise::hints::hints;
-use judging::exercise::unwritten;
 use judging::files;
 use judging::mistake;
 

@@ -152,7 +152,7 @@ fn a_fresh_exercise_that_explores_passes_in_every_world() {
 fn once_no_mark_is_left_it_is_verified_like_any_other() {
     let course = course("new-filled");
     course.run(&["new", "sums/ticket-lock"]).says(0, "");
-    let mark = judging::exercise::unwritten::MARK;
+    let mark = workshop::unwritten::MARK;
     for (path, text) in texts(&course.root) {
         if text.contains(mark) {
             fs::write(path, text.replace(mark, "")).unwrap();
@@ -173,7 +173,7 @@ fn once_no_mark_is_left_it_is_verified_like_any_other() {
 #[test]
 fn an_exercise_that_was_blessed_cannot_become_unwritten() {
     let course = course("new-regress");
-    let mark = judging::exercise::unwritten::MARK;
+    let mark = workshop::unwritten::MARK;
     course.exercise("README.md", &format!("# Add one\n\n{mark} more\n"));
     let said = course.run(&["verify", "--build-only", "programs"]);
     said.says(

@@ -25,7 +25,7 @@ pub struct Clause {
 /// A clause ends where its paragraph or list item ends, or where the next clause begins.
 ///
 /// ```
-/// let clauses = judging::exercise::contract::clauses("
+/// let clauses = workshop::contract::clauses("
 /// /// - C1: It returns the sum,
 /// ///   also of no numbers.
 /// /// - C2: It never panics.

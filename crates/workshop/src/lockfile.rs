@@ -5,8 +5,8 @@ use std::process::{Command, Stdio};
 
 use serde::Deserialize;
 
-use crate::files;
-use crate::trouble::Trouble;
+use judging::files;
+use judging::trouble::Trouble;
 
 /// The packages of a lock file.
 #[derive(Debug, Default, Deserialize)]

@@ -7,9 +7,9 @@ use std::fmt;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use crate::exercise::catalogue::{Course, Exercise};
-use crate::exercise::originals;
-use crate::files;
+use judging::exercise::catalogue::{Course, Exercise};
+use judging::exercise::originals;
+use judging::files;
 
 /// The text that marks a place. Because of `concat!`, this file does not contain it.
 pub const MARK: &str = concat!("FILL ", "IN:");
