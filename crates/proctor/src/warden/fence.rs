@@ -126,6 +126,13 @@ pub(crate) fn enter() -> Result<(), Errno> {
     Errno::result(entered).map(drop)
 }
 
+/// Whether processes behind the fence cannot open message queues for writing.
+pub(crate) fn closes_queues() -> bool {
+    std::env::var_os(UNFENCED).is_none()
+        && landlock_version().is_ok()
+        && message_queues().iter().all(Result::is_err)
+}
+
 /// The folders in which the subject may write.
 fn writable() -> Vec<PathBuf> {
     let guarded = std::env::var_os(GUARDED).unwrap_or_default();
@@ -161,7 +168,8 @@ fn writable() -> Vec<PathBuf> {
 /// `mq_open` finds the queues in a mount that the kernel keeps for itself, so a
 /// rule for `/dev` does not apply to them, but a rule for the root of their
 /// file system does. There are two ways to that root: the place where it is
-/// mounted, and a new mount by a process that may mount.
+/// mounted, and a new mount by a process that may mount. Where neither is
+/// possible, the warden opens the queues (see `starts::queues`).
 fn message_queues() -> [Result<OwnedFd, Errno>; 2] {
     /// `FSCONFIG_CMD_CREATE` (linux/mount.h).
     const CREATE: u32 = 6;

@@ -24,6 +24,7 @@
 
 pub(crate) mod faults;
 mod filter;
+mod queues;
 mod relics;
 
 use std::mem::{MaybeUninit, size_of};
@@ -33,9 +34,11 @@ use nix::errno::Errno;
 use nix::sys::socket::{ControlMessage, ControlMessageOwned, MsgFlags, UnixAddr, recvmsg, sendmsg};
 use std::io::{IoSlice, IoSliceMut};
 
+use crate::warden::fence;
 use crate::wire::Counts;
 use faults::{Failure, Fault, Faults};
 use filter::{Call, Name, may_fail, program};
+use queues::Opening;
 use relics::Relics;
 
 const CLONE_THREAD: u64 = libc::CLONE_THREAD as u64;
@@ -48,6 +51,8 @@ pub(crate) struct Starts {
     /// What those processes made that outlives them.
     pub relics: Relics,
     faults: Faults,
+    /// Whether the fence keeps the subject from message queues, once it has asked for one.
+    queues_are_closed: Option<bool>,
 }
 
 impl Starts {
@@ -59,6 +64,7 @@ impl Starts {
             limit,
             relics: Relics::default(),
             faults: Faults::default(),
+            queues_are_closed: None,
         }
     }
 
@@ -107,6 +113,12 @@ impl Starts {
                     self.relics
                         .system_v(kind, call.pid as i32, [first, second, third])
                 }
+                Call::Queue => {
+                    if self.opened_a_queue(listener, &call) {
+                        return;
+                    }
+                    self.refusal(Call::Queue, &call, subject).map(Err)
+                }
                 other => self.refusal(other, &call, subject).map(Err),
             },
         };
@@ -127,6 +139,44 @@ impl Starts {
         };
         // SAFETY: the response is initialized. An error means that the caller is gone.
         unsafe { libc::ioctl(listener, libc::SECCOMP_IOCTL_NOTIF_SEND, &raw mut response) };
+    }
+
+    /// Notes a queue that is about to be made. If the fence keeps the process
+    /// from queues, opens it instead of the process, and answers the call.
+    fn opened_a_queue(&mut self, listener: i32, call: &libc::seccomp_notif) -> bool {
+        let pid = call.pid as i32;
+        let [name, flags, mode, attributes, ..] = call.data.args;
+        let makes = flags as i32 & libc::O_CREAT != 0;
+        let Some(name) = self.relics.queue(pid, name, makes) else {
+            return false;
+        };
+        let closed = *self
+            .queues_are_closed
+            .get_or_insert_with(fence::closes_queues);
+        if !closed || !relics::is_here(pid, "ipc") || !relics::is_ours(pid) {
+            return false;
+        }
+        let opening = Opening {
+            name,
+            flags: flags as i32,
+            mode: mode as u32,
+            attributes,
+        };
+        let given = opening
+            .open(pid)
+            .and_then(|queue| queues::hand_over(listener, call.id, &queue));
+        let Err(errno) = given else {
+            return true;
+        };
+        let mut response = libc::seccomp_notif_resp {
+            id: call.id,
+            val: 0,
+            error: -(errno as i32),
+            flags: 0,
+        };
+        // SAFETY: the response is initialized. An error means that the caller is gone.
+        unsafe { libc::ioctl(listener, libc::SECCOMP_IOCTL_NOTIF_SEND, &raw mut response) };
+        true
     }
 
     /// From now on, calls fail as the judge says; with `None`, no call fails any more.
@@ -213,12 +263,8 @@ impl Starts {
                 self.relics.path(pid, folder, arguments[usize::from(path)]);
                 return None;
             }
-            Call::Queue { .. } => {
-                self.relics.queue(pid, arguments[0]);
-                return None;
-            }
-            // The caller has answered this one already.
-            Call::SystemV(_) => return None,
+            // The caller has answered these already.
+            Call::Queue | Call::SystemV(_) => return None,
         };
         *counter += 1;
         let started = self.counts.processes + self.counts.threads;

@@ -21,10 +21,8 @@ pub(super) enum Call {
     Priority,
     /// Gives a name to something in a file system.
     Names(Name),
-    /// `mq_open`: makes a queue only if `O_CREAT` is among the flags.
-    Queue {
-        flags: u8,
-    },
+    /// `mq_open`, which may have to be done by the warden.
+    Queue,
     /// `shmget`, `semget` or `msgget`.
     SystemV(SystemV),
 }
@@ -73,7 +71,7 @@ const COMMON: [(u32, Call); 18] = [
     (libc::SYS_linkat as u32, named(Some(2), 3, None)),
     (libc::SYS_renameat as u32, named(Some(2), 3, None)),
     (libc::SYS_renameat2 as u32, named(Some(2), 3, None)),
-    (libc::SYS_mq_open as u32, Call::Queue { flags: 1 }),
+    (libc::SYS_mq_open as u32, Call::Queue),
     (
         libc::SYS_shmget as u32,
         Call::SystemV(SystemV::SharedMemory),
@@ -286,8 +284,7 @@ pub(super) fn program(faults: &[Fault]) -> Vec<libc::sock_filter> {
                 Call::OnProcess | Call::Limits => {
                     part.extend([equals(*watched, 4), first, equals(0, 1), let_through, ask]);
                 }
-                Call::Queue { flags }
-                | Call::Names(Name {
+                Call::Names(Name {
                     flags: Some(flags), ..
                 }) => part.extend([
                     equals(*watched, 4),

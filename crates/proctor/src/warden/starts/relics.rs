@@ -54,14 +54,14 @@ impl Relics {
         }
     }
 
-    /// A process is about to open or make a message queue.
-    pub(super) fn queue(&mut self, pid: i32, address: u64) {
-        let Some(name) = text_at(pid, address) else {
-            return;
-        };
-        if !queue_exists(&name) && is_here(pid, "ipc") {
-            self.note(Relic::Queue(name));
+    /// A process is about to open a message queue, or to make one. Returns its
+    /// name, if that can be read.
+    pub(super) fn queue(&mut self, pid: i32, address: u64, makes: bool) -> Option<CString> {
+        let name = text_at(pid, address)?;
+        if makes && !queue_exists(&name) && is_here(pid, "ipc") {
+            self.note(Relic::Queue(name.clone()));
         }
+        Some(name)
     }
 
     /// Makes a System V object instead of the process, and returns its number
@@ -222,13 +222,13 @@ fn queue_exists(name: &CStr) -> bool {
 }
 
 /// Whether a process sees the same files, or System V objects and queues, as this one.
-fn is_here(pid: i32, namespace: &str) -> bool {
+pub(super) fn is_here(pid: i32, namespace: &str) -> bool {
     let of = |pid: &str| fs::read_link(format!("/proc/{pid}/ns/{namespace}")).ok();
     of("self").is_some_and(|here| of(&pid.to_string()) == Some(here))
 }
 
 /// Whether the process still runs as the same user.
-fn is_ours(pid: i32) -> bool {
+pub(super) fn is_ours(pid: i32) -> bool {
     let owner = fs::metadata(format!("/proc/{pid}")).map(|data| data.uid());
     owner.is_ok_and(|owner| owner == nix::unistd::geteuid().as_raw())
 }
