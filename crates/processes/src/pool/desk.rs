@@ -7,8 +7,7 @@
 //! but not sent yet: if the worker dies now, they are not lost, and no item has
 //! to be computed twice.
 
-use super::codec::CodecError;
-use super::frame::{self, Kind};
+use super::frame::{self, Kind, NotFramed};
 use serde::Serialize;
 use std::io;
 use std::mem::offset_of;
@@ -141,7 +140,7 @@ impl Desk {
         let room = unsafe { slice::from_raw_parts_mut(self.results().add(filled), room) };
         let length = match frame::write(room, kind, value) {
             Ok(length) => length,
-            Err(CodecError::Full) => return Err(NotPut::Full),
+            Err(NotFramed::Full) => return Err(NotPut::Full),
             Err(error) => return Err(NotPut::NotEncoded(error.to_string())),
         };
         let end = filled + length;
@@ -212,7 +211,7 @@ mod tests {
         let desk = Desk::new().unwrap();
         desk.put(Kind::RESULT, &1_u8).unwrap();
         desk.put(Kind::RESULT, &2_u8).unwrap();
-        assert_eq!((desk.sent_before(), desk.unsent().len()), (0, 4));
+        assert_eq!((desk.sent_before(), desk.unsent().len()), (0, 12));
         desk.clear_sent(2);
         assert_eq!((desk.sent_before(), desk.unsent().len()), (2, 0));
     }
@@ -225,7 +224,7 @@ mod tests {
         while desk.put(Kind::RESULT, &piece).is_ok() {
             count += 1;
         }
-        assert_eq!(desk.unsent().len(), count * 1009);
+        assert_eq!(desk.unsent().len(), count * 1007);
         assert_eq!(desk.put(Kind::RESULT, &piece), Err(NotPut::Full));
     }
 }

@@ -1,23 +1,26 @@
 //! The messages on the sockets between the program and its workers.
 //!
 //! ```text
-//!  1 byte           4 bytes, if length is 63    length bytes
-//! ┌────────────────┬───────────────────────────┬───────────────────┐
-//! │ 2 bits: kind   │ length, little-endian     │ an encoded value  │
-//! │ 6 bits: length │                           │                   │
-//! └────────────────┴───────────────────────────┴───────────────────┘
+//!  1 byte  4 bytes, little-endian   length bytes
+//! ┌──────┬────────────────────────┬───────────────────────────────┐
+//! │ kind │ length                 │ a value, as postcard encodes it │
+//! └──────┴────────────────────────┴───────────────────────────────┘
 //! ```
+//!
+//! A value's type is not in the message: both sides know it, because they are
+//! copies of one program.
 
-use super::codec::{CodecError, Output, encode};
-use serde::Serialize;
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
 
 /// The longest body: 1 GiB.
 pub(crate) const LONGEST: usize = 1 << 30;
 
-/// If the six bits of a header have this value, the length follows.
-const LONG: usize = 63;
+/// The bytes in front of a body.
+const HEADER: usize = 5;
 
-/// What a frame's body is, in two bits. Each direction has its own kinds.
+/// What a frame's body is. Each direction has its own kinds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Kind(u8);
 
@@ -39,12 +42,36 @@ impl Kind {
     pub(crate) const NOT_DECODED: Kind = Kind(2);
     /// Why the result could not be sent.
     pub(crate) const NOT_ENCODED: Kind = Kind(3);
+
+    /// There are no others.
+    const LAST: u8 = 3;
+}
+
+/// Why a value is not in a frame.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum NotFramed {
+    /// There is no room for its bytes.
+    Full,
+    /// It has this many bytes, more than [`LONGEST`].
+    TooLong(usize),
+    /// It cannot be encoded.
+    NotEncoded(postcard::Error),
+}
+
+impl fmt::Display for NotFramed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            NotFramed::Full => f.write_str("there is no room for it"),
+            NotFramed::TooLong(length) => write!(f, "its {length} bytes are more than {LONGEST}"),
+            NotFramed::NotEncoded(error) => error.fmt(f),
+        }
+    }
 }
 
 /// Marks the frame at the beginning of `bytes` as the last of its chunk.
 pub(crate) fn mark_last(bytes: &mut [u8]) {
     if let Some(first) = bytes.first_mut() {
-        *first = *first & 0x3f | Kind::LAST_ITEM.0 << 6;
+        *first = Kind::LAST_ITEM.0;
     }
 }
 
@@ -59,140 +86,87 @@ pub(crate) enum Parsed<'a> {
     },
     /// Only the beginning of a frame.
     Incomplete,
-    /// Not a frame: its length is out of range.
+    /// Not a frame: its kind is unknown, or its length is out of range.
     Garbage,
 }
 
 /// Parses the frame at the beginning of `bytes`.
-#[inline]
 pub(crate) fn parse(bytes: &[u8]) -> Parsed<'_> {
-    let Some((&first, rest)) = bytes.split_first() else {
-        return Parsed::Incomplete;
-    };
-    let kind = Kind(first >> 6);
-    let short = usize::from(first & 0x3f);
-    if short == LONG {
-        return parse_long(kind, rest);
-    }
-    match rest.get(..short) {
-        None => Parsed::Incomplete,
-        Some(body) => Parsed::Frame {
-            kind,
-            body,
-            size: 1 + short,
-        },
-    }
-}
-
-fn parse_long(kind: Kind, bytes: &[u8]) -> Parsed<'_> {
-    let Some((length, rest)) = bytes.split_first_chunk() else {
+    let Some((&[kind, ref length @ ..], rest)) = bytes.split_first_chunk::<HEADER>() else {
         return Parsed::Incomplete;
     };
     let length = u32::from_le_bytes(*length) as usize;
-    if !(LONG..=LONGEST).contains(&length) {
+    if kind > Kind::LAST || length > LONGEST {
         return Parsed::Garbage;
     }
     match rest.get(..length) {
         None => Parsed::Incomplete,
         Some(body) => Parsed::Frame {
-            kind,
+            kind: Kind(kind),
             body,
-            size: 5 + length,
+            size: HEADER + length,
         },
     }
 }
 
+/// The value of a frame's body.
+pub(crate) fn decode<'a, T: Deserialize<'a>>(body: &'a [u8]) -> Result<T, postcard::Error> {
+    match postcard::take_from_bytes(body)? {
+        (value, []) => Ok(value),
+        _ => Err(postcard::Error::DeserializeBadEncoding),
+    }
+}
+
 /// Appends `value` as a frame. If that fails, `bytes` stays as it was.
-#[inline]
 pub(crate) fn append(
     bytes: &mut Vec<u8>,
     kind: Kind,
     value: &impl Serialize,
-) -> Result<(), CodecError> {
+) -> Result<(), NotFramed> {
     let start = bytes.len();
-    bytes.push(0);
-    let encoded = encode(value, bytes);
-    let length = bytes.len() - start - 1;
-    if encoded.is_ok() && length < LONG {
-        bytes[start] = kind.0 << 6 | length as u8;
-        return Ok(());
-    }
-    finish_append(bytes, start, kind, encoded)
-}
-
-/// The rare cases: the body is long, or encoding it failed.
-#[cold]
-fn finish_append(
-    bytes: &mut Vec<u8>,
-    start: usize,
-    kind: Kind,
-    encoded: Result<(), CodecError>,
-) -> Result<(), CodecError> {
-    let length = bytes.len() - start - 1;
-    let error = match encoded {
-        Ok(()) if length <= LONGEST => {
-            bytes[start] = kind.0 << 6 | LONG as u8;
-            bytes.splice(start + 1..start + 1, (length as u32).to_le_bytes());
-            return Ok(());
+    bytes.extend([0; HEADER]);
+    let encoded = postcard::to_io(value, &mut *bytes).map(drop);
+    let length = bytes.len() - start - HEADER;
+    let framed = encoded
+        .map_err(NotFramed::NotEncoded)
+        .and_then(|()| header(kind, length));
+    match framed {
+        Ok(header) => bytes[start..start + HEADER].copy_from_slice(&header),
+        Err(error) => {
+            bytes.truncate(start);
+            return Err(error);
         }
-        Ok(()) => CodecError::TooLong(length),
-        Err(error) => error,
-    };
-    bytes.truncate(start);
-    Err(error)
+    }
+    Ok(())
 }
 
 /// Writes `value` as a frame to the beginning of `room`, and returns the length
 /// of the frame in bytes.
-#[inline]
 pub(crate) fn write(
     room: &mut [u8],
     kind: Kind,
     value: &impl Serialize,
-) -> Result<usize, CodecError> {
-    let (head, body) = room.split_first_mut().ok_or(CodecError::Full)?;
-    let mut front = Front {
-        room: &mut *body,
-        length: 0,
+) -> Result<usize, NotFramed> {
+    let (head, body) = room.split_at_mut_checked(HEADER).ok_or(NotFramed::Full)?;
+    let length = match postcard::to_slice(value, body) {
+        Ok(used) => used.len(),
+        Err(postcard::Error::SerializeBufferFull) => return Err(NotFramed::Full),
+        Err(error) => return Err(NotFramed::NotEncoded(error)),
     };
-    encode(value, &mut front)?;
-    let length = front.length;
-    if length < LONG {
-        *head = kind.0 << 6 | length as u8;
-        return Ok(1 + length);
-    }
+    head.copy_from_slice(&header(kind, length)?);
+    Ok(HEADER + length)
+}
+
+fn header(kind: Kind, length: usize) -> Result<[u8; HEADER], NotFramed> {
     if length > LONGEST {
-        return Err(CodecError::TooLong(length));
+        return Err(NotFramed::TooLong(length));
     }
-    if body.len() < length + 4 {
-        return Err(CodecError::Full);
-    }
-    *head = kind.0 << 6 | LONG as u8;
-    body.copy_within(..length, 4);
-    body[..4].copy_from_slice(&(length as u32).to_le_bytes());
-    Ok(5 + length)
-}
-
-/// An output that fills a slice from its beginning.
-struct Front<'a> {
-    room: &'a mut [u8],
-    length: usize,
-}
-
-impl Output for Front<'_> {
-    #[inline]
-    fn put(&mut self, bytes: &[u8]) -> Result<(), CodecError> {
-        let rest = &mut self.room[self.length..];
-        let place = rest.get_mut(..bytes.len()).ok_or(CodecError::Full)?;
-        place.copy_from_slice(bytes);
-        self.length += bytes.len();
-        Ok(())
-    }
+    let [a, b, c, d] = (length as u32).to_le_bytes();
+    Ok([kind.0, a, b, c, d])
 }
 
 #[cfg(test)]
 mod tests {
-    use super::super::codec::decode;
     use super::*;
 
     #[test]
@@ -208,7 +182,7 @@ mod tests {
         let expected = Parsed::Frame {
             kind: Kind::LAST_ITEM,
             body: &[7],
-            size: 2,
+            size: 6,
         };
         assert_eq!(second, expected);
     }
@@ -247,6 +221,25 @@ mod tests {
                 }
             ));
         }
+    }
+
+    #[test]
+    fn bytes_that_are_not_a_value_are_an_error() {
+        let mut bytes = Vec::new();
+        append(&mut bytes, Kind::RESULT, &(300_u16, "ab")).unwrap();
+        let Parsed::Frame { body, .. } = parse(&bytes) else {
+            panic!("{bytes:?}");
+        };
+        assert_eq!(decode(body), Ok((300_u16, "ab")));
+        decode::<(u16, u8)>(body).unwrap_err();
+        for length in 0..body.len() {
+            decode::<(u16, &str)>(&body[..length]).unwrap_err();
+        }
+        // Nobody allocates what a length promises: 16 EiB.
+        let mut promise = vec![0xff; 9];
+        promise.push(1);
+        decode::<Vec<u64>>(&promise).unwrap_err();
+        decode::<String>(&promise).unwrap_err();
     }
 
     #[test]

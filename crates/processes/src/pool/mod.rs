@@ -9,13 +9,12 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
-//! The modules, from the inside out: [codec] turns items and results into
-//! bytes, which travel as [frames](frame). A [worker] computes results. Its
+//! The modules, from the inside out: items and results travel as
+//! [frames](frame). A [worker] computes results. Its
 //! [desk] is memory that survives it. The [zygote] forks the workers. The
 //! [crew] is what the program knows about its workers, and a [run] gives them
 //! work.
 
-mod codec;
 mod control;
 mod crew;
 mod deaths;

@@ -10,10 +10,9 @@
 //! wait behind a long one while another worker is idle. So an idle worker takes
 //! over such a chunk.
 
-use super::codec::{CodecError, decode};
 use super::crew::{Chunk, Crew};
 use super::desk::CHUNKS;
-use super::frame::{self, Kind, Parsed};
+use super::frame::{self, Kind, Parsed, decode};
 use super::{ItemError, PoolError};
 use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, ppoll};
@@ -349,7 +348,7 @@ pub(super) fn refuse<R>(
 }
 
 #[cold]
-fn not_decoded(error: &CodecError) -> ItemError {
+fn not_decoded(error: &postcard::Error) -> ItemError {
     ItemError::Answer(error.to_string())
 }
 

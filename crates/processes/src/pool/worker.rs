@@ -1,8 +1,7 @@
 //! The main loop of a worker process.
 
-use super::codec::decode;
 use super::desk::{Desk, NotPut};
-use super::frame::{self, Kind, Parsed};
+use super::frame::{self, Kind, Parsed, decode};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use std::any::Any;
