@@ -11,7 +11,7 @@ use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::task::{Context, Poll, Wake, Waker};
 
-use crate::parker::Parker;
+use sync::{Parker, Unparker};
 
 /// Polls `future` until it is ready. The thread sleeps between the polls.
 ///
@@ -31,13 +31,15 @@ pub fn block_on<F: Future>(future: F) -> F::Output {
 }
 
 /// A wake-up leaves a token in the parker of the thread that polls.
-impl Wake for Parker {
+struct Token(Unparker);
+
+impl Wake for Token {
     fn wake(self: Arc<Self>) {
-        self.unpark();
+        self.0.unpark();
     }
 
     fn wake_by_ref(self: &Arc<Self>) {
-        self.unpark();
+        self.0.unpark();
     }
 }
 
@@ -48,21 +50,21 @@ thread_local! {
 }
 
 struct Place {
-    parker: Arc<Parker>,
+    parker: Parker,
     waker: Waker,
 }
 
 impl Place {
     fn new() -> Self {
-        let parker = Arc::new(Parker::new());
-        let waker = Waker::from(Arc::clone(&parker));
+        let parker = Parker::new();
+        let waker = Waker::from(Arc::new(Token(parker.unparker())));
         Self { parker, waker }
     }
 
     #[inline]
     fn drive<F: Future>(&self, mut future: Pin<&mut F>) -> F::Output {
         let mut sleeper = Sleeper {
-            parker: &self.parker,
+            waker: &self.waker,
             slept: false,
         };
         let mut context = Context::from_waker(&self.waker);
@@ -85,7 +87,7 @@ impl Place {
 /// leaves a token when it ends: an extra poll is harmless, a missing poll is
 /// not.
 struct Sleeper<'p> {
-    parker: &'p Parker,
+    waker: &'p Waker,
     slept: bool,
 }
 
@@ -93,7 +95,7 @@ impl Drop for Sleeper<'_> {
     #[inline]
     fn drop(&mut self) {
         if self.slept {
-            self.parker.unpark();
+            self.waker.wake_by_ref();
         }
     }
 }

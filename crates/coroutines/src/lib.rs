@@ -13,9 +13,9 @@
 //! | [`executor`] | a future for each task | a waker, and then its turn in a queue |
 //! | [`event_loop`] | what its callback has captured | a timer, a descriptor or a posted job |
 //!
-//! Two more modules put the thread to sleep while no activity can continue. In
-//! a [`parker`] it sleeps until another thread wakes it. In a [`reactor`] it
-//! sleeps until a deadline has come or a file descriptor is ready. No activity
+//! The thread sleeps while no activity can continue: in a [`sync::Parker`] until
+//! another thread wakes it, or in a [`reactor`] until a deadline has come or a
+//! file descriptor is ready. No activity
 //! here is ever preempted by another, so an activity that runs for long must
 //! yield by itself; [`budget`] helps with that.
 
@@ -26,7 +26,6 @@ pub mod executor;
 pub mod fiber;
 pub mod generator;
 mod no_stack;
-pub mod parker;
 mod poller;
 pub mod reactor;
 pub mod round_robin;

@@ -48,7 +48,6 @@ mod descriptors;
 mod duplex;
 mod error;
 mod framed;
-mod futex;
 mod incoming;
 mod lifeline;
 mod membarrier;

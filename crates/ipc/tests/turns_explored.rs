@@ -38,12 +38,12 @@ interleave::in_worlds! {
 
     impl Kernel for Modelled {
         fn sleep(&mut self, word: &AtomicU32, expected: u32) -> bool {
-            futex::wait(word, expected);
+            modelled_futex::wait(word, expected);
             true
         }
 
         fn wake(&mut self, word: &AtomicU32) {
-            futex::wake_all(word);
+            modelled_futex::wake_all(word);
         }
     }
 

@@ -8,8 +8,22 @@
 //!  └─────────────────┴─────────────────┴───────────────────────────────────┘
 //! ```
 //!
-//! Readers sleep on this word, and writers sleep on another one. Otherwise a single wake-up that
-//! was meant for a writer could wake a reader instead.
+//! | the word | what it means | a reader that comes | a writer that comes | the last release |
+//! |---|---|---|---|---|
+//! | 0 | free | takes it: 1 | takes it: `WRITER` | |
+//! | n | n readers hold it | takes it: n + 1 | sets `WRITERS_WAITING`, sleeps | 0 |
+//! | `WRITER` | a writer holds it | sets `READERS_WAITING`, sleeps | sets `WRITERS_WAITING`, sleeps | 0 |
+//! | … with `WRITERS_WAITING` | held, and writers sleep | sets `READERS_WAITING`, sleeps: it stands behind the writers | sleeps | clears the flag, changes the turn, wakes one writer |
+//! | `WRITER` with `READERS_WAITING` | held, and only readers sleep | sleeps | sets `WRITERS_WAITING`, sleeps | clears the flag, wakes all readers |
+//!
+//! Readers sleep on this word, and writers sleep on another one, the turn. Otherwise a single
+//! wake-up that was meant for a writer could wake a reader instead. A writer that has slept cannot
+//! know whether others still sleep, so it takes the lock with `WRITERS_WAITING` set; if it was the
+//! last one, its release finds no sleeper, and wakes the readers instead.
+//!
+//! The layout of the word and the second word for writers are those of the futex-based lock in
+//! Rust's std (`library/std/src/sys/sync/rwlock/futex.rs`). Mara Bos, "Rust Atomics and Locks",
+//! chapter 9, builds up to it step by step.
 
 use crate::spin::Spin;
 use std::cell::UnsafeCell;

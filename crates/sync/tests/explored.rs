@@ -34,6 +34,8 @@ interleave::hold_in_both_worlds! {
     a_barrier_is_used_again
     a_parker_takes_a_token_once
     a_parker_that_times_out_keeps_no_token
+    wake_ups_of_two_threads_end_a_sleep_each_time_something_is_new
+    two_parkers_take_turns
     an_event_count_misses_nothing
     an_event_count_wakes_all
     an_event_count_wakes_one_for_each
@@ -304,6 +306,52 @@ interleave::in_worlds! {
         assert_eq!(payload.get(), 7);
         assert!(parker.park_timeout(Duration::ZERO).is_err(), "the token was taken");
         thread.join().unwrap();
+    }
+
+    /// Two wake-ups: the first sleep sees one of the two messages, and the last sleep
+    /// ends, with a token that may have come at any time.
+    pub fn wake_ups_of_two_threads_end_a_sleep_each_time_something_is_new() {
+        let parker = Parker::new();
+        let messages = [(); 2].map(|()| Arc::new(std::sync::atomic::AtomicU32::new(0)));
+        let wakers = messages.clone().map(|message| {
+            let unparker = parker.unparker();
+            thread::spawn(move || {
+                message.store(1, std::sync::atomic::Ordering::Relaxed);
+                unparker.unpark();
+            })
+        });
+        let all_there = || {
+            messages
+                .iter()
+                .all(|message| message.load(std::sync::atomic::Ordering::Relaxed) == 1)
+        };
+        while !all_there() {
+            parker.park();
+        }
+        for waker in wakers {
+            waker.join().unwrap();
+        }
+    }
+
+    /// As between an executor and a task on another thread: to and fro.
+    pub fn two_parkers_take_turns() {
+        let (mine, theirs) = (Parker::new(), Parker::new());
+        let (wake_me, wake_them) = (mine.unparker(), theirs.unparker());
+        let count = Arc::new(Tracked::new(0_u32));
+        let counted = Arc::clone(&count);
+        let other = thread::spawn(move || {
+            for _ in 0..2 {
+                theirs.park();
+                counted.update(|n| n + 1);
+                wake_me.unpark();
+            }
+        });
+        for round in 1..=2 {
+            wake_them.unpark();
+            mine.park();
+            assert_eq!(count.get(), round);
+        }
+        other.join().unwrap();
     }
 
     pub fn a_parker_that_times_out_keeps_no_token() {

@@ -2,10 +2,11 @@
 
 use super::gone;
 use crate::Pages;
-use nix::errno::Errno;
+use futex::shared as futex;
 use std::io::{self, PipeReader, PipeWriter, Read, Write};
 use std::sync::atomic::AtomicU32;
 use std::sync::atomic::Ordering::{Acquire, Release};
+use std::time::Duration;
 
 /// One side's end. Nothing here allocates or locks, because a forked child
 /// calls it.
@@ -84,42 +85,26 @@ impl Futex<'_> {
         let (here, there) = Turn::pair(page);
         (Futex(here), Futex(there))
     }
-
-    /// Calls futex(2) for a word that processes share. The call therefore lacks
-    /// `FUTEX_PRIVATE_FLAG`, which would make it a word of this process only.
-    fn call(&self, operation: libc::c_int, value: u32, patience: Option<&libc::timespec>) -> i64 {
-        let patience = patience.map_or(std::ptr::null(), std::ptr::from_ref);
-        // SAFETY: the word lives as long as `self`, and the time as long as the
-        // call. FUTEX_WAIT and FUTEX_WAKE write to neither.
-        unsafe {
-            let word = self.0.word.as_ptr();
-            libc::syscall(libc::SYS_futex, word, operation, value, patience)
-        }
-    }
 }
 
 impl Ends for Futex<'_> {
     fn send(&mut self) -> io::Result<()> {
         // Store first: a side that is woken before the store would sleep again.
         self.0.give_away();
-        self.call(libc::FUTEX_WAKE, 1, None);
+        futex::wake_one(self.0.word);
         Ok(())
     }
 
     fn wait(&mut self, is_there: impl Fn() -> bool) -> io::Result<()> {
         /// The time between two checks whether the other side still exists.
-        const PATIENCE: libc::timespec = libc::timespec {
-            tv_sec: 0,
-            tv_nsec: 200_000_000,
-        };
+        const PATIENCE: Duration = Duration::from_millis(200);
         while !self.0.is_mine() {
             // The kernel lets this side sleep only while the word still gives
             // the turn to the other side; otherwise the call returns at once
             // (EAGAIN). After that, after a signal (EINTR) and after the
             // timeout the loop checks the word again.
-            let slept = self.call(libc::FUTEX_WAIT, 1 - self.0.mine, Some(&PATIENCE));
-            let timed_out = slept != 0 && Errno::last() == Errno::ETIMEDOUT;
-            if timed_out && !self.0.is_mine() && !is_there() {
+            let in_time = futex::wait_timeout(self.0.word, 1 - self.0.mine, PATIENCE);
+            if !in_time && !self.0.is_mine() && !is_there() {
                 return Err(gone());
             }
         }

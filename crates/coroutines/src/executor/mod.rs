@@ -40,8 +40,9 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::task::{Context, Poll, Wake, Waker};
 
+use sync::Parker;
+
 use crate::budget;
-use crate::parker::Parker;
 use crate::reactor::Reactor;
 
 use handle::{Ending, Outcome};
@@ -66,15 +67,15 @@ pub struct Executor {
 
 /// Where the thread sleeps while no task is ready.
 enum Sleep {
-    Parker(Arc<Parker>),
+    Parker(Parker),
     Reactor(Reactor),
 }
 
 impl Default for Executor {
     fn default() -> Self {
-        let parker = Arc::new(Parker::new());
-        let theirs = Arc::clone(&parker);
-        Self::sleeping(Sleep::Parker(parker), move || theirs.unpark())
+        let parker = Parker::new();
+        let unparker = parker.unparker();
+        Self::sleeping(Sleep::Parker(parker), move || unparker.unpark())
     }
 }
 

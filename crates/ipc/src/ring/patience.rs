@@ -1,7 +1,9 @@
 //! How an end of a ring waits: it spins, yields the CPU, and at last sleeps.
 
 use crate::turns::Kernel;
-use crate::{futex, membarrier};
+use futex::shared as futex;
+
+use crate::membarrier;
 use std::hint::spin_loop;
 use std::iter;
 use std::sync::OnceLock;
@@ -32,7 +34,7 @@ impl Kernel for Linux {
             .deadline
             .map(|at| at.saturating_duration_since(Instant::now()));
         let patience = left.map_or(Linux::NAP, |left| left.min(Linux::NAP));
-        futex::sleep(word, expected, patience);
+        futex::wait_timeout(word, expected, patience);
         false
     }
 
@@ -40,7 +42,7 @@ impl Kernel for Linux {
     // in memory.
     #[inline]
     fn wake(&mut self, word: &AtomicU32) {
-        futex::wake(word);
+        futex::wake_all(word);
     }
 
     #[inline]

@@ -20,9 +20,14 @@
 //! }
 //! thread.join().unwrap();
 //! ```
+//!
+//! These are *private* futexes, for the threads of one process. Words that processes share need
+//! [`shared`] ones.
 
 use std::sync::atomic::AtomicU32;
 use std::time::Duration;
+
+pub mod shared;
 
 /// Sleeps until a wake-up on `word`. If the value of the word is not `expected`, it returns at
 /// once. The comparison and the beginning of the sleep are one atomic step. It may also return for
@@ -33,14 +38,11 @@ pub fn wait(word: &AtomicU32, expected: u32) {
 
 /// [`wait`] for at most `timeout`, on the monotonic clock. Returns false if the time was up.
 pub fn wait_timeout(word: &AtomicU32, expected: u32, timeout: Duration) -> bool {
-    let limit = libc::timespec {
-        tv_sec: libc::time_t::try_from(timeout.as_secs()).unwrap_or(libc::time_t::MAX),
-        tv_nsec: libc::c_long::from(timeout.subsec_nanos().cast_signed()),
-    };
-    let result = futex(word, libc::FUTEX_WAIT, expected, Some(&limit));
-    let timed_out =
-        result == -1 && std::io::Error::last_os_error().raw_os_error() == Some(libc::ETIMEDOUT);
-    !timed_out
+    !is_timeout(futex(word, libc::FUTEX_WAIT, expected, Some(timeout)))
+}
+
+fn is_timeout(result: libc::c_long) -> bool {
+    result == -1 && std::io::Error::last_os_error().raw_os_error() == Some(libc::ETIMEDOUT)
 }
 
 /// Wakes one thread that sleeps on `word`. Returns whether there was one.
@@ -54,24 +56,30 @@ pub fn wake_all(word: &AtomicU32) -> usize {
     usize::try_from(futex(word, libc::FUTEX_WAKE, all, None)).unwrap_or(0)
 }
 
-/// A private futex: between the threads of one process.
 fn futex(
     word: &AtomicU32,
     operation: libc::c_int,
     value: u32,
-    limit: Option<&libc::timespec>,
+    limit: Option<Duration>,
 ) -> libc::c_long {
+    call(word, operation | libc::FUTEX_PRIVATE_FLAG, value, limit)
+}
+
+/// futex(2) itself.
+fn call(
+    word: &AtomicU32,
+    operation: libc::c_int,
+    value: u32,
+    limit: Option<Duration>,
+) -> libc::c_long {
+    let limit = limit.map(|limit| libc::timespec {
+        tv_sec: libc::time_t::try_from(limit.as_secs()).unwrap_or(libc::time_t::MAX),
+        tv_nsec: libc::c_long::from(limit.subsec_nanos().cast_signed()),
+    });
+    let limit = limit.as_ref();
     let limit = limit.map_or(std::ptr::null(), std::ptr::from_ref);
     // SAFETY: `word` is a valid, aligned 32-bit word for the whole call, and `limit` is null or valid.
-    unsafe {
-        libc::syscall(
-            libc::SYS_futex,
-            word.as_ptr(),
-            operation | libc::FUTEX_PRIVATE_FLAG,
-            value,
-            limit,
-        )
-    }
+    unsafe { libc::syscall(libc::SYS_futex, word.as_ptr(), operation, value, limit) }
 }
 
 #[cfg(test)]
