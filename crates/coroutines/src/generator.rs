@@ -24,18 +24,17 @@
 //!
 //! let values = Generator::new(move |items| walk(&tree, items))?;
 //! assert_eq!(values.collect::<Vec<_>>(), [1, 2, 3]);
-//! # Ok::<(), coroutines::NoStack>(())
+//! # Ok::<(), coroutines::fiber::StackError>(())
 //! ```
 //!
-//! The stack and the switch come from the crate corosensei. It does on many
-//! platforms what [`fiber`](crate::fiber) does only on Linux.
+//! The stack and the switch are those of [`fiber`](crate::fiber). The crate
+//! corosensei does the same on many platforms; the exercise `fiber-generator`
+//! and the benches use it.
 
 use std::fmt;
 use std::iter::FusedIterator;
 
-use corosensei::{Coroutine, Yielder};
-
-use crate::no_stack::{NoStack, new_stack};
+use crate::fiber::{Fiber, StackError, Step, Suspender};
 
 /// An iterator over the items that its body gives. The body runs on a stack of
 /// its own.
@@ -43,8 +42,8 @@ use crate::no_stack::{NoStack, new_stack};
 /// Dropping the generator before the body has returned unwinds that stack, so
 /// that the body's destructors run. A generator is not `Send`, because what
 /// lives on the stack may belong to this thread.
-pub struct Generator<T> {
-    body: Coroutine<(), T, ()>,
+pub struct Generator<T: 'static> {
+    body: Fiber<(), T, ()>,
 }
 
 impl<T: 'static> Generator<T> {
@@ -53,14 +52,14 @@ impl<T: 'static> Generator<T> {
     ///
     /// # Errors
     ///
-    /// [`NoStack`] if the kernel refuses the memory for its stack.
-    pub fn new<F>(body: F) -> Result<Self, NoStack>
+    /// [`StackError::NoMemory`] if the kernel refuses the memory for its stack,
+    /// and [`StackError::TooSmall`] if `body` itself, with all that it owns,
+    /// does not fit on the stack.
+    pub fn new<F>(body: F) -> Result<Self, StackError>
     where
         F: FnOnce(&Items<'_, T>) + 'static,
     {
-        let body = Coroutine::with_stack(new_stack()?, |next: &Yielder<(), T>, ()| {
-            body(&Items { next });
-        });
+        let body = Fiber::new(|next: &Suspender<(), T>, ()| body(&Items { next }))?;
         Ok(Self { body })
     }
 }
@@ -76,17 +75,17 @@ impl<T: 'static> Iterator for Generator<T> {
     /// Panics with the body's panic if the body panics. From then on there are
     /// no items.
     fn next(&mut self) -> Option<T> {
-        // A coroutine is done after a panic, too: we never resume a dead one.
-        if self.body.done() {
-            return None;
+        // A fiber has ended after a panic, too.
+        match self.body.try_resume(()) {
+            Ok(Step::Yield(item)) => Some(item),
+            Ok(Step::Return(())) | Err(_) => None,
         }
-        self.body.resume(()).as_yield()
     }
 }
 
 impl<T: 'static> FusedIterator for Generator<T> {}
 
-impl<T> fmt::Debug for Generator<T> {
+impl<T: 'static> fmt::Debug for Generator<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Generator").finish_non_exhaustive()
     }
@@ -94,7 +93,7 @@ impl<T> fmt::Debug for Generator<T> {
 
 /// The body's handle for giving its items to the caller of `next`.
 pub struct Items<'b, T> {
-    next: &'b Yielder<(), T>,
+    next: &'b Suspender<(), T>,
 }
 
 impl<T> Items<'_, T> {

@@ -25,11 +25,9 @@ pub mod event_loop;
 pub mod executor;
 pub mod fiber;
 pub mod generator;
-mod no_stack;
 mod poller;
 pub mod reactor;
 pub mod round_robin;
 mod timers;
 
 pub use block_on::block_on;
-pub use no_stack::NoStack;

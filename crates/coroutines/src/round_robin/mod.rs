@@ -35,16 +35,13 @@
 
 mod join;
 
-use std::cell::{Cell, RefCell};
+use std::cell::{Cell, OnceCell, RefCell};
 use std::collections::VecDeque;
 use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::rc::Rc;
 
-use corosensei::stack::DefaultStack;
-use corosensei::{Coroutine, CoroutineResult, Yielder};
-
-use crate::no_stack::{NoStack, new_stack};
+use crate::fiber::{DEFAULT_STACK_SIZE, Fiber, StackError, StackPool, Step, Suspender};
 pub use join::JoinHandle;
 use join::{Ending, Outcome};
 
@@ -66,8 +63,8 @@ impl RoundRobin {
     ///
     /// # Errors
     ///
-    /// [`NoStack`] if the kernel refuses the memory for its stack.
-    pub fn spawn<F, T>(&self, body: F) -> Result<JoinHandle<T>, NoStack>
+    /// [`StackError::NoMemory`] if the kernel refuses the memory for its stack.
+    pub fn spawn<F, T>(&self, body: F) -> Result<JoinHandle<T>, StackError>
     where
         F: FnOnce(&Turn<'_>) -> T + 'static,
         T: 'static,
@@ -122,7 +119,7 @@ impl fmt::Debug for RoundRobin {
 
 /// A fiber's turn on the processor. The fiber uses it to call the scheduler.
 pub struct Turn<'f> {
-    yielder: &'f Yielder<(), Pause>,
+    suspender: &'f Suspender<(), Pause>,
     fibers: &'f Rc<Fibers>,
 }
 
@@ -134,15 +131,15 @@ impl Turn<'_> {
     /// panic unwinds the stack from here. A body that catches this panic must
     /// pass it on with [`std::panic::resume_unwind`].
     pub fn yield_now(&self) {
-        self.yielder.suspend(Pause::Yield);
+        self.suspender.suspend(Pause::Yield);
     }
 
     /// Puts a new fiber at the end of the queue.
     ///
     /// # Errors
     ///
-    /// [`NoStack`] if the kernel refuses the memory for its stack.
-    pub fn spawn<F, T>(&self, body: F) -> Result<JoinHandle<T>, NoStack>
+    /// [`StackError::NoMemory`] if the kernel refuses the memory for its stack.
+    pub fn spawn<F, T>(&self, body: F) -> Result<JoinHandle<T>, StackError>
     where
         F: FnOnce(&Turn<'_>) -> T + 'static,
         T: 'static,
@@ -162,7 +159,7 @@ impl Turn<'_> {
                 return result;
             }
             let outcome: Rc<dyn Ending> = Rc::clone(&outcome) as _;
-            self.yielder.suspend(Pause::Join(outcome));
+            self.suspender.suspend(Pause::Join(outcome));
         }
     }
 }
@@ -180,8 +177,9 @@ enum Pause {
     Join(Rc<dyn Ending>),
 }
 
-struct Fiber {
-    body: Coroutine<(), Pause, ()>,
+/// A fiber with what it leaves behind.
+struct Member {
+    body: Fiber<(), Pause, ()>,
     ending: Rc<dyn Ending>,
 }
 
@@ -191,40 +189,47 @@ struct Fiber {
 struct Fibers {
     /// The fibers by number. An entry is `None` if its fiber has ended or runs
     /// at the moment.
-    all: RefCell<Vec<Option<Fiber>>>,
+    all: RefCell<Vec<Option<Member>>>,
     free: RefCell<Vec<usize>>,
     ready: RefCell<VecDeque<usize>>,
-    stacks: RefCell<Vec<DefaultStack>>,
+    stacks: OnceCell<StackPool>,
     turns: Cell<u64>,
 }
 
 impl Fibers {
-    fn spawn<F, T>(this: &Rc<Self>, body: F) -> Result<JoinHandle<T>, NoStack>
+    fn spawn<F, T>(this: &Rc<Self>, body: F) -> Result<JoinHandle<T>, StackError>
     where
         F: FnOnce(&Turn<'_>) -> T + 'static,
         T: 'static,
     {
-        let idle = this.stacks.borrow_mut().pop();
-        let stack = match idle {
-            Some(stack) => stack,
-            None => new_stack()?,
-        };
+        let stack = this.stacks()?.stack()?;
         let outcome = Rc::new(Outcome::default());
         let ours = Rc::clone(&outcome);
         // Weak, because the scheduler owns the fibers, not the reverse.
         let fibers = Rc::downgrade(this);
-        let body = Coroutine::with_stack(stack, move |yielder: &Yielder<(), Pause>, ()| {
+        let body = Fiber::on(stack, move |suspender: &Suspender<(), Pause>, ()| {
             // This succeeds: a fiber runs only while its scheduler exists.
             if let Some(fibers) = &fibers.upgrade() {
-                ours.returned(body(&Turn { yielder, fibers }));
+                ours.returned(body(&Turn { suspender, fibers }));
             }
-        });
+        })?;
         let ending: Rc<dyn Ending> = Rc::clone(&outcome) as _;
-        this.enter(Fiber { body, ending });
+        this.enter(Member { body, ending });
         Ok(JoinHandle::new(outcome))
     }
 
-    fn enter(&self, fiber: Fiber) {
+    /// The stacks of all fibers, which later fibers use again.
+    fn stacks(&self) -> Result<&StackPool, StackError> {
+        match self.stacks.get() {
+            Some(pool) => Ok(pool),
+            None => {
+                let pool = StackPool::new(DEFAULT_STACK_SIZE)?;
+                Ok(self.stacks.get_or_init(|| pool))
+            }
+        }
+    }
+
+    fn enter(&self, fiber: Member) {
         let mut all = self.all.borrow_mut();
         let free = self.free.borrow_mut().pop();
         let id = free.unwrap_or(all.len());
@@ -252,17 +257,17 @@ impl Fibers {
         self.turns.set(self.turns.get() + 1);
         // A fiber's panic comes out of `resume`, on the scheduler's stack.
         match catch_unwind(AssertUnwindSafe(|| fiber.body.resume(()))) {
-            Ok(CoroutineResult::Yield(Pause::Yield)) => {
+            Ok(Step::Yield(Pause::Yield)) => {
                 self.put_back(id, fiber);
                 self.ready.borrow_mut().push_back(id);
             }
-            Ok(CoroutineResult::Yield(Pause::Join(other))) => {
+            Ok(Step::Yield(Pause::Join(other))) => {
                 self.put_back(id, fiber);
                 if !other.wait(id) {
                     self.ready.borrow_mut().push_back(id);
                 }
             }
-            Ok(CoroutineResult::Return(())) => self.end(id, fiber),
+            Ok(Step::Return(())) => self.end(id, fiber),
             Err(payload) => {
                 fiber.ending.panicked(payload);
                 self.end(id, fiber);
@@ -270,15 +275,14 @@ impl Fibers {
         }
     }
 
-    fn put_back(&self, id: usize, fiber: Fiber) {
+    fn put_back(&self, id: usize, fiber: Member) {
         if let Some(place) = self.all.borrow_mut().get_mut(id) {
             *place = Some(fiber);
         }
     }
 
-    fn end(&self, id: usize, fiber: Fiber) {
+    fn end(&self, id: usize, fiber: Member) {
         self.ready.borrow_mut().extend(fiber.ending.waiters());
-        self.stacks.borrow_mut().push(fiber.body.into_stack());
         self.free.borrow_mut().push(id);
     }
 }
