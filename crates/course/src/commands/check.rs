@@ -122,7 +122,7 @@ fn what_next(
     let id = &exercise.id;
     if !judgement.is_passed() {
         return format!(
-            "\n  next: edit {}, then run cargo course check {id}\n  for a hint: cargo course hint {id}\n",
+            "\nnext: edit {}, then run cargo course check {id}\nfor a hint: cargo course hint {id}\n",
             course.short(&exercise.source()).display()
         );
     }
@@ -131,9 +131,9 @@ fn what_next(
         None => "that was the last one: you have passed every exercise".to_owned(),
     };
     if course.is_bundle() {
-        return format!("\n  {next}\n");
+        return format!("\n{next}\n");
     }
-    format!("\n  the course's own solution: cargo course solution {id}\n  {next}\n")
+    format!("\nthe course's own solution: cargo course solution {id}\n{next}\n")
 }
 
 fn is_coloured() -> bool {
