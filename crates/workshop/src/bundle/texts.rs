@@ -14,7 +14,7 @@ use judging::trouble::Trouble;
 pub(super) const MARK: &str = "<!-- not for students -->";
 
 /// Commands that a bundle has no use for.
-const COMMANDS: [&str; 4] = ["bundle", "new", "solution", "verify"];
+const COMMANDS: [&str; 5] = ["answers", "bundle", "new", "solution", "verify"];
 
 /// Writes the root's manifest without the members that a bundle does not have.
 /// Cargo rejects a member pattern that matches nothing.
