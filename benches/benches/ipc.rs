@@ -4,14 +4,15 @@
 //! `cargo bench -p peers --bench ipc` measures everything, and `… -- threads` only
 //! the comparisons with `threads` in their names.
 
-use context_switch::sampling::Comparison;
-use interprocess::local_socket::prelude::*;
-use interprocess::local_socket::{GenericNamespaced, ListenerOptions, Stream};
-use ipc::Transport;
 use std::hint::spin_loop;
 use std::io::{Read, Write};
 use std::process::id;
 use std::time::Duration;
+
+use context_switch::sampling::Comparison;
+use interprocess::local_socket::prelude::*;
+use interprocess::local_socket::{GenericNamespaced, ListenerOptions, Stream};
+use ipc::Transport;
 
 /// One operation of a comparison of rings passes this many values.
 const VALUES: u64 = 100_000;

@@ -5,11 +5,12 @@
 //! only the comparisons with `squares` in their names. If there is no `python3`, its
 //! column is missing.
 
-use context_switch::sampling::Comparison;
-use processes::ProcessPool;
 use std::io::{BufRead, BufReader, Write};
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 use std::time::Duration;
+
+use context_switch::sampling::Comparison;
+use processes::ProcessPool;
 
 const WORKERS: usize = 2;
 const ITEMS: u64 = 10_000;

@@ -4,8 +4,6 @@
 //! `cargo bench -p peers --bench sync` measures everything, and `… -- mutex` only the comparisons
 //! with `mutex` in their names.
 
-use context_switch::sampling::Comparison;
-use context_switch::{Pinned, Placement};
 use std::hint;
 use std::pin::pin;
 use std::sync::Arc;
@@ -13,6 +11,9 @@ use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
 use std::task::{Context, Poll, Wake, Waker};
 use std::thread::{self, Thread};
 use std::time::{Duration, Instant};
+
+use context_switch::sampling::Comparison;
+use context_switch::{Pinned, Placement};
 
 /// One operation of a contended comparison consists of this many operations of each of two threads,
 /// so that the time to start and end a thread hardly counts.

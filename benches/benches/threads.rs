@@ -3,13 +3,14 @@
 //! `cargo bench -p peers --bench threads` measures everything, and `… -- map` only the comparisons
 //! with `map` in their names.
 
-use context_switch::sampling::Comparison;
-use context_switch::{Pinned, Placement};
-use rayon::prelude::*;
 use std::hint::black_box;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::sync::{Arc, Barrier};
 use std::time::Duration;
+
+use context_switch::sampling::Comparison;
+use context_switch::{Pinned, Placement};
+use rayon::prelude::*;
 
 const WORKERS: usize = 2;
 /// One operation of a comparison of pools runs this many jobs.

@@ -4,8 +4,9 @@
 //! `cargo bench -p peers` measures everything. `cargo bench -p peers --bench sync --
 //! mutex` measures the comparisons in `benches/sync.rs` whose names contain `mutex`.
 
-use context_switch::sampling::Comparison;
 use std::time::Duration;
+
+use context_switch::sampling::Comparison;
 
 /// The name of a comparison, and a function that sets it up when its turn comes.
 pub type Bench = (&'static str, fn() -> Comparison<'static>);

@@ -1,8 +1,10 @@
 //! A claim: a sentence from a lesson, and the experiment that tests it.
 
-use crate::{Judged, Record, Verdict};
-use serde::{Deserialize, Serialize};
 use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+use crate::{Judged, Record, Verdict};
 
 /// One claim and its experiment. Readers are meant to see the code of the
 /// experiment, which [`Claim::code`] returns.

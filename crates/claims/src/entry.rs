@@ -1,7 +1,8 @@
 //! One line of the ledger: a claim with its result.
 
-use crate::{Claim, Judgement, Lesson, Record, Truth, Verdict};
 use serde::{Deserialize, Serialize};
+
+use crate::{Claim, Judgement, Lesson, Record, Truth, Verdict};
 
 /// A claim and what was measured for it. `--json` prints one entry for each claim.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

@@ -1,7 +1,8 @@
 //! Everything that was measured, and the machine on which it was measured.
 
-use crate::{Entry, Machine};
 use serde::{Deserialize, Serialize};
+
+use crate::{Entry, Machine};
 
 /// The whole ledger. `--json` prints it.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

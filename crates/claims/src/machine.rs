@@ -1,9 +1,10 @@
 //! The facts about a machine that explain its figures.
 
+use std::fs;
+
 use context_switch::allowed_cpus;
 use nix::unistd::{Uid, geteuid};
 use serde::{Deserialize, Serialize};
-use std::fs;
 
 /// What a reader must know about a machine to compare its figures with those of
 /// another machine. A field is `None` if the machine does not tell.

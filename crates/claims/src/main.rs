@@ -1,15 +1,16 @@
 //! The program `claims`: it measures the claims of the ledger. `cargo course
 //! claims` starts it.
 
-use anstream::eprintln;
-use claims::{Claim, Ledger, Machine, Runner, claims, find, show};
-use clap::{Args, Parser, Subcommand};
 use std::error::Error;
 use std::fmt::Display;
 use std::fs;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+
+use anstream::eprintln;
+use claims::{Claim, Ledger, Machine, Runner, claims, find, show};
+use clap::{Args, Parser, Subcommand};
 
 /// Measure on this machine what lessons on processes, threads and coroutines
 /// claim.

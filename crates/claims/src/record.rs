@@ -1,9 +1,11 @@
 //! The notes that an experiment takes.
 
-use crate::Unmeasured;
+use std::fmt;
+
 use context_switch::sampling::{Interval, Nanoseconds, Samples, median_of, ratio};
 use serde::{Deserialize, Serialize};
-use std::fmt;
+
+use crate::Unmeasured;
 
 /// The notes of one experiment, in the order in which it took them.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]

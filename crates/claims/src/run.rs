@@ -5,10 +5,12 @@
 //! 21`), reads the entry that this process prints, and kills the processes that
 //! it leaves running.
 
-use crate::{Claim, Entry, Judgement, Record, Unmeasured, Verdict};
-use processes::{End, Limits, Signal, Spec, run};
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
+
+use processes::{End, Limits, Signal, Spec, run};
+
+use crate::{Claim, Entry, Judgement, Record, Unmeasured, Verdict};
 
 /// The time for one experiment. The longest experiments take a second or two.
 const DEADLINE: Duration = Duration::from_secs(15);

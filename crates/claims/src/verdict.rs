@@ -1,10 +1,11 @@
 //! The verdict on a claim, and its reason.
 
+use std::{fmt, io};
+
 use context_switch::sampling::SamplesError;
 use context_switch::{PinError, PingPongError};
 use nix::errno::Errno;
 use serde::{Deserialize, Serialize};
-use std::{fmt, io};
 
 /// The result of the experiment for a claim on this machine.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]

@@ -2,9 +2,10 @@
 //! pipe, and Python for the lessons that are written in Python. If a tool is
 //! missing, the test says that it is skipped.
 
+use std::process::Command;
+
 use context_switch::sampling::{Interval, Samples, SamplesError, interleave, ratio};
 use context_switch::{Between, Over, PingPong, Pinned, Placement};
-use std::process::Command;
 
 /// Runs a program and returns what it prints. If the program cannot be run or fails,
 /// prints the reason and returns `None`.

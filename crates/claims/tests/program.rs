@@ -1,7 +1,8 @@
 //! The program `claims` as its users see it.
 
-use claims::{Ledger, Truth, Verdict};
 use std::process::{Command, Output};
+
+use claims::{Ledger, Truth, Verdict};
 
 fn claims(arguments: &[&str]) -> Output {
     let mut program = Command::new(env!("CARGO_BIN_EXE_claims"));

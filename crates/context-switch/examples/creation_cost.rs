@@ -1,10 +1,11 @@
 //! What creation costs, and how only the cost of fork depends on the memory in
 //! use.
 
+use std::error::Error;
+
 use context_switch::Pages;
 use context_switch::creation::Kind;
 use context_switch::sampling::{Nanoseconds, Samples};
-use std::error::Error;
 
 fn main() -> Result<(), Box<dyn Error>> {
     println!("in use      fork     vfork    thread     fiber");

@@ -1,9 +1,10 @@
 //! What the kernel counts for each thread.
 
+use std::io;
+
 use nix::sys::resource::{UsageWho, getrusage};
 use processes::Pid;
 use processes::proc::{task_stat, task_status};
-use std::io;
 
 /// The events of one thread since its start. The difference of two readings is
 /// what happened in between:

@@ -11,14 +11,15 @@
 //! Each cost is the time from the call until the process, thread or fiber has
 //! ended. None of them does any work.
 
+use std::ffi::{c_int, c_void};
+use std::time::{Duration, Instant};
+use std::{io, thread};
+
 use corosensei::{Coroutine, CoroutineResult};
 use nix::errno::Errno;
 use nix::sys::signal::{SigSet, SigmaskHow};
 use nix::sys::wait::waitpid;
 use nix::unistd::{ForkResult, Pid, fork};
-use std::ffi::{c_int, c_void};
-use std::time::{Duration, Instant};
-use std::{io, thread};
 
 /// What to create.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

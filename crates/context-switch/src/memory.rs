@@ -1,13 +1,14 @@
 //! Pages straight from the kernel: private pages to write to, and shared pages
 //! through which two processes can communicate.
 
-use nix::sys::mman::{MapFlags, MmapAdvise, ProtFlags, madvise, mmap_anonymous, munmap};
-use nix::unistd::{SysconfVar, sysconf};
 use std::ffi::c_void;
 use std::io;
 use std::num::NonZeroUsize;
 use std::ptr::NonNull;
 use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
+
+use nix::sys::mman::{MapFlags, MmapAdvise, ProtFlags, madvise, mmap_anonymous, munmap};
+use nix::unistd::{SysconfVar, sysconf};
 
 /// A cache line on x86-64 and on most aarch64 machines, in bytes.
 pub(crate) const LINE: usize = 64;

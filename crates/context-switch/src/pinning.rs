@@ -1,11 +1,12 @@
 //! The CPUs on which a thread may run, and a guard that keeps it on one of
 //! them.
 
+use std::marker::PhantomData;
+use std::{error, fmt};
+
 use nix::errno::Errno;
 use nix::sched::{CpuSet, sched_getaffinity, sched_setaffinity};
 use nix::unistd::Pid;
-use std::marker::PhantomData;
-use std::{error, fmt};
 
 /// Keeps the calling thread on one CPU. When the guard is dropped, the thread
 /// may use the same CPUs again as before.

@@ -12,12 +12,13 @@
 //! largest where one working set fits into a cache and two do not. After C. Li,
 //! C. Ding, K. Shen, *Quantifying the cost of context switch*, 2007.
 
-use crate::memory::LINE;
-use crate::{Between, Over, Pages, PingPong, PingPongError, Pinned, Placement};
 use std::hint::black_box;
 use std::io;
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::{Duration, Instant};
+
+use crate::memory::LINE;
+use crate::{Between, Over, Pages, PingPong, PingPongError, Pinned, Placement};
 
 /// One measurement, in nanoseconds for a round trip, which includes the work of
 /// both sides.

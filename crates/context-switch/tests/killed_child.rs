@@ -1,11 +1,12 @@
 //! The other side may be killed at any moment. A file of its own, because a
 //! test that kills needs to know its own child from other tests'.
 
+use std::thread;
+
 use context_switch::{Between, Over, PingPong, Placement, allowed_cpus};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use processes::proc::children;
-use std::thread;
 
 #[test]
 fn a_child_that_is_killed_ends_the_game_with_an_error_and_is_reaped() {

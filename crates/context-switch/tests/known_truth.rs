@@ -1,9 +1,10 @@
 //! The statistics against machines whose truth is known: simulated, with fixed
 //! seeds, so that every run of these tests sees the same measurements.
 
-use context_switch::sampling::{Comparison, Random, Report, Samples, Verdict, ratio};
 use std::cell::RefCell;
 use std::time::Duration;
+
+use context_switch::sampling::{Comparison, Random, Report, Samples, Verdict, ratio};
 
 /// A machine on which time is made up. An operation costs what it costs, times
 /// noise, times what the machine does to all that runs on it at that moment.

@@ -1,12 +1,13 @@
 //! Ping-pong: what the kernel counts is what was played, and nothing is left.
 
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use std::thread;
+
 use context_switch::{
     Between, Over, PinError, PingPong, PingPongError, Placement, Trips, allowed_cpus, resumes,
     working_set,
 };
 use nix::sys::signal::{SaFlags, SigAction, SigHandler, SigSet, Signal, sigaction};
-use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
-use std::thread;
 
 const BOTH: [Between; 2] = [Between::Processes, Between::Threads];
 

@@ -9,11 +9,10 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use serde::{Deserialize, Serialize};
-
 use judging::exercise::catalogue::{Course, Exercise};
 use judging::files;
 use judging::trouble::Trouble;
+use serde::{Deserialize, Serialize};
 
 /// The whole file.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]

@@ -1,15 +1,17 @@
 //! Exploring: budgets, replays, and one interface to the two worlds.
 
-use crate::exploration::{Exploration, Failure, World, kind, place};
-use crate::position::{self, POSITION, Position, Request};
-use crate::timeline::timeline;
+use std::panic::Location;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
 use interleave_loomed::explorer as loomed;
 use interleave_model::kernel::{Run, failure};
 use interleave_shuttled::explorer::{self as shuttled, Plan, Then};
 use records::schedule;
-use std::panic::Location;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, Instant};
+
+use crate::exploration::{Exploration, Failure, World, kind, place};
+use crate::position::{self, POSITION, Position, Request};
+use crate::timeline::timeline;
 
 /// The environment variable that holds a schedule to replay, such as `a3b2a`, or
 /// `two_threads_add:a3b2a` for only the scenario of that name.

@@ -51,13 +51,14 @@ mod timeline;
 mod verdict;
 mod worlds;
 
-pub use exploration::{Exploration, Failure, World};
-pub use explore::{Explore, REPLAY, orderings, schedules};
 pub use interleave_model::Tracked;
 #[doc(hidden)]
 pub use interleave_model::kernel::scenario::named;
 pub use records::position::FailureKind;
 pub use records::{Place, Step, Timeline, schedule};
+
+pub use exploration::{Exploration, Failure, World};
+pub use explore::{Explore, REPLAY, orderings, schedules};
 
 /// The std of scenarios in the shuttled world.
 pub mod shuttled {

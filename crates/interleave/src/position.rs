@@ -1,16 +1,17 @@
 //! Positions: runs that stand in the middle, as [`records::position`] describes them.
 
-use crate::exploration::{kind, place};
-use crate::source::Sources;
-use crate::timeline::{name, operation, timeline};
+use std::path::Path;
+
 use interleave_model::kernel::{
     Run, State, failure::short_place, object::Kind, thread::Status, thread::letter,
 };
 use interleave_shuttled::explorer::{Counted, Found, Plan, Then};
-use records::schedule;
-use std::path::Path;
-
 pub use records::position::{Below, End, Object, POSITION, Position, Request, Thread, ThreadState};
+use records::schedule;
+
+use crate::exploration::{kind, place};
+use crate::source::Sources;
+use crate::timeline::{name, operation, timeline};
 
 /// Why an exploration that was asked for a position has no verdict.
 pub(crate) const TOLD: &str = "this run answered a request for a position, so it has no verdict";

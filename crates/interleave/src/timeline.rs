@@ -1,6 +1,7 @@
 //! From what the kernel logged to a [`Timeline`].
 
-use crate::source::Sources;
+use std::fmt::Write as _;
+
 use interleave_model::kernel::{
     State,
     event::{Event, Returned},
@@ -8,7 +9,8 @@ use interleave_model::kernel::{
     thread::letter,
 };
 use records::{Step, Timeline};
-use std::fmt::Write as _;
+
+use crate::source::Sources;
 
 /// Operations kept from the end of a long run.
 const LAST: usize = 60;

@@ -1,8 +1,9 @@
 //! From an exploration to the test's verdict.
 
-use crate::exploration::{Exploration, Failure, World};
 use proctor::{Failing, Outcome};
 use records::position::FailureKind;
+
+use crate::exploration::{Exploration, Failure, World};
 
 /// If the code under test has fewer scheduling points than this, the exploration explored nothing.
 const LEAST_POINTS: u64 = 2;

@@ -3,9 +3,10 @@
 //! finds no fewer than loom alone. (Those are not all: loom remembers one last access of an object,
 //! and so leaves out some orders of three. The schedules world is there for that.)
 
-use interleave::Explore;
 use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex};
+
+use interleave::Explore;
 
 mod nothing {}
 

@@ -11,14 +11,15 @@
 mod docs;
 
 // That these compile is the other half of this test.
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::{Path, PathBuf};
+
 use interleave_surface as _;
 use interleave_surface_loomed as _;
 use interleave_surface_shuttled as _;
 
 use docs::Docs;
-use std::collections::BTreeSet;
-use std::fs;
-use std::path::{Path, PathBuf};
 
 /// What a world replaces, by the list it is in.
 const MODULES: [(&str, &[&str]); 5] = [

@@ -2,8 +2,9 @@
 //! other atomic operation, in both worlds.
 
 mod common;
-use common::{fails, fails_in_memory, holds};
 use interleave::FailureKind::{Assertion, Race};
+
+use common::{fails, fails_in_memory, holds};
 
 mod nothing {}
 

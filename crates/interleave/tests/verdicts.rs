@@ -1,9 +1,10 @@
 //! What an exploration means for a test: outcomes, coverage in words, limits.
 
 mod common;
+use std::time::Duration;
+
 use interleave::{Explore, orderings, schedules};
 use proctor::Outcome;
-use std::time::Duration;
 
 mod nothing {}
 

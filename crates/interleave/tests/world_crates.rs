@@ -1,8 +1,9 @@
 //! Real world crates: a file of ordinary Rust, compiled against each world's std and core.
 
 mod common;
-use common::{fails, holds};
 use interleave::FailureKind::{Assertion, Deadlock, Panic};
+
+use common::{fails, holds};
 
 interleave::in_worlds! {
     shuttled = interleave_odd_shuttled, loomed = interleave_odd_loomed;

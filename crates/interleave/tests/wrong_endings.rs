@@ -1,8 +1,9 @@
 //! Wrong programs whose threads end badly or not at all. Each must be rejected, for its own reason.
 
 mod common;
-use common::{fails, orderings, schedules};
 use interleave::FailureKind::{Assertion, Leak};
+
+use common::{fails, orderings, schedules};
 
 mod nothing {}
 

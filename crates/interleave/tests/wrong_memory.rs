@@ -1,8 +1,9 @@
 //! Wrong programs whose orderings are too weak. Each must be rejected, for its own reason.
 
 mod common;
-use common::fails_in_memory;
 use interleave::FailureKind::{Assertion, Race};
+
+use common::fails_in_memory;
 
 mod nothing {}
 

@@ -2,8 +2,9 @@
 //! reason.
 
 mod common;
-use common::fails;
 use interleave::FailureKind::{Assertion, Race};
+
+use common::fails;
 
 mod nothing {}
 

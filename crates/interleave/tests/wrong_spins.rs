@@ -1,8 +1,9 @@
 //! Wrong programs that spin for ever. Each must be rejected, for its own reason.
 
 mod common;
-use common::{fails, orderings, schedules};
 use interleave::FailureKind::{Race, Spin};
+
+use common::{fails, orderings, schedules};
 
 mod nothing {}
 

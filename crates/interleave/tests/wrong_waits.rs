@@ -1,8 +1,9 @@
 //! Wrong programs that wait for what never comes. Each must be rejected, for its own reason.
 
 mod common;
-use common::fails;
 use interleave::FailureKind::Deadlock;
+
+use common::fails;
 
 mod nothing {}
 

@@ -3,9 +3,10 @@
 //!
 //! `cargo run -p ipc --example any_transport`
 
+use std::error::Error;
+
 use ipc::Transport;
 use serde::{Deserialize, Serialize};
-use std::error::Error;
 
 #[derive(Serialize, Deserialize)]
 enum Job {

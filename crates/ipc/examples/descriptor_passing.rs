@@ -3,12 +3,13 @@
 //!
 //! `cargo run -p ipc --example descriptor_passing`
 
-use ipc::{receive_descriptors, send_descriptors};
 use std::error::Error;
 use std::fs::File;
 use std::io::{Read, Seek, SeekFrom};
 use std::os::fd::AsFd;
 use std::os::unix::net::UnixStream;
+
+use ipc::{receive_descriptors, send_descriptors};
 
 fn main() -> Result<(), Box<dyn Error>> {
     let (here, there) = UnixStream::pair()?;

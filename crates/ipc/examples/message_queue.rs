@@ -4,8 +4,9 @@
 //!
 //! `cargo run -p ipc --example message_queue`
 
-use ipc::MessageQueue;
 use std::error::Error;
+
+use ipc::MessageQueue;
 
 fn main() -> Result<(), Box<dyn Error>> {
     let name = format!("/roommates-{}", std::process::id());

@@ -4,9 +4,10 @@
 //!
 //! `cargo run -p ipc --example pipe_hello`
 
-use nix::fcntl::{FcntlArg, OFlag, fcntl};
 use std::error::Error;
 use std::io::{ErrorKind, Read, Write, pipe};
+
+use nix::fcntl::{FcntlArg, OFlag, fcntl};
 
 fn main() -> Result<(), Box<dyn Error>> {
     // One process uses both ends. This works because the pipe holds the note

@@ -3,11 +3,12 @@
 //!
 //! `cargo run -p ipc --example question_and_answer`
 
-use ipc::Channel;
-use processes::Spec;
 use std::error::Error;
 use std::os::fd::{FromRawFd, OwnedFd};
 use std::time::Duration;
+
+use ipc::Channel;
+use processes::Spec;
 
 /// The number of the descriptor of the child's end.
 const LINE: i32 = 3;

@@ -5,10 +5,11 @@
 //!
 //! `cargo run -p ipc --example shared_memory`
 
-use ipc::SharedMemory;
 use std::error::Error;
 use std::io::{Read, Write, pipe};
 use std::sync::atomic::Ordering::Relaxed;
+
+use ipc::SharedMemory;
 
 const EACH: u64 = 100_000;
 

@@ -4,10 +4,11 @@
 //!
 //! `cargo run -p ipc --example socket_mailbox`
 
-use ipc::SeqPacket;
 use std::error::Error;
 use std::io::{Read, Write};
 use std::os::unix::net::UnixStream;
+
+use ipc::SeqPacket;
 
 fn main() -> Result<(), Box<dyn Error>> {
     let mut buffer = [0; 100];

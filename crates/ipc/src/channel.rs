@@ -1,8 +1,11 @@
 //! A typed channel over a Unix stream socket.
 
-use crate::incoming::{HEADER, Incoming};
-use crate::socket::{attest_senders, await_ready, transmit};
-use crate::{RecvError, SendError};
+use std::fmt;
+use std::io;
+use std::marker::PhantomData;
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
+use std::time::{Duration, Instant};
+
 use nix::errno::Errno;
 use nix::fcntl::{FcntlArg, FdFlag, fcntl};
 use nix::poll::PollFlags;
@@ -13,11 +16,10 @@ use nix::sys::socket::{
 use processes::Pid;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
-use std::fmt;
-use std::io;
-use std::marker::PhantomData;
-use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
-use std::time::{Duration, Instant};
+
+use crate::incoming::{HEADER, Incoming};
+use crate::socket::{attest_senders, await_ready, transmit};
+use crate::{RecvError, SendError};
 
 /// The default for the longest body that a channel sends or accepts: 64 MiB.
 pub const DEFAULT_LIMIT: u32 = 64 * 1024 * 1024;

@@ -1,15 +1,17 @@
 //! A typed channel over any transport.
 
-use crate::framed::Framed;
-use crate::wire::{Ends, Wire, packets, pipes, queues, rings, streams};
-use crate::{RecvError, SendError};
-use processes::{Child, fork};
-use serde::Serialize;
-use serde::de::DeserializeOwned;
 use std::fmt;
 use std::io;
 use std::marker::PhantomData;
 use std::time::{Duration, Instant};
+
+use processes::{Child, fork};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use crate::framed::Framed;
+use crate::wire::{Ends, Wire, packets, pipes, queues, rings, streams};
+use crate::{RecvError, SendError};
 
 /// How messages get from one end of a [`Duplex`] to the other.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

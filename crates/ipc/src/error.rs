@@ -1,7 +1,8 @@
 //! What can go wrong on a channel.
 
-use processes::Pid;
 use std::{error, fmt, io};
+
+use processes::Pid;
 
 /// Why a message was not received.
 #[derive(Debug)]

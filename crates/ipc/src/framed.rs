@@ -1,12 +1,14 @@
 //! Messages over a transport of bytes. Each frame begins with its length.
 
+use std::io;
+use std::time::Instant;
+
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
 use crate::channel::DEFAULT_LIMIT;
 use crate::wire::{PIECE, Wire};
 use crate::{RecvError, SendError};
-use serde::Serialize;
-use serde::de::DeserializeOwned;
-use std::io;
-use std::time::Instant;
 
 /// Messages over a wire, in the frames that the [crate] describes.
 pub(crate) struct Framed {

@@ -1,11 +1,13 @@
 //! A frame that is being received: the bytes so far, and their sender.
 
-use crate::RecvError;
-use crate::socket::{Arrival, await_ready, receive};
-use nix::poll::PollFlags;
-use processes::Pid;
 use std::os::fd::BorrowedFd;
 use std::time::Instant;
+
+use nix::poll::PollFlags;
+use processes::Pid;
+
+use crate::RecvError;
+use crate::socket::{Arrival, await_ready, receive};
 
 /// The length of the header in bytes. The header is a little-endian `u32`.
 pub(crate) const HEADER: usize = 4;

@@ -59,12 +59,13 @@ mod socket;
 pub mod turns;
 mod wire;
 
+pub use processes::Pid;
+
 pub use channel::{Channel, DEFAULT_LIMIT, Received, pair};
 pub use descriptors::{MOST_DESCRIPTORS, PassError, Passed, receive_descriptors, send_descriptors};
 pub use duplex::{Duplex, Transport, channel, fork_with};
 pub use error::{RecvError, SendError};
 pub use message_queue::{Message, MessageQueue, PRIORITIES, QueueError};
-pub use processes::Pid;
 pub use ring::{Consumer, Plain, Producer, RingError, ring};
 pub use seqpacket::{PacketError, SeqPacket};
 pub use shared_memory::{SharedMemory, SharedMemoryError};

@@ -1,10 +1,11 @@
 //! How an end learns that the other side is gone if the transport does not
 //! report it: a message queue and shared memory have no end of file.
 
-use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
-use nix::sys::socket::{AddressFamily, SockFlag, SockType, socketpair};
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use nix::sys::socket::{AddressFamily, SockFlag, SockType, socketpair};
 
 /// One end of a pair of sockets over which nothing is ever sent. The kernel
 /// closes the other end when the last process that holds it is gone, even if

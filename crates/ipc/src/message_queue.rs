@@ -14,16 +14,18 @@
 //! # Ok::<(), ipc::QueueError>(())
 //! ```
 
-use crate::socket::await_ready;
+use std::mem::ManuallyDrop;
+use std::os::fd::{AsFd, BorrowedFd, FromRawFd, IntoRawFd, OwnedFd};
+use std::time::{Duration, Instant};
+use std::{error, fmt, io};
+
 use nix::errno::Errno;
 use nix::mqueue::{MQ_OFlag, MqAttr, MqdT, mq_getattr, mq_open, mq_receive, mq_send, mq_unlink};
 use nix::poll::PollFlags;
 use nix::sys::stat::Mode;
 use processes::Pid;
-use std::mem::ManuallyDrop;
-use std::os::fd::{AsFd, BorrowedFd, FromRawFd, IntoRawFd, OwnedFd};
-use std::time::{Duration, Instant};
-use std::{error, fmt, io};
+
+use crate::socket::await_ready;
 
 /// The number of priorities (`sysconf(_SC_MQ_PRIO_MAX)` on Linux). The highest
 /// priority is one less.

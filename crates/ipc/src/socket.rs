@@ -1,14 +1,15 @@
 //! The system calls that a channel uses. Each function handles EINTR.
 
+use std::io;
+use std::mem::{MaybeUninit, size_of};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
+use std::time::Instant;
+
 use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, ppoll};
 use nix::sys::socket::{MsgFlags, send, setsockopt, sockopt};
 use nix::sys::time::TimeSpec;
 use processes::Pid;
-use std::io;
-use std::mem::{MaybeUninit, size_of};
-use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
-use std::time::Instant;
 
 /// Asks the kernel to attach the sender's pid, uid and gid to everything that
 /// arrives from now on.

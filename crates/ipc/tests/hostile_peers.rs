@@ -1,12 +1,13 @@
 //! A channel against peers that lie, stop half-way, or send garbage.
 
-use ipc::{Channel, RecvError, SendError};
-use nix::sys::socket::{ControlMessage, MsgFlags, sendmsg};
 use std::io::{self, IoSlice, Read, Write};
 use std::net::Shutdown;
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::os::unix::net::{UnixDatagram, UnixStream};
 use std::time::Duration;
+
+use ipc::{Channel, RecvError, SendError};
+use nix::sys::socket::{ControlMessage, MsgFlags, sendmsg};
 
 type Texts = Channel<String, String>;
 

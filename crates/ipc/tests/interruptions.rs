@@ -4,13 +4,14 @@
 //! Each interruption is sent when the kernel says that the thread waits in a
 //! system call, so that none of them misses.
 
-use nix::sys::signal::{SaFlags, SigAction, SigHandler, SigSet, Signal, sigaction};
-use processes::proc::{self, Pid, Syscall};
 use std::ffi::{c_int, c_long};
 use std::sync::Once;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc;
 use std::time::{Duration, Instant};
+
+use nix::sys::signal::{SaFlags, SigAction, SigHandler, SigSet, Signal, sigaction};
+use processes::proc::{self, Pid, Syscall};
 
 const STORM: u64 = 50;
 

@@ -1,7 +1,8 @@
 //! POSIX message queues: borders, priorities, names, limits.
 
-use ipc::{MessageQueue, QueueError};
 use std::time::Duration;
+
+use ipc::{MessageQueue, QueueError};
 
 /// A name that no other test has.
 fn name(test: &str) -> String {

@@ -1,15 +1,16 @@
 //! Descriptors over sockets, seqpacket messages, shared memory by descriptor
 //! and by name.
 
+use std::io::{Read, Write, pipe};
+use std::os::fd::{AsFd, AsRawFd, OwnedFd};
+use std::os::unix::net::UnixStream;
+use std::sync::atomic::Ordering;
+
 use ipc::{
     PacketError, PassError, SeqPacket, SharedMemory, SharedMemoryError, receive_descriptors,
     send_descriptors,
 };
 use nix::fcntl::{FcntlArg, fcntl};
-use std::io::{Read, Write, pipe};
-use std::os::fd::{AsFd, AsRawFd, OwnedFd};
-use std::os::unix::net::UnixStream;
-use std::sync::atomic::Ordering;
 
 fn open_descriptors() -> usize {
     std::fs::read_dir("/proc/self/fd").unwrap().count()

@@ -1,13 +1,14 @@
 //! A ring between threads and between processes.
 
-use ipc::{RingError, ring};
-use processes::fork;
-use processes::proc::Syscall;
 use std::sync::Mutex;
 use std::sync::PoisonError;
 use std::sync::mpsc;
 use std::thread;
 use std::time::{Duration, Instant};
+
+use ipc::{RingError, ring};
+use processes::fork;
+use processes::proc::Syscall;
 
 /// Processes that are forked meanwhile hold copies of our rings.
 static ONE: Mutex<()> = Mutex::new(());

@@ -1,11 +1,12 @@
 //! Who wrote a message: the kernel says, whatever the writer claims.
 
-use ipc::{Channel, Pid, RecvError};
-use nix::sys::wait::waitpid;
-use nix::unistd::{ForkResult, fork};
 use std::io::Write;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
 use std::os::unix::net::UnixStream;
+
+use ipc::{Channel, Pid, RecvError};
+use nix::sys::wait::waitpid;
+use nix::unistd::{ForkResult, fork};
 
 fn me() -> Pid {
     std::process::id().cast_signed()

@@ -1,13 +1,14 @@
 //! One typed channel, and what must be true of it over every transport.
 
-use ipc::{Duplex, RecvError, SendError, Transport, channel, fork_with};
-use nix::sys::signal::{SaFlags, SigAction, SigHandler, SigSet, Signal, sigaction};
-use processes::proc::{self, Syscall};
 use std::ffi::c_int;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc;
 use std::thread;
 use std::time::Duration;
+
+use ipc::{Duplex, RecvError, SendError, Transport, channel, fork_with};
+use nix::sys::signal::{SaFlags, SigAction, SigHandler, SigSet, Signal, sigaction};
+use processes::proc::{self, Syscall};
 
 const LONG: Duration = Duration::from_secs(60);
 

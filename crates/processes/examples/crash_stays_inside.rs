@@ -3,8 +3,9 @@
 //!
 //! `cargo run -p processes --example crash_stays_inside`
 
-use processes::ProcessPool;
 use std::error::Error;
+
+use processes::ProcessPool;
 
 /// A parser with a common mistake: it trusts the length that it reads.
 fn careless(message: Vec<u8>) -> String {

@@ -4,10 +4,11 @@
 //!
 //! `cargo run -p processes --example memory_apart`
 
-use processes::{fork, proc};
 use std::error::Error;
 use std::io::{Read, Write, pipe};
 use std::process::id;
+
+use processes::{fork, proc};
 
 const MIB: u64 = 1024 * 1024;
 

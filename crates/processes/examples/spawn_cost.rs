@@ -6,12 +6,13 @@
 //! The three ways take turns, so that a slowdown of the machine affects all of
 //! them.
 
-use nix::sys::wait::waitpid;
-use nix::unistd::{ForkResult, execv, fork};
-use processes::{Spec, proc};
 use std::error::Error;
 use std::ffi::CString;
 use std::time::{Duration, Instant};
+
+use nix::sys::wait::waitpid;
+use nix::unistd::{ForkResult, execv, fork};
+use processes::{Spec, proc};
 
 const PROGRAM: &str = "/bin/true";
 

@@ -4,11 +4,12 @@
 //!
 //! `cargo run -p processes --example squares_by_processes`
 
-use processes::ProcessPool;
 use std::collections::HashSet;
 use std::error::Error;
 use std::thread;
 use std::time::{Duration, Instant};
+
+use processes::ProcessPool;
 
 /// How long each number takes. In the lesson it is one second.
 const NAP: Duration = Duration::from_millis(100);

@@ -6,11 +6,12 @@
 //! signal-safety). The parent has prepared everything that needs memory in the
 //! [`Plan`].
 
-use crate::Step;
-use crate::limits::ResourceLimit;
 use std::ffi::{c_char, c_int, c_long, c_void};
 use std::os::fd::RawFd;
 use std::ptr;
+
+use crate::Step;
+use crate::limits::ResourceLimit;
 
 /// What the child must do. The parent prepares it.
 pub(crate) struct Plan {

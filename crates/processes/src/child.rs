@@ -1,12 +1,13 @@
 //! A started process, until it is reaped.
 
-use crate::end::{self, Identity};
-use crate::proc::{self, Stat};
-use crate::{Ending, Pid, Signal, Usage, pidfd};
 use std::collections::HashSet;
 use std::io::{self, PipeReader, PipeWriter};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::time::{Duration, Instant};
+
+use crate::end::{self, Identity};
+use crate::proc::{self, Stat};
+use crate::{Ending, Pid, Signal, Usage, pidfd};
 
 /// A started process. Dropping this value kills the process with everything
 /// that it started ([`kill_tree`](Child::kill_tree)) and reaps it. So the

@@ -14,11 +14,12 @@
 //! else init. So no descendant can escape from a subreaper: a subreaper without
 //! children has no descendants.
 
-use crate::proc::{self, Stat, State};
-use crate::{Ending, Pid, Signal, pidfd};
 use std::collections::HashSet;
 use std::time::{Duration, Instant};
 use std::{error, fmt, io, thread};
+
+use crate::proc::{self, Stat, State};
+use crate::{Ending, Pid, Signal, pidfd};
 
 /// Makes this process a subreaper: it adopts its orphaned descendants, those
 /// that exist now and later ones, until it ends. Children do not inherit this

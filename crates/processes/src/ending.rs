@@ -1,9 +1,10 @@
 //! How a process ended, and which resources it used.
 
-use nix::sys::signal::Signal;
-use nix::sys::wait::WaitStatus;
 use std::fmt;
 use std::time::Duration;
+
+use nix::sys::signal::Signal;
+use nix::sys::wait::WaitStatus;
 
 /// How a process ended (man 2 wait).
 ///

@@ -1,11 +1,13 @@
 //! A child that is a copy of this process and runs a closure.
 
-use crate::between::errno;
-use crate::{Child, Pid, pidfd};
-use nix::unistd::{ForkResult, fork as fork_here};
 use std::io::{self, Write};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::ptr;
+
+use nix::unistd::{ForkResult, fork as fork_here};
+
+use crate::between::errno;
+use crate::{Child, Pid, pidfd};
 
 /// The exit status of a child whose closure panicked. It is the status of a
 /// Rust program whose `main` panics.

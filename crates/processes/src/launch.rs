@@ -16,9 +16,6 @@
 //! So until exec it must not allocate, take a lock or run a signal handler. All
 //! of its code is in [`between`](crate::between).
 
-use crate::between::{self, Plan};
-use crate::limits::ResourceLimit;
-use crate::{Pid, Signal, Step};
 use std::ffi::{CString, OsStr, OsString, c_char, c_int, c_void};
 use std::io;
 use std::iter;
@@ -26,6 +23,10 @@ use std::os::fd::{AsRawFd, FromRawFd, OwnedFd, RawFd};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::Path;
 use std::ptr;
+
+use crate::between::{self, Plan};
+use crate::limits::ResourceLimit;
+use crate::{Pid, Signal, Step};
 
 /// Everything about the program to be executed except its descriptors.
 pub(crate) struct Image {

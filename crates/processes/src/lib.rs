@@ -41,12 +41,13 @@ mod run;
 mod spawn_error;
 mod spec;
 
+pub use nix::sys::signal::Signal;
+
 pub use child::Child;
 pub use end::{StillAlive, become_subreaper, end_descendants, reap_all};
 pub use ending::{Ending, Usage};
 pub use fork::{PANICKED, fork};
 pub use limits::{LimitError, Limits};
-pub use nix::sys::signal::Signal;
 pub use pool::{ItemError, MOST_WORKERS, PoolError, ProcessPool};
 pub use proc::Pid;
 pub use run::{Captured, DEFAULT_OUTPUT, End, Outcome, RunError, run};

@@ -2,15 +2,17 @@
 //! a process number, a pidfd never refers to another process later, and `poll`
 //! can wait for it.
 
-use crate::{Ending, Pid, Usage};
-use nix::errno::Errno;
-use nix::poll::{PollFd, PollFlags, ppoll};
-use nix::sys::signal::Signal;
-use nix::sys::time::TimeSpec;
 use std::io;
 use std::mem::MaybeUninit;
 use std::os::fd::{AsFd, AsRawFd, FromRawFd, OwnedFd};
 use std::time::Instant;
+
+use nix::errno::Errno;
+use nix::poll::{PollFd, PollFlags, ppoll};
+use nix::sys::signal::Signal;
+use nix::sys::time::TimeSpec;
+
+use crate::{Ending, Pid, Usage};
 
 /// Opens a pidfd for the process that has this number *now*.
 pub(crate) fn open(pid: Pid) -> io::Result<OwnedFd> {

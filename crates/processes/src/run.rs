@@ -1,16 +1,18 @@
 //! A supervised run: start a program, write its input, read its output, and
 //! enforce its time limit.
 
-use crate::{Child, Ending, Limits, SpawnError, Spec, Stdio, Usage};
-use nix::errno::Errno;
-use nix::fcntl::{FcntlArg, OFlag, fcntl};
-use nix::poll::{PollFd, PollFlags, ppoll};
-use nix::sys::time::TimeSpec;
 use std::borrow::Cow;
 use std::io::{self, PipeReader, PipeWriter, Read, Write};
 use std::os::fd::{AsFd, BorrowedFd};
 use std::time::{Duration, Instant};
 use std::{error, fmt};
+
+use nix::errno::Errno;
+use nix::fcntl::{FcntlArg, OFlag, fcntl};
+use nix::poll::{PollFd, PollFlags, ppoll};
+use nix::sys::time::TimeSpec;
+
+use crate::{Child, Ending, Limits, SpawnError, Spec, Stdio, Usage};
 
 /// How many bytes [`run`] keeps of each output stream unless
 /// [`Limits::file_size`] says otherwise: 8 MiB.

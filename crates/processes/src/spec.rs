@@ -1,7 +1,5 @@
 //! The description of a process to start.
 
-use crate::launch::{self, Image};
-use crate::{Child, Limits, Signal, SpawnError, Step};
 use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
 use std::fs::OpenOptions;
@@ -9,6 +7,9 @@ use std::io::{self, PipeReader, PipeWriter};
 use std::os::fd::{OwnedFd, RawFd};
 use std::path::{Path, PathBuf};
 use std::time::Instant;
+
+use crate::launch::{self, Image};
+use crate::{Child, Limits, Signal, SpawnError, Step};
 
 /// Where one of a child's three standard streams is connected.
 #[derive(Debug, Default)]

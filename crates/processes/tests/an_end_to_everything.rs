@@ -6,12 +6,14 @@
 
 mod support;
 
+use std::io::ErrorKind;
+use std::time::{Duration, Instant};
+
 use nix::unistd::{Gid, Uid, setgid, setuid};
 use processes::proc::{self, State};
 use processes::{End, Ending, Limits, Spec, Stdio, Step, become_subreaper};
 use processes::{end_descendants, limits, reap_all, run};
-use std::io::ErrorKind;
-use std::time::{Duration, Instant};
+
 use support::{LONG, has_ended, is_root, line, me, until};
 
 const CASE: &str = "PROCESSES_CASE";

@@ -2,8 +2,10 @@
 
 mod support;
 
-use processes::{Ending, PANICKED, fork, proc};
 use std::io::{Read, Write, pipe};
+
+use processes::{Ending, PANICKED, fork, proc};
+
 use support::{has_ended, me};
 
 #[test]

@@ -3,14 +3,16 @@
 
 mod support;
 
-use nix::sys::signal::{SaFlags, SigAction, SigHandler, SigSet, Signal, sigaction};
-use processes::proc::{self, Syscall};
-use processes::{Ending, Spec, Stdio};
 use std::ffi::c_int;
 use std::io::Write;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc;
 use std::time::{Duration, Instant};
+
+use nix::sys::signal::{SaFlags, SigAction, SigHandler, SigSet, Signal, sigaction};
+use processes::proc::{self, Syscall};
+use processes::{Ending, Spec, Stdio};
+
 use support::{me, until};
 
 static HANDLED: AtomicU64 = AtomicU64::new(0);

@@ -2,11 +2,13 @@
 
 mod support;
 
-use processes::proc::{self, State};
-use processes::{Ending, Pid, PoolError, ProcessPool, Spec};
 use std::collections::HashSet;
 use std::io::{PipeReader, PipeWriter, Read, Write, pipe};
 use std::os::fd::{AsFd, AsRawFd};
+
+use processes::proc::{self, State};
+use processes::{Ending, Pid, PoolError, ProcessPool, Spec};
+
 use support::{has_ended, me, until};
 
 fn pid() -> Pid {

@@ -2,15 +2,17 @@
 
 mod support;
 
-use nix::sys::signal::{SaFlags, SigAction, SigHandler, SigSet, Signal, raise, sigaction};
-use processes::proc::{self, Syscall};
-use processes::{Ending, ItemError, Pid, ProcessPool};
 use std::collections::HashMap;
 use std::ffi::c_int;
 use std::fs::File;
 use std::io::{Read, Write, pipe};
 use std::os::fd::AsFd;
 use std::sync::atomic::{AtomicU64, Ordering};
+
+use nix::sys::signal::{SaFlags, SigAction, SigHandler, SigSet, Signal, raise, sigaction};
+use processes::proc::{self, Syscall};
+use processes::{Ending, ItemError, Pid, ProcessPool};
+
 use support::{me, until};
 
 /// A file to which every call of the function appends its item.

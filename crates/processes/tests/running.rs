@@ -2,8 +2,10 @@
 
 mod support;
 
-use processes::{DEFAULT_OUTPUT, End, Ending, Limits, Outcome, RunError, Spec, Step, proc, run};
 use std::time::Duration;
+
+use processes::{DEFAULT_OUTPUT, End, Ending, Limits, Outcome, RunError, Spec, Step, proc, run};
+
 use support::{has_ended, until};
 
 fn sh(script: &str) -> Spec {

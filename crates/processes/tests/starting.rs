@@ -2,12 +2,13 @@
 
 mod support;
 
-use nix::fcntl::{F_DUPFD, fcntl};
-use nix::sys::signal::{SigSet, SigmaskHow, Signal, pthread_sigmask};
-use processes::{Ending, Limits, SpawnError, Spec, Stdio, Step, run};
 use std::io::{Read, Write};
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
 use std::os::unix::fs::PermissionsExt;
+
+use nix::fcntl::{F_DUPFD, fcntl};
+use nix::sys::signal::{SigSet, SigmaskHow, Signal, pthread_sigmask};
+use processes::{Ending, Limits, SpawnError, Spec, Stdio, Step, run};
 
 /// What a shell says when it runs this.
 fn said(spec: Spec) -> String {

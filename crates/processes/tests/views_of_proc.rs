@@ -2,16 +2,18 @@
 
 mod support;
 
-use nix::fcntl::OFlag;
-use nix::sys::prctl::set_name;
-use nix::unistd::gettid;
-use processes::proc::{self, Pid, State, Status, Syscall, Target};
-use processes::{Signal, Spec, Stdio};
 use std::ffi::CString;
 use std::io::{ErrorKind, Read, Seek, SeekFrom, Write};
 use std::os::fd::AsRawFd;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc;
+
+use nix::fcntl::OFlag;
+use nix::sys::prctl::set_name;
+use nix::unistd::gettid;
+use processes::proc::{self, Pid, State, Status, Syscall, Target};
+use processes::{Signal, Spec, Stdio};
+
 use support::{is_root, line, me, until};
 
 fn sh(script: &str) -> Spec {

@@ -62,6 +62,10 @@ mod text;
 mod warden;
 mod wire;
 
+pub use nix::errno::Errno;
+pub use proctor_macros::{exercise, test};
+pub use records::{Evidence, Exchange, Heap, Outcome, Output, Place, Record, Timeline, Witness};
+
 pub use devices::{
     Calls, EmptyProbe, Event, Gate, Life, Onlooker, Probe, Probes, Surroundings, Task, Zeros,
     jostle, leave_a_core_file, script, threads_left,
@@ -69,11 +73,8 @@ pub use devices::{
 pub use judge::random::{Random, random, rng};
 pub use judge::trial::covered;
 pub use judge::{Answer, Subject};
-pub use nix::errno::Errno;
 pub use outcome::{Failing, fail};
-pub use proctor_macros::{exercise, test};
 pub use record::{RECORDS, Records, RecordsError};
-pub use records::{Evidence, Exchange, Heap, Outcome, Output, Place, Record, Timeline, Witness};
 pub use subject::memory::on_free;
 pub use subject::witness::witness;
 pub use temporary::{end_descendants, remove_temporary_folder};

@@ -3,8 +3,9 @@
 use std::any::Any;
 use std::fmt::{Debug, Write};
 
-use crate::outcome::Failing;
 use records::Exchange;
+
+use crate::outcome::Failing;
 
 /// The message of a panic's payload.
 pub(crate) fn panic_message(payload: &(dyn Any + Send)) -> String {

@@ -11,13 +11,13 @@
 
 use std::time::Duration;
 
+use records::Heap;
+use records::Place;
 use serde::{Deserialize, Serialize};
 
 use crate::part::Site;
 use crate::subject::trouble::Trouble;
 use crate::warden::starts::faults::Failure;
-use records::Heap;
-use records::Place;
 
 /// Descriptors at which the warden finds its lines when it starts.
 pub(crate) const CONTROL: i32 = 3;

@@ -5,6 +5,7 @@
 //! and the guard releases the lock.
 
 use std::thread;
+
 use sync::Mutex;
 
 fn main() {

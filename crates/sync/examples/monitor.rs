@@ -2,6 +2,7 @@
 
 use std::collections::VecDeque;
 use std::thread;
+
 use sync::{Condvar, Monitor};
 
 /// What the producer and the consumer wait for. With one condition for both, a notification could

@@ -6,6 +6,7 @@
 
 use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
 use std::thread;
+
 use sync::{Barrier, Mutex};
 
 const TIMES: u32 = 1_000;

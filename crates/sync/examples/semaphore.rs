@@ -2,6 +2,7 @@
 
 use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
 use std::thread;
+
 use sync::{Barrier, Semaphore};
 
 fn main() {

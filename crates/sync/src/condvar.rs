@@ -1,11 +1,12 @@
 //! A condition variable: a thread releases a lock and sleeps until another thread reports that a
 //! value has changed.
 
-use crate::deadline::Deadline;
-use crate::{MutexGuard, TimedOut};
 use std::sync::atomic::AtomicU32;
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
+
+use crate::deadline::Deadline;
+use crate::{MutexGuard, TimedOut};
 
 /// A place where threads wait until a value under a [`Mutex`](crate::Mutex) changes.
 ///

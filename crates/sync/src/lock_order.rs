@@ -14,10 +14,6 @@
 mod graph;
 mod violation;
 
-pub use violation::{Arrow, OrderViolation};
-
-use crate::{Mutex, MutexGuard};
-use graph::Graph;
 use std::cell::RefCell;
 use std::fmt;
 use std::marker::PhantomData;
@@ -25,6 +21,10 @@ use std::ops::{Deref, DerefMut};
 use std::panic::Location;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+
+use crate::{Mutex, MutexGuard};
+use graph::Graph;
+pub use violation::{Arrow, OrderViolation};
 
 /// A place in the source.
 type Place = &'static Location<'static>;

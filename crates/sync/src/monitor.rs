@@ -8,9 +8,10 @@
 //!                    └──▶ asleep at a condition ──▶ notified
 //! ```
 
-use crate::{Condvar, Mutex, MutexGuard, TimedOut};
 use std::ops::{Deref, DerefMut};
 use std::time::Duration;
+
+use crate::{Condvar, Mutex, MutexGuard, TimedOut};
 
 /// A value that one thread at a time may use, and the conditions that threads wait for.
 ///

@@ -8,13 +8,14 @@
 //!      └───── unlock(), and a wake-up ─────────────────────┘
 //! ```
 
-use crate::spin::Spin;
 use std::cell::UnsafeCell;
 use std::fmt;
 use std::marker::PhantomData;
 use std::ops::{Deref, DerefMut};
 use std::sync::atomic::AtomicU32;
 use std::sync::atomic::Ordering::{Acquire, Relaxed, Release};
+
+use crate::spin::Spin;
 
 /// No thread holds the mutex.
 const UNLOCKED: u32 = 0;

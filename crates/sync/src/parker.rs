@@ -1,14 +1,15 @@
 //! A parker: one thread sleeps until another thread wakes it. A wake-up that comes before the sleep
 //! is kept.
 
-use crate::TimedOut;
-use crate::deadline::Deadline;
 use std::fmt;
 use std::marker::PhantomData;
 use std::sync::Arc;
 use std::sync::atomic::AtomicU32;
 use std::sync::atomic::Ordering::{Acquire, Relaxed, Release};
 use std::time::Duration;
+
+use crate::TimedOut;
+use crate::deadline::Deadline;
 
 /// The thread does not sleep, and no wake-up is kept.
 const EMPTY: u32 = 0;

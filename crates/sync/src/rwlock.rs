@@ -25,13 +25,14 @@
 //! Rust's std (`library/std/src/sys/sync/rwlock/futex.rs`). Mara Bos, "Rust Atomics and Locks",
 //! chapter 9, builds up to it step by step.
 
-use crate::spin::Spin;
 use std::cell::UnsafeCell;
 use std::fmt;
 use std::marker::PhantomData;
 use std::ops::{Deref, DerefMut};
 use std::sync::atomic::AtomicU32;
 use std::sync::atomic::Ordering::{Acquire, Relaxed, Release};
+
+use crate::spin::Spin;
 
 /// The bits of the state that count the readers.
 const HOLDERS: u32 = (1 << 30) - 1;

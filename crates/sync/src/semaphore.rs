@@ -1,14 +1,15 @@
 //! A counting semaphore: a number of permits. A thread that finds no permit waits for one.
 
-use crate::TimedOut;
-use crate::deadline::Deadline;
-use crate::spin::Spin;
 use std::error::Error;
 use std::fmt;
 use std::mem;
 use std::sync::atomic::Ordering::{Acquire, Relaxed, Release, SeqCst};
 use std::sync::atomic::{AtomicU32, fence};
 use std::time::Duration;
+
+use crate::TimedOut;
+use crate::deadline::Deadline;
+use crate::spin::Spin;
 
 /// A number of permits that threads take and give back.
 ///

@@ -6,7 +6,6 @@
 //!               └───────────────────────────────┘
 //! ```
 
-use crate::spin::Spin;
 use std::cell::UnsafeCell;
 use std::fmt;
 use std::marker::PhantomData;
@@ -14,6 +13,8 @@ use std::ops::{Deref, DerefMut};
 use std::sync::atomic::AtomicBool;
 use std::sync::atomic::Ordering::{Acquire, Relaxed, Release};
 use std::thread;
+
+use crate::spin::Spin;
 
 /// A value that one thread at a time may use, for a handful of instructions.
 ///

@@ -2,12 +2,14 @@
 
 mod common;
 
-use common::Sleeper;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
 use std::thread;
 use std::time::Duration;
+
 use sync::{Barrier, Condvar, EventCount, Monitor, Mutex, Parker, TimedOut};
+
+use common::Sleeper;
 
 /// Longer than any test takes.
 const LONG: Duration = Duration::from_secs(3600);

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 use std::thread;
+
 use sync::{LockOrder, OrderedMutex};
 
 fn locks<const N: usize>(order: &LockOrder, names: [&str; N]) -> [OrderedMutex<u32>; N] {

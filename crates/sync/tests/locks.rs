@@ -2,12 +2,14 @@
 
 mod common;
 
-use common::Sleeper;
 use std::cell::Cell;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::rc::Rc;
 use std::thread;
+
 use sync::{Mutex, MutexGuard, ReadGuard, RwLock, SpinGuard, SpinLock, WriteGuard};
+
+use common::Sleeper;
 
 const ROUNDS: u64 = 2_000;
 

@@ -2,12 +2,14 @@
 
 mod common;
 
-use common::Sleeper;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
 use std::thread;
 use std::time::Duration;
+
 use sync::{Semaphore, TimedOut, TooManyPermits};
+
+use common::Sleeper;
 
 #[test]
 fn never_more_are_inside_than_there_are_permits() {

@@ -2,10 +2,12 @@
 
 mod common;
 
-use common::signals::{goes_on, install};
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::time::Duration;
+
 use sync::{Barrier, EventCount, Monitor, Mutex, Parker, RwLock, Semaphore};
+
+use common::signals::{goes_on, install};
 
 const LONG: Duration = Duration::from_secs(3600);
 

@@ -5,6 +5,7 @@
 
 use std::io;
 use std::time::Duration;
+
 use threads::{BackgroundTask, Cancelled, Task};
 
 /// Works in parts. If it is cancelled, it returns how many parts are done.

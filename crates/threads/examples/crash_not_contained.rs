@@ -3,12 +3,13 @@
 //! The program starts itself again as a child, once for each kind of failure. A thread of the child
 //! fails in that way, and the program prints what happened to the child.
 
-use nix::sys::resource::{Resource, setrlimit};
 use std::env;
 use std::io;
 use std::os::unix::process::ExitStatusExt;
 use std::process::{self, Command};
 use std::thread;
+
+use nix::sys::resource::{Resource, setrlimit};
 use threads::message_of;
 
 const WAYS: [(&str, &str); 4] = [

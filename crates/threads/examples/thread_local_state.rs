@@ -3,6 +3,7 @@
 
 use std::sync::Arc;
 use std::thread;
+
 use threads::{PerThread, Pool, PoolError};
 
 fn main() -> Result<(), PoolError> {

@@ -5,6 +5,7 @@
 //! threads are made to end in the opposite order: each waits for the next one.
 
 use std::thread;
+
 use sync::{Monitor, Mutex};
 
 fn main() {

@@ -6,6 +6,7 @@ use std::io;
 use std::sync::Arc;
 use std::thread::{self, Builder, JoinHandle};
 use std::time::Duration;
+
 use sync::{Monitor, TimedOut};
 
 /// A long-running task in a thread of its own.

@@ -37,13 +37,13 @@ mod map;
 mod per_thread;
 mod pool;
 
+use std::any::Any;
+
 pub use background_task::{BackgroundTask, Cancelled, Progress, Task};
 pub use fork_join::{ForkJoin, join};
 pub use map::map;
 pub use per_thread::PerThread;
 pub use pool::{JobError, JobHandle, Pool, PoolError, Rejected, Why};
-
-use std::any::Any;
 
 /// The payload of a panic, usually a `&str` or a `String`.
 pub type Payload = Box<dyn Any + Send>;

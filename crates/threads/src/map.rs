@@ -3,6 +3,7 @@
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::thread::{self, Builder};
+
 use sync::Mutex;
 
 /// Calls `f` with each item, up to `workers` at a time, and returns the results in the order of the

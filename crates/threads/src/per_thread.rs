@@ -8,6 +8,7 @@ use std::mem;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Weak};
 use std::thread::{self, ThreadId};
+
 use sync::Mutex;
 
 /// A value for each thread. It is made when the thread first uses it, and

@@ -9,17 +9,18 @@
 mod error;
 mod handle;
 
-pub use error::{PoolError, Rejected, Why};
-pub use handle::{JobError, JobHandle};
-
-use handle::Queued;
 use std::cell::Cell;
 use std::collections::VecDeque;
 use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::thread::{self, Builder, JoinHandle};
+
 use sync::{Condvar, Monitor};
+
+pub use error::{PoolError, Rejected, Why};
+use handle::Queued;
+pub use handle::{JobError, JobHandle};
 
 /// A fixed number of threads that run jobs from a queue of fixed length.
 ///

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::sync::mpsc;
 use std::time::Duration;
+
 use sync::TimedOut;
 use threads::{BackgroundTask, Cancelled, Progress, Task, message_of};
 

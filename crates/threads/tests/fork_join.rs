@@ -3,6 +3,7 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::thread;
+
 use sync::Barrier;
 use threads::{ForkJoin, PoolError, join, message_of};
 

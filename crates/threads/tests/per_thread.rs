@@ -3,6 +3,7 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::thread;
+
 use sync::Barrier;
 use threads::{PerThread, Pool, message_of};
 

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::sync::mpsc;
 use std::thread;
+
 use sync::{Barrier, Semaphore};
 use threads::{JobError, Pool, PoolError, Why, message_of};
 

@@ -2,8 +2,9 @@
 //! into the address space, which holds for root too. In a process of its own, because a limit is the
 //! process's.
 
-use nix::sys::resource::{Resource, setrlimit};
 use std::process::Command;
+
+use nix::sys::resource::{Resource, setrlimit};
 use threads::{BackgroundTask, ForkJoin, Pool, PoolError, map};
 
 const IN_THE_CHILD: &str = "THREADS_TEST_HAS_LITTLE_ROOM";

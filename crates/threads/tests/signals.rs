@@ -3,11 +3,13 @@
 #[path = "../../sync/tests/common/mod.rs"]
 mod common;
 
-use common::signals::{goes_on, install};
 use std::sync::{Arc, mpsc};
 use std::time::Duration;
+
 use sync::Semaphore;
 use threads::{BackgroundTask, ForkJoin, Pool, map};
+
+use common::signals::{goes_on, install};
 
 const LONG: Duration = Duration::from_secs(3600);
 

@@ -3,10 +3,9 @@
 use std::path::Path;
 use std::process::{Command, Stdio};
 
-use serde::Deserialize;
-
 use judging::files;
 use judging::trouble::Trouble;
+use serde::Deserialize;
 
 /// The packages of a lock file.
 #[derive(Debug, Default, Deserialize)]

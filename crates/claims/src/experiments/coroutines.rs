@@ -1,15 +1,17 @@
 //! Coroutines, which switch without the kernel.
 
+use std::cell::Cell;
+use std::io;
+use std::rc::Rc;
+
+use context_switch::sampling::interleave;
+use context_switch::{Between, Over, PingPong, Placement, resumes};
+use coroutines::round_robin::RoundRobin;
+
 use super::claim;
 use crate::record::times;
 use crate::verdict::{does_not_hold, holds, too_noisy};
 use crate::{Claim, Judged, Record, Unmeasured};
-use context_switch::sampling::interleave;
-use context_switch::{Between, Over, PingPong, Placement, resumes};
-use coroutines::round_robin::RoundRobin;
-use std::cell::Cell;
-use std::io;
-use std::rc::Rc;
 
 const SOURCE: &str = include_str!("coroutines.rs");
 

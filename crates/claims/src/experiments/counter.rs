@@ -1,14 +1,16 @@
 //! The counter from the last lesson, which two threads increment without a lock.
 
-use super::claim;
-use super::schedules::lost_update;
-use crate::verdict::{does_not_hold, holds, too_noisy};
-use crate::{Claim, Judged, Record, Unmeasured};
-use context_switch::{Pinned, Placement};
 use std::hint::black_box;
 use std::io;
 use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
 use std::thread;
+
+use context_switch::{Pinned, Placement};
+
+use super::claim;
+use super::schedules::lost_update;
+use crate::verdict::{does_not_hold, holds, too_noisy};
+use crate::{Claim, Judged, Record, Unmeasured};
 
 const SOURCE: &str = include_str!("counter.rs");
 

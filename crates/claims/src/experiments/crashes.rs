@@ -1,19 +1,21 @@
 //! Crashes: what a crash of a process or of a thread does to others.
 
-use super::claim;
-use super::helpers::end_of_a_child;
-use crate::verdict::{does_not_hold, holds, holds_when};
-use crate::{Claim, Judged, Record};
-use context_switch::Pages;
-use nix::sys::mman::{MapFlags, ProtFlags, mmap_anonymous};
-use nix::sys::signal::{SigHandler, Signal, signal};
-use processes::proc::{State, stat};
-use processes::{Ending, fork};
 use std::hint::black_box;
 use std::io::{self, Write};
 use std::num::NonZeroUsize;
 use std::sync::atomic::Ordering::Relaxed;
 use std::thread;
+
+use context_switch::Pages;
+use nix::sys::mman::{MapFlags, ProtFlags, mmap_anonymous};
+use nix::sys::signal::{SigHandler, Signal, signal};
+use processes::proc::{State, stat};
+use processes::{Ending, fork};
+
+use super::claim;
+use super::helpers::end_of_a_child;
+use crate::verdict::{does_not_hold, holds, holds_when};
+use crate::{Claim, Judged, Record};
 
 const SOURCE: &str = include_str!("crashes.rs");
 

@@ -1,16 +1,18 @@
 //! Threads: which numbers, stacks and registers they have.
 
-use super::claim;
-use super::helpers::asleep_in;
-use crate::verdict::{does_not_hold, holds, holds_when};
-use crate::{Claim, Judged, Record};
-use nix::unistd::{getpid, gettid};
-use processes::Pid;
-use processes::proc::maps;
 use std::hint::black_box;
 use std::io::{self, Read};
 use std::sync::mpsc::{Sender, channel};
 use std::thread;
+
+use nix::unistd::{getpid, gettid};
+use processes::Pid;
+use processes::proc::maps;
+
+use super::claim;
+use super::helpers::asleep_in;
+use crate::verdict::{does_not_hold, holds, holds_when};
+use crate::{Claim, Judged, Record};
 
 const SOURCE: &str = include_str!("execution.rs");
 

@@ -1,17 +1,19 @@
 //! Open files: which of them processes and threads share.
 
-use super::claim;
-use super::helpers::ask_a_child;
-use crate::verdict::{does_not_hold, holds, holds_when};
-use crate::{Claim, Judged, Record};
-use nix::sched::{CloneFlags, unshare};
-use nix::sys::memfd::{MFdFlags, memfd_create};
-use nix::sys::socket::{ControlMessage, ControlMessageOwned, MsgFlags, recvmsg, sendmsg};
 use std::fs::File;
 use std::io::{self, IoSlice, IoSliceMut, Read, Seek, Write};
 use std::os::fd::{AsRawFd, FromRawFd, IntoRawFd, RawFd};
 use std::os::unix::net::UnixDatagram;
 use std::thread;
+
+use nix::sched::{CloneFlags, unshare};
+use nix::sys::memfd::{MFdFlags, memfd_create};
+use nix::sys::socket::{ControlMessage, ControlMessageOwned, MsgFlags, recvmsg, sendmsg};
+
+use super::claim;
+use super::helpers::ask_a_child;
+use crate::verdict::{does_not_hold, holds, holds_when};
+use crate::{Claim, Judged, Record};
 
 const SOURCE: &str = include_str!("files.rs");
 

@@ -1,10 +1,11 @@
 //! Helpers that several experiments use.
 
+use std::io::{self, PipeReader, PipeWriter, Read, Write};
+use std::thread;
+
 use context_switch::sampling::Interval;
 use processes::proc::{Syscall, syscall};
 use processes::{Child, Ending, Pid, fork};
-use std::io::{self, PipeReader, PipeWriter, Read, Write};
-use std::thread;
 
 /// The ratio above which two ways to do the same thing count as different: one takes
 /// more than 1.5 times as long as the other. Smaller differences change from machine

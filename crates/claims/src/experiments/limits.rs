@@ -1,15 +1,17 @@
 //! What a process may use, and how its threads share it.
 
-use super::claim;
-use super::helpers::ask_a_child;
-use crate::verdict::{does_not_hold, holds, too_noisy};
-use crate::{Claim, Judged, Record};
-use nix::sys::resource::{Resource, getrlimit, setrlimit};
-use processes::proc::status;
 use std::fs::File;
 use std::io;
 use std::sync::{Arc, Barrier, Mutex, PoisonError};
 use std::thread;
+
+use nix::sys::resource::{Resource, getrlimit, setrlimit};
+use processes::proc::status;
+
+use super::claim;
+use super::helpers::ask_a_child;
+use crate::verdict::{does_not_hold, holds, too_noisy};
+use crate::{Claim, Judged, Record};
 
 const SOURCE: &str = include_str!("limits.rs");
 

@@ -1,10 +1,5 @@
 //! Locks and semaphores: how many threads they let in, and how they are released.
 
-use super::claim;
-use super::helpers::asleep_in;
-use crate::verdict::{does_not_hold, holds, holds_when};
-use crate::{Claim, Judged, Record};
-use nix::unistd::gettid;
 use std::io;
 use std::panic::resume_unwind;
 use std::sync::atomic::{
@@ -14,7 +9,14 @@ use std::sync::atomic::{
 use std::sync::mpsc::channel;
 use std::sync::{Barrier, Mutex};
 use std::thread;
+
+use nix::unistd::gettid;
 use sync::{RwLock, Semaphore};
+
+use super::claim;
+use super::helpers::asleep_in;
+use crate::verdict::{does_not_hold, holds, holds_when};
+use crate::{Claim, Judged, Record};
 
 const SOURCE: &str = include_str!("locks.rs");
 

@@ -1,17 +1,19 @@
 //! Memory: which of it belongs to one process, and who else can read it.
 
-use super::claim;
-use super::helpers::{Stepping, ask_a_child};
-use crate::verdict::{does_not_hold, holds, holds_when, skipped};
-use crate::{Claim, Judged, Record};
+use std::io::{self, IoSliceMut};
+use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
+
 use context_switch::Pages;
 use nix::errno::Errno;
 use nix::sys::prctl::set_dumpable;
 use nix::sys::uio::{RemoteIoVec, process_vm_readv};
 use nix::unistd::Pid;
 use processes::proc::memory;
-use std::io::{self, IoSliceMut};
-use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
+
+use super::claim;
+use super::helpers::{Stepping, ask_a_child};
+use crate::verdict::{does_not_hold, holds, holds_when, skipped};
+use crate::{Claim, Judged, Record};
 
 const SOURCE: &str = include_str!("memory.rs");
 

@@ -1,9 +1,10 @@
 //! Pipes, sockets and message queues: which of them keep the boundaries of
 //! messages, and when a writer blocks.
 
-use super::claim;
-use crate::verdict::{does_not_hold, holds, holds_when, skipped};
-use crate::{Claim, Judged, Record};
+use std::ffi::CString;
+use std::io::{self, Read, Write};
+use std::os::fd::AsRawFd;
+
 use nix::errno::Errno;
 use nix::fcntl::{FcntlArg, OFlag, fcntl};
 use nix::mqueue::{
@@ -11,9 +12,10 @@ use nix::mqueue::{
 };
 use nix::sys::socket::{AddressFamily, MsgFlags, SockFlag, SockType, recv, send, socketpair};
 use nix::sys::stat::Mode;
-use std::ffi::CString;
-use std::io::{self, Read, Write};
-use std::os::fd::AsRawFd;
+
+use super::claim;
+use crate::verdict::{does_not_hold, holds, holds_when, skipped};
+use crate::{Claim, Judged, Record};
 
 const SOURCE: &str = include_str!("messages.rs");
 

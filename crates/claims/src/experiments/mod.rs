@@ -33,8 +33,9 @@ mod schedules;
 mod shared;
 mod switching;
 
-use crate::Claim;
 use std::sync::LazyLock;
+
+use crate::Claim;
 
 /// Makes one claim for the list of a family.
 macro_rules! claim {

@@ -1,10 +1,11 @@
 //! What a container is made of.
 
+use nix::sched::{CloneFlags, unshare};
+
 use super::claim;
 use super::helpers::ask_a_child;
 use crate::verdict::{does_not_hold, holds, skipped};
 use crate::{Claim, Judged, Record};
-use nix::sched::{CloneFlags, unshare};
 
 const SOURCE: &str = include_str!("namespaces.rs");
 

@@ -1,11 +1,12 @@
 //! The order in which threads deliver their results.
 
-use super::claim;
-use crate::verdict::{does_not_hold, holds, holds_when};
-use crate::{Claim, Judged, Record};
 use std::sync::mpsc::channel;
 use std::sync::{Mutex, PoisonError};
 use std::thread;
+
+use super::claim;
+use crate::verdict::{does_not_hold, holds, holds_when};
+use crate::{Claim, Judged, Record};
 
 const SOURCE: &str = include_str!("order.rs");
 

@@ -1,9 +1,10 @@
 //! What the kernel loads when a program starts.
 
+use context_switch::{Counters, Pages};
+
 use super::claim;
 use crate::verdict::{does_not_hold, holds, holds_when, too_noisy};
 use crate::{Claim, Judged, Record};
-use context_switch::{Counters, Pages};
 
 const SOURCE: &str = include_str!("paging.rs");
 

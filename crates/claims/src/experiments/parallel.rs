@@ -1,16 +1,18 @@
 //! Several jobs at the same time.
 
-use super::claim;
-use super::helpers::CLEARLY;
-use crate::verdict::{does_not_hold, holds, skipped, too_noisy};
-use crate::{Claim, Judged, Record, Unmeasured};
-use context_switch::sampling::{Samples, interleave};
-use context_switch::{Between, Over, PingPong, Pinned, Placement};
-use processes::fork;
 use std::hint::black_box;
 use std::io;
 use std::thread;
 use std::time::{Duration, Instant};
+
+use context_switch::sampling::{Samples, interleave};
+use context_switch::{Between, Over, PingPong, Pinned, Placement};
+use processes::fork;
+
+use super::claim;
+use super::helpers::CLEARLY;
+use crate::verdict::{does_not_hold, holds, skipped, too_noisy};
+use crate::{Claim, Judged, Record, Unmeasured};
 
 const SOURCE: &str = include_str!("parallel.rs");
 

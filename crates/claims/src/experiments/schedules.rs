@@ -2,16 +2,18 @@
 //! schedule (the order in which the threads take their steps), or in every
 //! execution that the memory model allows.
 
-use super::claim;
-use crate::verdict::{does_not_hold, holds, skipped};
-use crate::{Claim, Judged, Record, Unmeasured};
-use context_switch::{Pinned, Placement};
-use interleave::{Exploration, Explore, FailureKind};
 use std::sync::atomic::{
     AtomicU32,
     Ordering::{Relaxed, SeqCst},
 };
 use std::thread;
+
+use context_switch::{Pinned, Placement};
+use interleave::{Exploration, Explore, FailureKind};
+
+use super::claim;
+use crate::verdict::{does_not_hold, holds, skipped};
+use crate::{Claim, Judged, Record, Unmeasured};
 
 const SOURCE: &str = include_str!("schedules.rs");
 

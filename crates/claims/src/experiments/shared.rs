@@ -1,13 +1,15 @@
 //! Memory that several threads or processes share.
 
+use std::io;
+use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
+use std::thread;
+
+use context_switch::Pages;
+
 use super::claim;
 use super::helpers::ask_a_child;
 use crate::verdict::{does_not_hold, holds};
 use crate::{Claim, Judged, Record};
-use context_switch::Pages;
-use std::io;
-use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
-use std::thread;
 
 const SOURCE: &str = include_str!("shared.rs");
 

@@ -1,12 +1,14 @@
 //! The explanation of one claim: everything that was found, and the code that
 //! found it.
 
+use std::fmt::Write;
+
+use unicode_width::UnicodeWidthStr;
+
 use super::scale::Scale;
 use super::table::machine;
 use super::words::{FAINT, STRONG, colour, styled, wrapped};
 use crate::{Claim, Entry, Fact, Figure, Ledger, Lesson, Verdict};
-use std::fmt::Write;
-use unicode_width::UnicodeWidthStr;
 
 /// Explains a claim with its entry, which is the only entry in the ledger.
 #[must_use]

@@ -1,7 +1,8 @@
 //! The progress of a measurement, on one line of the terminal.
 
-use crate::Claim;
 use std::io::{self, IsTerminal, Write};
+
+use crate::Claim;
 
 /// A progress bar on standard error. It is drawn only if standard error is a
 /// terminal.

@@ -1,9 +1,10 @@
 //! Charts for the book: one picture for each claim, with a description for screen
 //! readers, and with colors for light and dark pages.
 
+use std::fmt::Write;
+
 use super::scale::Scale;
 use crate::{Entry, Figure, Verdict};
-use std::fmt::Write;
 
 const WIDTH: f64 = 640.0;
 const ROW: f64 = 30.0;

@@ -1,8 +1,9 @@
 //! The table: for each claim its number, its verdict, its sentence and the reason.
 
+use std::fmt::Write;
+
 use super::words::{FAINT, STRONG, colour, styled, wrapped};
 use crate::{Claim, Ledger, Machine, Verdict};
-use std::fmt::Write;
 
 /// The number of columns before the sentences.
 const MARGIN: usize = 23;

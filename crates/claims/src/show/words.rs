@@ -1,9 +1,11 @@
 //! Wraps text into lines, and colors it.
 
-use crate::Verdict;
-use anstyle::{AnsiColor, Style};
 use std::fmt::Display;
+
+use anstyle::{AnsiColor, Style};
 use unicode_width::UnicodeWidthStr;
+
+use crate::Verdict;
 
 /// The width of the widest line, in columns of a terminal.
 pub(super) const WIDTH: usize = 96;

@@ -1,12 +1,14 @@
 //! The three ways to hand over the turn, each as a pair of ends.
 
-use super::gone;
-use crate::Pages;
-use futex::shared as futex;
 use std::io::{self, PipeReader, PipeWriter, Read, Write};
 use std::sync::atomic::AtomicU32;
 use std::sync::atomic::Ordering::{Acquire, Release};
 use std::time::Duration;
+
+use futex::shared as futex;
+
+use super::gone;
+use crate::Pages;
 
 /// One side's end. Nothing here allocates or locks, because a forked child
 /// calls it.

@@ -1,7 +1,8 @@
 //! The reasons why a game does not reach its end.
 
-use crate::PinError;
 use std::{error, fmt, io};
+
+use crate::PinError;
 
 /// Why a game has no result.
 #[derive(Debug)]

@@ -17,13 +17,13 @@ mod processes;
 mod resume;
 mod threads;
 
-pub use error::PingPongError;
-pub use resume::resumes;
+use std::time::Duration;
+use std::{fmt, io};
 
 use crate::{Counters, Pages, Placement};
 use ends::{Ends, Futex, Pipe, Spin};
-use std::time::Duration;
-use std::{fmt, io};
+pub use error::PingPongError;
+pub use resume::resumes;
 
 /// What the two sides are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -1,10 +1,11 @@
 //! What each side does. The code is the same for processes and threads.
 
+use std::io;
+use std::time::{Duration, Instant};
+
 use super::ends::Ends;
 use crate::Counters;
 use crate::working_set::WorkingSet;
-use std::io;
-use std::time::{Duration, Instant};
 
 /// Round trips before the first one that is timed.
 pub(super) const WARM_UP: u32 = 32;

@@ -1,17 +1,19 @@
 //! A game between this process and a forked child.
 
+use std::io;
+use std::sync::atomic::AtomicU64;
+use std::sync::atomic::Ordering::Relaxed;
+
+use nix::errno::Errno;
+use nix::sys::signal::{Signal, kill};
+use nix::sys::wait::{Id, WaitPidFlag, WaitStatus, waitid, waitpid};
+use nix::unistd::{ForkResult, Pid, fork, getppid};
+
 use super::ends::Ends;
 use super::play::{self, Game};
 use super::{PingPongError, Trips, gone};
 use crate::pinning::keep_on;
 use crate::{Counters, Pages, Pinned};
-use nix::errno::Errno;
-use nix::sys::signal::{Signal, kill};
-use nix::sys::wait::{Id, WaitPidFlag, WaitStatus, waitid, waitpid};
-use nix::unistd::{ForkResult, Pid, fork, getppid};
-use std::io;
-use std::sync::atomic::AtomicU64;
-use std::sync::atomic::Ordering::Relaxed;
 
 /// What the child reports after the game, in memory that both processes share.
 #[derive(Default)]

@@ -1,11 +1,13 @@
 //! A game between a thread and a coroutine on the same thread.
 
+use std::io;
+use std::time::Instant;
+
+use corosensei::{Coroutine, CoroutineResult};
+
 use super::Trips;
 use super::play::WARM_UP;
 use crate::Counters;
-use corosensei::{Coroutine, CoroutineResult};
-use std::io;
-use std::time::Instant;
 
 /// Resumes a coroutine this many times. The coroutine suspends itself at once
 /// each time. A round trip is again two hand-overs, but without a system call:

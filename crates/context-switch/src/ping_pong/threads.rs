@@ -1,11 +1,12 @@
 //! A game between two threads of this process.
 
+use std::io;
+use std::thread;
+
 use super::ends::Ends;
 use super::play::{self, Game};
 use super::{PingPongError, Trips};
 use crate::Pinned;
-use std::io;
-use std::thread;
 
 pub(super) fn play<E: Ends>(game: Game, ends: (E, E)) -> Result<Trips, PingPongError> {
     let (end_here, end_there) = ends;

@@ -1,9 +1,10 @@
 //! How a comparison measures: warm-up, batches, interleaved rounds.
 
-use super::interleave::order;
-use super::{Measured, Report, Samples};
 use std::hint::black_box;
 use std::time::{Duration, Instant};
+
+use super::interleave::order;
+use super::{Measured, Report, Samples};
 
 /// A batch takes at least this long, so that reading the clock twice takes less
 /// than 0.5 % of it.

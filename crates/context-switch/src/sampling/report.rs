@@ -1,7 +1,8 @@
 //! The measurements of a comparison, and the verdict that they allow.
 
-use super::{CONFIDENCE, Interval, Nanoseconds, Samples, median_of, ratio};
 use std::fmt;
+
+use super::{CONFIDENCE, Interval, Nanoseconds, Samples, median_of, ratio};
 
 /// The answer to the question: is the first alternative faster than the second?
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -44,7 +44,6 @@ use sync::Parker;
 
 use crate::budget;
 use crate::reactor::Reactor;
-
 use handle::{Ending, Outcome};
 pub use handle::{JoinError, JoinHandle};
 use queue::{Key, Queue, TaskWaker};

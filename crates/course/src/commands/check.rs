@@ -3,16 +3,17 @@
 use std::io::{self, IsTerminal, Read};
 use std::path::Path;
 
-use super::{named_or_next, progress_of};
-use crate::cli::Check;
-use crate::progress::Progress;
-use crate::show::{self, Layout};
-use crate::text::{Line, Look, printed};
 use judging::exercise::catalogue::{Course, Exercise};
 use judging::files;
 use judging::judge::{How, Judgement, Source, judge};
 use judging::terminal::{complain, say};
 use judging::trouble::Trouble;
+
+use super::{named_or_next, progress_of};
+use crate::cli::Check;
+use crate::progress::Progress;
+use crate::show::{self, Layout};
+use crate::text::{Line, Look, printed};
 
 /// How wide a verdict is printed: a pipe has no width, and longer lines are
 /// hard to read.

@@ -7,18 +7,17 @@ use std::fs;
 use std::path::Path;
 use std::process::Command;
 
+use judging::build::scratch;
+use judging::exercise::catalogue::Course;
+use judging::terminal::say;
+use judging::terminal::words::{BAD, GOOD, UNSURE, styled};
+use judging::trouble::Trouble;
 use nix::sys::ptrace;
 use nix::sys::signal::{Signal, raise};
 use nix::sys::statvfs::statvfs;
 use nix::sys::wait::{WaitStatus, waitpid};
 use nix::unistd::{ForkResult, fork};
 use processes::proc;
-
-use judging::build::scratch;
-use judging::exercise::catalogue::Course;
-use judging::terminal::say;
-use judging::terminal::words::{BAD, GOOD, UNSURE, styled};
-use judging::trouble::Trouble;
 
 /// The oldest Rust that builds the course.
 const RUST: (u32, u32) = (1, 95);

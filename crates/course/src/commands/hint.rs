@@ -1,13 +1,14 @@
 //! `hint`: prints one of an exercise's hints.
 
-use super::{named_or_next, progress_of};
-use crate::progress::Progress;
 use judging::exercise::catalogue::Course;
 use judging::exercise::hints::hints;
 use judging::files;
 use judging::terminal::words::{STRONG, styled};
 use judging::terminal::{complain, say};
 use judging::trouble::Trouble;
+
+use super::{named_or_next, progress_of};
+use crate::progress::Progress;
 
 /// Prints hint `number`, or the first one that was not shown yet (or the last
 /// one if all were shown).

@@ -2,11 +2,12 @@
 
 use std::fmt::Write;
 
-use super::progress_of;
 use judging::exercise::catalogue::Course;
 use judging::terminal::say;
 use judging::terminal::words::{FAINT, GOOD, STRONG, styled};
 use judging::trouble::Trouble;
+
+use super::progress_of;
 
 /// Prints all exercises, and marks those that are passed.
 ///

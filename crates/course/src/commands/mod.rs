@@ -13,6 +13,11 @@ mod solution;
 mod who_waits;
 mod workshop;
 
+use judging::exercise::catalogue::{Course, Exercise};
+use judging::terminal::complain;
+use judging::trouble::Trouble;
+
+use crate::progress::Progress;
 pub(crate) use check::read_source;
 pub use check::{check, next};
 pub use claims::claims;
@@ -28,11 +33,6 @@ pub use solution::solution;
 pub(crate) use solution::solution_of;
 pub use who_waits::who_waits;
 pub use workshop::workshop;
-
-use crate::progress::Progress;
-use judging::exercise::catalogue::{Course, Exercise};
-use judging::terminal::complain;
-use judging::trouble::Trouble;
 
 /// Reads the progress. If its file cannot be used, says why, and begins with an
 /// empty one.

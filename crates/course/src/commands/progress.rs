@@ -3,14 +3,14 @@
 
 use std::fmt::Write;
 
-use serde::Serialize;
-
-use super::progress_of;
-use crate::progress::Progress;
 use judging::exercise::catalogue::Course;
 use judging::terminal::say;
 use judging::terminal::words::{FAINT, GOOD, STRONG, styled};
 use judging::trouble::Trouble;
+use serde::Serialize;
+
+use super::progress_of;
+use crate::progress::Progress;
 
 #[derive(Serialize)]
 struct Whole<'a> {

@@ -2,16 +2,16 @@
 
 use std::path::Path;
 
-use proctor::{Outcome, Record};
-
-use super::check::read_source;
-use crate::schedule::scenarios::scenarios;
 use judging::exercise::catalogue::{Course, Exercise};
 use judging::exercise::originals;
 use judging::judge::{How, Source, judge};
 use judging::terminal::say;
 use judging::terminal::words::{FAINT, STRONG, indented, styled, wrapped_lines};
 use judging::trouble::Trouble;
+use proctor::{Outcome, Record};
+
+use super::check::read_source;
+use crate::schedule::scenarios::scenarios;
 
 /// The environment variable that makes an exploration run only one schedule.
 pub(crate) const REPLAY: &str = "INTERLEAVE_REPLAY";

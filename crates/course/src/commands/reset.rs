@@ -4,12 +4,13 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
-use crate::progress::numbered;
 use judging::exercise::catalogue::{Course, Exercise};
 use judging::exercise::originals;
 use judging::files;
 use judging::terminal::say;
 use judging::trouble::Trouble;
+
+use crate::progress::numbered;
 
 /// The learner's file within an exercise.
 const SOURCE: &str = "src/lib.rs";

@@ -2,11 +2,12 @@
 
 use std::path::PathBuf;
 
-use super::progress_of;
 use judging::exercise::catalogue::{Course, Exercise, NO_SOLUTIONS};
 use judging::files;
 use judging::terminal::{complain, say};
 use judging::trouble::Trouble;
+
+use super::progress_of;
 
 /// Prints the solution, if the exercise is passed or the learner gives up.
 ///

@@ -1,11 +1,11 @@
 //! `who-waits PID`: prints what each thread of a process waits for.
 
-use processes::proc::{self, Pid};
-
-use crate::waits;
 use judging::terminal::say;
 use judging::terminal::words::{FAINT, STRONG, styled, wrapped};
 use judging::trouble::Trouble;
+use processes::proc::{self, Pid};
+
+use crate::waits;
 
 /// Prints a paragraph for each thread.
 ///

@@ -10,10 +10,11 @@ use std::process;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use super::report::Word;
 use judging::exercise::catalogue::Course;
 use judging::judge::{How, Judgement, Source, judge};
 use judging::trouble::Trouble;
+
+use super::report::Word;
 
 /// How long it may take to clean up unfinished work.
 const PATIENCE: Duration = Duration::from_secs(2);

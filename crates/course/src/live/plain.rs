@@ -6,10 +6,11 @@ use std::io::{self, BufRead};
 use std::sync::mpsc::Sender;
 use std::thread;
 
+use judging::terminal::say;
+
 use super::state::{Event, Key, Page, State};
 use super::view;
 use crate::text::Line;
-use judging::terminal::say;
 
 /// What was printed last, so that it is not printed twice.
 #[derive(Debug, Default)]

@@ -1,8 +1,7 @@
 //! What a run of the judge tells the loop, line by line, as JSON.
 
-use serde::{Deserialize, Serialize};
-
 use judging::judge::Judgement;
+use serde::{Deserialize, Serialize};
 
 /// One line from the process that judges.
 #[derive(Debug, Serialize, Deserialize)]

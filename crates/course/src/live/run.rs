@@ -5,11 +5,11 @@ use std::sync::mpsc::Sender;
 use std::thread;
 use std::time::{Duration, Instant};
 
+use judging::exercise::catalogue::Course;
 use processes::{Child, Spec, Stdio};
 
 use super::report::Word;
 use super::state::Event;
-use judging::exercise::catalogue::Course;
 
 /// The hidden command that the process is started with.
 pub const COMMAND: &str = "judge-for-the-loop";

@@ -5,6 +5,9 @@ use std::collections::VecDeque;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender};
 use std::time::Duration;
 
+use judging::exercise::catalogue::{Course, Exercise};
+use judging::trouble::Trouble;
+
 use super::content;
 use super::plain::Plain;
 use super::run::Run;
@@ -14,8 +17,6 @@ use super::view;
 use super::watch::Watch;
 use crate::commands::restore;
 use crate::progress::Progress;
-use judging::exercise::catalogue::{Course, Exercise};
-use judging::trouble::Trouble;
 
 /// How often the elapsed time of a run is drawn again.
 const TICK: Duration = Duration::from_millis(100);

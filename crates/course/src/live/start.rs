@@ -5,6 +5,10 @@ use std::io::{self, IsTerminal};
 use std::process::Command;
 use std::sync::mpsc::channel;
 
+use judging::exercise::catalogue::Course;
+use judging::terminal::say;
+use judging::trouble::Trouble;
+
 use super::plain::{self, Plain};
 use super::shell::{Screen, Shell, passed};
 use super::state::{Card, Event, Page, State};
@@ -12,9 +16,6 @@ use super::terminal::{self, Terminal};
 use super::watch::Watch;
 use super::{signals, view};
 use crate::progress::{self, Progress};
-use judging::exercise::catalogue::Course;
-use judging::terminal::say;
-use judging::trouble::Trouble;
 
 /// Whether input and output are a terminal.
 pub fn is_possible() -> bool {

@@ -12,9 +12,10 @@
 
 use std::time::Duration;
 
-use super::content::{Content, Solution};
 use judging::judge::Judgement;
 use judging::terminal::words::count;
+
+use super::content::{Content, Solution};
 
 /// A key, independent of how terminals encode it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use judging::judge::{Judgement, Known};
+use judging::run::record;
 use proctor::{Outcome, Place};
 use records::{Step, Timeline};
 
@@ -10,8 +12,6 @@ use super::plain::Plain;
 use super::state::{Card, Effect, Event, Key, Page, Question, State};
 use super::view;
 use crate::text::Line;
-use judging::judge::{Judgement, Known};
-use judging::run::record;
 
 fn card(id: &str, topic: &str) -> Card {
     Card {

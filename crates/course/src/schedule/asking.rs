@@ -4,8 +4,6 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use super::position::Reached;
-use crate::commands::REPLAY;
 use judging::build::compiled::Uncompiled;
 use judging::build::stage::Stage;
 use judging::exercise::catalogue::{Course, Exercise};
@@ -15,6 +13,9 @@ use judging::run::{self, Run};
 use judging::trouble::Trouble;
 use proctor::{Outcome, Record};
 use records::position::{End, POSITION, Position, Request};
+
+use super::position::Reached;
+use crate::commands::REPLAY;
 
 /// How many schedules are counted below each position at most.
 const COUNTED: u64 = 2_000;

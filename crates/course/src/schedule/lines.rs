@@ -1,12 +1,13 @@
 //! The game in lines, for screen readers, scripts and logs. Nothing is redrawn,
 //! and a move is a word followed by enter.
 
-use super::game::{Game, KEYS};
-use super::words;
-use crate::text::Line;
 use judging::terminal::words::wrapped;
 use records::Step;
 use records::timeline::Told;
+
+use super::game::{Game, KEYS};
+use super::words;
+use crate::text::Line;
 
 const COLUMNS: usize = 96;
 

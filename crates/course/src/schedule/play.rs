@@ -8,6 +8,8 @@ use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
+use judging::terminal::say;
+
 use super::asking::Asker;
 use super::game::{Effect, Game};
 use super::position::Reached;
@@ -15,7 +17,6 @@ use super::{lines, view};
 use crate::live::signals;
 use crate::live::state::{Event, believed};
 use crate::live::terminal::{self, Terminal};
-use judging::terminal::say;
 
 /// What the learner sees if the file has changed since it was built.
 const STALE: &str = "your file has changed: to schedule the new version, quit (q) and start again";

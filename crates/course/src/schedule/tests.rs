@@ -1,14 +1,15 @@
 //! Tests of the state machine, the view and the lines, without running any
 //! learner's code.
 
+use records::position::{Below, End, FailureKind, Object, Position, Thread, ThreadState};
+use records::{Step, Timeline};
+
 use super::game::{Effect, Game, Subject};
 use super::lines;
 use super::position::{Reached, in_words};
 use super::view;
 use crate::live::state::Key;
 use crate::text::Line;
-use records::position::{Below, End, FailureKind, Object, Position, Thread, ThreadState};
-use records::{Step, Timeline};
 
 fn thread(name: &str, state: ThreadState) -> Thread {
     Thread {

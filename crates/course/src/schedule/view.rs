@@ -14,10 +14,11 @@
 //!   a b: step · enter: run on · u: undo · r: restart · ?: help · q: quit
 //! ```
 
+use records::timeline::Told;
+
 use super::game::{Game, KEYS};
 use super::words;
 use crate::text::{Line, Look, beside};
-use records::timeline::Told;
 
 /// A narrower column would show nothing.
 const NARROWEST: usize = 8;

@@ -1,8 +1,8 @@
 //! The words for a position, on a screen and in lines.
 
-use super::game::{Game, Subject};
 use records::position::{End, Thread, ThreadState};
 
+use super::game::{Game, Subject};
 use super::position;
 use crate::text::{Line, Look};
 

@@ -1,8 +1,7 @@
 //! `check --json`: prints one object per line.
 
-use serde::Serialize;
-
 use judging::judge::{Judgement, Known};
+use serde::Serialize;
 
 #[derive(Serialize)]
 struct Test<'a> {

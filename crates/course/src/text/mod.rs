@@ -15,9 +15,9 @@
 
 pub mod ansi;
 
-use anstyle::{AnsiColor, Effects, Style};
 use std::sync::Arc;
 
+use anstyle::{AnsiColor, Effects, Style};
 use unicode_width::UnicodeWidthChar;
 
 /// The largest number of characters of a text. Nobody reads longer ones, so

@@ -5,8 +5,9 @@ use std::fs;
 use std::io::Write;
 use std::process::Stdio;
 
-use crate::fixture::{Fixture, RIGHT, STUB, Said, WRONG};
 use serde_json::Value;
+
+use crate::fixture::{Fixture, RIGHT, STUB, Said, WRONG};
 
 /// The lines of `--json`.
 pub(crate) fn lines(said: &Said) -> Vec<Value> {

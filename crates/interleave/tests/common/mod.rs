@@ -2,8 +2,9 @@
 //! same every time, down to the schedule.
 #![allow(dead_code, unreachable_pub)]
 
-use interleave::{Exploration, Explore, FailureKind};
 use std::panic::Location;
+
+use interleave::{Exploration, Explore, FailureKind};
 
 /// How often each case is run.
 fn repeat() -> usize {

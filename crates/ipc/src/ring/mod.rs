@@ -23,14 +23,15 @@ mod patience;
 mod plain;
 mod storage;
 
+use std::mem::size_of;
+use std::time::Instant;
+use std::{error, fmt};
+
 use crate::lifeline::Lifeline;
 use crate::turns::{Lie, Putter, Taker};
 use crate::{SharedMemory, SharedMemoryError};
 use patience::steps;
 pub use plain::Plain;
-use std::mem::size_of;
-use std::time::Instant;
-use std::{error, fmt};
 use storage::{Storage, View};
 
 /// Why a ring cannot go on.

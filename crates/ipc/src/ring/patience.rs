@@ -1,15 +1,16 @@
 //! How an end of a ring waits: it spins, yields the CPU, and at last sleeps.
 
-use crate::turns::Kernel;
-use futex::shared as futex;
-
-use crate::membarrier;
 use std::hint::spin_loop;
 use std::iter;
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU32, Ordering, compiler_fence, fence};
 use std::thread;
 use std::time::{Duration, Instant};
+
+use futex::shared as futex;
+
+use crate::membarrier;
+use crate::turns::Kernel;
 
 /// What a ring needs from the kernel. A process that was killed cannot wake the
 /// other side, so each sleep is short: the other side soon checks for itself.

@@ -1,12 +1,13 @@
 //! The layout of a ring in its memory.
 
+use std::marker::PhantomData;
+use std::mem::{align_of, size_of};
+use std::sync::Arc;
+
 use super::Plain;
 use super::patience::Linux;
 use crate::turns::Turns;
 use crate::{SharedMemory, membarrier};
-use std::marker::PhantomData;
-use std::mem::{align_of, size_of};
-use std::sync::Arc;
 
 /// The shared memory of a ring: its [`Turns`], then its slots.
 #[derive(Clone)]

@@ -1,6 +1,7 @@
+use std::sync::atomic::{AtomicU32, Ordering};
+
 use super::*;
 use crate::turns::Turns;
-use std::sync::atomic::{AtomicU32, Ordering};
 
 /// A ring through which `count` items have already gone.
 fn aged(capacity: usize, count: u32) -> (Producer<u32>, Consumer<u32>) {

@@ -7,14 +7,14 @@ mod queue;
 mod ring;
 mod stream;
 
+use std::io;
+use std::time::Instant;
+
 pub(crate) use packets::packets;
 pub(crate) use pipe::pipes;
 pub(crate) use queue::queues;
 pub(crate) use ring::rings;
 pub(crate) use stream::streams;
-
-use std::io;
-use std::time::Instant;
 
 /// One end of a transport, for both directions. No call fails with EINTR.
 pub(crate) trait Wire: Send {

@@ -1,12 +1,14 @@
 //! A pair of seqpacket sockets.
 
-use super::{Ends, PIECE, Wire};
-use crate::socket::await_ready;
-use crate::{PacketError, SeqPacket};
-use nix::poll::PollFlags;
 use std::io;
 use std::os::fd::AsFd;
 use std::time::Instant;
+
+use nix::poll::PollFlags;
+
+use super::{Ends, PIECE, Wire};
+use crate::socket::await_ready;
+use crate::{PacketError, SeqPacket};
 
 struct Packets(SeqPacket);
 

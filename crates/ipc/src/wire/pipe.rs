@@ -1,14 +1,16 @@
 //! Two pipes, one for each direction (man 7 pipe).
 
-use super::{Ends, Wire};
-use crate::socket::await_ready;
+use std::io;
+use std::os::fd::{AsFd, OwnedFd};
+use std::time::Instant;
+
 use nix::errno::Errno;
 use nix::fcntl::OFlag;
 use nix::poll::PollFlags;
 use nix::unistd::{pipe2, read, write};
-use std::io;
-use std::os::fd::{AsFd, OwnedFd};
-use std::time::Instant;
+
+use super::{Ends, Wire};
+use crate::socket::await_ready;
 
 struct Pipes {
     from_peer: OwnedFd,

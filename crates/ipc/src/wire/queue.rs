@@ -1,15 +1,17 @@
 //! Two message queues without a name, one for each direction.
 
-use super::{Ends, Wire};
-use crate::lifeline::Lifeline;
-use crate::{MessageQueue, QueueError};
-use nix::errno::Errno;
-use nix::poll::{PollFd, PollFlags, ppoll};
-use nix::sys::time::TimeSpec;
 use std::io;
 use std::os::fd::AsFd;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Instant;
+
+use nix::errno::Errno;
+use nix::poll::{PollFd, PollFlags, ppoll};
+use nix::sys::time::TimeSpec;
+
+use super::{Ends, Wire};
+use crate::lifeline::Lifeline;
+use crate::{MessageQueue, QueueError};
 
 /// The queues are small, because all queues of an ordinary user together may
 /// take only 800 KiB (`ulimit -q`).

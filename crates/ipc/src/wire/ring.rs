@@ -1,9 +1,10 @@
 //! Two rings of bytes in shared memory, one for each direction.
 
-use super::{Ends, Wire};
-use crate::{Consumer, Producer, RingError, ring};
 use std::io;
 use std::time::Instant;
+
+use super::{Ends, Wire};
+use crate::{Consumer, Producer, RingError, ring};
 
 /// How many bytes a ring holds: as many as a pipe.
 const CAPACITY: usize = 64 * 1024;

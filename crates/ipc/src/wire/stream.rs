@@ -1,14 +1,16 @@
 //! A pair of Unix stream sockets.
 
-use super::{Ends, Wire};
-use crate::socket::{await_ready, transmit};
-use nix::errno::Errno;
-use nix::poll::PollFlags;
-use nix::sys::socket::{MsgFlags, recv};
 use std::io;
 use std::os::fd::{AsFd, AsRawFd};
 use std::os::unix::net::UnixStream;
 use std::time::Instant;
+
+use nix::errno::Errno;
+use nix::poll::PollFlags;
+use nix::sys::socket::{MsgFlags, recv};
+
+use super::{Ends, Wire};
+use crate::socket::{await_ready, transmit};
 
 struct Stream(UnixStream);
 

@@ -10,7 +10,6 @@ use processes::{Spec, Stdio};
 use serde::Deserialize;
 
 use crate::build::allowance::{Allowance, Exceeded};
-
 use crate::trouble::Trouble;
 
 /// How long a build may take before it shows on the terminal what it is doing.

@@ -1,16 +1,17 @@
 //! The program's view of its workers.
 
+use std::collections::VecDeque;
+use std::io::{self, Read, Write};
+use std::os::fd::{AsFd, BorrowedFd, RawFd};
+use std::os::unix::net::UnixStream;
+use std::time::Duration;
+
 use super::PoolError;
 use super::control::{Control, Order, Report};
 use super::desk::Desk;
 use super::zygote::Zygote;
 use crate::between::set_signal_mask;
 use crate::{Child, Ending, Pid, fork, pidfd};
-use std::collections::VecDeque;
-use std::io::{self, Read, Write};
-use std::os::fd::{AsFd, BorrowedFd, RawFd};
-use std::os::unix::net::UnixStream;
-use std::time::Duration;
 
 /// How long the zygote may take to end all processes of the pool.
 const PATIENCE: Duration = Duration::from_secs(15);

@@ -1,15 +1,17 @@
 //! The part of a [`Run`] that handles workers that have ended.
 
+use std::borrow::Borrow;
+use std::io;
+
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
 use super::control::Report;
 use super::crew::Crew;
 use super::frame::{self, Parsed};
 use super::run::{Run, refuse};
 use super::{ItemError, PoolError};
 use crate::Ending;
-use serde::Serialize;
-use serde::de::DeserializeOwned;
-use std::borrow::Borrow;
-use std::io;
 
 /// After how many such deaths in a row an item is blamed: deaths of workers
 /// that had not yet begun their chunk. The blame goes to the item with which

@@ -7,13 +7,15 @@
 //! but not sent yet: if the worker dies now, they are not lost, and no item has
 //! to be computed twice.
 
-use super::frame::{self, Kind, NotFramed};
-use serde::Serialize;
 use std::io;
 use std::mem::offset_of;
 use std::ptr::{self, NonNull};
 use std::slice;
 use std::sync::atomic::{AtomicU64, Ordering};
+
+use serde::Serialize;
+
+use super::frame::{self, Kind, NotFramed};
 
 /// How many chunks a worker may have, including the one that it works on.
 pub(crate) const CHUNKS: usize = 4;

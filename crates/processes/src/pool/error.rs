@@ -1,7 +1,8 @@
 //! The errors of a pool, and of a single item.
 
-use crate::Ending;
 use std::{error, fmt, io};
+
+use crate::Ending;
 
 /// Why there is no result for an item. Other items are not affected.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -25,15 +25,17 @@ mod run;
 mod worker;
 mod zygote;
 
+use std::borrow::Borrow;
+use std::marker::PhantomData;
+use std::os::fd::{AsRawFd, BorrowedFd};
+
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
 use crate::Pid;
 use crew::Crew;
 pub use error::{ItemError, PoolError};
 use run::Run;
-use serde::Serialize;
-use serde::de::DeserializeOwned;
-use std::borrow::Borrow;
-use std::marker::PhantomData;
-use std::os::fd::{AsRawFd, BorrowedFd};
 
 /// The largest number of workers in a pool.
 pub const MOST_WORKERS: usize = 256;

@@ -10,19 +10,21 @@
 //! wait behind a long one while another worker is idle. So an idle worker takes
 //! over such a chunk.
 
-use super::crew::{Chunk, Crew};
-use super::desk::CHUNKS;
-use super::frame::{self, Kind, Parsed, decode};
-use super::{ItemError, PoolError};
-use nix::errno::Errno;
-use nix::poll::{PollFd, PollFlags, ppoll};
-use serde::Serialize;
-use serde::de::DeserializeOwned;
 use std::borrow::Borrow;
 use std::collections::VecDeque;
 use std::marker::PhantomData;
 use std::os::fd::AsFd;
 use std::time::{Duration, Instant};
+
+use nix::errno::Errno;
+use nix::poll::{PollFd, PollFlags, ppoll};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use super::crew::{Chunk, Crew};
+use super::desk::CHUNKS;
+use super::frame::{self, Kind, Parsed, decode};
+use super::{ItemError, PoolError};
 
 /// How long chunks may be held back to be sent together, counted from the
 /// moment when the program begins to hand out chunks.

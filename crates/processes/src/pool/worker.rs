@@ -1,13 +1,15 @@
 //! The main loop of a worker process.
 
-use super::desk::{Desk, NotPut};
-use super::frame::{self, Kind, Parsed, decode};
-use serde::Serialize;
-use serde::de::DeserializeOwned;
 use std::any::Any;
 use std::io::{self, Read, Write};
 use std::os::unix::net::UnixStream;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use super::desk::{Desk, NotPut};
+use super::frame::{self, Kind, Parsed, decode};
 
 /// The initial size of the input buffer, in bytes.
 const PIECE: usize = 64 * 1024;

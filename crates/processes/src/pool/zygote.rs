@@ -17,15 +17,6 @@
 //! when the program is gone, for whatever reason, the zygote kills everything
 //! that the pool ever started, and ends.
 
-use super::control::{Control, Order, Report};
-use super::desk::Desk;
-use crate::between::set_signal_mask;
-use crate::{Pid, become_subreaper, end_descendants, fork};
-use nix::errno::Errno;
-use nix::poll::{PollFd, PollFlags, ppoll};
-use nix::sys::signal::{SigSet, Signal};
-use nix::sys::signalfd::{SfdFlags, SignalFd};
-use nix::unistd::setpgid;
 use std::fs;
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, OwnedFd, RawFd};
@@ -33,6 +24,17 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::os::unix::net::UnixStream;
 use std::ptr;
 use std::time::{Duration, Instant};
+
+use nix::errno::Errno;
+use nix::poll::{PollFd, PollFlags, ppoll};
+use nix::sys::signal::{SigSet, Signal};
+use nix::sys::signalfd::{SfdFlags, SignalFd};
+use nix::unistd::setpgid;
+
+use super::control::{Control, Order, Report};
+use super::desk::Desk;
+use crate::between::set_signal_mask;
+use crate::{Pid, become_subreaper, end_descendants, fork};
 
 /// How long the processes that the pool started may take to end.
 const PATIENCE: Duration = Duration::from_secs(10);

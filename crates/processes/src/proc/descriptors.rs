@@ -1,12 +1,13 @@
 //! `/proc/PID/fd` and `/proc/PID/fdinfo`: the open file descriptors of a
 //! process.
 
-use super::{Pid, explain, read};
 use std::ffi::OsStr;
 use std::fs;
 use std::io;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
+
+use super::{Pid, explain, read};
 
 /// One open file descriptor of a process.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -1,7 +1,8 @@
 //! `/proc/PID/maps` and `/proc/PID/smaps_rollup`: a process's memory.
 
-use super::{Pid, malformed, read};
 use std::io;
+
+use super::{Pid, malformed, read};
 
 /// One line of `/proc/PID/maps`: one mapped range of addresses.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -36,6 +36,8 @@ mod status;
 mod syscall;
 mod tree;
 
+use std::{fs, io};
+
 pub use descriptors::{Descriptor, Target, descriptors, task_descriptors};
 pub use maps::{Mapping, Memory, maps, memory};
 pub use stat::{Stat, State, clock_ticks, stat, task_stat};
@@ -43,8 +45,6 @@ pub use status::{Status, status, task_status};
 pub use syscall::{Syscall, syscall};
 pub use tree::{all, children, descendants, tasks};
 pub(crate) use tree::{below, family_of, snapshot};
-
-use std::{fs, io};
 
 /// A process number or a thread number. Linux takes both from the same range.
 pub type Pid = i32;

@@ -1,9 +1,10 @@
 //! `/proc/PID/stat`: one line of numbers about a process or a thread.
 
-use super::{Pid, malformed, read};
 use std::io;
 use std::sync::OnceLock;
 use std::time::Duration;
+
+use super::{Pid, malformed, read};
 
 /// What a process or thread is doing, as the scheduler sees it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

@@ -1,8 +1,9 @@
 //! `/proc/PID/status`: a process in named lines, with its signals, its context
 //! switches and its memory.
 
-use super::{Pid, malformed, read};
 use std::io;
+
+use super::{Pid, malformed, read};
 
 /// The part of `/proc/PID/status` that this library uses.
 ///

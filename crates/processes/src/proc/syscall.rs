@@ -1,7 +1,8 @@
 //! `/proc/PID/task/TID/syscall`: the system call in which a thread waits.
 
-use super::{Pid, malformed, read};
 use std::io;
+
+use super::{Pid, malformed, read};
 
 /// Where a thread is, as the kernel sees it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -1,8 +1,9 @@
 //! Which processes exist, and which process is the parent of which.
 
-use super::{Pid, Stat, explain, stat};
 use std::collections::{HashMap, VecDeque};
 use std::{fs, io};
+
+use super::{Pid, Stat, explain, stat};
 
 /// All processes that `/proc` shows to this user, in ascending order.
 ///

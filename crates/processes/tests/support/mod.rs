@@ -1,10 +1,11 @@
 //! What the tests share.
 #![allow(dead_code, reason = "each test file uses a part of it")]
 
-use processes::Pid;
-use processes::proc::{self, Stat};
 use std::io::{BufRead, BufReader, PipeReader};
 use std::time::{Duration, Instant};
+
+use processes::Pid;
+use processes::proc::{self, Stat};
 
 /// Long enough for any machine; a test that waits so long has failed.
 pub(crate) const LONG: Duration = Duration::from_secs(60);

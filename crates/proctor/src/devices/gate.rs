@@ -3,9 +3,10 @@
 use std::sync::OnceLock;
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 
+use records::Outcome;
+
 use super::rest::threads_left;
 use crate::outcome::Failing;
-use records::Outcome;
 
 /// A place in a test's closures where calls wait until a number of them is
 /// inside at the same time. Then the gate opens, and it stays open.

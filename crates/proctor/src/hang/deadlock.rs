@@ -1,12 +1,13 @@
 //! Proves a deadlock: every thread waits, and only threads of the same closed
 //! world could wake it.
 
+use records::Outcome;
+
 use super::Watched;
 use super::closed::World;
 use super::waits::{Picture, Wait};
 use crate::outcome::Failing;
 use crate::text;
-use records::Outcome;
 
 /// The verdict, if `before` and `now` show the same threads, if none of them
 /// ran in between, and if each waits for ever.

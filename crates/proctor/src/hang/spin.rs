@@ -19,12 +19,12 @@ use std::time::Duration;
 use std::time::Instant;
 
 use processes::{Pid, proc};
+use records::Outcome;
 
 use super::Watched;
 use super::closed::World;
 use super::waits::{Picture, Spent, Wait};
 use crate::outcome::Failing;
-use records::Outcome;
 
 #[cfg(target_arch = "x86_64")]
 mod circle;

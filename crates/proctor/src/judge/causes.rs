@@ -1,13 +1,13 @@
 //! The causes of verdicts, in words for a learner.
 
 use processes::Pid;
+use records::Outcome;
 
 use crate::outcome::Failing;
 use crate::part::Settings;
 use crate::subject::trouble::Trouble;
 use crate::text;
 use crate::wire::Ending;
-use records::Outcome;
 
 /// A constructor ended the program.
 pub(crate) const BEFORE_MAIN: &str = "the program ended before it reached the test: your library holds code that runs before main (a constructor)";

@@ -9,6 +9,8 @@ use std::time::{Duration, Instant};
 use ipc::{Channel, RecvError};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use processes::proc::{self, Pid, Target};
+use records::Outcome;
+use records::{Evidence, Output, Witness};
 
 use crate::hang::{self, Hang, Watched};
 use crate::judge::causes;
@@ -20,8 +22,6 @@ use crate::subject::trouble::Trouble;
 use crate::text;
 use crate::warden::starts::faults::Failure;
 use crate::wire::{Body, Ending, Question, Reply};
-use records::Outcome;
-use records::{Evidence, Output, Witness};
 
 pub(crate) struct Line {
     ward: Ward,

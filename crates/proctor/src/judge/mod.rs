@@ -24,6 +24,8 @@ use std::fmt::Debug;
 use std::marker::PhantomData;
 use std::rc::Rc;
 
+use records::Outcome;
+use records::{Evidence, Exchange, Output};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
@@ -33,8 +35,6 @@ use crate::outcome::Failing;
 use crate::part::{Settings, Site};
 use crate::warden::starts::faults::Failure;
 use crate::{text, wire};
-use records::Outcome;
-use records::{Evidence, Exchange, Output};
 
 /// How many bytes of the debug form of a question or an answer the record
 /// keeps.

@@ -6,13 +6,14 @@ use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::rc::Rc;
 use std::time::Instant;
 
+use records::{Exchange, Outcome, Place, Record};
+
 use crate::judge::line::Line;
 use crate::judge::watch;
 use crate::outcome::Failing;
 use crate::part::{Settings, Site};
 use crate::record::{self, RECORDS, harmless_record};
 use crate::{text, warden};
-use records::{Exchange, Outcome, Place, Record};
 
 thread_local! {
     static CURRENT: RefCell<Option<Rc<Trial>>> = const { RefCell::new(None) };

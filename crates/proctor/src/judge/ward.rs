@@ -10,6 +10,8 @@ use std::time::{Duration, Instant};
 use ipc::Channel;
 use processes::proc::{self, Pid, Stat, State};
 use processes::{Child, Spec, Stdio};
+use records::Evidence;
+use records::Outcome;
 
 use crate::judge::causes;
 use crate::judge::orphans::{end_orphans, wardens_of_this_process};
@@ -19,8 +21,6 @@ use crate::temporary::TemporaryFolder;
 use crate::text;
 use crate::warden::starts::faults::Failure;
 use crate::wire::{self, Counts, Ending, Left, Order, ROLE, Report};
-use records::Evidence;
-use records::Outcome;
 
 /// How long a process may take to vanish after the answer.
 const GRACE: Duration = Duration::from_millis(250);

@@ -23,14 +23,14 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::Duration;
 
 use nix::sys::resource::{UsageWho, getrusage};
+use records::Heap;
+use records::Place;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use crate::part::Site;
 use crate::text;
 use crate::wire::{self, BYE, Body, HELLO, Question, Reply, Usage};
-use records::Heap;
-use records::Place;
 
 thread_local! {
     static PANICKED_AT: RefCell<Option<Place>> = const { RefCell::new(None) };

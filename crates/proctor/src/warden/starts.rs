@@ -27,12 +27,12 @@ mod filter;
 mod queues;
 mod relics;
 
+use std::io::{IoSlice, IoSliceMut};
 use std::mem::{MaybeUninit, size_of};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
 
 use nix::errno::Errno;
 use nix::sys::socket::{ControlMessage, ControlMessageOwned, MsgFlags, UnixAddr, recvmsg, sendmsg};
-use std::io::{IoSlice, IoSliceMut};
 
 use crate::warden::fence;
 use crate::wire::Counts;

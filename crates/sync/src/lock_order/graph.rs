@@ -1,7 +1,8 @@
 //! The graph of which lock was taken before which, and the search for a cycle in it.
 
-use super::{Arrow, Held, OrderViolation, Place};
 use std::collections::{HashMap, VecDeque};
+
+use super::{Arrow, Held, OrderViolation, Place};
 
 /// For each lock of a family, the locks that were taken while it was held.
 #[derive(Default)]

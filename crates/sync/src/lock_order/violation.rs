@@ -1,9 +1,10 @@
 //! What the checker reports about a cycle.
 
-use super::Place;
 use std::error::Error;
 use std::fmt;
 use std::panic::Location;
+
+use super::Place;
 
 /// The error when taking a lock could deadlock. The lock was not taken.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -1,8 +1,9 @@
 //! Signals that interrupt a wait.
 
-use super::Sleeper;
 use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
 use std::thread::{self, Scope};
+
+use super::Sleeper;
 
 static HANDLED: AtomicU32 = AtomicU32::new(0);
 

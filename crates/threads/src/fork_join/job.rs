@@ -4,12 +4,13 @@
 //! worth it only if it allocates nothing. So the deques hold bare pointers, and the function that
 //! forks must not return before it is certain that no other thread uses its job any more.
 
-use super::worker::Shared;
 use std::cell::UnsafeCell;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::AtomicU32;
 use std::sync::atomic::Ordering::{Acquire, Relaxed, Release};
 use std::thread;
+
+use super::worker::Shared;
 
 /// A closure, and later its result.
 pub(super) struct StackJob<F, R> {

@@ -20,12 +20,13 @@
 mod job;
 mod worker;
 
-use crate::PoolError;
-use job::StackJob;
 use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::Arc;
 use std::thread::{Builder, JoinHandle};
+
+use crate::PoolError;
+use job::StackJob;
 use worker::{Shared, Worker};
 
 /// A fixed number of threads that steal work from each other.

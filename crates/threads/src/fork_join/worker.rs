@@ -1,14 +1,16 @@
 //! A worker: it runs the jobs that it forked, steals jobs that others forked, and sleeps if there
 //! are none.
 
-use super::job::{JobRef, Latch, Sleeper, StackJob};
-use crossbeam::deque::{self, Injector, Steal, Stealer};
 use std::cell::Cell;
 use std::ptr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::thread;
+
+use crossbeam::deque::{self, Injector, Steal, Stealer};
 use sync::EventCount;
+
+use super::job::{JobRef, Latch, Sleeper, StackJob};
 
 /// What the workers of a pool share.
 pub(super) struct Shared {

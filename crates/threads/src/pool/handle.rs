@@ -4,13 +4,15 @@
 //! only what it needs: the queue holds jobs of any type, and a handle does not know the type of the
 //! closure.
 
-use crate::{Payload, message_of};
 use std::error::Error;
 use std::fmt;
 use std::mem;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
+
 use sync::Monitor;
+
+use crate::{Payload, message_of};
 
 /// Makes an entry for the queue, and a handle for the thread that waits.
 pub(super) fn job<R, F>(f: F) -> (Queued, JobHandle<R>)

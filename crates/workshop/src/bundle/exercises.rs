@@ -3,9 +3,6 @@
 
 use std::path::Path;
 
-use serde::Serialize;
-
-use crate::unwritten::{self, Unwritten};
 use judging::exercise::catalogue::{Course, EXPLANATIONS, Exercise};
 use judging::exercise::kept;
 use judging::exercise::originals::{self, Files};
@@ -13,6 +10,9 @@ use judging::files;
 use judging::mistake::{self, Explanations};
 use judging::signatures::Signatures;
 use judging::trouble::Trouble;
+use serde::Serialize;
+
+use crate::unwritten::{self, Unwritten};
 
 /// The learner's file within an exercise.
 const SOURCE: &str = "src/lib.rs";

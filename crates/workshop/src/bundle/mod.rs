@@ -23,12 +23,13 @@ mod copy;
 mod exercises;
 mod texts;
 
-use self::exercises::Chosen;
-use crate::lockfile;
 use judging::exercise::catalogue::Course;
 use judging::terminal::words::count;
 use judging::terminal::{complain, say};
 use judging::trouble::Trouble;
+
+use self::exercises::Chosen;
+use crate::lockfile;
 
 /// The beginning of the name of the folder in which a bundle is put together.
 const STAGED: &str = ".bundle-";

@@ -3,11 +3,10 @@
 use std::fs;
 use std::path::Path;
 
-use toml::{Table, Value};
-
 use judging::exercise::catalogue::Course;
 use judging::files;
 use judging::trouble::Trouble;
+use toml::{Table, Value};
 
 /// Lines of the README that contain this comment are left out of bundles. A
 /// rendered page does not show it.

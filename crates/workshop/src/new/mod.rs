@@ -18,14 +18,15 @@ use std::path::{Path, PathBuf};
 mod name;
 mod skeleton;
 
-use self::skeleton::Skeleton;
-use crate::lockfile;
-use crate::unwritten;
 use judging::exercise::catalogue::Course;
 use judging::files;
 use judging::terminal::words::count;
 use judging::terminal::{complain, say};
 use judging::trouble::Trouble;
+
+use self::skeleton::Skeleton;
+use crate::lockfile;
+use crate::unwritten;
 
 /// Makes the exercise `asked` (`TOPIC/NAME`), with world crates if
 /// `with_worlds` is set, and prints what to fill in.

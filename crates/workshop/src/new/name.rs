@@ -1,8 +1,9 @@
 //! Checks the name of a new exercise.
 
-use crate::lockfile::Lockfile;
 use judging::exercise::catalogue::Course;
 use judging::trouble::Trouble;
+
+use crate::lockfile::Lockfile;
 
 /// The largest number of characters: lists and the names of built programs have
 /// room for this many.

@@ -17,14 +17,15 @@
 
 use std::path::Path;
 
-use super::build::{self, Draft, Drafts};
-use super::demand::Demand;
-use super::{Complaint, chosen, report, runs};
-use crate::cli::{Answers, Verify};
 use judging::exercise::catalogue::{Course, Exercise};
 use judging::files;
 use judging::mistake;
 use judging::trouble::Trouble;
+
+use super::build::{self, Draft, Drafts};
+use super::demand::Demand;
+use super::{Complaint, chosen, report, runs};
+use crate::cli::{Answers, Verify};
 
 /// The beginning of a line in a wrong answer that is known to pass.
 const NOT_YET: &str = "// not rejected yet:";

@@ -4,9 +4,6 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use super::Complaint;
-use super::demand::Demand;
-use super::plan::{Plan, Variant, WORK};
 use judging::build::allowance::Allowance;
 use judging::build::cargo::{self, Built, Request};
 use judging::build::compiled::{Submission, failure};
@@ -22,6 +19,10 @@ use judging::mistake;
 use judging::terminal::say;
 use judging::terminal::words;
 use judging::trouble::Trouble;
+
+use super::Complaint;
+use super::demand::Demand;
+use super::plan::{Plan, Variant, WORK};
 
 /// A variant that is not built yet.
 pub(crate) struct Draft {

@@ -3,10 +3,6 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use proctor::Outcome;
-
-use super::Complaint;
-use crate::contract::{self, Clause};
 use judging::exercise::catalogue::Exercise;
 use judging::exercise::expected::{self, Test};
 use judging::exercise::originals;
@@ -14,6 +10,10 @@ use judging::exercise::probes;
 use judging::files;
 use judging::mistake::{self, Mistake};
 use judging::signatures::{Signature, Signatures};
+use proctor::Outcome;
+
+use super::Complaint;
+use crate::contract::{self, Clause};
 
 /// At least this many mistakes must break a clause and no other clause.
 const MISTAKES: usize = 2;

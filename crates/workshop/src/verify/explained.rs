@@ -1,13 +1,13 @@
 //! Checks that no known mistake is explained as another one.
 
-use proctor::Record;
-
-use super::Complaint;
 use judging::exercise::catalogue::Exercise;
 use judging::files;
 use judging::mistake::{self, Mistake};
 use judging::run;
 use judging::signatures::{Signature, Signatures};
+use proctor::Record;
+
+use super::Complaint;
 
 /// The mistakes for which a learner would see the explanation of another mistake.
 pub(crate) fn explanations(exercise: &Exercise) -> Vec<Complaint> {

@@ -2,14 +2,15 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::Complaint;
-use super::plan::Plan;
-use super::runs::Runs;
 use judging::exercise::catalogue::{Course, Exercise};
 use judging::exercise::originals;
 use judging::mistake;
 use judging::signatures::{Signature, Signatures, without_numbers};
 use judging::trouble::Trouble;
+
+use super::Complaint;
+use super::plan::Plan;
+use super::runs::Runs;
 
 const BLESS: &str = "if the tree is right, run `cargo course verify --bless`";
 

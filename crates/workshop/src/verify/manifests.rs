@@ -3,12 +3,12 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use toml::{Table, Value};
-
-use super::Complaint;
 use judging::exercise::catalogue::{Course, Exercise, worlds_in};
 use judging::files;
 use judging::trouble::Trouble;
+use toml::{Table, Value};
+
+use super::Complaint;
 
 /// Checks that `cargo test -p NAME` means only one package.
 pub(crate) fn lock(course: &Course) -> Result<Vec<Complaint>, Trouble> {

@@ -20,13 +20,13 @@ mod texts;
 
 use std::path::Path;
 
-use crate::cli::Verify;
-use crate::unwritten;
 use judging::exercise::catalogue::{Course, Exercise};
 use judging::exercise::originals;
 use judging::terminal::say;
 use judging::trouble::Trouble;
 
+use crate::cli::Verify;
+use crate::unwritten;
 pub use answers::answers;
 use plan::Plan;
 

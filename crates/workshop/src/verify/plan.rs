@@ -5,12 +5,12 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use judging::files;
+use judging::trouble::Trouble;
 use proctor::{Outcome, Record};
 use serde::{Deserialize, Serialize};
 
 use super::demand::Demand;
-use judging::files;
-use judging::trouble::Trouble;
 
 /// All variants.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]

@@ -1,13 +1,14 @@
 //! Prints what `verify` finds: a line for each variant, and a table.
 
+use judging::exercise::catalogue::Course;
+use judging::terminal::say;
+use judging::terminal::words::{BAD, FAINT, GOOD, UNSURE, count, indented, styled};
+
 use super::Complaint;
 use super::demand::Demand;
 use super::plan::{Plan, Variant};
 use super::runs::Runs;
 use crate::unwritten::Unwritten;
-use judging::exercise::catalogue::Course;
-use judging::terminal::say;
-use judging::terminal::words::{BAD, FAINT, GOOD, UNSURE, count, indented, styled};
 
 /// Prints one variant, as soon as it is done.
 pub(crate) fn variant(variant: &Variant, runs: &Runs, repeat: u32) {

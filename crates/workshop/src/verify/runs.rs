@@ -5,15 +5,15 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc;
 use std::thread;
 
+use judging::run::{self, Run};
+use judging::signatures::{self, Signature, signature, without_numbers};
+use judging::trouble::Trouble;
 use proctor::{Outcome, Record};
 
 use super::demand::Demand;
 use super::plan::{Plan, Variant};
 use super::report;
 use crate::cli::Verify;
-use judging::run::{self, Run};
-use judging::signatures::{self, Signature, signature, without_numbers};
-use judging::trouble::Trouble;
 
 /// What the runs of one variant gave.
 #[derive(Clone, Debug, Default)]

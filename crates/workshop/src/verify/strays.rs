@@ -3,10 +3,11 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use super::Complaint;
 use judging::exercise::catalogue::{Course, Exercise};
 use judging::exercise::{kept, originals};
 use judging::signatures::Signatures;
+
+use super::Complaint;
 
 /// Files of an exercise and its solution that nothing uses.
 pub(crate) fn strays(exercise: &Exercise) -> Vec<Complaint> {

@@ -2,13 +2,14 @@
 
 use std::collections::HashSet;
 
-use super::Complaint;
-use super::build::alternatives;
-use crate::unwritten;
 use judging::exercise::catalogue::{Course, Exercise};
 use judging::exercise::hints::hints;
 use judging::files;
 use judging::mistake;
+
+use super::Complaint;
+use super::build::alternatives;
+use crate::unwritten;
 
 /// How many alternatives and mistakes an exercise must have at least.
 const ALTERNATIVES: usize = 4;

@@ -3,10 +3,11 @@
 
 use std::sync::Arc;
 
+use judging::terminal::words;
+
 use crate::live::content::Spot;
 use crate::live::state::{Card, Page, Question, State};
 use crate::text::{Line, Look};
-use judging::terminal::words;
 
 /// The words of each question.
 const PROMPT: [(Question, &str); 2] = [

@@ -20,7 +20,6 @@ mod verdict;
 
 use super::state::{Page, State};
 use crate::text::Line;
-
 pub use chrome::{bar, minutes_left, notice, status};
 
 /// The whole screen.

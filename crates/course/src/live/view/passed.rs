@@ -1,11 +1,12 @@
 //! The page after a pass: the course's solution next to the learner's, and the
 //! known mistakes that the learner avoided.
 
+use judging::exercise::catalogue::NO_SOLUTIONS;
+use judging::terminal::words;
+
 use crate::live::content::Solution;
 use crate::live::state::State;
 use crate::text::{Line, Look, beside};
-use judging::exercise::catalogue::NO_SOLUTIONS;
-use judging::terminal::words;
 
 /// From this many columns on, two texts stand side by side.
 const WIDE: usize = 120;

@@ -15,6 +15,7 @@
 //! names after it take precedence.
 
 pub use ::std::*;
+
 pub use interleave_model::{Tracked, futex, hint, sync, thread, thread_local, time};
 
 /// The preludes: what a file can use without importing it. The real preludes bring their own

@@ -4,6 +4,10 @@
 //! The names are the same as in `interleave-futex`, which calls the kernel. A crate that names its
 //! futex dependency `futex` compiles against both.
 
+use std::panic::Location;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
 use crate::kernel::{
     self,
     engine::Change,
@@ -13,9 +17,6 @@ use crate::kernel::{
 };
 use crate::sync::atomic::AtomicU32;
 use crate::time::deadline;
-use std::panic::Location;
-use std::sync::atomic::Ordering;
-use std::time::Duration;
 
 /// Sleeps until a wake-up on `word`. If the value of the word is not `expected`, it returns at
 /// once. As with the kernel's futex, the comparison and the beginning of the sleep are one atomic

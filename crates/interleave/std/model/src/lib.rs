@@ -25,7 +25,7 @@ pub mod thread;
 pub mod time;
 mod tracked;
 
-pub use tracked::Tracked;
-
 #[doc(hidden)]
 pub use std as real_std;
+
+pub use tracked::Tracked;

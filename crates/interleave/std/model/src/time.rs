@@ -4,9 +4,10 @@
 //! a thread reads the clock. The longer a thread does nothing but read the clock, the faster time
 //! passes, so that a loop up to a deadline ends. The clock starts again in every execution.
 
-use crate::kernel::{self, event::Step, object::Kind};
 use std::ops::{Add, AddAssign, Sub, SubAssign};
 pub use std::time::{Duration, SystemTime, SystemTimeError, TryFromFloatSecsError, UNIX_EPOCH};
+
+use crate::kernel::{self, event::Step, object::Kind};
 
 /// A point of the virtual clock, as [`std::time::Instant`].
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]

@@ -1,5 +1,11 @@
 //! `Tracked`: a payload that checks its accesses instead of preventing them.
 
+use std::cell::UnsafeCell;
+use std::fmt;
+use std::panic::Location;
+use std::rc::Rc;
+use std::sync::atomic::Ordering;
+
 use crate::kernel::{
     self, Place, Run,
     engine::{Collision, ObjectId, Seed},
@@ -8,11 +14,6 @@ use crate::kernel::{
     object::{Header, Kind},
     thread::letter,
 };
-use std::cell::UnsafeCell;
-use std::fmt;
-use std::panic::Location;
-use std::rc::Rc;
-use std::sync::atomic::Ordering;
 
 /// A value to be protected by the code under test.
 ///

@@ -3,11 +3,12 @@
 
 use std::time::Instant;
 
+use records::Outcome;
+
 use super::{Event, Line, PATIENCE};
 use crate::judge::causes;
 use crate::outcome::Failing;
 use crate::wire::{BYE, Body, Ending, Question};
-use records::Outcome;
 
 /// The cause if the subject's program does not fit the judge's program.
 const OTHER_TESTS: &str = "the program that holds your code does not hold the judge's tests: it was built from other tests, or your code answers instead of them";

@@ -4,10 +4,11 @@
 //! additions wrap around where they must. Loads, stores, swaps, exchanges and additions map one to
 //! one; bitwise operations do so if the initial value is 0; otherwise they are loops of exchanges.
 
-use interleave_model::kernel::engine::Change;
-use loom::sync::atomic::AtomicU64;
 use std::cell::Cell;
 use std::sync::atomic::Ordering;
+
+use interleave_model::kernel::engine::Change;
+use loom::sync::atomic::AtomicU64;
 
 pub(super) struct Atom {
     inner: AtomicU64,

@@ -16,17 +16,19 @@
 //! modification order, and a right spin lock would hang. So a plain store does not end a release
 //! sequence.
 
-use super::atom::Atom;
-use super::stacks::{self, Exit};
+use std::cell::{Cell, RefCell};
+use std::panic::{self, AssertUnwindSafe};
+use std::rc::Rc;
+use std::sync::atomic::Ordering;
+
 use interleave_model::kernel::engine::{Change, Collision, Engine, ObjectId, Seed};
 use interleave_model::kernel::{self, NOBODY, thread::Status};
 use loom::cell::UnsafeCell;
 use loom::sync::atomic::{self, AtomicU64};
 use loom::thread::Thread;
-use std::cell::{Cell, RefCell};
-use std::panic::{self, AssertUnwindSafe};
-use std::rc::Rc;
-use std::sync::atomic::Ordering;
+
+use super::atom::Atom;
+use super::stacks::{self, Exit};
 
 /// How many looks in a row that saw nothing new count as a spin without end. Each look is a few
 /// branches of loom.

@@ -9,14 +9,16 @@ mod atom;
 mod engine;
 mod stacks;
 
-use engine::Loom;
-use interleave_model::kernel::{self, Run, failure::Failure, panics};
-use loom::sync::atomic::AtomicU64;
 use std::cell::{Cell, RefCell};
 use std::panic::{self, AssertUnwindSafe};
 use std::rc::Rc;
 use std::sync::{Arc, Once};
 use std::time::{Duration, Instant};
+
+use interleave_model::kernel::{self, Run, failure::Failure, panics};
+use loom::sync::atomic::AtomicU64;
+
+use engine::Loom;
 
 /// How long to explore.
 #[derive(Clone, Debug)]

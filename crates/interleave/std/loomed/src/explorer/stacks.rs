@@ -6,10 +6,12 @@
 //! clean way out: a thread that must end suspends its coroutine for good. loom's frames below are
 //! then unwound, but the frames of the code under test are not.
 
-use super::Stop;
+use std::cell::{Cell, RefCell};
+
 use corosensei::stack::DefaultStack;
 use corosensei::{Coroutine, CoroutineResult, Yielder};
-use std::cell::{Cell, RefCell};
+
+use super::Stop;
 
 /// The size of a stack, in bytes; only what is used is backed by memory.
 const SIZE: usize = 0x4_0000;

@@ -1,7 +1,8 @@
 //! What a thread is about to do, and what it did.
 
-use super::{Place, engine::ObjectId};
 use std::sync::atomic::Ordering;
+
+use super::{Place, engine::ObjectId};
 
 /// The operation that a thread will do when it is scheduled next, as far as the objects that it
 /// touches. Two steps that touch no common object, or only read it, commute: the explorer need not

@@ -1,7 +1,8 @@
 //! What an exploration can find, and how it describes blocked threads.
 
-use super::{Place, State, thread::Status, thread::Wait, thread::letter};
 use std::fmt::Write as _;
+
+use super::{Place, State, thread::Status, thread::Wait, thread::letter};
 
 /// The kind of a failure.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -7,8 +7,9 @@
 //!
 //! While no such atomic is known, this costs only a check of one thread-local flag.
 
-use super::State;
 use std::cell::Cell;
+
+use super::State;
 
 thread_local! {
     /// Whether the execution of this thread has atomics that are known by their addresses.

@@ -21,15 +21,16 @@ pub mod scenario;
 pub mod thread;
 mod waiting;
 
-use engine::{Engine, ObjectId, Seed};
-use event::{Event, Step};
-use failure::{Failure, FailureKind};
-use object::{Kind, Object};
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
 use std::panic::Location;
 use std::rc::Rc;
 use std::sync::atomic::{AtomicU64, Ordering};
+
+use engine::{Engine, ObjectId, Seed};
+use event::{Event, Step};
+use failure::{Failure, FailureKind};
+use object::{Kind, Object};
 use thread::Thread;
 
 /// A place in the source.

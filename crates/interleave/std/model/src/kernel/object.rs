@@ -5,12 +5,13 @@
 //! `Arc`. A number from an earlier execution means that the object outlived that execution, so it
 //! is a `static`. Then the kernel puts back its initial bytes, which a constant expression made.
 
-use super::{Place, Run, engine::ObjectId, engine::Seed};
 use std::cell::Cell;
 use std::collections::BTreeMap;
 use std::mem::MaybeUninit;
 use std::panic::Location;
 use std::sync::{Mutex, PoisonError};
+
+use super::{Place, Run, engine::ObjectId, engine::Seed};
 
 /// What an object is. This decides its name and how its values are printed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

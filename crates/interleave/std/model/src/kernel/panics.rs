@@ -1,13 +1,14 @@
 //! Panics of modelled threads: a hook notes them and prints nothing, and the exploration reports
 //! them in one line.
 
+use std::panic::PanicHookInfo;
+use std::sync::{Mutex, Once, PoisonError};
+
 use super::{
     NOBODY, Run, State,
     failure::{At, FailureKind},
     thread::{PanicNote, letter},
 };
-use std::panic::PanicHookInfo;
-use std::sync::{Mutex, Once, PoisonError};
 
 /// Puts our hook in front of the present hook. Our hook notes panics of modelled threads and prints
 /// nothing; it passes all other panics to the hook that was there.

@@ -7,6 +7,8 @@
 //!
 //! [`spin_limit`]: super::engine::Engine::spin_limit
 
+use std::fmt::Write as _;
+
 use super::{
     Place, Run,
     engine::ObjectId,
@@ -14,7 +16,6 @@ use super::{
     failure::{FailureKind, short_place},
     thread::{Status, letter},
 };
-use std::fmt::Write as _;
 
 /// How many looks in a row that see nothing new a thread may take before others go first. A loop
 /// sees the same value twice before that.

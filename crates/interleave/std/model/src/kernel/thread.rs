@@ -1,7 +1,8 @@
 //! Modelled threads: whether they can run, and what they wait for.
 
-use super::{Place, engine::ObjectId, event::Step, failure::At};
 use std::any::Any;
+
+use super::{Place, engine::ObjectId, event::Step, failure::At};
 
 /// What a blocked thread waits for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

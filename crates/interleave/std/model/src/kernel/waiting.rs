@@ -1,5 +1,7 @@
 //! Blocking, waking and ending threads, and noticing that no thread can run.
 
+use std::sync::atomic::Ordering;
+
 use super::{
     Place, Run, State,
     event::Step,
@@ -7,7 +9,6 @@ use super::{
     panics,
     thread::{Status, Wait, letter},
 };
-use std::sync::atomic::Ordering;
 
 impl State {
     fn somebody_can_run(&self) -> bool {

@@ -1,15 +1,16 @@
 //! `Barrier`: reusable, with one leader in each round.
 
+use std::cell::Cell;
+use std::fmt;
+use std::panic::Location;
+use std::sync::atomic::Ordering;
+
 use crate::kernel::{
     self,
     event::{Event, Returned, Step},
     object::{Header, Kind},
     thread::Wait,
 };
-use std::cell::Cell;
-use std::fmt;
-use std::panic::Location;
-use std::sync::atomic::Ordering;
 
 /// A barrier, as [`std::sync::Barrier`].
 pub struct Barrier {

@@ -1,6 +1,14 @@
 //! `Condvar`: waiters are woken in the order in which they began to wait, and then race for the
 //! mutex.
 
+use std::fmt;
+use std::mem::ManuallyDrop;
+use std::panic::Location;
+use std::rc::Rc;
+use std::sync::LockResult;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
 use super::mutex::{MutexGuard, acquire, poison_or, release};
 use crate::kernel::{
     self, Run,
@@ -10,13 +18,6 @@ use crate::kernel::{
     thread::Wait,
 };
 use crate::time::deadline;
-use std::fmt;
-use std::mem::ManuallyDrop;
-use std::panic::Location;
-use std::rc::Rc;
-use std::sync::LockResult;
-use std::sync::atomic::Ordering;
-use std::time::Duration;
 
 /// A condition variable, as [`std::sync::Condvar`].
 pub struct Condvar {

@@ -1,11 +1,12 @@
 //! `LazyLock`: a value that its first user makes.
 
-use super::once_lock::OnceLock;
 use std::cell::Cell;
 use std::fmt;
 use std::mem::ManuallyDrop;
 use std::ops::{Deref, DerefMut};
 use std::panic::{Location, RefUnwindSafe, UnwindSafe};
+
+use super::once_lock::OnceLock;
 
 /// A value made on first use, as [`std::sync::LazyLock`].
 pub struct LazyLock<T, F = fn() -> T> {

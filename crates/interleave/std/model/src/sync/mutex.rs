@@ -1,12 +1,5 @@
 //! `Mutex`: an owner in the kernel's table, a poison flag and the data in place.
 
-use crate::kernel::{
-    self, Place, Run,
-    engine::ObjectId,
-    event::{Event, Returned, Step},
-    object::{Header, Kind},
-    thread::Wait,
-};
 use std::cell::{Cell, UnsafeCell};
 use std::fmt;
 use std::marker::PhantomData;
@@ -15,6 +8,14 @@ use std::panic::{Location, RefUnwindSafe, UnwindSafe};
 use std::rc::Rc;
 use std::sync::atomic::Ordering;
 use std::sync::{LockResult, PoisonError, TryLockError, TryLockResult};
+
+use crate::kernel::{
+    self, Place, Run,
+    engine::ObjectId,
+    event::{Event, Returned, Step},
+    object::{Header, Kind},
+    thread::Wait,
+};
 
 /// A mutual exclusion lock, as [`std::sync::Mutex`].
 pub struct Mutex<T: ?Sized> {

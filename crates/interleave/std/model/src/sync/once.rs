@@ -1,15 +1,16 @@
 //! `Once`: one thread runs the initializer, the others wait for it.
 
+use std::cell::Cell;
+use std::fmt;
+use std::panic::{self, AssertUnwindSafe, Location};
+use std::sync::atomic::Ordering;
+
 use crate::kernel::{
     self, Place,
     event::{Event, Returned, Step},
     object::{Header, Kind},
     thread::Wait,
 };
-use std::cell::Cell;
-use std::fmt;
-use std::panic::{self, AssertUnwindSafe, Location};
-use std::sync::atomic::Ordering;
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 enum Progress {

@@ -1,9 +1,10 @@
 //! `OnceLock`: a value behind a [`Once`].
 
-use super::once::Once;
 use std::cell::UnsafeCell;
 use std::fmt;
 use std::panic::{Location, RefUnwindSafe, UnwindSafe};
+
+use super::once::Once;
 
 /// A cell that is written once, as [`std::sync::OnceLock`].
 ///

@@ -1,13 +1,5 @@
 //! `RwLock`: many readers or one writer. A thread that arrives when the lock is free gets it.
 
-use super::mutex::poison_or;
-use crate::kernel::{
-    self, Place, Run,
-    engine::ObjectId,
-    event::{Event, Returned, Step},
-    object::{Header, Kind},
-    thread::Wait,
-};
 use std::cell::{Cell, UnsafeCell};
 use std::fmt;
 use std::marker::PhantomData;
@@ -17,6 +9,15 @@ use std::panic::{Location, RefUnwindSafe, UnwindSafe};
 use std::rc::Rc;
 use std::sync::atomic::Ordering;
 use std::sync::{LockResult, TryLockError, TryLockResult};
+
+use super::mutex::poison_or;
+use crate::kernel::{
+    self, Place, Run,
+    engine::ObjectId,
+    event::{Event, Returned, Step},
+    object::{Header, Kind},
+    thread::Wait,
+};
 
 /// A reader-writer lock, as [`std::sync::RwLock`].
 pub struct RwLock<T: ?Sized> {

@@ -1,8 +1,9 @@
 //! `thread::Builder`.
 
-use super::{JoinHandle, Scope, ScopedJoinHandle, spawn};
 use std::io;
 use std::panic::Location;
+
+use super::{JoinHandle, Scope, ScopedJoinHandle, spawn};
 
 /// The settings of a new thread, as [`std::thread::Builder`]. The stack size is
 /// ignored.

@@ -1,8 +1,9 @@
 //! `thread_local!`: a value for each modelled thread, which the kernel keeps with the thread.
 
-use crate::kernel::{self, object::Kind};
 use std::cell::{Cell, RefCell};
 use std::fmt;
+
+use crate::kernel::{self, object::Kind};
 
 /// A key for a value of which each thread has its own, as [`std::thread::LocalKey`].
 pub struct LocalKey<T: 'static> {

@@ -6,6 +6,10 @@ mod park;
 mod scope;
 mod spawn;
 
+use std::num::NonZero;
+pub use std::thread::Result;
+
+use crate::kernel;
 pub use builder::Builder;
 pub(crate) use local::destroy_all as destroy_locals;
 pub use local::{AccessError, LocalKey};
@@ -14,10 +18,6 @@ pub use park::{Thread, ThreadId, current, park, park_timeout, sleep, yield_now};
 pub use park::{park_timeout_ms, sleep_ms};
 pub use scope::{Scope, ScopedJoinHandle, scope};
 pub use spawn::{JoinHandle, spawn};
-pub use std::thread::Result;
-
-use crate::kernel;
-use std::num::NonZero;
 
 /// Whether the current thread is unwinding from a panic.
 #[must_use]

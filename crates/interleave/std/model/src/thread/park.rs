@@ -1,5 +1,11 @@
 //! The current thread: its name, parking, sleeping, yielding.
 
+use std::fmt;
+use std::panic::Location;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
 use crate::kernel::{
     self,
     event::{Event, Returned, Step},
@@ -7,11 +13,6 @@ use crate::kernel::{
     thread::{Status, Wait},
 };
 use crate::time::deadline;
-use std::fmt;
-use std::panic::Location;
-use std::sync::Arc;
-use std::sync::atomic::Ordering;
-use std::time::Duration;
 
 /// The identity of a thread, as [`std::thread::ThreadId`].
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]

@@ -1,5 +1,12 @@
 //! `thread::scope`: threads that may borrow.
 
+use std::cell::{Cell, RefCell};
+use std::fmt;
+use std::marker::PhantomData;
+use std::panic::{self, AssertUnwindSafe, Location};
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
 use super::spawn::{Packet, finish, is_finished, join, start_erased, take};
 use super::{Builder, Thread};
 use crate::kernel::{
@@ -9,12 +16,6 @@ use crate::kernel::{
     object::{Header, Kind},
     thread::Wait,
 };
-use std::cell::{Cell, RefCell};
-use std::fmt;
-use std::marker::PhantomData;
-use std::panic::{self, AssertUnwindSafe, Location};
-use std::sync::Arc;
-use std::sync::atomic::Ordering;
 
 /// A scope for threads, as [`std::thread::Scope`].
 pub struct Scope<'scope, 'env: 'scope> {

@@ -1,5 +1,14 @@
 //! Starting threads and waiting for their end.
 
+use std::cell::Cell;
+use std::fmt;
+use std::mem::ManuallyDrop;
+use std::os::unix::thread::{JoinHandleExt, RawPthread};
+use std::panic::{self, AssertUnwindSafe, Location};
+use std::rc::Rc;
+use std::sync::atomic::Ordering;
+use std::sync::{Arc, Mutex, PoisonError};
+
 use super::{Thread, local};
 use crate::kernel::{
     self, Place, Run,
@@ -9,14 +18,6 @@ use crate::kernel::{
     object::Kind,
     thread::{Status, Wait},
 };
-use std::cell::Cell;
-use std::fmt;
-use std::mem::ManuallyDrop;
-use std::os::unix::thread::{JoinHandleExt, RawPthread};
-use std::panic::{self, AssertUnwindSafe, Location};
-use std::rc::Rc;
-use std::sync::atomic::Ordering;
-use std::sync::{Arc, Mutex, PoisonError};
 
 /// What a thread returned, once it has.
 pub(super) type Packet<T> = Arc<Mutex<Option<std::thread::Result<T>>>>;

@@ -1,5 +1,11 @@
 //! Which schedules are tried, and in which order.
 
+use std::cell::Cell;
+use std::rc::Rc;
+use std::time::Instant;
+
+use interleave_model::kernel::{NOBODY, Run, State, event::Step, failure::Failure, thread::letter};
+
 use super::{
     Budget, Counted, Found, Then,
     exhaustive::Search,
@@ -7,10 +13,6 @@ use super::{
     options::Options,
     random::{PATIENCE, Random},
 };
-use interleave_model::kernel::{NOBODY, Run, State, event::Step, failure::Failure, thread::letter};
-use std::cell::Cell;
-use std::rc::Rc;
-use std::time::Instant;
 
 enum Strategy {
     /// All threads in turn, one step each. If they make no progress like this, they never will.

@@ -1,13 +1,15 @@
 //! The engine on shuttle: a scheduling point is a `switch`, memory is sequentially consistent.
 
-use super::MAX_THREADS;
-use interleave_model::kernel::engine::{Change, Collision, Engine, ObjectId, Seed};
-use shuttle_engine::runtime::execution::ExecutionState;
-use shuttle_engine::runtime::thread;
 use std::cell::{Cell, RefCell};
 use std::panic::Location;
 use std::rc::Rc;
 use std::sync::atomic::Ordering;
+
+use interleave_model::kernel::engine::{Change, Collision, Engine, ObjectId, Seed};
+use shuttle_engine::runtime::execution::ExecutionState;
+use shuttle_engine::runtime::thread;
+
+use super::MAX_THREADS;
 
 /// How many looks in a row that saw nothing new count as a spin without end. A thread that spins
 /// costs no context switch, so this can be far more than the looks of any loop that gives up.

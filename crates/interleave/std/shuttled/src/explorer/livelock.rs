@@ -1,8 +1,9 @@
 //! Threads that run for ever without progress, although all of them get their turn.
 
+use std::fmt::Write as _;
+
 use interleave_model::kernel::failure::{Failure, FailureKind, short_place};
 use interleave_model::kernel::{State, thread::letter};
-use std::fmt::Write as _;
 
 /// The failure, if a fair schedule reached the step limit because it repeats the same steps.
 pub(super) fn livelock(state: &State) -> Option<Failure> {

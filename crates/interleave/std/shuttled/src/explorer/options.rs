@@ -1,7 +1,8 @@
 //! Which threads can be scheduled.
 
-use super::exhaustive::Choice;
 use interleave_model::kernel::{NOBODY, State, event::Step, thread::Status};
+
+use super::exhaustive::Choice;
 
 /// Which threads can be scheduled.
 pub(super) struct Options {

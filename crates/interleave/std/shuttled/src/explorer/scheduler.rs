@@ -1,10 +1,12 @@
 //! Shuttle's questions, which the campaign answers.
 
-use super::campaign::Campaign;
-use interleave_model::kernel::{NOBODY, Run};
-use shuttle_engine::scheduler::{Schedule, Task, TaskId};
 use std::cell::RefCell;
 use std::rc::Rc;
+
+use interleave_model::kernel::{NOBODY, Run};
+use shuttle_engine::scheduler::{Schedule, Task, TaskId};
+
+use super::campaign::Campaign;
 
 /// Unwinds shuttle's own frames out of an execution in which a thread is unwinding.
 struct Stop;

@@ -1,10 +1,11 @@
 //! `AtomicBool`.
 
+use std::fmt;
+use std::sync::atomic::Ordering;
+
 use super::cell::{AtomicCell, Word};
 use super::methods::common_methods;
 use crate::kernel::{engine::Change, object::Kind};
-use std::fmt;
-use std::sync::atomic::Ordering;
 
 /// An atomic boolean, as [`std::sync::atomic::AtomicBool`].
 #[repr(transparent)]

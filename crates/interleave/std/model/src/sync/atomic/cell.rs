@@ -1,5 +1,9 @@
 //! What all atomics have in common: 64 bits, a kind, and three operations.
 
+use std::cell::Cell;
+use std::rc::Rc;
+use std::sync::atomic::Ordering;
+
 use super::memory::{self, Memory};
 use crate::kernel::{
     self, Place, Run,
@@ -7,9 +11,6 @@ use crate::kernel::{
     event::{Event, Returned, Step},
     object::{Header, Kind, Packed},
 };
-use std::cell::Cell;
-use std::rc::Rc;
-use std::sync::atomic::Ordering;
 
 /// An atomic of up to 64 bits. `T` is the type that its owner sees.
 #[repr(C)]

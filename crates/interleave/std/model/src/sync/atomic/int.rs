@@ -1,10 +1,11 @@
 //! The atomic integers.
 
+use std::fmt;
+use std::sync::atomic::Ordering;
+
 use super::cell::{AtomicCell, Word};
 use super::methods::common_methods;
 use crate::kernel::{engine::Change, object::Kind};
-use std::fmt;
-use std::sync::atomic::Ordering;
 
 macro_rules! atomic_int {
     ($name:ident, $int:ty, $signed:expr, $pack:expr, $unpack:expr) => {

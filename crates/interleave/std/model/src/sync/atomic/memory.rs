@@ -26,13 +26,14 @@
 //! stack is not freed. If it is used again for another atomic that begins with the same value, the
 //! new atomic goes on with the history of the old one.
 
+use std::cell::Cell;
+
 use super::cell::{AtomicCell, Word};
 use crate::kernel::{
     self, Home, Place, Run,
     engine::{ObjectId, Seed},
     object::{self, Packed},
 };
-use std::cell::Cell;
 
 /// Where the value of an atomic can be seen, if it can.
 #[repr(C)]

@@ -10,15 +10,15 @@ mod memory;
 mod methods;
 mod ptr;
 
+pub use std::sync::atomic::{Ordering, compiler_fence};
+
 pub use self::bool::AtomicBool;
+use crate::kernel::{self, event::Event, object::Kind};
 pub use int::{
     AtomicI8, AtomicI16, AtomicI32, AtomicI64, AtomicIsize, AtomicU8, AtomicU16, AtomicU32,
     AtomicU64, AtomicUsize,
 };
 pub use ptr::AtomicPtr;
-pub use std::sync::atomic::{Ordering, compiler_fence};
-
-use crate::kernel::{self, event::Event, object::Kind};
 
 /// An [`AtomicBool`] that is `false`.
 #[deprecated = "use AtomicBool::new"]

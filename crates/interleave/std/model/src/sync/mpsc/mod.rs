@@ -2,15 +2,6 @@
 
 mod iter;
 
-use crate::kernel::{
-    self, Place, Run,
-    engine::{ObjectId, Seed},
-    event::{Event, Returned, Step},
-    object::{Header, Kind},
-    thread::Wait,
-};
-use crate::time::deadline;
-pub use iter::{IntoIter, Iter, TryIter};
 use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
 use std::fmt;
@@ -20,6 +11,16 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 pub use std::sync::mpsc::{RecvError, RecvTimeoutError, SendError, TryRecvError, TrySendError};
 use std::time::Duration;
+
+use crate::kernel::{
+    self, Place, Run,
+    engine::{ObjectId, Seed},
+    event::{Event, Returned, Step},
+    object::{Header, Kind},
+    thread::Wait,
+};
+use crate::time::deadline;
+pub use iter::{IntoIter, Iter, TryIter};
 
 struct Channel<T> {
     header: Header,
