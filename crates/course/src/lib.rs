@@ -10,6 +10,10 @@
 //!
 //! How a source is judged is the business of the crate [`judging`].
 
+// A program's modules are not documentation for other crates: what a name says
+// is not said again.
+#![allow(missing_docs)]
+
 pub mod cli;
 pub mod commands;
 pub mod live;

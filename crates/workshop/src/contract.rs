@@ -11,7 +11,6 @@
 //! the clause that they break (`Clause: 3`). `cargo course verify` checks that
 //! clauses, tests and mistakes agree.
 
-/// One clause.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Clause {
     /// Its number, from 1.

@@ -15,12 +15,10 @@ pub struct Lockfile {
     pub package: Vec<Package>,
 }
 
-/// One package.
 #[derive(Debug, Deserialize)]
 pub struct Package {
     /// Its name. Another version of the same package has the same name.
     pub name: String,
-    /// Its version.
     pub version: String,
     /// Where it comes from. A package of the workspace has no source.
     pub source: Option<String>,

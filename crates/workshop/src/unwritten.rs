@@ -17,7 +17,6 @@ pub const MARK: &str = concat!("FILL ", "IN:");
 /// One place to fill in.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Place {
-    /// The file.
     pub path: PathBuf,
     /// The line, counted from 1.
     pub line: usize,
@@ -57,7 +56,6 @@ pub fn places(course: &Course, exercise: &Exercise) -> Vec<Place> {
 /// An exercise that is not written yet.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Unwritten {
-    /// Its id.
     pub id: String,
     /// The places that the author still has to fill in.
     pub places: Vec<Place>,

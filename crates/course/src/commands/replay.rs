@@ -6,12 +6,13 @@ use judging::exercise::catalogue::{Course, Exercise};
 use judging::exercise::originals;
 use judging::judge::{How, Source, judge};
 use judging::terminal::say;
-use judging::terminal::words::{FAINT, STRONG, indented, styled, wrapped_lines};
+use judging::terminal::words::{FAINT, STRONG, indented, styled};
 use judging::trouble::Trouble;
 use proctor::{Outcome, Record};
 
 use super::check::read_source;
 use crate::schedule::scenarios::scenarios;
+use crate::text::wrapped;
 
 /// The environment variable that makes an exploration run only one schedule.
 pub(crate) const REPLAY: &str = "INTERLEAVE_REPLAY";
@@ -129,7 +130,7 @@ fn explorers(exercise: &Exercise, replay: &Replay) -> Result<Option<Vec<String>>
 fn drawn(record: &Record) -> String {
     let mut text = format!("{}: {}\n", styled(STRONG, &record.test), record.outcome);
     if !record.cause.is_empty() {
-        text.push_str(&wrapped_lines(&record.cause, 96, "  "));
+        text.push_str(&wrapped(&record.cause, 96, "  "));
         text.push('\n');
     }
     if let Some(place) = &record.at {

@@ -1,10 +1,11 @@
 //! `who-waits PID`: prints what each thread of a process waits for.
 
 use judging::terminal::say;
-use judging::terminal::words::{FAINT, STRONG, styled, wrapped};
+use judging::terminal::words::{FAINT, STRONG, styled};
 use judging::trouble::Trouble;
 use processes::proc::{self, Pid};
 
+use crate::text::wrapped;
 use crate::waits;
 
 /// Prints a paragraph for each thread.

@@ -22,7 +22,6 @@ pub const KEYS: [(&str, &str); 7] = [
 /// What is being scheduled.
 #[derive(Clone, Debug, Default)]
 pub struct Subject {
-    /// The exercise.
     pub exercise: String,
     /// The scenario's name.
     pub scenario: String,

@@ -1,13 +1,13 @@
 //! The game in lines, for screen readers, scripts and logs. Nothing is redrawn,
 //! and a move is a word followed by enter.
 
-use judging::terminal::words::wrapped;
 use records::Step;
 use records::timeline::Told;
 
 use super::game::{Game, KEYS};
 use super::words;
 use crate::text::Line;
+use crate::text::wrapped;
 
 const COLUMNS: usize = 96;
 

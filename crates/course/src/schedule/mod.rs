@@ -30,13 +30,13 @@ use std::path::Path;
 use judging::exercise::catalogue::{Course, Exercise};
 use judging::exercise::originals;
 use judging::judge::{How, Source, expected_tests};
-use judging::terminal::words::wrapped_lines;
 use judging::terminal::{complain, say};
 use judging::trouble::Trouble;
 use records::position::{End, Position};
 
 use crate::commands;
 use crate::live;
+use crate::text::wrapped;
 use asking::Asker;
 use game::{Game, Subject};
 use play::Table;
@@ -247,7 +247,7 @@ fn ended_at_once(exercise: &Exercise, begin: &Position) -> Result<Option<u8>, Tr
             };
             say(&format!(
                 "{id} ends before any thread takes a step:\n{}\n{next}: cargo course check {id}\n",
-                wrapped_lines(&format!("{message}{place}"), 96, "  ")
+                wrapped(&format!("{message}{place}"), 96, "  ")
             ));
             Ok(Some(1))
         }

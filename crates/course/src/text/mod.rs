@@ -265,6 +265,22 @@ impl Look {
     }
 }
 
+/// A text of several lines, each indented and wrapped to `columns`. Lines that
+/// are indented already have a layout of their own, and are not wrapped.
+pub fn wrapped(text: &str, columns: usize, indent: &str) -> String {
+    let lines = text.trim_end().lines().flat_map(|line| {
+        let line = Line {
+            fixed: line.starts_with([' ', '\t']),
+            ..Line::plain(format!("{indent}{line}"))
+        };
+        line.wrapped(columns)
+    });
+    let lines: Vec<String> = lines
+        .map(|line| line.text().trim_end().to_owned())
+        .collect();
+    lines.join("\n")
+}
+
 /// Lines as a command prints them, each wrapped to `columns`. What is there to
 /// be copied (code, commands) and what has a layout stays on one line.
 pub fn printed(lines: &[Line], columns: usize) -> String {
@@ -369,6 +385,12 @@ mod tests {
             texts(&line.wrapped(10)),
             ["  - one", "    two", "    three"]
         );
+    }
+
+    #[test]
+    fn a_text_is_wrapped_but_its_layout_is_kept() {
+        assert_eq!(wrapped("aa bb cc", 7, "  "), "  aa bb\n  cc");
+        assert_eq!(wrapped("a\n  left: x y z\n", 8, ""), "a\n  left: x y z");
     }
 
     #[test]

@@ -16,7 +16,6 @@ pub use phrase::words;
 /// One thread at one moment.
 #[derive(Clone, Debug)]
 pub struct Thread {
-    /// Its id.
     pub tid: Pid,
     /// Its name, which proves nothing, because a thread can choose it.
     pub name: String,

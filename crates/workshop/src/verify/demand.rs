@@ -10,16 +10,13 @@ pub(crate) enum Demand {
     AllPass,
     /// Every test fails in this way.
     AllFail {
-        /// The outcome.
         outcome: Outcome,
         /// A fragment of the cause.
         cause: String,
     },
     /// This test rejects it, in this way. What the other tests say does not matter.
     Rejected {
-        /// The test.
         test: String,
-        /// The outcome.
         outcome: Outcome,
         /// A fragment of the cause.
         cause: String,

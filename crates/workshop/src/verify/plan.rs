@@ -12,7 +12,6 @@ use serde::{Deserialize, Serialize};
 
 use super::demand::Demand;
 
-/// All variants.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub(crate) struct Plan {
     /// The variants, in the order of the catalogue.
@@ -22,7 +21,6 @@ pub(crate) struct Plan {
 /// One source of one exercise.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct Variant {
-    /// The exercise.
     pub exercise: String,
     /// `stub`, `solution`, `alternative ticket`, `mistake relaxed-unlock`.
     pub name: String,
