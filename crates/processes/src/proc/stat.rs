@@ -55,6 +55,9 @@ impl State {
     }
 }
 
+/// A thread that is ending (the kernel's sched.h).
+const PF_EXITING: u32 = 0x4;
+
 /// One line of `/proc/PID/stat`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Stat {
@@ -105,12 +108,18 @@ impl Stat {
         self.state.has_ended() && self.threads <= 1
     }
 
+    /// Whether the thread that this line is about (for a process: its first
+    /// thread) is ending, so that it runs no code of the program any more.
+    #[must_use]
+    pub fn thread_is_ending(&self) -> bool {
+        self.flags & PF_EXITING != 0
+    }
+
     /// Whether the process is ending: it has called exit, or it has acted on a
     /// fatal signal, and only the kernel's cleanup is left.
     #[must_use]
     pub fn is_ending(&self) -> bool {
-        const PF_EXITING: u32 = 0x4;
-        self.flags & PF_EXITING != 0 && self.threads <= 1
+        self.thread_is_ending() && self.threads <= 1
     }
 
     /// When it started, as a time after boot.

@@ -364,7 +364,12 @@ impl Line {
     /// Finds out why the line is closed: because the process is ending, or
     /// because the code closed it.
     fn why_no_line(&mut self) -> Event {
-        let until = Instant::now() + Duration::from_secs(3);
+        /// The longest time for a process that is ending to be reported: a
+        /// busy machine may not run it, or its warden, for seconds.
+        const ENDING: Duration = Duration::from_secs(60);
+        /// After this time, a process that has descriptors is not ending.
+        const ALIVE: Duration = Duration::from_secs(3);
+        let since = Instant::now();
         loop {
             if let Some(ending) = self.ward.ended(Duration::from_millis(20)) {
                 return Event::Ended(ending);
@@ -372,11 +377,18 @@ impl Line {
             if self.ward.is_gone() {
                 return Event::WardenGone;
             }
-            // An ending process closes all its descriptors at once.
-            let closed_by_hand = proc::descriptors(self.ward.subject()).is_ok_and(|all| {
-                !all.is_empty() && !all.iter().any(|d| matches!(d.target, Target::Socket(_)))
-            });
-            if closed_by_hand || Instant::now() > until {
+            // An ending process closes all its descriptors at once. So one that
+            // still has some has closed the line by hand, or (if a socket is
+            // among them) has put another one in its place.
+            let subject = self.ward.subject();
+            let left = proc::descriptors(subject).unwrap_or_default();
+            let has_a_socket = left.iter().any(|d| matches!(d.target, Target::Socket(_)));
+            let is_ending = proc::stat(subject).map_or(true, |stat| stat.thread_is_ending());
+            let closed_by_hand = match left.is_empty() {
+                true => !is_ending && since.elapsed() > ALIVE,
+                false => !has_a_socket || since.elapsed() > ALIVE,
+            };
+            if closed_by_hand || since.elapsed() > ENDING {
                 return Event::LineClosed;
             }
         }
