@@ -12,7 +12,13 @@ use super::Complaint;
 use super::plan::Plan;
 use super::runs::Runs;
 
-const BLESS: &str = "if the tree is right, run `cargo course verify --bless`";
+/// What to do about it.
+fn bless(exercise: &Exercise) -> String {
+    format!(
+        "if the tree is right, run `cargo course verify {} --bless --repeat 2`",
+        exercise.id
+    )
+}
 
 /// The exercises are kept as they are.
 pub(crate) fn originals(course: &Course, exercises: &[&Exercise]) -> Vec<Complaint> {
@@ -26,7 +32,10 @@ pub(crate) fn originals(course: &Course, exercises: &[&Exercise]) -> Vec<Complai
             .short(&originals::path(exercise))
             .display()
             .to_string();
-        Complaint::new(&exercise.id, format!("{path} holds other texts: {BLESS}"))
+        Complaint::new(
+            &exercise.id,
+            format!("{path} holds other texts: {}", bless(exercise)),
+        )
     };
     different.map(complaint).collect()
 }
@@ -46,7 +55,7 @@ pub(crate) fn signatures(
                 .short(&Signatures::path(exercise))
                 .display()
                 .to_string();
-            let what = format!("{path} knows other mistakes: {BLESS}");
+            let what = format!("{path} knows other mistakes: {}", bless(exercise));
             found.push(Complaint::new(&exercise.id, what));
         }
     }
