@@ -166,7 +166,7 @@ fn ptrace_of_a_child() -> Finding {
         let _ = waitpid(child, None);
         return Fine("a process can trace its child".into());
     }
-    Skip("a process cannot trace its child: a thread that runs in a circle may be reported only at the deadline, as `timeout` instead of `spin`".into())
+    Skip("a process cannot trace its child: a thread in an endless loop may be reported only at the deadline, as `timeout` instead of `spin`".into())
 }
 
 fn yama() -> Finding {
@@ -182,7 +182,7 @@ fn yama() -> Finding {
         Ok(scope) => Skip(format!(
             "ptrace_scope is {scope}: `who-waits` needs root, and a hang may be reported only at the deadline, as `timeout`"
         )),
-        Err(_) => Fine("not in this kernel: you may look into all of your processes".into()),
+        Err(_) => Fine("this kernel has no Yama (a module that restricts ptrace): you may look into all of your processes".into()),
     }
 }
 

@@ -1,4 +1,8 @@
 //! The terminal: it reads raw keys, draws whole screens, and leaves everything as it was.
+//!
+//! This is done by hand, on crossterm, and not with ratatui: a screen here is a
+//! list of lines, and a learner waits for every crate that is compiled before
+//! the first screen appears.
 
 use std::io::{self, Write};
 use std::os::fd::AsFd;

@@ -38,7 +38,7 @@ pub fn news(before: &Game, game: &Game) -> String {
     if game.undoable() > before.undoable() {
         let fresh = new.after(old.len());
         if fresh.is_empty() {
-            text += "it went on, but did nothing that can be shown\n";
+            text += "the thread ran, but none of its operations is shown\n";
         }
         for told in fresh {
             text += &match told {

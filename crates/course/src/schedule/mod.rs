@@ -242,7 +242,7 @@ fn ended_at_once(exercise: &Exercise, begin: &Position) -> Result<Option<u8>, Tr
                 .map(|at| format!(" (at {}:{})", at.file, at.line))
                 .unwrap_or_default();
             let next = match words::is_unwritten(message) {
-                true => "It has to be written before it can be broken",
+                true => "Write your code first, and then break it",
                 false => "It breaks without any scheduling",
             };
             say(&format!(

@@ -34,9 +34,9 @@ pub fn in_words(below: Below) -> String {
         _ => format!("{}{more} schedules from here", with_commas(schedules)),
     };
     match failing {
-        0 if complete && schedules == 1 => format!("{from_here}, and it holds"),
-        0 if complete => format!("{from_here}, and all of them hold"),
-        0 => format!("{from_here}, and those tried hold"),
+        0 if complete && schedules == 1 => format!("{from_here}, and it does not fail"),
+        0 if complete => format!("{from_here}, and none of them fails"),
+        0 => format!("{from_here}, and none of those tried fails"),
         _ if complete && schedules == 1 => format!("{from_here}, and it fails"),
         all if complete && all == schedules => format!("{from_here}, and all of them fail"),
         1 if complete => format!("{from_here}, 1 of them fails"),
@@ -49,13 +49,13 @@ pub fn in_others(below: Below) -> String {
     let all = with_commas(below.schedules);
     match below.failing {
         0 if below.complete && below.schedules == 1 => ", and there is no other schedule".into(),
-        0 if below.complete => format!(", as all {all} schedules do"),
+        0 if below.complete => format!(", and nothing fails on any of the {all} schedules"),
         0 => String::new(),
         1 => format!(
-            ", but 1 of {all} schedules does not: u goes back one step, r goes back to the beginning"
+            ", but 1 of {all} schedules fails: u goes back one step, r goes back to the beginning"
         ),
         some => format!(
-            ", but {} of {all} schedules do not: u goes back one step, r goes back to the beginning",
+            ", but {} of {all} schedules fail: u goes back one step, r goes back to the beginning",
             with_commas(some)
         ),
     }

@@ -234,7 +234,7 @@ fn a_broken_game_tells_how_and_how_to_see_it_again() {
     assert!(
         screen(&game, 100, 30)
             .join("\n")
-            .contains("✓ as it should end here")
+            .contains("✓ the test expects this end")
     );
 }
 
@@ -304,7 +304,10 @@ fn the_count_says_what_it_knows() {
             complete,
         })
     };
-    assert_eq!(below(1, 0, true), "1 schedule from here, and it holds");
+    assert_eq!(
+        below(1, 0, true),
+        "1 schedule from here, and it does not fail"
+    );
     assert_eq!(below(1, 1, true), "1 schedule from here, and it fails");
     assert_eq!(
         below(9, 9, true),
@@ -317,7 +320,7 @@ fn the_count_says_what_it_knows() {
     );
     assert_eq!(
         below(2000, 0, false),
-        "2,000+ schedules from here, and those tried hold"
+        "2,000+ schedules from here, and none of those tried fails"
     );
 }
 
@@ -330,7 +333,7 @@ fn a_schedule_that_holds_says_how_many_do_not() {
     assert!(!game.is_broken());
     let seen = screen(&game, 100, 30).join("\n");
     assert!(
-        seen.contains("✓ it holds, but 4 of 20 schedules do not"),
+        seen.contains("✓ nothing failed, but 4 of 20 schedules fail"),
         "{seen}"
     );
 }

@@ -42,12 +42,12 @@ pub fn verdict(game: &Game) -> Vec<Line> {
         Some(End::NotJudged(reason)) => lines.push(Line::of(format!("? {reason}"), Look::Unsure)),
         Some(End::Held) => {
             let others = game.begin().below.map(position::in_others);
-            let words = format!("✓ it holds{}", others.unwrap_or_default());
+            let words = format!("✓ nothing failed{}", others.unwrap_or_default());
             lines.push(Line::of(words, Look::Good));
         }
         Some(End::Failed { message, at, .. }) => {
             let (mark, look) = if game.is_expected() {
-                ("✓ as it should end here: ", Look::Good)
+                ("✓ the test expects this end: ", Look::Good)
             } else if is_unwritten(message) {
                 ("✗ not written yet: ", Look::Bad)
             } else {

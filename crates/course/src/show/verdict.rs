@@ -111,7 +111,7 @@ fn records(judgement: &Judgement, layout: &Layout) -> Vec<Line> {
         let id = &judgement.exercise;
         lines.push(
             Line::of(
-                format!("the compiler has {warnings}; to see more: "),
+                format!("the compiler printed {warnings}; to read them: "),
                 Look::Faint,
             )
             .then(format!("cargo check -p {id}"), Look::Code),

@@ -64,7 +64,7 @@ pub(super) fn words(pid: Pid, thread: &Thread, wait: Wait, threads: &[Thread]) -
     let value = value.map_or("cannot be read".to_owned(), |value| format!("is {value}"));
     format!(
         "waits on the futex at {address:#x}{until}: a lock, a condition variable or a parked thread. \
-         The word {value}. It does not say which thread will wake this one; {company}"
+         Its value {value}. The value does not show which thread will wake this one; {company}"
     )
 }
 

@@ -105,7 +105,7 @@ fn no_schedule_breaks_the_reference() {
     ];
     let said = course.says(&words, "n\n\na\nb\nq\n");
     said.says(0, "breaks the course's solution");
-    said.says(0, "and all of them hold: no schedule breaks it");
+    said.says(0, "and none of them fails: no schedule breaks it");
     // This scenario waits for ever, as it has to.
     let words = [
         "schedule",
@@ -115,7 +115,7 @@ fn no_schedule_breaks_the_reference() {
         "--give-up",
     ];
     let said = course.says(&words, "n\n");
-    said.says(0, "✓ as it should end here: livelock");
+    said.says(0, "✓ the test expects this end: livelock");
     said.says(0, "again: cargo course replay spin-lock waiting_for_ever:a");
     course.is_clean();
 }
@@ -148,7 +148,7 @@ fn what_is_not_written_has_clear_words() {
     );
     stub.says(
         1,
-        "It has to be written before it can be broken: cargo course check spin-lock",
+        "Write your code first, and then break it: cargo course check spin-lock",
     );
     let half = of(
         &course.with(

@@ -101,7 +101,7 @@ impl Hang {
 /// One line for each thread: what it is doing, for a timeout's explanation.
 pub(crate) fn states(warden: Pid) -> String {
     Picture::take(warden).map_or_else(
-        || "the judge could not read what its threads were doing: /proc is restricted here, or a process started or ended at that moment".to_owned(),
+        || "the judge could not read what the threads of your code were doing: /proc is restricted here, or a process started or ended at that moment".to_owned(),
         |picture| picture.describe(),
     )
 }

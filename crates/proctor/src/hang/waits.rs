@@ -6,6 +6,8 @@ use std::time::Duration;
 use processes::Pid;
 use processes::proc::{self, State, Syscall, Target};
 
+use crate::text;
+
 /// Every descendant of the warden, zombies included.
 pub(super) struct Picture {
     pub processes: Vec<Process>,
@@ -171,7 +173,10 @@ impl Picture {
         }
         if lines.len() > MOST {
             let more = lines.split_off(MOST).len();
-            lines.push(format!("and {more} more threads"));
+            lines.push(format!(
+                "and {}",
+                text::count(more, "more thread", "more threads")
+            ));
         }
         lines.join("\n")
     }
@@ -296,9 +301,10 @@ fn blocked(pid: Pid, tid: Pid, number: i64, args: [u64; 6]) -> Wait {
         libc::SYS_rt_sigsuspend | libc::SYS_rt_sigtimedwait => {
             Wait::Other("waits for a signal".to_owned())
         }
-        number => Wait::Other(
-            older_call(number).map_or_else(|| format!("is in system call {number}"), str::to_owned),
-        ),
+        number => Wait::Other(older_call(number).map_or_else(
+            || format!("waits in system call {number} (man 2 syscalls)"),
+            str::to_owned,
+        )),
     }
 }
 

@@ -14,7 +14,7 @@ const WIDE: usize = 120;
 /// The page after a pass.
 pub(super) fn page(state: &State) -> Vec<Line> {
     let card = state.card();
-    let mut lines = vec![Line::of(format!("✓ {} is passed.", card.id), Look::Good)];
+    let mut lines = vec![Line::of(format!("✓ You passed {}.", card.id), Look::Good)];
     let open = state.exercises.iter().position(|card| !card.passed);
     lines.push(match (state.exercises.get(state.current + 1), open) {
         (_, None) => Line::of("You have passed every exercise.", Look::Strong),

@@ -308,7 +308,7 @@ impl Campaign {
             return Some(thread);
         }
         self.not_judged = Some(format!(
-            "the schedule does not fit this code: at its step {}, thread {} cannot run",
+            "the schedule does not fit this code: at its step {}, thread {} cannot run; the code has probably changed since the schedule was found",
             self.schedule.len() + 1,
             letter(thread)
         ));
