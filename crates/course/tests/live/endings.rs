@@ -79,7 +79,7 @@ fn a_second_save_ends_the_first_run() {
     let course = Fixture::built();
     let terminal = running(&course);
     course.exercise("src/lib.rs", RIGHT);
-    terminal.until("✓ add-one is passed");
+    terminal.until("✓ You passed add-one");
     let left = terminal.marked();
     assert!(
         !left.iter().any(|line| line.starts_with("sleep")),
@@ -102,5 +102,5 @@ fn many_saves_in_a_row_end_with_the_last_verdict() {
     }
     terminal.until("not yet implemented: try 9");
     course.exercise("src/lib.rs", RIGHT);
-    terminal.until("✓ add-one is passed");
+    terminal.until("✓ You passed add-one");
 }

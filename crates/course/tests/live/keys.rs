@@ -64,7 +64,7 @@ fn passing_shows_the_courses_solution_and_what_was_avoided_and_is_kept() {
     let mut terminal = Terminal::begun(&course);
     course.exercise("src/lib.rs", RIGHT);
     let screen = terminal.until("You avoided 1 known mistake");
-    assert!(screen.contains("✓ add-one is passed"), "{screen}");
+    assert!(screen.contains("✓ You passed add-one"), "{screen}");
     assert!(screen.contains("- adds two"), "{screen}");
     assert!(screen.contains("1 of 1 passed"), "{screen}");
     assert!(

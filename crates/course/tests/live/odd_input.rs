@@ -16,7 +16,7 @@ fn a_file_that_is_saved_half_way_is_no_end() {
     fs::write(course.path("src/lib.rs"), b"pub fn add_one \xff\xfe").unwrap();
     terminal.until("not UTF-8");
     course.exercise("src/lib.rs", RIGHT);
-    terminal.until("✓ add-one is passed");
+    terminal.until("✓ You passed add-one");
 }
 
 #[test]
@@ -30,7 +30,7 @@ fn a_folder_that_is_renamed_is_missed_until_it_is_back() {
     fs::rename(&aside, &folder).unwrap();
     terminal.until("2 of 2 failed");
     course.exercise("src/lib.rs", RIGHT);
-    terminal.until("✓ add-one is passed");
+    terminal.until("✓ You passed add-one");
 }
 
 #[test]
@@ -112,8 +112,8 @@ fn two_loops_at_once_lose_nothing_of_each_other() {
     two.press("h");
     two.until("Hint 1 of 3");
     course.exercise("src/lib.rs", RIGHT);
-    one.until("✓ add-one is passed");
-    two.until("✓ add-one is passed");
+    one.until("✓ You passed add-one");
+    two.until("✓ You passed add-one");
     let kept = course.read(".course/progress.json");
     assert!(kept.contains("\"passed\": {\n    \"add-one\""), "{kept}");
     assert!(kept.contains("\"hints\": {\n    \"add-one\": 1"), "{kept}");
