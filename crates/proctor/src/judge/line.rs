@@ -409,7 +409,7 @@ impl Line {
     }
 
     /// Ends the warden and the subject. An error if the code left something
-    /// behind.
+    /// behind, or if it killed or stopped the warden.
     pub(crate) fn finish(mut self, orphans: bool) -> Result<(), Failing> {
         let result = if orphans {
             Ok(())
@@ -417,7 +417,7 @@ impl Line {
             self.ward.leftovers()
         };
         let subject = self.ward.subject();
-        self.ward.hang_up();
+        let warden = self.ward.hang_up();
         // A child that ran on after the answer has replied by now. Such a child
         // also explains a zombie.
         while let Ok(Some(received)) = self.questions.recv_timeout(Duration::ZERO) {
@@ -426,6 +426,6 @@ impl Line {
                 return Err(causes::ran_on(received.sender));
             }
         }
-        result
+        result.and(warden)
     }
 }

@@ -27,6 +27,9 @@ const GRACE: Duration = Duration::from_millis(250);
 /// How long a warden may take to answer, also on a busy machine.
 const PATIENCE: Duration = Duration::from_secs(20);
 
+/// How often the judge looks whether a warden that it waits for is stopped.
+const POLLING: Duration = Duration::from_millis(200);
+
 pub(crate) struct Ward {
     warden: Child,
     control: Channel<Order, Report>,
@@ -108,7 +111,8 @@ impl Ward {
         match ward.greet() {
             Ok(()) => Ok(ward),
             Err(failing) => {
-                ward.hang_up();
+                // There is a verdict already, however the warden ends.
+                let _ = ward.hang_up();
                 Err(failing)
             }
         }
@@ -204,17 +208,16 @@ impl Ward {
         }
         self.gone = self.control.send(order).is_err();
         let until = Instant::now() + PATIENCE;
+        let mut stop = Stop::of(self.warden.pid());
         while !self.gone {
-            if let Some(report) = self.report(Duration::from_millis(200)) {
+            if let Some(report) = self.report(POLLING) {
                 if let Some(answer) = answer(&report) {
                     return Some(answer);
                 }
                 continue;
             }
-            let stopped = proc::stat(self.warden.pid())
-                .is_ok_and(|stat| matches!(stat.state, State::Stopped | State::Traced));
             // A late answer must not be taken for the answer to a later order.
-            self.gone |= stopped || Instant::now() > until;
+            self.gone |= stop.lasts() || Instant::now() > until;
         }
         None
     }
@@ -362,7 +365,11 @@ impl Ward {
 
     /// Closes the line, which tells the warden to end everything. Returns when
     /// that is done.
-    pub(crate) fn hang_up(self) {
+    ///
+    /// An error if a signal has ended or stopped the warden. The warden can
+    /// answer its last order before it stops: a signal to a process reaches one
+    /// of its threads, and on a busy machine another thread runs on meanwhile.
+    pub(crate) fn hang_up(self) -> Result<(), Failing> {
         let Ward {
             mut warden,
             control,
@@ -371,18 +378,26 @@ impl Ward {
             ..
         } = self;
         drop(control);
-        let patience = if gone { GRACE } else { PATIENCE };
-        let ended = warden.wait_timeout(patience);
-        let by_itself = matches!(ended, Ok(Some(processes::Ending::Exited(0))));
-        if !matches!(ended, Ok(Some(_))) {
-            // The code that it watched has stopped it.
+        let until = Instant::now() + if gone { GRACE } else { PATIENCE };
+        let mut stop = Stop::of(warden.pid());
+        let ended = loop {
+            let ended = warden.wait_timeout(POLLING).ok().flatten();
+            if ended.is_some() || stop.lasts() || Instant::now() > until {
+                break ended;
+            }
+        };
+        if ended.is_none() {
             let _ = warden.kill_tree();
         }
         let mut wardens = wardens_of_this_process();
         wardens.remove(&warden.pid());
-        if !by_itself {
+        if ended != Some(processes::Ending::Exited(0)) {
             end_orphans(&wardens, started);
             TemporaryFolder::of(warden.pid().cast_unsigned()).remove();
+        }
+        match ended.and_then(processes::Ending::signal) {
+            None if !stop.is_sure() => Ok(()),
+            signal => Err(causes::killed_the_warden(signal)),
         }
     }
 }
@@ -400,6 +415,34 @@ fn program_of_the_subject() -> io::Result<Option<OwnedFd>> {
         None => Ok(None),
         Some(Ok(file)) => Ok(Some(file.as_fd().try_clone_to_owned()?)),
         Some(Err(error)) => Err(io::Error::other(error.clone())),
+    }
+}
+
+/// Finds out whether a signal has stopped a process.
+///
+/// One look is not enough: Ctrl-Z stops judge and warden, and when both are
+/// continued, the judge can run before the warden does.
+struct Stop {
+    pid: Pid,
+    seen: u32,
+}
+
+impl Stop {
+    fn of(pid: Pid) -> Self {
+        Stop { pid, seen: 0 }
+    }
+
+    /// Looks once more. Whether this look and the one before found the process
+    /// stopped.
+    fn lasts(&mut self) -> bool {
+        let stopped = proc::stat(self.pid)
+            .is_ok_and(|stat| matches!(stat.state, State::Stopped | State::Traced));
+        self.seen = if stopped { self.seen + 1 } else { 0 };
+        self.is_sure()
+    }
+
+    fn is_sure(&self) -> bool {
+        self.seen >= 2
     }
 }
 

@@ -12,7 +12,8 @@
 //! also a daemon, remains a descendant of the warden. When the judge closes its
 //! line (or dies), the warden ends all of them.
 //!
-//! The code in this folder runs in the warden's process, which has one thread.
+//! The code in this folder runs in the warden's process, on the thread that
+//! libtest made for the test. libtest's main thread only waits for it.
 //! [`starts`] answers the system calls that the subject's processes hand over,
 //! and [`fence`] is set up in the child before the subject begins.
 

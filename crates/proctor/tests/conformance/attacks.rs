@@ -6,9 +6,11 @@
 
 use std::os::unix::process::CommandExt;
 use std::process::{Command, Stdio};
+use std::time::Duration;
 
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::{Pid, getppid, setsid};
+use processes::proc::State;
 use proctor::Outcome::{Crash, Deadlock, Fail, Timeout};
 use proctor::Subject;
 
@@ -25,6 +27,18 @@ const TABLE: &[Expect] = &[
         &[Crash, Fail, Deadlock],
         "",
         "stops_its_parent_and_deadlocks",
+    )
+    .unfenced(),
+    ends(
+        &[Crash],
+        "stopped its parent",
+        "stops_its_parent_after_the_answer",
+    )
+    .unfenced(),
+    ends(
+        &[Crash],
+        "killed its parent",
+        "kills_its_parent_after_the_answer",
     )
     .unfenced(),
     ends(&[Timeout], "stopped", "stops_itself"),
@@ -123,6 +137,38 @@ case!(stops_its_parent_and_deadlocks, deadline = 2.0, |n| {
     crate::kit::futex_until_set(&std::sync::atomic::AtomicU32::new(0));
     2 * n
 });
+
+/// Sends the warden this signal when the judge has the answer: only the end of
+/// the test can show it.
+fn signals_after_the_answer(signal: Signal) -> u64 {
+    let warden = warden();
+    child(|| {
+        sleep_long();
+        kill(warden, signal).unwrap();
+        pause_for_ever();
+    });
+    warden.as_raw().try_into().unwrap()
+}
+
+/// Asks for the warden, then waits until it is in this state (man 5 proc).
+fn wait_until_the_warden_is(state: State, subject: &mut Subject<(), u64>) {
+    let warden = subject.ask(&()).value.try_into().unwrap();
+    while processes::proc::stat(warden).is_ok_and(|stat| stat.state != state) {
+        std::thread::sleep(Duration::from_millis(1));
+    }
+}
+
+#[proctor::test(orphans = true, subject = |(): ()| signals_after_the_answer(Signal::SIGSTOP))]
+#[ignore = "a case of the corpus: run by every_case_gets_its_verdict"]
+fn stops_its_parent_after_the_answer(mut subject: Subject) {
+    wait_until_the_warden_is(State::Stopped, &mut subject);
+}
+
+#[proctor::test(orphans = true, subject = |(): ()| signals_after_the_answer(Signal::SIGKILL))]
+#[ignore = "a case of the corpus: run by every_case_gets_its_verdict"]
+fn kills_its_parent_after_the_answer(mut subject: Subject) {
+    wait_until_the_warden_is(State::Zombie, &mut subject);
+}
 
 case!(stops_itself, deadline = 2.0, |n| {
     nix::sys::signal::raise(Signal::SIGSTOP).unwrap();
