@@ -12,6 +12,7 @@ use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
+use toml::{Table, Value};
 
 use crate::exercise::catalogue::Course;
 use crate::files::{self, fingerprint};
@@ -38,8 +39,8 @@ pub fn of_the_crates(course: &Course, target: &Path) -> Result<String, Trouble> 
     if !crates.is_dir() {
         return Ok(String::new());
     }
-    let sources = sources(&crates)?;
-    let looks = looks(&crates, &sources);
+    let packages = packages(&crates)?;
+    let looks = looks(&packages);
     let place = target.join("course/crates.json");
     let seen: Seen = files::text(&place)
         .ok()
@@ -48,7 +49,7 @@ pub fn of_the_crates(course: &Course, target: &Path) -> Result<String, Trouble> 
     if seen.looks == looks {
         return Ok(fingerprint(&format!("{:?}", seen.contents)));
     }
-    let contents = contents(&crates, &sources)?;
+    let contents = contents(&packages)?;
     for (name, look) in &looks {
         // This includes a crate whose contents are the same as before: cargo
         // may have built other contents that were there in between.
@@ -61,22 +62,55 @@ pub fn of_the_crates(course: &Course, target: &Path) -> Result<String, Trouble> 
     Ok(fingerprint(&format!("{:?}", now.contents)))
 }
 
-/// Manifests and sources of all crates, sorted.
-fn sources(crates: &Path) -> Result<Vec<PathBuf>, Trouble> {
+/// A package below `crates/`.
+struct Package {
+    name: String,
+    folder: PathBuf,
+    /// Its manifest and its sources, sorted.
+    files: Vec<PathBuf>,
+}
+
+/// All packages below a folder: a crate may lie in the folder of another one.
+fn packages(folder: &Path) -> Result<Vec<Package>, Trouble> {
+    /// Folders that hold no part of a crate that an exercise is built with.
+    const OTHERS: [&str; 4] = ["src", "target", "tests", "fixtures"];
     let mut found = Vec::new();
-    for entry in fs::read_dir(crates).map_err(Trouble::reading(crates))? {
-        let folder = entry.map_err(Trouble::reading(crates))?.path();
-        let manifest = folder.join("Cargo.toml");
-        if manifest.is_file() {
-            found.push(manifest);
-            found.extend(files::below(&folder.join("src")).unwrap_or_default());
+    let manifest = folder.join("Cargo.toml");
+    if manifest.is_file() {
+        let mut files = files::below(&folder.join("src")).unwrap_or_default();
+        files.insert(0, manifest);
+        found.push(Package {
+            name: name_of(folder, &files[0]),
+            folder: folder.to_owned(),
+            files,
+        });
+    }
+    for entry in fs::read_dir(folder).map_err(Trouble::reading(folder))? {
+        let path = entry.map_err(Trouble::reading(folder))?.path();
+        let name = path.file_name().unwrap_or_default().to_string_lossy();
+        if path.is_dir() && !name.starts_with('.') && !OTHERS.contains(&&*name) {
+            found.extend(packages(&path)?);
         }
     }
-    found.sort();
     Ok(found)
 }
 
-fn looks(crates: &Path, sources: &[PathBuf]) -> BTreeMap<String, String> {
+/// The package's name, by which cargo keeps what it built; the folder's where
+/// the manifest does not tell.
+fn name_of(folder: &Path, manifest: &Path) -> String {
+    let text = fs::read_to_string(manifest).unwrap_or_default();
+    let table: Table = text.parse().unwrap_or_default();
+    let name = table.get("package").and_then(|package| package.get("name"));
+    match name.and_then(Value::as_str) {
+        Some(name) => name.to_owned(),
+        None => {
+            let name = folder.file_name().unwrap_or_default();
+            name.to_string_lossy().into_owned()
+        }
+    }
+}
+
+fn looks(packages: &[Package]) -> BTreeMap<String, String> {
     let look = |path: &Path| {
         fs::metadata(path).map_or_else(
             |_| Vec::new(),
@@ -88,38 +122,32 @@ fn looks(crates: &Path, sources: &[PathBuf]) -> BTreeMap<String, String> {
             },
         )
     };
-    hashes(crates, sources, |path| Ok(look(path))).unwrap_or_default()
+    hashes(packages, |path| Ok(look(path))).unwrap_or_default()
 }
 
-fn contents(crates: &Path, sources: &[PathBuf]) -> Result<BTreeMap<String, String>, Trouble> {
-    hashes(crates, sources, |path| {
+fn contents(packages: &[Package]) -> Result<BTreeMap<String, String>, Trouble> {
+    hashes(packages, |path| {
         fs::read(path).map_err(Trouble::reading(path))
     })
 }
 
-/// For each crate, a hash over what `of` returns for each of its files.
+/// For each package, a hash over what `of` returns for each of its files.
 fn hashes(
-    crates: &Path,
-    sources: &[PathBuf],
+    packages: &[Package],
     of: impl Fn(&Path) -> Result<Vec<u8>, Trouble>,
 ) -> Result<BTreeMap<String, String>, Trouble> {
-    let mut texts: BTreeMap<String, String> = BTreeMap::new();
-    for path in sources {
-        let short = path.strip_prefix(crates).unwrap_or(path);
-        let Some(name) = short.components().next() else {
-            continue;
-        };
-        let name = name.as_os_str().to_string_lossy().into_owned();
-        let text = texts.entry(name).or_default();
-        text.push_str(&short.display().to_string());
-        text.push('\0');
-        text.push_str(&String::from_utf8_lossy(&of(path)?));
-        text.push('\0');
-    }
-    Ok(texts
-        .into_iter()
-        .map(|(name, text)| (name, fingerprint(&text)))
-        .collect())
+    let hash = |package: &Package| {
+        let mut text = String::new();
+        for path in &package.files {
+            let short = path.strip_prefix(&package.folder).unwrap_or(path);
+            text.push_str(&short.display().to_string());
+            text.push('\0');
+            text.push_str(&String::from_utf8_lossy(&of(path)?));
+            text.push('\0');
+        }
+        Ok((package.name.clone(), fingerprint(&text)))
+    };
+    packages.iter().map(hash).collect()
 }
 
 /// Removes cargo's records of what it built from a crate, so that cargo builds
@@ -193,5 +221,38 @@ mod tests {
         files::write(&source, "// one").unwrap();
         assert_eq!(look(), one);
         assert!(!notes.join("proctor-0123").exists());
+
+        // A package in the folder of another one, under a name of its own.
+        made();
+        let inner = root.path().join("crates/proctor/macros");
+        files::write(
+            &inner.join("Cargo.toml"),
+            "[package]\nname = \"proctor-macros\"\n",
+        )
+        .unwrap();
+        files::write(&inner.join("src/lib.rs"), "// one").unwrap();
+        let two = look();
+        files::write(&inner.join("src/lib.rs"), "// two").unwrap();
+        assert_ne!(look(), two);
+        assert!(!notes.join("proctor-macros-0123").exists());
+        assert!(notes.join("proctor-0123").exists());
+    }
+
+    #[test]
+    fn every_crate_of_the_course_is_looked_at() {
+        let crates = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+        let found = packages(&crates).unwrap();
+        for name in [
+            "proctor",
+            "proctor-macros",
+            "interleave-model",
+            "interleave-loomed-core",
+        ] {
+            let package = found.iter().find(|package| package.name == name);
+            let files = &package
+                .unwrap_or_else(|| panic!("{name} is not looked at"))
+                .files;
+            assert!(files.len() > 1, "{name} has no sources: {files:?}");
+        }
     }
 }
