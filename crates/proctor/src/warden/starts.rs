@@ -113,12 +113,12 @@ impl Starts {
                     self.relics
                         .system_v(kind, call.pid as i32, [first, second, third])
                 }
-                Call::Queue => {
-                    if self.opened_a_queue(listener, &call) {
-                        return;
-                    }
-                    self.refusal(Call::Queue, &call, subject).map(Err)
-                }
+                Call::Queue => match self.open_queue(listener, &call) {
+                    // The descriptor was the answer.
+                    Some(Ok(())) => return,
+                    Some(Err(errno)) => Some(Err(errno)),
+                    None => None,
+                },
                 other => self.refusal(other, &call, subject).map(Err),
             },
         };
@@ -142,19 +142,22 @@ impl Starts {
     }
 
     /// Notes a queue that is about to be made. If the fence keeps the process
-    /// from queues, opens it instead of the process, and answers the call.
-    fn opened_a_queue(&mut self, listener: i32, call: &libc::seccomp_notif) -> bool {
+    /// from queues, opens it instead of the process, and answers the call with
+    /// its descriptor. `None` if the process makes the call itself.
+    fn open_queue(
+        &mut self,
+        listener: i32,
+        call: &libc::seccomp_notif,
+    ) -> Option<Result<(), Errno>> {
         let pid = call.pid as i32;
         let [name, flags, mode, attributes, ..] = call.data.args;
         let makes = flags as i32 & libc::O_CREAT != 0;
-        let Some(name) = self.relics.queue(pid, name, makes) else {
-            return false;
-        };
+        let name = self.relics.queue(pid, name, makes)?;
         let closed = *self
             .queues_are_closed
             .get_or_insert_with(fence::closes_queues);
         if !closed || !relics::is_here(pid, "ipc") || !relics::is_ours(pid) {
-            return false;
+            return None;
         }
         let opening = Opening {
             name,
@@ -162,21 +165,10 @@ impl Starts {
             mode: mode as u32,
             attributes,
         };
-        let given = opening
-            .open(pid)
-            .and_then(|queue| queues::hand_over(listener, call.id, &queue));
-        let Err(errno) = given else {
-            return true;
-        };
-        let mut response = libc::seccomp_notif_resp {
-            id: call.id,
-            val: 0,
-            error: -(errno as i32),
-            flags: 0,
-        };
-        // SAFETY: the response is initialized. An error means that the caller is gone.
-        unsafe { libc::ioctl(listener, libc::SECCOMP_IOCTL_NOTIF_SEND, &raw mut response) };
-        true
+        match opening.open(pid) {
+            Ok(queue) => queues::hand_over(listener, call.id, &queue),
+            Err(errno) => Some(Err(errno)),
+        }
     }
 
     /// From now on, calls fail as the judge says; with `None`, no call fails any more.

@@ -67,12 +67,12 @@ fn umask_of(pid: i32) -> Mode {
     Mode::from_bits_truncate(bits.unwrap_or(0o022))
 }
 
-/// Answers a call at the filter with a copy of this descriptor.
+/// Answers a call at the filter with a copy of this descriptor. `None` on a
+/// kernel that cannot do that (before Linux 5.14).
 ///
 /// # Errors
-/// Those of the process to which it goes (EMFILE: it has no number left), or
-/// EINVAL on a kernel before Linux 5.14.
-pub(super) fn hand_over(listener: RawFd, id: u64, queue: &OwnedFd) -> Result<(), Errno> {
+/// Those of the process to which it goes (EMFILE: it has no number left).
+pub(super) fn hand_over(listener: RawFd, id: u64, queue: &OwnedFd) -> Option<Result<(), Errno>> {
     let copy = libc::seccomp_notif_addfd {
         id,
         flags: libc::SECCOMP_ADDFD_FLAG_SEND as u32,
@@ -82,5 +82,9 @@ pub(super) fn hand_over(listener: RawFd, id: u64, queue: &OwnedFd) -> Result<(),
     };
     // SAFETY: the structure is initialized, and the kernel only reads it.
     let added = unsafe { libc::ioctl(listener, libc::SECCOMP_IOCTL_NOTIF_ADDFD, &raw const copy) };
-    Errno::result(added).map(drop)
+    match Errno::result(added) {
+        Ok(_) => Some(Ok(())),
+        Err(Errno::EINVAL) => None,
+        Err(errno) => Some(Err(errno)),
+    }
 }
