@@ -33,10 +33,10 @@ fn explain(picture: &Picture, world: &World<'_>) -> String {
             "its only thread waits, and there is no other thread that could wake it".to_owned()
         }
         None if picture.alive().count() == 1 => {
-            format!("all {threads} threads wait for one another: nothing can wake them")
+            format!("all {threads} threads wait, and nothing can wake them")
         }
         None => format!(
-            "all {} wait for one another: nothing can wake them",
+            "all {} wait, and nothing can wake them",
             text::count(picture.alive().count(), "process", "processes")
         ),
     };
