@@ -153,6 +153,11 @@ pub fn judge(
     let names = probes.iter().map(|probe| probe.name.clone());
     let all: Vec<String> = expected.iter().cloned().chain(names).collect();
     refuse_unknown_test(exercise, &all, how.only)?;
+    // Before it is built: the learner may save another one while the tests run.
+    let text = match source {
+        Source::Learner => files::text(&exercise.source()).unwrap_or_default(),
+        Source::Other { text, .. } => text.clone(),
+    };
     let started = Instant::now();
     let mut stage = Stage::build(course, exercise, source, how)?;
     let mut judgement = Judgement {
@@ -174,7 +179,7 @@ pub fn judge(
                 ..run::record(test, uncompiled.outcome, uncompiled.cause.clone())
             })
             .collect();
-        judgement.known = known(exercise, source, &judgement.records);
+        judgement.known = known(exercise, &text, &judgement.records);
         return Ok(judgement);
     }
     if let Some(tell) = how.tell {
@@ -222,16 +227,12 @@ pub fn judge(
     let place = |record: &Record| all.iter().position(|name| *name == record.test);
     judgement.records.sort_by_key(place);
     judgement.ran = started.elapsed() - judgement.built;
-    judgement.known = known(exercise, source, &judgement.records);
+    judgement.known = known(exercise, &text, &judgement.records);
     Ok(judgement)
 }
 
-fn known(exercise: &Exercise, source: &Source, records: &[Record]) -> Option<Known> {
-    let text = match source {
-        Source::Learner => files::text(&exercise.source()).ok()?,
-        Source::Other { text, .. } => text.clone(),
-    };
-    let mistake = mistake::explanation(exercise, records, &text)?;
+fn known(exercise: &Exercise, text: &str, records: &[Record]) -> Option<Known> {
+    let mistake = mistake::explanation(exercise, records, text)?;
     Some(Known {
         what: mistake.what.trim_end_matches('.').to_owned(),
         explain: mistake.explain,

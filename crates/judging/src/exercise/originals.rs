@@ -31,14 +31,12 @@ pub fn given(exercise: &Exercise) -> Result<Option<Files>, Trouble> {
     kept::read(&path(exercise))
 }
 
-/// Keeps the exercise's files as they are now, and returns them.
+/// Keeps the exercise's files as they are now.
 ///
 /// # Errors
 /// Those of reading and writing files.
-pub fn keep(exercise: &Exercise) -> Result<Files, Trouble> {
-    let now = files_of(exercise)?;
-    kept::write(&path(exercise), &now)?;
-    Ok(now)
+pub fn keep(exercise: &Exercise) -> Result<(), Trouble> {
+    kept::write(&path(exercise), &files_of(exercise)?)
 }
 
 /// All files of an exercise's folder that belong to it.
