@@ -1,6 +1,7 @@
 //! `cargo course verify | answers | bundle | new`: reads the command line, calls
 //! the library, exits with its verdict.
 
+use std::path::Path;
 use std::process::ExitCode;
 
 use clap::Parser;
@@ -29,9 +30,16 @@ fn run(command: &Command) -> Result<u8, Trouble> {
         Command::Verify(options) if let Some(folder) = &options.run_only => {
             verify::run_only(folder, options)
         }
-        Command::Verify(options) => verify::verify(&Course::find(&here)?, options),
-        Command::Answers(options) => verify::answers(&Course::find(&here)?, options),
-        Command::Bundle { folder } => bundle(&Course::find(&here)?, &here.join(folder)),
-        Command::New { name, worlds } => new(&Course::find(&here)?, name, *worlds),
+        Command::Verify(options) => verify::verify(&whole_course(&here)?, options),
+        Command::Answers(options) => verify::answers(&whole_course(&here)?, options),
+        Command::Bundle { folder } => bundle(&whole_course(&here)?, &here.join(folder)),
+        Command::New { name, worlds } => new(&whole_course(&here)?, name, *worlds),
     }
+}
+
+/// The course around this folder, with its solutions.
+fn whole_course(here: &Path) -> Result<Course, Trouble> {
+    let course = Course::find(here)?;
+    course.refuse_a_bundle()?;
+    Ok(course)
 }

@@ -153,6 +153,21 @@ impl Course {
         self.root.join(EXPLANATIONS).is_file()
     }
 
+    /// For commands that need solutions and mistakes.
+    ///
+    /// # Errors
+    /// This is the copy for students.
+    pub fn refuse_a_bundle(&self) -> Result<(), Trouble> {
+        match self.is_bundle() {
+            false => Ok(()),
+            true => Err(Trouble::Refused(
+                "this copy of the course is for students: it contains neither the solutions nor the tools that \
+                 this command needs. Run the command in the course that this copy was made of"
+                    .into(),
+            )),
+        }
+    }
+
     /// The path relative to the root, if it lies below the root. That is how
     /// messages name files.
     pub fn short<'a>(&self, path: &'a Path) -> &'a Path {

@@ -42,11 +42,6 @@ const STAGED: &str = ".bundle-";
 /// A file cannot be read or written. In each of these cases, `folder` stays as
 /// it was.
 pub fn bundle(course: &Course, folder: &Path) -> Result<u8, Trouble> {
-    if course.is_bundle() {
-        return Err(Trouble::Refused(
-            "this is already a copy for students: copy this folder as it is".into(),
-        ));
-    }
     let folder = place(course, folder)?;
     let chosen = Chosen::of(course)?;
     let parent = folder.parent().unwrap_or(&folder);
