@@ -1,10 +1,8 @@
 //! A claim: a sentence from a lesson, and the experiment that tests it.
 
-use std::fmt;
+use records::ledger::{Lesson, Truth};
 
-use serde::{Deserialize, Serialize};
-
-use crate::{Judged, Record, Verdict};
+use crate::{Judged, Record};
 
 /// One claim and its experiment. Readers are meant to see the code of the
 /// experiment, which [`Claim::code`] returns.
@@ -47,61 +45,6 @@ fn function(source: &'static str, name: &str) -> Option<&'static str> {
     let above = source[..start].lines().rev().take_while(is_comment);
     let comment: usize = above.map(|line| line.len() + 1).sum();
     Some(&source[start - comment..end])
-}
-
-/// What the course knows about a claim.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Truth {
-    /// The claim is true.
-    True,
-    /// The claim is true only under a condition, which it leaves out.
-    Half,
-    /// The claim is wrong.
-    Wrong,
-}
-
-impl Truth {
-    /// Returns the verdict that the course expects from a machine that can run the
-    /// experiment and is quiet enough.
-    #[must_use]
-    pub fn expected(self) -> Verdict {
-        match self {
-            Truth::True => Verdict::Holds,
-            Truth::Half => Verdict::HoldsWhen,
-            Truth::Wrong => Verdict::DoesNotHold,
-        }
-    }
-}
-
-/// The lessons on which the course is built. Each name says what the lesson is
-/// about.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Lesson {
-    /// Compares processes and threads with roommates.
-    Roommates,
-    /// Compares a process with a restaurant, and threads with its chefs.
-    Restaurant,
-    /// One of a series of lessons that are called "bytes".
-    Byte,
-    /// Compares processes with the offices of a building.
-    Office,
-    /// Computes squares with Python's `multiprocessing` and `threading`.
-    Squares,
-}
-
-impl fmt::Display for Lesson {
-    /// Writes the lesson's title.
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(match self {
-            Lesson::Roommates => "Process vs Thread Explained Using Bad Roommate Metaphors",
-            Lesson::Restaurant => "Processes and Threads",
-            Lesson::Byte => "Threads vs Processes",
-            Lesson::Office => "Process vs Thread: A Comprehensive Technical Overview",
-            Lesson::Squares => "What are the differences between processes and threads?",
-        })
-    }
 }
 
 #[cfg(test)]

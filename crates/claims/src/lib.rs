@@ -3,7 +3,8 @@
 //! machine.
 //!
 //! ```
-//! use claims::{Truth, Verdict, claims};
+//! use claims::claims;
+//! use records::ledger::{Truth, Verdict};
 //!
 //! let claim = claims::find(21).expect("claim 21 is in the ledger");
 //! assert_eq!(claim.truth, Truth::Wrong);
@@ -23,20 +24,16 @@
 //! "skipped", with the reason.
 
 mod claim;
-mod entry;
 pub mod experiments;
-mod ledger;
 mod machine;
 mod record;
 mod run;
 pub mod show;
 mod verdict;
 
-pub use claim::{Claim, Lesson, Truth};
-pub use entry::Entry;
+pub use claim::Claim;
 pub use experiments::{claims, find};
-pub use ledger::Ledger;
-pub use machine::Machine;
-pub use record::{Fact, Figure, Ratio, Record, Unit};
+pub use machine::this_machine;
+pub use record::Record;
 pub use run::Runner;
-pub use verdict::{Judged, Judgement, Unmeasured, Verdict};
+pub use verdict::{Judged, Judgement, Unmeasured};

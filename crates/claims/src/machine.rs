@@ -4,65 +4,32 @@ use std::fs;
 
 use context_switch::allowed_cpus;
 use nix::unistd::{Uid, geteuid};
-use serde::{Deserialize, Serialize};
+use records::ledger::Machine;
 
-/// What a reader must know about a machine to compare its figures with those of
-/// another machine. A field is `None` if the machine does not tell.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Machine {
-    /// The name of the processor.
-    pub processor: Option<String>,
-    /// `x86_64` or `aarch64`.
-    pub architecture: String,
-    /// The number of CPUs on which this program may run.
-    pub cpus: usize,
-    /// Whether the machine runs under a hypervisor. In a virtual machine it takes
-    /// long to wake up an idle CPU.
-    pub virtual_machine: bool,
-    /// The release of the kernel, such as `6.12.0`.
-    pub kernel: Option<String>,
-    /// The setting for transparent huge pages: `always`, `madvise` or `never`. It
-    /// changes the cost of a fork by a factor of a hundred.
-    pub huge_pages: Option<String>,
-    /// The setting `ptrace_scope` of the security module Yama. It says who may
-    /// read the memory of another process: a process of the same user (0), an
-    /// ancestor (1), root (2) or nobody (3). `None` means that there is no Yama,
-    /// which has the same effect as 0.
-    pub ptrace_scope: Option<u8>,
-    /// Whether the program ran as root, to whom some limits do not apply.
-    pub root: bool,
-    /// The load average: how many programs wanted a CPU, on average over the last
-    /// minute.
-    pub load: Option<String>,
-}
-
-impl Machine {
-    /// Looks at this machine as it is now.
-    #[must_use]
-    pub fn look() -> Machine {
-        let cpuinfo = fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
-        let line = |key: &str| {
-            let mut lines = cpuinfo.lines();
-            lines.find_map(|line| {
-                let (name, value) = line.split_once(':')?;
-                (name.trim() == key).then(|| value.trim().to_owned())
-            })
-        };
-        Machine {
-            processor: line("model name"),
-            architecture: std::env::consts::ARCH.to_owned(),
-            cpus: allowed_cpus().map_or(1, |cpus| cpus.len()),
-            virtual_machine: line("flags")
-                .is_some_and(|flags| flags.split(' ').any(|flag| flag == "hypervisor"))
-                || read("/sys/hypervisor/type").is_some(),
-            kernel: read("/proc/sys/kernel/osrelease"),
-            huge_pages: read("/sys/kernel/mm/transparent_hugepage/enabled")
-                .and_then(|text| chosen(&text)),
-            ptrace_scope: read("/proc/sys/kernel/yama/ptrace_scope")
-                .and_then(|text| text.parse().ok()),
-            root: geteuid() == Uid::from_raw(0),
-            load: read("/proc/loadavg").and_then(|text| text.split(' ').next().map(str::to_owned)),
-        }
+/// Looks at this machine as it is now.
+#[must_use]
+pub fn this_machine() -> Machine {
+    let cpuinfo = fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
+    let line = |key: &str| {
+        let mut lines = cpuinfo.lines();
+        lines.find_map(|line| {
+            let (name, value) = line.split_once(':')?;
+            (name.trim() == key).then(|| value.trim().to_owned())
+        })
+    };
+    Machine {
+        processor: line("model name"),
+        architecture: std::env::consts::ARCH.to_owned(),
+        cpus: allowed_cpus().map_or(1, |cpus| cpus.len()),
+        virtual_machine: line("flags")
+            .is_some_and(|flags| flags.split(' ').any(|flag| flag == "hypervisor"))
+            || read("/sys/hypervisor/type").is_some(),
+        kernel: read("/proc/sys/kernel/osrelease"),
+        huge_pages: read("/sys/kernel/mm/transparent_hugepage/enabled")
+            .and_then(|text| chosen(&text)),
+        ptrace_scope: read("/proc/sys/kernel/yama/ptrace_scope").and_then(|text| text.parse().ok()),
+        root: geteuid() == Uid::from_raw(0),
+        load: read("/proc/loadavg").and_then(|text| text.split(' ').next().map(str::to_owned)),
     }
 }
 
@@ -90,7 +57,7 @@ mod tests {
 
     #[test]
     fn a_machine_has_a_cpu_and_an_architecture() {
-        let machine = Machine::look();
+        let machine = this_machine();
         assert!(
             machine.cpus >= 1 && !machine.architecture.is_empty(),
             "{machine:?}"

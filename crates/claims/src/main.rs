@@ -9,8 +9,9 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use anstream::eprintln;
-use claims::{Claim, Ledger, Machine, Runner, claims, find, show};
+use claims::{Claim, Runner, claims, find, show, this_machine};
 use clap::{Args, Parser, Subcommand};
+use records::ledger::Ledger;
 
 /// Measure on this machine what lessons on processes, threads and coroutines
 /// claim.
@@ -112,7 +113,7 @@ fn measure(
     output: &Output,
 ) -> Result<u8, Box<dyn Error>> {
     let runner = Runner::new(std::env::current_exe()?);
-    let machine = Machine::look();
+    let machine = this_machine();
     let mut progress = show::Progress::of(chosen.len());
     let mut entries = Vec::new();
     for claim in chosen {
@@ -135,7 +136,7 @@ fn measure(
 fn explain(claim: &'static Claim, output: &Output) -> Result<u8, Box<dyn Error>> {
     let entry = Runner::new(std::env::current_exe()?).run(claim);
     let ledger = Ledger {
-        machine: Machine::look(),
+        machine: this_machine(),
         entries: vec![entry],
     };
     if let Some(folder) = &output.svg {

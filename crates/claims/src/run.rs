@@ -9,8 +9,9 @@ use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use processes::{End, Limits, Signal, Spec, run};
+use records::ledger::{Entry, Verdict};
 
-use crate::{Claim, Entry, Judgement, Record, Unmeasured, Verdict};
+use crate::{Claim, Judgement, Record, Unmeasured};
 
 /// The time for one experiment. The longest experiments take a second or two.
 const DEADLINE: Duration = Duration::from_secs(15);
@@ -92,7 +93,7 @@ impl Runner {
                 }
             },
         };
-        Entry::new(claim, unmeasured.into(), Record::default())
+        entry(claim, unmeasured.into(), Record::default())
     }
 }
 
@@ -103,6 +104,20 @@ impl Claim {
     pub fn measure_here(&self) -> Entry {
         let mut record = Record::default();
         let judgement = (self.measure)(&mut record).unwrap_or_else(Judgement::from);
-        Entry::new(self, judgement, record)
+        entry(self, judgement, record)
+    }
+}
+
+fn entry(claim: &Claim, judgement: Judgement, record: Record) -> Entry {
+    Entry {
+        number: claim.number,
+        says: claim.says.to_owned(),
+        lessons: claim.lessons.to_vec(),
+        truth: claim.truth,
+        verdict: judgement.verdict,
+        reason: judgement.reason,
+        millis: 0,
+        attempts: 1,
+        notes: record.into(),
     }
 }

@@ -1,47 +1,11 @@
 //! The verdict on a claim, and its reason.
 
-use std::{fmt, io};
+use std::io;
 
 use context_switch::sampling::SamplesError;
 use context_switch::{PinError, PingPongError};
 use nix::errno::Errno;
-use serde::{Deserialize, Serialize};
-
-/// The result of the experiment for a claim on this machine.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Verdict {
-    /// The claim is true here.
-    Holds,
-    /// The claim is true here under a condition. The reason names the condition.
-    HoldsWhen,
-    /// The claim is wrong here.
-    DoesNotHold,
-    /// There is no answer, because other programs disturbed the experiment.
-    TooNoisy,
-    /// There is no answer, because the machine does not allow the experiment.
-    Skipped,
-}
-
-impl Verdict {
-    /// Returns whether the experiment gave an answer.
-    #[must_use]
-    pub fn says_something(self) -> bool {
-        !matches!(self, Verdict::TooNoisy | Verdict::Skipped)
-    }
-}
-
-impl fmt::Display for Verdict {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(match self {
-            Verdict::Holds => "holds",
-            Verdict::HoldsWhen => "holds when",
-            Verdict::DoesNotHold => "does not hold",
-            Verdict::TooNoisy => "too noisy to say",
-            Verdict::Skipped => "skipped",
-        })
-    }
-}
+use records::ledger::Verdict;
 
 /// A verdict with its reason.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -2,7 +2,7 @@
 
 use std::process::{Command, Output};
 
-use claims::{Ledger, Truth, Verdict};
+use records::ledger::{Ledger, Truth, Verdict};
 
 fn claims(arguments: &[&str]) -> Output {
     let mut program = Command::new(env!("CARGO_BIN_EXE_claims"));
@@ -51,7 +51,7 @@ fn the_json_is_a_whole_ledger() {
     };
     assert_eq!((entry.number, entry.truth), (66, Truth::True));
     assert!(matches!(entry.verdict, Verdict::Holds | Verdict::TooNoisy));
-    assert_eq!(entry.record.facts[0].found, "1000000");
+    assert_eq!(entry.notes.facts[0].found, "1000000");
 }
 
 #[test]

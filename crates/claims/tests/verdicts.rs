@@ -2,7 +2,8 @@
 //! verdict contradict the course. The experiments that compare times are not tested
 //! here, because on a busy machine they try three times and then give no answer.
 
-use claims::{Runner, Verdict, claims};
+use claims::{Runner, claims};
+use records::ledger::Verdict;
 
 const COMPARE_TIMES: [u16; 10] = [18, 20, 21, 43, 63, 64, 65, 67, 76, 82];
 

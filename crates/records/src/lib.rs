@@ -10,11 +10,13 @@
 //! | [`Record`] | `proctor` | the verdict on one test: [`Outcome`], cause, [`Exchange`]s with their [`Evidence`] |
 //! | [`Timeline`] | `interleave` | what the threads of one run did, in order |
 //! | [`position::Position`] | `interleave` | a run in the middle: what each thread would do next |
+//! | [`ledger::Ledger`] | `claims` | what was measured for each claim, and the verdicts |
 //! | [`schedule`] | `interleave` | the order in which threads ran, as a short string |
 //!
 //! This crate knows no other crate of the course.
 
 mod evidence;
+pub mod ledger;
 mod outcome;
 pub mod position;
 mod record;

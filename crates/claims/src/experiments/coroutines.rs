@@ -7,9 +7,9 @@ use std::rc::Rc;
 use context_switch::sampling::interleave;
 use context_switch::{Between, Over, PingPong, Placement, resumes};
 use coroutines::round_robin::RoundRobin;
+use records::ledger::times;
 
 use super::claim;
-use crate::record::times;
 use crate::verdict::{does_not_hold, holds, too_noisy};
 use crate::{Claim, Judged, Record, Unmeasured};
 

@@ -3,10 +3,10 @@
 use context_switch::creation::Kind;
 use context_switch::sampling::interleave;
 use context_switch::{Pages, Pinned, Placement};
+use records::ledger::times;
 
 use super::claim;
 use super::helpers::{CLEARLY, about_the_same};
-use crate::record::times;
 use crate::verdict::{does_not_hold, holds, holds_when, too_noisy};
 use crate::{Claim, Judged, Record, Unmeasured};
 

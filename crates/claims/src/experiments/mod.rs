@@ -43,8 +43,8 @@ macro_rules! claim {
         $crate::Claim {
             number: $number,
             says: $says,
-            lessons: &[$($crate::Lesson::$lesson),*],
-            truth: $crate::Truth::$truth,
+            lessons: &[$(records::ledger::Lesson::$lesson),*],
+            truth: records::ledger::Truth::$truth,
             measure: $measure,
             name: stringify!($measure),
             file: file!(),

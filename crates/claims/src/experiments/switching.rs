@@ -4,12 +4,12 @@ use std::cell::RefCell;
 
 use context_switch::sampling::{Samples, interleave};
 use context_switch::{Between, Over, PingPong, Placement, working_set};
+use records::ledger::{Unit, times};
 
 use super::claim;
 use super::helpers::{CLEARLY, about_the_same};
-use crate::record::times;
 use crate::verdict::{does_not_hold, holds, holds_when, too_noisy};
-use crate::{Claim, Judged, Record, Unit, Unmeasured};
+use crate::{Claim, Judged, Record, Unmeasured};
 
 const SOURCE: &str = include_str!("switching.rs");
 

@@ -3,12 +3,13 @@
 
 use std::fmt::Write;
 
+use records::ledger::{Entry, Fact, Figure, Ledger, Lesson, Verdict};
 use unicode_width::UnicodeWidthStr;
 
 use super::scale::Scale;
 use super::table::machine;
-use super::words::{FAINT, STRONG, colour, styled, wrapped};
-use crate::{Claim, Entry, Fact, Figure, Ledger, Lesson, Verdict};
+use super::words::{FAINT, STRONG, colour, shown, styled, wrapped};
+use crate::Claim;
 
 /// Explains a claim with its entry, which is the only entry in the ledger.
 #[must_use]
@@ -23,9 +24,9 @@ pub fn explanation(claim: &Claim, ledger: &Ledger) -> String {
             let _ = writeln!(text, "{}", styled(FAINT, line));
         }
         let _ = writeln!(text, "\n{}", judgement(entry));
-        facts(&mut text, &entry.record.facts);
-        chart(&mut text, &entry.record.figures);
-        for ratio in &entry.record.ratios {
+        facts(&mut text, &entry.notes.facts);
+        chart(&mut text, &entry.notes.figures);
+        for ratio in &entry.notes.ratios {
             let _ = writeln!(text, "  {ratio}");
         }
     }
@@ -93,7 +94,7 @@ fn chart(text: &mut String, figures: &[Figure]) {
     for figure in figures {
         let length = (BAR * scale.place(figure.middle)).round() as usize;
         let [middle, low, high] =
-            [figure.middle, figure.low, figure.high].map(|value| figure.unit.shown(value));
+            [figure.middle, figure.low, figure.high].map(|value| shown(figure.unit, value));
         let pad = widest - figure.name.width();
         let _ = writeln!(
             text,

@@ -1,6 +1,6 @@
 //! The axis of a chart.
 
-use crate::Figure;
+use records::ledger::Figure;
 
 /// An axis that covers all values of some figures. It is logarithmic if the
 /// largest value is more than ten times the smallest, and otherwise linear from
@@ -52,8 +52,9 @@ impl Scale {
 
 #[cfg(test)]
 mod tests {
+    use records::ledger::Unit;
+
     use super::*;
-    use crate::Unit;
 
     fn figure(value: f64) -> Figure {
         Figure {

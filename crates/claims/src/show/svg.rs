@@ -3,8 +3,10 @@
 
 use std::fmt::Write;
 
+use records::ledger::{Entry, Figure, Verdict};
+
 use super::scale::Scale;
-use crate::{Entry, Figure, Verdict};
+use super::words::shown;
 
 const WIDTH: f64 = 640.0;
 const ROW: f64 = 30.0;
@@ -20,7 +22,7 @@ const BOTTOM: f64 = 28.0;
 /// who do not see it, and follows the reader's color scheme.
 #[must_use]
 pub fn svg(entry: &Entry) -> Option<String> {
-    let figures = &entry.record.figures;
+    let figures = &entry.notes.figures;
     let scale = Scale::of(figures)?;
     let height = TOP + ROW * figures.len() as f64 + BOTTOM;
     let id = entry.number;
@@ -85,7 +87,7 @@ fn draw_row(text: &mut String, figure: &Figure, scale: &Scale, y: f64) {
         escaped(&figure.name),
         high + 12.0,
         y + 4.0,
-        escaped(&figure.unit.shown(figure.middle)),
+        escaped(&shown(figure.unit, figure.middle)),
     );
 }
 
@@ -93,10 +95,10 @@ fn draw_row(text: &mut String, figure: &Figure, scale: &Scale, y: f64) {
 fn description(entry: &Entry) -> String {
     let figure = |figure: &Figure| {
         let [middle, low, high] =
-            [figure.middle, figure.low, figure.high].map(|value| figure.unit.shown(value));
+            [figure.middle, figure.low, figure.high].map(|value| shown(figure.unit, value));
         format!("{}: {middle} ({low} to {high})", figure.name)
     };
-    let figures: Vec<String> = entry.record.figures.iter().map(figure).collect();
+    let figures: Vec<String> = entry.notes.figures.iter().map(figure).collect();
     let separator = match entry.verdict {
         Verdict::HoldsWhen => "",
         _ => ":",
@@ -117,9 +119,11 @@ fn escaped(text: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
-    use crate::{Record, Truth, Unit};
     use context_switch::sampling::Samples;
+    use records::ledger::{Truth, Unit};
+
+    use super::*;
+    use crate::Record;
 
     fn entry(values: &[f64]) -> Entry {
         let mut record = Record::default();
@@ -136,7 +140,7 @@ mod tests {
             reason: "because".to_owned(),
             millis: 0,
             attempts: 1,
-            record,
+            notes: record.into(),
         }
     }
 

@@ -2,8 +2,10 @@
 
 use std::fmt::Write;
 
+use records::ledger::{Ledger, Machine, Verdict};
+
 use super::words::{FAINT, STRONG, colour, styled, wrapped};
-use crate::{Claim, Ledger, Machine, Verdict};
+use crate::Claim;
 
 /// The number of columns before the sentences.
 const MARGIN: usize = 23;

@@ -3,9 +3,9 @@
 use std::fmt::Display;
 
 use anstyle::{AnsiColor, Style};
+use context_switch::sampling::Nanoseconds;
+use records::ledger::{Unit, Verdict};
 use unicode_width::UnicodeWidthStr;
-
-use crate::Verdict;
 
 /// The width of the widest line, in columns of a terminal.
 pub(super) const WIDTH: usize = 96;
@@ -23,6 +23,14 @@ pub(super) fn colour(verdict: Verdict) -> Style {
         Verdict::TooNoisy | Verdict::Skipped => return FAINT,
     };
     Style::new().fg_color(Some(colour.into()))
+}
+
+/// Returns a value of this unit as text.
+pub(super) fn shown(unit: Unit, value: f64) -> String {
+    match unit {
+        Unit::Nanoseconds => Nanoseconds(value).to_string(),
+        Unit::Count => format!("{value:.0}"),
+    }
 }
 
 pub(super) fn styled(style: Style, text: impl Display) -> String {
@@ -49,8 +57,9 @@ pub(super) fn wrapped(text: &str, indent: usize) -> Vec<String> {
 
 #[cfg(test)]
 mod tests {
-    use super::{WIDTH, wrapped};
     use unicode_width::UnicodeWidthStr;
+
+    use super::{WIDTH, wrapped};
 
     #[test]
     fn no_line_is_wider_than_the_page_and_no_word_is_lost() {
