@@ -6,7 +6,6 @@ use std::marker::PhantomData;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::time::{Duration, Instant};
 
-use nix::errno::Errno;
 use nix::fcntl::{FcntlArg, FdFlag, fcntl};
 use nix::poll::PollFlags;
 use nix::sys::socket::{
@@ -14,10 +13,12 @@ use nix::sys::socket::{
     socketpair, sockopt,
 };
 use processes::Pid;
+use processes::frame;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use crate::incoming::{HEADER, Incoming};
+use crate::framed::KEPT;
+use crate::incoming::Incoming;
 use crate::socket::{attest_senders, await_ready, transmit};
 use crate::{RecvError, SendError};
 
@@ -166,25 +167,10 @@ impl<S: Serialize, R> Channel<S, R> {
     fn enqueue(&mut self, message: &S) -> Result<(), SendError> {
         if self.outgoing.sent == self.outgoing.bytes.len() {
             self.outgoing.bytes.clear();
+            self.outgoing.bytes.shrink_to(KEPT);
             self.outgoing.sent = 0;
         }
-        let mut frame = vec![0; HEADER];
-        frame = postcard::to_extend(message, frame)
-            .map_err(|error| SendError::NotEncodable(error.to_string()))?;
-        let length = frame.len() - HEADER;
-        let header = match u32::try_from(length) {
-            Ok(length) if length <= self.limit => length.to_le_bytes(),
-            _ => {
-                let (length, limit) = (length as u64, self.limit.into());
-                return Err(SendError::TooLong { length, limit });
-            }
-        };
-        frame[..HEADER].copy_from_slice(&header);
-        if self.outgoing.bytes.is_empty() {
-            self.outgoing.bytes = frame;
-        } else {
-            self.outgoing.bytes.append(&mut frame);
-        }
+        frame::append(&mut self.outgoing.bytes, message, self.limit)?;
         Ok(())
     }
 
@@ -192,7 +178,7 @@ impl<S: Serialize, R> Channel<S, R> {
     fn drain(&mut self, deadline: Option<Instant>) -> Result<bool, SendError> {
         while let rest @ [_, ..] = &self.outgoing.bytes[self.outgoing.sent..] {
             let step = transmit(self.socket.as_fd(), rest, deadline.is_none());
-            match step.map_err(send_error)? {
+            match step.map_err(SendError::of)? {
                 Some(count) => self.outgoing.sent += count,
                 None => {
                     let events = PollFlags::POLLOUT;
@@ -249,12 +235,7 @@ impl<S, R: DeserializeOwned> Channel<S, R> {
         let Some((body, sender)) = frame else {
             return Ok(None);
         };
-        let decoded = postcard::take_from_bytes(&body);
-        let (value, rest) = decoded.map_err(|error| RecvError::Malformed(error.to_string()))?;
-        if !rest.is_empty() {
-            let message = format!("{} of {} bytes are left over", rest.len(), body.len());
-            return Err(RecvError::Malformed(message));
-        }
+        let value = frame::decode(&body)?;
         Ok(Some(Received { value, sender }))
     }
 }
@@ -279,13 +260,4 @@ fn is_unix_stream(socket: &OwnedFd) -> bool {
     let stream = matches!(getsockopt(socket, sockopt::SockType), Ok(SockType::Stream));
     let address = getsockname::<SockaddrStorage>(socket.as_raw_fd());
     stream && address.is_ok_and(|address| address.family() == Some(AddressFamily::Unix))
-}
-
-fn send_error(error: io::Error) -> SendError {
-    match error.raw_os_error().map(Errno::from_raw) {
-        // ECONNRESET: the other side closed without having read everything
-        // that we sent.
-        Some(Errno::EPIPE | Errno::ECONNRESET) => SendError::Closed,
-        _ => SendError::Io(error),
-    }
 }

@@ -3,6 +3,7 @@
 use std::{error, fmt, io};
 
 use processes::Pid;
+use processes::frame::{Malformed, NotFramed};
 
 /// Why a message was not received.
 #[derive(Debug)]
@@ -96,6 +97,12 @@ impl error::Error for RecvError {
     }
 }
 
+impl From<Malformed> for RecvError {
+    fn from(malformed: Malformed) -> RecvError {
+        RecvError::Malformed(malformed.to_string())
+    }
+}
+
 /// Why a message was not sent.
 #[derive(Debug)]
 #[non_exhaustive]
@@ -141,6 +148,28 @@ impl error::Error for SendError {
         match self {
             SendError::Io(error) => Some(error),
             _ => None,
+        }
+    }
+}
+
+impl From<NotFramed> for SendError {
+    fn from(not_framed: NotFramed) -> SendError {
+        match not_framed {
+            NotFramed::TooLong { length, limit } => SendError::TooLong { length, limit },
+            NotFramed::Full | NotFramed::NotEncoded(_) => {
+                SendError::NotEncodable(not_framed.to_string())
+            }
+        }
+    }
+}
+
+impl SendError {
+    /// The error of a system call that writes. EPIPE and ECONNRESET say that
+    /// the other side is closed; the latter, that it had not read everything.
+    pub(crate) fn of(error: io::Error) -> SendError {
+        match error.kind() {
+            io::ErrorKind::BrokenPipe | io::ErrorKind::ConnectionReset => SendError::Closed,
+            _ => SendError::Io(error),
         }
     }
 }

@@ -1,8 +1,8 @@
 //! Messages over a transport of bytes. Each frame begins with its length.
 
-use std::io;
 use std::time::Instant;
 
+use processes::frame::{self, HEADER};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
@@ -10,7 +10,7 @@ use crate::channel::DEFAULT_LIMIT;
 use crate::wire::{PIECE, Wire};
 use crate::{RecvError, SendError};
 
-/// Messages over a wire, in the frames that the [crate] describes.
+/// Messages over a wire, in [frames](frame).
 pub(crate) struct Framed {
     wire: Box<dyn Wire>,
     /// The length of the longest body in bytes, for both directions.
@@ -28,11 +28,7 @@ pub(crate) struct Framed {
 
 /// The most memory, in bytes, that is kept for the next message in each
 /// direction.
-const KEPT: usize = 512 * 1024;
-
-/// The length of a frame's header in bytes. The header is a little-endian
-/// `u32`.
-const HEADER: usize = 4;
+pub(crate) const KEPT: usize = 512 * 1024;
 
 impl Framed {
     pub(crate) fn new(wire: Box<dyn Wire>) -> Framed {
@@ -50,36 +46,17 @@ impl Framed {
     /// Encodes the message and appends it to the bytes still to be sent. If
     /// that fails, those bytes are unchanged.
     pub(crate) fn enqueue(&mut self, message: &impl Serialize) -> Result<(), SendError> {
-        let start = self.outgoing.len();
-        let mut bytes = std::mem::take(&mut self.outgoing);
-        bytes.extend_from_slice(&[0; HEADER]);
-        let encoded = postcard::to_io(message, &mut bytes).map(|_| ());
-        let length = bytes.len() - start - HEADER;
-        let refusal = match (encoded, u32::try_from(length)) {
-            (Err(error), _) => Some(SendError::NotEncodable(error.to_string())),
-            (Ok(()), Ok(short)) if short <= self.limit => {
-                bytes[start..start + HEADER].copy_from_slice(&short.to_le_bytes());
-                None
-            }
-            (Ok(()), _) => {
-                let (length, limit) = (length as u64, self.limit.into());
-                Some(SendError::TooLong { length, limit })
-            }
-        };
-        if refusal.is_some() {
-            bytes.truncate(start);
-        }
-        self.outgoing = bytes;
-        refusal.map_or(Ok(()), Err)
+        frame::append(&mut self.outgoing, message, self.limit)?;
+        Ok(())
     }
 
     /// Sends until nothing is left. Returns false if the deadline comes first.
     pub(crate) fn drain(&mut self, deadline: Option<Instant>) -> Result<bool, SendError> {
         while let rest @ [_, ..] = &self.outgoing[self.sent..] {
-            match self.wire.write(rest).map_err(send_error)? {
+            match self.wire.write(rest).map_err(SendError::of)? {
                 Some(count) => self.sent += count,
                 None => {
-                    if !self.wire.await_room(deadline).map_err(send_error)? {
+                    if !self.wire.await_room(deadline).map_err(SendError::of)? {
                         return Ok(false);
                     }
                 }
@@ -102,15 +79,9 @@ impl Framed {
             if let Some(length) = self.complete()? {
                 let begin = self.begin + HEADER;
                 let body = &self.incoming[begin..begin + length];
-                let decoded = postcard::take_from_bytes(body);
+                let decoded = frame::decode(body);
                 self.begin = begin + length;
-                let (value, rest) =
-                    decoded.map_err(|error| RecvError::Malformed(error.to_string()))?;
-                if !rest.is_empty() {
-                    let message = format!("{} of {length} bytes are left over", rest.len());
-                    return Err(RecvError::Malformed(message));
-                }
-                return Ok(Some(value));
+                return Ok(Some(decoded?));
             }
             self.make_room();
             let room = &mut self.incoming[self.end..];
@@ -147,8 +118,7 @@ impl Framed {
 
     /// The length that the header announces, once the header has arrived.
     fn announced(&self) -> Option<u32> {
-        let header = self.here().first_chunk::<HEADER>()?;
-        Some(u32::from_le_bytes(*header))
+        frame::announced(self.here())
     }
 
     /// The length of the body, if the whole body has arrived.
@@ -189,12 +159,5 @@ impl Framed {
                 expected: announced,
             },
         }
-    }
-}
-
-fn send_error(error: io::Error) -> SendError {
-    match error.kind() {
-        io::ErrorKind::BrokenPipe | io::ErrorKind::ConnectionReset => SendError::Closed,
-        _ => SendError::Io(error),
     }
 }

@@ -5,12 +5,10 @@ use std::time::Instant;
 
 use nix::poll::PollFlags;
 use processes::Pid;
+use processes::frame::HEADER;
 
 use crate::RecvError;
 use crate::socket::{Arrival, await_ready, receive};
-
-/// The length of the header in bytes. The header is a little-endian `u32`.
-pub(crate) const HEADER: usize = 4;
 
 /// The most memory, in bytes, that is allocated before the first byte of a body
 /// has arrived.

@@ -23,6 +23,7 @@
 //!   that a process started, including daemons and fork bombs.
 //! - [`fork`] copies this process. [`ProcessPool`] keeps such copies and gives
 //!   them work.
+//! - [`frame`] marks where a value ends in a stream of bytes.
 //! - [`proc`] reads what the kernel says about any process.
 //!
 //! Works on Linux 5.11 or later, on x86-64 and aarch64.
@@ -32,6 +33,7 @@ mod child;
 mod end;
 mod ending;
 mod fork;
+pub mod frame;
 mod launch;
 pub mod limits;
 mod pidfd;

@@ -8,7 +8,7 @@ use serde::de::DeserializeOwned;
 
 use super::control::Report;
 use super::crew::Crew;
-use super::frame::{self, Parsed};
+use super::message::{self, Parsed};
 use super::run::{Run, refuse};
 use super::{ItemError, PoolError};
 use crate::Ending;
@@ -94,8 +94,8 @@ where
         };
         let mut rest = place.desk.unsent();
         for _ in 0..known {
-            match frame::parse(rest) {
-                Parsed::Frame { size, .. } => rest = &rest[size..],
+            match message::parse(rest) {
+                Parsed::Message { size, .. } => rest = &rest[size..],
                 Parsed::Incomplete | Parsed::Garbage => return Ok(()),
             }
         }
@@ -112,7 +112,7 @@ where
         for mut chunk in worker.chunks.into_iter().rev() {
             let mut rest = &chunk.frames[..];
             for _ in 0..chunk.done {
-                if let Parsed::Frame { size, .. } = frame::parse(rest) {
+                if let Parsed::Message { size, .. } = message::parse(rest) {
                     rest = &rest[size..];
                 }
             }

@@ -15,7 +15,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use serde::Serialize;
 
-use super::frame::{self, Kind, NotFramed};
+use super::message::{self, Kind};
+use crate::frame::NotFramed;
 
 /// How many chunks a worker may have, including the one that it works on.
 pub(crate) const CHUNKS: usize = 4;
@@ -140,7 +141,7 @@ impl Desk {
         // SAFETY: the range lies within `results`, and as long as this worker
         // lives, no other process uses it.
         let room = unsafe { slice::from_raw_parts_mut(self.results().add(filled), room) };
-        let length = match frame::write(room, kind, value) {
+        let length = match message::write(room, kind, value) {
             Ok(length) => length,
             Err(NotFramed::Full) => return Err(NotPut::Full),
             Err(error) => return Err(NotPut::NotEncoded(error.to_string())),

@@ -10,7 +10,7 @@
 //! ```
 //!
 //! The modules, from the inside out: items and results travel as
-//! [frames](frame). A [worker] computes results. Its
+//! [frames](crate::frame). A [worker] computes results. Its
 //! [desk] is memory that survives it. The [zygote] forks the workers. The
 //! [crew] is what the program knows about its workers, and a [run] gives them
 //! work.
@@ -20,7 +20,7 @@ mod crew;
 mod deaths;
 mod desk;
 mod error;
-mod frame;
+mod message;
 mod run;
 mod worker;
 mod zygote;

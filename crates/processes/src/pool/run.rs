@@ -23,8 +23,9 @@ use serde::de::DeserializeOwned;
 
 use super::crew::{Chunk, Crew};
 use super::desk::CHUNKS;
-use super::frame::{self, Kind, Parsed, decode};
+use super::message::{self, Kind, Parsed};
 use super::{ItemError, PoolError};
+use crate::frame::{Malformed, decode};
 
 /// How long chunks may be held back to be sent together, counted from the
 /// moment when the program begins to hand out chunks.
@@ -170,7 +171,7 @@ where
             };
             let (index, end) = (self.next, frames.len());
             self.next += 1;
-            match frame::append(&mut frames, Kind::ITEM, item.borrow()) {
+            match message::append(&mut frames, Kind::ITEM, item.borrow()) {
                 Ok(()) => {
                     last = end;
                     count += 1;
@@ -188,7 +189,7 @@ where
         if count == 0 {
             return None;
         }
-        frame::mark_last(&mut frames[last..]);
+        message::mark_last(&mut frames[last..]);
         self.longest = self.longest.max(frames.len());
         Some(Chunk {
             number: 0,
@@ -291,8 +292,8 @@ where
                 if done == chunk.count {
                     break true;
                 }
-                let (kind, body, size) = match frame::parse(&arrived[used..]) {
-                    Parsed::Frame { kind, body, size } => (kind, body, size),
+                let (kind, value, size) = match message::parse(&arrived[used..]) {
+                    Parsed::Message { kind, value, size } => (kind, value, size),
                     Parsed::Incomplete => break false,
                     Parsed::Garbage => return self.distrust(seat),
                 };
@@ -301,11 +302,11 @@ where
                 match kind {
                     // This is a separate call of the sink, so that a result is
                     // built where it will be stored, and not moved there.
-                    Kind::RESULT => match decode(body) {
+                    Kind::RESULT => match decode(value) {
                         Ok(result) => (self.sink)(index, Ok(result)),
                         Err(error) => refuse(&mut self.sink, index, not_decoded(&error)),
                     },
-                    _ => refuse(&mut self.sink, index, complaint(kind, body)),
+                    _ => refuse(&mut self.sink, index, complaint(kind, value)),
                 }
                 retired |= kind == Kind::PANIC;
             };
@@ -350,21 +351,21 @@ pub(super) fn refuse<R>(
 }
 
 #[cold]
-fn not_decoded(error: &postcard::Error) -> ItemError {
+fn not_decoded(error: &Malformed) -> ItemError {
     ItemError::Answer(error.to_string())
 }
 
-/// The error that a frame reports if it is not a result.
+/// The error that a message reports if it is not a result.
 #[cold]
-fn complaint(kind: Kind, body: &[u8]) -> ItemError {
+fn complaint(kind: Kind, value: &[u8]) -> ItemError {
     match kind {
-        Kind::PANIC => ItemError::Panicked(text(body)),
-        Kind::NOT_DECODED => ItemError::Item(text(body)),
-        _ => ItemError::Answer(text(body)),
+        Kind::PANIC => ItemError::Panicked(text(value)),
+        Kind::NOT_DECODED => ItemError::Item(text(value)),
+        _ => ItemError::Answer(text(value)),
     }
 }
 
-/// Decodes a worker's message.
-fn text(body: &[u8]) -> String {
-    decode(body).unwrap_or_else(|_| String::from_utf8_lossy(body).into_owned())
+/// Decodes the text in a message.
+fn text(value: &[u8]) -> String {
+    decode(value).unwrap_or_else(|_| String::from_utf8_lossy(value).into_owned())
 }

@@ -9,7 +9,8 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use super::desk::{Desk, NotPut};
-use super::frame::{self, Kind, Parsed, decode};
+use super::message::{self, Kind, Parsed};
+use crate::frame::decode;
 
 /// The initial size of the input buffer, in bytes.
 const PIECE: usize = 64 * 1024;
@@ -79,7 +80,7 @@ struct Place {
     ours: Option<bool>,
 }
 
-/// Handles all complete frames that have arrived, and returns how many bytes
+/// Handles all complete messages that have arrived, and returns how many bytes
 /// they have.
 fn all_that_is_here<T, R>(
     arrived: &[u8],
@@ -93,8 +94,8 @@ where
 {
     let mut used = 0;
     loop {
-        let (kind, body, size) = match frame::parse(&arrived[used..]) {
-            Parsed::Frame { kind, body, size } => (kind, body, size),
+        let (kind, value, size) = match message::parse(&arrived[used..]) {
+            Parsed::Message { kind, value, size } => (kind, value, size),
             Parsed::Garbage => return Err(io::ErrorKind::InvalidData.into()),
             Parsed::Incomplete => return Ok(used),
         };
@@ -103,7 +104,7 @@ where
         // take it over.
         let begin = || answers.desk.begin(place.chunk);
         if *place.ours.get_or_insert_with(begin) {
-            match decode::<T>(body) {
+            match decode::<T>(value) {
                 Ok(item) => answers.put(Kind::RESULT, &function(item))?,
                 Err(error) => answers.put(Kind::NOT_DECODED, &error.to_string())?,
             }
@@ -176,7 +177,7 @@ impl Answers<'_> {
     /// Sends a result that is larger than the desk.
     fn send_directly(&mut self, kind: Kind, value: &impl Serialize) -> io::Result<()> {
         let mut bytes = Vec::new();
-        if let Err(why) = frame::append(&mut bytes, kind, value) {
+        if let Err(why) = message::append(&mut bytes, kind, value) {
             return self.put(Kind::NOT_ENCODED, &why.to_string());
         }
         let mut socket = self.socket;
