@@ -102,16 +102,16 @@ fn place(path: &Path, index: usize, line: &str) -> Option<Place> {
 
 /// One `[[exercise]]` of a catalogue as it is written, comments included.
 #[derive(Clone, Copy, Debug)]
-pub struct Entry<'a> {
+struct Entry<'a> {
     /// From `[[exercise]]` to the next one.
-    pub text: &'a str,
+    text: &'a str,
     /// The line of the catalogue on which it begins, counted from 0.
     first_line: usize,
 }
 
 impl Entry<'_> {
     /// What its `id = "…"` says.
-    pub fn id(&self) -> Option<&str> {
+    fn id(&self) -> Option<&str> {
         self.text.lines().find_map(|line| {
             let (key, value) = line.split_once('=')?;
             let value = value.trim().strip_prefix('"')?;
@@ -120,9 +120,9 @@ impl Entry<'_> {
     }
 }
 
-/// The entries of a catalogue, in their order. Together with the text before
-/// the first entry, they are the whole catalogue.
-pub fn entries(catalogue: &str) -> Vec<Entry<'_>> {
+/// The entries of a catalogue, in their order. A parser of TOML would lose the
+/// comments behind an entry's last key, and a comment can hold a mark.
+fn entries(catalogue: &str) -> Vec<Entry<'_>> {
     let mut starts: Vec<(usize, usize)> = Vec::new();
     let mut offset = 0;
     for (number, line) in catalogue.split_inclusive('\n').enumerate() {

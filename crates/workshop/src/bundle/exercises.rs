@@ -11,6 +11,7 @@ use judging::mistake::{self, Explanations};
 use judging::signatures::Signatures;
 use judging::trouble::Trouble;
 use serde::Serialize;
+use toml_edit::{DocumentMut, Item, TomlError};
 
 use crate::unwritten::{self, Unwritten};
 
@@ -136,21 +137,21 @@ fn changed_since(course: &Course, exercise: &Exercise, given: &Files) -> Vec<Str
 /// The catalogue without the entries of these exercises.
 fn catalogue(course: &Course, but: &[Unwritten]) -> Result<String, Trouble> {
     let path = course.root.join("exercises/course.toml");
-    let mut text = files::text(&path)?;
-    for exercise in but {
-        let whole = text.clone();
-        let entry = unwritten::entries(&whole)
-            .into_iter()
-            .find(|entry| entry.id() == Some(&exercise.id));
-        let entry = entry.ok_or_else(|| Trouble::Malformed {
-            path: path.clone(),
-            why: format!(
-                "the entry of {} cannot be found: it must begin with a line `[[exercise]]` and have one \
-                 `id = \"…\"`",
-                exercise.id
-            ),
-        })?;
-        text = text.replacen(entry.text, "", 1);
+    let text = files::text(&path)?;
+    let mut catalogue: DocumentMut =
+        text.parse()
+            .map_err(|error: TomlError| Trouble::Malformed {
+                path,
+                why: error.to_string(),
+            })?;
+    if let Some(entries) = catalogue
+        .get_mut("exercise")
+        .and_then(Item::as_array_of_tables_mut)
+    {
+        entries.retain(|entry| {
+            let id = entry.get("id").and_then(Item::as_str);
+            but.iter().all(|exercise| id != Some(&exercise.id))
+        });
     }
-    Ok(text)
+    Ok(catalogue.to_string())
 }

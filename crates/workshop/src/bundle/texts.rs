@@ -6,7 +6,7 @@ use std::path::Path;
 use judging::exercise::catalogue::Course;
 use judging::files;
 use judging::trouble::Trouble;
-use toml::{Table, Value};
+use toml_edit::{DocumentMut, Item, TomlError};
 
 /// Lines of the README that contain this comment are left out of bundles. A
 /// rendered page does not show it.
@@ -20,36 +20,22 @@ const COMMANDS: [&str; 5] = ["answers", "bundle", "new", "solution", "verify"];
 pub(super) fn manifest(course: &Course, to: &Path) -> Result<(), Trouble> {
     let path = course.root.join("Cargo.toml");
     let text = files::text(&path)?;
-    let mut table: Table = text
-        .parse()
-        .map_err(|error: toml::de::Error| Trouble::Malformed {
-            path,
-            why: error.to_string(),
-        })?;
-    let mut gone = Vec::new();
-    if let Some(Value::Table(workspace)) = table.get_mut("workspace") {
-        for key in ["members", "default-members"] {
-            if let Some(Value::Array(patterns)) = workspace.get_mut(key) {
-                patterns.retain(|pattern| {
-                    let pattern = pattern.as_str().unwrap_or_default();
-                    let matches = matches(to, pattern);
-                    if !matches {
-                        gone.push(pattern.to_owned());
-                    }
-                    matches
-                });
-            }
+    let mut manifest: DocumentMut =
+        text.parse()
+            .map_err(|error: TomlError| Trouble::Malformed {
+                path,
+                why: error.to_string(),
+            })?;
+    for key in ["members", "default-members"] {
+        let patterns = manifest
+            .get_mut("workspace")
+            .and_then(|workspace| workspace.get_mut(key))
+            .and_then(Item::as_array_mut);
+        if let Some(patterns) = patterns {
+            patterns.retain(|pattern| matches(to, pattern.as_str().unwrap_or_default()));
         }
     }
-    // Prefer the edited text, which keeps the comments, if it has the same meaning.
-    let mut edited = text;
-    for pattern in gone {
-        edited = without(&edited, &format!("\"{pattern}\""));
-    }
-    if edited.parse::<Table>().ok().as_ref() != Some(&table) {
-        edited = table.to_string();
-    }
-    files::write(&to.join("Cargo.toml"), &edited)
+    files::write(&to.join("Cargo.toml"), manifest.to_string())
 }
 
 /// Whether `pattern` matches a folder below `root`; `*` stands for a whole name.
@@ -66,23 +52,6 @@ fn matches(root: &Path, pattern: &str) -> bool {
         .flatten()
         .flatten()
         .any(|entry| matches(&entry.path(), rest))
-}
-
-/// The text without this string in any list. If the string is alone on a line,
-/// the line goes too.
-fn without(text: &str, item: &str) -> String {
-    let mut kept = String::with_capacity(text.len());
-    for line in text.split_inclusive('\n') {
-        match line.trim().trim_end_matches(',') == item {
-            true => {}
-            false => kept.push_str(
-                &line
-                    .replace(&format!(", {item}"), "")
-                    .replace(&format!("{item}, "), ""),
-            ),
-        }
-    }
-    kept
 }
 
 /// Writes the README without the lines that are not for students. Returns a
@@ -124,15 +93,6 @@ fn links(line: &str) -> impl Iterator<Item = &str> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_string_goes_with_its_comma_and_its_line() {
-        let text = "members = [\n    \"a/*\",\n    \"b/*\",\n]\ndefault = [\"a/*\", \"b/*\"]\n";
-        let kept = "members = [\n    \"a/*\",\n]\ndefault = [\"a/*\"]\n";
-        assert_eq!(without(text, "\"b/*\""), kept);
-        let kept = "members = [\n    \"b/*\",\n]\ndefault = [\"b/*\"]\n";
-        assert_eq!(without(text, "\"a/*\""), kept);
-    }
 
     #[test]
     fn links_to_the_web_and_within_the_page_are_no_files() {
