@@ -87,10 +87,12 @@ impl Counters {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
-    use nix::unistd::{getpid, gettid};
     use std::sync::mpsc;
     use std::thread;
+
+    use nix::unistd::{getpid, gettid};
+
+    use super::*;
 
     #[test]
     fn a_thread_that_waits_is_counted_under_its_own_number() {

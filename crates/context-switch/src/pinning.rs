@@ -172,8 +172,9 @@ fn numbers(set: &CpuSet) -> Vec<usize> {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
     use std::thread;
+
+    use super::*;
 
     #[test]
     fn nested_guards_restore_what_each_found() {

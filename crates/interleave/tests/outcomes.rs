@@ -32,10 +32,11 @@ type Outcomes = Arc<Mutex<BTreeSet<Outcome>>>;
 /// The program's run, for any std that is named `world`.
 macro_rules! run {
     ($($world:tt)*) => {
-        use super::{Op, Outcome, Program};
         use $($world)*::sync::atomic::{AtomicU32, Ordering::{AcqRel, Acquire, Release}};
         use $($world)*::sync::{Arc, Mutex};
         use $($world)*::thread;
+
+        use super::{Op, Outcome, Program};
 
         pub(super) fn run(program: &Program) -> Outcome {
             let shared = Arc::new(([AtomicU32::new(0), AtomicU32::new(0)], Mutex::new(())));

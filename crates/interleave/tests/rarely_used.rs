@@ -1,9 +1,8 @@
 //! The rarer methods of std's `sync` and `thread` do the same in the worlds as in std.
 
 mod common;
-use interleave::FailureKind::Deadlock;
-
 use common::{fails, holds, orderings, schedules};
+use interleave::FailureKind::Deadlock;
 
 mod nothing {}
 

@@ -15,11 +15,10 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use docs::Docs;
 use interleave_surface as _;
 use interleave_surface_loomed as _;
 use interleave_surface_shuttled as _;
-
-use docs::Docs;
 
 /// What a world replaces, by the list it is in.
 const MODULES: [(&str, &[&str]); 5] = [

@@ -2,9 +2,8 @@
 //! other atomic operation, in both worlds.
 
 mod common;
-use interleave::FailureKind::{Assertion, Race};
-
 use common::{fails, fails_in_memory, holds};
+use interleave::FailureKind::{Assertion, Race};
 
 mod nothing {}
 

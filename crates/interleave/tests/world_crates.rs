@@ -1,9 +1,8 @@
 //! Real world crates: a file of ordinary Rust, compiled against each world's std and core.
 
 mod common;
-use interleave::FailureKind::{Assertion, Deadlock, Panic};
-
 use common::{fails, holds};
+use interleave::FailureKind::{Assertion, Deadlock, Panic};
 
 interleave::in_worlds! {
     shuttled = interleave_odd_shuttled, loomed = interleave_odd_loomed;

@@ -1,9 +1,8 @@
 //! Wrong programs whose threads end badly or not at all. Each must be rejected, for its own reason.
 
 mod common;
-use interleave::FailureKind::{Assertion, Leak};
-
 use common::{fails, orderings, schedules};
+use interleave::FailureKind::{Assertion, Leak};
 
 mod nothing {}
 

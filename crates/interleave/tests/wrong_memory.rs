@@ -1,9 +1,8 @@
 //! Wrong programs whose orderings are too weak. Each must be rejected, for its own reason.
 
 mod common;
-use interleave::FailureKind::{Assertion, Race};
-
 use common::fails_in_memory;
+use interleave::FailureKind::{Assertion, Race};
 
 mod nothing {}
 

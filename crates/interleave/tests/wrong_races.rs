@@ -2,9 +2,8 @@
 //! reason.
 
 mod common;
-use interleave::FailureKind::{Assertion, Race};
-
 use common::fails;
+use interleave::FailureKind::{Assertion, Race};
 
 mod nothing {}
 

@@ -1,9 +1,8 @@
 //! Wrong programs that spin for ever. Each must be rejected, for its own reason.
 
 mod common;
-use interleave::FailureKind::{Race, Spin};
-
 use common::{fails, orderings, schedules};
+use interleave::FailureKind::{Race, Spin};
 
 mod nothing {}
 

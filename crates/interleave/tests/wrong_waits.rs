@@ -1,9 +1,8 @@
 //! Wrong programs that wait for what never comes. Each must be rejected, for its own reason.
 
 mod common;
-use interleave::FailureKind::Deadlock;
-
 use common::fails;
+use interleave::FailureKind::Deadlock;
 
 mod nothing {}
 

@@ -233,9 +233,10 @@ impl<S, R> fmt::Debug for Duplex<S, R> {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::VecDeque;
+
     use super::*;
     use crate::wire::PIECE;
-    use std::collections::VecDeque;
 
     /// A transport that delivers these pieces and then ends.
     struct Script(VecDeque<Vec<u8>>);

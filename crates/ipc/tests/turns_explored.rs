@@ -30,8 +30,9 @@ fn without_its_barrier_a_wake_up_is_lost() {
 interleave::in_worlds! {
     shuttled = ring_turns_shuttled, loomed = ring_turns_loomed;
 
-    use exercise::{Kernel, Putter, Taker, Turns};
     use std::sync::atomic::AtomicU32;
+
+    use exercise::{Kernel, Putter, Taker, Turns};
 
     /// The model's futex, and fences for barriers.
     struct Modelled;

@@ -177,8 +177,9 @@ impl From<&libc::rusage> for Usage {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
     use nix::unistd::Pid;
+
+    use super::*;
 
     #[test]
     fn endings_are_said_in_plain_words() {

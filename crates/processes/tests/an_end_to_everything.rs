@@ -13,7 +13,6 @@ use nix::unistd::{Gid, Uid, setgid, setuid};
 use processes::proc::{self, State};
 use processes::{End, Ending, Limits, Spec, Stdio, Step, become_subreaper};
 use processes::{end_descendants, limits, reap_all, run};
-
 use support::{LONG, has_ended, is_root, line, me, until};
 
 const CASE: &str = "PROCESSES_CASE";

@@ -5,7 +5,6 @@ mod support;
 use std::io::{Read, Write, pipe};
 
 use processes::{Ending, PANICKED, fork, proc};
-
 use support::{has_ended, me};
 
 #[test]

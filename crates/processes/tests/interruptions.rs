@@ -12,7 +12,6 @@ use std::time::{Duration, Instant};
 use nix::sys::signal::{SaFlags, SigAction, SigHandler, SigSet, Signal, sigaction};
 use processes::proc::{self, Syscall};
 use processes::{Ending, Spec, Stdio};
-
 use support::{me, until};
 
 static HANDLED: AtomicU64 = AtomicU64::new(0);

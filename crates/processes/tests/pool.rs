@@ -8,7 +8,6 @@ use std::os::fd::{AsFd, AsRawFd};
 
 use processes::proc::{self, State};
 use processes::{Ending, Pid, PoolError, ProcessPool, Spec};
-
 use support::{has_ended, me, until};
 
 fn pid() -> Pid {

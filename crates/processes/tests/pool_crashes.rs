@@ -12,7 +12,6 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use nix::sys::signal::{SaFlags, SigAction, SigHandler, SigSet, Signal, raise, sigaction};
 use processes::proc::{self, Syscall};
 use processes::{Ending, ItemError, Pid, ProcessPool};
-
 use support::{me, until};
 
 /// A file to which every call of the function appends its item.

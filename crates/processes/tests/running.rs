@@ -5,7 +5,6 @@ mod support;
 use std::time::Duration;
 
 use processes::{DEFAULT_OUTPUT, End, Ending, Limits, Outcome, RunError, Spec, Step, proc, run};
-
 use support::{has_ended, until};
 
 fn sh(script: &str) -> Spec {

@@ -6,7 +6,6 @@ use std::io::{ErrorKind, Read};
 use std::time::{Duration, Instant};
 
 use processes::{Ending, Limits, Signal, Spec, Stdio, proc};
-
 use support::{has_ended, line, until};
 
 fn sh(script: &str) -> Spec {

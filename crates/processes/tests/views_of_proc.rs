@@ -13,7 +13,6 @@ use nix::sys::prctl::set_name;
 use nix::unistd::gettid;
 use processes::proc::{self, Pid, State, Status, Syscall, Target};
 use processes::{Signal, Spec, Stdio};
-
 use support::{is_root, line, me, until};
 
 fn sh(script: &str) -> Spec {

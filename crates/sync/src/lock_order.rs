@@ -22,8 +22,9 @@ use std::panic::Location;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
-use crate::{Mutex, MutexGuard};
 use graph::Graph;
+
+use crate::{Mutex, MutexGuard};
 pub use violation::{Arrow, OrderViolation};
 
 /// A place in the source.

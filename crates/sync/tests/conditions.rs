@@ -7,9 +7,8 @@ use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
 use std::thread;
 use std::time::Duration;
 
-use sync::{Barrier, Condvar, EventCount, Monitor, Mutex, Parker, TimedOut};
-
 use common::Sleeper;
+use sync::{Barrier, Condvar, EventCount, Monitor, Mutex, Parker, TimedOut};
 
 /// Longer than any test takes.
 const LONG: Duration = Duration::from_secs(3600);

@@ -45,11 +45,12 @@ interleave::hold_in_both_worlds! {
 interleave::in_worlds! {
     shuttled = sync_shuttled, loomed = sync_loomed;
 
+    use std::sync::atomic::{AtomicBool, AtomicU32, Ordering::Relaxed};
+    use std::time::Duration;
+
     use exercise::{
         Barrier, Condvar, EventCount, LockOrder, Monitor, Mutex, Parker, RwLock, Semaphore, SpinLock,
     };
-    use std::sync::atomic::{AtomicBool, AtomicU32, Ordering::Relaxed};
-    use std::time::Duration;
 
     /// This thread and `others` more do the same.
     fn together<S: Send + Sync + 'static>(others: usize, shared: S, act: fn(&S)) -> Arc<S> {

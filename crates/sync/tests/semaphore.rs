@@ -7,9 +7,8 @@ use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
 use std::thread;
 use std::time::Duration;
 
-use sync::{Semaphore, TimedOut, TooManyPermits};
-
 use common::Sleeper;
+use sync::{Semaphore, TimedOut, TooManyPermits};
 
 #[test]
 fn never_more_are_inside_than_there_are_permits() {

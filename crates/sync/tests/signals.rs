@@ -5,9 +5,8 @@ mod common;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::time::Duration;
 
-use sync::{Barrier, EventCount, Monitor, Mutex, Parker, RwLock, Semaphore};
-
 use common::signals::{goes_on, install};
+use sync::{Barrier, EventCount, Monitor, Mutex, Parker, RwLock, Semaphore};
 
 const LONG: Duration = Duration::from_secs(3600);
 

@@ -30,9 +30,10 @@ interleave::hold_in_both_worlds! {
 interleave::in_worlds! {
     shuttled = threads_shuttled, loomed = threads_loomed;
 
-    use exercise::{BackgroundTask, ForkJoin, PerThread, Pool, Why};
     use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
     use std::time::Duration;
+
+    use exercise::{BackgroundTask, ForkJoin, PerThread, Pool, Why};
 
     pub fn no_job_is_slept_through() {
         let pool = Pool::new(1, 1).unwrap();

@@ -6,10 +6,9 @@ mod common;
 use std::sync::{Arc, mpsc};
 use std::time::Duration;
 
+use common::signals::{goes_on, install};
 use sync::Semaphore;
 use threads::{BackgroundTask, ForkJoin, Pool, map};
-
-use common::signals::{goes_on, install};
 
 const LONG: Duration = Duration::from_secs(3600);
 

@@ -20,8 +20,9 @@ mod threads;
 use std::time::Duration;
 use std::{fmt, io};
 
-use crate::{Counters, Pages, Placement};
 use ends::{Ends, Futex, Pipe, Spin};
+
+use crate::{Counters, Pages, Placement};
 pub use error::PingPongError;
 pub use resume::resumes;
 

@@ -174,8 +174,9 @@ impl Alternative<'_> {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
     use std::cell::RefCell;
+
+    use super::*;
 
     #[test]
     fn short_operations_are_timed_in_batches_and_long_ones_alone() {

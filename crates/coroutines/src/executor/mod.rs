@@ -40,11 +40,11 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::task::{Context, Poll, Wake, Waker};
 
+use handle::{Ending, Outcome};
 use sync::Parker;
 
 use crate::budget;
 use crate::reactor::Reactor;
-use handle::{Ending, Outcome};
 pub use handle::{JoinError, JoinHandle};
 use queue::{Key, Queue, TaskWaker};
 use table::{Table, Task};

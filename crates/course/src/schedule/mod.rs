@@ -27,20 +27,20 @@ pub mod words;
 use std::io::{self, IsTerminal, Write};
 use std::path::Path;
 
+use asking::Asker;
+use game::{Game, Subject};
 use judging::exercise::catalogue::{Course, Exercise};
 use judging::exercise::originals;
 use judging::judge::{How, Source, expected_tests};
 use judging::terminal::{complain, say};
 use judging::trouble::Trouble;
+use play::Table;
 use records::position::{End, Position};
+use scenarios::Scenario;
 
 use crate::commands;
 use crate::live;
 use crate::text::wrapped;
-use asking::Asker;
-use game::{Game, Subject};
-use play::Table;
-use scenarios::Scenario;
 
 /// What to schedule, and how.
 #[derive(Clone, Copy, Debug, Default)]

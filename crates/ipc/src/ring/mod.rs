@@ -27,10 +27,11 @@ use std::mem::size_of;
 use std::time::Instant;
 use std::{error, fmt};
 
+use patience::steps;
+
 use crate::lifeline::Lifeline;
 use crate::turns::{Lie, Putter, Taker};
 use crate::{SharedMemory, SharedMemoryError};
-use patience::steps;
 pub use plain::Plain;
 use storage::{Storage, View};
 

@@ -26,13 +26,13 @@ mod manifest;
 use std::fs::{self, File, TryLockError};
 use std::path::{Path, PathBuf};
 
+use manifest::{Rename, describe, lighten, make_absolute, parse, targets};
 use toml::{Table, Value};
 
 use crate::exercise::catalogue::{Course, Exercise};
 use crate::exercise::originals::Files;
 use crate::files::{self, fingerprint};
 use crate::trouble::Trouble;
-use manifest::{Rename, describe, lighten, make_absolute, parse, targets};
 
 /// The workspace. While this value lives, no other process builds in it.
 #[derive(Debug)]

@@ -29,11 +29,11 @@ use std::borrow::Borrow;
 use std::marker::PhantomData;
 use std::os::fd::{AsRawFd, BorrowedFd};
 
+use crew::Crew;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use crate::Pid;
-use crew::Crew;
 pub use error::{ItemError, PoolError};
 use run::Run;
 

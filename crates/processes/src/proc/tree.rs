@@ -111,9 +111,10 @@ fn numbered(directory: &str) -> io::Result<Vec<Pid>> {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
     use crate::proc::State;
-    use std::time::Duration;
 
     fn process((pid, parent): (Pid, Pid)) -> Stat {
         Stat {

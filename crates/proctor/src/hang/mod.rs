@@ -19,9 +19,9 @@ mod waits;
 use std::time::{Duration, Instant};
 
 use processes::Pid;
+use waits::Picture;
 
 use crate::outcome::Failing;
-use waits::Picture;
 
 /// What the judge knows about the processes that it watches.
 pub(crate) struct Watched {

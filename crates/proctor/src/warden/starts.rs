@@ -31,15 +31,15 @@ use std::io::{IoSlice, IoSliceMut};
 use std::mem::{MaybeUninit, size_of};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
 
+use faults::{Failure, Fault, Faults};
+use filter::{Call, Name, may_fail, program};
 use nix::errno::Errno;
 use nix::sys::socket::{ControlMessage, ControlMessageOwned, MsgFlags, UnixAddr, recvmsg, sendmsg};
+use queues::Opening;
+use relics::Relics;
 
 use crate::warden::fence;
 use crate::wire::Counts;
-use faults::{Failure, Fault, Faults};
-use filter::{Call, Name, may_fail, program};
-use queues::Opening;
-use relics::Relics;
 
 const CLONE_THREAD: u64 = libc::CLONE_THREAD as u64;
 

@@ -186,8 +186,9 @@ fn an_answer_that_equals_everything(mut subject: Subject) {
 /// crosses to the judge is still plain data, because a type that only looks
 /// like a number does not compile as an answer.
 mod with_a_glob {
-    use super::exercise::*;
     use proctor::Subject;
+
+    use super::exercise::*;
 
     #[proctor::test(subject = |n: ::core::primitive::u64| {
         let answer: u64 = twice(n);

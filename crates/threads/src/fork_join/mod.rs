@@ -25,9 +25,10 @@ use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::Arc;
 use std::thread::{Builder, JoinHandle};
 
-use crate::PoolError;
 use job::StackJob;
 use worker::{Shared, Worker};
+
+use crate::PoolError;
 
 /// A fixed number of threads that steal work from each other.
 ///

@@ -104,8 +104,9 @@ fn is_rejection(record: &Record) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
     use judging::run::record;
+
+    use super::*;
 
     #[test]
     fn a_pass_is_no_rejection() {

@@ -15,10 +15,9 @@ use std::rc::Rc;
 use std::sync::{Arc, Once};
 use std::time::{Duration, Instant};
 
+use engine::Loom;
 use interleave_model::kernel::{self, Run, failure::Failure, panics};
 use loom::sync::atomic::AtomicU64;
-
-use engine::Loom;
 
 /// How long to explore.
 #[derive(Clone, Debug)]

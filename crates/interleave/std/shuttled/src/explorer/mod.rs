@@ -20,12 +20,11 @@ use std::rc::Rc;
 use std::sync::{Arc, Once};
 use std::time::Duration;
 
-use interleave_model::kernel::{self, Run, failure::Failure, panics};
-use shuttle_engine::{Config, FailurePersistence, MaxSteps, Runner};
-
 use campaign::Campaign;
 use engine::Shuttle;
+use interleave_model::kernel::{self, Run, failure::Failure, panics};
 use scheduler::Scheduler;
+use shuttle_engine::{Config, FailurePersistence, MaxSteps, Runner};
 
 /// How long to explore.
 #[derive(Clone, Debug)]
