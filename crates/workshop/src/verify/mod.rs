@@ -16,6 +16,7 @@ mod plan;
 mod report;
 mod runs;
 mod strays;
+mod task;
 mod texts;
 
 use std::path::Path;

@@ -30,9 +30,9 @@ impl<T> Yielder<'_, T> {
     /// - C3: A body may yield any number of times and from any depth of calls
     ///   on its stack. The memory that a generator needs does not grow with the
     ///   number of items.
-    /// - C4: If the generator is dropped while the body stands here, the call
-    ///   does not return: the fiber's stack is unwound from here, as if by a
-    ///   panic. A body that catches this unwinding (`catch_unwind`) runs on.
+    /// - C4: If the generator is dropped while the body is suspended here, the
+    ///   call does not return: the fiber's stack is unwound from here, as if by
+    ///   a panic. A body that catches this unwinding (`catch_unwind`) runs on.
     ///   Its next call of `yield_item` unwinds the stack anew, each time, until
     ///   the body ends; nobody gets the items of these calls, and they are
     ///   dropped with the generator at the latest.
@@ -51,8 +51,8 @@ impl<T> Yielder<'_, T> {
 ///   what lives on its stack run on the thread that drops the generator. No
 ///   other thread and no process is started, and what the process had before
 ///   (descriptors, signal handlers) stays as it was.
-/// - C6: If the generator is dropped half-way, while its body stands in a yield,
-///   everything that lives on the fiber's stack is dropped, each value once.
+/// - C6: If the generator is dropped half-way, while its body is suspended in a
+///   yield, everything that lives on the fiber's stack is dropped, each value once.
 ///   The values of the innermost call are dropped first, and what the body has
 ///   captured is dropped last. Nothing else of the body runs.
 /// - C7: A generator may also be used and dropped by a destructor that runs
@@ -62,8 +62,8 @@ impl<T> Yielder<'_, T> {
 ///   dropped with everything that it captured, and does not run.
 /// - C9: When the generator has been dropped, its stack and all its other
 ///   memory are given back: the memory is free, or the next generator uses it.
-///   It makes no difference whether the body never began, stands half-way, has
-///   returned or has panicked.
+///   It makes no difference whether the body never began, is suspended half-way,
+///   has returned or has panicked.
 /// - C10: Any number of generators may be alive at once, as many as there is
 ///   memory for, and any number may come one after the other. A generator takes
 ///   at most 16 MiB of address space. They take turns in any order, also inside
