@@ -25,6 +25,7 @@
 
 mod claim;
 pub mod experiments;
+mod hang;
 mod machine;
 mod record;
 mod run;

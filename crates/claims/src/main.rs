@@ -11,14 +11,15 @@ use std::process::ExitCode;
 use anstream::eprintln;
 use claims::{Claim, Runner, claims, find, show, this_machine};
 use clap::{Args, Parser, Subcommand};
-use records::ledger::Ledger;
+use records::ledger::{Entry, Ledger};
 
 /// Measure on this machine what lessons on processes, threads and coroutines
 /// claim.
 ///
 /// Without a command, this measures all claims. The exit code is 0 if no verdict
-/// contradicts the course, 1 if a verdict does, and 2 if there was an error, so
-/// that no verdict was printed.
+/// contradicts the course, 1 if a verdict does, and 2 if nothing was measured:
+/// because of an error, or because every verdict is "too noisy to say" or
+/// "skipped".
 #[derive(Debug, Parser)]
 #[command(name = "claims", bin_name = "cargo course claims")]
 struct Cli {
@@ -130,7 +131,7 @@ fn measure(
     } else {
         say(show::table(&ledger));
     }
-    Ok(u8::from(ledger.contradictions().next().is_some()))
+    Ok(exit_code(&ledger))
 }
 
 fn explain(claim: &'static Claim, output: &Output) -> Result<u8, Box<dyn Error>> {
@@ -147,7 +148,22 @@ fn explain(claim: &'static Claim, output: &Output) -> Result<u8, Box<dyn Error>>
     } else {
         say(show::explanation(claim, &ledger));
     }
-    Ok(u8::from(ledger.contradictions().next().is_some()))
+    Ok(exit_code(&ledger))
+}
+
+fn exit_code(ledger: &Ledger) -> u8 {
+    if ledger.contradictions().next().is_some() {
+        return 1;
+    }
+    let measured = |entry: &Entry| entry.verdict.says_something();
+    if ledger.entries.iter().any(measured) {
+        return 0;
+    }
+    eprintln!(
+        "nothing was measured: the reasons above say what this machine would have to allow, or \
+         that other programs use its CPUs"
+    );
+    2
 }
 
 /// Prints to standard output, without colors if that is not a terminal. If the

@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 use processes::{End, Limits, Signal, Spec, run};
 use records::ledger::{Entry, Verdict};
 
+use crate::hang::{Hang, watched};
 use crate::{Claim, Judgement, Record, Unmeasured};
 
 /// The time for one experiment. The longest experiments take a second or two.
@@ -51,17 +52,18 @@ impl Runner {
     pub fn run(&self, claim: &Claim) -> Entry {
         let started = Instant::now();
         let mut attempts = 1;
-        let mut entry = self.attempt(claim);
-        while entry.verdict == Verdict::TooNoisy && attempts < ATTEMPTS {
+        let mut attempt = self.attempt(claim);
+        while attempt.worth_another && attempts < ATTEMPTS {
             attempts += 1;
-            entry = self.attempt(claim);
+            attempt = self.attempt(claim);
         }
+        let mut entry = attempt.entry;
         entry.attempts = attempts;
         entry.millis = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);
         entry
     }
 
-    fn attempt(&self, claim: &Claim) -> Entry {
+    fn attempt(&self, claim: &Claim) -> Attempt {
         let spec = Spec::new(&self.program)
             .args(["measure", &claim.number.to_string()])
             // The new process has a session of its own, so Ctrl-C in the terminal does
@@ -76,24 +78,63 @@ impl Runner {
             core: Some(0),
             ..Limits::default()
         };
-        let unmeasured = match run(spec, b"", limits) {
+        let (result, hang) = watched(self.deadline, || run(spec, b"", limits));
+        let unmeasured = match result {
             Err(error) => Unmeasured::Refused(format!("The experiment could not be run: {error}")),
-            Ok(outcome) => match (outcome.end, serde_json::from_slice(&outcome.stdout.bytes)) {
-                (End::Ended(_), Ok(entry)) => return entry,
-                (End::TimedOut(limit), _) => Unmeasured::Noisy(format!(
-                    "The experiment had not ended after {limit:?}, so it was killed."
-                )),
+            Ok(outcome) => match (
+                outcome.end,
+                serde_json::from_slice::<Entry>(&outcome.stdout.bytes),
+            ) {
+                (End::Ended(_), Ok(entry)) => {
+                    let worth_another = entry.verdict == Verdict::TooNoisy;
+                    return Attempt {
+                        entry,
+                        worth_another,
+                    };
+                }
+                (End::TimedOut(limit), _) => no_end(limit, hang),
                 (End::Ended(ending), Err(_)) => {
                     let said = outcome.stderr.text();
                     let last = said.lines().last().unwrap_or("nothing");
-                    Unmeasured::Refused(format!(
+                    Unmeasured::Unfinished(format!(
                         "The experiment ended without a result ({ending}). \
                          Its last message was: {last}"
                     ))
                 }
             },
         };
-        entry(claim, unmeasured.into(), Record::default())
+        Attempt {
+            entry: entry(claim, unmeasured.into(), Record::default()),
+            worth_another: false,
+        }
+    }
+}
+
+struct Attempt {
+    entry: Entry,
+    /// Whether another attempt may find more.
+    worth_another: bool,
+}
+
+/// What an experiment that had not ended after `limit` means.
+fn no_end(limit: Duration, hang: Option<Hang>) -> Unmeasured {
+    match hang {
+        Some(Hang::Sleeps { threads: 1 }) => Unmeasured::Unfinished(format!(
+            "The experiment hangs: its only thread slept and never ran shortly before it was \
+             killed after {limit:?}."
+        )),
+        Some(Hang::Sleeps { threads }) => Unmeasured::Unfinished(format!(
+            "The experiment hangs: its {threads} threads all slept, and none of them ran shortly \
+             before it was killed after {limit:?}."
+        )),
+        Some(Hang::Computes { cpu }) => Unmeasured::Unfinished(format!(
+            "The experiment does not end: it had used {cpu:.1?} of CPU time when it was killed \
+             after {limit:?}."
+        )),
+        None => Unmeasured::Noisy(format!(
+            "The experiment had not ended after {limit:?}, so it was killed. It got little CPU \
+             time, because other programs used the CPUs."
+        )),
     }
 }
 

@@ -56,6 +56,8 @@ pub enum Unmeasured {
     Refused(String),
     /// The measurements are too noisy for an answer.
     Noisy(String),
+    /// The experiment hung or crashed.
+    Unfinished(String),
 }
 
 impl From<Unmeasured> for Judgement {
@@ -63,6 +65,7 @@ impl From<Unmeasured> for Judgement {
         let (verdict, reason) = match unmeasured {
             Unmeasured::Refused(reason) => (Verdict::Skipped, reason),
             Unmeasured::Noisy(reason) => (Verdict::TooNoisy, reason),
+            Unmeasured::Unfinished(reason) => (Verdict::Unfinished, reason),
         };
         Judgement { verdict, reason }
     }

@@ -153,6 +153,8 @@ pub enum Verdict {
     HoldsWhen,
     /// The claim is wrong here.
     DoesNotHold,
+    /// The experiment hung or crashed. That is never expected.
+    Unfinished,
     /// There is no answer, because other programs disturbed the experiment.
     TooNoisy,
     /// There is no answer, because the machine does not allow the experiment.
@@ -173,6 +175,7 @@ impl fmt::Display for Verdict {
             Verdict::Holds => "holds",
             Verdict::HoldsWhen => "holds when",
             Verdict::DoesNotHold => "does not hold",
+            Verdict::Unfinished => "did not finish",
             Verdict::TooNoisy => "too noisy to say",
             Verdict::Skipped => "skipped",
         })

@@ -76,6 +76,7 @@ fn summary(ledger: &Ledger) -> String {
         Verdict::Holds,
         Verdict::HoldsWhen,
         Verdict::DoesNotHold,
+        Verdict::Unfinished,
         Verdict::TooNoisy,
         Verdict::Skipped,
     ];

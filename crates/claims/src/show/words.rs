@@ -19,7 +19,7 @@ pub(super) fn colour(verdict: Verdict) -> Style {
     let colour = match verdict {
         Verdict::Holds => AnsiColor::Green,
         Verdict::HoldsWhen => AnsiColor::Yellow,
-        Verdict::DoesNotHold => AnsiColor::Red,
+        Verdict::DoesNotHold | Verdict::Unfinished => AnsiColor::Red,
         Verdict::TooNoisy | Verdict::Skipped => return FAINT,
     };
     Style::new().fg_color(Some(colour.into()))
