@@ -99,12 +99,15 @@ fn one_process_has_two_of_each(record: &mut Record) -> Judged {
     let [first, second] = &threads;
     let one_process = first.pid == second.pid;
     record.fact("PID of both threads", first.pid);
-    match one_process && first.stack_pointer != second.stack_pointer {
+    match one_process
+        && first.stack_pointer != second.stack_pointer
+        && first.program_counter != second.program_counter
+    {
         true => holds_when(
             "it has only one thread. These things belong to a thread and not to a process: two \
-             threads of one process had two different stack pointers.",
+             threads of one process had two stack pointers and two program counters.",
         ),
-        false => does_not_hold("Two threads had the same stack pointer."),
+        false => does_not_hold("Two threads had the same stack pointer or program counter."),
     }
 }
 
@@ -124,7 +127,8 @@ fn threads_have_one_pid_and_many_tids(record: &mut Record) -> Judged {
     match one_pid && main == pid && first.tid != second.tid && first.tid != pid {
         true => holds(
             "Three threads of one process had the same PID. In addition, each thread has a number \
-             of its own, its thread ID (TID). The TID of the main thread is the PID.",
+             of its own, its thread ID (TID). The TID of the main thread is the PID. (A process in \
+             a PID namespace of its own has one more PID, for the processes in there: claim 17.)",
         ),
         false => does_not_hold(
             "Threads of one process had different PIDs, or two of them had the same TID.",
@@ -138,14 +142,16 @@ fn two_threads_wait_at_two_places(record: &mut Record) -> Judged {
     let threads = two_threads()?;
     note(record, &threads);
     let [first, second] = &threads;
-    match first.stack_pointer == second.stack_pointer
-        && first.program_counter == second.program_counter
-    {
-        true => holds("Two threads had the same stack pointer and the same program counter."),
-        false => does_not_hold(
+    let same_stack = first.stack_pointer == second.stack_pointer;
+    let same_place = first.program_counter == second.program_counter;
+    match (same_stack, same_place) {
+        (false, false) => does_not_hold(
             "Two threads of one process had different program counters and different stack \
-             pointers.",
+             pointers. Both are registers.",
         ),
+        (true, true) => holds("Two threads had the same stack pointer and program counter."),
+        (true, false) => holds("Two threads had the same stack pointer."),
+        (false, true) => holds("Two threads had the same program counter."),
     }
 }
 

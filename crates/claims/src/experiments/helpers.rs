@@ -2,10 +2,14 @@
 
 use std::io::{self, PipeReader, PipeWriter, Read, Write};
 use std::thread;
+use std::time::Instant;
 
-use context_switch::sampling::Interval;
+use context_switch::sampling::{Interval, Samples};
+use context_switch::{Pinned, Placement};
 use processes::proc::{Syscall, syscall};
 use processes::{Child, Ending, Pid, fork};
+
+use crate::Unmeasured;
 
 /// The ratio above which two ways to do the same thing count as different: one takes
 /// more than 1.5 times as long as the other. Smaller differences change from machine
@@ -16,6 +20,29 @@ pub(super) const CLEARLY: f64 = 1.5;
 /// their ratio lies between 1 / [`CLEARLY`] and [`CLEARLY`].
 pub(super) fn about_the_same(ratio: &Interval) -> bool {
     ratio.is_within(1.0 / CLEARLY, CLEARLY)
+}
+
+/// What a round trip over a pipe costs without its two switches: one thread writes
+/// two bytes into its own pipe and reads them, one after the other. Returns
+/// nanoseconds, the mean of `trips` of them.
+pub(super) fn pipe_without_switches(trips: u32) -> Result<f64, Unmeasured> {
+    let _pinned = Pinned::to(Placement::OneCpu.cpus()?[0])?;
+    let (mut reader, mut writer) = io::pipe()?;
+    let mut byte = [0];
+    let started = Instant::now();
+    for _ in 0..2 * trips {
+        writer.write_all(b"!")?;
+        reader.read_exact(&mut byte)?;
+    }
+    Ok(started.elapsed().as_nanos() as f64 / f64::from(trips))
+}
+
+/// The time of one switch: what is left of a round trip without the pipe, divided by
+/// its two switches. Both were measured in the same rounds.
+pub(super) fn switch(round_trip: &Samples, pipe: &Samples) -> Result<Samples, Unmeasured> {
+    let pairs = round_trip.values().iter().zip(pipe.values());
+    let switches = pairs.map(|(trip, pipe)| (trip - pipe) / 2.0);
+    Ok(Samples::new(switches.collect())?)
 }
 
 /// Calls `answer` in a forked child, and returns the text that it returns there.

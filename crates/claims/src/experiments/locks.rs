@@ -3,15 +3,15 @@
 use std::io;
 use std::panic::resume_unwind;
 use std::sync::atomic::{
-    AtomicBool,
-    Ordering::{Acquire, Release},
+    AtomicBool, AtomicUsize,
+    Ordering::{AcqRel, Acquire, Release},
 };
 use std::sync::mpsc::channel;
 use std::sync::{Barrier, Mutex};
 use std::thread;
 
 use nix::unistd::gettid;
-use sync::{RwLock, Semaphore};
+use sync::{Monitor, RwLock, Semaphore};
 
 use super::claim;
 use super::helpers::asleep_in;
@@ -105,7 +105,8 @@ fn a_counter_that_waits(record: &mut Record) -> Judged {
             semaphore.acquire().forget();
         });
         let tid = hear.recv().map_err(|_| io::ErrorKind::BrokenPipe)?;
-        let asleep = asleep_in(libc::SYS_futex, tid).is_ok();
+        // If it did not sleep, this would wait for ever, and the ledger would say so.
+        asleep_in(libc::SYS_futex, tid)?;
         record.fact(
             "a thread that takes a permit from an empty semaphore",
             "sleeps",
@@ -113,12 +114,15 @@ fn a_counter_that_waits(record: &mut Record) -> Judged {
         // This thread never took a permit: a semaphore has no owner.
         let released = semaphore.release(1).is_ok();
         let joined = taker.join().is_ok();
-        Ok::<_, io::Error>(asleep && released && joined)
+        record.fact(
+            "this thread, after a thread that never took a permit has added one",
+            match released && joined {
+                true => "goes on",
+                false => "does not go on",
+            },
+        );
+        Ok::<_, io::Error>(released && joined)
     })?;
-    record.fact(
-        "this thread, after a thread that never took a permit has added one",
-        "goes on",
-    );
     record.fact("permits left", semaphore.available());
     match waited && semaphore.available() == 0 {
         true => holds_when(
@@ -129,42 +133,73 @@ fn a_counter_that_waits(record: &mut Record) -> Judged {
     }
 }
 
-/// Three threads wait for each other inside. If only one thread were let in, it
-/// would wait for ever.
+/// Three threads wait for each other inside a semaphore and inside a read-write lock.
+/// If only one thread were let in, it would wait for ever. Then a thread tries to
+/// enter a mutex and a monitor while another thread is inside.
 fn three_are_inside_at_once(record: &mut Record) -> Judged {
     let semaphore = Semaphore::new(3);
     let lock = RwLock::new(());
-    let (inside_semaphore, inside_lock) = (Barrier::new(3), Barrier::new(3));
+    let in_semaphore = inside_at_once(|meet| {
+        let _permit = semaphore.acquire();
+        meet();
+    });
+    let in_lock = inside_at_once(|meet| {
+        let _guard = lock.read();
+        meet();
+    });
+    let (mutex, monitor) = (Mutex::new(()), Monitor::new(()));
+    let (_first, _inside) = (mutex.lock(), monitor.enter());
+    let (mutex_is_open, monitor_is_open) = thread::scope(|scope| {
+        let other = scope.spawn(|| (mutex.try_lock().is_ok(), monitor.try_enter().is_some()));
+        other
+            .join()
+            .map_err(|_| io::Error::other("a thread panicked"))
+    })?;
+    record.fact(
+        "threads that were inside a semaphore with three permits at the same time",
+        in_semaphore,
+    );
+    record.fact(
+        "readers that were inside a read-write lock at the same time",
+        in_lock,
+    );
+    let say = |open| if open { "is let in" } else { "is not let in" };
+    record.fact(
+        "a second thread that tries to lock a mutex",
+        say(mutex_is_open),
+    );
+    record.fact(
+        "a second thread that tries to enter a monitor",
+        say(monitor_is_open),
+    );
+    if mutex_is_open || monitor_is_open {
+        return does_not_hold("Not even the mutex and the monitor let in only one thread.");
+    }
+    match in_semaphore.max(in_lock) {
+        2.. => does_not_hold(format!(
+            "Only the mutex and the monitor did. A semaphore with three permits let in \
+             {in_semaphore} threads at the same time, and a read-write lock let in {in_lock} \
+             readers."
+        )),
+        _ => holds("No two threads were inside at the same time."),
+    }
+}
+
+/// Lets three threads enter, each of which waits inside for the other two. Returns
+/// how many were inside at the same time.
+fn inside_at_once(enter: impl Fn(&dyn Fn()) + Sync) -> usize {
+    let (inside, most) = (AtomicUsize::new(0), AtomicUsize::new(0));
+    let all_are_here = Barrier::new(3);
+    let meet = || {
+        let now = inside.fetch_add(1, AcqRel) + 1;
+        most.fetch_max(now, AcqRel);
+        all_are_here.wait();
+        inside.fetch_sub(1, AcqRel);
+    };
     thread::scope(|scope| {
         for _ in 0..3 {
-            scope.spawn(|| {
-                let _permit = semaphore.acquire();
-                inside_semaphore.wait();
-            });
-            scope.spawn(|| {
-                let _guard = lock.read();
-                inside_lock.wait();
-            });
+            scope.spawn(|| enter(&meet));
         }
     });
-    let mutex = Mutex::new(());
-    let first = mutex.lock();
-    let second = mutex.try_lock();
-    record.fact(
-        "threads inside a semaphore with three permits at the same time",
-        3,
-    );
-    record.fact("readers inside a read-write lock at the same time", 3);
-    record.fact(
-        "a mutex that is held can be locked a second time",
-        if second.is_ok() { "yes" } else { "no" },
-    );
-    let alone = first.is_ok() && second.is_err();
-    match alone {
-        true => does_not_hold(
-            "Only the mutex did. A semaphore with three permits let in three threads \
-             at the same time, and a read-write lock let in three readers.",
-        ),
-        false => holds("No two threads were inside at the same time."),
-    }
+    most.into_inner()
 }

@@ -14,6 +14,7 @@ use nix::sys::socket::{AddressFamily, MsgFlags, SockFlag, SockType, recv, send, 
 use nix::sys::stat::Mode;
 
 use super::claim;
+use super::helpers::ask_a_child;
 use crate::verdict::{does_not_hold, holds, holds_when, skipped};
 use crate::{Claim, Judged, Record};
 
@@ -83,23 +84,27 @@ fn is_would_block(error: &io::Error) -> bool {
     error.kind() == io::ErrorKind::WouldBlock
 }
 
-/// Sends two messages over each of two kinds of sockets.
+/// Sends two messages over each of three kinds of sockets.
 fn a_stream_forgets_where_messages_end(record: &mut Record) -> Judged {
     let stream = two_messages_over(SockType::Stream)?;
     let packets = two_messages_over(SockType::SeqPacket)?;
+    let datagrams = two_messages_over(SockType::Datagram)?;
     record.fact(
         "after \"one\" and \"two\" were sent over a stream socket, the first receive returns",
         &stream,
     );
     record.fact("over a sequenced-packet socket, it returns", &packets);
-    match (stream.as_str(), packets.as_str()) {
-        ("onetwo", "one") => holds_when(
+    record.fact("over a datagram socket, it returns", &datagrams);
+    match (stream.as_str(), packets.as_str(), datagrams.as_str()) {
+        ("onetwo", "one", "one") => holds_when(
             "the socket is of a kind that keeps the boundaries of messages (datagram or \
              sequenced-packet). A stream socket delivers bytes: the messages \"one\" and \"two\" \
              arrived together as \"onetwo\".",
         ),
-        ("one", _) => holds("Even a stream socket kept the two messages apart."),
-        _ => does_not_hold("No kind of socket kept the two messages apart."),
+        ("one", "one", "one") => holds("Even a stream socket kept the two messages apart."),
+        _ => does_not_hold(
+            "A datagram or sequenced-packet socket did not keep the two messages apart.",
+        ),
     }
 }
 
@@ -114,9 +119,9 @@ fn two_messages_over(kind: SockType) -> nix::Result<String> {
     Ok(String::from_utf8_lossy(&bytes[..length]).into_owned())
 }
 
-/// Sends three messages with priorities through a message queue (man 7
-/// mq_overview). The name of the queue is removed at once. The queue itself exists
-/// until it is closed.
+/// A child sends three messages with priorities through a message queue (man 7
+/// mq_overview), and the parent receives them. The name of the queue is removed at
+/// once. The queue itself exists until both have closed it.
 fn a_queue_keeps_borders_and_priorities(record: &mut Record) -> Judged {
     let name = CString::new(format!("/claims-{}", std::process::id())).map_err(io::Error::from)?;
     const LENGTH: mq_attr_member_t = 16;
@@ -133,8 +138,16 @@ fn a_queue_keeps_borders_and_priorities(record: &mut Record) -> Judged {
         Err(errno) => return Err(errno.into()),
     };
     mq_unlink(name.as_c_str())?;
-    for (message, priority) in [("later", 1), ("urgent", 9), ("last", 1)] {
-        mq_send(&queue, message.as_bytes(), priority)?;
+    let sent = [("later", 1), ("urgent", 9), ("last", 1)];
+    let failed = ask_a_child(|| {
+        let mut sends = sent
+            .iter()
+            .map(|(message, priority)| mq_send(&queue, message.as_bytes(), *priority));
+        let failed = sends.find_map(Result::err);
+        failed.map_or_else(String::new, |errno| errno.to_string())
+    })?;
+    if !failed.is_empty() {
+        return Err(io::Error::other(failed).into());
     }
     let mut received = Vec::new();
     for _ in 0..3 {
@@ -147,14 +160,15 @@ fn a_queue_keeps_borders_and_priorities(record: &mut Record) -> Judged {
     }
     mq_close(queue)?;
     let received = received.join(", ");
+    let sent = sent.map(|(message, priority)| format!("{message} ({priority})"));
     record.fact(
-        "messages sent, with their priorities",
-        "later (1), urgent (9), last (1)",
+        "messages that a child sent, with their priorities",
+        sent.join(", "),
     );
-    record.fact("messages received", &received);
+    record.fact("messages that its parent received", &received);
     match received.as_str() {
         "urgent (9), later (1), last (1)" => holds(
-            "Each message arrived whole. The message with the highest priority came first, and \
+            "Each message of another process arrived whole. The message with the highest priority came first, and \
              messages of the same priority came in the order in which they were sent.",
         ),
         _ => does_not_hold(

@@ -5,12 +5,12 @@ use std::io;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use context_switch::sampling::{Samples, interleave};
+use context_switch::sampling::{Interval, Samples, interleave};
 use context_switch::{Between, Over, PingPong, Pinned, Placement};
 use processes::fork;
 
 use super::claim;
-use super::helpers::CLEARLY;
+use super::helpers::{CLEARLY, about_the_same};
 use crate::verdict::{does_not_hold, holds, skipped, too_noisy};
 use crate::{Claim, Judged, Record, Unmeasured};
 
@@ -99,6 +99,16 @@ fn three_ways(job: fn(), rounds: usize) -> Result<[Samples; 3], Unmeasured> {
         .map_err(|_| Unmeasured::Noisy("One of the three ways was not measured.".to_owned()))
 }
 
+/// The verdict if even two processes were hardly faster than one job after the other.
+fn no_second_cpu(speedup: &Interval) -> Judged {
+    too_noisy(format!(
+        "Two processes did two jobs only {:.2} times as fast as one job after the other, so this \
+         program did not get two CPUs at the same time. Other programs use them, or a control group \
+         limits this program (man 7 cgroups).",
+        speedup.middle
+    ))
+}
+
 /// Two threads pass a word back and forth, and each one spins while it waits. If
 /// they took turns on one CPU, every trip would need a context switch. Then the same
 /// computation runs in two threads and in two processes.
@@ -119,15 +129,21 @@ fn threads_use_two_cpus_as_well(record: &mut Record) -> Judged {
         ("two threads", &threads),
         ("two processes", &processes),
     ]);
-    record.ratio(("one after the other", &turn), ("two threads", &threads))?;
+    let faster = record.ratio(
+        ("one after the other", &turn),
+        ("in two processes", &processes),
+    )?;
+    let speedup = record.ratio(("one after the other", &turn), ("in two threads", &threads))?;
     let slower = record.ratio(("two threads", &threads), ("two processes", &processes))?;
     if switches * 10 > u64::from(trips.round_trips) {
         too_noisy("Other programs used the second CPU.")
-    } else if slower.is_below(CLEARLY) {
+    } else if !faster.is_above(CLEARLY) {
+        no_second_cpu(&faster)
+    } else if speedup.is_above(CLEARLY) && slower.is_below(CLEARLY) {
         does_not_hold(format!(
-            "Two threads of one process ran at the same time on two CPUs. They took {:.2} times as \
-             long as two processes.",
-            slower.middle
+            "Two threads of one process ran at the same time on two CPUs: they did two jobs {:.2} \
+             times as fast as one after the other, and took {:.2} times as long as two processes.",
+            speedup.middle, slower.middle
         ))
     } else if slower.is_above(CLEARLY) {
         holds("Two threads took more than 1.5 times as long as two processes.")
@@ -138,7 +154,7 @@ fn threads_use_two_cpus_as_well(record: &mut Record) -> Judged {
 
 /// Measures jobs that compute and jobs that wait, each in threads and in processes.
 fn computing_and_waiting_in_both(record: &mut Record) -> Judged {
-    let [_, computing_threads, computing_processes] = three_ways(compute, 21)?;
+    let [computing_in_turn, computing_threads, computing_processes] = three_ways(compute, 21)?;
     let wait = || thread::sleep(Duration::from_millis(4));
     let [_, waiting_threads, waiting_processes] = three_ways(wait, 21)?;
     record.times(&[
@@ -155,16 +171,23 @@ fn computing_and_waiting_in_both(record: &mut Record) -> Judged {
         ("waiting in threads", &waiting_threads),
         ("in processes", &waiting_processes),
     )?;
-    if compute.is_below(CLEARLY) && wait.is_above(1.0 / CLEARLY) {
+    let faster = record.ratio(
+        ("computing one after the other", &computing_in_turn),
+        ("in processes", &computing_processes),
+    )?;
+    if !faster.is_above(CLEARLY) {
+        no_second_cpu(&faster)
+    } else if about_the_same(&compute) && about_the_same(&wait) {
         does_not_hold(format!(
-            "Here threads are as good as processes for both. Two threads took {:.2} times as long \
-             as two processes to compute, and {:.2} times as long to wait. The rule comes from \
-             CPython, whose lock lets only one thread compute at a time.",
+            "It made no clear difference. Two threads took {:.2} times as long as two processes to \
+             compute, and {:.2} times as long to wait. The rule comes from CPython, where a lock \
+             lets only one thread compute at a time.",
             compute.middle, wait.middle
         ))
     } else if compute.is_above(CLEARLY) && wait.is_below(1.0 / CLEARLY) {
         holds(
-            "Processes computed more than 1.5 times as fast as threads, and threads waited better.",
+            "To compute, threads took more than 1.5 times as long as processes, and to wait, \
+             processes took more than 1.5 times as long as threads.",
         )
     } else {
         too_noisy("The times vary too much to compare. Try again when the machine is less busy.")

@@ -40,10 +40,15 @@ pub(super) fn styled(style: Style, text: impl Display) -> String {
 /// Breaks a text into lines that are at most [`WIDTH`] columns wide after `indent`
 /// spaces. A word that is longer than a line gets a line of its own.
 pub(super) fn wrapped(text: &str, indent: usize) -> Vec<String> {
+    wrapped_at(text, WIDTH.saturating_sub(indent))
+}
+
+/// Breaks a text into lines that are at most `width` columns wide.
+pub(super) fn wrapped_at(text: &str, width: usize) -> Vec<String> {
     let mut lines = Vec::new();
     let mut line = String::new();
     for word in text.split_whitespace() {
-        if !line.is_empty() && indent + line.width() + 1 + word.width() > WIDTH {
+        if !line.is_empty() && line.width() + 1 + word.width() > width {
             lines.push(std::mem::take(&mut line));
         }
         if !line.is_empty() {
