@@ -19,7 +19,7 @@ use super::words::{shown, wrapped_at};
 const WIDTH: f64 = 640.0;
 const ROW: f64 = 30.0;
 /// Where names end, and where the axes begin and end.
-const LEFT: f64 = 210.0;
+const LEFT: f64 = 224.0;
 const RIGHT: f64 = 90.0;
 const TITLE_LINE: f64 = 20.0;
 /// The room for the numbers below an axis, and for what the axis is.
@@ -119,9 +119,13 @@ impl Picture {
         }
         self.y += TITLE_LINE;
         let y = self.y;
+        let verdict = match entry.verdict {
+            Verdict::HoldsWhen => "holds under a condition".to_owned(),
+            other => other.to_string(),
+        };
         self.add(&format!(
-            "<text {FAINT} x=\"8\" y=\"{y}\">claim {}: {}</text>",
-            entry.number, entry.verdict
+            "<text {FAINT} x=\"8\" y=\"{y}\">claim {}: {verdict}</text>",
+            entry.number
         ));
         self.y += 10.0;
     }
@@ -210,7 +214,7 @@ impl Picture {
         self.axis(
             scale,
             &ticks,
-            "ratios with 95 % confidence intervals, logarithmic scale; shaded: about the same",
+            "ratios, logarithmic scale; shaded: about the same",
         );
     }
 
