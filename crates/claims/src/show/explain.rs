@@ -3,12 +3,12 @@
 
 use std::fmt::Write;
 
+use charts::{Scale, shown};
 use records::ledger::{Entry, Fact, Figure, Ledger, Lesson, Verdict};
 use unicode_width::UnicodeWidthStr;
 
-use super::scale::Scale;
 use super::table::machine;
-use super::words::{FAINT, STRONG, colour, shown, styled, wrapped};
+use super::words::{FAINT, STRONG, colour, styled, wrapped};
 use crate::Claim;
 
 /// Explains a claim with its entry, which is the only entry in the ledger.

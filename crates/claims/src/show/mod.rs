@@ -2,12 +2,10 @@
 
 mod explain;
 mod progress;
-mod scale;
-mod svg;
 mod table;
 mod words;
 
+pub use charts::svg;
 pub use explain::explanation;
 pub use progress::Progress;
-pub use svg::svg;
 pub use table::{list, table};

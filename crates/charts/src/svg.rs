@@ -13,8 +13,7 @@ use std::fmt::Write;
 
 use records::ledger::{Entry, Figure, Ratio, Verdict, times};
 
-use super::scale::Scale;
-use super::words::{shown, wrapped_at};
+use crate::{Scale, shown, wrapped};
 
 const WIDTH: f64 = 640.0;
 const ROW: f64 = 30.0;
@@ -109,7 +108,7 @@ struct Picture {
 
 impl Picture {
     fn title(&mut self, entry: &Entry) {
-        for line in wrapped_at(&entry.says, TITLE_LETTERS) {
+        for line in wrapped(&entry.says, TITLE_LETTERS) {
             self.y += TITLE_LINE;
             let y = self.y;
             self.add(&format!(
@@ -259,23 +258,31 @@ fn escaped(text: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use context_switch::sampling::Samples;
-    use records::ledger::{Truth, Unit};
+    use records::ledger::{Notes, Truth, Unit};
 
     use super::*;
-    use crate::Record;
 
     fn entry(values: &[f64]) -> Entry {
-        let mut record = Record::default();
-        let mut last = None;
+        let mut notes = Notes::default();
         for &value in values {
-            let samples = Samples::new(vec![value; 3]).unwrap();
-            record.figure("fork & <wait>", Unit::Nanoseconds, &samples);
-            if let Some(before) = last.replace(samples.clone()) {
-                record
-                    .ratio(("new & old", &samples), ("before", &before))
-                    .unwrap();
-            }
+            notes.figures.push(Figure {
+                name: "fork & <wait>".to_owned(),
+                unit: Unit::Nanoseconds,
+                middle: value,
+                low: value,
+                high: value,
+                samples: vec![value; 3],
+            });
+        }
+        for pair in values.windows(2) {
+            let ratio = pair[1] / pair[0];
+            notes.ratios.push(Ratio {
+                of: "new & old".to_owned(),
+                to: "before".to_owned(),
+                middle: ratio,
+                low: ratio,
+                high: ratio,
+            });
         }
         Entry {
             number: 21,
@@ -286,7 +293,7 @@ mod tests {
             reason: "because".to_owned(),
             millis: 0,
             attempts: 1,
-            notes: record.into(),
+            notes,
         }
     }
 

@@ -6,15 +6,17 @@ use records::ledger::{Figure, Ratio};
 /// largest value is more than ten times the smallest, and otherwise linear from
 /// zero.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Scale {
+pub struct Scale {
     low: f64,
     high: f64,
-    pub(super) logarithmic: bool,
+    /// Whether equal distances are equal factors.
+    pub logarithmic: bool,
 }
 
 impl Scale {
     /// Returns the axis for these figures, or `None` if there are no figures.
-    pub(super) fn of(figures: &[Figure]) -> Option<Scale> {
+    #[must_use]
+    pub fn of(figures: &[Figure]) -> Option<Scale> {
         let low = figures.iter().map(|figure| figure.low).reduce(f64::min)?;
         let high = figures.iter().map(|figure| figure.high).reduce(f64::max)?;
         let logarithmic = low > 0.0 && high > 10.0 * low;
@@ -35,7 +37,8 @@ impl Scale {
 
     /// Returns the axis for these ratios, or `None` if there are none: logarithmic, so
     /// that twice and half are equally far from 1, which is always on it.
-    pub(super) fn of_ratios(ratios: &[Ratio]) -> Option<Scale> {
+    #[must_use]
+    pub fn of_ratios(ratios: &[Ratio]) -> Option<Scale> {
         let positive = |value: &f64| *value > 0.0;
         let low = ratios
             .iter()
@@ -53,7 +56,8 @@ impl Scale {
     /// Returns round values on the axis at which to put ticks: on a logarithmic axis
     /// the powers of ten, and 2 and 5 times them if there are few; on a linear axis
     /// steps of 1, 2 or 5 times a power of ten.
-    pub(super) fn ticks(&self) -> Vec<f64> {
+    #[must_use]
+    pub fn ticks(&self) -> Vec<f64> {
         if self.high <= self.low {
             return vec![self.high];
         }
@@ -90,7 +94,8 @@ impl Scale {
 
     /// Returns the place of a value on the axis, from 0 at the beginning to 1 at the
     /// end.
-    pub(super) fn place(&self, value: f64) -> f64 {
+    #[must_use]
+    pub fn place(&self, value: f64) -> f64 {
         let place = match self.logarithmic {
             true => (value / self.low).ln() / (self.high / self.low).ln(),
             false => (value - self.low) / (self.high - self.low),
