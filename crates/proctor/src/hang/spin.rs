@@ -60,8 +60,10 @@ pub(super) fn is_possible(before: &Picture, now: &Picture) -> bool {
 }
 
 /// The judge takes this many samples, one after each of these pauses, to see
-/// how the threads spend their time.
+/// how the threads spend their time. It takes more if a thread that wants a CPU
+/// has not yet got enough, because others use it.
 const SAMPLES: u32 = 25;
+const MOST_SAMPLES: u32 = 200;
 const SAMPLE: Duration = Duration::from_millis(10);
 /// This much CPU time in its own code shows how a thread spends its time.
 const ENOUGH: Duration = Duration::from_millis(20);
@@ -82,7 +84,7 @@ fn run_on_like_that(runners: &[(Pid, Pid, bool)]) -> bool {
     };
     let mut last = first.clone();
     let mut recent = vec![Spent::default(); runners.len()];
-    for _ in 0..SAMPLES {
+    for sample in 0..MOST_SAMPLES {
         std::thread::sleep(SAMPLE);
         let Some(now) = runners.iter().map(look).collect::<Option<Vec<_>>>() else {
             return false;
@@ -96,7 +98,12 @@ fn run_on_like_that(runners: &[(Pid, Pid, bool)]) -> bool {
             all_have_enough &= now.since(first[index]).user >= ENOUGH;
         }
         last = now;
-        if all_have_enough {
+        let all_want_a_cpu = || {
+            runners.iter().all(|(pid, tid, _)| {
+                proc::task_stat(*pid, *tid).is_ok_and(|stat| stat.state == proc::State::Running)
+            })
+        };
+        if all_have_enough || sample >= SAMPLES && !all_want_a_cpu() {
             break;
         }
     }

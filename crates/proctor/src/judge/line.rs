@@ -15,6 +15,7 @@ use records::{Evidence, Output, Witness};
 use crate::hang::{self, Hang, Watched};
 use crate::judge::causes;
 use crate::judge::output::Captured;
+use crate::judge::share::Share;
 use crate::judge::ward::{Ends, Ward};
 use crate::outcome::Failing;
 use crate::part::{Settings, Site};
@@ -248,8 +249,12 @@ impl Line {
     /// Waits for the result of a question.
     ///
     /// The deadline counts the judge's own time. While the judge is stopped
-    /// (Ctrl-Z) or gets no CPU, that time does not pass.
+    /// (Ctrl-Z) or gets no CPU, that time does not pass. Nor does the time that
+    /// the code loses to other programs ([`Share`]), up to three deadlines.
     fn wait(&mut self, asked: Instant, mut deadline: Instant) -> Event {
+        let most = (deadline - asked) * 3;
+        let mut granted = Duration::ZERO;
+        let mut share = None;
         let mut hang = Hang::new(asked);
         loop {
             // A reply that has arrived counts, whatever else has happened
@@ -266,9 +271,16 @@ impl Line {
                 return self.last_word().unwrap_or(Event::WardenGone);
             }
             if Instant::now() >= deadline {
-                return self.no_answer(Event::Deadline);
+                let lost = share.as_ref().map_or(Duration::ZERO, Share::lost).min(most);
+                if lost <= granted {
+                    return self.no_answer(Event::Deadline);
+                }
+                deadline += lost - granted;
+                granted = lost;
+                continue;
             }
             if hang.is_due() {
+                share.get_or_insert_with(|| Share::begin(self.ward.warden()));
                 // The counts include earlier questions: a timer from one of
                 // them may still run.
                 let counts = self.ward.counts();

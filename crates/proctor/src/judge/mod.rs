@@ -15,6 +15,7 @@ pub(crate) mod line;
 mod orphans;
 mod output;
 pub(crate) mod random;
+mod share;
 pub(crate) mod trial;
 mod ward;
 pub(crate) mod watch;
