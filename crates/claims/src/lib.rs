@@ -26,6 +26,7 @@
 mod claim;
 pub mod experiments;
 mod hang;
+mod keep;
 mod machine;
 mod record;
 mod run;
@@ -34,6 +35,7 @@ mod verdict;
 
 pub use claim::Claim;
 pub use experiments::{claims, find};
+pub use keep::keep;
 pub use machine::this_machine;
 pub use record::Record;
 pub use run::Runner;

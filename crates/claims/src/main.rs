@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use anstream::eprintln;
-use claims::{Claim, Runner, claims, find, show, this_machine};
+use claims::{Claim, Runner, claims, find, keep, show, this_machine};
 use clap::{Args, Parser, Subcommand};
 use records::ledger::{Entry, Ledger};
 
@@ -131,7 +131,9 @@ fn measure(
     } else {
         say(show::table(&ledger));
     }
-    Ok(exit_code(&ledger))
+    let code = exit_code(&ledger);
+    remember(ledger);
+    Ok(code)
 }
 
 fn explain(claim: &'static Claim, output: &Output) -> Result<u8, Box<dyn Error>> {
@@ -148,7 +150,17 @@ fn explain(claim: &'static Claim, output: &Output) -> Result<u8, Box<dyn Error>>
     } else {
         say(show::explanation(claim, &ledger));
     }
-    Ok(exit_code(&ledger))
+    let code = exit_code(&ledger);
+    remember(ledger);
+    Ok(code)
+}
+
+/// Keeps the ledger for the book. Without it, nothing but the book's comparison is
+/// lost.
+fn remember(ledger: Ledger) {
+    if let Err(error) = keep(ledger) {
+        eprintln!("the book cannot show these figures: they could not be kept ({error})");
+    }
 }
 
 fn exit_code(ledger: &Ledger) -> u8 {

@@ -78,7 +78,10 @@ fn show_draws_what_was_measured() {
         text.contains("▇") && text.contains("medians with 95 % confidence intervals"),
         "{text}"
     );
-    assert!(text.contains("threads / a coroutine: "), "{text}");
+    assert!(
+        text.contains("a switch between threads / a switch between coroutines: "),
+        "{text}"
+    );
     let before_code = text.lines().take_while(|line| !line.starts_with("crates/"));
     assert!(
         before_code

@@ -23,6 +23,58 @@ impl Ledger {
     }
 }
 
+/// The reader's own ledger: what `cargo course claims` has measured on this
+/// machine until now.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Kept {
+    /// The format of the file: [`Kept::FORMAT`].
+    pub format: u32,
+    /// The latest entry of each claim.
+    pub ledger: Ledger,
+}
+
+impl Kept {
+    /// The file, relative to cargo's target folder.
+    pub const FILE: &'static str = "course/ledger.json";
+    /// The format that this version of the course writes and reads.
+    pub const FORMAT: u32 = 1;
+
+    /// Keeps only this ledger.
+    #[must_use]
+    pub fn of(ledger: Ledger) -> Kept {
+        Kept {
+            format: Kept::FORMAT,
+            ledger,
+        }
+    }
+
+    /// Whether it is in this version's format and was measured on this machine.
+    #[must_use]
+    pub fn is_of(&self, machine: &Machine) -> bool {
+        let Machine {
+            processor,
+            architecture,
+            ..
+        } = &self.ledger.machine;
+        self.format == Kept::FORMAT
+            && *processor == machine.processor
+            && *architecture == machine.architecture
+    }
+
+    /// Adds the entries of a newer ledger. A newer entry replaces an older one of
+    /// the same claim.
+    #[must_use]
+    pub fn with(mut self, newer: Ledger) -> Kept {
+        let Ledger { machine, entries } = newer;
+        let all = &mut self.ledger.entries;
+        all.retain(|old| entries.iter().all(|new| new.number != old.number));
+        all.extend(entries);
+        all.sort_by_key(|entry| entry.number);
+        self.ledger.machine = machine;
+        self
+    }
+}
+
 /// What a reader must know about a machine to compare its figures with those of
 /// another machine. A field is `None` if the machine does not tell.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
