@@ -1,0 +1,123 @@
+//! Runs recorded commands again: to compare, or to record anew.
+
+use std::fs;
+use std::path::Path;
+use std::process::Command;
+
+use judging::Course;
+use records::ledger::Ledger;
+
+use crate::bind::recordings;
+use crate::directive::Books;
+use crate::fault::Fault;
+use crate::recording::Recording;
+
+/// The name under which the ledger of claims is recorded.
+const LEDGER: &str = "ledger";
+
+/// Runs all recorded commands, and notes each that prints something else now.
+/// `tell` gets the name of each recording before it runs.
+pub fn check(course: &Course, mut tell: impl FnMut(&str)) -> Vec<Fault> {
+    let mut faults = Vec::new();
+    for name in recordings(&course.root) {
+        tell(&name);
+        let file = format!("book/records/{name}.txt");
+        let difference =
+            Recording::read(&course.root.join("book/records"), &name).and_then(|recording| {
+                let fresh = recording.run(&course.root)?;
+                Ok(recording.difference(&fresh))
+            });
+        match difference {
+            Ok(None) => {}
+            Ok(Some(difference)) => faults.push(Fault::new(file, 0, format!(
+                "the command prints something else now: {difference}. `cargo course book record {name}` records it anew; \
+                 if this part varies from run to run, add a line `varies: REGEX`"
+            ))),
+            Err(why) => faults.push(Fault::new(file, 0, why)),
+        }
+    }
+    tell(LEDGER);
+    if let Err(why) = sentences_agree(course) {
+        faults.push(Fault::new("book/records/ledger.json", 0, why));
+    }
+    faults
+}
+
+/// The book's ledger has the claims of the program, with the same sentences. Its
+/// figures are of the book's machine and are not measured again.
+fn sentences_agree(course: &Course) -> Result<(), String> {
+    let printed = claims(course, &["list"])?;
+    let printed: Vec<&str> = printed.split_whitespace().collect();
+    let recorded = Books::read(&course.root)?;
+    let recorded: Vec<String> = recorded
+        .sentences()
+        .flat_map(|(number, says)| {
+            format!("{number} {says}")
+                .split(' ')
+                .map(str::to_owned)
+                .collect::<Vec<_>>()
+        })
+        .collect();
+    match printed.iter().eq(recorded.iter()) {
+        true => Ok(()),
+        false => Err("the claims or their sentences have changed: `cargo course book record ledger` measures them again".to_owned()),
+    }
+}
+
+fn claims(course: &Course, arguments: &[&str]) -> Result<String, String> {
+    let mut command = Command::new("cargo");
+    command
+        .args(["run", "--quiet", "--package", "claims", "--"])
+        .args(arguments);
+    let output = command
+        .current_dir(&course.root)
+        .output()
+        .map_err(|error| format!("the program `claims` cannot be started: {error}"))?;
+    match output.status.code() {
+        // 1: a verdict contradicts the course, which the book shows, too.
+        Some(0 | 1) => Ok(String::from_utf8_lossy(&output.stdout).into_owned()),
+        _ => Err(format!(
+            "the program `claims` ended with {}: {}",
+            output.status,
+            String::from_utf8_lossy(&output.stderr).trim_end()
+        )),
+    }
+}
+
+/// Runs the command of a recording, and keeps what it prints. For the name
+/// `ledger`, measures all claims.
+///
+/// # Errors
+/// There is no such recording, its command fails, or the file cannot be written.
+pub fn record(course: &Course, name: &str) -> Result<(), String> {
+    if name == LEDGER {
+        let printed = claims(course, &["--json"])?;
+        let mut ledger: Ledger = serde_json::from_str(&printed)
+            .map_err(|error| format!("`claims --json` printed no ledger: {error}"))?;
+        for entry in &mut ledger.entries {
+            for figure in &mut entry.notes.figures {
+                // The charts need only the interval, and the samples are long.
+                figure.samples.clear();
+            }
+        }
+        let path = course.root.join(crate::directive::LEDGER);
+        let text = serde_json::to_string_pretty(&ledger).map_err(|error| error.to_string())?;
+        return fs::write(&path, text + "\n")
+            .map_err(|error| format!("{} cannot be written: {error}", path.display()));
+    }
+    let recording = Recording::read(&course.root.join("book/records"), name)?;
+    let fresh = recording.run(&course.root)?;
+    recording.keep(&fresh).map_err(|error| {
+        format!(
+            "{} cannot be written: {error}",
+            short(&recording.path, &course.root)
+        )
+    })
+}
+
+fn short(path: &Path, root: &Path) -> String {
+    path.strip_prefix(root)
+        .unwrap_or(path)
+        .display()
+        .to_string()
+}
