@@ -54,7 +54,7 @@ pub enum PassError {
     TooMany {
         /// How many descriptors were expected.
         expected: usize,
-        /// How many descriptors arrived before the kernel cut off the rest.
+        /// How many descriptors arrived. The kernel may have cut off others.
         arrived: usize,
     },
     /// The message is longer than the buffer, on a socket that keeps message
@@ -192,8 +192,10 @@ pub fn receive_descriptors(
     // SAFETY: the kernel has just filled in the message, and `control` is
     // alive.
     let descriptors = unsafe { descriptors(&message) };
-    if message.msg_flags & libc::MSG_CTRUNC != 0 {
-        let arrived = descriptors.len();
+    let arrived = descriptors.len();
+    // Count them, too: the size of the buffer is rounded up to a multiple of
+    // eight bytes, so it may have room for one descriptor more than expected.
+    if message.msg_flags & libc::MSG_CTRUNC != 0 || arrived > expected {
         return Err(PassError::TooMany { expected, arrived });
     }
     if message.msg_flags & libc::MSG_TRUNC != 0 {

@@ -29,12 +29,8 @@ fn no_round_leaves_a_descriptor_behind() {
                 2
             );
             send_descriptors(&here, b"too many", &two).unwrap();
-            match receive_descriptors(&there, &mut [0; 8], 1) {
-                // One may have fitted into the padding.
-                Err(PassError::TooMany { expected: 1, .. }) => {}
-                Ok(passed) => assert_eq!(passed.descriptors.len(), 2),
-                other => panic!("{other:?}"),
-            }
+            let refused = receive_descriptors(&there, &mut [0; 8], 1).unwrap_err();
+            assert!(matches!(refused, PassError::TooMany { expected: 1, .. }));
             send_descriptors(&here, b"unwanted", &two).unwrap();
             let refused = receive_descriptors(&there, &mut [0; 8], 0).unwrap_err();
             assert!(matches!(
@@ -46,6 +42,35 @@ fn no_round_leaves_a_descriptor_behind() {
             ));
         }
         i32::from(open_descriptors() != before)
+    })
+    .unwrap();
+    assert!(child.wait().unwrap().success());
+}
+
+/// The kernel rounds the room for descriptors up to a multiple of eight bytes, so
+/// one more than an odd number of them fits.
+#[test]
+fn one_descriptor_more_than_allowed_is_refused_and_none_stays_open() {
+    let mut child = processes::fork(|| {
+        let (here, there) = UnixStream::pair().unwrap();
+        let before = open_descriptors();
+        for allowed in 0..=5 {
+            let sent = vec![here.as_fd(); allowed + 1];
+            send_descriptors(&here, b"!", &sent[1..]).unwrap();
+            let passed = receive_descriptors(&there, &mut [0; 8], allowed).unwrap();
+            assert_eq!(passed.descriptors.len(), allowed);
+            drop(passed);
+            send_descriptors(&here, b"!", &sent).unwrap();
+            match receive_descriptors(&there, &mut [0; 8], allowed) {
+                Err(PassError::TooMany { expected, arrived }) => {
+                    assert_eq!(expected, allowed);
+                    assert!(arrived <= allowed + 1);
+                }
+                other => panic!("{allowed} allowed: {other:?}"),
+            }
+            assert_eq!(open_descriptors(), before);
+        }
+        0
     })
     .unwrap();
     assert!(child.wait().unwrap().success());
