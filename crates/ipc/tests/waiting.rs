@@ -6,7 +6,7 @@ use std::os::unix::net::UnixStream;
 use std::sync::mpsc;
 use std::thread::{self, JoinHandle};
 
-use ipc::{receive_descriptors, send_descriptors};
+use ipc::{SeqPacket, receive_descriptors, send_descriptors};
 use nix::fcntl::{FcntlArg, OFlag, fcntl};
 use processes::proc::{self, Syscall};
 
@@ -33,6 +33,34 @@ fn begun<R: Send + 'static>(call: impl FnOnce() -> R + Send + 'static) -> JoinHa
         thread::yield_now();
     }
     thread
+}
+
+#[test]
+fn a_packet_waits_for_room_and_is_not_lost() {
+    let (here, there) = SeqPacket::pair().unwrap();
+    make_non_blocking(&here);
+    let mut sent = 0;
+    while here.try_send(&[0; 1000]).unwrap() {
+        sent += 1;
+    }
+    let sender = begun(move || here.send(b"last"));
+    let mut buffer = [0; 1000];
+    for _ in 0..sent {
+        assert_eq!(there.receive(&mut buffer).unwrap(), Some(1000));
+    }
+    assert_eq!(there.receive(&mut buffer).unwrap(), Some(4));
+    sender.join().unwrap().unwrap();
+}
+
+#[test]
+fn a_packet_that_waits_for_room_learns_that_the_other_side_is_gone() {
+    let (here, there) = SeqPacket::pair().unwrap();
+    make_non_blocking(&here);
+    while here.try_send(&[0; 1000]).unwrap() {}
+    let sender = begun(move || here.send(b"last"));
+    drop(there);
+    let refused = sender.join().unwrap().unwrap_err();
+    assert!(matches!(refused, ipc::PacketError::Closed), "{refused:?}");
 }
 
 #[test]
