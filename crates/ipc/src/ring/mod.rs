@@ -83,7 +83,7 @@ impl error::Error for RingError {}
 ///
 /// # Errors
 /// [`SharedMemoryError`] if the capacity is 0 or more than 2³¹, or if there is
-/// not enough memory.
+/// not enough memory or no file descriptor left.
 pub fn ring<T: Plain>(capacity: usize) -> Result<(Producer<T>, Consumer<T>), SharedMemoryError> {
     let too_much = SharedMemoryError::Size(capacity.saturating_mul(size_of::<T>()));
     let Some(slots) = capacity.checked_next_power_of_two() else {
