@@ -15,7 +15,7 @@
 //! ```
 
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
-use std::sync::atomic::{AtomicU8, AtomicU64};
+use std::sync::atomic::AtomicU64;
 use std::{error, fmt, io, slice};
 
 use memmap2::{MmapOptions, MmapRaw};
@@ -36,6 +36,20 @@ use processes::Pid;
 /// have only the order that you request with
 /// [`Ordering`](std::sync::atomic::Ordering). No process is notified of a
 /// change: for that you need a futex, or another channel in addition.
+///
+/// There is one view of the memory, as words of eight bytes
+/// ([`words`](SharedMemory::words)), and none as single bytes. With two views,
+/// one thread could access a word while another accesses a byte of that word.
+/// The memory model of Rust forbids such accesses if they race, also for
+/// atomics (`std::sync::atomic`, "Memory model for atomic accesses"), so safe
+/// code must not be able to make them. For the same reason, a program in
+/// another language should access this memory in words of eight bytes.
+///
+/// ```compile_fail
+/// let memory = ipc::SharedMemory::new(4096).unwrap();
+/// let word = &memory.words()[0];
+/// let a_byte_of_it = &memory.bytes()[0]; // does not exist
+/// ```
 ///
 /// Store only values that mean the same in every process: numbers and offsets,
 /// never pointers. Another process may have mapped the memory at a different
@@ -232,20 +246,13 @@ impl SharedMemory {
         self.mapping.len()
     }
 
-    /// The memory as bytes.
-    #[must_use]
-    pub fn bytes(&self) -> &[AtomicU8] {
-        // SAFETY: the memory is mapped as long as `self` lives, and other
-        // processes may change atomics.
-        unsafe { slice::from_raw_parts(self.mapping.as_ptr().cast(), self.size()) }
-    }
-
     /// The memory as words of eight bytes. If the size is not a multiple of
     /// eight, the last bytes are left out.
     #[must_use]
     pub fn words(&self) -> &[AtomicU64] {
-        // SAFETY: as in `bytes`; the mapping begins at a page boundary, so it
-        // is aligned.
+        // SAFETY: the memory is mapped as long as `self` lives, and it begins
+        // at a page boundary, so it is aligned. Other processes may change
+        // atomics. No other view of this memory exists.
         unsafe { slice::from_raw_parts(self.mapping.as_ptr().cast(), self.size() / 8) }
     }
 
