@@ -29,9 +29,11 @@ pub enum Transport {
     /// 4 KiB. An ordinary user can have about ten such channels at once
     /// (`ulimit -q`).
     MessageQueue,
-    /// Two rings in shared memory. Each write makes one system call, to check
-    /// that the other side is still there. Otherwise, the two sides make system
-    /// calls only when one of them has to sleep.
+    /// Two rings in shared memory, of 64 KiB each. The two sides make system
+    /// calls only when one of them has to wait, and after an end was dropped,
+    /// to see whether the other side is closed. If the other process is killed,
+    /// it drops nothing: a receiver notices that within about 100 ms, but a sender
+    /// only when the ring is full.
     SharedMemory,
 }
 

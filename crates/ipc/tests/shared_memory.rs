@@ -146,7 +146,10 @@ fn a_full_dev_shm_is_an_error_at_creation_and_leaves_no_name_behind() {
     })
     .unwrap();
     let ended = child.wait().unwrap();
-    assert!(ended.success() || ended.status() == Some(SKIPPED), "{ended}");
+    assert!(
+        ended.success() || ended.status() == Some(SKIPPED),
+        "{ended}"
+    );
 }
 
 /// A process that makes a file longer than its limit gets SIGXFSZ, which ends it.

@@ -27,7 +27,7 @@ use std::mem::size_of;
 use std::time::Instant;
 use std::{error, fmt};
 
-use patience::steps;
+use patience::{has_passed, steps_until};
 
 use crate::lifeline::Lifeline;
 use crate::turns::{Lie, Putter, Taker};
@@ -100,6 +100,7 @@ pub fn ring<T: Plain>(capacity: usize) -> Result<(Producer<T>, Consumer<T>), Sha
     let producer = Producer {
         storage: storage.clone(),
         putter: Putter::default(),
+        drops: 0,
         lifeline: Some(ours),
     };
     let consumer = Consumer {
@@ -116,6 +117,9 @@ pub fn ring<T: Plain>(capacity: usize) -> Result<(Producer<T>, Consumer<T>), Sha
 pub struct Producer<T: Plain> {
     storage: Storage<T>,
     putter: Putter,
+    /// How many ends had been dropped when this end last checked whether the
+    /// other side is closed.
+    drops: u32,
     lifeline: Option<Lifeline>,
 }
 
@@ -140,6 +144,23 @@ impl<T: Plain> Producer<T> {
     #[must_use]
     pub fn is_closed(&self) -> bool {
         self.lifeline.as_ref().is_none_or(Lifeline::is_cut)
+    }
+
+    /// Like [`is_closed`](Producer::is_closed), but makes a system call only if
+    /// an end was dropped since the last check. So it does not notice that the
+    /// consumer's process was killed, because that process dropped nothing.
+    #[inline]
+    pub(crate) fn is_closed_by_a_drop(&mut self) -> bool {
+        let drops = self.storage.view.turns().drops();
+        if drops == self.drops {
+            return false;
+        }
+        // Another process may have dropped a copy, and this side is still open.
+        let closed = self.is_closed();
+        if !closed {
+            self.drops = drops;
+        }
+        closed
     }
 
     /// Puts a value in if there is room. Returns false if the ring is full.
@@ -203,7 +224,8 @@ impl<T: Plain> Producer<T> {
     }
 
     /// Waits until there is room for a value. Returns false if the deadline
-    /// comes first.
+    /// comes first. If the deadline has already passed, the call neither yields
+    /// the CPU nor sleeps.
     ///
     /// # Errors
     /// [`RingError`]. If the consumer closes while this call waits, the error
@@ -213,22 +235,27 @@ impl<T: Plain> Producer<T> {
     pub fn await_room(&mut self, deadline: Option<Instant>) -> Result<bool, RingError> {
         let view = self.storage.view;
         let (turns, capacity) = (view.turns(), view.capacity);
-        for step in steps() {
+        for step in steps_until(deadline) {
             step.take();
             if self.putter.room(turns, capacity, 1)? > 0 {
                 return Ok(true);
             }
         }
         loop {
+            let late = has_passed(deadline);
             let mut nap = self.storage.kernel();
             nap.deadline = deadline;
-            if self.putter.await_room(turns, capacity, &mut nap)? {
+            let room = match late {
+                true => self.putter.room(turns, capacity, 1)? > 0,
+                false => self.putter.await_room(turns, capacity, &mut nap)?,
+            };
+            if room {
                 return Ok(true);
             }
             if self.is_closed() {
                 return Err(RingError::Closed);
             }
-            if nap.is_over() {
+            if late {
                 return Ok(false);
             }
         }
@@ -305,6 +332,8 @@ impl<T: Plain> Consumer<T> {
     }
 
     /// Waits until there is a value. Returns false if the deadline comes first.
+    /// If the deadline has already passed, the call neither yields the CPU nor
+    /// sleeps.
     ///
     /// # Errors
     /// [`RingError`].
@@ -313,16 +342,21 @@ impl<T: Plain> Consumer<T> {
     pub fn await_items(&mut self, deadline: Option<Instant>) -> Result<bool, RingError> {
         let view = self.storage.view;
         let (turns, capacity) = (view.turns(), view.capacity);
-        for step in steps() {
+        for step in steps_until(deadline) {
             step.take();
             if self.taker.items(turns, capacity, 1)? > 0 {
                 return Ok(true);
             }
         }
         loop {
+            let late = has_passed(deadline);
             let mut nap = self.storage.kernel();
             nap.deadline = deadline;
-            if self.taker.await_items(turns, capacity, &mut nap)? {
+            let items = match late {
+                true => self.taker.items(turns, capacity, 1)? > 0,
+                false => self.taker.await_items(turns, capacity, &mut nap)?,
+            };
+            if items {
                 return Ok(true);
             }
             if self.lifeline.as_ref().is_none_or(Lifeline::is_cut) {
@@ -332,7 +366,7 @@ impl<T: Plain> Consumer<T> {
                     _ => Ok(true),
                 };
             }
-            if nap.is_over() {
+            if late {
                 return Ok(false);
             }
         }
