@@ -82,7 +82,8 @@ impl error::Error for PacketError {
 }
 
 impl SeqPacket {
-    /// Creates two connected ends. Exec closes them.
+    /// Creates two connected ends. Exec closes them. To give one of them to a
+    /// forked child, see [`fork_between`](crate::fork_between).
     ///
     /// # Errors
     /// [`PacketError::Io`] with EMFILE if no descriptor is left.

@@ -2,14 +2,11 @@
 //! takes them out. They make system calls only when one of them has to sleep.
 //!
 //! ```
-//! let (producer, mut consumer) = ipc::ring::<u64>(1024)?;
-//! let mut producer = Some(producer);
-//! let mut child = processes::fork(|| {
-//!     let mut producer = producer.take().unwrap();
+//! let (producer, consumer) = ipc::ring::<u64>(1024)?;
+//! let (mut consumer, mut child) = ipc::fork_between(consumer, producer, |mut producer| {
 //!     (1..=10_000).for_each(|number| producer.push(number).unwrap());
 //!     0
 //! })?;
-//! drop(producer); // the parent's copy: the child has its own
 //! let mut sum = 0;
 //! while let Ok(number) = consumer.pop() {
 //!     sum += number;
@@ -19,67 +16,31 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
+mod error;
 mod patience;
 mod plain;
 mod storage;
 
+use std::fmt;
 use std::mem::size_of;
 use std::time::Instant;
-use std::{error, fmt};
 
 use patience::{has_passed, steps_until};
 
 use crate::lifeline::Lifeline;
-use crate::turns::{Lie, Putter, Taker};
+use crate::turns::{Putter, Taker};
 use crate::{SharedMemory, SharedMemoryError};
+pub use error::RingError;
 pub use plain::Plain;
 use storage::{Storage, View};
 
-/// Why a ring cannot go on.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum RingError {
-    /// The other side is closed: the last process that held it dropped it or
-    /// died. The consumer gets this error only when the ring is empty.
-    Closed,
-    /// The other side wrote an impossible counter: the ring would hold more
-    /// items than it has slots. Nothing was read or written.
-    Corrupt {
-        /// How many items the ring would hold.
-        filled: u32,
-        /// How many items the ring can hold.
-        capacity: u32,
-    },
-}
-
-impl From<Lie> for RingError {
-    fn from(lie: Lie) -> RingError {
-        let Lie { filled, capacity } = lie;
-        RingError::Corrupt { filled, capacity }
-    }
-}
-
-impl fmt::Display for RingError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            RingError::Closed => f.write_str("the other side closed the ring"),
-            RingError::Corrupt { filled, capacity } => write!(
-                f,
-                "the other side claims that a ring for {capacity} items holds {filled}: \
-                 its memory is corrupt, or it is malicious; make a new ring"
-            ),
-        }
-    }
-}
-
-impl error::Error for RingError {}
-
 /// Creates a ring for at least `capacity` items (rounded up to a power of two).
 ///
-/// Its two ends may be in two threads, or after a [`fork`](processes::fork) in
-/// two processes. After a fork, both processes hold both ends. Each process
-/// must drop the end that it does not use. Otherwise, it never sees that the
-/// other process has closed that end.
+/// Its two ends may be in two threads, or in two processes
+/// ([`fork_between`](crate::fork_between)). After a plain
+/// [`fork`](processes::fork), both processes hold both ends: a process that
+/// keeps a copy of the other side's end never sees that the other side is
+/// closed, and waits for ever.
 ///
 /// # Errors
 /// [`SharedMemoryError`] if the capacity is 0 or more than 2³¹, or if there is
