@@ -60,6 +60,9 @@ pub enum PoolError {
     Lost(Option<Ending>),
     /// The pool's processes do not end.
     StillAlive(String),
+    /// This is a forked process's copy of a pool. Only the process that made
+    /// the pool can use it.
+    Copy,
 }
 
 impl fmt::Display for PoolError {
@@ -82,6 +85,10 @@ impl fmt::Display for PoolError {
                 f.write_str("; make a new pool")
             }
             PoolError::StillAlive(what) => write!(f, "the pool's processes do not end: {what}"),
+            PoolError::Copy => f.write_str(
+                "this is a forked process's copy of a pool, and only the process that made the \
+                 pool can use it: make a new pool here",
+            ),
         }
     }
 }
