@@ -1,6 +1,6 @@
 //! A child that is a copy of this process and runs a closure.
 
-use std::io::{self, PipeReader, Write};
+use std::io::{self, PipeReader, PipeWriter, Write};
 use std::mem;
 use std::os::fd::AsFd;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -56,7 +56,9 @@ pub const PANICKED: i32 = 101;
 /// EMFILE if no file descriptor is left for the child's pidfd or, in a program
 /// with threads, for a pipe.
 pub fn fork(body: impl FnOnce() -> i32) -> io::Result<Child> {
-    let pid = copy(body)?;
+    // If there is no other thread, none can hold a lock.
+    let alone = proc::stat(std::process::id().cast_signed()).is_ok_and(|stat| stat.threads == 1);
+    let pid = copy(body, !alone)?;
     match pidfd::open(pid) {
         Ok(pidfd) => Ok(Child::new(pid, pidfd, None, false)),
         Err(error) => {
@@ -67,11 +69,12 @@ pub fn fork(body: impl FnOnce() -> i32) -> io::Result<Child> {
 }
 
 /// [`fork`] without a [`Child`], for a caller that waits for the process in
-/// another way.
-pub(crate) fn copy(body: impl FnOnce() -> i32) -> io::Result<Pid> {
+/// another way, and that knows whether this process has other threads.
+pub(crate) fn copy(body: impl FnOnce() -> i32, has_threads: bool) -> io::Result<Pid> {
     let mut body = Some(body);
     loop {
-        if let Some(pid) = try_to_copy(&mut body)? {
+        let sign = if has_threads { Some(io::pipe()?) } else { None };
+        if let Some(pid) = try_to_copy(&mut body, sign)? {
             return Ok(pid);
         }
         // Another thread holds standard error. Wait for it without holding
@@ -82,15 +85,16 @@ pub(crate) fn copy(body: impl FnOnce() -> i32) -> io::Result<Pid> {
 
 /// Forks. Returns `None` if the copy was useless, because another thread held
 /// the lock of standard error: in the copy, no thread would ever release it.
+/// Without a pipe for the copy's `sign`, there must be no other thread.
 ///
 /// This thread must not hold standard output while it waits for standard error,
 /// nor the other way round: it would deadlock with a thread that holds the one
 /// and wants the other. So it takes only standard output, which it has to flush,
 /// and the copy finds out whether standard error is free.
-fn try_to_copy(body: &mut Option<impl FnOnce() -> i32>) -> io::Result<Option<Pid>> {
-    // If there is no other thread, none can hold a lock.
-    let alone = proc::stat(std::process::id().cast_signed()).is_ok_and(|stat| stat.threads == 1);
-    let sign = if alone { None } else { Some(io::pipe()?) };
+fn try_to_copy(
+    body: &mut Option<impl FnOnce() -> i32>,
+    sign: Option<(PipeReader, PipeWriter)>,
+) -> io::Result<Option<Pid>> {
     let mut stdout = io::stdout().lock();
     // A broken standard output must not prevent the fork.
     _ = stdout.flush();

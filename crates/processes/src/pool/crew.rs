@@ -111,8 +111,14 @@ impl Crew {
             zygote,
             owner: std::process::id().cast_signed(),
         };
+        if let Some(Report::Failed { errno }) = crew.report(true)? {
+            return Err(PoolError::Start(io::Error::from_raw_os_error(errno)));
+        }
         for seat in 0..workers {
-            crew.hire(seat)?;
+            crew.hire(seat).map_err(|error| match error {
+                PoolError::NoWorker(error) => PoolError::Start(error),
+                other => other,
+            })?;
             if let Some(Report::Refused { errno, .. }) = crew.report(true)? {
                 let error = io::Error::from_raw_os_error(errno);
                 return Err(PoolError::Start(error));
@@ -122,7 +128,8 @@ impl Crew {
     }
 
     /// Orders the zygote to start a worker. The worker may be given work at
-    /// once.
+    /// once. Fails with [`PoolError::NoWorker`] if the program has no descriptor
+    /// left for the worker's socket.
     pub(crate) fn hire(&mut self, seat: usize) -> Result<(), PoolError> {
         let pair = || {
             let (ours, theirs) = UnixStream::pair()?;

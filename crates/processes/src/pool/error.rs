@@ -72,10 +72,14 @@ impl fmt::Display for PoolError {
                 let most = super::MOST_WORKERS;
                 write!(f, "a pool has 1 to {most} workers, not {asked}")
             }
-            PoolError::Start(error) => write!(f, "cannot start a pool: {error}"),
-            PoolError::NoWorker(error) => {
-                write!(f, "no worker is left, and none can be started: {error}")
+            PoolError::Start(error) => {
+                write!(f, "cannot start a pool: {error}{}", advice(error))
             }
+            PoolError::NoWorker(error) => write!(
+                f,
+                "no worker is left, and none can be started: {error}{}",
+                advice(error)
+            ),
             PoolError::Lost(ending) => {
                 f.write_str("the process that starts the pool's workers ")?;
                 match ending {
@@ -90,6 +94,19 @@ impl fmt::Display for PoolError {
                  pool can use it: make a new pool here",
             ),
         }
+    }
+}
+
+/// What to do about this error.
+fn advice(error: &io::Error) -> &'static str {
+    match error.raw_os_error() {
+        Some(libc::EMFILE) => {
+            "; EMFILE means that this process has as many open files as allowed: a pool needs \
+             one file descriptor for each worker and about eight more; close some files, or \
+             raise the limit (ulimit -n)"
+        }
+        Some(libc::EAGAIN) => "; this user has as many processes as allowed (ulimit -u)",
+        _ => "",
     }
 }
 
