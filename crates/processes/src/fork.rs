@@ -40,12 +40,13 @@ pub const PANICKED: i32 = 101;
 /// that moment stays locked in the copy for ever, and the data that it protects
 /// may be half-changed. Two kinds of locks are safe: those of the memory
 /// allocator (the C library promises this), and those of standard output and
-/// standard error. This function waits until no other thread holds them, and
-/// ends a copy that was made while another thread held standard error before
-/// `body` runs in it. (The program gets SIGCHLD for such a copy.) Your own locks,
-/// and those of libraries, are safe only if no other thread uses them. So fork
-/// first and start threads later, or start a program with
-/// [`Spec`](crate::Spec), which has no such limits.
+/// standard error. This function waits until no other thread holds standard
+/// output. If another thread held standard error during the fork, this function
+/// ends the copy before `body` runs in it, waits for standard error, and forks
+/// again. (The program gets a SIGCHLD for the first copy.) Your own locks, and
+/// those of libraries, are safe only if no other thread uses them. So fork first
+/// and start threads later, or start a program with [`Spec`](crate::Spec), which
+/// has no such limits.
 ///
 /// This function flushes standard output before it forks, so that buffered text
 /// is not printed twice. The copy inherits all file descriptors, including
