@@ -186,13 +186,9 @@ fn slices() -> Comparison<'static> {
 
 fn processes() -> Comparison<'static> {
     let (producer, consumer) = ipc::ring::<u64>(CAPACITY).expect("a ring");
-    let (done, mut wait) = ipc::ring::<u64>(CAPACITY).expect("a ring");
-    let mut ours = Some((producer, consumer, done));
-    let child = processes::fork(|| {
-        let Some((producer, mut consumer, mut done)) = ours.take() else {
-            return 1;
-        };
-        drop(producer);
+    let (done, wait) = ipc::ring::<u64>(CAPACITY).expect("a ring");
+    let (ours, theirs) = ((producer, wait), (consumer, done));
+    let forked = ipc::fork_between(ours, theirs, |(mut consumer, mut done)| {
         let mut count = 0;
         while consumer.pop().is_ok() {
             count += 1;
@@ -201,11 +197,8 @@ fn processes() -> Comparison<'static> {
             }
         }
         0
-    })
-    .expect("a process");
-    let Some((mut producer, ..)) = ours else {
-        unreachable!("the child took its copy")
-    };
+    });
+    let ((mut producer, mut wait), child) = forked.expect("a process");
 
     let (send, receive) = ipc_channel::ipc::channel::<u64>().expect("a channel");
     let (their_done, their_wait) = ipc_channel::ipc::channel::<u64>().expect("a channel");

@@ -13,13 +13,14 @@ use ipc::{receive_descriptors, send_descriptors};
 
 fn main() -> Result<(), Box<dyn Error>> {
     let (here, there) = UnixStream::pair()?;
-    let mut child = processes::fork(|| match read_what_comes(&there) {
-        Ok(()) => 0,
-        Err(error) => {
-            eprintln!("{error}");
-            1
-        }
-    })?;
+    let (here, mut child) =
+        ipc::fork_between(here, there, |there| match read_what_comes(&there) {
+            Ok(()) => 0,
+            Err(error) => {
+                eprintln!("{error}");
+                1
+            }
+        })?;
     // This file has no name that the child could open.
     let mut file = File::from(nix::sys::memfd::memfd_create(
         "letter",

@@ -8,16 +8,12 @@ use std::error::Error;
 const NUMBERS: u64 = 1_000_000;
 
 fn main() -> Result<(), Box<dyn Error>> {
-    let (producer, mut consumer) = ipc::ring::<u64>(4096)?;
-    let mut producer = Some(producer);
-    let mut child = processes::fork(|| {
-        let Some(mut producer) = producer.take() else {
-            return 1;
-        };
+    let (producer, consumer) = ipc::ring::<u64>(4096)?;
+    // Each process keeps only its own end, so each sees when the other is gone.
+    let (mut consumer, mut child) = ipc::fork_between(consumer, producer, |mut producer| {
         let sent = (1..=NUMBERS).try_for_each(|number| producer.push(number));
         i32::from(sent.is_err())
     })?;
-    drop(producer); // the parent's copy: the child has its own
 
     let mut sum = 0;
     let end = loop {

@@ -34,10 +34,8 @@ fn main() -> Result<(), Box<dyn Error>> {
     }
 
     // Both kinds of socket work in both directions, and between processes.
-    let mut there = Some(there);
-    let mut child = processes::fork(|| {
-        let there = there.take();
-        i32::from(there.is_none_or(|there| there.send(b"Dear parent,").is_err()))
+    let (here, mut child) = ipc::fork_between(here, there, |there| {
+        i32::from(there.send(b"Dear parent,").is_err())
     })?;
     let length = here.receive(&mut buffer)?.ok_or("the end")?;
     println!(
@@ -45,7 +43,6 @@ fn main() -> Result<(), Box<dyn Error>> {
         String::from_utf8_lossy(&buffer[..length])
     );
     child.wait()?;
-    drop(there);
     println!("afterwards: {:?}", here.receive(&mut buffer)?);
     Ok(())
 }

@@ -30,7 +30,7 @@ pub const DEFAULT_LIMIT: u32 = 64 * 1024 * 1024;
 ///
 /// Dropping an end closes it. The other side then receives
 /// [`RecvError::Closed`], unless a forked child still holds a copy of the
-/// dropped end.
+/// dropped end ([`fork_between`](crate::fork_between) prevents that).
 ///
 /// If both ends send more than the socket holds (about 200 KiB) before they
 /// receive, they wait for each other for ever. Let one end receive first, or

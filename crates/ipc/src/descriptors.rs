@@ -29,7 +29,10 @@ use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
 use std::{error, fmt, io};
 
 use nix::errno::Errno;
+use nix::poll::PollFlags;
 use nix::sys::socket::{ControlMessage, MsgFlags, sendmsg};
+
+use crate::socket::{await_ready, transmit};
 
 /// The most descriptors that fit into one message (the kernel's `SCM_MAX_FD`).
 pub const MOST_DESCRIPTORS: usize = 253;
@@ -54,7 +57,7 @@ pub enum PassError {
     TooMany {
         /// How many descriptors were expected.
         expected: usize,
-        /// How many descriptors arrived before the kernel cut off the rest.
+        /// How many descriptors arrived. The kernel may have cut off others.
         arrived: usize,
     },
     /// The message is longer than the buffer, on a socket that keeps message
@@ -101,14 +104,16 @@ impl From<PassError> for io::Error {
 /// Sends a message of at least one byte together with descriptors. The
 /// descriptors also stay open in this process.
 ///
-/// Waits while the socket is full, and continues after EINTR. The call never
-/// raises SIGPIPE.
+/// Waits while the socket is full, even if other code made it non-blocking, and
+/// continues after EINTR. The call never raises SIGPIPE. A stream may take the
+/// message in parts: the descriptors travel with the first part.
 ///
 /// # Errors
 /// `InvalidInput` for an empty message (a stream would not carry it) or for
-/// more than [`MOST_DESCRIPTORS`] descriptors; `WriteZero` if a stream accepted
-/// only part of the message; `BrokenPipe` if the other side is closed;
-/// ETOOMANYREFS if too many descriptors have been sent and not yet received.
+/// more than [`MOST_DESCRIPTORS`] descriptors; `BrokenPipe` if the other side
+/// is closed; ETOOMANYREFS if too many descriptors have been sent and not yet
+/// received. After an error on a stream, the other side may have received the
+/// beginning of the message and the descriptors: close the stream.
 pub fn send_descriptors(
     socket: impl AsFd,
     message: &[u8],
@@ -122,23 +127,42 @@ pub fn send_descriptors(
         );
         return Err(io::Error::new(io::ErrorKind::InvalidInput, message));
     }
+    let socket = socket.as_fd();
+    let mut sent = begin(socket, message, descriptors)?;
+    // A second sendmsg with the descriptors would send them twice.
+    while let rest @ [_, ..] = &message[sent..] {
+        match transmit(socket, rest, true)? {
+            Some(count) => sent += count,
+            None => _ = await_ready(socket, PollFlags::POLLOUT, None)?,
+        }
+    }
+    Ok(())
+}
+
+/// Sends the beginning of the message with all the descriptors, and returns how
+/// many bytes it sent: at least one.
+fn begin(
+    socket: BorrowedFd<'_>,
+    message: &[u8],
+    descriptors: &[BorrowedFd<'_>],
+) -> io::Result<usize> {
     let numbers: Vec<RawFd> = descriptors.iter().map(AsRawFd::as_raw_fd).collect();
     let attached = [ControlMessage::ScmRights(&numbers)];
     let attached = &attached[..usize::from(!numbers.is_empty())];
-    let parts = [io::IoSlice::new(message)];
-    let socket = socket.as_fd().as_raw_fd();
+    let (parts, flags) = ([io::IoSlice::new(message)], MsgFlags::MSG_NOSIGNAL);
     loop {
-        match sendmsg::<()>(socket, &parts, attached, MsgFlags::MSG_NOSIGNAL, None) {
-            Ok(sent) if sent == message.len() => return Ok(()),
-            Ok(_) => return Err(io::ErrorKind::WriteZero.into()),
+        match sendmsg::<()>(socket.as_raw_fd(), &parts, attached, flags, None) {
+            Ok(sent) => return Ok(sent),
+            Err(Errno::EAGAIN) => _ = await_ready(socket, PollFlags::POLLOUT, None)?,
+            // The kernel returns EINTR only if it has sent nothing.
             Err(Errno::EINTR) => {}
             Err(errno) => return Err(errno.into()),
         }
     }
 }
 
-/// Receives a message with up to `most` descriptors. Waits for the message, and
-/// continues after EINTR.
+/// Receives a message with up to `most` descriptors. Waits for the message,
+/// even if other code made the socket non-blocking, and continues after EINTR.
 ///
 /// On a stream, the bytes that one call returns end with the bytes that the
 /// descriptors were sent with.
@@ -150,6 +174,7 @@ pub fn receive_descriptors(
     buffer: &mut [u8],
     most: usize,
 ) -> Result<Passed, PassError> {
+    let socket = socket.as_fd();
     let expected = most.min(MOST_DESCRIPTORS);
     // SAFETY: CMSG_SPACE only computes a number.
     let space = unsafe { libc::CMSG_SPACE((expected * size_of::<RawFd>()) as u32) } as usize;
@@ -166,14 +191,17 @@ pub fn receive_descriptors(
     message.msg_control = control.as_mut_ptr().cast();
     let length = loop {
         message.msg_controllen = if expected == 0 { 0 } else { space as _ };
-        let fd = socket.as_fd().as_raw_fd();
+        let (fd, flags) = (socket.as_raw_fd(), libc::MSG_CMSG_CLOEXEC);
         // With the flag, exec closes the descriptors from the first moment on.
         // SAFETY: the message names two buffers, which belong to us and are as
         // long as the message says.
-        let count = unsafe { libc::recvmsg(fd, &raw mut message, libc::MSG_CMSG_CLOEXEC) };
+        let count = unsafe { libc::recvmsg(fd, &raw mut message, flags) };
         match Errno::result(count) {
             Ok(count) => break count.unsigned_abs(),
             Err(Errno::EINTR) => {}
+            Err(Errno::EAGAIN) => {
+                await_ready(socket, PollFlags::POLLIN, None).map_err(PassError::Io)?;
+            }
             // The other side closed without having read everything that we
             // sent.
             Err(Errno::ECONNRESET) => {
@@ -192,8 +220,10 @@ pub fn receive_descriptors(
     // SAFETY: the kernel has just filled in the message, and `control` is
     // alive.
     let descriptors = unsafe { descriptors(&message) };
-    if message.msg_flags & libc::MSG_CTRUNC != 0 {
-        let arrived = descriptors.len();
+    let arrived = descriptors.len();
+    // Count them, too: the size of the buffer is rounded up to a multiple of
+    // eight bytes, so it may have room for one descriptor more than expected.
+    if message.msg_flags & libc::MSG_CTRUNC != 0 || arrived > expected {
         return Err(PassError::TooMany { expected, arrived });
     }
     if message.msg_flags & libc::MSG_TRUNC != 0 {

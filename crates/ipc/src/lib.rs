@@ -38,6 +38,10 @@
 //! - [`SharedMemory`] does not order accesses at all; a [`ring()`] adds an
 //!   order.
 //!
+//! To give one end of any of these to a forked child, use [`fork_between`]:
+//! with a plain fork, a process keeps a copy of the other side's end, and never
+//! sees that it is closed.
+//!
 //! The receiver does not trust its peer. It allocates memory as bytes arrive,
 //! not for the length that the header announces. It checks that each body is
 //! the encoding of a value. A [`Channel`] takes the sender's process ID from
@@ -47,6 +51,7 @@ mod channel;
 mod descriptors;
 mod duplex;
 mod error;
+mod forked;
 mod framed;
 mod incoming;
 mod lifeline;
@@ -63,8 +68,9 @@ pub use processes::Pid;
 
 pub use channel::{Channel, DEFAULT_LIMIT, Received, pair};
 pub use descriptors::{MOST_DESCRIPTORS, PassError, Passed, receive_descriptors, send_descriptors};
-pub use duplex::{Duplex, Transport, channel, fork_with};
+pub use duplex::{Duplex, Transport, channel};
 pub use error::{RecvError, SendError};
+pub use forked::{fork_between, fork_with};
 pub use message_queue::{Message, MessageQueue, PRIORITIES, QueueError};
 pub use ring::{Consumer, Plain, Producer, RingError, ring};
 pub use seqpacket::{PacketError, SeqPacket};

@@ -4,8 +4,10 @@
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
-use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use nix::errno::Errno;
+use nix::poll::{PollFd, PollFlags, ppoll};
 use nix::sys::socket::{AddressFamily, SockFlag, SockType, socketpair};
+use nix::sys::time::TimeSpec;
 
 /// One end of a pair of sockets over which nothing is ever sent. The kernel
 /// closes the other end when the last process that holds it is gone, even if
@@ -24,9 +26,9 @@ impl Lifeline {
     pub(crate) fn is_cut(&self) -> bool {
         let mut watched = [PollFd::new(self.as_fd(), PollFlags::POLLIN)];
         loop {
-            match poll(&mut watched, PollTimeout::ZERO) {
+            match ppoll(&mut watched, Some(TimeSpec::new(0, 0)), None) {
                 Ok(ready) => return ready > 0,
-                Err(nix::errno::Errno::EINTR) => {}
+                Err(Errno::EINTR) => {}
                 // If we cannot watch the line, we treat it as cut.
                 Err(_) => return true,
             }

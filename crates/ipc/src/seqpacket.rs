@@ -14,7 +14,10 @@ use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::{error, fmt, io};
 
 use nix::errno::Errno;
+use nix::poll::PollFlags;
 use nix::sys::socket::{AddressFamily, MsgFlags, SockFlag, SockType, recv, send, socketpair};
+
+use crate::socket::await_ready;
 
 /// One end of a connection that carries whole messages, in order.
 ///
@@ -79,7 +82,8 @@ impl error::Error for PacketError {
 }
 
 impl SeqPacket {
-    /// Creates two connected ends. Exec closes them.
+    /// Creates two connected ends. Exec closes them. To give one of them to a
+    /// forked child, see [`fork_between`](crate::fork_between).
     ///
     /// # Errors
     /// [`PacketError::Io`] with EMFILE if no descriptor is left.
@@ -91,15 +95,18 @@ impl SeqPacket {
         }
     }
 
-    /// Sends one message, whole or not at all. Waits while the socket is full.
+    /// Sends one message, whole or not at all. Waits while the socket is full,
+    /// even if other code made the socket non-blocking.
     ///
     /// # Errors
     /// [`PacketError::Empty`], [`PacketError::TooLong`],
     /// [`PacketError::Closed`], [`PacketError::Io`].
     pub fn send(&self, message: &[u8]) -> Result<(), PacketError> {
-        // Without MSG_DONTWAIT the call waits, so it never finds the socket
-        // full.
-        self.transmit(message, MsgFlags::empty()).map(|_| ())
+        while !self.transmit(message, MsgFlags::empty())? {
+            // This happens only if other code made the socket non-blocking.
+            self.await_ready(PollFlags::POLLOUT)?;
+        }
+        Ok(())
     }
 
     /// Like [`send`](SeqPacket::send), but does not wait. Returns false if the
@@ -120,13 +127,10 @@ impl SeqPacket {
         loop {
             match self.accept(buffer, MsgFlags::empty())? {
                 // This happens only if other code made the socket non-blocking.
-                None => {
-                    crate::socket::await_ready(self.as_fd(), nix::poll::PollFlags::POLLIN, None)
-                        .map_err(PacketError::Io)?
-                }
+                None => self.await_ready(PollFlags::POLLIN)?,
                 Some(0) => return Ok(None),
                 Some(length) => return Ok(Some(length)),
-            };
+            }
         }
     }
 
@@ -134,6 +138,11 @@ impl SeqPacket {
     /// if no message is there, and 0 if the other side is closed.
     pub(crate) fn try_receive(&self, buffer: &mut [u8]) -> Result<Option<usize>, PacketError> {
         self.accept(buffer, MsgFlags::MSG_DONTWAIT)
+    }
+
+    fn await_ready(&self, events: PollFlags) -> Result<(), PacketError> {
+        let ready = await_ready(self.as_fd(), events, None);
+        ready.map(|_| ()).map_err(PacketError::Io)
     }
 
     fn transmit(&self, message: &[u8], flags: MsgFlags) -> Result<bool, PacketError> {

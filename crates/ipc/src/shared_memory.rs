@@ -14,18 +14,18 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
-use std::num::NonZeroUsize;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
-use std::ptr::NonNull;
-use std::sync::atomic::{AtomicU8, AtomicU64};
+use std::sync::atomic::AtomicU64;
 use std::{error, fmt, io, slice};
 
+use memmap2::{MmapOptions, MmapRaw};
 use nix::errno::Errno;
-use nix::fcntl::{FcntlArg, OFlag, SealFlag, fcntl};
+use nix::fcntl::{FallocateFlags, FcntlArg, OFlag, SealFlag, fallocate, fcntl};
 use nix::sys::memfd::{MFdFlags, memfd_create};
-use nix::sys::mman::{MapFlags, ProtFlags, mmap, munmap, shm_open, shm_unlink};
+use nix::sys::mman::{shm_open, shm_unlink};
+use nix::sys::resource::{Resource, getrlimit};
 use nix::sys::stat::{Mode, fstat};
-use nix::unistd::ftruncate;
+use nix::sys::sysinfo::sysinfo;
 use processes::Pid;
 
 /// A piece of memory that all processes which map it share. It is zero at
@@ -37,23 +37,30 @@ use processes::Pid;
 /// [`Ordering`](std::sync::atomic::Ordering). No process is notified of a
 /// change: for that you need a futex, or another channel in addition.
 ///
+/// There is one view of the memory, as words of eight bytes
+/// ([`words`](SharedMemory::words)), and none as single bytes. With two views,
+/// one thread could access a word while another accesses a byte of that word.
+/// The memory model of Rust forbids such accesses if they race, also for
+/// atomics (`std::sync::atomic`, "Memory model for atomic accesses"), so safe
+/// code must not be able to make them. For the same reason, a program in
+/// another language should access this memory in words of eight bytes.
+///
+/// ```compile_fail
+/// let memory = ipc::SharedMemory::new(4096).unwrap();
+/// let word = &memory.words()[0];
+/// let a_byte_of_it = &memory.bytes()[0]; // does not exist
+/// ```
+///
 /// Store only values that mean the same in every process: numbers and offsets,
 /// never pointers. Another process may have mapped the memory at a different
 /// address.
 #[derive(Debug)]
 pub struct SharedMemory {
     file: OwnedFd,
-    base: NonNull<u8>,
-    size: NonZeroUsize,
+    mapping: MmapRaw,
     /// The name, if we created one, and the process that must remove it.
     name: Option<(String, Pid)>,
 }
-
-// SAFETY: the mapping belongs to the process, not to a thread, and is accessed
-// through atomics.
-unsafe impl Send for SharedMemory {}
-// SAFETY: as above.
-unsafe impl Sync for SharedMemory {}
 
 /// Why shared memory could not be created, opened or mapped.
 #[derive(Debug)]
@@ -61,6 +68,15 @@ unsafe impl Sync for SharedMemory {}
 pub enum SharedMemoryError {
     /// Shared memory cannot have this size in bytes.
     Size(usize),
+    /// There is no room for this much memory: `/dev/shm` is full (ENOSPC), the
+    /// machine has too little memory (ENOMEM or ENOSPC), or this process may
+    /// not create so large a file (EFBIG).
+    NoRoom {
+        /// How many bytes the memory should have had.
+        size: usize,
+        /// The cause.
+        source: io::Error,
+    },
     /// Shared memory with this name already exists.
     NameTaken(String),
     /// There is no shared memory with this name.
@@ -81,6 +97,17 @@ impl fmt::Display for SharedMemoryError {
         match self {
             SharedMemoryError::Size(size) => {
                 write!(f, "shared memory cannot have a size of {size} bytes")
+            }
+            SharedMemoryError::NoRoom { size, source } => {
+                let advice = match source.raw_os_error() {
+                    Some(libc::EFBIG) => "raise the limit for the size of files (ulimit -f)",
+                    _ => "free some memory (df /dev/shm, free -h)",
+                };
+                write!(
+                    f,
+                    "there is no room for {size} bytes of shared memory: {source}; \
+                     {advice}, or ask for less"
+                )
             }
             SharedMemoryError::NameTaken(name) => write!(
                 f,
@@ -107,7 +134,9 @@ impl fmt::Display for SharedMemoryError {
 impl error::Error for SharedMemoryError {
     fn source(&self) -> Option<&(dyn error::Error + 'static)> {
         match self {
-            SharedMemoryError::Io(error) => Some(error),
+            SharedMemoryError::Io(error) | SharedMemoryError::NoRoom { source: error, .. } => {
+                Some(error)
+            }
             _ => None,
         }
     }
@@ -123,15 +152,17 @@ impl SharedMemory {
     /// Creates memory without a name (man 2 memfd_create). This process can use
     /// it, and so can the processes that it forks and those to which it
     /// [sends](crate::send_descriptors) the descriptor. The memory can neither
-    /// grow nor shrink. The kernel frees it when no process holds it any more.
+    /// grow nor shrink. The kernel allocates all of it now, and frees it when no
+    /// process holds it any more.
     ///
     /// # Errors
     /// [`SharedMemoryError::Size`] for 0 bytes, or for more bytes than the
-    /// machine can address; [`SharedMemoryError::Io`].
+    /// machine can address; [`SharedMemoryError::NoRoom`];
+    /// [`SharedMemoryError::Io`].
     pub fn new(size: usize) -> Result<SharedMemory, SharedMemoryError> {
         let flags = MFdFlags::MFD_CLOEXEC | MFdFlags::MFD_ALLOW_SEALING;
         let file = memfd_create("ipc", flags)?;
-        grow(&file, size)?;
+        allocate(&file, size)?;
         let seals = SealFlag::F_SEAL_SHRINK | SealFlag::F_SEAL_GROW | SealFlag::F_SEAL_SEAL;
         fcntl(&file, FcntlArg::F_ADD_SEALS(seals))?;
         SharedMemory::map(file)
@@ -157,9 +188,10 @@ impl SharedMemory {
     }
 
     /// Creates memory with a name, by which any process of this user can open
-    /// it (man 7 shm_overview). The process that created the memory removes the
-    /// name when it drops this value. If that process is killed, the name
-    /// stays.
+    /// it (man 7 shm_overview). It lies in the file system `/dev/shm`, where the
+    /// kernel allocates all of it now. The process that created the memory
+    /// removes the name when it drops this value. If that process is killed,
+    /// the name stays.
     ///
     /// Unlike the memory of [`new`](SharedMemory::new), any process that opens
     /// this memory can shrink it. SIGBUS then kills the other processes when
@@ -168,11 +200,12 @@ impl SharedMemory {
     ///
     /// # Errors
     /// [`SharedMemoryError::NameTaken`], [`SharedMemoryError::BadName`],
-    /// [`SharedMemoryError::Size`], [`SharedMemoryError::Io`].
+    /// [`SharedMemoryError::Size`], [`SharedMemoryError::NoRoom`],
+    /// [`SharedMemoryError::Io`].
     pub fn create(name: &str, size: usize) -> Result<SharedMemory, SharedMemoryError> {
         let flags = OFlag::O_RDWR | OFlag::O_CREAT | OFlag::O_EXCL | OFlag::O_CLOEXEC;
         let file = named(name, flags)?;
-        let mapped = grow(&file, size).and_then(|()| SharedMemory::map(file));
+        let mapped = allocate(&file, size).and_then(|()| SharedMemory::map(file));
         match mapped {
             Ok(mut memory) => {
                 memory.name = Some((name.to_owned(), std::process::id().cast_signed()));
@@ -197,16 +230,12 @@ impl SharedMemory {
 
     fn map(file: OwnedFd) -> Result<SharedMemory, SharedMemoryError> {
         let length = fstat(&file)?.st_size;
-        let size = usize::try_from(length).ok().and_then(NonZeroUsize::new);
+        let size = usize::try_from(length).ok().filter(|size| *size > 0);
         let size = size.ok_or(SharedMemoryError::Size(0))?;
-        let protection = ProtFlags::PROT_READ | ProtFlags::PROT_WRITE;
-        // SAFETY: the kernel chooses a free address, so the new mapping
-        // replaces no other.
-        let base = unsafe { mmap(None, size, protection, MapFlags::MAP_SHARED, &file, 0) }?;
+        let mapping = MmapOptions::new().len(size).map_raw(&file);
         Ok(SharedMemory {
             file,
-            base: base.cast(),
-            size,
+            mapping: mapping.map_err(SharedMemoryError::Io)?,
             name: None,
         })
     }
@@ -214,29 +243,22 @@ impl SharedMemory {
     /// The size in bytes.
     #[must_use]
     pub fn size(&self) -> usize {
-        self.size.get()
-    }
-
-    /// The memory as bytes.
-    #[must_use]
-    pub fn bytes(&self) -> &[AtomicU8] {
-        // SAFETY: the memory is mapped as long as `self` lives, and other
-        // processes may change atomics.
-        unsafe { slice::from_raw_parts(self.base.as_ptr().cast(), self.size()) }
+        self.mapping.len()
     }
 
     /// The memory as words of eight bytes. If the size is not a multiple of
     /// eight, the last bytes are left out.
     #[must_use]
     pub fn words(&self) -> &[AtomicU64] {
-        // SAFETY: as in `bytes`; the mapping begins at a page boundary, so it
-        // is aligned.
-        unsafe { slice::from_raw_parts(self.base.as_ptr().cast(), self.size() / 8) }
+        // SAFETY: the memory is mapped as long as `self` lives, and it begins
+        // at a page boundary, so it is aligned. Other processes may change
+        // atomics. No other view of this memory exists.
+        unsafe { slice::from_raw_parts(self.mapping.as_ptr().cast(), self.size() / 8) }
     }
 
     /// The address at which the memory is mapped in this process.
     pub(crate) fn base(&self) -> *mut u8 {
-        self.base.as_ptr()
+        self.mapping.as_mut_ptr()
     }
 }
 
@@ -248,9 +270,6 @@ impl AsFd for SharedMemory {
 
 impl Drop for SharedMemory {
     fn drop(&mut self) {
-        // SAFETY: this is the whole of our own mapping, and nothing borrows
-        // from it any more.
-        _ = unsafe { munmap(self.base.cast(), self.size()) };
         if let Some((name, creator)) = &self.name
             && *creator == std::process::id().cast_signed()
         {
@@ -259,12 +278,35 @@ impl Drop for SharedMemory {
     }
 }
 
-fn grow(file: &OwnedFd, size: usize) -> Result<(), SharedMemoryError> {
+/// Gives the file its size, and memory for all of it. Without that, the kernel
+/// would look for memory only when a process accesses it, and kill the process
+/// with SIGBUS if there is none.
+fn allocate(file: &OwnedFd, size: usize) -> Result<(), SharedMemoryError> {
     let length = i64::try_from(size).ok().filter(|length| *length > 0);
     let length = length.ok_or(SharedMemoryError::Size(size))?;
-    match ftruncate(file, length) {
-        Err(Errno::EFBIG | Errno::EINVAL) => Err(SharedMemoryError::Size(size)),
-        other => Ok(other?),
+    let no_room = |errno: Errno| {
+        let source = errno.into();
+        Err(SharedMemoryError::NoRoom { size, source })
+    };
+    // A file that grows beyond this limit raises SIGXFSZ, which ends the
+    // process.
+    let (limit, _) = getrlimit(Resource::RLIMIT_FSIZE)?;
+    if size as u64 > limit {
+        return no_room(Errno::EFBIG);
+    }
+    // Do not use up all the memory of the machine to find out that it is too
+    // little.
+    let machine = sysinfo()?;
+    if size as u64 > machine.ram_total() + machine.swap_total() {
+        return no_room(Errno::ENOMEM);
+    }
+    loop {
+        match fallocate(file, FallocateFlags::empty(), 0, length) {
+            Err(Errno::EINTR) => {}
+            Err(Errno::EFBIG | Errno::EINVAL) => return Err(SharedMemoryError::Size(size)),
+            Err(errno @ (Errno::ENOSPC | Errno::ENOMEM)) => return no_room(errno),
+            other => return Ok(other?),
+        }
     }
 }
 

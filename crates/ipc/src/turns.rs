@@ -34,6 +34,8 @@ pub struct Turns {
     /// wake the other only if the other sleeps. This lies apart from the
     /// counters, because it seldom changes.
     asleep: Line<Asleep>,
+    /// How many ends were dropped.
+    drops: Line<AtomicU32>,
 }
 
 #[derive(Debug, Default)]
@@ -122,10 +124,21 @@ impl Turns {
         (turns, putter, taker)
     }
 
-    /// Wakes both sides, so that each checks whether the other is still there.
+    /// Called after an end was dropped: makes both sides check whether the other
+    /// is still there. A side that sleeps is woken. A side that does not sleep
+    /// sees that the number of [`drops`](Turns::drops) has changed.
     pub fn alarm(&self, kernel: &mut impl Kernel) {
+        // Release: the end was dropped before this store.
+        self.drops.0.fetch_add(1, Ordering::Release);
         kernel.wake(&self.put.0);
         kernel.wake(&self.taken.0);
+    }
+
+    /// How many ends were dropped, including copies in forked processes.
+    #[must_use]
+    #[inline]
+    pub fn drops(&self) -> u32 {
+        self.drops.0.load(Ordering::Acquire)
     }
 }
 

@@ -5,6 +5,9 @@
 //! system call, so that none of them misses.
 
 use std::ffi::{c_int, c_long};
+use std::io::Read;
+use std::os::fd::AsFd;
+use std::os::unix::net::UnixStream;
 use std::sync::Once;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc;
@@ -80,6 +83,7 @@ fn a_storm_of_signals_does_not_show() {
     receiving_goes_on();
     a_deadline_is_not_prolonged();
     sending_goes_on();
+    a_message_with_descriptors_goes_on();
 }
 
 #[test]
@@ -156,4 +160,33 @@ fn sending_goes_on() {
     told.recv().unwrap().storm(libc::SYS_sendto);
     assert!(other.recv().unwrap().value == message);
     sender.join().unwrap();
+}
+
+/// The kernel has taken the descriptor and a part of the message when the signal
+/// comes. The rest must follow, without the descriptor.
+fn a_message_with_descriptors_goes_on() {
+    let (here, mut there) = UnixStream::pair().unwrap();
+    let message = vec![7_u8; 4 << 20];
+    let (tell, told) = mpsc::channel();
+    let copy = message.clone();
+    let sender = std::thread::spawn(move || {
+        tell.send(this_thread()).unwrap();
+        ipc::send_descriptors(&here, &copy, &[here.as_fd()])
+    });
+    let victim = told.recv().unwrap();
+    while !victim.waits_in(libc::SYS_sendmsg) {
+        std::thread::yield_now();
+    }
+    victim.interrupt();
+    let mut received = vec![0; message.len()];
+    // Read only when the call has returned, or it would return more than a part.
+    while !sender.is_finished() && !victim.waits_in(libc::SYS_sendto) {
+        std::thread::yield_now();
+    }
+    let passed = ipc::receive_descriptors(&there, &mut received, 1).unwrap();
+    assert_eq!(passed.descriptors.len(), 1);
+    drop(passed.descriptors);
+    _ = there.read_exact(&mut received[passed.length..]);
+    sender.join().unwrap().unwrap();
+    assert!(received == message);
 }

@@ -6,9 +6,12 @@ use std::sync::mpsc;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use ipc::{RingError, ring};
-use processes::fork;
+use ipc::{RingError, fork_between, ring};
+use processes::Ending;
 use processes::proc::Syscall;
+
+/// A test that waits so long has failed.
+const LONG: Duration = Duration::from_secs(60);
 
 /// Processes that are forked meanwhile hold copies of our rings.
 static ONE: Mutex<()> = Mutex::new(());
@@ -35,22 +38,50 @@ fn every_value_arrives_once_and_in_order_between_threads() {
 #[test]
 fn every_value_arrives_between_processes() {
     let _alone = ONE.lock().unwrap_or_else(PoisonError::into_inner);
-    let (producer, mut consumer) = ring::<[u64; 2]>(16).unwrap();
-    let mut producer = Some(producer);
-    let mut child = fork(|| {
-        let mut producer = producer.take().unwrap();
+    let (producer, consumer) = ring::<[u64; 2]>(16).unwrap();
+    let (mut consumer, mut child) = fork_between(consumer, producer, |mut producer| {
         for value in 0..20_000 {
             producer.push([value, !value]).unwrap();
         }
         0
     })
     .unwrap();
-    drop(producer);
     for value in 0..20_000 {
         assert_eq!(consumer.pop().unwrap(), [value, !value]);
     }
     assert_eq!(consumer.pop(), Err(RingError::Closed));
     assert!(child.wait().unwrap().success());
+}
+
+/// The example of the module `ring`, but the parent does not want all values.
+#[test]
+fn a_child_that_puts_in_learns_that_the_parent_takes_no_more() {
+    let _alone = ONE.lock().unwrap_or_else(PoisonError::into_inner);
+    let (producer, consumer) = ring::<u64>(1024).unwrap();
+    let (mut consumer, mut child) = fork_between(consumer, producer, |mut producer| {
+        let refused = (1..).find_map(|number| producer.push(number).err());
+        i32::from(refused != Some(RingError::Closed))
+    })
+    .unwrap();
+    assert_eq!(consumer.pop(), Ok(1));
+    drop(consumer);
+    let ended = child.wait_timeout(LONG).unwrap();
+    assert!(ended.is_some_and(Ending::success), "{ended:?}");
+}
+
+#[test]
+fn a_child_that_takes_out_learns_that_the_parent_puts_in_no_more() {
+    let _alone = ONE.lock().unwrap_or_else(PoisonError::into_inner);
+    let (producer, consumer) = ring::<u64>(1024).unwrap();
+    let (mut producer, mut child) = fork_between(producer, consumer, |mut consumer| {
+        let first = consumer.pop();
+        i32::from((first, consumer.pop()) != (Ok(5), Err(RingError::Closed)))
+    })
+    .unwrap();
+    producer.push(5).unwrap();
+    drop(producer);
+    let ended = child.wait_timeout(LONG).unwrap();
+    assert!(ended.is_some_and(Ending::success), "{ended:?}");
 }
 
 #[test]

@@ -179,6 +179,28 @@ fn the_death_of_the_other_process_is_the_end() {
     }
 }
 
+/// A process that is killed drops nothing. At the latest, the sender finds out
+/// when the transport is full.
+#[test]
+fn sending_to_a_killed_process_is_closed_in_the_end() {
+    let _alone = alone();
+    for transport in Transport::ALL {
+        let (mut line, mut child) = fork_with::<[u8; 32], u8>(transport, |_line| {
+            loop {
+                thread::park();
+            }
+        })
+        .unwrap();
+        child.signal(Signal::SIGKILL).unwrap();
+        child.wait().unwrap();
+        let refused = (0..100_000).find_map(|_| line.send(&[1; 32]).err());
+        assert!(
+            matches!(refused, Some(SendError::Closed)),
+            "{transport:?}: {refused:?}"
+        );
+    }
+}
+
 /// In a deadlock this would never return; a full transport waits for its reader.
 #[test]
 fn a_slow_reader_slows_the_writer_down() {

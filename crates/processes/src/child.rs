@@ -14,6 +14,10 @@ use crate::{Ending, Pid, Signal, Usage, pidfd};
 /// process does not outlive its `Child`, unless it is a setuid program, which
 /// an ordinary user may not kill.
 ///
+/// If this process forks, the forked child has a copy of this value. Dropping
+/// the copy leaves the process alone, and the copy cannot wait: only a parent
+/// can.
+///
 /// ```
 /// use processes::{Ending, Signal, Spec};
 /// let mut child = Spec::new("sleep").arg("1000").spawn()?;
@@ -37,6 +41,8 @@ pub struct Child {
     pub stderr: Option<PipeReader>,
     pid: Pid,
     pidfd: OwnedFd,
+    /// The process that made this value. In a forked child it is another.
+    owner: Pid,
     /// When its wall-clock limit expires.
     deadline: Option<Instant>,
     leads_session: bool,
@@ -67,6 +73,7 @@ impl Child {
             stderr: None,
             pid,
             pidfd,
+            owner: this_process(),
             deadline,
             leads_session,
             fate: Fate::Ours,
@@ -98,7 +105,7 @@ impl Child {
     /// [`run`](crate::run) does that for you.
     ///
     /// # Errors
-    /// `NotFound` if other code reaped the child.
+    /// `NotFound` if other code reaped the child, or in a forked process's copy.
     pub fn wait(&mut self) -> io::Result<Ending> {
         drop(self.stdin.take());
         self.ended_by(None)?;
@@ -193,6 +200,9 @@ impl Child {
         if !matches!(self.fate, Fate::Ours) {
             return Ok(true);
         }
+        if self.is_copy() {
+            return Err(self.gone());
+        }
         let limit_first = self
             .deadline
             .is_some_and(|limit| deadline.is_none_or(|at| limit <= at));
@@ -259,9 +269,17 @@ impl Child {
         Ok(ours.collect())
     }
 
+    /// Whether this is a copy of the value, in a forked child.
+    fn is_copy(&self) -> bool {
+        self.owner != this_process()
+    }
+
     fn gone(&self) -> io::Error {
-        let pid = self.pid;
+        let (pid, owner) = (self.pid, self.owner);
         let message = match self.fate {
+            Fate::Ours if self.is_copy() => {
+                format!("process {pid} is a child of process {owner}: only that process can wait")
+            }
             Fate::Lost => format!(
                 "process {pid} was reaped by somebody else, so how it ended is lost: \
                  look for a wait(-1), or for SIGCHLD being ignored"
@@ -272,9 +290,13 @@ impl Child {
     }
 }
 
+fn this_process() -> Pid {
+    std::process::id().cast_signed()
+}
+
 impl Drop for Child {
     fn drop(&mut self) {
-        if matches!(self.fate, Fate::Ours) {
+        if matches!(self.fate, Fate::Ours) && !self.is_copy() {
             // `drop` cannot report an error.
             _ = self.kill_tree();
             // Send SIGKILL again: if that succeeds, the child will end, and

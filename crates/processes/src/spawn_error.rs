@@ -87,6 +87,10 @@ impl SpawnError {
             (Step::Clone, Some(libc::EAGAIN)) => {
                 "; this user has as many processes as allowed (ulimit -u)"
             }
+            (_, Some(libc::EMFILE)) => {
+                "; this process has as many open files as allowed: close some, or raise the \
+                 limit (ulimit -n)"
+            }
             (Step::Limit(_), Some(libc::EPERM)) => "; it is above the hard limit (ulimit -H -a)",
             (Step::Directory, Some(libc::ENOENT)) => "; does the directory exist?",
             _ => "",

@@ -267,3 +267,20 @@ fn many_threads_can_start_programs_at_once() {
         }
     });
 }
+
+#[test]
+fn without_a_free_descriptor_the_error_says_what_to_do() {
+    // In a child of our own, whose limit may be lowered.
+    let mut outer = processes::fork(|| {
+        let limits = Limits {
+            descriptors: Some(3),
+            ..Limits::default()
+        };
+        processes::limits::apply(&limits).unwrap();
+        let refused = refusal(Spec::new("true"));
+        assert_eq!(refused.cause().raw_os_error(), Some(libc::EMFILE));
+        i32::from(!refused.to_string().contains("ulimit -n"))
+    })
+    .unwrap();
+    assert_eq!(outer.wait().unwrap(), Ending::Exited(0));
+}

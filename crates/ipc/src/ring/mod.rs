@@ -2,14 +2,11 @@
 //! takes them out. They make system calls only when one of them has to sleep.
 //!
 //! ```
-//! let (producer, mut consumer) = ipc::ring::<u64>(1024)?;
-//! let mut producer = Some(producer);
-//! let mut child = processes::fork(|| {
-//!     let mut producer = producer.take().unwrap();
+//! let (producer, consumer) = ipc::ring::<u64>(1024)?;
+//! let (mut consumer, mut child) = ipc::fork_between(consumer, producer, |mut producer| {
 //!     (1..=10_000).for_each(|number| producer.push(number).unwrap());
 //!     0
 //! })?;
-//! drop(producer); // the parent's copy: the child has its own
 //! let mut sum = 0;
 //! while let Ok(number) = consumer.pop() {
 //!     sum += number;
@@ -19,71 +16,35 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
+mod error;
 mod patience;
 mod plain;
 mod storage;
 
+use std::fmt;
 use std::mem::size_of;
 use std::time::Instant;
-use std::{error, fmt};
 
-use patience::steps;
+use patience::{has_passed, steps_until};
 
 use crate::lifeline::Lifeline;
-use crate::turns::{Lie, Putter, Taker};
+use crate::turns::{Putter, Taker};
 use crate::{SharedMemory, SharedMemoryError};
+pub use error::RingError;
 pub use plain::Plain;
 use storage::{Storage, View};
 
-/// Why a ring cannot go on.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum RingError {
-    /// The other side is closed: the last process that held it dropped it or
-    /// died. The consumer gets this error only when the ring is empty.
-    Closed,
-    /// The other side wrote an impossible counter: the ring would hold more
-    /// items than it has slots. Nothing was read or written.
-    Corrupt {
-        /// How many items the ring would hold.
-        filled: u32,
-        /// How many items the ring can hold.
-        capacity: u32,
-    },
-}
-
-impl From<Lie> for RingError {
-    fn from(lie: Lie) -> RingError {
-        let Lie { filled, capacity } = lie;
-        RingError::Corrupt { filled, capacity }
-    }
-}
-
-impl fmt::Display for RingError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            RingError::Closed => f.write_str("the other side closed the ring"),
-            RingError::Corrupt { filled, capacity } => write!(
-                f,
-                "the other side claims that a ring for {capacity} items holds {filled}: \
-                 its memory is corrupt, or it is malicious; make a new ring"
-            ),
-        }
-    }
-}
-
-impl error::Error for RingError {}
-
 /// Creates a ring for at least `capacity` items (rounded up to a power of two).
 ///
-/// Its two ends may be in two threads, or after a [`fork`](processes::fork) in
-/// two processes. After a fork, both processes hold both ends. Each process
-/// must drop the end that it does not use. Otherwise, it never sees that the
-/// other process has closed that end.
+/// Its two ends may be in two threads, or in two processes
+/// ([`fork_between`](crate::fork_between)). After a plain
+/// [`fork`](processes::fork), both processes hold both ends: a process that
+/// keeps a copy of the other side's end never sees that the other side is
+/// closed, and waits for ever.
 ///
 /// # Errors
 /// [`SharedMemoryError`] if the capacity is 0 or more than 2³¹, or if there is
-/// not enough memory.
+/// not enough memory or no file descriptor left.
 pub fn ring<T: Plain>(capacity: usize) -> Result<(Producer<T>, Consumer<T>), SharedMemoryError> {
     let too_much = SharedMemoryError::Size(capacity.saturating_mul(size_of::<T>()));
     let Some(slots) = capacity.checked_next_power_of_two() else {
@@ -100,6 +61,7 @@ pub fn ring<T: Plain>(capacity: usize) -> Result<(Producer<T>, Consumer<T>), Sha
     let producer = Producer {
         storage: storage.clone(),
         putter: Putter::default(),
+        drops: 0,
         lifeline: Some(ours),
     };
     let consumer = Consumer {
@@ -116,6 +78,9 @@ pub fn ring<T: Plain>(capacity: usize) -> Result<(Producer<T>, Consumer<T>), Sha
 pub struct Producer<T: Plain> {
     storage: Storage<T>,
     putter: Putter,
+    /// How many ends had been dropped when this end last checked whether the
+    /// other side is closed.
+    drops: u32,
     lifeline: Option<Lifeline>,
 }
 
@@ -140,6 +105,23 @@ impl<T: Plain> Producer<T> {
     #[must_use]
     pub fn is_closed(&self) -> bool {
         self.lifeline.as_ref().is_none_or(Lifeline::is_cut)
+    }
+
+    /// Like [`is_closed`](Producer::is_closed), but makes a system call only if
+    /// an end was dropped since the last check. So it does not notice that the
+    /// consumer's process was killed, because that process dropped nothing.
+    #[inline]
+    pub(crate) fn is_closed_by_a_drop(&mut self) -> bool {
+        let drops = self.storage.view.turns().drops();
+        if drops == self.drops {
+            return false;
+        }
+        // Another process may have dropped a copy, and this side is still open.
+        let closed = self.is_closed();
+        if !closed {
+            self.drops = drops;
+        }
+        closed
     }
 
     /// Puts a value in if there is room. Returns false if the ring is full.
@@ -203,7 +185,8 @@ impl<T: Plain> Producer<T> {
     }
 
     /// Waits until there is room for a value. Returns false if the deadline
-    /// comes first.
+    /// comes first. If the deadline has already passed, the call neither yields
+    /// the CPU nor sleeps.
     ///
     /// # Errors
     /// [`RingError`]. If the consumer closes while this call waits, the error
@@ -213,22 +196,27 @@ impl<T: Plain> Producer<T> {
     pub fn await_room(&mut self, deadline: Option<Instant>) -> Result<bool, RingError> {
         let view = self.storage.view;
         let (turns, capacity) = (view.turns(), view.capacity);
-        for step in steps() {
+        for step in steps_until(deadline) {
             step.take();
             if self.putter.room(turns, capacity, 1)? > 0 {
                 return Ok(true);
             }
         }
         loop {
+            let late = has_passed(deadline);
             let mut nap = self.storage.kernel();
             nap.deadline = deadline;
-            if self.putter.await_room(turns, capacity, &mut nap)? {
+            let room = match late {
+                true => self.putter.room(turns, capacity, 1)? > 0,
+                false => self.putter.await_room(turns, capacity, &mut nap)?,
+            };
+            if room {
                 return Ok(true);
             }
             if self.is_closed() {
                 return Err(RingError::Closed);
             }
-            if nap.is_over() {
+            if late {
                 return Ok(false);
             }
         }
@@ -305,6 +293,8 @@ impl<T: Plain> Consumer<T> {
     }
 
     /// Waits until there is a value. Returns false if the deadline comes first.
+    /// If the deadline has already passed, the call neither yields the CPU nor
+    /// sleeps.
     ///
     /// # Errors
     /// [`RingError`].
@@ -313,16 +303,21 @@ impl<T: Plain> Consumer<T> {
     pub fn await_items(&mut self, deadline: Option<Instant>) -> Result<bool, RingError> {
         let view = self.storage.view;
         let (turns, capacity) = (view.turns(), view.capacity);
-        for step in steps() {
+        for step in steps_until(deadline) {
             step.take();
             if self.taker.items(turns, capacity, 1)? > 0 {
                 return Ok(true);
             }
         }
         loop {
+            let late = has_passed(deadline);
             let mut nap = self.storage.kernel();
             nap.deadline = deadline;
-            if self.taker.await_items(turns, capacity, &mut nap)? {
+            let items = match late {
+                true => self.taker.items(turns, capacity, 1)? > 0,
+                false => self.taker.await_items(turns, capacity, &mut nap)?,
+            };
+            if items {
                 return Ok(true);
             }
             if self.lifeline.as_ref().is_none_or(Lifeline::is_cut) {
@@ -332,7 +327,7 @@ impl<T: Plain> Consumer<T> {
                     _ => Ok(true),
                 };
             }
-            if nap.is_over() {
+            if late {
                 return Ok(false);
             }
         }

@@ -23,10 +23,10 @@ pub(super) struct Linux {
 
 impl Linux {
     const NAP: Duration = Duration::from_millis(100);
+}
 
-    pub(super) fn is_over(&self) -> bool {
-        self.deadline.is_some_and(|at| Instant::now() >= at)
-    }
+pub(super) fn has_passed(deadline: Option<Instant>) -> bool {
+    deadline.is_some_and(|at| Instant::now() >= at)
 }
 
 impl Kernel for Linux {
@@ -93,9 +93,17 @@ impl Step {
     }
 }
 
+/// The steps in order, as long as the deadline has not passed. On a busy machine,
+/// a thread that yields the CPU may come back only after many milliseconds.
+pub(super) fn steps_until(deadline: Option<Instant>) -> impl Iterator<Item = Step> {
+    let steps = (!has_passed(deadline)).then(steps);
+    let steps = steps.into_iter().flatten();
+    steps.take_while(move |_| !has_passed(deadline))
+}
+
 /// All steps in order. Each round has some spins of growing length and then
 /// yields the CPU.
-pub(super) fn steps() -> impl Iterator<Item = Step> {
+fn steps() -> impl Iterator<Item = Step> {
     const ROUNDS: usize = 20;
     const SPINS: &[u32] = &[1, 2, 4, 8, 16, 16];
     static CPUS: OnceLock<usize> = OnceLock::new();

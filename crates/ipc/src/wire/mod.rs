@@ -20,7 +20,8 @@ pub(crate) use stream::streams;
 pub(crate) trait Wire: Send {
     /// Sends the beginning of `bytes`, which must not be empty, and returns how
     /// many bytes it sent. Returns `None` if the transport is full. Fails with
-    /// `BrokenPipe` or `ConnectionReset` if the other side is gone.
+    /// `BrokenPipe` or `ConnectionReset` if the other side is gone. (If the
+    /// other process was killed, shared memory may first fill up.)
     fn write(&mut self, bytes: &[u8]) -> io::Result<Option<usize>>;
 
     /// Receives into `buffer`, which must have room for at least [`PIECE`]
@@ -29,7 +30,7 @@ pub(crate) trait Wire: Send {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<Option<usize>>;
 
     /// Waits until `write` can make progress. Returns false if the deadline
-    /// comes first.
+    /// comes first. May fail like `write`.
     fn await_room(&mut self, deadline: Option<Instant>) -> io::Result<bool>;
 
     /// Waits until `read` can make progress. Returns false if the deadline

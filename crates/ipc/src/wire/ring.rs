@@ -34,7 +34,7 @@ pub(crate) fn rings() -> io::Result<Ends> {
 
 impl Wire for Rings {
     fn write(&mut self, bytes: &[u8]) -> io::Result<Option<usize>> {
-        if self.to_peer.is_closed() {
+        if self.to_peer.is_closed_by_a_drop() {
             return Err(io::ErrorKind::BrokenPipe.into());
         }
         let count = self.to_peer.write(bytes).map_err(io_error)?;
@@ -47,11 +47,7 @@ impl Wire for Rings {
     }
 
     fn await_room(&mut self, deadline: Option<Instant>) -> io::Result<bool> {
-        match self.to_peer.await_room(deadline) {
-            // `write` will report it.
-            Err(RingError::Closed) => Ok(true),
-            other => other.map_err(io_error),
-        }
+        self.to_peer.await_room(deadline).map_err(io_error)
     }
 
     fn await_bytes(&mut self, deadline: Option<Instant>) -> io::Result<bool> {

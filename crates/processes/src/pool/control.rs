@@ -24,6 +24,11 @@ pub(crate) enum Order {
 /// A report from the zygote to the program.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Report {
+    /// The first report: the zygote takes orders now.
+    Ready,
+    /// The first report: the zygote cannot work, because of this errno, and
+    /// ends.
+    Failed { errno: i32 },
     /// A worker was started.
     Started { seat: usize, pid: Pid },
     /// No worker could be started, because of this errno.
@@ -58,6 +63,8 @@ impl Order {
 impl Report {
     fn words(self) -> Words {
         match self {
+            Report::Ready => [3, 0, 0],
+            Report::Failed { errno } => [4, 0, errno],
             Report::Started { seat, pid } => [0, seat as i32, pid],
             Report::Refused { seat, errno } => [1, seat as i32, errno],
             Report::Ended { seat, status } => [2, seat as i32, status],
@@ -76,6 +83,8 @@ impl Report {
                 let status = number;
                 Some(Report::Ended { seat, status })
             }
+            3 => Some(Report::Ready),
+            4 => Some(Report::Failed { errno: number }),
             _ => None,
         }
     }
@@ -101,7 +110,9 @@ impl Control {
         self.send(report.words(), None)
     }
 
-    /// Waits for the next order, and returns it with its socket, if it has one.
+    /// Waits for the next order, and returns it with its socket. The socket is
+    /// missing if the order has none, or if this process has no descriptor left
+    /// for it.
     pub(crate) fn next_order(&self) -> io::Result<(Order, Option<OwnedFd>)> {
         let (words, socket) = self.receive(true)?.ok_or(Errno::EAGAIN)?;
         Ok((Order::from_words(words).ok_or_else(unknown)?, socket))
@@ -145,6 +156,11 @@ impl Control {
                 // everything that we sent.
                 Err(Errno::ECONNRESET) => break (0, None),
                 Err(errno) => return Err(errno.into()),
+                // The kernel had no descriptor left for the socket, and has
+                // closed it.
+                Ok(message) if message.flags.contains(MsgFlags::MSG_CTRUNC) => {
+                    break (message.bytes, None);
+                }
                 Ok(message) => {
                     let received = message.cmsgs()?.find_map(|attached| match attached {
                         ControlMessageOwned::ScmRights(sockets) => sockets.first().copied(),

@@ -27,6 +27,8 @@ pub(crate) struct Crew {
     /// zygote has ended.
     line: Option<Control>,
     zygote: Child,
+    /// The process that made the pool. In a forked child it is another.
+    owner: Pid,
 }
 
 /// A place for one worker at a time.
@@ -107,9 +109,16 @@ impl Crew {
             seats,
             line,
             zygote,
+            owner: std::process::id().cast_signed(),
         };
+        if let Some(Report::Failed { errno }) = crew.report(true)? {
+            return Err(PoolError::Start(io::Error::from_raw_os_error(errno)));
+        }
         for seat in 0..workers {
-            crew.hire(seat)?;
+            crew.hire(seat).map_err(|error| match error {
+                PoolError::NoWorker(error) => PoolError::Start(error),
+                other => other,
+            })?;
             if let Some(Report::Refused { errno, .. }) = crew.report(true)? {
                 let error = io::Error::from_raw_os_error(errno);
                 return Err(PoolError::Start(error));
@@ -119,7 +128,8 @@ impl Crew {
     }
 
     /// Orders the zygote to start a worker. The worker may be given work at
-    /// once.
+    /// once. Fails with [`PoolError::NoWorker`] if the program has no descriptor
+    /// left for the worker's socket.
     pub(crate) fn hire(&mut self, seat: usize) -> Result<(), PoolError> {
         let pair = || {
             let (ours, theirs) = UnixStream::pair()?;
@@ -178,8 +188,19 @@ impl Crew {
         PoolError::Lost(self.zygote.wait_timeout(PATIENCE).ok().flatten())
     }
 
+    /// Fails in a forked child, which has only a copy: it shares the sockets to
+    /// the workers with the program, and would take the program's results.
+    pub(crate) fn check_owner(&self) -> Result<(), PoolError> {
+        if self.owner == std::process::id().cast_signed() {
+            Ok(())
+        } else {
+            Err(PoolError::Copy)
+        }
+    }
+
     /// Ends all processes of the pool.
     pub(crate) fn end(&mut self) -> Result<(), PoolError> {
+        self.check_owner()?;
         // The zygote kills the workers when this connection is closed.
         if self.line.take().is_none() {
             return Ok(());
@@ -201,6 +222,7 @@ impl Crew {
 impl Drop for Crew {
     fn drop(&mut self) {
         // If that fails, dropping the zygote kills it, and with it the workers.
+        // In a forked child, neither does anything.
         _ = self.end();
     }
 }

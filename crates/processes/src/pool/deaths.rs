@@ -29,15 +29,11 @@ where
     pub(super) fn read_reports(&mut self) -> Result<(), PoolError> {
         while let Some(report) = self.crew.report(false)? {
             match report {
-                Report::Started { .. } => {}
+                Report::Ready | Report::Failed { .. } | Report::Started { .. } => {}
                 Report::Ended { seat, status } => self.bury(seat, Ending::from_raw(status))?,
                 Report::Refused { seat, errno } => {
                     self.give_up(seat);
-                    self.crew.seats[seat].refused = true;
-                    if self.crew.seats.iter().all(|place| place.worker.is_none()) {
-                        let error = io::Error::from_raw_os_error(errno);
-                        return Err(PoolError::NoWorker(error));
-                    }
+                    self.leave_empty(seat, io::Error::from_raw_os_error(errno))?;
                 }
             }
         }

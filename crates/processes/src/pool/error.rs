@@ -60,6 +60,9 @@ pub enum PoolError {
     Lost(Option<Ending>),
     /// The pool's processes do not end.
     StillAlive(String),
+    /// This is a forked process's copy of a pool. Only the process that made
+    /// the pool can use it.
+    Copy,
 }
 
 impl fmt::Display for PoolError {
@@ -69,10 +72,14 @@ impl fmt::Display for PoolError {
                 let most = super::MOST_WORKERS;
                 write!(f, "a pool has 1 to {most} workers, not {asked}")
             }
-            PoolError::Start(error) => write!(f, "cannot start a pool: {error}"),
-            PoolError::NoWorker(error) => {
-                write!(f, "no worker is left, and none can be started: {error}")
+            PoolError::Start(error) => {
+                write!(f, "cannot start a pool: {error}{}", advice(error))
             }
+            PoolError::NoWorker(error) => write!(
+                f,
+                "no worker is left, and none can be started: {error}{}",
+                advice(error)
+            ),
             PoolError::Lost(ending) => {
                 f.write_str("the process that starts the pool's workers ")?;
                 match ending {
@@ -82,7 +89,24 @@ impl fmt::Display for PoolError {
                 f.write_str("; make a new pool")
             }
             PoolError::StillAlive(what) => write!(f, "the pool's processes do not end: {what}"),
+            PoolError::Copy => f.write_str(
+                "this is a forked process's copy of a pool, and only the process that made the \
+                 pool can use it: make a new pool here",
+            ),
         }
+    }
+}
+
+/// What to do about this error.
+fn advice(error: &io::Error) -> &'static str {
+    match error.raw_os_error() {
+        Some(libc::EMFILE) => {
+            "; EMFILE means that this process has as many open files as allowed: a pool needs \
+             one file descriptor for each worker and about eight more; close some files, or \
+             raise the limit (ulimit -n)"
+        }
+        Some(libc::EAGAIN) => "; this user has as many processes as allowed (ulimit -u)",
+        _ => "",
     }
 }
 

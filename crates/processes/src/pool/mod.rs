@@ -56,7 +56,8 @@ pub const MOST_WORKERS: usize = 256;
 ///   them: each worker has at most four chunks at a time.
 /// - **The end.** Dropping the pool ends its processes and everything that the
 ///   function started. The end of the program does the same, even if SIGKILL
-///   ends it.
+///   ends it. If the program forks, the forked child has a copy of the pool.
+///   It cannot use the copy, and dropping it ends nothing.
 ///
 /// # What a worker inherits
 /// A worker gets a copy of the program's memory as it is when the pool is made.
@@ -128,8 +129,8 @@ where
     /// length.
     ///
     /// # Errors
-    /// [`PoolError`] if the pool has no worker and cannot start one. The
-    /// results so far are lost.
+    /// [`PoolError`] if the pool has no worker and cannot start one, or in a
+    /// forked process's copy. The results so far are lost.
     pub fn map<I>(&mut self, items: I) -> Result<Vec<Result<R, ItemError>>, PoolError>
     where
         I: IntoIterator<Item: Borrow<T>>,
@@ -188,6 +189,7 @@ where
     where
         I: IntoIterator<Item: Borrow<T>>,
     {
+        self.crew.check_owner()?;
         Run::new(&mut self.crew, items.into_iter(), chunk, sink).finish()
     }
 

@@ -12,6 +12,7 @@
 
 use std::borrow::Borrow;
 use std::collections::VecDeque;
+use std::io;
 use std::marker::PhantomData;
 use std::os::fd::AsFd;
 use std::time::{Duration, Instant};
@@ -99,10 +100,23 @@ where
         for seat in 0..self.crew.seats.len() {
             let place = &self.crew.seats[seat];
             if place.worker.is_none() && !place.refused {
-                self.crew.hire(seat)?;
+                match self.crew.hire(seat) {
+                    Err(PoolError::NoWorker(error)) => self.leave_empty(seat, error)?,
+                    other => other?,
+                }
             }
         }
         Ok(())
+    }
+
+    /// No worker can be started for this seat. During this run, the workers of
+    /// the other seats do its work, if there are any.
+    pub(super) fn leave_empty(&mut self, seat: usize, error: io::Error) -> Result<(), PoolError> {
+        self.crew.seats[seat].refused = true;
+        match self.crew.seats.iter().any(|place| place.worker.is_some()) {
+            true => Ok(()),
+            false => Err(PoolError::NoWorker(error)),
+        }
     }
 
     fn busy(&self) -> impl Iterator<Item = usize> {

@@ -2,6 +2,7 @@
 
 use std::any::Any;
 use std::io::{self, Read, Write};
+use std::mem;
 use std::os::unix::net::UnixStream;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
@@ -53,6 +54,8 @@ where
             Ok(used) => start += used?,
             Err(payload) => {
                 answers.put(Kind::PANIC, &message(payload.as_ref()))?;
+                // The payload's destructor could panic, or never return.
+                mem::forget(payload);
                 return answers.send();
             }
         }

@@ -58,27 +58,27 @@ struct Line {
 }
 
 impl Zygote {
-    /// Turns this process into a zygote. It must be a fresh copy of the program
-    /// in which all signals are blocked. Of its other descriptors, only `kept`
-    /// and the standard descriptors stay usable.
+    /// Turns this process into a zygote, and reports to the program whether that
+    /// succeeded. It must be a fresh copy of the program in which all signals
+    /// are blocked. Of its other descriptors, only `kept` and the standard
+    /// descriptors stay usable.
     pub(crate) fn new(
         control: Control,
         program: OwnedFd,
         desks: Vec<Desk>,
         kept: &[RawFd],
     ) -> io::Result<Zygote> {
-        // A process group of its own keeps Ctrl-C in a terminal away from the
-        // pool. The program decides whether Ctrl-C ends it, and the pool ends
-        // with the program.
-        setpgid(nix::unistd::Pid::from_raw(0), nix::unistd::Pid::from_raw(0))?;
-        reset_handlers();
         let mut usable = vec![control.as_fd().as_raw_fd(), program.as_raw_fd()];
         usable.extend_from_slice(kept);
-        seal_descriptors(&usable)?;
-        become_subreaper()?;
-        let flags = SfdFlags::SFD_CLOEXEC | SfdFlags::SFD_NONBLOCK;
-        let ends = SignalFd::with_flags(&SigSet::from(Signal::SIGCHLD), flags)?;
-        set_signal_mask(1 << (libc::SIGCHLD - 1));
+        let ends = match settle(&usable) {
+            Ok(ends) => ends,
+            Err(error) => {
+                let errno = errno_of(&error);
+                _ = control.report(Report::Failed { errno });
+                return Err(error);
+            }
+        };
+        control.report(Report::Ready)?;
         let workers = desks.iter().map(|_| None).collect();
         let line = Some(Line {
             control,
@@ -163,13 +163,18 @@ impl Zygote {
                 let report = match self.start(seat, UnixStream::from(socket), work) {
                     Ok(pid) => Report::Started { seat, pid },
                     Err(error) => {
-                        let errno = error.raw_os_error().unwrap_or(libc::EIO);
+                        let errno = errno_of(&error);
                         Report::Refused { seat, errno }
                     }
                 };
                 self.line
                     .as_ref()
                     .map_or(Ok(()), |line| line.control.report(report))
+            }
+            // The program always sends a socket, so it was lost on its way.
+            (Order::Start { seat }, None) if seat < self.desks.len() => {
+                let errno = libc::EMFILE;
+                line.control.report(Report::Refused { seat, errno })
             }
             (Order::Kill { seat }, _) => {
                 if let Some(&Some(pid)) = self.workers.get(seat) {
@@ -179,8 +184,7 @@ impl Zygote {
                 }
                 Ok(())
             }
-            // The program never sends this: a start without a socket or for an
-            // unknown seat.
+            // The program never sends this: a start for an unknown seat.
             (Order::Start { .. }, _) => Err(io::ErrorKind::InvalidData.into()),
         }
     }
@@ -192,7 +196,7 @@ impl Zygote {
         work: &mut dyn FnMut(UnixStream, &Desk),
     ) -> io::Result<Pid> {
         let zygote = std::process::id().cast_signed();
-        let pid = fork::copy(|| {
+        let in_worker = || {
             // A worker keeps its socket and its desk, and nothing else of the
             // zygote.
             self.line = None;
@@ -204,10 +208,31 @@ impl Zygote {
             set_signal_mask(0);
             work(socket, &desk);
             0
-        })?;
+        };
+        let pid = fork::copy(in_worker, false)?;
         self.workers[seat] = Some(pid);
         Ok(pid)
     }
+}
+
+/// Detaches this process from what it has inherited from the program, and returns
+/// a descriptor that is readable when a child has ended.
+fn settle(usable: &[RawFd]) -> io::Result<SignalFd> {
+    // A process group of its own keeps Ctrl-C in a terminal away from the pool.
+    // The program decides whether Ctrl-C ends it, and the pool ends with the
+    // program.
+    setpgid(nix::unistd::Pid::from_raw(0), nix::unistd::Pid::from_raw(0))?;
+    reset_handlers();
+    seal_descriptors(usable)?;
+    become_subreaper()?;
+    let flags = SfdFlags::SFD_CLOEXEC | SfdFlags::SFD_NONBLOCK;
+    let ends = SignalFd::with_flags(&SigSet::from(Signal::SIGCHLD), flags)?;
+    set_signal_mask(1 << (libc::SIGCHLD - 1));
+    Ok(ends)
+}
+
+fn errno_of(error: &io::Error) -> i32 {
+    error.raw_os_error().unwrap_or(libc::EIO)
 }
 
 /// Makes the kernel kill this process when its parent ends. The kernel looks at
@@ -274,7 +299,12 @@ fn seal_descriptors(usable: &[RawFd]) -> io::Result<()> {
         // is closed already, so F_GETFD fails for it.
         unsafe {
             if libc::fcntl(fd, libc::F_GETFD) >= 0 {
-                Errno::result(libc::dup3(dead.as_raw_fd(), fd, libc::O_CLOEXEC))?;
+                match Errno::result(libc::dup3(dead.as_raw_fd(), fd, libc::O_CLOEXEC)) {
+                    // The program has lowered its limit below this number since
+                    // it opened it, so no new file gets the number.
+                    Err(Errno::EBADF) => _ = libc::close(fd),
+                    other => _ = other?,
+                }
             }
         }
     }
