@@ -1,7 +1,7 @@
 //! A child in namespaces of its own, as a container runtime makes them: it is
-//! process 1, it sees no other process, and it has a host name and a network of
-//! its own. Its kernel is the same, and whoever started it can still read its
-//! memory.
+//! process 1, it can signal no process outside, and it has a host name and a
+//! network of its own. Its kernel is the same, and the process that started it can
+//! still read its memory.
 //!
 //! `cargo run -p processes --example inside_a_container`
 
