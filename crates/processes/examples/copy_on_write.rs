@@ -202,16 +202,16 @@ fn report() -> Result<(), Box<dyn Error>> {
 fn trace() -> Result<(), Box<dyn Error>> {
     let pages = Pages::new(4)?;
     let me = std::process::id().cast_signed();
-    let mut pictures = vec![("before the fork", pages.look(me)?)];
+    let mut pictures = vec![("parent, before", pages.look(me)?)];
     let mut child = Stepping::fork(|_| pages.write(2))?;
     let pid = child.child.pid();
     pictures.push(("parent, forked", pages.look(me)?));
     pictures.push(("child, forked", pages.look(pid)?));
     child.order(WRITE_ONE)?;
-    pictures.push(("parent, later", pages.look(me)?));
-    pictures.push(("child wrote", pages.look(pid)?));
+    pictures.push(("parent, written", pages.look(me)?));
+    pictures.push(("child, written", pages.look(pid)?));
     drop(child);
-    pictures.push(("child ended", pages.look(me)?));
+    pictures.push(("parent, at the end", pages.look(me)?));
     println!("{}", json(&pictures));
     Ok(())
 }

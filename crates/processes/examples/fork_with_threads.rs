@@ -24,6 +24,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let lock = Mutex::new(());
     let (taken, forked) = (Barrier::new(2), Barrier::new(2));
     let (mut released, mut tell) = pipe()?;
+    let (mut looked, mut say_looked) = pipe()?;
     let mut child = thread::scope(|scope| {
         scope.spawn(|| {
             let held = lock.lock();
@@ -37,11 +38,14 @@ fn main() -> Result<(), Box<dyn Error>> {
         let child = fork(|| {
             println!("child: threads: {}", threads());
             say("child, after the fork", &lock);
+            _ = say_looked.write_all(b"!");
             // Once the parent's lock is free, look again.
             _ = released.read(&mut [0]);
             say("child, later", &lock);
             0
         });
+        drop(say_looked); // or the read would wait for this end, too
+        _ = looked.read(&mut [0]);
         forked.wait();
         child
     })?;
