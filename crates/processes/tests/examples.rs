@@ -112,6 +112,19 @@ fn squares_by_pipe() {
 }
 
 #[test]
+fn squares_by_pipe_as_a_trace() {
+    let printed = example_output::of("squares_by_pipe", &["--trace"]);
+    assert!(printed.starts_with(r#"{"kind":"bars","unit":"KiB of page tables","#));
+    let values: Vec<u64> = printed
+        .split(r#""value":"#)
+        .skip(1)
+        .filter_map(|rest| rest.split(',').next()?.parse().ok())
+        .collect();
+    assert!(values.len() == 6 && values.is_sorted(), "{printed}");
+    assert!(values[0] < values[5], "{printed}");
+}
+
+#[test]
 fn borrowed_memory() {
     let printed = example_output::of("borrowed_memory", &[]);
     let expected = "a forked child wrote 1; the parent reads 0\n\
