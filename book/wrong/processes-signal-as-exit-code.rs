@@ -1,3 +1,5 @@
+// A wrong answer, for the book: a killed child is reported as an exit code of 128 + n.
+
 //! Run a closure in a child process, and tell how it ended.
 //!
 //! ```text
