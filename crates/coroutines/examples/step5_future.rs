@@ -1,0 +1,37 @@
+//! Step 5: a future by hand, and a caller that asks it all the time.
+//!
+//! The future waits for a bell that another thread rings. It keeps two words
+//! and no stack. But nobody tells the caller when it is worth asking again.
+
+mod visit;
+
+use std::pin::pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, Waker};
+use std::thread;
+use std::time::Duration;
+
+use visit::{Bell, Visit};
+
+// ANCHOR: main
+fn main() {
+    let bell = Arc::new(Bell::default());
+    let mut visit = pin!(Visit::Starts(Arc::clone(&bell)));
+    println!("the future is {} bytes large", size_of::<Visit>());
+
+    let visitor = thread::spawn(move || {
+        thread::sleep(Duration::from_millis(20));
+        bell.ring();
+    });
+    let mut context = Context::from_waker(Waker::noop()); // a waker that does nothing
+    let mut polls = 0_u64;
+    let answer = loop {
+        polls += 1;
+        if let Poll::Ready(answer) = visit.as_mut().poll(&mut context) {
+            break answer;
+        }
+    };
+    println!("{answer}, after {polls} polls");
+    assert!(visitor.join().is_ok());
+}
+// ANCHOR_END: main
