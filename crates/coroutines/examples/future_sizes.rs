@@ -42,20 +42,22 @@ async fn awaits_a_box() -> u32 {
 // ANCHOR_END: futures
 
 fn main() {
-    let line = |what: &str, bytes: usize| println!("{what:<38} {bytes:>7} bytes");
-    line(
-        "keeps nothing across its await",
-        size_of_val(&nothing_kept()),
-    );
-    line(
-        "a buffer of 4096, used before it",
-        size_of_val(&used_before()),
-    );
-    line(
-        "a buffer of 4096, used across it",
-        size_of_val(&used_across()),
-    );
-    line("awaits the one before", size_of_val(&awaits_another()));
-    line("awaits it in a box", size_of_val(&awaits_a_box()));
-    line("for comparison: a fiber's stack", DEFAULT_STACK_SIZE);
+    let sizes = [
+        ("keeps nothing", size_of_val(&nothing_kept())),
+        ("buffer before", size_of_val(&used_before())),
+        ("buffer across", size_of_val(&used_across())),
+        ("awaits another", size_of_val(&awaits_another())),
+        ("awaits a box", size_of_val(&awaits_a_box())),
+    ];
+    if std::env::args().nth(1).as_deref() == Some("bars") {
+        let bars = sizes
+            .map(|(name, value)| format!(r#"{{"name":"{name}","value":{value},"look":"heap"}}"#));
+        let bars = bars.join(",");
+        println!(r#"{{"kind":"bars","unit":"bytes","bars":[{bars}]}}"#);
+        return;
+    }
+    for (name, bytes) in sizes {
+        println!("{name:<20} {bytes:>7} bytes");
+    }
+    println!("a fiber's stack      {DEFAULT_STACK_SIZE:>7} bytes");
 }

@@ -5,6 +5,7 @@
 
 mod visit;
 
+use std::future::poll_fn;
 use std::pin::pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
@@ -13,11 +14,27 @@ use std::time::Duration;
 
 use visit::{Bell, Visit};
 
+// ANCHOR: compiled
+/// The same as `Visit`, written by the compiler.
+async fn visit(bell: Arc<Bell>) -> &'static str {
+    println!("    who is there?");
+    poll_fn(|context| match bell.has_rung(context) {
+        true => Poll::Ready(()),
+        false => Poll::Pending,
+    })
+    .await;
+    "come in"
+}
+// ANCHOR_END: compiled
+
 // ANCHOR: main
 fn main() {
     let bell = Arc::new(Bell::default());
+    println!("our future: {} bytes", size_of::<Visit>());
+    let compiled = size_of_val(&visit(Arc::clone(&bell)));
+    println!("the compiler's future: {compiled} bytes");
+
     let mut visit = pin!(Visit::Starts(Arc::clone(&bell)));
-    println!("the future is {} bytes large", size_of::<Visit>());
 
     let visitor = thread::spawn(move || {
         thread::sleep(Duration::from_millis(20));

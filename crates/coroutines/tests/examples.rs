@@ -158,6 +158,23 @@ fn step5_future() {
 }
 
 #[test]
+fn quiz_order() {
+    let printed = example_output::of("quiz_order", &[]);
+    assert_eq!(printed, "1 3 2 4\n");
+}
+
+#[test]
+fn waiting_in_epoll() {
+    let printed = example_output::of("waiting_in_epoll", &[]);
+    let lines: Vec<_> = printed.lines().collect();
+    assert_eq!(lines[0], "the thread waits in the system call epoll_wait");
+    assert_eq!(lines[1], "epoll watches, for this thread:");
+    let sockets = lines.iter().filter(|line| line.contains(" a socket: "));
+    assert_eq!(sockets.count(), 2, "{printed}");
+    assert_eq!(*lines.last().expect(&printed), "the tasks have read: ab");
+}
+
+#[test]
 fn step6_block_on() {
     let printed = example_output::of("step6_block_on", &[]);
     assert_eq!(
@@ -230,12 +247,14 @@ fn fiber_stacks_as_traces() {
 fn future_sizes() {
     let printed = example_output::of("future_sizes", &[]);
     let bytes = |what| number_after(&printed, what);
-    assert!(bytes("keeps nothing across its await ") < 64);
-    assert!(bytes("a buffer of 4096, used before it ") < 64);
-    assert!((4096..4200).contains(&bytes("a buffer of 4096, used across it ")));
-    assert!((4096..4300).contains(&bytes("awaits the one before ")));
-    assert!(bytes("awaits it in a box ") < 64);
-    assert_eq!(bytes("for comparison: a fiber's stack "), 256 * 1024);
+    assert!(bytes("keeps nothing ") < 64);
+    assert!(bytes("buffer before ") < 64);
+    assert!((4096..4200).contains(&bytes("buffer across ")));
+    assert!((4096..4300).contains(&bytes("awaits another ")));
+    assert!(bytes("awaits a box ") < 64);
+    assert_eq!(bytes("a fiber's stack "), 256 * 1024);
+    let bars = example_output::of("future_sizes", &["bars"]);
+    assert_eq!(bars.matches(r#""look":"heap""#).count(), 5, "{bars}");
 }
 
 #[test]

@@ -66,7 +66,7 @@ impl Bell {
     }
 
     /// Returns whether it has rung. If not, its ring will call the waker.
-    fn has_rung(&self, context: &Context<'_>) -> bool {
+    pub(crate) fn has_rung(&self, context: &Context<'_>) -> bool {
         let mut state = self.lock();
         if !state.rung {
             state.waker = Some(context.waker().clone());
