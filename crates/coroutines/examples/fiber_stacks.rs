@@ -99,7 +99,6 @@ struct Mapping {
     resident: usize,
 }
 
-// ANCHOR: mappings
 fn mappings() -> Result<Vec<Mapping>> {
     let mut all: Vec<Mapping> = Vec::new();
     for line in fs::read_to_string("/proc/self/smaps")?.lines() {
@@ -122,7 +121,6 @@ fn mappings() -> Result<Vec<Mapping>> {
     }
     Ok(all)
 }
-// ANCHOR_END: mappings
 
 /// A fiber's stack and the guard page just below it.
 struct Place {

@@ -98,7 +98,6 @@ fn main() -> Result<()> {
     Ok(())
 }
 
-// ANCHOR: watch
 /// Prints what the child says, until it is stuck, and then what it waits for.
 fn watch(child: &mut Child) -> Result<()> {
     let output = child.stdout.take().ok_or("no output")?;
@@ -120,4 +119,3 @@ fn watch(child: &mut Child) -> Result<()> {
         thread::sleep(Duration::from_millis(1));
     }
 }
-// ANCHOR_END: watch

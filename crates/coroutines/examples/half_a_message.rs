@@ -69,7 +69,6 @@ impl Lines {
 
 const LIMIT: Duration = Duration::from_millis(20);
 
-// ANCHOR: main
 fn main() -> Result<(), Box<dyn Error>> {
     let reactor = Reactor::new()?;
     let executor = Executor::with_reactor(reactor.clone());
@@ -107,4 +106,3 @@ fn main() -> Result<(), Box<dyn Error>> {
     })?;
     Ok(())
 }
-// ANCHOR_END: main

@@ -56,7 +56,6 @@ fn recurse(levels: usize) {
 }
 // ANCHOR_END: body
 
-// ANCHOR: main
 const STACK: usize = 16 * 1024;
 /// Somebody else's memory, which happens to lie just below the fiber's stack.
 const NEIGHBOR: usize = 128 * 1024;
@@ -91,4 +90,3 @@ fn main() {
     }
     println!("main: nobody has noticed");
 }
-// ANCHOR_END: main

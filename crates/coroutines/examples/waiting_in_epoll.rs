@@ -49,7 +49,6 @@ fn main() -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
-// ANCHOR: observe
 /// Waits until the thread waits in epoll, and says what the kernel knows.
 fn observe(waiting: Pid) -> io::Result<String> {
     let deadline = Instant::now() + Duration::from_secs(5);
@@ -111,7 +110,6 @@ fn watched(line: &str) -> Option<String> {
         set.join(" ")
     ))
 }
-// ANCHOR_END: observe
 
 /// What a descriptor is: `socket:[4711]`, `anon_inode:[eventpoll]`.
 fn kind(descriptor: &Path) -> io::Result<String> {

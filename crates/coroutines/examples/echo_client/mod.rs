@@ -55,7 +55,6 @@ impl Clients {
     }
 }
 
-// ANCHOR: client
 fn client(address: &SocketAddr, name: usize, together: &Barrier) -> io::Result<Heard> {
     let mut stream = UnixStream::connect_addr(address)?;
     let mut text = String::new();
@@ -76,7 +75,6 @@ fn client(address: &SocketAddr, name: usize, together: &Barrier) -> io::Result<H
         server_threads,
     })
 }
-// ANCHOR_END: client
 
 /// The number of threads of this process.
 fn threads() -> io::Result<usize> {
