@@ -4,17 +4,17 @@
 //! variables across an `await`. Here, the state is in a struct that the
 //! callback owns, and a field of it tells the callback how to continue.
 
+mod echo_client;
+
 use std::io::{self, ErrorKind, Read, Write};
 use std::ops::ControlFlow::{self, Break, Continue};
 use std::os::fd::{AsFd, BorrowedFd};
-use std::os::linux::net::SocketAddrExt;
-use std::os::unix::net::{SocketAddr, UnixListener, UnixStream};
-use std::thread;
+use std::os::unix::net::UnixStream;
 
 use coroutines::event_loop::{EventLoop, Interest};
+use echo_client::{CLIENTS, Clients};
 
-const CLIENTS: usize = 3;
-
+// ANCHOR: connection
 /// A client, and the bytes that the server must still send to it.
 struct Connection {
     stream: UnixStream,
@@ -59,23 +59,13 @@ fn wait(error: io::Error, interest: Interest) -> io::Result<ControlFlow<(), Inte
         _ => Err(error),
     }
 }
-
-fn client(address: &SocketAddr, name: usize) -> io::Result<String> {
-    let mut stream = UnixStream::connect_addr(address)?;
-    let said = format!("hello from client {name}");
-    stream.write_all(said.as_bytes())?;
-    stream.shutdown(std::net::Shutdown::Write)?;
-    let mut heard = String::new();
-    stream.read_to_string(&mut heard)?;
-    Ok(heard)
-}
+// ANCHOR_END: connection
 
 fn main() -> io::Result<()> {
-    let name = format!("roommates-event-loop-{}", std::process::id());
-    let address = SocketAddr::from_abstract_name(name)?;
+    let listener = echo_client::listen()?;
+    let clients = Clients::start(&listener)?;
     let mut events = EventLoop::new()?;
     let mut expected = CLIENTS;
-    let listener = UnixListener::bind_addr(&address)?;
     events.watch(listener, Interest::Readable, move |events, listener| {
         let stream = match listener.accept() {
             Ok((stream, _)) => stream,
@@ -105,18 +95,6 @@ fn main() -> io::Result<()> {
         }
     })?;
 
-    let clients: Vec<_> = (1..=CLIENTS)
-        .map(|name| {
-            let address = address.clone();
-            thread::spawn(move || client(&address, name))
-        })
-        .collect();
     events.run()?; // until the last client has gone
-    for client in clients {
-        let heard = client
-            .join()
-            .unwrap_or_else(|panic| std::panic::resume_unwind(panic))?;
-        println!("{heard}");
-    }
-    Ok(())
+    clients.report()
 }

@@ -1,19 +1,19 @@
 //! An echo server for any number of clients, with a task for each, on one thread.
 //!
 //! The code of a task reads as if it blocked. While the task waits at an
-//! `await`, the other tasks run. (The socket is a Unix socket with an abstract
-//! name, so that the example needs no network and leaves no file behind.)
+//! `await`, the other tasks run. `echo_threads`, `echo_event_loop` and
+//! `echo_tokio` serve the same clients in other ways.
+
+mod echo_client;
 
 use std::io::{self, Read, Write};
-use std::os::linux::net::SocketAddrExt;
-use std::os::unix::net::{SocketAddr, UnixListener, UnixStream};
-use std::thread;
+use std::os::unix::net::{UnixListener, UnixStream};
 
 use coroutines::executor::{Executor, JoinError, Spawner};
 use coroutines::reactor::{Reactor, Source};
+use echo_client::{CLIENTS, Clients};
 
-const CLIENTS: usize = 3;
-
+// ANCHOR: serve
 /// Sends back everything that the client sends, until the client sends no more.
 /// Returns the number of bytes.
 async fn serve(client: Source<UnixStream>) -> io::Result<usize> {
@@ -35,6 +35,7 @@ async fn serve(client: Source<UnixStream>) -> io::Result<usize> {
         }
     }
 }
+// ANCHOR_END: serve
 
 /// Accepts the clients, spawns a task for each, and waits until all of them
 /// have gone. Returns the number of bytes that were sent back.
@@ -57,40 +58,14 @@ async fn accept(
     Ok(total)
 }
 
-/// An ordinary client: it makes blocking calls, on a thread of its own.
-fn client(address: &SocketAddr, name: usize) -> io::Result<String> {
-    let mut stream = UnixStream::connect_addr(address)?;
-    let mut heard = String::new();
-    for word in ["hello", "again"] {
-        let said = format!("{word} from client {name}; ");
-        stream.write_all(said.as_bytes())?;
-        let mut echo = vec![0; said.len()];
-        stream.read_exact(&mut echo)?;
-        heard += &String::from_utf8_lossy(&echo);
-    }
-    Ok(heard)
-}
-
 fn main() -> io::Result<()> {
-    let name = format!("roommates-echo-{}", std::process::id());
-    let address = SocketAddr::from_abstract_name(name)?;
+    let listener = echo_client::listen()?;
+    let clients = Clients::start(&listener)?;
     let reactor = Reactor::new()?;
     let executor = Executor::with_reactor(reactor.clone());
-    let listener = reactor.register(UnixListener::bind_addr(&address)?)?;
-
-    let clients: Vec<_> = (1..=CLIENTS)
-        .map(|name| {
-            let address = address.clone();
-            thread::spawn(move || client(&address, name))
-        })
-        .collect();
+    let listener = reactor.register(listener)?;
     let total = executor.block_on(accept(listener, reactor, executor.spawner()))?;
-    for client in clients {
-        let heard = client
-            .join()
-            .unwrap_or_else(|panic| std::panic::resume_unwind(panic))?;
-        println!("{}", heard.trim_end_matches("; "));
-    }
-    println!("the server echoed {total} bytes to {CLIENTS} clients, on one thread");
+    clients.report()?;
+    println!("bytes that came back: {total}");
     Ok(())
 }

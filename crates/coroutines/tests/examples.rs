@@ -50,16 +50,25 @@ fn starvation() {
     );
 }
 
+/// What the clients hear from each of the four servers.
+const ECHOES: &str = "hello from client 1; again from client 1\n\
+                      hello from client 2; again from client 2\n\
+                      hello from client 3; again from client 3\n";
+
+#[test]
+fn echo_threads() {
+    let printed = example_output::of("echo_threads", &[]);
+    assert_eq!(
+        printed,
+        format!("{ECHOES}threads that served 3 clients: 4\n")
+    );
+}
+
 #[test]
 fn echo_server() {
     let printed = example_output::of("echo_server", &[]);
-    assert_eq!(
-        printed,
-        "hello from client 1; again from client 1\n\
-         hello from client 2; again from client 2\n\
-         hello from client 3; again from client 3\n\
-         the server echoed 126 bytes to 3 clients, on one thread\n"
-    );
+    let last = "threads that served 3 clients: 1\nbytes that came back: 126\n";
+    assert_eq!(printed, format!("{ECHOES}{last}"));
 }
 
 #[test]
@@ -67,8 +76,219 @@ fn echo_event_loop() {
     let printed = example_output::of("echo_event_loop", &[]);
     assert_eq!(
         printed,
-        "hello from client 1\nhello from client 2\nhello from client 3\n"
+        format!("{ECHOES}threads that served 3 clients: 1\n")
     );
+}
+
+#[test]
+fn echo_tokio() {
+    let printed = example_output::of("echo_tokio", &[]);
+    assert_eq!(
+        printed,
+        format!("{ECHOES}threads that served 3 clients: 1\n")
+    );
+}
+
+#[test]
+fn step1_switch() {
+    let printed = example_output::of("step1_switch", &[]);
+    let saved = if cfg!(target_arch = "x86_64") {
+        56
+    } else {
+        160
+    };
+    assert_eq!(
+        printed,
+        format!(
+            "main: a switch saves {saved} bytes\n    fiber: first words\n\
+             main: back after the first switch\n    fiber: I still know my place\n\
+             main: back after the second\n\
+             a recursion of 4 levels: the memory below the stack is intact\n\
+             a recursion of 24 levels: the memory below the stack is overwritten\n\
+             main: nobody has noticed\n"
+        )
+    );
+}
+
+#[test]
+fn step2_guard_page() {
+    let printed = example_output::of("step2_guard_page", &[]);
+    assert_eq!(
+        printed,
+        "overflow: the kernel ended the process with SIGSEGV\n    Ada has come in\n\
+         main: I throw the fiber away\nmain: its stack is gone\n"
+    );
+}
+
+/// Eight steps of cooking, in the order of a queue.
+const COOKED: &str = "    Ada cooks, step 1\n    Ben cooks, step 1\n    Cyd cooks, step 1\n    \
+                      Ada cooks, step 2\n    Cyd cooks, step 2\n    Ada cooks, step 3\n    \
+                      Ada cooks, step 4\n    Ada cooks, step 5\n";
+
+#[test]
+fn step3_by_hand() {
+    let printed = example_output::of("step3_by_hand", &[]);
+    assert_eq!(
+        printed,
+        format!(
+            "    Ada has come in\nmain: I throw the fiber away\n    \
+             Ada has left and locked the door\nmain: its stack is gone\n{COOKED}\
+             by hand: 15 turns, 7 of them for somebody who has nothing left to do\n"
+        )
+    );
+}
+
+#[test]
+fn step4_scheduler() {
+    let printed = example_output::of("step4_scheduler", &[]);
+    let costs = printed
+        .strip_prefix(COOKED)
+        .and_then(|rest| rest.strip_prefix("with a queue: 8 turns, none in vain\n"))
+        .expect(&printed);
+    let fiber = number_after(costs, "a fiber that waits: ");
+    let future = number_after(costs, "a future that waits: ");
+    assert!((4..=128).contains(&fiber), "KiB: {fiber}");
+    assert!((1..64).contains(&future), "bytes: {future}");
+}
+
+#[test]
+fn step5_future() {
+    let printed = example_output::of("step5_future", &[]);
+    assert!(number_after(&printed, "come in, after ") > 100, "{printed}");
+}
+
+#[test]
+fn quiz_order() {
+    let printed = example_output::of("quiz_order", &[]);
+    assert_eq!(printed, "1 3 2 4\n");
+}
+
+#[test]
+fn waiting_in_epoll() {
+    let printed = example_output::of("waiting_in_epoll", &[]);
+    let lines: Vec<_> = printed.lines().collect();
+    assert_eq!(lines[0], "the thread waits in the system call epoll_wait");
+    assert_eq!(lines[1], "epoll watches, for this thread:");
+    let sockets = lines.iter().filter(|line| line.contains(" a socket: "));
+    assert_eq!(sockets.count(), 2, "{printed}");
+    assert_eq!(*lines.last().expect(&printed), "the tasks have read: ab");
+}
+
+#[test]
+fn step6_block_on() {
+    let printed = example_output::of("step6_block_on", &[]);
+    assert_eq!(
+        printed,
+        "    who is there?\ncome in, after 2 polls\nnow the visitor is a future, too:\n    \
+         who is there?\nnobody came, because nobody has polled the visitor yet\n    ding-dong\n"
+    );
+}
+
+#[test]
+fn step7_executor() {
+    let printed = example_output::of("step7_executor", &[]);
+    assert!(
+        printed.starts_with("    who is there?\n    ding-dong\n    come in\n"),
+        "{printed}"
+    );
+    assert_eq!(number_after(&printed, "a task that blocks: "), 0);
+    assert!(number_after(&printed, "a task that awaits: ") > 0);
+    assert!(printed.ends_with("and 2 threads\n"), "{printed}");
+}
+
+#[test]
+fn step8_reactor() {
+    let printed = example_output::of("step8_reactor", &[]);
+    assert_eq!(
+        printed,
+        "    Ada wakes up\n    Ben wakes up\n    Cyd wakes up\n    read: breakfast\n\
+         3 sleepers, 1 thread\n"
+    );
+}
+
+#[test]
+fn step10_callbacks() {
+    let printed = example_output::of("step10_callbacks", &[]);
+    assert_eq!(
+        printed,
+        "a callback that forgets: 65536 bytes sent, most of them lost\n\
+         a callback that remembers: 65536 bytes sent, 65536 came back\n"
+    );
+}
+
+#[test]
+fn fiber_stacks() {
+    let printed = example_output::of("fiber_stacks", &[]);
+    for fiber in ["fiber A", "fiber B"] {
+        let stack = number_after(&printed, &format!("{fiber}: a stack of "));
+        assert_eq!(stack, 256, "{printed}");
+        assert!(printed.contains("(---p)"), "{printed}");
+    }
+    // Each fiber finds its stack pointer where it left it.
+    let at = |row: &str| number_after(&printed, row);
+    let begins = at("1  fiber A   begins       ");
+    assert_eq!(begins, at("5  fiber A   goes on      "));
+    assert!(begins < at("6  fiber A   is deeper    "));
+    assert!(at("6  fiber A   is deeper    ") < at("9  fiber B   is deeper    "));
+}
+
+#[test]
+fn fiber_stacks_as_traces() {
+    let lanes = example_output::of("fiber_stacks", &["lanes"]);
+    assert!(lanes.starts_with(r#"{"kind":"lanes","axis":"steps","#));
+    assert_eq!(lanes.matches(r#""label":"resume""#).count(), 4, "{lanes}");
+    assert_eq!(lanes.matches(r#""label":"suspend""#).count(), 4, "{lanes}");
+    let map = example_output::of("fiber_stacks", &["map"]);
+    assert!(map.starts_with(r#"{"kind":"map","#));
+    assert_eq!(map.matches(r#""look":"guard""#).count(), 2, "{map}");
+}
+
+#[test]
+fn future_sizes() {
+    let printed = example_output::of("future_sizes", &[]);
+    let bytes = |what| number_after(&printed, what);
+    assert!(bytes("keeps nothing ") < 64);
+    assert!(bytes("buffer before ") < 64);
+    assert!((4096..4200).contains(&bytes("buffer across ")));
+    assert!((4096..4300).contains(&bytes("awaits another ")));
+    assert!(bytes("awaits a box ") < 64);
+    assert_eq!(bytes("a fiber's stack "), 256 * 1024);
+    let bars = example_output::of("future_sizes", &["bars"]);
+    assert_eq!(bars.matches(r#""look":"heap""#).count(), 5, "{bars}");
+}
+
+#[test]
+fn half_a_message() {
+    let printed = example_output::of("half_a_message", &[]);
+    assert_eq!(
+        printed,
+        "in time: nothing\nthe next line: open the door\n\
+         with a buffer that outlives the future:\n\
+         in time: nothing\nthe next line: do not open the door\n"
+    );
+}
+
+#[test]
+fn guard_across_await() {
+    let printed = example_output::of("guard_across_await", &[]);
+    assert_eq!(
+        printed,
+        "    first task: I hold the lock and await\n    second task: I lock, too\n\
+         the child has 1 thread, and it waits in the system call futex\n\
+         dropped before the await: 2 increments\na lock that is awaited: 2 increments\n"
+    );
+}
+
+/// The number that follows `what` and some spaces.
+fn number_after(printed: &str, what: &str) -> u64 {
+    let at = printed
+        .find(what)
+        .unwrap_or_else(|| panic!("no {what:?} in {printed}"));
+    let digits = printed[at + what.len()..].trim_start();
+    let end = digits
+        .find(|c: char| !c.is_ascii_digit())
+        .unwrap_or(digits.len());
+    digits[..end].parse().expect(digits)
 }
 
 #[test]
