@@ -1,0 +1,58 @@
+//! A map, step 3: threads in a scope may borrow, and there is one thread for each item.
+//!
+//! That is fine for five items. The program then gives itself 64 MiB more address space than it
+//! uses, and tries a thousand items.
+
+use std::io;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use std::thread;
+
+use nix::sys::resource::{Resource, setrlimit};
+use threads::message_of;
+
+static REFUSED: AtomicBool = AtomicBool::new(false);
+
+// ANCHOR: scope
+/// The threads borrow `items` and `f`: the scope waits for all of them before it ends.
+fn map<T: Sync, R: Send>(items: &[T], f: impl Fn(&T) -> R + Sync) -> Vec<R> {
+    thread::scope(|scope| {
+        let f = &f;
+        let threads: Vec<_> = items
+            .iter()
+            .map(|item| scope.spawn(move || f(item)))
+            .collect();
+        let results = threads.into_iter().map(thread::ScopedJoinHandle::join);
+        results.map(|result| result.expect("f panicked")).collect()
+    })
+}
+// ANCHOR_END: scope
+
+fn main() -> io::Result<()> {
+    let words = ["to", "be", "or", "not", "to be"].map(String::from);
+    println!("5 items: {:?}", map(&words, |word| word.len()));
+
+    // The limit is in bytes of address space; /proc/self/statm counts pages.
+    let statm = std::fs::read_to_string("/proc/self/statm")?;
+    let pages = statm.split(' ').next().and_then(|size| size.parse().ok());
+    let in_use = pages.unwrap_or(0_u64) * 4096;
+    let limit = in_use + (64 << 20);
+    setrlimit(Resource::RLIMIT_AS, limit, limit)?;
+
+    // Each call takes until the kernel refuses a thread. (The hook sees the panic first.)
+    std::panic::set_hook(Box::new(|_| REFUSED.store(true, Relaxed)));
+    let numbers: Vec<u64> = (0..1000).collect();
+    let attempt = catch_unwind(AssertUnwindSafe(|| {
+        map(&numbers, |number| {
+            while !REFUSED.load(Relaxed) {
+                thread::yield_now();
+            }
+            number * number
+        })
+    }));
+    match attempt {
+        Ok(squares) => println!("1000 items: {} results", squares.len()),
+        Err(payload) => println!("1000 items: {}", message_of(&*payload)),
+    }
+    Ok(())
+}
