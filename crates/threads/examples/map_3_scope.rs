@@ -3,10 +3,9 @@
 //! That is fine for five items. The program then gives itself 64 MiB more address space than it
 //! uses, and tries a thousand items.
 
-use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
-use std::thread;
+use std::{fs, io, thread};
 
 use nix::sys::resource::{Resource, setrlimit};
 use threads::message_of;
@@ -28,16 +27,21 @@ fn map<T: Sync, R: Send>(items: &[T], f: impl Fn(&T) -> R + Sync) -> Vec<R> {
 }
 // ANCHOR_END: scope
 
+/// Lets this process have 64 MiB of address space more than it has now (`RLIMIT_AS`).
+fn allow_64_mib_more() -> io::Result<()> {
+    // proc_pid_status(5): the size of the address space in KiB.
+    let status = fs::read_to_string("/proc/self/status")?;
+    let size = status.lines().find_map(|line| line.strip_prefix("VmSize:"));
+    let size = size.and_then(|size| size.split_whitespace().next()?.parse().ok());
+    let limit = (size.unwrap_or(0_u64) << 10) + (64 << 20);
+    Ok(setrlimit(Resource::RLIMIT_AS, limit, limit)?)
+}
+
 fn main() -> io::Result<()> {
     let words = ["to", "be", "or", "not", "to be"].map(String::from);
-    println!("5 items: {:?}", map(&words, |word| word.len()));
+    println!("5 items: {:?}", map(&words, String::len));
 
-    // The limit is in bytes of address space; /proc/self/statm counts pages.
-    let statm = std::fs::read_to_string("/proc/self/statm")?;
-    let pages = statm.split(' ').next().and_then(|size| size.parse().ok());
-    let in_use = pages.unwrap_or(0_u64) * 4096;
-    let limit = in_use + (64 << 20);
-    setrlimit(Resource::RLIMIT_AS, limit, limit)?;
+    allow_64_mib_more()?;
 
     // Each call takes until the kernel refuses a thread. (The hook sees the panic first.)
     std::panic::set_hook(Box::new(|_| REFUSED.store(true, Relaxed)));

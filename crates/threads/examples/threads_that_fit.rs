@@ -25,10 +25,11 @@ fn threads_that_fit(kib: usize) -> usize {
 
 /// Lets this process have 64 MiB of address space more than it has now (`RLIMIT_AS`).
 fn allow_64_mib_more() -> io::Result<()> {
-    // proc_pid_statm(5): the first number is the size of the address space in pages.
-    let statm = fs::read_to_string("/proc/self/statm")?;
-    let pages: Option<u64> = statm.split(' ').next().and_then(|size| size.parse().ok());
-    let limit = pages.unwrap_or(0) * 4096 + (64 << 20);
+    // proc_pid_status(5): the size of the address space in KiB.
+    let status = fs::read_to_string("/proc/self/status")?;
+    let size = status.lines().find_map(|line| line.strip_prefix("VmSize:"));
+    let size = size.and_then(|size| size.split_whitespace().next()?.parse().ok());
+    let limit = (size.unwrap_or(0_u64) << 10) + (64 << 20);
     Ok(setrlimit(Resource::RLIMIT_AS, limit, limit)?)
 }
 
