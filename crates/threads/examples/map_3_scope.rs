@@ -56,7 +56,10 @@ fn main() -> io::Result<()> {
     }));
     match attempt {
         Ok(squares) => println!("1000 items: {} results", squares.len()),
-        Err(payload) => println!("1000 items: {}", message_of(&*payload)),
+        Err(payload) => {
+            let (what, why) = message_of(&*payload).split_once(": ").unwrap_or_default();
+            println!("1000 items: {what}\n  {why}");
+        }
     }
     Ok(())
 }

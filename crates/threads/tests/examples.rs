@@ -104,7 +104,7 @@ fn a_thread_for_each_of_a_thousand_items_is_refused() {
         "{printed}"
     );
     assert!(
-        printed.contains("1000 items: failed to spawn thread: Os { code: 11"),
+        printed.contains("1000 items: failed to spawn thread\n  Os { code: 11"),
         "{printed}"
     );
 }
@@ -277,4 +277,9 @@ fn what_is_measured_is_printed() {
     );
     let printed = of("false_sharing", &[]);
     assert!(printed.contains("neighbors are 8 bytes apart\n") || printed.contains("only one CPU"));
+}
+
+#[test]
+fn two_threads_append_in_both_orders() {
+    assert_eq!(of("append_in_both_orders", &[]), "[1, 4]\n[4, 1]\n");
 }
