@@ -13,26 +13,23 @@ struct Account {
     bookings: u32,
 }
 
-/// Changes the account in two steps. The second step may panic.
-fn book(account: &mut Account, amount: i64) {
-    account.balance += amount;
-    assert!(amount != 0, "a booking of nothing");
-    account.bookings += 1;
-}
-
+/// Changes the account in two steps, and checks between them.
 fn handle(account: &Mutex<Account>, amount: i64) {
     let mut account = account.lock().expect("the account is poisoned");
-    book(&mut account, amount);
+    account.balance += amount;
+    assert!(account.balance >= 0, "overdrawn");
+    account.bookings += 1;
 }
 // ANCHOR_END: account
 
 // ANCHOR: repaired
-/// Checks first and changes then, and goes on after the panic of another thread: between the two
-/// changes nothing can panic, so the account is never half changed.
+/// Checks first and changes afterwards. If the check panics, nothing has been changed, so the next
+/// thread may go on with the account.
 fn handle_repaired(account: &Mutex<Account>, amount: i64) {
-    assert!(amount != 0, "a booking of nothing");
     let mut account = account.lock().unwrap_or_else(PoisonError::into_inner);
-    account.balance += amount;
+    let balance = account.balance + amount;
+    assert!(balance >= 0, "overdrawn");
+    account.balance = balance;
     account.bookings += 1;
 }
 // ANCHOR_END: repaired
@@ -48,19 +45,19 @@ fn main() {
         })
     };
     let ways: [(&str, Handler); 2] = [
-        ("the lock is held when the panic comes", handle),
-        ("the check comes before the lock", handle_repaired),
+        ("changes, then checks", handle),
+        ("checks, then changes", handle_repaired),
     ];
     for (name, handle) in ways {
         let account = new();
         println!("{name}");
-        for amount in [10, 0, 20, 30] {
+        for amount in [10, -50, 20, 30] {
             let ended = thread::scope(|scope| scope.spawn(|| handle(&account, amount)).join());
             let said = match &ended {
                 Ok(()) => "booked",
                 Err(payload) => message_of(&**payload),
             };
-            println!("  booking {amount:>2}: {said}");
+            println!("  booking {amount:>3}: {said}");
         }
         println!("  the lock is poisoned: {}", account.is_poisoned());
         println!(

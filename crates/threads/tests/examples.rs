@@ -249,19 +249,19 @@ fn a_pool_without_a_safety_net_loses_its_workers() {
 #[test]
 fn one_panic_poisons_the_lock_for_all() {
     let expected = "\
-        the lock is held when the panic comes\n\
-        \x20 booking 10: booked\n\
-        \x20 booking  0: a booking of nothing\n\
-        \x20 booking 20: the account is poisoned: PoisonError { .. }\n\
-        \x20 booking 30: the account is poisoned: PoisonError { .. }\n\
+        changes, then checks\n\
+        \x20 booking  10: booked\n\
+        \x20 booking -50: overdrawn\n\
+        \x20 booking  20: the account is poisoned: PoisonError { .. }\n\
+        \x20 booking  30: the account is poisoned: PoisonError { .. }\n\
         \x20 the lock is poisoned: true\n\
-        \x20 Account { balance: 10, bookings: 1 }\n\
-        the check comes before the lock\n\
-        \x20 booking 10: booked\n\
-        \x20 booking  0: a booking of nothing\n\
-        \x20 booking 20: booked\n\
-        \x20 booking 30: booked\n\
-        \x20 the lock is poisoned: false\n\
+        \x20 Account { balance: -40, bookings: 1 }\n\
+        checks, then changes\n\
+        \x20 booking  10: booked\n\
+        \x20 booking -50: overdrawn\n\
+        \x20 booking  20: booked\n\
+        \x20 booking  30: booked\n\
+        \x20 the lock is poisoned: true\n\
         \x20 Account { balance: 60, bookings: 3 }\n";
     assert_eq!(of("poisoned_lock", &[]), expected);
 }
@@ -282,4 +282,13 @@ fn what_is_measured_is_printed() {
 #[test]
 fn two_threads_append_in_both_orders() {
     assert_eq!(of("append_in_both_orders", &[]), "[1, 4]\n[4, 1]\n");
+}
+
+#[test]
+fn a_guard_resets_thread_local_state_after_a_panic_too() {
+    let expected = "\
+        job 1 finds \"\"\n\
+        job 2 panics\n\
+        job 3 finds \"\"\n";
+    assert_eq!(of("locals_reset", &[]), expected);
 }
