@@ -8,7 +8,9 @@ use std::{env, fs, io, thread};
 
 use nix::sys::resource::{Resource, setrlimit};
 
-const SIZES: [usize; 4] = [8192, 2048, 512, 128];
+/// In KiB. With stacks much smaller than these, the last thread may get its stack but not the second,
+/// small stack for signal handlers. Then Rust aborts the process.
+const SIZES: [usize; 4] = [8192, 4096, 2048, 1024];
 
 // ANCHOR: count
 /// Starts threads until the system refuses one, and returns how many there are. They sleep until
