@@ -32,8 +32,11 @@ fn main() {
     let Ok(task) = builder.spawn(long_running) else {
         return println!("the system refused a thread");
     };
-    while sleeps_in("long-running") != Some(libc::SYS_clock_nanosleep) {
-        thread::yield_now();
+    for _ in 0..5000 {
+        if sleeps_in("long-running") == Some(libc::SYS_clock_nanosleep) {
+            break;
+        }
+        thread::sleep(Duration::from_millis(1));
     }
     STOP.store(true, Relaxed);
     thread::sleep(Duration::from_millis(50));
