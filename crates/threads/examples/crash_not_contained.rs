@@ -5,17 +5,20 @@
 
 use std::env;
 use std::io;
+use std::num::NonZeroUsize;
 use std::os::unix::process::ExitStatusExt;
 use std::process::{self, Command};
 use std::thread;
 
+use nix::sys::mman::{MapFlags, ProtFlags, mmap_anonymous};
 use nix::sys::resource::{Resource, setrlimit};
 use threads::message_of;
 
-const WAYS: [(&str, &str); 4] = [
+const WAYS: [(&str, &str); 5] = [
     ("panic", "a thread panics:"),
+    ("forbidden", "a thread reads forbidden memory:"),
     ("abort", "a thread aborts:"),
-    ("overflow", "a thread overflows:"),
+    ("overflow", "a thread overflows its stack:"),
     ("exit", "a thread calls exit(0):"),
 ];
 
@@ -23,9 +26,21 @@ const WAYS: [(&str, &str); 4] = [
 fn go_wrong(way: &str) {
     match way {
         "panic" => panic!("no milk"),
+        "forbidden" => read_forbidden_memory(),
         "abort" => process::abort(),
         "overflow" => drop(without_end(0)),
         _ => process::exit(0), // ends all other threads, too, in the middle of their work
+    }
+}
+
+/// Reads a page that this process may not read. The kernel then sends SIGSEGV to the process.
+fn read_forbidden_memory() {
+    let page = NonZeroUsize::MIN.saturating_add(4095);
+    // SAFETY: a new mapping at an address that the kernel chooses does not disturb other memory.
+    let mapped = unsafe { mmap_anonymous(None, page, ProtFlags::PROT_NONE, MapFlags::MAP_PRIVATE) };
+    if let Ok(forbidden) = mapped {
+        // SAFETY: the kernel ends this process instead of completing the read.
+        std::hint::black_box(unsafe { forbidden.cast::<u8>().read_volatile() });
     }
 }
 
@@ -67,7 +82,7 @@ fn main() -> io::Result<()> {
                 code.unwrap_or_default()
             ),
         };
-        println!("{what:<25} {became}");
+        println!("{what:<33} {became}");
     }
     Ok(())
 }

@@ -1,0 +1,65 @@
+//! How many threads fit into 64 MiB of address space, for four sizes of stack.
+//!
+//! For each size the program starts itself again as a child, because a limit belongs to a process.
+//! With `--trace` it prints the numbers as a picture for the book.
+
+use std::process::Command;
+use std::{env, fs, io, thread};
+
+use nix::sys::resource::{Resource, setrlimit};
+
+/// In KiB. With stacks much smaller than these, the last thread may get its stack but not the second,
+/// small stack for signal handlers. Then Rust aborts the process.
+const SIZES: [usize; 4] = [8192, 4096, 2048, 1024];
+
+// ANCHOR: count
+/// Starts threads until the system refuses one, and returns how many there are. They sleep until
+/// the process ends.
+fn threads_that_fit(kib: usize) -> usize {
+    let start = || {
+        thread::Builder::new()
+            .stack_size(kib << 10)
+            .spawn(thread::park)
+    };
+    (0..).map_while(|_: usize| start().ok()).count()
+}
+// ANCHOR_END: count
+
+/// Lets this process have 64 MiB of address space more than it has now (`RLIMIT_AS`).
+fn allow_64_mib_more() -> io::Result<()> {
+    // proc_pid_status(5): the size of the address space in KiB.
+    let status = fs::read_to_string("/proc/self/status")?;
+    let size = status.lines().find_map(|line| line.strip_prefix("VmSize:"));
+    let size = size.and_then(|size| size.split_whitespace().next()?.parse().ok());
+    let limit = (size.unwrap_or(0_u64) << 10) + (64 << 20);
+    Ok(setrlimit(Resource::RLIMIT_AS, limit, limit)?)
+}
+
+fn main() -> io::Result<()> {
+    let argument = env::args().nth(1);
+    if let Some(kib) = argument.as_ref().and_then(|kib| kib.parse().ok()) {
+        allow_64_mib_more()?;
+        println!("{}", threads_that_fit(kib));
+        return Ok(());
+    }
+    let mut bars = Vec::new();
+    for kib in SIZES {
+        let child = Command::new(env::current_exe()?)
+            .arg(kib.to_string())
+            .output()?;
+        let count = String::from_utf8_lossy(&child.stdout).trim_end().to_owned();
+        bars.push((kib, count));
+    }
+    if argument.is_some() {
+        let bars = bars.iter().map(|(kib, count)| {
+            format!(r#"{{"name":"{kib} KiB stacks","value":{count},"look":"stack"}}"#)
+        });
+        let bars = bars.collect::<Vec<_>>().join(",");
+        println!(r#"{{"kind":"bars","unit":"threads","bars":[{bars}]}}"#);
+    } else {
+        for (kib, count) in bars {
+            println!("stacks of {kib:>4} KiB: {count:>3} threads");
+        }
+    }
+    Ok(())
+}
