@@ -247,3 +247,27 @@ fn broken_pipe() {
         with MSG_NOSIGNAL:    exited with status 0\n";
     assert_eq!(example_output::of("broken_pipe", &[]), expected);
 }
+
+#[test]
+fn dead_sender() {
+    let expected = "our ring:  the sender exited with status 3\n\
+        our ring:  half a second later, the receiver still sleeps: true\n\
+        ipc::ring: the sender exited with status 3\n\
+        ipc::ring: the other side closed the ring\n";
+    assert_eq!(example_output::of("dead_sender", &[]), expected);
+}
+
+#[test]
+fn two_maps() {
+    let printed = example_output::of("two_maps", &[]);
+    let lines: Vec<&str> = printed.lines().collect();
+    assert_eq!(lines[0], "the parent reads 42");
+    let mut mappings = 0;
+    for line in lines.iter().filter(|line| line.contains("/memfd:")) {
+        assert!(line.contains(" rw-s "), "{printed}");
+        mappings += 1;
+    }
+    assert_eq!(mappings, 3, "{printed}");
+    assert_eq!(lines[4], "all of them are the same file: true");
+    assert_eq!(lines[5], "the child exited with status 0");
+}
