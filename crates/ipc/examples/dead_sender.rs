@@ -10,6 +10,7 @@ use std::time::Duration;
 use processes::proc::{self, State, Syscall};
 use processes::{Pid, Signal};
 
+#[allow(dead_code, reason = "nothing is sent here")]
 #[path = "by_hand/ring.rs"]
 mod ring;
 

@@ -34,8 +34,8 @@ fn main() -> Result<(), Box<dyn Error>> {
     here.write_all(&u32::MAX.to_le_bytes())?;
     here.write_all(b"abc")?;
     match line.recv() {
-        Ok(received) => println!("a lie:        {:?}", received.value),
-        Err(error) => println!("a lie:        {error}"),
+        Ok(received) => println!("a lie is believed: {:?}", received.value),
+        Err(error) => println!("a lie is refused:\n  {error}"),
     }
     Ok(())
 }

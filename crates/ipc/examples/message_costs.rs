@@ -325,8 +325,10 @@ fn path() -> Anything<()> {
             lane + 1
         ));
         for (side, spans) in [("sender", sender), ("receiver", receiver)] {
-            let spans = spans.join(",");
-            lanes.push(format!(r#"{{"name":"{name}: {side}","spans":[{spans}]}}"#));
+            let spans = spans.join(",\n  ");
+            lanes.push(format!(
+                "{{\"name\":\"{name}: {side}\",\"spans\":[\n  {spans}]}}"
+            ));
         }
         pair.end()?;
     }

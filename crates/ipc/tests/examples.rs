@@ -124,7 +124,7 @@ fn half_a_message() {
     let printed = example_output::of("half_a_message", &[]);
     let expected = "half a frame: None; the channel keeps 7 bytes\n\
         the rest:     \"Dear Ann,\"\n\
-        a lie:        the other side announces a message of 4294967295 bytes";
+        a lie is refused:\n  the other side announces a message of 4294967295 bytes";
     assert!(printed.starts_with(expected), "{printed}");
 }
 

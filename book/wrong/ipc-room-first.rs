@@ -1,5 +1,5 @@
-//! Messages over a byte stream: an answer that relies on one read for one
-//! message.
+//! Messages over a byte stream: an answer that makes room for the message before
+//! it compares the length with the limit.
 
 use std::io::{self, ErrorKind, Read, Write};
 
@@ -25,24 +25,10 @@ pub fn read_frame<R: Read + ?Sized>(from: &mut R, limit: u32) -> io::Result<Opti
         }
     }
     let length = u32::from_be_bytes(length);
+    let mut message = vec![0; length as usize];
     if length > limit {
         return Err(ErrorKind::InvalidData.into());
     }
-    let mut message = vec![0; length as usize];
-    if length > 0 {
-        let got = once(from, &mut message)?;
-        if got < message.len() {
-            return Err(ErrorKind::UnexpectedEof.into());
-        }
-    }
+    from.read_exact(&mut message)?;
     Ok(Some(message))
-}
-
-fn once<R: Read + ?Sized>(from: &mut R, buffer: &mut [u8]) -> io::Result<usize> {
-    loop {
-        match from.read(buffer) {
-            Err(error) if error.kind() == ErrorKind::Interrupted => {}
-            other => return other,
-        }
-    }
 }
