@@ -3,10 +3,13 @@
 //! deadline, and an order in which one side reads first.
 //!
 //! `cargo run -p ipc --example both_write_first`
+//! `cargo run -p ipc --example both_write_first -- ask` lets `cargo course
+//! who-waits` say what they wait for.
 
 use std::error::Error;
 use std::io::{Read, Write};
 use std::os::unix::net::UnixStream;
+use std::process::Command;
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -17,6 +20,9 @@ use processes::{Child, Pid, Signal};
 const LONG: usize = 1 << 20;
 
 fn main() -> Result<(), Box<dyn Error>> {
+    if std::env::args().nth(1).as_deref() == Some("ask") {
+        return ask_who_waits();
+    }
     both_write_first()?;
     a_deadline_reports_it()?;
     one_side_reads_first()
@@ -32,7 +38,8 @@ fn read_then_write(mut line: &UnixStream) -> std::io::Result<()> {
     line.write_all(&[b'x'; LONG])
 }
 
-fn both_write_first() -> Result<(), Box<dyn Error>> {
+/// Starts two processes that write first, and returns when both have blocked.
+fn two_that_block() -> Result<[Child; 2], Box<dyn Error>> {
     let (here, there) = UnixStream::pair()?;
     let ann = processes::fork(|| i32::from(write_then_read(&here).is_err()))?;
     let bob = processes::fork(|| i32::from(write_then_read(&there).is_err()))?;
@@ -43,12 +50,33 @@ fn both_write_first() -> Result<(), Box<dyn Error>> {
         }
         thread::yield_now();
     }
+    Ok([ann, bob])
+}
+
+fn both_write_first() -> Result<(), Box<dyn Error>> {
+    let [ann, bob] = two_that_block()?;
     println!("both write first:");
     look(&ann, &bob)?;
     thread::sleep(Duration::from_millis(500));
     println!("half a second later:");
     look(&ann, &bob)?;
-    for mut child in [ann, bob] {
+    end([ann, bob])
+}
+
+fn ask_who_waits() -> Result<(), Box<dyn Error>> {
+    let pair = two_that_block()?;
+    for child in &pair {
+        let pid = child.pid().to_string();
+        let answer = Command::new("cargo")
+            .args(["course", "who-waits", &pid])
+            .output()?;
+        print!("{}", String::from_utf8_lossy(&answer.stdout));
+    }
+    end(pair)
+}
+
+fn end(pair: [Child; 2]) -> Result<(), Box<dyn Error>> {
+    for mut child in pair {
         child.signal(Signal::SIGKILL)?;
         child.wait()?;
     }
