@@ -49,7 +49,6 @@ impl Way {
     }
 }
 
-// ANCHOR: ways
 fn ways() -> Anything<Vec<Way>> {
     let (mut reader, mut writer) = pipe()?;
     let (mut here, mut there) = UnixStream::pair()?;
@@ -93,7 +92,6 @@ fn ways() -> Anything<Vec<Way>> {
         ),
     ])
 }
-// ANCHOR_END: ways
 
 /// The ring of this library. It looks many times before it sleeps, so only its
 /// calls without sleep can be counted exactly.
