@@ -111,6 +111,20 @@ fn frames_that_lie() {
 }
 
 #[test]
+fn frames_that_are_watched() {
+    let printed = example_output::of("frames", &["watch"]);
+    let lines: Vec<&str> = printed.lines().collect();
+    let mebibytes =
+        |line: &str| -> u64 { line.split_whitespace().nth(1).unwrap().parse().unwrap() };
+    assert_eq!(
+        lines[0],
+        "the sender announces 1073741824 bytes and sends 3"
+    );
+    assert!(mebibytes(lines[1]) >= 1024, "{printed}");
+    assert!(mebibytes(lines[2]) < 100, "{printed}");
+}
+
+#[test]
 fn frames_with_a_limit() {
     let expected = "\
         a lie:        a message of 4294967295 bytes is over the limit of 65536 bytes\n\
