@@ -17,7 +17,7 @@ use nix::sys::resource::{Resource, setrlimit};
 use processes::Signal;
 use processes::proc::{self, Status};
 
-const MIB: u64 = 1 << 20;
+const KIB: u64 = 1 << 10;
 const GIB: u64 = 1 << 30;
 
 fn send(to: &mut impl Write, message: &[u8]) -> io::Result<()> {
@@ -93,8 +93,8 @@ fn watch(there: &mut UnixStream) -> Result<(), Box<dyn Error>> {
         }
         thread::yield_now();
     };
-    println!("VmPeak: {} MiB of address space", status.peak_virtual / MIB);
-    println!("VmHWM:  {} MiB of memory", status.peak_resident / MIB);
+    println!("VmPeak: {} KiB of address space", status.peak_virtual / KIB);
+    println!("VmHWM:  {} KiB of memory", status.peak_resident / KIB);
     receiver.signal(Signal::SIGKILL)?;
     receiver.wait()?;
     Ok(())
