@@ -34,6 +34,12 @@ enum Word {
         #[arg(long, conflicts_with = "open")]
         no_browser: bool,
     },
+    /// Build the book and open one of its pages
+    #[command(hide = true)]
+    Open {
+        /// The page, such as `processes`
+        page: String,
+    },
     /// Build the book once, into a folder of plain files
     Build {
         /// The folder
@@ -90,6 +96,16 @@ fn run(word: Option<Word>) -> Result<u8, String> {
             };
             let bound = bind(&course, &folder, &target)?;
             Ok(report(&bound, &bound.faults))
+        }
+        Some(Word::Open { page }) => {
+            bind(&course, &folder, &target)?;
+            let file = folder.join(format!("{page}.html"));
+            let file = file.display();
+            match open(&format!("file://{file}")) {
+                true => println!("the chapter is open in your browser ({file})"),
+                false => println!("no browser could be started: open {file} yourself"),
+            }
+            Ok(0)
         }
         Some(Word::Check) => {
             let bound = bind(&course, &folder, &target)?;

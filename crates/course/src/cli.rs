@@ -93,6 +93,14 @@ pub enum Command {
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         arguments: Vec<String>,
     },
+    /// Read the book in a browser on this machine
+    /// (`build` writes it to a folder, `check` runs everything in it again)
+    #[command(disable_help_flag = true)]
+    Book {
+        /// Passed on unchanged to the program that builds the book; `--help` lists them
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        arguments: Vec<String>,
+    },
     /// Check whether this machine offers what the course needs
     Doctor,
     /// Judge an exercise for the loop, in a process of its own

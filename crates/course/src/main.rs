@@ -70,6 +70,7 @@ fn run(cli: &Cli) -> Result<u8, Trouble> {
             schedule(&course, &options.exercise, &asked)
         }
         Some(Command::Claims { arguments }) => commands::claims(&course, arguments),
+        Some(Command::Book { arguments }) => commands::book(&course, arguments),
         Some(Command::Verify(given)) => commands::workshop(&course, "verify", &given.arguments),
         Some(Command::Answers(given)) => commands::workshop(&course, "answers", &given.arguments),
         Some(Command::Bundle(given)) => commands::workshop(&course, "bundle", &given.arguments),

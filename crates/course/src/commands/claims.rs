@@ -1,4 +1,4 @@
-//! `claims`: the ledger, a program of its own.
+//! `claims` and `book`: the ledger and the book, programs of their own.
 
 use judging::{Course, Trouble};
 
@@ -12,4 +12,14 @@ use super::program::become_program;
 pub fn claims(course: &Course, arguments: &[String]) -> Result<u8, Trouble> {
     let ledger = ("claims", "the program that measures the claims");
     become_program(course, ledger, arguments.iter().cloned())
+}
+
+/// Builds the program that builds and serves the book, and replaces this process
+/// with it.
+///
+/// # Errors
+/// It cannot be built or started.
+pub fn book(course: &Course, arguments: &[String]) -> Result<u8, Trouble> {
+    let binder = ("bookbinder", "the program that builds the book");
+    become_program(course, binder, arguments.iter().cloned())
 }

@@ -20,7 +20,7 @@ use judging::trouble::Trouble;
 use crate::progress::Progress;
 pub(crate) use check::read_source;
 pub use check::{check, next};
-pub use claims::claims;
+pub use claims::{book, claims};
 pub use doctor::doctor;
 pub use hint::hint;
 pub use list::list;

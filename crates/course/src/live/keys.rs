@@ -27,7 +27,7 @@ pub const KEYS: [(&str, &str); 16] = [
         "r",
         "reset: put the stub back, and keep your file as a backup",
     ),
-    ("b", "open the book (not written yet)"),
+    ("b", "open the exercise's chapter of the book in a browser"),
     (
         "↑ ↓, PgUp PgDn",
         "scroll; ← → move sideways where lines are cut off",
@@ -115,7 +115,7 @@ impl State {
                 self.show(Page::List);
             }
             'r' => self.ask(Question::Reset),
-            'b' => self.say("the book is not written yet: read the task (t)"),
+            'b' => return vec![Effect::Book],
             '?' => self.show(Page::Help),
             'q' => return self.on(Event::Stop),
             other => self.notice = Some(format!("`{other}` does nothing here; ? shows the keys")),

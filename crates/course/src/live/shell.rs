@@ -2,6 +2,7 @@
 //! touches files, processes and the screen.
 
 use std::collections::VecDeque;
+use std::process::{Command, Stdio};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender};
 use std::time::Duration;
 
@@ -147,6 +148,12 @@ impl Shell<'_> {
             Effect::KeepHints(number) => self.keep(|kept| kept.has_seen(exercise, number)),
             Effect::Reset => vec![Event::Notice(reset(course, exercise))],
             Effect::Solve => vec![Event::Solved(Box::new(content::solution(course, exercise)))],
+            Effect::Book => {
+                open_book(course, &exercise.topic, self.events.clone());
+                vec![Event::Notice(
+                    "building the book: its chapter opens in your browser".into(),
+                )]
+            }
             Effect::Suspend => match &mut self.screen {
                 Screen::Terminal(terminal) => {
                     terminal.suspend();
@@ -165,6 +172,34 @@ impl Shell<'_> {
             Err(trouble) => vec![not_kept(&trouble)],
         }
     }
+}
+
+/// Builds the book in the background and opens a chapter. The first time, this
+/// takes a minute or two, because the program for it has to be compiled.
+fn open_book(course: &Course, topic: &str, events: Sender<Event>) {
+    let command = std::env::current_exe().map(|program| {
+        let mut command = Command::new(program);
+        command
+            .args(["book", "open", topic])
+            .current_dir(&course.root)
+            .stdin(Stdio::null());
+        command
+    });
+    std::thread::spawn(move || {
+        let said = match command.and_then(|mut command| command.output()) {
+            Ok(output) => {
+                let text = match output.status.success() {
+                    true => output.stdout,
+                    false => output.stderr,
+                };
+                let text = String::from_utf8_lossy(&text).into_owned();
+                text.lines().last().unwrap_or("the book could not be built").to_owned()
+            }
+            Err(error) => format!("the book could not be built: {error}"),
+        };
+        // Nobody listens any more if the learner has left.
+        let _ = events.send(Event::Notice(said));
+    });
 }
 
 /// Which exercises are passed.

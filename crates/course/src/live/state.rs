@@ -91,6 +91,8 @@ pub enum Effect {
     Reset,
     /// Read the solution.
     Solve,
+    /// Open the exercise's chapter of the book.
+    Book,
     /// Let the shell have the terminal (Ctrl-Z).
     Suspend,
     /// Leave.
