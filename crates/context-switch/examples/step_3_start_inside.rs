@@ -1,10 +1,10 @@
 //! Step 3: both ends on one CPU, but the clock starts before the other end.
 
 use std::error::Error;
+use std::thread;
 use std::time::{Duration, Instant};
-use std::{io, thread};
 
-use context_switch::sampling::{Interval, Nanoseconds, interleave, median_of, ratio};
+use context_switch::sampling::{Interval, Nanoseconds, Side, interleave, median_of, ratio};
 use context_switch::{Pinned, Placement};
 use table_tennis::End;
 
@@ -30,23 +30,19 @@ fn round_trip(cpu: usize, trips: u32) -> Result<Duration, Box<dyn Error>> {
 
 fn main() -> Result<(), Box<dyn Error>> {
     let cpu = Placement::OneCpu.cpus()?[0];
-    let game = |trips| {
-        move || Ok::<_, Box<dyn Error>>(round_trip(cpu, trips).map_err(io_error)?.as_nanos() as f64)
-    };
-    let [mut one, mut ten, mut hundred, mut thousand] = [1, 10, 100, 1000].map(game);
-    let samples = interleave(41, &mut [&mut one, &mut ten, &mut hundred, &mut thousand])?;
-    for (trips, samples) in ["1", "10", "100", "1,000"].iter().zip(&samples) {
+    let game = |trips| move || Ok::<_, Box<dyn Error>>(round_trip(cpu, trips)?.as_nanos() as f64);
+    let [mut one, mut three, mut ten, mut thirty, mut hundred] = [1, 3, 10, 30, 100].map(game);
+    let sides: &mut [Side<'_, _>] =
+        &mut [&mut one, &mut three, &mut ten, &mut thirty, &mut hundred];
+    let samples = interleave(41, sides)?;
+    for (trips, samples) in [1, 3, 10, 30, 100].iter().zip(&samples) {
         let Interval { middle, low, high } = median_of(samples);
         let [middle, low, high] = [middle, low, high].map(Nanoseconds);
-        println!("{trips:>5} in a game: {middle:>8} a round trip ({low} to {high})");
+        println!("{trips:3} in a game: {middle:>8} a round trip ({low} to {high})");
     }
-    let Interval { middle, low, high } = ratio(&samples[1], &samples[3])?;
+    let Interval { middle, low, high } = ratio(&samples[2], &samples[4])?;
     println!(
-        "with 10 it seems to take {middle:.2} times as long as with 1,000 ({low:.2} to {high:.2})"
+        "with 10 it seems to take {middle:.2} times as long as with 100 ({low:.2} to {high:.2})"
     );
     Ok(())
-}
-
-fn io_error(error: Box<dyn Error>) -> io::Error {
-    io::Error::other(error.to_string())
 }

@@ -262,7 +262,7 @@ fn json(run: &Run) -> Result<String, std::fmt::Error> {
             let (label, look) = (drawn.label, drawn.look);
             write!(
                 text,
-                "{comma}\n {{\"from\":{from},\"to\":{to},\"label\":\"{label}\",\"look\":\"{look}\"}}"
+                "{comma}{{\"from\":{from},\"to\":{to},\"label\":\"{label}\",\"look\":\"{look}\"}}"
             )?;
         }
         text += "]}";
@@ -278,7 +278,7 @@ fn json(run: &Run) -> Result<String, std::fmt::Error> {
             let (from, to) = (woken - first, begun - first);
             write!(
                 text,
-                "{comma}\n {{\"from\":{{\"lane\":2,\"at\":{from}}},\"to\":{{\"lane\":3,\"at\":{to}}},\"label\":\"wakes\"}}"
+                "{comma}{{\"from\":{{\"lane\":2,\"at\":{from}}},\"to\":{{\"lane\":3,\"at\":{to}}},\"label\":\"wakes\"}}"
             )?;
             comma = ",";
         }
