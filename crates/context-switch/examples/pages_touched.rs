@@ -99,16 +99,16 @@ fn main() -> Result<(), Box<dyn Error>> {
     for (name, count, trips) in [
         ("0", 0, 100),
         ("16", 16, 100),
-        ("64", 64, 50),
-        ("256", 256, 10),
-        ("1,024", 1024, 2),
+        ("64", 64, 20),
+        ("256", 256, 4),
+        ("1,024", 1024, 1),
     ] {
         let works = RefCell::new(Vec::new());
         let mut with = || {
             works.borrow_mut().push(alone(count, trips)?);
             with_switches(count, trips)
         };
-        let rounds = if count < 1024 { 15 } else { 7 };
+        let rounds = if count < 1024 { 31 } else { 15 };
         let with = interleave(rounds, &mut [&mut with])?.remove(0);
         let alone = Samples::new(works.take())?;
         let pairs = with.values().iter().zip(alone.values());

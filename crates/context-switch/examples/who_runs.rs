@@ -7,6 +7,7 @@
 
 use std::error::Error;
 use std::fmt::Write;
+use std::io;
 use std::sync::Barrier;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::SeqCst};
 use std::thread;
@@ -37,6 +38,8 @@ struct Watch {
     /// When it read the clock last.
     last: u64,
     ran: Vec<Span>,
+    /// What the kernel had counted when the notes began.
+    before: Counters,
 }
 
 impl Watch {
@@ -54,22 +57,27 @@ impl Watch {
 // ANCHOR_END: watch
 
 impl Watch {
-    fn begin(zero: Instant) -> Watch {
+    fn begin(zero: Instant) -> io::Result<Watch> {
+        let before = Counters::of_this_thread()?;
         let now = zero.elapsed().as_micros() as u64;
         // Room for all spans, so that no page fault looks like a gap.
         let mut ran = vec![(0, 0); 1000];
         ran.clear();
-        Watch {
+        Ok(Watch {
             zero,
             since: now,
             last: now,
             ran,
-        }
+            before,
+        })
     }
 
-    fn end(mut self) -> Vec<Span> {
+    /// Returns when the thread ran, and what the kernel counted in the
+    /// meantime.
+    fn end(mut self) -> io::Result<(Vec<Span>, Counters)> {
         self.ran.push((self.since, self.last));
-        self.ran
+        let counted = Counters::of_this_thread()?.since(&self.before);
+        Ok((self.ran, counted))
     }
 }
 
@@ -92,34 +100,28 @@ fn run() -> Result<Run, Box<dyn Error>> {
     thread::scope(|scope| {
         let c = scope.spawn(|| {
             start.wait();
-            let (before, mut watch, mut waits) =
-                (Counters::of_this_thread()?, Watch::begin(zero), Vec::new());
+            let (mut watch, mut waits) = (Watch::begin(zero)?, Vec::new());
             while !over.load(SeqCst) {
                 let asleep = watch.look();
                 while woken_at.load(SeqCst) == 0 {
                     thread::park();
                 }
-                let woken = woken_at.swap(0, SeqCst);
-                waits.push((asleep, woken));
+                waits.push((asleep, woken_at.swap(0, SeqCst)));
                 let begun = watch.look();
                 while watch.look() < begun + ANSWER {}
             }
-            Ok::<_, std::io::Error>((
-                watch.end(),
-                Counters::of_this_thread()?.since(&before),
-                waits,
-            ))
+            Ok::<_, io::Error>((watch.end()?, waits))
         });
         let a = scope.spawn(|| {
             start.wait();
-            let (before, mut watch) = (Counters::of_this_thread()?, Watch::begin(zero));
+            let mut watch = Watch::begin(zero)?;
             while watch.look() < RUN {}
-            Ok::<_, std::io::Error>((watch.end(), Counters::of_this_thread()?.since(&before)))
+            watch.end()
         });
         let wake_c = c.thread().clone();
         let b = scope.spawn(move || {
             start.wait();
-            let (before, mut watch) = (Counters::of_this_thread()?, Watch::begin(zero));
+            let mut watch = Watch::begin(zero)?;
             let mut next = watch.look() + WAKE_UP / 2;
             while watch.look() < RUN {
                 if watch.last >= next {
@@ -128,21 +130,23 @@ fn run() -> Result<Run, Box<dyn Error>> {
                     wake_c.unpark();
                 }
             }
-            let counted = Counters::of_this_thread()?.since(&before);
             over.store(true, SeqCst);
             woken_at.store(watch.last, SeqCst);
             wake_c.unpark();
-            Ok::<_, std::io::Error>((watch.end(), counted))
+            watch.end()
         });
         // ANCHOR_END: threads
         let (a, b, c) = (a.join(), b.join(), c.join());
-        let panicked = |_| std::io::Error::other("a thread panicked");
-        let ((a, a_counted), (b, b_counted)) = (a.map_err(panicked)??, b.map_err(panicked)??);
-        let (c, c_counted, waits) = c.map_err(panicked)??;
+        let panicked = |_| io::Error::other("a thread panicked");
+        let (a, b, (c, waits)) = (
+            a.map_err(panicked)??,
+            b.map_err(panicked)??,
+            c.map_err(panicked)??,
+        );
         Ok(Run {
-            ran: [a, b, c],
+            ran: [a.0, b.0, c.0],
             waits,
-            counted: [a_counted, b_counted, c_counted],
+            counted: [a.1, b.1, c.1],
         })
     })
 }
