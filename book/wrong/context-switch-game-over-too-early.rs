@@ -39,10 +39,13 @@ where
     G: FnMut() -> io::Result<()>,
 {
     let mut round_trip = set_up()?;
+    round_trip()?;
+
     let start = now();
     for _ in 0..rounds.get() {
         round_trip()?;
     }
+    drop(round_trip);
     let elapsed = now().saturating_sub(start);
     Ok(elapsed / rounds.get() / 2)
 }
