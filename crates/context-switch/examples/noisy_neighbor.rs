@@ -13,20 +13,21 @@ use std::time::{Duration, Instant};
 
 use context_switch::sampling::{Interval, Samples, interleave, ratio};
 use context_switch::{Counters, Pinned, Placement};
+use nix::time::{ClockId, clock_gettime};
 
-// ANCHOR: schedstat
-/// How long the calling thread ran, and how long it was ready and had to wait
-/// for a CPU, since its start.
-fn ran_and_waited() -> io::Result<(Duration, Duration)> {
+/// How long the calling thread has been ready without a CPU since its start.
+fn ready_without_a_cpu() -> io::Result<Duration> {
     let text = std::fs::read_to_string("/proc/thread-self/schedstat")?;
-    let mut numbers = text.split(' ').map_while(|word| word.parse().ok());
-    let (ran, waited) = (numbers.next(), numbers.next());
-    let nanos = ran
-        .zip(waited)
-        .ok_or_else(|| io::Error::other("schedstat has no two numbers"))?;
-    Ok((Duration::from_nanos(nanos.0), Duration::from_nanos(nanos.1)))
+    // The first number is the time on a CPU, the third counts time slices.
+    let second = text.split(' ').nth(1).and_then(|word| word.parse().ok());
+    let nanos = second.ok_or_else(|| io::Error::other("schedstat has no second number"))?;
+    Ok(Duration::from_nanos(nanos))
 }
-// ANCHOR_END: schedstat
+
+/// The time that the calling thread has spent on a CPU since its start.
+fn cpu_time() -> io::Result<Duration> {
+    Ok(clock_gettime(ClockId::CLOCK_THREAD_CPUTIME_ID)?.into())
+}
 
 /// One piece of work, as its own thread sees it, in nanoseconds.
 #[derive(Default)]
@@ -41,23 +42,19 @@ struct Seen {
 
 impl Seen {
     fn work(&mut self) -> Result<f64, Box<dyn Error>> {
-        let (before, (ran, waited), started) = (
-            Counters::of_this_thread()?,
-            ran_and_waited()?,
-            Instant::now(),
-        );
+        let started = Instant::now();
+        let (before, waited) = (Counters::of_this_thread()?, ready_without_a_cpu()?);
+        let ran = cpu_time()?;
         let sum =
-            (0..20_000_000_u64).fold(0, |sum: u64, number| black_box(sum.wrapping_add(number)));
+            (0..40_000_000_u64).fold(0, |sum: u64, number| black_box(sum.wrapping_add(number)));
         black_box(sum);
+        let ran = cpu_time()? - ran;
+        let waited = ready_without_a_cpu()? - waited;
+        let counted = Counters::of_this_thread()?.since(&before);
         let elapsed = started.elapsed().as_nanos() as f64;
-        let (counted, now) = (
-            Counters::of_this_thread()?.since(&before),
-            ran_and_waited()?,
-        );
         self.elapsed.push(elapsed);
-        self.ran.push((now.0 - ran).as_nanos() as f64);
-        self.waited
-            .push((now.1 - waited).as_nanos() as f64 / elapsed * 100.0);
+        self.ran.push(ran.as_nanos() as f64);
+        self.waited.push(waited.as_nanos() as f64 / elapsed * 100.0);
         self.voluntary.push(counted.voluntary as f64);
         self.involuntary.push(counted.involuntary as f64);
         Ok(elapsed)

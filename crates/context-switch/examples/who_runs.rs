@@ -17,7 +17,7 @@ use context_switch::{Counters, Pinned, Placement};
 
 /// A thread that did not read the clock for this long was not running.
 const GAP: u64 = 100;
-/// A span shorter than this is not drawn.
+/// A wait shorter than this is not drawn.
 const SHORTEST: u64 = 10;
 /// How long one run takes.
 const RUN: u64 = 30_000;
@@ -152,13 +152,14 @@ fn run() -> Result<Run, Box<dyn Error>> {
 }
 
 impl Run {
-    /// The time in which none of the three ran, up to `end`.
-    fn others(&self, end: u64) -> u64 {
-        let ours = self.ran.iter().flatten();
-        end.saturating_sub(
-            ours.map(|&(from, to)| to.min(end).saturating_sub(from))
-                .sum(),
-        )
+    /// How little the rest of the machine disturbed the run: how often B woke
+    /// C while C waited, and for how long one of the three ran.
+    fn quiet(&self) -> (usize, u64) {
+        let in_time = |(asleep, woken): &&Span| asleep < woken && *woken < RUN;
+        let wake_ups = self.waits.iter().filter(in_time).count();
+        let ran = self.ran.iter().flatten();
+        let ran = ran.map(|&(from, to)| to.min(RUN).saturating_sub(from));
+        (wake_ups, ran.sum())
     }
 }
 
@@ -170,75 +171,68 @@ struct Drawn {
     look: &'static str,
 }
 
-/// All lanes: the CPU, and the threads.
-fn lanes(run: &Run) -> [(&'static str, Vec<Drawn>); 4] {
-    let names = ["A runs", "B runs", "C runs"];
-    let mut cpu: Vec<Drawn> = Vec::new();
-    for (label, ran) in names.iter().zip(&run.ran) {
-        cpu.extend(ran.iter().map(|&(from, to)| Drawn {
+impl Drawn {
+    fn new(from: u64, to: u64, label: &'static str, look: &'static str) -> Drawn {
+        Drawn {
             from,
             to,
             label,
-            look: "runs",
-        }));
-    }
-    cpu.sort_by_key(|drawn| drawn.from);
-    let others: Vec<Drawn> = cpu
-        .windows(2)
-        .filter(|pair| pair[1].from > pair[0].to + GAP)
-        .map(|pair| Drawn {
-            from: pair[0].to,
-            to: pair[1].from,
-            label: "another program",
-            look: "plain",
-        })
-        .collect();
-    cpu.extend(others);
-    cpu.sort_by_key(|drawn| drawn.from);
-    let thread = |place: usize| {
-        let mut drawn = Vec::new();
-        let ran: &[Span] = &run.ran[place];
-        for (index, &(from, to)) in ran.iter().enumerate() {
-            if let Some(&(_, before)) = index.checked_sub(1).map(|earlier| &ran[earlier]) {
-                let wait = run.waits.iter().find(|wait| wait.0.abs_diff(before) < GAP);
-                let ready = match wait.filter(|_| place == 2) {
-                    Some(&(_, woken)) => {
-                        drawn.push(Drawn {
-                            from: before,
-                            to: woken,
-                            label: "waits for B",
-                            look: "waits",
-                        });
-                        woken
-                    }
-                    None => before,
-                };
-                drawn.push(Drawn {
-                    from: ready,
-                    to: from,
-                    label: "ready",
-                    look: "ready",
-                });
-            }
-            drawn.push(Drawn {
-                from,
-                to,
-                label: "runs",
-                look: "runs",
-            });
+            look,
         }
-        drawn
-    };
-    let mut lanes = [
-        ("the CPU", cpu),
-        ("thread A", thread(0)),
-        ("thread B", thread(1)),
-        ("thread C", thread(2)),
-    ];
-    for (_, spans) in &mut lanes {
-        spans.retain(|drawn| drawn.from + SHORTEST <= drawn.to);
     }
-    lanes
+}
+
+/// All lanes: the CPU, and the threads.
+fn lanes(run: &Run) -> [(&'static str, Vec<Drawn>); 4] {
+    [
+        ("the CPU", lane_of_the_cpu(run)),
+        ("thread A", lane_of_a_thread(&run.ran[0], &[])),
+        ("thread B", lane_of_a_thread(&run.ran[1], &[])),
+        ("thread C", lane_of_a_thread(&run.ran[2], &run.waits)),
+    ]
+}
+
+fn lane_of_the_cpu(run: &Run) -> Vec<Drawn> {
+    let mut all: Vec<(Span, &str)> = Vec::new();
+    for (label, ran) in ["A runs", "B runs", "C runs"].iter().zip(&run.ran) {
+        all.extend(ran.iter().map(|&span| (span, *label)));
+    }
+    all.sort_by_key(|(span, _)| span.0);
+    let mut lane: Vec<Drawn> = Vec::new();
+    for ((from, to), label) in all {
+        let drawn_to = lane.last().map_or(from, |drawn| drawn.to);
+        // A thread that runs for less than `GAP` inside of another one's span
+        // was not seen by that one.
+        let from = from.max(drawn_to);
+        if from > drawn_to + GAP {
+            lane.push(Drawn::new(drawn_to, from, "another program", "plain"));
+        }
+        if to > from {
+            lane.push(Drawn::new(from, to, label, "runs"));
+        }
+    }
+    lane
+}
+
+/// Between two spans in which it ran, a thread was ready, or it first waited.
+fn lane_of_a_thread(ran: &[Span], waits: &[Span]) -> Vec<Drawn> {
+    let mut lane: Vec<Drawn> = Vec::new();
+    for &(from, to) in ran {
+        if let Some(before) = lane.last().map(|drawn| drawn.to) {
+            let wait = waits.iter().find(|wait| wait.0.abs_diff(before) < GAP);
+            let woken = wait.map_or(before, |wait| wait.1.clamp(before, from));
+            if woken > before + SHORTEST {
+                lane.push(Drawn::new(before, woken, "waits for B", "waits"));
+            }
+            let ready = lane.last().map_or(woken, |drawn| drawn.to);
+            if from > ready {
+                lane.push(Drawn::new(ready, from, "ready", "ready"));
+            }
+        }
+        // A thread that lost the CPU between two readings ran, too.
+        lane.push(Drawn::new(from, to.max(from + 1), "runs", "runs"));
+    }
+    lane
 }
 
 /// The trace, cut off where it has 40 spans.
@@ -273,7 +267,7 @@ fn json(run: &Run) -> Result<String, std::fmt::Error> {
     }
     text += "],\n\"arrows\":[";
     let mut comma = "";
-    for &(_, woken) in &run.waits {
+    for &(_, woken) in run.waits.iter().filter(|(asleep, woken)| asleep < woken) {
         let begun = run.ran[2]
             .iter()
             .map(|span| span.0)
@@ -296,7 +290,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let mut quietest = run()?;
     while Instant::now() < until {
         let another = run()?;
-        if another.others(RUN) < quietest.others(RUN) {
+        if another.quiet() > quietest.quiet() {
             quietest = another;
         }
     }
