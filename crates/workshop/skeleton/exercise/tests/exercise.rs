@@ -3,6 +3,7 @@
 proctor::exercise!(new_exercise);
 
 use new_exercise::Counter;
+
 use proctor::Subject;
 
 // FILL IN: a test for each clause of the contract. Its name is a sentence. The closure captures
