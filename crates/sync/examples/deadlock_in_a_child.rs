@@ -102,6 +102,8 @@ fn main() -> io::Result<()> {
         thread::sleep(Duration::from_millis(5));
     };
     if argument == "who-waits" {
+        let [kitchen, bathroom] = [locks[0], locks[1]];
+        println!("the kitchen's lock is at {kitchen:#x}, the bathroom's at {bathroom:#x}");
         let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
         let said = Command::new(cargo)
             .args(["course", "who-waits", &pid.to_string()])

@@ -6,15 +6,15 @@ mod explored;
 use explored::{explorer, timeline, verdict};
 
 interleave::in_worlds! {
-    shuttled = sync_shuttled;
+    shuttled = crate;
 
-    use exercise::Mutex;
+    use std::sync::Mutex;
 
     // ANCHOR: carry
     /// Moves an item. It first locks where the item is, then where it goes.
     pub fn carry(from: &Mutex<u32>, to: &Mutex<u32>) {
-        let mut from = from.lock();
-        let mut to = to.lock();
+        let mut from = from.lock().unwrap();
+        let mut to = to.lock().unwrap();
         *from -= 1;
         *to += 1;
     }
@@ -25,7 +25,7 @@ interleave::in_worlds! {
     pub fn carry_in_order(from: &Mutex<u32>, to: &Mutex<u32>) {
         let kitchen_first = std::ptr::from_ref(from) < std::ptr::from_ref(to);
         let (first, second) = if kitchen_first { (from, to) } else { (to, from) };
-        let (first, second) = (first.lock(), second.lock());
+        let (first, second) = (first.lock().unwrap(), second.lock().unwrap());
         let (mut from, mut to) =
             if kitchen_first { (first, second) } else { (second, first) };
         *from -= 1;

@@ -27,32 +27,38 @@ interleave::in_worlds! {
         *shelf.items.lock().unwrap() += 1;
         shelf.filled.notify_one();
     }
+
+    /// Takes an item from the shelf. Returns whether there was one.
+    fn take_one(items: &mut u32) -> bool {
+        let was_there = *items > 0;
+        *items -= u32::from(was_there);
+        was_there
+    }
     // ANCHOR_END: shelf
 
     // ANCHOR: with_if
     /// Wrong: another thread may empty the shelf between the notification and the end of the wait.
-    pub fn take_with_if(shelf: &Shelf) {
+    pub fn take_with_if(shelf: &Shelf) -> bool {
         let mut items = shelf.items.lock().unwrap();
         if *items == 0 {
             items = shelf.filled.wait(items).unwrap();
         }
-        assert!(*items > 0, "took an item from an empty shelf");
-        *items -= 1;
+        take_one(&mut items)
     }
     // ANCHOR_END: with_if
 
     // ANCHOR: with_while
-    pub fn take_with_while(shelf: &Shelf) {
+    pub fn take_with_while(shelf: &Shelf) -> bool {
         let mut items = shelf.items.lock().unwrap();
         while *items == 0 {
             items = shelf.filled.wait(items).unwrap();
         }
-        *items -= 1;
+        take_one(&mut items)
     }
     // ANCHOR_END: with_while
 
     /// One thread puts two items on the shelf, and two threads take one each.
-    pub fn two_take(take: fn(&Shelf)) {
+    pub fn two_take(take: fn(&Shelf) -> bool) {
         let shelf = Arc::new(Shelf::default());
         let takers = [(), ()].map(|()| {
             let shelf = Arc::clone(&shelf);
@@ -61,7 +67,8 @@ interleave::in_worlds! {
         put(&shelf);
         put(&shelf);
         for taker in takers {
-            _ = taker.join();
+            let found_one = taker.join().unwrap();
+            assert!(found_one, "a taker went on although the shelf was empty");
         }
     }
 
