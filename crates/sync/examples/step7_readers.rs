@@ -46,7 +46,7 @@ interleave::in_worlds! {
 
     pub fn reads_once(lock: &RwLock<u32>) {
         let value = lock.read();
-        assert_eq!(*value, *value);
+        assert!(*value <= 1);
     }
 
     pub fn beside_a_writer(read: fn(&RwLock<u32>)) {
