@@ -71,6 +71,8 @@ fn main() {
     println!("two threads, three instructions each: {all} schedules");
     for (total, schedules) in &totals {
         println!("total {total}: {:2} of them", schedules.len());
-        println!("  {}", schedules.join(" "));
+        for row in schedules.chunks(6) {
+            println!("  {}", row.join("  "));
+        }
     }
 }

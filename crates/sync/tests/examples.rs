@@ -75,7 +75,7 @@ fn eighteen_of_twenty_schedules_lose_an_increment() {
             "20 schedules",
             "total 1: 18",
             "total 2:  2",
-            "AAABBB BBBAAA",
+            "AAABBB  BBBAAA",
         ],
     );
 }

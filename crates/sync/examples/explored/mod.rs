@@ -5,7 +5,7 @@ use interleave::{Exploration, Explore};
 
 /// Returns an explorer for which every step of these programs is a step of the code under test.
 pub(crate) fn explorer() -> Explore {
-    Explore::new().scenario_file("").schedules(5_000)
+    Explore::new().scenario_file("").schedules(20_000)
 }
 
 /// Prints one line about a program: whether some schedule fails.
