@@ -34,8 +34,8 @@ fn use_one_cpu() -> io::Result<()> {
     }
 }
 
-/// From now on, the calling thread runs only when no other thread wants its CPU. (SCHED_IDLE; every
-/// user may do this.)
+/// From now on, the calling thread gets almost no CPU time while another thread wants its CPU.
+/// (SCHED_IDLE; every user may do this.)
 fn become_unimportant() -> io::Result<()> {
     // SAFETY: zeroes are valid parameters, and the policy takes no others.
     let result = unsafe {

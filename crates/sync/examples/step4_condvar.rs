@@ -7,7 +7,8 @@ use std::sync::Mutex;
 use std::thread;
 use std::time::Duration;
 
-use explored::{explorer, timeline, verdict};
+use explored::{Span, explorer, timeline, verdict};
+use interleave::Step;
 
 interleave::in_worlds! {
     shuttled = crate;
@@ -120,7 +121,35 @@ fn looks_in_fifty_milliseconds() -> u64 {
     })
 }
 
+/// What a step of the failing run looks like in the picture.
+fn span(step: &Step) -> Option<Span> {
+    let told = format!("{} → {}", step.operation, step.value);
+    let (label, look, lasts) = match told.as_str() {
+        told if told.contains("locked again") => ("finds no item", "wrong", false),
+        told if told.contains("unlocks and waits") => ("waits", "waits", true),
+        told if told.contains("notified") => ("is awake", "ready", false),
+        told if told.contains("wakes one") => ("notifies", "runs", false),
+        told if told.contains("lock → locked") && step.source.contains("+=") => {
+            ("locks, puts 1", "runs", false)
+        }
+        told if told.contains("lock → locked") => ("locks", "runs", false),
+        told if told.contains("unlock") => ("unlocks", "runs", false),
+        _ => return None,
+    };
+    Some(Span {
+        label: label.to_owned(),
+        look,
+        lasts,
+    })
+}
+
 fn main() {
+    if std::env::args().nth(1).as_deref() == Some("figure") {
+        let found = explorer().schedules_of(|| shuttled::two_take(shuttled::take_with_if));
+        let names = ["putter a", "taker b", "taker c"];
+        println!("{}", explored::lanes(&found, &names, 9, span));
+        return;
+    }
     println!("asking again and again: an item that came after 50 ms");
     println!(
         "  was found at look number {}",

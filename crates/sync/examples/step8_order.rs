@@ -3,7 +3,9 @@
 
 mod explored;
 
-use explored::{explorer, timeline, verdict};
+use explored::{Span, explorer, timeline, verdict};
+use interleave::Step;
+use serde_json::{Value, json};
 
 interleave::in_worlds! {
     shuttled = crate;
@@ -43,7 +45,59 @@ interleave::in_worlds! {
     }
 }
 
+/// What a step of the deadlock looks like in the picture.
+fn span(step: &Step) -> Option<Span> {
+    // `rooms[0]` was made first.
+    let room = match step.operation.split_once(" lock")?.0 {
+        "Mutex #1" => "kitchen",
+        _ => "bathroom",
+    };
+    let waits = step.value == "waits";
+    let (verb, look) = match waits {
+        true => ("wants", "waits"),
+        false => ("has", "runs"),
+    };
+    Some(Span {
+        label: format!("{verb} {room}"),
+        look,
+        lasts: true,
+    })
+}
+
+/// An arrow from each thread that wants a room to the thread that has it.
+fn cycle(figure: &Value) -> Vec<Value> {
+    let spans = |lane: usize| {
+        figure["lanes"][lane]["spans"]
+            .as_array()
+            .into_iter()
+            .flatten()
+    };
+    let mut arrows = Vec::new();
+    for (lane, other) in [(0, 1), (1, 0)] {
+        for wait in spans(lane).filter(|span| span["look"] == "waits") {
+            let wanted = wait["label"].as_str().unwrap_or_default();
+            let has = wanted.replace("wants", "has");
+            if spans(other).any(|span| span["label"] == has) {
+                arrows.push(json!({
+                    "from": {"lane": lane, "at": wait["from"]},
+                    "to": {"lane": other, "at": wait["from"]},
+                    "label": "waits for",
+                }));
+            }
+        }
+    }
+    arrows
+}
+
 fn main() {
+    if std::env::args().nth(1).as_deref() == Some("figure") {
+        let found = explorer().schedules_of(|| shuttled::to_and_fro(shuttled::carry));
+        let names = ["thread a", "thread b"];
+        let mut figure = explored::lanes(&found, &names, 4, span);
+        figure["arrows"] = cycle(&figure).into();
+        println!("{figure}");
+        return;
+    }
     let found = explorer().schedules_of(|| shuttled::to_and_fro(shuttled::carry));
     verdict("first the one that gives, then the one that gets", &found);
     timeline(&found);

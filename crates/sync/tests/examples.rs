@@ -134,6 +134,8 @@ fn a_wait_needs_a_loop_and_a_change_needs_the_lock() {
         "made without the lock\n  ✗ deadlock",
     ];
     in_order(&of("step4_condvar", &[]), &parts);
+    let figure = of("step4_condvar", &["figure"]);
+    in_order(&figure, &["locks, puts 1", "waits", "finds no item"]);
 }
 
 #[test]
@@ -176,6 +178,16 @@ fn one_order_of_locking_never_deadlocks() {
         "lower address first\n  ✓",
     ];
     in_order(&of("step8_order", &[]), &parts);
+    let figure = of("step8_order", &["figure"]);
+    in_order(
+        &figure,
+        &[
+            "has kitchen",
+            "wants bathroom",
+            "has bathroom",
+            "wants kitchen",
+        ],
+    );
 }
 
 #[test]

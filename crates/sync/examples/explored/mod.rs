@@ -1,7 +1,8 @@
 //! What the exploring examples have in common: an explorer, and how they print what it found.
 #![allow(dead_code, reason = "no example uses everything here")]
 
-use interleave::{Exploration, Explore};
+use interleave::{Exploration, Explore, Step};
+use serde_json::{Value, json};
 
 /// Returns an explorer for which every step of these programs is a step of the code under test.
 pub(crate) fn explorer() -> Explore {
@@ -32,4 +33,50 @@ pub(crate) fn timeline(found: &Exploration) {
             println!("{}", line.trim_end());
         }
     }
+}
+
+/// What one step looks like in a picture: its label, its look, and whether it lasts until the next
+/// step of the same thread.
+pub(crate) struct Span {
+    pub(crate) label: String,
+    pub(crate) look: &'static str,
+    pub(crate) lasts: bool,
+}
+
+/// The first `steps` steps of the run that failed, as a lane for each thread. `span` leaves out a
+/// step by returning `None`.
+pub(crate) fn lanes(
+    found: &Exploration,
+    names: &[&str],
+    steps: usize,
+    span: impl Fn(&Step) -> Option<Span>,
+) -> Value {
+    let failure = found.failure.as_ref().expect("the exploration fails");
+    let all = failure.timeline.steps.iter();
+    let shown: Vec<_> = all
+        .filter_map(|step| Some((step.thread, span(step)?)))
+        .take(steps)
+        .collect();
+    let lanes: Vec<_> = names
+        .iter()
+        .enumerate()
+        .map(|(thread, name)| {
+            let own: Vec<_> = shown
+                .iter()
+                .enumerate()
+                .filter(|(_, of)| of.0 == thread)
+                .collect();
+            let spans: Vec<_> = own
+                .iter()
+                .enumerate()
+                .map(|(number, (at, (_, span)))| {
+                    let next = own.get(number + 1).map_or(shown.len(), |(next, _)| *next);
+                    let to = if span.lasts { next } else { at + 1 };
+                    json!({"from": at, "to": to, "label": span.label, "look": span.look})
+                })
+                .collect();
+            json!({"name": name, "spans": spans})
+        })
+        .collect();
+    json!({"kind": "lanes", "axis": "steps", "lanes": lanes, "arrows": []})
 }
