@@ -89,11 +89,11 @@ fn main() -> io::Result<()> {
     // Until both threads sleep on the word of a lock, the deadlock has not happened yet.
     let deadline = Instant::now() + Duration::from_secs(20);
     let deadlocked = loop {
-        let now: Vec<_> = sleepers(pid)?
-            .into_iter()
-            .filter(|(_, _, word)| locks.contains(word))
-            .collect();
-        if now.len() == 2 {
+        let mut now = sleepers(pid)?;
+        let all = now.len();
+        now.retain(|(_, _, word)| locks.contains(word));
+        // The third sleeper is the main thread.
+        if now.len() == 2 && all == 3 {
             break now;
         }
         if Instant::now() > deadline {

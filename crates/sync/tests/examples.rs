@@ -279,3 +279,15 @@ fn a_mutex_that_no_other_thread_wants_makes_no_system_call() {
         in_order(&printed, &parts);
     }
 }
+
+#[test]
+fn a_fair_lock_keeps_its_queue() {
+    let printed = of("convoy", &[]);
+    let waited = |line: &str| -> u32 {
+        let (_, rest) = line.split_once("waited").expect("a line about waiting");
+        let number = rest.split_whitespace().next().expect("a number");
+        number.parse().expect("a number")
+    };
+    let lines: Vec<u32> = printed.lines().skip(1).map(waited).collect();
+    assert!(lines[1] > 1_000 && lines[1] > lines[0], "{printed}");
+}
