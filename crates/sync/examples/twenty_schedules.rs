@@ -1,6 +1,6 @@
 //! All orders in which two threads can do three instructions each: an explorer in forty lines.
 //!
-//! The thread is a program counter and a register. `explore` tries every answer to the question
+//! A thread here is a program counter and a register. `explore` tries every answer to the question
 //! "who runs next?".
 
 use std::collections::BTreeMap;
