@@ -125,12 +125,12 @@ fn looks_in_fifty_milliseconds() -> u64 {
 fn span(step: &Step) -> Option<Span> {
     let told = format!("{} → {}", step.operation, step.value);
     let (label, look, lasts) = match told.as_str() {
-        told if told.contains("locked again") => ("finds no item", "wrong", false),
+        told if told.contains("locked again") => ("no item", "wrong", false),
         told if told.contains("unlocks and waits") => ("waits", "waits", true),
         told if told.contains("notified") => ("is awake", "ready", false),
         told if told.contains("wakes one") => ("notifies", "runs", false),
         told if told.contains("lock → locked") && step.source.contains("+=") => {
-            ("locks, puts 1", "runs", false)
+            ("puts 1", "runs", false)
         }
         told if told.contains("lock → locked") => ("locks", "runs", false),
         told if told.contains("unlock") => ("unlocks", "runs", false),

@@ -135,7 +135,7 @@ fn a_wait_needs_a_loop_and_a_change_needs_the_lock() {
     ];
     in_order(&of("step4_condvar", &[]), &parts);
     let figure = of("step4_condvar", &["figure"]);
-    in_order(&figure, &["locks, puts 1", "waits", "finds no item"]);
+    in_order(&figure, &["puts 1", "waits", "no item"]);
 }
 
 #[test]
