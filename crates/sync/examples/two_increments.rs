@@ -139,11 +139,12 @@ fn figure() -> Value {
         match stored {
             Some(value) => {
                 counter.push((at + 1, value.to_owned()));
-                arrows.push(json!({"from": thread, "to": memory, "label": value}));
+                let label = format!("stores {value} in");
+                arrows.push(json!({"from": thread, "to": memory, "label": label}));
             }
             None => arrows.push(json!({
                 "from": {"lane": 2, "at": at}, "to": {"lane": step.thread, "at": at},
-                "label": step.value,
+                "label": format!("gives {} to", step.value),
             })),
         }
     }
