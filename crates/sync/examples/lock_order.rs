@@ -13,6 +13,14 @@ fn carry(from: &OrderedMutex<u32>, to: &OrderedMutex<u32>) -> Result<(), OrderVi
     Ok(())
 }
 
+/// The report, with a line break before each part of its long first line.
+fn in_short_lines(refused: &OrderViolation) -> String {
+    let report = refused.to_string();
+    let report = report.replace(" can deadlock", "\n  can deadlock");
+    let report = report.replace(" would wait for ever: ", "\n  would wait for ever: ");
+    report.replace("; release", ";\n  release")
+}
+
 fn main() {
     let order = LockOrder::new();
     let kitchen = order.mutex("kitchen", 3);
@@ -24,7 +32,7 @@ fn main() {
     ] {
         match carry(from, to) {
             Ok(()) => println!("{what}: moved"),
-            Err(refused) => println!("{what}: {refused}"),
+            Err(refused) => println!("{what}: refused\n  {}", in_short_lines(&refused)),
         }
     }
 }
