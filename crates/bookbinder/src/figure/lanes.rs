@@ -2,7 +2,7 @@
 
 use serde::Deserialize;
 
-use super::{Drawn, Look, arrow, boxed, check_label, label};
+use super::{Drawn, Look, arrow, boxed_lines, check_label, label, letters_in};
 
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -50,8 +50,8 @@ struct Place {
 
 const LEFT: f64 = 150.0;
 const WIDTH: f64 = 720.0;
-const LANE: f64 = 44.0;
-const BOX: f64 = 28.0;
+const LANE: f64 = 48.0;
+const BOX: f64 = 34.0;
 
 impl Lanes {
     pub(super) fn draw(&self) -> Result<Drawn, String> {
@@ -84,7 +84,14 @@ impl Lanes {
             let mut parts = Vec::new();
             for span in &lane.spans {
                 let width = (x(span.to) - x(span.from)).max(2.0);
-                svg += &boxed(x(span.from), y(number), width, BOX, span.look, &span.label);
+                // A label that does not fit into a line gets two.
+                let lines = charts::wrapped(&span.label, letters_in(width).max(1));
+                let lines = if lines.len() == 2 {
+                    lines
+                } else {
+                    vec![span.label.clone()]
+                };
+                svg += &boxed_lines(x(span.from), y(number), width, BOX, span.look, &lines);
                 let look = span.look.word();
                 let kind = if look.is_empty() {
                     String::new()

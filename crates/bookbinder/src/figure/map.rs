@@ -2,7 +2,7 @@
 
 use serde::Deserialize;
 
-use super::{Drawn, Look, arrow, boxed, check_label, label};
+use super::{Drawn, Look, arrow, boxed_lines, check_label, label};
 
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -44,9 +44,9 @@ struct Place {
 }
 
 const WIDTH: f64 = 720.0;
-const CELL: f64 = 30.0;
-const TOP: f64 = 28.0;
-const GAP: f64 = 60.0;
+const TOP: f64 = 40.0;
+/// How many letters of a column's name fit into a line.
+const NAME: usize = 14;
 
 impl Map {
     pub(super) fn draw(&self) -> Result<Drawn, String> {
@@ -62,24 +62,40 @@ impl Map {
                 "it has {count} columns with at most {most} cells; 1 to 8 and 1 to 40 fit"
             ));
         }
-        let width = (WIDTH - 20.0 - GAP * (count as f64 - 1.0)) / count as f64;
-        let x = |column: usize| 10.0 + (width + GAP) * column as f64;
-        let y = |cell: usize| TOP + CELL * cell as f64;
+        let gap = if count > 3 { 30.0 } else { 60.0 };
+        let width = (WIDTH - 20.0 - gap * (count as f64 - 1.0)) / count as f64;
+        // Label and value stand below each other if they do not fit into a line.
+        let is_long = |cell: &Cell| {
+            let letters = cell.label.chars().count() + cell.value.chars().count() + 2;
+            !cell.value.is_empty() && letters as f64 * 6.0 > width - 4.0
+        };
+        let two_lines = self
+            .columns
+            .iter()
+            .flat_map(|column| &column.cells)
+            .any(is_long);
+        let height = if two_lines { 42.0 } else { 30.0 };
+        let x = |column: usize| 10.0 + (width + gap) * column as f64;
+        let y = |cell: usize| TOP + height * cell as f64;
         let mut svg = String::new();
         let mut rows = Vec::new();
         let mut told = Vec::new();
         for (number, column) in self.columns.iter().enumerate() {
             check_label(&column.name)?;
-            svg += &label(x(number) + width / 2.0, TOP - 10.0, "middle", &column.name);
+            for (line, name) in charts::wrapped(&column.name, NAME).iter().rev().enumerate() {
+                let y = TOP - 8.0 - 14.0 * line as f64;
+                svg += &label(x(number) + width / 2.0, y, "middle", name);
+            }
             let mut parts = Vec::new();
             for (place, cell) in column.cells.iter().enumerate() {
                 check_label(&cell.label)?;
                 check_label(&cell.value)?;
-                let text = match cell.value.is_empty() {
-                    true => cell.label.clone(),
-                    false => format!("{}: {}", cell.label, cell.value),
+                let lines = match (cell.value.is_empty(), two_lines) {
+                    (true, _) => vec![cell.label.clone()],
+                    (false, false) => vec![format!("{}: {}", cell.label, cell.value)],
+                    (false, true) => vec![cell.label.clone(), cell.value.clone()],
                 };
-                svg += &boxed(x(number), y(place), width, CELL - 4.0, cell.look, &text);
+                svg += &boxed_lines(x(number), y(place), width, height - 4.0, cell.look, &lines);
                 let look = cell.look.word();
                 let kind = if look.is_empty() {
                     String::new()
@@ -101,6 +117,8 @@ impl Map {
             }
             told.push(format!("{}: {}", column.name, parts.join("; ")));
         }
+        // A link that passes other columns passes behind them.
+        let mut behind = String::new();
         for link in &self.links {
             let there = |place: &Place| {
                 self.columns
@@ -110,16 +128,16 @@ impl Map {
             let (Some(from), Some(to)) = (there(&link.from), there(&link.to)) else {
                 return Err("a link points to a cell that is not there".to_owned());
             };
-            let middle = |place: &Place| y(place.cell) + (CELL - 4.0) / 2.0;
+            let middle = |place: &Place| y(place.cell) + (height - 4.0) / 2.0;
             let (start, end) = match link.from.column < link.to.column {
                 true => (x(link.from.column) + width, x(link.to.column)),
                 false => (x(link.from.column), x(link.to.column) + width),
             };
-            svg += &arrow((start, middle(&link.from)), (end, middle(&link.to)));
+            behind += &arrow((start, middle(&link.from)), (end, middle(&link.to)));
             told.push(format!("{} is linked to {}", from.label, to.label));
         }
         Ok(Drawn {
-            svg,
+            svg: behind + &svg,
             width: WIDTH,
             height: y(most) + 6.0,
             alternative: told.join(". "),

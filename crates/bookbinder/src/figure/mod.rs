@@ -144,22 +144,36 @@ pub(crate) fn draw(name: &str, output: &str, command: &str) -> Result<String, St
 
 /// A box with a text in it, cut if it would not fit.
 fn boxed(x: f64, y: f64, width: f64, height: f64, look: Look, text: &str) -> String {
+    boxed_lines(x, y, width, height, look, &[text.to_owned()])
+}
+
+/// A box with lines of text in it, each cut if it would not fit.
+fn boxed_lines(x: f64, y: f64, width: f64, height: f64, look: Look, lines: &[String]) -> String {
+    const LINE: f64 = 13.0;
     let (fill, stroke) = look.colors();
     let mut svg = format!(
         "<rect x=\"{x:.1}\" y=\"{y:.1}\" width=\"{width:.1}\" height=\"{height:.1}\" rx=\"3\" fill=\"{fill}\" stroke=\"{stroke}\"{}/>\n",
         look.dashes()
     );
-    let letters = ((width - 6.0) / 6.6).max(0.0) as usize;
-    if letters >= 2 && !text.is_empty() {
-        let _ = writeln!(
-            svg,
-            "<text x=\"{:.1}\" y=\"{:.1}\" text-anchor=\"middle\" font-size=\"12\" fill=\"#1a1a1a\">{}</text>",
-            x + width / 2.0,
-            y + height / 2.0 + 4.0,
-            escaped(&cut(text, letters))
-        );
+    let letters = letters_in(width);
+    let first = y + height / 2.0 + 4.0 - LINE * (lines.len() as f64 - 1.0) / 2.0;
+    for (number, text) in lines.iter().enumerate() {
+        if letters >= 2 && !text.is_empty() {
+            let _ = writeln!(
+                svg,
+                "<text x=\"{:.1}\" y=\"{:.1}\" text-anchor=\"middle\" font-size=\"11\" fill=\"#1a1a1a\">{}</text>",
+                x + width / 2.0,
+                first + LINE * number as f64,
+                escaped(&cut(text, letters))
+            );
+        }
     }
     svg
+}
+
+/// How many letters fit into a box.
+fn letters_in(width: f64) -> usize {
+    ((width - 4.0) / 6.0).max(0.0) as usize
 }
 
 fn cut(text: &str, letters: usize) -> String {
