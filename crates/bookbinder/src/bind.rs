@@ -15,6 +15,7 @@ use crate::fault::Fault;
 use crate::own::Own;
 use crate::pages::Pages;
 use crate::prose;
+use crate::refresh::check_picture;
 
 /// A built book.
 #[derive(Debug)]
@@ -109,6 +110,7 @@ pub fn bind(course: &Course, folder: &Path, target: &Path) -> Result<Bound, Stri
         }
     }
     nothing_is_left_out(course, &sources, &mut faults);
+    check_picture(&course.root, &mut faults);
     faults.sort_by(|one, other| (&one.file, one.line).cmp(&(&other.file, other.line)));
     Ok(Bound {
         folder: folder.to_owned(),

@@ -48,7 +48,7 @@ enum Word {
     },
     /// Build the book, and run every recorded command again to compare
     Check,
-    /// For authors: run recorded commands and keep what they print (`ledger` measures all claims)
+    /// For authors: run recorded commands and keep what they print (`ledger` measures all claims, `picture` draws the README's picture)
     Record {
         /// The names of the recordings
         #[arg(required = true)]

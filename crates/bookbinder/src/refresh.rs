@@ -10,10 +10,38 @@ use records::ledger::Ledger;
 use crate::bind::recordings;
 use crate::directive::Books;
 use crate::fault::Fault;
+use crate::figure;
 use crate::recording::Recording;
 
 /// The name under which the ledger of claims is recorded.
 const LEDGER: &str = "ledger";
+
+/// The name under which the README's picture is drawn anew.
+const PICTURE: &str = "picture";
+/// The README's picture, which is the figure of this recording.
+const PICTURE_FILE: &str = "book/picture.svg";
+const PICTURED: &str = "sync-figure";
+
+fn picture(root: &Path) -> Result<String, String> {
+    let recording = Recording::read(&root.join("book/records"), PICTURED)?;
+    figure::alone(PICTURED, &recording.output)
+}
+
+/// Notes if the README's picture is not the figure of its recording. A book
+/// without a README's picture needs none.
+pub(crate) fn check_picture(root: &Path, faults: &mut Vec<Fault>) {
+    let Ok(kept) = fs::read_to_string(root.join(PICTURE_FILE)) else {
+        return;
+    };
+    let what = match picture(root) {
+        Ok(fresh) if fresh == kept => return,
+        Ok(_) => format!(
+            "the recording {PICTURED} or its drawing has changed: `cargo course book record {PICTURE}` draws it anew"
+        ),
+        Err(why) => why,
+    };
+    faults.push(Fault::new(PICTURE_FILE, 0, what));
+}
 
 /// Runs all recorded commands, and notes each that prints something else now.
 /// `tell` gets the name of each recording before it runs.
@@ -104,6 +132,11 @@ pub fn record(course: &Course, name: &str) -> Result<(), String> {
         let text = serde_json::to_string_pretty(&ledger).map_err(|error| error.to_string())?;
         return fs::write(&path, text + "\n")
             .map_err(|error| format!("{} cannot be written: {error}", path.display()));
+    }
+    if name == PICTURE {
+        let path = course.root.join(PICTURE_FILE);
+        return fs::write(&path, picture(&course.root)?)
+            .map_err(|error| format!("{PICTURE_FILE} cannot be written: {error}"));
     }
     let recording = Recording::read(&course.root.join("book/records"), name)?;
     let fresh = recording.run(&course.root)?;

@@ -99,16 +99,37 @@ struct Drawn {
 
 const MOST_LETTERS: usize = 24;
 
-/// Draws the trace of a recording.
-pub(crate) fn draw(name: &str, output: &str, command: &str) -> Result<String, String> {
+/// Draws the trace of a recording as a picture that stands alone, on a light
+/// background.
+pub(crate) fn alone(name: &str, output: &str) -> Result<String, String> {
+    let Drawn {
+        svg,
+        width,
+        height,
+        alternative,
+        ..
+    } = drawn(name, output)?;
+    Ok(format!(
+        "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 {width} {height}\" role=\"img\" \
+         font-family=\"system-ui,sans-serif\" font-size=\"13\" color=\"#1a1a1a\">\n\
+         <title>{}</title>\n<rect width=\"{width}\" height=\"{height}\" rx=\"6\" fill=\"#ffffff\"/>\n{svg}</svg>\n",
+        escaped(&alternative)
+    ))
+}
+
+fn drawn(name: &str, output: &str) -> Result<Drawn, String> {
     let trace: Trace =
         serde_json::from_str(output).map_err(|error| format!("{name} is no trace: {error}"))?;
-    let drawn = match &trace {
+    match &trace {
         Trace::Lanes(lanes) => lanes.draw(),
         Trace::Map(map) => map.draw(),
         Trace::Bars(bars) => bars.draw(),
     }
-    .map_err(|why| format!("{name}: {why}"))?;
+    .map_err(|why| format!("{name}: {why}"))
+}
+
+/// Draws the trace of a recording.
+pub(crate) fn draw(name: &str, output: &str, command: &str) -> Result<String, String> {
     let Drawn {
         svg,
         width,
@@ -116,7 +137,7 @@ pub(crate) fn draw(name: &str, output: &str, command: &str) -> Result<String, St
         alternative,
         head,
         rows,
-    } = drawn;
+    } = drawn(name, output)?;
     let mut text = format!(
         "<figure class=\"trace\" id=\"figure-{name}\">\n\
          <svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 {width} {height}\" role=\"img\" \
