@@ -25,6 +25,8 @@ interleave::hold_in_both_worlds! {
     a_run_in_a_pool_of_one_ends
     a_join_ends_whoever_takes_its_half
     halves_that_wait_for_each_other_reach_both_workers
+    a_worker_that_waits_for_another_pool_runs_what_comes_back_to_its_own
+    two_pools_that_run_in_each_other_at_once_both_end
 }
 
 interleave::in_worlds! {
@@ -140,6 +142,24 @@ interleave::in_worlds! {
             });
             assert!(leaders.0 != leaders.1);
         }
+    }
+
+    pub fn a_worker_that_waits_for_another_pool_runs_what_comes_back_to_its_own() {
+        let (one, other) = (ForkJoin::new(1).unwrap(), ForkJoin::new(1).unwrap());
+        let result = one.run(|| {
+            let there = other.run(|| one.run(|| Tracked::new(1)));
+            there.update(|n| n + 1);
+            there
+        });
+        assert_eq!(result.get(), 2);
+    }
+
+    pub fn two_pools_that_run_in_each_other_at_once_both_end() {
+        let pools = Arc::new((ForkJoin::new(1).unwrap(), ForkJoin::new(1).unwrap()));
+        let theirs = Arc::clone(&pools);
+        let thread = thread::spawn(move || theirs.0.run(|| theirs.1.run(|| 1)));
+        assert_eq!(pools.1.run(|| pools.0.run(|| 2)), 2);
+        assert_eq!(thread.join().unwrap(), 1);
     }
 
     pub fn a_collector_misses_nothing() {
