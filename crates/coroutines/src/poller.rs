@@ -71,6 +71,10 @@ impl Poller {
     /// Makes the descriptor non-blocking and registers it for `interest`, or
     /// for nothing yet if that is `None`. The registration is level-triggered:
     /// each wait reports the descriptor as long as it is ready.
+    ///
+    /// epoll reports an error or a hang-up even if nobody has asked for it. A
+    /// descriptor that is registered for nothing yet is therefore reported at
+    /// most once (EPOLLONESHOT), and not by every wait.
     pub(crate) fn add(
         &self,
         descriptor: impl AsFd,
@@ -84,7 +88,7 @@ impl Poller {
         };
         let flags = fcntl(descriptor, FcntlArg::F_GETFL).map_err(refused)?;
         let flags = OFlag::from_bits_retain(flags) | OFlag::O_NONBLOCK;
-        let what = interest.map_or(EpollFlags::empty(), Interest::flags);
+        let what = interest.map_or(EpollFlags::EPOLLONESHOT, Interest::flags);
         let event = EpollEvent::new(what, number);
         self.epoll.add(descriptor, event).map_err(refused)?;
         match fcntl(descriptor, FcntlArg::F_SETFL(flags)) {
@@ -216,5 +220,38 @@ impl error::Error for RegisterError {
 impl From<RegisterError> for io::Error {
     fn from(error: RegisterError) -> Self {
         Self::new(io::Error::from(error.cause).kind(), error)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::net::UnixStream;
+
+    use super::*;
+
+    const NOW: Option<Duration> = Some(Duration::ZERO);
+
+    #[test]
+    fn a_peer_that_hangs_up_before_anyone_waits_is_reported_at_most_once() {
+        let poller = Poller::new().unwrap();
+        let (ours, theirs) = UnixStream::pair().unwrap();
+        poller.add(&ours, 7, None).unwrap();
+        drop(theirs);
+        assert!(poller.wait(NOW).unwrap().len() <= 1);
+        for _ in 0..3 {
+            assert_eq!(poller.wait(NOW).unwrap().len(), 0);
+        }
+        // Whoever waits later is told all the same, and also only once.
+        poller.arm_once(&ours, 7, Interest::Readable).unwrap();
+        let told = poller.wait(NOW).unwrap();
+        assert!(matches!(
+            told[..],
+            [Ready {
+                number: 7,
+                readable: true,
+                ..
+            }]
+        ));
+        assert_eq!(poller.wait(NOW).unwrap().len(), 0);
     }
 }
