@@ -4,7 +4,7 @@
 //! are both built on it.
 
 use std::io;
-use std::os::fd::{AsFd, AsRawFd, RawFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, RawFd};
 use std::sync::Arc;
 use std::time::Duration;
 use std::{error, fmt};
@@ -106,9 +106,8 @@ impl Poller {
         descriptor: impl AsFd,
         number: u64,
         interest: Interest,
-    ) -> io::Result<()> {
-        let mut event = EpollEvent::new(interest.flags(), number);
-        Ok(self.epoll.modify(descriptor, &mut event)?)
+    ) -> Result<(), RegisterError> {
+        self.modify(descriptor.as_fd(), number, interest.flags())
     }
 
     /// Waits for one event of `interest`, and then for no more (EPOLLONESHOT).
@@ -117,10 +116,23 @@ impl Poller {
         descriptor: impl AsFd,
         number: u64,
         interest: Interest,
-    ) -> io::Result<()> {
+    ) -> Result<(), RegisterError> {
         let flags = interest.flags() | EpollFlags::EPOLLONESHOT;
+        self.modify(descriptor.as_fd(), number, flags)
+    }
+
+    fn modify(
+        &self,
+        descriptor: BorrowedFd<'_>,
+        number: u64,
+        flags: EpollFlags,
+    ) -> Result<(), RegisterError> {
         let mut event = EpollEvent::new(flags, number);
-        Ok(self.epoll.modify(descriptor, &mut event)?)
+        let modified = self.epoll.modify(descriptor, &mut event);
+        modified.map_err(|cause| RegisterError {
+            descriptor: descriptor.as_raw_fd(),
+            cause,
+        })
     }
 
     /// Removes the descriptor from epoll. Call this before you close the
@@ -204,6 +216,9 @@ impl fmt::Display for RegisterError {
         write!(f, "descriptor {descriptor} cannot be waited for ({cause})")?;
         f.write_str(match cause {
             Errno::EPERM => ": a regular file is always ready, read it directly",
+            Errno::ENOENT => {
+                ": it is not registered; a callback must keep the descriptor that is watched"
+            }
             Errno::EEXIST => ": it is registered already, share that registration",
             Errno::ENOSPC => ": too many registrations, see /proc/sys/fs/epoll/max_user_watches",
             _ => "",
