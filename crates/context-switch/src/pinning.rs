@@ -42,7 +42,8 @@ impl Pinned {
     ///
     /// # Errors
     /// [`PinError::NotAllowed`] if the thread may not run there: there is no
-    /// such CPU, or a cpuset or `taskset` excludes it.
+    /// such CPU, or a cpuset or `taskset` excludes it. [`PinError::Unknown`] as
+    /// for [`allowed_cpus`].
     pub fn to(cpu: usize) -> Result<Pinned, PinError> {
         let before = affinity()?;
         keep_on(cpu).map_err(|_| PinError::NotAllowed {
@@ -74,7 +75,9 @@ impl Drop for Pinned {
 /// Returns the CPUs on which the calling thread may run, in ascending order.
 ///
 /// # Errors
-/// [`PinError::Unknown`] on a machine with more than 1,024 CPUs.
+/// [`PinError::Unknown`] if the kernel does not report them. This happens on a
+/// machine with more than 1,024 CPUs (EINVAL), and where a filter of system
+/// calls forbids the question.
 pub fn allowed_cpus() -> Result<Vec<usize>, PinError> {
     affinity().map(|set| numbers(&set))
 }
@@ -94,6 +97,7 @@ impl Placement {
     ///
     /// # Errors
     /// [`PinError::TooFew`] if two CPUs are needed and only one is allowed.
+    /// [`PinError::Unknown`] as for [`allowed_cpus`].
     pub fn cpus(self) -> Result<[usize; 2], PinError> {
         let allowed = allowed_cpus()?;
         match (self, allowed.as_slice()) {

@@ -4,7 +4,7 @@
 //! are both built on it.
 
 use std::io;
-use std::os::fd::{AsFd, AsRawFd, RawFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, RawFd};
 use std::sync::Arc;
 use std::time::Duration;
 use std::{error, fmt};
@@ -71,6 +71,10 @@ impl Poller {
     /// Makes the descriptor non-blocking and registers it for `interest`, or
     /// for nothing yet if that is `None`. The registration is level-triggered:
     /// each wait reports the descriptor as long as it is ready.
+    ///
+    /// epoll reports an error or a hang-up even if nobody has asked for it. A
+    /// descriptor that is registered for nothing yet is therefore reported at
+    /// most once (EPOLLONESHOT), and not by every wait.
     pub(crate) fn add(
         &self,
         descriptor: impl AsFd,
@@ -84,7 +88,7 @@ impl Poller {
         };
         let flags = fcntl(descriptor, FcntlArg::F_GETFL).map_err(refused)?;
         let flags = OFlag::from_bits_retain(flags) | OFlag::O_NONBLOCK;
-        let what = interest.map_or(EpollFlags::empty(), Interest::flags);
+        let what = interest.map_or(EpollFlags::EPOLLONESHOT, Interest::flags);
         let event = EpollEvent::new(what, number);
         self.epoll.add(descriptor, event).map_err(refused)?;
         match fcntl(descriptor, FcntlArg::F_SETFL(flags)) {
@@ -102,9 +106,8 @@ impl Poller {
         descriptor: impl AsFd,
         number: u64,
         interest: Interest,
-    ) -> io::Result<()> {
-        let mut event = EpollEvent::new(interest.flags(), number);
-        Ok(self.epoll.modify(descriptor, &mut event)?)
+    ) -> Result<(), RegisterError> {
+        self.modify(descriptor.as_fd(), number, interest.flags())
     }
 
     /// Waits for one event of `interest`, and then for no more (EPOLLONESHOT).
@@ -113,10 +116,23 @@ impl Poller {
         descriptor: impl AsFd,
         number: u64,
         interest: Interest,
-    ) -> io::Result<()> {
+    ) -> Result<(), RegisterError> {
         let flags = interest.flags() | EpollFlags::EPOLLONESHOT;
+        self.modify(descriptor.as_fd(), number, flags)
+    }
+
+    fn modify(
+        &self,
+        descriptor: BorrowedFd<'_>,
+        number: u64,
+        flags: EpollFlags,
+    ) -> Result<(), RegisterError> {
         let mut event = EpollEvent::new(flags, number);
-        Ok(self.epoll.modify(descriptor, &mut event)?)
+        let modified = self.epoll.modify(descriptor, &mut event);
+        modified.map_err(|cause| RegisterError {
+            descriptor: descriptor.as_raw_fd(),
+            cause,
+        })
     }
 
     /// Removes the descriptor from epoll. Call this before you close the
@@ -200,6 +216,9 @@ impl fmt::Display for RegisterError {
         write!(f, "descriptor {descriptor} cannot be waited for ({cause})")?;
         f.write_str(match cause {
             Errno::EPERM => ": a regular file is always ready, read it directly",
+            Errno::ENOENT => {
+                ": it is not registered; a callback must keep the descriptor that is watched"
+            }
             Errno::EEXIST => ": it is registered already, share that registration",
             Errno::ENOSPC => ": too many registrations, see /proc/sys/fs/epoll/max_user_watches",
             _ => "",
@@ -216,5 +235,38 @@ impl error::Error for RegisterError {
 impl From<RegisterError> for io::Error {
     fn from(error: RegisterError) -> Self {
         Self::new(io::Error::from(error.cause).kind(), error)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::net::UnixStream;
+
+    use super::*;
+
+    const NOW: Option<Duration> = Some(Duration::ZERO);
+
+    #[test]
+    fn a_peer_that_hangs_up_before_anyone_waits_is_reported_at_most_once() {
+        let poller = Poller::new().unwrap();
+        let (ours, theirs) = UnixStream::pair().unwrap();
+        poller.add(&ours, 7, None).unwrap();
+        drop(theirs);
+        assert!(poller.wait(NOW).unwrap().len() <= 1);
+        for _ in 0..3 {
+            assert_eq!(poller.wait(NOW).unwrap().len(), 0);
+        }
+        // Whoever waits later is told all the same, and also only once.
+        poller.arm_once(&ours, 7, Interest::Readable).unwrap();
+        let told = poller.wait(NOW).unwrap();
+        assert!(matches!(
+            told[..],
+            [Ready {
+                number: 7,
+                readable: true,
+                ..
+            }]
+        ));
+        assert_eq!(poller.wait(NOW).unwrap().len(), 0);
     }
 }

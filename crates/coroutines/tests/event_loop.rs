@@ -10,7 +10,7 @@ use std::rc::Rc;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use coroutines::event_loop::{Closed, EventLoop, Interest};
+use coroutines::event_loop::{Closed, EventLoop, Interest, RegisterError};
 use nix::errno::Errno;
 
 const MILLI: Duration = Duration::from_millis(1);
@@ -202,6 +202,49 @@ fn a_panic_in_a_callback_is_the_callers_and_takes_its_descriptor_out() {
     assert_eq!(theirs.read(&mut [0]).unwrap_or(0), 0);
     events.run().unwrap();
     assert!(ran.get());
+}
+
+/// Watches a readable socket whose callback puts another socket in its place and
+/// then wants to wait for `next`.
+fn a_callback_replaces_its_descriptor(next: Interest) {
+    let mut events = EventLoop::new().unwrap();
+    let (ours, mut theirs) = UnixStream::pair().unwrap();
+    theirs.write_all(b"x").unwrap();
+    let (other, mut to_other) = UnixStream::pair().unwrap();
+    let mut other = Some(other);
+    let ran = Rc::new(Cell::new(false));
+    let run = Rc::clone(&ran);
+    events
+        .watch(ours, Interest::Readable, move |events, stream| {
+            *stream = other.take().expect("it is called once");
+            let run = Rc::clone(&run);
+            events.after(MILLI, move |events| {
+                run.set(true);
+                events.stop();
+            });
+            Continue(next)
+        })
+        .unwrap();
+
+    let error = events.run().unwrap_err();
+    let cause = error.get_ref().and_then(|cause| cause.downcast_ref());
+    let refused: &RegisterError = cause.expect("it says which descriptor");
+    assert_eq!(refused.cause, Errno::ENOENT);
+    assert!(error.to_string().contains("must keep the descriptor"));
+    // The callback and what it watched are gone, and the rest is not.
+    assert_eq!(to_other.read(&mut [0]).unwrap(), 0);
+    events.run().unwrap();
+    assert!(ran.get());
+}
+
+#[test]
+fn a_callback_whose_next_wait_is_refused_ends_the_run_with_the_reason() {
+    a_callback_replaces_its_descriptor(Interest::Writable);
+}
+
+#[test]
+fn a_callback_that_replaces_its_descriptor_is_told_so_even_if_it_waits_for_the_same() {
+    a_callback_replaces_its_descriptor(Interest::Readable);
 }
 
 #[test]

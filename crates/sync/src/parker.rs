@@ -30,10 +30,26 @@ const PARKED: u32 = 2;
 /// ```
 ///
 /// Unlike [`std::thread::park`], it never returns for no reason, and no other code uses its token.
+///
+/// **One thread at a time.** If two threads slept in one parker, a token would wake only one of them.
+/// A thread whose time is up would even mark the parker as empty, and the other thread would sleep
+/// through the next token. So a parker can be moved to another thread, but it cannot be shared with
+/// one (it is [`Send`], but not [`Sync`]). The compiler refuses a second thread that parks:
+///
+/// ```compile_fail,E0277
+/// let parker = sync::Parker::new();
+/// std::thread::scope(|scope| {
+///     scope.spawn(|| parker.park());
+///     parker.park();
+/// });
+/// ```
+///
+/// Make a parker for each thread that sleeps. To let several threads sleep in one place, use an
+/// [`EventCount`](crate::EventCount) or a [`Condvar`](crate::Condvar).
 pub struct Parker {
     state: Arc<AtomicU32>,
-    /// Only one thread at a time may park, so a parker can be sent to another thread but not
-    /// shared.
+    /// Counts as a `Cell`, which threads cannot share. The other field alone would make a parker
+    /// `Sync`.
     not_shared: PhantomData<std::cell::Cell<()>>,
 }
 

@@ -8,7 +8,7 @@ use std::thread;
 use std::time::Duration;
 
 use common::Sleeper;
-use sync::{Barrier, Condvar, EventCount, Monitor, Mutex, Parker, TimedOut};
+use sync::{Barrier, Condvar, EventCount, Monitor, Mutex, Parker, TimedOut, Unparker};
 
 /// Longer than any test takes.
 const LONG: Duration = Duration::from_secs(3600);
@@ -180,7 +180,17 @@ fn a_token_that_comes_first_is_kept_and_two_are_one() {
     parker.unparker().unpark();
     parker.park();
     assert_eq!(parker.park_timeout(SHORT), Err(TimedOut));
+}
+
+#[test]
+fn a_parker_can_be_moved_to_another_thread_but_two_threads_cannot_park_in_it() {
     assert!(implements!(Parker: Send) && !implements!(Parker: Sync));
+    assert!(!implements!(&Parker: Send) && !implements!(std::sync::Arc<Parker>: Send));
+    assert!(
+        !implements!(Parker: Clone),
+        "a clone would be a second sleeper"
+    );
+    assert!(implements!(Unparker: Send) && implements!(Unparker: Sync));
 }
 
 #[test]

@@ -18,6 +18,7 @@ interleave::hold_in_both_worlds! {
     jobs_that_wait_for_each_other_reach_both_workers
     a_full_queue_lets_its_submitter_go_on
     closing_wakes_who_waits_for_room
+    closing_rejects_all_who_wait_for_room_that_never_comes
     a_cancelled_task_is_woken_wherever_it_is
     progress_is_seen_or_the_end_is
     a_map_gives_every_item_to_one_worker
@@ -25,6 +26,10 @@ interleave::hold_in_both_worlds! {
     a_run_in_a_pool_of_one_ends
     a_join_ends_whoever_takes_its_half
     halves_that_wait_for_each_other_reach_both_workers
+    a_worker_that_waits_is_woken_although_another_one_sleeps_for_longer
+    two_threads_that_run_in_one_pool_are_both_woken
+    a_worker_that_waits_for_another_pool_runs_what_comes_back_to_its_own
+    two_pools_that_run_in_each_other_at_once_both_end
 }
 
 interleave::in_worlds! {
@@ -90,6 +95,23 @@ interleave::in_worlds! {
         submitter.join().unwrap();
     }
 
+    pub fn closing_rejects_all_who_wait_for_room_that_never_comes() {
+        let pool = Arc::new(Pool::new(1, 1).unwrap());
+        let (let_go, held) = std::sync::mpsc::channel::<()>();
+        pool.execute(move || assert!(held.recv().is_err())).unwrap();
+        // This waits until the worker has begun the first job. Now the queue is full and stays full.
+        pool.execute(|| ()).unwrap();
+        let submitters = [(); 2].map(|()| {
+            let theirs = Arc::clone(&pool);
+            thread::spawn(move || theirs.execute(|| ()).map_err(|rejected| rejected.why))
+        });
+        pool.close();
+        for submitter in submitters {
+            assert_eq!(submitter.join().unwrap(), Err(Why::Closed));
+        }
+        drop(let_go);
+    }
+
     pub fn a_cancelled_task_is_woken_wherever_it_is() {
         let task = BackgroundTask::spawn("sleeps", |task| {
             task.report(1, 2);
@@ -140,6 +162,44 @@ interleave::in_worlds! {
             });
             assert!(leaders.0 != leaders.1);
         }
+    }
+
+    /// Three workers: the first waits for its second half, another one runs that half, and the third
+    /// has nothing to do. A wake-up for one thread would reach the third, which has slept for longer.
+    pub fn a_worker_that_waits_is_woken_although_another_one_sleeps_for_longer() {
+        let pool = ForkJoin::new(3).unwrap();
+        let both = std::sync::Barrier::new(2);
+        let leaders = pool.run(|| {
+            exercise::join(|| both.wait().is_leader(), || both.wait().is_leader())
+        });
+        assert!(leaders.0 != leaders.1);
+    }
+
+    /// The thread whose job is done first need not be the one that has slept for longer.
+    pub fn two_threads_that_run_in_one_pool_are_both_woken() {
+        let pool = Arc::new(ForkJoin::new(1).unwrap());
+        let theirs = Arc::clone(&pool);
+        let thread = thread::spawn(move || theirs.run(|| 1));
+        assert_eq!(pool.run(|| 2), 2);
+        assert_eq!(thread.join().unwrap(), 1);
+    }
+
+    pub fn a_worker_that_waits_for_another_pool_runs_what_comes_back_to_its_own() {
+        let (one, other) = (ForkJoin::new(1).unwrap(), ForkJoin::new(1).unwrap());
+        let result = one.run(|| {
+            let there = other.run(|| one.run(|| Tracked::new(1)));
+            there.update(|n| n + 1);
+            there
+        });
+        assert_eq!(result.get(), 2);
+    }
+
+    pub fn two_pools_that_run_in_each_other_at_once_both_end() {
+        let pools = Arc::new((ForkJoin::new(1).unwrap(), ForkJoin::new(1).unwrap()));
+        let theirs = Arc::clone(&pools);
+        let thread = thread::spawn(move || theirs.0.run(|| theirs.1.run(|| 1)));
+        assert_eq!(pools.1.run(|| pools.0.run(|| 2)), 2);
+        assert_eq!(thread.join().unwrap(), 1);
     }
 
     pub fn a_collector_misses_nothing() {

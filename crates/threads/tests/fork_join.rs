@@ -158,6 +158,37 @@ fn a_run_within_a_run_stays_on_its_worker() {
 }
 
 #[test]
+fn two_pools_may_run_and_fork_in_each_other_to_any_depth() {
+    /// Counts the leaves of a tree whose levels belong to the two pools in turn.
+    fn leaves(here: &ForkJoin, there: &ForkJoin, depth: u32) -> u32 {
+        if depth == 0 {
+            return 1;
+        }
+        let half = || there.run(|| leaves(there, here, depth - 1));
+        let (left, right) = join(half, half);
+        left + right
+    }
+    for workers in [[1, 1], [1, 2], [2, 3]] {
+        let [one, other] = workers.map(|workers| ForkJoin::new(workers).unwrap());
+        thread::scope(|scope| {
+            let thread = scope.spawn(|| other.run(|| leaves(&other, &one, 6)));
+            assert_eq!(one.run(|| leaves(&one, &other, 6)), 64);
+            assert_eq!(thread.join().unwrap(), 64);
+        });
+    }
+}
+
+#[test]
+fn a_panic_in_another_pool_reaches_the_worker_that_waits() {
+    let (one, other) = (ForkJoin::new(1).unwrap(), ForkJoin::new(1).unwrap());
+    let caught = catch_unwind(AssertUnwindSafe(|| {
+        one.run(|| other.run(|| one.run(|| panic_with("there and back"))))
+    }));
+    assert_eq!(message_of(&*caught.unwrap_err()), "there and back");
+    assert_eq!(one.run(|| other.run(|| 7)), 7, "the pools are as before");
+}
+
+#[test]
 fn a_pool_of_no_workers_is_refused_and_an_idle_one_ends() {
     assert!(matches!(ForkJoin::new(0), Err(PoolError::NoWorkers)));
     drop(ForkJoin::new(4).unwrap());

@@ -1,10 +1,14 @@
 //! The bounded pool.
 
+#[path = "../../sync/tests/common/mod.rs"]
+mod common;
+
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::sync::mpsc;
 use std::thread;
 
+use common::Sleeper;
 use sync::{Barrier, Semaphore};
 use threads::{JobError, Pool, PoolError, Why, message_of};
 
@@ -64,9 +68,9 @@ fn a_full_queue_holds_the_submitter_back() {
     assert_eq!((rejected.why, (rejected.job)()), (Why::Full, 7));
     assert_eq!(pool.queued(), 2);
     thread::scope(|scope| {
-        let waits = scope.spawn(|| pool.submit(|| 8).unwrap().wait().unwrap());
+        let waits = Sleeper::spawn(scope, || pool.submit(|| 8).unwrap());
         drop(busy);
-        assert_eq!(waits.join().unwrap(), 8);
+        assert_eq!(waits.join().wait().unwrap(), 8);
     });
 }
 
@@ -153,9 +157,12 @@ fn a_closed_pool_takes_no_jobs_and_rejects_who_waits_for_room() {
     let busy = keep_busy(&pool);
     let queued = pool.submit(|| 1).unwrap();
     thread::scope(|scope| {
-        let waits = scope.spawn(|| pool.submit(|| 2).map(drop).map_err(|rejected| rejected.why));
+        let submit = || pool.submit(|| 2).map(drop).map_err(|rejected| rejected.why);
+        let waiting = [(); 2].map(|()| Sleeper::spawn(scope, submit));
         pool.close();
-        assert_eq!(waits.join().unwrap(), Err(Why::Closed));
+        for waits in waiting {
+            assert_eq!(waits.join(), Err(Why::Closed));
+        }
     });
     let rejected = pool.submit(|| 3).unwrap_err();
     assert_eq!((rejected.why, (rejected.job)()), (Why::Closed, 3));

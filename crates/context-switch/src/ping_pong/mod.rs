@@ -84,9 +84,12 @@ impl PingPong {
     /// longer and does no other harm.
     ///
     /// # Errors
-    /// Two CPUs are needed and only one is allowed; a side would spin on one
-    /// CPU; the system provides no process, thread or memory; the other side
-    /// ended before the last round trip.
+    /// - [`PingPongError::Pin`]: a side cannot be pinned. Two CPUs are needed
+    ///   and only one is allowed, or the kernel does not report which CPUs are
+    ///   allowed ([`PinError::Unknown`](crate::PinError::Unknown)).
+    /// - [`PingPongError::SpinOnOneCpu`]: a side would spin on one CPU.
+    /// - [`PingPongError::System`]: the system provides no process, thread or
+    ///   memory, or the other side ended before the last round trip.
     pub fn run(self, round_trips: u32) -> Result<Trips, PingPongError> {
         if self.over == Over::Spin && self.placement == Placement::OneCpu {
             return Err(PingPongError::SpinOnOneCpu);

@@ -120,6 +120,10 @@ impl EventLoop {
     /// end. If it returns `Break(())` or panics, the loop removes `io` from
     /// epoll and drops it.
     ///
+    /// The callback must not put another descriptor in the place of `io`,
+    /// because epoll waits for the one that was registered. Watch the other one
+    /// instead, and return `Break(())`.
+    ///
     /// This call makes the descriptor non-blocking. The callback need not read
     /// everything that is there, because the loop calls it again. But it should
     /// wait for [`Interest::Writable`] only while it has something to write.
@@ -140,13 +144,8 @@ impl EventLoop {
         F: FnMut(&mut EventLoop, &mut T) -> ControlFlow<(), Interest> + 'static,
     {
         let number = self.next_watch;
-        self.poller.add(&io, number, Some(interest))?;
+        let watch = Watch::new(io, interest, callback, number, &self.poller)?;
         self.next_watch += 1;
-        let watch = Watch {
-            io,
-            interest,
-            callback,
-        };
         self.watched.insert(number, Some(Box::new(watch)));
         Ok(WatchId(number))
     }
@@ -184,7 +183,11 @@ impl EventLoop {
     ///
     /// # Errors
     ///
-    /// The errors of epoll_wait(2). A working loop causes none of them.
+    /// [`RegisterError`] (inside the [`io::Error`]) if epoll refuses what a
+    /// callback wants to wait for next, usually because the callback has put
+    /// another descriptor in the place of its own. The loop drops that callback
+    /// and its descriptor, and keeps everything else. Also the errors of
+    /// epoll_wait(2); a working loop causes none of them.
     ///
     /// # Panics
     ///
@@ -203,7 +206,8 @@ impl EventLoop {
                 if self.stopped {
                     break; // level-triggered: the next run gets it again
                 }
-                self.call(ready.number);
+                // If this ends the run, the next run gets the rest, as after a stop.
+                self.call(ready.number)?;
             }
         }
     }
@@ -233,27 +237,31 @@ impl EventLoop {
         }
     }
 
-    fn call(&mut self, number: u64) {
+    fn call(&mut self, number: u64) -> Result<(), RegisterError> {
         // It is gone if another callback of this batch has unwatched it.
         let Some(mut watched) = self.watched.get_mut(&number).and_then(Option::take) else {
-            return;
+            return Ok(());
         };
         // The callback is out of the map while it runs, so that it may use the
         // loop.
         let called = catch_unwind(AssertUnwindSafe(|| watched.call(self)));
+        let mut refused = Ok(());
         if let Ok(ControlFlow::Continue(next)) = called
             && let Some(place) = self.watched.get_mut(&number)
-            && watched.wait_for(next, number, &self.poller).is_ok()
         {
-            *place = Some(watched);
-            return;
+            refused = watched.wait_for(next, number, &self.poller);
+            if refused.is_ok() {
+                *place = Some(watched);
+                return Ok(());
+            }
         }
         // Remove the descriptor from epoll before it is closed.
         self.poller.delete(watched.as_fd());
         self.watched.remove(&number);
         drop(watched);
-        if let Err(payload) = called {
-            resume_unwind(payload);
+        match called {
+            Ok(_) => refused,
+            Err(payload) => resume_unwind(payload),
         }
     }
 

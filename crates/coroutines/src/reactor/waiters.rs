@@ -79,7 +79,7 @@ impl Waiters {
     /// Makes epoll report the next event that a waiter waits for.
     pub(super) fn arm(&self, poller: &Poller) -> io::Result<()> {
         match self.interest() {
-            Some(interest) => poller.arm_once(&*self.io, self.number, interest),
+            Some(interest) => Ok(poller.arm_once(&*self.io, self.number, interest)?),
             None => Ok(()),
         }
     }

@@ -6,6 +6,7 @@
 
 use std::cell::UnsafeCell;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
 use std::sync::atomic::AtomicU32;
 use std::sync::atomic::Ordering::{Acquire, Relaxed, Release};
 use std::thread;
@@ -15,6 +16,8 @@ use super::worker::Shared;
 /// A closure, and later its result.
 pub(super) struct StackJob<F, R> {
     latch: Latch,
+    /// The pool of the worker that waits for this job, if another pool executes the job.
+    waits_in: Option<Arc<Shared>>,
     content: UnsafeCell<Content<F, R>>,
 }
 
@@ -26,9 +29,16 @@ enum Content<F, R> {
 }
 
 impl<F: FnOnce() -> R, R> StackJob<F, R> {
+    /// A job for the pool of the thread that waits for it, or for a thread that is no worker.
     pub(super) fn new(f: F) -> Self {
+        Self::awaited_in(None, f)
+    }
+
+    /// A job that another pool executes while a worker of the pool `waits_in` waits for it.
+    pub(super) fn awaited_in(waits_in: Option<Arc<Shared>>, f: F) -> Self {
         Self {
             latch: Latch::default(),
+            waits_in,
             content: UnsafeCell::new(Content::ToDo(f)),
         }
     }
@@ -65,14 +75,15 @@ impl<F: FnOnce() -> R, R> StackJob<F, R> {
         let content = unsafe { std::mem::replace(&mut *job.content.get(), Content::Running) };
         if let Content::ToDo(f) = content {
             let result = catch_unwind(AssertUnwindSafe(f));
-            // SAFETY: this ends the child at once, without running code that
-            // belongs to the parent.
+            // SAFETY: as above; the latch is not set yet.
             unsafe { *job.content.get() = Content::Done(result) };
         }
+        let waits_in = job.waits_in.clone();
         let sleeper = job.latch.set();
-        // From here on the job may be gone. `shared` is still there, because the worker that runs
-        // this owns a reference to it.
-        shared.wake(sleeper);
+        // From here on the job may be gone, and so may the pool of the worker that waited. What has
+        // to be woken is still there: `waits_in` is a reference of its own, and the worker that runs
+        // this owns a reference to `shared`.
+        waits_in.as_deref().unwrap_or(shared).wake(sleeper);
     }
 
     /// Runs the closure directly, after the job was taken back.
@@ -103,7 +114,7 @@ const SET: u32 = 1;
 pub(super) enum Sleeper {
     /// No thread sleeps: the thread that waits is awake and will see that the latch is set.
     Nobody = 0,
-    /// A worker. It sleeps in the same place as workers without work.
+    /// A worker. It sleeps in the same place as its pool's workers without work.
     Worker = 2,
     /// The thread that called [`ForkJoin::run`](super::ForkJoin::run).
     Outside = 3,

@@ -51,7 +51,13 @@ use crate::PoolError;
 /// ```
 ///
 /// Jobs should compute and not block: while a worker sleeps in a system call, the pool has one
-/// worker less.
+/// worker less. A worker that waits in [`join`] or in [`run`](Self::run) is not lost, because it
+/// runs other jobs of its own pool meanwhile. So two pools may run work in each other, to any depth.
+/// But a job that waits in another way for a job of its own pool, for example for a message, may
+/// wait for ever: perhaps no worker is left that could run that job.
+///
+/// A job must not hold a lock while it is in `join` or `run`. The other jobs run on the same thread,
+/// on top of this one. If one of them needs the lock, its thread waits for itself.
 pub struct ForkJoin {
     shared: Arc<Shared>,
     threads: Vec<JoinHandle<()>>,
@@ -84,23 +90,31 @@ impl ForkJoin {
     }
 
     /// Runs `f` on a worker and waits for its result. Inside `f`, [`join`] forks. If the calling
-    /// thread is a worker of this pool, this simply calls `f`.
+    /// thread is a worker of this pool, this simply calls `f`. If it is a worker of another pool, it
+    /// runs jobs of its own pool while it waits. Any other thread sleeps.
     ///
     /// Several threads may call this at the same time.
     ///
     /// # Panics
     /// If `f` panics, with its payload.
     pub fn run<R: Send>(&self, f: impl FnOnce() -> R + Send) -> R {
-        if Worker::with_current(|worker| worker.is_some_and(|worker| worker.is_of(&self.shared))) {
-            return f();
-        }
-        let job = StackJob::new(f);
-        // SAFETY: `job` stays where it is until `wait_outside` has seen its latch set, and nothing
-        // in between can panic.
-        self.shared.inject(unsafe { job.as_ref() });
-        self.shared.wait_outside(job.latch());
-        job.into_result()
-            .unwrap_or_else(|payload| resume_unwind(payload))
+        Worker::with_current(|worker| {
+            if worker.is_some_and(|worker| worker.is_of(&self.shared)) {
+                return f();
+            }
+            let job = StackJob::awaited_in(worker.map(Worker::shared), f);
+            // SAFETY: `job` stays where it is until `work_until` or `wait_outside` has seen its latch
+            // set, and nothing in between can panic.
+            self.shared.inject(unsafe { job.as_ref() });
+            match worker {
+                // If it slept instead, its pool would have a worker less. Two pools that run work in
+                // each other could then wait for each other for ever.
+                Some(worker) => worker.work_until(job.latch()),
+                None => self.shared.wait_outside(job.latch()),
+            }
+            job.into_result()
+                .unwrap_or_else(|payload| resume_unwind(payload))
+        })
     }
 }
 

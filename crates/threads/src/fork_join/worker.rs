@@ -100,6 +100,10 @@ impl Worker {
         Arc::ptr_eq(&self.shared, shared)
     }
 
+    pub(super) fn shared(&self) -> Arc<Shared> {
+        Arc::clone(&self.shared)
+    }
+
     /// The main loop of the worker.
     pub(super) fn work(&self) {
         CURRENT.set(self);
@@ -131,12 +135,16 @@ impl Worker {
                 return false;
             }
         }
-        let done = || job.latch().is_set();
-        let will_sleep = || job.latch().will_sleep(Sleeper::Worker);
-        while let Some(other) = self.next_unless(done, will_sleep) {
+        self.work_until(job.latch());
+        false
+    }
+
+    /// Runs jobs of this worker's pool until `done` is set. Sleeps only while there are none.
+    pub(super) fn work_until(&self, done: &Latch) {
+        let will_sleep = || done.will_sleep(Sleeper::Worker);
+        while let Some(other) = self.next_unless(|| done.is_set(), will_sleep) {
             other.execute(&self.shared);
         }
-        false
     }
 
     /// Waits for the next job to run. Returns `None` if `enough` returns true, which is asked
