@@ -193,7 +193,10 @@ fn open_book(course: &Course, topic: &str, events: Sender<Event>) {
                     false => output.stderr,
                 };
                 let text = String::from_utf8_lossy(&text).into_owned();
-                text.lines().last().unwrap_or("the book could not be built").to_owned()
+                text.lines()
+                    .last()
+                    .unwrap_or("the book could not be built")
+                    .to_owned()
             }
             Err(error) => format!("the book could not be built: {error}"),
         };
