@@ -320,7 +320,7 @@ fn the_self_test_on_rust_shows_programs_that_the_compiler_refuses() {
         ("while_borrowed", "error[E0502]"),
         ("an_rc_in_a_thread", "error[E0277]"),
     ] {
-        let said = refusal(&format!("examples/refused/{program}.rs"));
+        let said = refusal(&format!("examples/self_test/{program}.rs"));
         assert!(said.contains(error), "{program}: {said}");
     }
 }

@@ -4,5 +4,5 @@
 pub fn two_owners() {
     let note = String::from("milk");
     let later = note;
-    println!("{note} and {later}"); //~ refused
+    println!("{note} and {later}");
 }
