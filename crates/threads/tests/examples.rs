@@ -71,9 +71,8 @@ fn joined_results_are_in_the_order_of_the_items() {
     assert_eq!(of("map_2_handles", &[]), expected);
 }
 
-/// The refused program stands in a file of its own, which cargo does not compile.
-#[test]
-fn spawn_refuses_a_borrow() {
+/// What the compiler says about a program that it must refuse.
+fn refusal(program: &str) -> String {
     let compiler = std::env::var_os("RUSTC").unwrap_or_else(|| "rustc".into());
     let compiled = Command::new(compiler)
         .args([
@@ -84,15 +83,20 @@ fn spawn_refuses_a_borrow() {
             "--emit",
             "metadata",
         ])
-        .args(["-o", "/dev/null", "tests/refused/spawn_borrows.rs"])
+        .args(["-o", "/dev/null", program])
         .current_dir(env!("CARGO_MANIFEST_DIR"))
         .output()
         .unwrap();
-    let said = String::from_utf8_lossy(&compiled.stderr);
-    assert!(
-        !compiled.status.success() && said.contains("error[E0521]"),
-        "{said}"
-    );
+    let said = String::from_utf8_lossy(&compiled.stderr).into_owned();
+    assert!(!compiled.status.success(), "{said}");
+    said
+}
+
+/// The refused program stands in a file of its own, which cargo does not compile.
+#[test]
+fn spawn_refuses_a_borrow() {
+    let said = refusal("tests/refused/spawn_borrows.rs");
+    assert!(said.contains("error[E0521]"), "{said}");
     assert!(said.contains("must outlive `'static`"), "{said}");
 }
 
@@ -291,4 +295,32 @@ fn a_guard_resets_thread_local_state_after_a_panic_too() {
         job 2 panics\n\
         job 3 finds \"\"\n";
     assert_eq!(of("locals_reset", &[]), expected);
+}
+
+#[test]
+fn the_self_test_on_rust_has_the_answers_that_the_book_gives() {
+    let expected = "\
+        lifetimes: Some(\"milk and bread\")\n\
+        closures: [\"milk\", \"bread\", \"cheese\"]\n\
+        copied: 0\n\
+        generics: 7\n\
+        question: Ok(5), Err(ParseIntError { kind: InvalidDigit })\n\
+        drops: [\"Ben\", \"Eve\", \"Ada\"]\n\
+        panics: [\"before\", \"Ada\", \"caught\"]\n\
+        pointers: (3, 3)\n\
+        unsafe: Some(3), None\n";
+    assert_eq!(of("rust_you_need", &[]), expected);
+}
+
+/// Each of these programs stands in a file of its own, which cargo does not compile.
+#[test]
+fn the_self_test_on_rust_shows_programs_that_the_compiler_refuses() {
+    for (program, error) in [
+        ("after_a_move", "error[E0382]"),
+        ("while_borrowed", "error[E0502]"),
+        ("an_rc_in_a_thread", "error[E0277]"),
+    ] {
+        let said = refusal(&format!("examples/self_test/{program}.rs"));
+        assert!(said.contains(error), "{program}: {said}");
+    }
 }
