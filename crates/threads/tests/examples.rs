@@ -95,7 +95,7 @@ fn refusal(program: &str) -> String {
 /// The refused program stands in a file of its own, which cargo does not compile.
 #[test]
 fn spawn_refuses_a_borrow() {
-    let said = refusal("tests/refused/spawn_borrows.rs");
+    let said = refusal("examples/refused/spawn_borrows.rs");
     assert!(said.contains("error[E0521]"), "{said}");
     assert!(said.contains("must outlive `'static`"), "{said}");
 }

@@ -86,6 +86,28 @@ impl House {
     }
 }
 
+/// Cargo puts all examples into one folder, so one of two with the same name
+/// would replace the other.
+#[test]
+fn no_two_examples_have_the_same_name() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+    let mut seen: BTreeMap<String, String> = BTreeMap::new();
+    for entry in std::fs::read_dir(root).unwrap() {
+        let examples = entry.unwrap().path().join("examples");
+        for example in std::fs::read_dir(&examples).into_iter().flatten() {
+            let path = example.unwrap().path();
+            if path.extension().is_some_and(|end| end == "rs") {
+                let name = path.file_stem().unwrap().to_string_lossy().into_owned();
+                let place = path.display().to_string();
+                if let Some(other) = seen.insert(name, place.clone()) {
+                    panic!("{place} and {other} have the same name");
+                }
+            }
+        }
+    }
+    assert!(seen.len() > 30, "{seen:?}");
+}
+
 #[test]
 fn nobody_uses_a_program() {
     let house = House::read();

@@ -191,7 +191,7 @@ impl Books {
             } else if let Some(claim) = self.unmeasured.get(&number) {
                 let _ = write!(
                     text,
-                    "<div class=\"claim unmeasured\">\n<p class=\"says\"><span class=\"number\">Claim {number}</span> {}</p>\n\
+                    "<div class=\"claim unmeasured\" id=\"{page}-claim-{number}\">\n<p class=\"says\"><span class=\"number\">Claim {number}</span> {}</p>\n\
                      <p class=\"verdict\"><strong>Not measured. {}.</strong> {}</p>\n</div>\n\n",
                     html_inline(&claim.says),
                     escaped(&claim.truth),
@@ -205,8 +205,9 @@ impl Books {
     fn card(&self, entry: &Entry, page: &str, own: &Own) -> String {
         let number = entry.number;
         let mut text = format!(
-            "<div class=\"claim\" id=\"{page}-claim-{number}\">\n<p class=\"says\"><span class=\"number\">Claim {number}</span> {}</p>\n{}\n",
+            "<div class=\"claim\" id=\"{page}-claim-{number}\">\n<p class=\"says\"><span class=\"number\">Claim {number}</span> {}</p>\n{}{}\n",
             escaped(&entry.says),
+            said_in(entry),
             verdict(entry)
         );
         text += &chart(entry, &format!("{page}-book"));
@@ -231,15 +232,27 @@ impl Books {
 
     fn measured_on(&self, own: &Own) -> String {
         let yours = match own {
-            Own::Here(_) => " Your own figures stand below the book's where you have measured them.".to_owned(),
-            Own::None => " Run `cargo course claims`, and your own figures will stand below the book's when you build it again.".to_owned(),
-            Own::Unusable(why) => format!(" {why}"),
+            Own::Here(_) => "Your own figures stand below the book's where you have measured them.".to_owned(),
+            Own::None => "Run `cargo course claims`, and your own figures will stand below the book's when you build it again.".to_owned(),
+            Own::Unusable(why) => why.clone(),
         };
         format!(
-            "<p class=\"machine\">The book's machine: {}.{}</p>\n\n",
+            "<p class=\"machine\">The book's machine: {}. {}</p>\n\n",
             escaped(&self.machine),
             html_inline(&yours)
         )
+    }
+}
+
+/// The lessons that make the claim.
+fn said_in(entry: &Entry) -> String {
+    let titles: Vec<String> = entry.lessons.iter().map(ToString::to_string).collect();
+    match titles.is_empty() {
+        true => String::new(),
+        false => format!(
+            "<p class=\"lessons\">In: {}</p>\n",
+            escaped(&titles.join(" · "))
+        ),
     }
 }
 

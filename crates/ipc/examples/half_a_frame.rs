@@ -1,7 +1,7 @@
 //! A typed channel keeps the half of a message that has come, and goes on with
 //! it in the next call.
 //!
-//! `cargo run -p ipc --example half_a_message`
+//! `cargo run -p ipc --example half_a_frame`
 
 use std::error::Error;
 use std::io::Write;
