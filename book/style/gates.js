@@ -26,6 +26,12 @@
             });
         });
     });
+    // Who scrolls with the keyboard has to reach what scrolls.
+    document.querySelectorAll("pre code").forEach(function (code) {
+        if (code.scrollWidth > code.clientWidth) {
+            code.tabIndex = 0;
+        }
+    });
     // mdBook turns the page on arrow keys, also where they choose an answer.
     document.querySelectorAll("form.gate, .question, figure.trace").forEach(function (part) {
         part.addEventListener("keydown", function (event) {
