@@ -13,7 +13,9 @@ const TIMES: u64 = 100_000;
 const ROUNDS: usize = 31;
 
 // ANCHOR: counters
+/// Both in one cache line.
 #[derive(Default)]
+#[repr(align(64))]
 struct Neighbors {
     mine: AtomicU64,
     yours: AtomicU64,

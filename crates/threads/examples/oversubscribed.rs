@@ -21,8 +21,9 @@ fn waited_per_run(threads: usize, work: Duration) -> io::Result<f64> {
     let share = work.as_nanos() as f64 / threads as f64;
     let start = Barrier::new(threads);
     let compute = || {
-        start.wait();
+        // Before the start: the wait for the first turn counts, too.
         let (ran_before, waited_before) = run_and_wait()?;
+        start.wait();
         loop {
             std::hint::black_box((0..1000).sum::<u64>());
             let (ran, waited) = run_and_wait()?;
@@ -41,7 +42,7 @@ fn waited_per_run(threads: usize, work: Duration) -> io::Result<f64> {
 
 fn main() -> io::Result<()> {
     let cpus = thread::available_parallelism()?.get();
-    let work = Duration::from_millis(100) * cpus as u32;
+    let work = Duration::from_millis(800) * cpus as u32;
     let mut ratios = Vec::new();
     for per_cpu in [1, 16] {
         let ratio = waited_per_run(per_cpu * cpus, work)?;
