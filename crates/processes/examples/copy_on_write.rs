@@ -1,6 +1,6 @@
 //! Which pages a parent and its forked child share, page by page, as
 //! `/proc/PID/pagemap` says: before the fork, after it, after a write, and after
-//! the child has executed another program.
+//! the child has ended.
 //!
 //! `cargo run -p processes --example copy_on_write` counts over 1,000 pages;
 //! with `-- --trace` it prints the trace of 4 pages that the book draws.
