@@ -122,6 +122,10 @@ pub fn record(course: &Course, name: &str) -> Result<(), String> {
         let printed = claims(course, &["--json"])?;
         let mut ledger: Ledger = serde_json::from_str(&printed)
             .map_err(|error| format!("`claims --json` printed no ledger: {error}"))?;
+        // The rest of a release names who built the kernel.
+        if let Some(kernel) = &mut ledger.machine.kernel {
+            kernel.truncate(kernel.find('-').unwrap_or(kernel.len()));
+        }
         for entry in &mut ledger.entries {
             for figure in &mut entry.notes.figures {
                 // The charts need only the interval, and the samples are long.

@@ -296,11 +296,7 @@ fn machine(ledger: &Ledger) -> String {
         machine.processor.clone(),
         Some(format!("{} CPUs", machine.cpus)),
         machine.virtual_machine.then(|| "virtual".to_owned()),
-        machine.kernel.as_ref().map(|kernel| {
-            // The rest of a release names who built the kernel.
-            let release = kernel.split('-').next().unwrap_or(kernel);
-            format!("Linux {release}")
-        }),
+        machine.kernel.as_ref().map(|kernel| format!("Linux {kernel}")),
     ];
     parts.into_iter().flatten().collect::<Vec<_>>().join(", ")
 }
