@@ -296,7 +296,10 @@ fn machine(ledger: &Ledger) -> String {
         machine.processor.clone(),
         Some(format!("{} CPUs", machine.cpus)),
         machine.virtual_machine.then(|| "virtual".to_owned()),
-        machine.kernel.as_ref().map(|kernel| format!("Linux {kernel}")),
+        machine
+            .kernel
+            .as_ref()
+            .map(|kernel| format!("Linux {kernel}")),
     ];
     parts.into_iter().flatten().collect::<Vec<_>>().join(", ")
 }
