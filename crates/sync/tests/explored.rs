@@ -29,6 +29,8 @@ interleave::hold_in_both_worlds! {
     readers_and_a_writer_never_meet
     a_writer_among_readers_gets_its_turn
     two_writers_and_a_reader_all_get_their_turn
+    three_writers_all_get_their_turn
+    a_reader_that_leaves_lets_no_other_overtake_the_writer
     what_is_tried_never_meets_a_writer
     a_barrier_is_passed_by_all_with_one_leader
     a_barrier_is_used_again
@@ -254,6 +256,28 @@ interleave::in_worlds! {
             writer.join().unwrap();
         }
         assert_eq!(lock.read().get(), 2);
+    }
+
+    /// A writer that takes the lock on its way to sleep must leave the flag for one that sleeps.
+    pub fn three_writers_all_get_their_turn() {
+        let lock = together(2, RwLock::new(Tracked::new(0)), |lock| lock.write().update(|n| n + 1));
+        assert_eq!(lock.read().get(), 3);
+    }
+
+    pub fn a_reader_that_leaves_lets_no_other_overtake_the_writer() {
+        let lock = Arc::new(RwLock::new(Tracked::new(0)));
+        let (first, last) = (lock.read(), lock.read());
+        let theirs = Arc::clone(&lock);
+        let writer = thread::spawn(move || theirs.write().update(|n| n + 1));
+        if lock.try_read().is_none() {
+            // The writer waits.
+            drop(first);
+            assert!(lock.try_read().is_none(), "a reader overtook the writer");
+        } else {
+            drop(first);
+        }
+        drop(last);
+        writer.join().unwrap();
     }
 
     pub fn what_is_tried_never_meets_a_writer() {

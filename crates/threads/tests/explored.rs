@@ -18,12 +18,14 @@ interleave::hold_in_both_worlds! {
     jobs_that_wait_for_each_other_reach_both_workers
     a_full_queue_lets_its_submitter_go_on
     closing_wakes_who_waits_for_room
+    a_worker_of_another_pool_waits_for_room
     closing_rejects_all_who_wait_for_room_that_never_comes
     a_cancelled_task_is_woken_wherever_it_is
     progress_is_seen_or_the_end_is
     a_map_gives_every_item_to_one_worker
     a_collector_misses_nothing
     a_run_in_a_pool_of_one_ends
+    a_run_within_a_run_stays_on_its_worker
     a_join_ends_whoever_takes_its_half
     halves_that_wait_for_each_other_reach_both_workers
     a_worker_that_waits_is_woken_although_another_one_sleeps_for_longer
@@ -95,6 +97,18 @@ interleave::in_worlds! {
         submitter.join().unwrap();
     }
 
+    /// Only a worker of the full pool itself must not wait for room in it.
+    pub fn a_worker_of_another_pool_waits_for_room() {
+        let (full, other) = (Arc::new(Pool::new(1, 1).unwrap()), Pool::new(1, 1).unwrap());
+        let (let_go, held) = std::sync::mpsc::channel::<()>();
+        full.execute(move || assert!(held.recv().is_err())).unwrap();
+        full.execute(|| ()).unwrap();
+        let theirs = Arc::clone(&full);
+        let job = other.submit(move || theirs.execute(|| ()).is_ok()).unwrap();
+        drop(let_go);
+        assert!(job.wait().unwrap());
+    }
+
     pub fn closing_rejects_all_who_wait_for_room_that_never_comes() {
         let pool = Arc::new(Pool::new(1, 1).unwrap());
         let (let_go, held) = std::sync::mpsc::channel::<()>();
@@ -138,6 +152,13 @@ interleave::in_worlds! {
         let pool = ForkJoin::new(1).unwrap();
         let nested = || exercise::join(|| 1, || exercise::join(|| 2, || 3));
         assert_eq!(pool.run(nested), (1, (2, 3)));
+    }
+
+    pub fn a_run_within_a_run_stays_on_its_worker() {
+        let pool = ForkJoin::new(2).unwrap();
+        let here = || thread::current().id();
+        let (outer, inner) = pool.run(|| (here(), pool.run(here)));
+        assert_eq!(outer, inner);
     }
 
     /// The results come back by way of a latch. (The jobs go by way of the deques, which the memory

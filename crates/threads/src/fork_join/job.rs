@@ -14,10 +14,11 @@ use std::thread;
 use super::worker::Shared;
 
 /// A closure, and later its result.
-pub(super) struct StackJob<F, R> {
+pub(super) struct StackJob<'w, F, R> {
     latch: Latch,
-    /// The pool of the worker that waits for this job, if another pool executes the job.
-    waits_in: Option<Arc<Shared>>,
+    /// The pool of the worker that waits for this job, if another pool executes the job. This is
+    /// borrowed from that worker: with an `Arc` of its own, each fork would pay for a destructor.
+    waits_in: Option<&'w Arc<Shared>>,
     content: UnsafeCell<Content<F, R>>,
 }
 
@@ -28,14 +29,14 @@ enum Content<F, R> {
     Running,
 }
 
-impl<F: FnOnce() -> R, R> StackJob<F, R> {
+impl<'w, F: FnOnce() -> R, R> StackJob<'w, F, R> {
     /// A job for the pool of the thread that waits for it, or for a thread that is no worker.
     pub(super) fn new(f: F) -> Self {
         Self::awaited_in(None, f)
     }
 
     /// A job that another pool executes while a worker of the pool `waits_in` waits for it.
-    pub(super) fn awaited_in(waits_in: Option<Arc<Shared>>, f: F) -> Self {
+    pub(super) fn awaited_in(waits_in: Option<&'w Arc<Shared>>, f: F) -> Self {
         Self {
             latch: Latch::default(),
             waits_in,
@@ -78,7 +79,7 @@ impl<F: FnOnce() -> R, R> StackJob<F, R> {
             // SAFETY: as above; the latch is not set yet.
             unsafe { *job.content.get() = Content::Done(result) };
         }
-        let waits_in = job.waits_in.clone();
+        let waits_in = job.waits_in.cloned();
         let sleeper = job.latch.set();
         // From here on the job may be gone, and so may the pool of the worker that waited. What has
         // to be woken is still there: `waits_in` is a reference of its own, and the worker that runs
@@ -161,7 +162,7 @@ impl JobRef {
         unsafe { (self.execute)(self.job, shared) }
     }
 
-    pub(super) fn is<F, R>(&self, job: &StackJob<F, R>) -> bool {
+    pub(super) fn is<F, R>(&self, job: &StackJob<'_, F, R>) -> bool {
         std::ptr::addr_eq(self.job, std::ptr::from_ref(job))
     }
 }

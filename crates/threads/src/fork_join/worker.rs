@@ -100,8 +100,8 @@ impl Worker {
         Arc::ptr_eq(&self.shared, shared)
     }
 
-    pub(super) fn shared(&self) -> Arc<Shared> {
-        Arc::clone(&self.shared)
+    pub(super) fn shared(&self) -> &Arc<Shared> {
+        &self.shared
     }
 
     /// The main loop of the worker.
@@ -122,10 +122,10 @@ impl Worker {
 
     /// Returns when no other worker has `job` or will have it: true if the job is still here and
     /// was not executed, false if another worker has executed it.
-    pub(super) fn take_back<F: FnOnce() -> R, R>(&self, job: &StackJob<F, R>) -> bool {
+    pub(super) fn take_back<F: FnOnce() -> R, R>(&self, job: &StackJob<'_, F, R>) -> bool {
         // Jobs that were pushed after `job` have been taken back already, so `job` is on top unless
-        // it was stolen. If it was stolen, the job on top is one that this worker forked earlier,
-        // which is as good as any other work.
+        // it was stolen. Thieves take the oldest job first, so if it was stolen, the deque is empty.
+        // The loop does not rely on that: any other job on top is as good as any other work.
         while let Some(top) = self.deque.pop() {
             if top.is(job) {
                 return true;
