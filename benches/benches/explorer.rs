@@ -10,6 +10,13 @@ use context_switch::sampling::Comparison;
 use interleave::Explore;
 
 fn main() {
+    // Loom ends the threads of an execution by panics without a message.
+    let print = std::panic::take_hook();
+    std::panic::set_hook(Box::new(move |info| {
+        if info.payload_as_str().is_some() {
+            print(info);
+        }
+    }));
     peers::run(
         &[
             ("explorer, schedules of 2 threads that add 2 each", || {
@@ -78,6 +85,11 @@ fn orderings(threads: u32, times: u32) -> Comparison<'static> {
             .orderings_of(move || ours_ordered(threads, times));
         assert!(found.failure.is_none() && found.not_judged.is_none());
     };
-    let loom = move || loom::model(move || looms(threads, times));
+    let loom = move || {
+        let mut builder = loom::model::Builder::new();
+        // Ours allows two interruptions, too.
+        builder.preemption_bound = Some(2);
+        builder.check(move || looms(threads, times));
+    };
     Comparison::of("ours", ours).against("loom", loom)
 }
