@@ -27,9 +27,9 @@
         });
     });
     // Who scrolls with the keyboard has to reach what scrolls.
-    document.querySelectorAll("pre code").forEach(function (code) {
-        if (code.scrollWidth > code.clientWidth) {
-            code.tabIndex = 0;
+    document.querySelectorAll("pre code, figure.trace, .claim").forEach(function (part) {
+        if (part.scrollWidth > part.clientWidth) {
+            part.tabIndex = 0;
         }
     });
     // mdBook turns the page on arrow keys, also where they choose an answer.

@@ -54,7 +54,7 @@ impl Scale {
     }
 
     /// Returns round values on the axis at which to put ticks: on a logarithmic axis
-    /// the powers of ten, and 2 and 5 times them if there are few; on a linear axis
+    /// the powers of ten, and 2 and 5 or 3 times them if there are few; on a linear axis
     /// steps of 1, 2 or 5 times a power of ten.
     #[must_use]
     pub fn ticks(&self) -> Vec<f64> {
@@ -72,10 +72,15 @@ impl Scale {
                     .collect()
             };
             let tens = times(&[1.0]);
-            return if tens.len() < 3 {
-                times(&[1.0, 2.0, 5.0])
+            if tens.len() >= 3 {
+                return tens;
+            }
+            let finer = times(&[1.0, 2.0, 5.0]);
+            // Their names would touch.
+            return if finer.len() > 6 {
+                times(&[1.0, 3.0])
             } else {
-                tens
+                finer
             };
         }
         let rough = (self.high - self.low) / 5.0;
