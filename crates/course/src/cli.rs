@@ -137,7 +137,8 @@ pub struct Workshop {
 pub struct Check {
     /// The exercise (the next one if left out)
     pub exercise: Option<String>,
-    /// Judge this file instead of src/lib.rs (`-` means standard input)
+    /// Judge this file instead of src/lib.rs (`-` means standard input; a .patch is a diff
+    /// against the solution)
     #[arg(long, value_name = "FILE")]
     pub source: Option<PathBuf>,
     /// Print one JSON object per line

@@ -26,7 +26,7 @@ use serde::de::IntoDeserializer;
 use serde::de::value::{Error as ValueError, StrDeserializer};
 use serde::{Deserialize, Serialize};
 
-use crate::exercise::catalogue::Exercise;
+use crate::exercise::catalogue::{Exercise, NO_SOLUTIONS};
 use crate::files;
 use crate::signatures::Signatures;
 use crate::trouble::Trouble;
@@ -229,6 +229,26 @@ fn fields(header: &str) -> Result<Vec<(String, String)>, String> {
         }
     }
     Ok(fields)
+}
+
+/// The exercise's solution with the diff in this file: what a known mistake
+/// looks like.
+///
+/// # Errors
+/// A file cannot be read, the diff does not fit, or this copy of the course has
+/// no solutions.
+pub fn patched(exercise: &Exercise, path: &Path) -> Result<String, Trouble> {
+    let patch = files::text(path)?;
+    if !exercise.solution().is_dir() {
+        return Err(Trouble::Refused(NO_SOLUTIONS.into()));
+    }
+    let solution = files::text(&exercise.solution().join("src/lib.rs"))?;
+    parted(&patch)
+        .and_then(|(_, diff)| apply(diff, &solution))
+        .map_err(|why| Trouble::Malformed {
+            path: path.to_owned(),
+            why,
+        })
 }
 
 /// The patches of an exercise, sorted by name. There are none in a course

@@ -6,6 +6,7 @@ use std::path::Path;
 use judging::exercise::catalogue::{Course, Exercise};
 use judging::files;
 use judging::judge::{How, Judgement, Source, judge};
+use judging::mistake;
 use judging::terminal::{complain, say};
 use judging::trouble::Trouble;
 
@@ -28,7 +29,7 @@ pub fn check(course: &Course, options: &Check) -> Result<u8, Trouble> {
     let exercise = named_or_next(course, options.exercise.as_deref(), &progress)?;
     let source = match &options.source {
         None => Source::Learner,
-        Some(path) => read_source(path)?,
+        Some(path) => read_source(exercise, path)?,
     };
     let how = How {
         colour: !options.json && is_coloured(),
@@ -81,12 +82,16 @@ pub fn next(course: &Course) -> Result<u8, Trouble> {
     check(course, &Check::default())
 }
 
-/// A file, or standard input for `-`.
-pub(crate) fn read_source(path: &Path) -> Result<Source, Trouble> {
+/// A file, the solution with a diff (`.patch`), or standard input for `-`.
+pub(crate) fn read_source(exercise: &Exercise, path: &Path) -> Result<Source, Trouble> {
     if path != Path::new("-") {
+        let is_patch = path.extension().is_some_and(|end| end == "patch");
         return Ok(Source::Other {
             name: path.display().to_string(),
-            text: files::text(path)?,
+            text: match is_patch {
+                true => mistake::patched(exercise, path)?,
+                false => files::text(path)?,
+            },
         });
     }
     let name = "standard input";

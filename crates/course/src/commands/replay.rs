@@ -49,7 +49,10 @@ pub fn replay(course: &Course, name: &str, replay: &Replay) -> Result<u8, Troubl
         )));
     }
     let explorers = explorers(exercise, replay)?;
-    let source = source.map_or(Ok(Source::Learner), read_source)?;
+    let source = match source {
+        Some(path) => read_source(exercise, path)?,
+        None => Source::Learner,
+    };
     let how = How {
         only: test,
         environment: &[(REPLAY, schedule.to_owned())],

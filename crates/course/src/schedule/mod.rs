@@ -215,7 +215,7 @@ fn subject(
             Source::Other { name, text }
         }
         (false, Some(path)) => {
-            let source = commands::read_source(path)?;
+            let source = commands::read_source(exercise, path)?;
             options.push_str(&format!(" --source {}", path.display()));
             source
         }

@@ -159,7 +159,7 @@ impl Drop for Fixture {
 
 const PATCH: &str = "What: adds two.\nClause: 1\nTempts: it is close.\nTest: one_is_added\nOutcome: fail\nCause: one more than\n\
     Explain: Count on your fingers: you end one finger too far.\n\n\
-    --- a/src/lib.rs\n+++ b/src/lib.rs\n@@ -3,4 +3,4 @@\n /// One more than `n`.\n pub(crate) fn add_one(n: u64) -> u64 {\n\
+    --- a/src/lib.rs\n+++ b/src/lib.rs\n@@ -3,4 +3,4 @@\n /// One more than `n`.\n pub fn add_one(n: u64) -> u64 {\n\
     -    n + 1\n+    n + 2\n }\n";
 
 fn home() -> PathBuf {

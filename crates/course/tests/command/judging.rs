@@ -110,6 +110,25 @@ fn another_source_is_judged_and_the_learners_file_left_alone() {
 }
 
 #[test]
+fn a_patch_is_judged_as_the_solution_with_its_change() {
+    let course = Fixture::built();
+    let patch = "solutions/sums/add-one/mistakes/two.patch";
+    let check = |path: &str| course.run(&["check", "add-one", "--source", path]);
+    check(patch).says(1, "This looks like a known mistake");
+    course.write("none.patch", "no diff\n");
+    check("none.patch").could_not("contains no diff");
+    course.write(
+        "old.patch",
+        "--- a\n+++ b\n@@ -1 +1 @@\n-fn old() {}\n+fn new() {}\n",
+    );
+    check("old.patch").could_not("does not fit");
+    let kept = fs::read_to_string(course.root.join(patch)).unwrap();
+    fs::remove_dir_all(course.root.join("solutions")).unwrap();
+    course.write("kept.patch", &kept);
+    check("kept.patch").could_not("contains no solutions");
+}
+
+#[test]
 fn a_source_may_come_from_standard_input() {
     let course = Fixture::built();
     let mut child = course

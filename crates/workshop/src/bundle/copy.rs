@@ -27,9 +27,6 @@ const MADE: &[&str] = &["Cargo.toml", "README.md", "exercises"];
 /// The program that this is part of: only authors and instructors need it.
 const WORKSHOP: &str = "crates/workshop";
 
-/// Files that the book judges: nearly right answers, a mistake each.
-const WRONG: &str = "book/wrong";
-
 /// Entries that are left out without a note, because nobody expects them in a bundle.
 const UNMENTIONED: &[&str] = &[".course", ".git"];
 
@@ -64,9 +61,6 @@ pub(super) fn course(course: &Course, to: &Path) -> Result<Vec<String>, Trouble>
     if course.root.join(WORKSHOP).is_dir() {
         left_out.push(format!("{WORKSHOP} (the authors' tools)"));
     }
-    if course.root.join(WRONG).is_dir() {
-        left_out.push(format!("{WRONG} (nearly right answers)"));
-    }
     left_out.push("the crates' own tests".to_owned());
     Ok(left_out)
 }
@@ -86,9 +80,7 @@ fn folder(
         } else if path.is_dir() {
             if !is_made_by_cargo(&path)
                 && !is_test_of_a_crate(course, &path)
-                && ![WORKSHOP, WRONG]
-                    .map(Path::new)
-                    .contains(&course.short(&path))
+                && course.short(&path) != Path::new(WORKSHOP)
             {
                 folder(course, &path, &to, left_out)?;
             }
