@@ -10,7 +10,7 @@ use mdbook_driver::MDBook;
 use mdbook_driver::book::BookItem;
 
 use crate::directive::quiz;
-use crate::directive::{Books, Chapter, Sources, expand};
+use crate::directive::{Books, Chapter, Sources, UNMEASURED, expand};
 use crate::fault::Fault;
 use crate::own::Own;
 use crate::pages::Pages;
@@ -50,6 +50,7 @@ const TOPICS: [&str; 6] = [
 /// in [`Bound::faults`].
 pub fn bind(course: &Course, folder: &Path, target: &Path) -> Result<Bound, String> {
     let started = Instant::now();
+    refuse_what_is_no_book(folder)?;
     let root = course.root.join("book");
     let mut faults = Vec::new();
     let said = |error: &dyn std::fmt::Display| format!("the book cannot be built: {error}");
@@ -59,8 +60,13 @@ pub fn bind(course: &Course, folder: &Path, target: &Path) -> Result<Bound, Stri
         course,
         ledger: Books::read(&course.root)?,
         own: Own::read(target),
+        quizzes: quiz::read_all(&course.root, &mut faults),
+        recordings: Default::default(),
         used: Default::default(),
     };
+    if let Ok(text) = fs::read_to_string(course.root.join(UNMEASURED)) {
+        prose::numbers(Path::new(UNMEASURED), &text, &mut faults);
+    }
     let mut links = Vec::new();
     let mut words = Vec::new();
     let mut pages = Vec::new();
@@ -96,6 +102,7 @@ pub fn bind(course: &Course, folder: &Path, target: &Path) -> Result<Bound, Stri
         chapter.content = to_sources(&expanded, &sources);
     });
     book.build().map_err(|error| said(&format!("{error:#}")))?;
+    fs::write(folder.join(MARK), "").map_err(|error| said(&error))?;
     copy_sources(&sources, folder).map_err(|error| said(&error))?;
     let built = Pages::read(folder, &pages, &mut faults);
     for (file, page, link) in &links {
@@ -119,6 +126,25 @@ pub fn bind(course: &Course, folder: &Path, target: &Path) -> Result<Bound, Stri
         size: size(folder),
         faults,
     })
+}
+
+/// The file by which a folder is known to hold a book of ours.
+const MARK: &str = ".built-by-bookbinder";
+
+/// mdBook empties the folder into which it builds.
+fn refuse_what_is_no_book(folder: &Path) -> Result<(), String> {
+    let is_free = match fs::read_dir(folder) {
+        Ok(mut entries) => entries.next().is_none() || folder.join(MARK).is_file(),
+        Err(error) => error.kind() == std::io::ErrorKind::NotFound,
+    };
+    match is_free {
+        true => Ok(()),
+        false => Err(format!(
+            "the book cannot be built into {}: that is no empty folder and no book that this program has built, and \
+             everything in it would be removed. Choose another folder with `--out`",
+            folder.display()
+        )),
+    }
 }
 
 /// Links to files of the repository lead to the copies that the book carries.
@@ -166,34 +192,24 @@ fn nothing_is_left_out(course: &Course, sources: &Sources<'_>, faults: &mut Vec<
             faults.push(Fault::new("exercises/course.toml", 0, what));
         }
     }
-    for name in quiz::names(&course.root) {
-        let file = PathBuf::from(format!("book/quizzes/{name}.toml"));
-        match quiz::read(&course.root, &name) {
-            Err(why) => faults.push(Fault::new(file, 0, why)),
-            Ok(quizzes) => {
-                for gate in quizzes
-                    .predict
-                    .iter()
-                    .filter(|gate| !used.gates.contains(&gate.id))
-                {
-                    faults.push(Fault::new(
-                        &file,
-                        0,
-                        format!("no chapter uses the gate `{}`", gate.id),
-                    ));
-                }
-                if !quizzes.question.is_empty() && !used.quizzes.contains(&name) {
-                    faults.push(Fault::new(
-                        &file,
-                        0,
-                        format!("no chapter uses these questions: `{{{{#quiz {name}}}}}` does"),
-                    ));
-                }
-            }
+    for (name, quizzes) in &sources.quizzes {
+        let file = quiz::file(name);
+        let unused = quizzes
+            .predict
+            .iter()
+            .filter(|gate| !used.gates.contains(&gate.id));
+        for gate in unused {
+            let what = format!("no chapter uses the gate `{}`", gate.id);
+            faults.push(Fault::new(&file, 0, what));
+        }
+        if !quizzes.question.is_empty() && !used.quizzes.contains(name) {
+            let what = format!("no chapter uses these questions: `{{{{#quiz {name}}}}}` does");
+            faults.push(Fault::new(file, 0, what));
         }
     }
+    let shown = sources.recordings.borrow();
     for name in recordings(&course.root) {
-        if !used.recordings.contains(&name) {
+        if !shown.contains_key(&name) {
             faults.push(Fault::new(
                 format!("book/records/{name}.txt"),
                 0,

@@ -20,12 +20,15 @@ struct Cli {
     command: Option<Word>,
 }
 
+/// Where the book is served unless another port is asked for.
+const PORT: u16 = 3000;
+
 #[derive(Debug, Subcommand)]
 enum Word {
     /// Serve the book on this machine, and build it again when a file changes
     Serve {
         /// The port (0 takes a free one)
-        #[arg(long, default_value_t = 3000)]
+        #[arg(long, default_value_t = PORT)]
         port: u16,
         /// Open this page in a browser, such as `processes`
         #[arg(long, value_name = "PAGE")]
@@ -74,7 +77,7 @@ fn run(word: Option<Word>) -> Result<u8, String> {
     let target = target()?;
     let folder = target.join("book");
     match word {
-        None => keep_serving(&course, &folder, &target, 3000, Some("index")),
+        None => keep_serving(&course, &folder, &target, PORT, Some("index")),
         Some(Word::Serve {
             port,
             open,
@@ -91,7 +94,7 @@ fn run(word: Option<Word>) -> Result<u8, String> {
         }
         Some(Word::Build { out }) => {
             let folder = match out {
-                Some(out) => absolute(&here, &out),
+                Some(out) => here.join(out),
                 None => folder,
             };
             let bound = bind(&course, &folder, &target)?;
@@ -131,10 +134,6 @@ fn target() -> Result<PathBuf, String> {
     target
         .map(Path::to_owned)
         .ok_or_else(|| "this program is not in cargo's target folder".to_owned())
-}
-
-fn absolute(here: &Path, path: &Path) -> PathBuf {
-    here.join(path)
 }
 
 fn report(bound: &Bound, faults: &[Fault]) -> u8 {

@@ -145,16 +145,19 @@ pub(crate) fn read(file: &Path, text: &str, is_topic: bool, faults: &mut Vec<Fau
     if is_topic {
         template(&headings, &mut complain);
     }
-    for (line, number) in measured_by_hand(text) {
-        complain(
-            line,
-            format!(
-                "the number `{number}` is typed by hand: a measured number comes from `{{{{#value}}}}`, `{{{{#median}}}}` or \
-             `{{{{#ratio}}}}`, and one that somebody chose is written `{{{{#given {number}}}}}`"
-            ),
-        );
-    }
+    numbers(file, text, faults);
     result
+}
+
+/// Notes each measured number that somebody typed.
+pub(crate) fn numbers(file: &Path, text: &str, faults: &mut Vec<Fault>) {
+    for (line, number) in measured_by_hand(text) {
+        let what = format!(
+            "the number `{number}` is typed by hand: a measured number comes from `{{{{#value}}}}`, `{{{{#median}}}}` or \
+             `{{{{#ratio}}}}`, and one that somebody chose is written `{{{{#given {number}}}}}`"
+        );
+        faults.push(Fault::new(file, line, what));
+    }
 }
 
 fn template(headings: &[(usize, String)], complain: &mut impl FnMut(usize, String)) {

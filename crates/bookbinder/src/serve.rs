@@ -3,6 +3,7 @@
 use std::io::{self, BufRead, BufReader, Write};
 use std::net::{Ipv4Addr, TcpListener, TcpStream};
 use std::path::{Component, Path, PathBuf};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, channel};
 use std::thread;
@@ -36,13 +37,13 @@ pub fn serve(
             _ => format!("port {port} cannot be opened: {error}"),
         })?;
     let address = listener.local_addr().map_err(|error| error.to_string())?;
-    let version: &'static AtomicU64 = Box::leak(Box::new(AtomicU64::new(0)));
-    let pages = folder.to_owned();
+    let version = Arc::new(AtomicU64::new(0));
+    let (pages, now) = (folder.to_owned(), Arc::clone(&version));
     thread::spawn(move || {
         for stream in listener.incoming().flatten() {
-            let pages = pages.clone();
+            let (pages, now) = (pages.clone(), now.load(Ordering::Relaxed));
             // A browser that goes away is no error.
-            thread::spawn(move || drop(answer(stream, &pages, version.load(Ordering::Relaxed))));
+            thread::spawn(move || drop(answer(stream, &pages, now)));
         }
     });
     ready(&format!("http://{address}/"));

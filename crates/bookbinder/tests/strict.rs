@@ -307,6 +307,18 @@ fn each_broken_rule_is_named_with_its_place_and_what_to_do() {
         ),
         (
             "book/quizzes/page.toml",
+            "why = \"It is.\"",
+            "why = \"It takes 3 ms.\"",
+            ["book/quizzes/page.toml:14: ", "typed by hand"],
+        ),
+        (
+            "book/claims.toml",
+            "why = \"w\"",
+            "why = \"3 times as long\"",
+            ["book/claims.toml:5: ", "typed by hand"],
+        ),
+        (
+            "book/quizzes/page.toml",
             "right = true",
             "right = false",
             ["page.md:19: ", "no answer is right"],
@@ -339,6 +351,22 @@ fn each_broken_rule_is_named_with_its_place_and_what_to_do() {
                 .any(|fault| parts.iter().all(|part| fault.contains(part))),
             "{new:?} in {path}: {parts:?} is not in {said:#?}"
         );
+    }
+}
+
+#[test]
+fn a_folder_that_is_no_book_is_left_as_it_is() {
+    let book = Book::new();
+    let into = |path: &Path| bind(&book.course(), path, &book.root().join("target"));
+    let said = into(book.root()).unwrap_err();
+    assert!(said.contains("everything in it would be removed"), "{said}");
+    assert!(book.root().join("book/src/page.md").is_file());
+    let file = book.root().join("trace.json");
+    assert!(into(&file).is_err() && file.is_file());
+    let empty = book.root().join("empty");
+    fs::create_dir(&empty).unwrap();
+    for _ in 0..2 {
+        into(&empty).unwrap();
     }
 }
 

@@ -21,8 +21,9 @@ mod ledger;
 pub(crate) mod quiz;
 
 use std::cell::RefCell;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
+use std::rc::Rc;
 use std::sync::LazyLock;
 
 use judging::Course;
@@ -33,13 +34,18 @@ use crate::figure;
 use crate::own::Own;
 use crate::recording::Recording;
 
-pub(crate) use ledger::{Books, LEDGER};
+pub(crate) use ledger::{Books, LEDGER, UNMEASURED};
+use quiz::Quizzes;
 
 /// Where everything comes from that a directive can stand for.
 pub(crate) struct Sources<'a> {
     pub course: &'a Course,
     pub ledger: Books,
     pub own: Own,
+    /// The quizzes, by the names of their files.
+    pub quizzes: BTreeMap<String, Quizzes>,
+    /// The recordings that the chapters have mentioned until now.
+    pub recordings: RefCell<BTreeMap<String, Rc<Recording>>>,
     pub used: RefCell<Used>,
 }
 
@@ -47,7 +53,6 @@ pub(crate) struct Sources<'a> {
 #[derive(Default)]
 pub(crate) struct Used {
     pub exercises: BTreeSet<String>,
-    pub recordings: BTreeSet<String>,
     pub gates: BTreeSet<String>,
     pub quizzes: BTreeSet<String>,
     /// Source files to which the book links.
@@ -59,9 +64,13 @@ impl Sources<'_> {
         &self.course.root
     }
 
-    pub(crate) fn recording(&self, name: &str) -> Result<Recording, String> {
-        let recording = Recording::read(&self.root().join("book/records"), name)?;
-        self.used.borrow_mut().recordings.insert(name.to_owned());
+    pub(crate) fn recording(&self, name: &str) -> Result<Rc<Recording>, String> {
+        if let Some(known) = self.recordings.borrow().get(name) {
+            return Ok(Rc::clone(known));
+        }
+        let recording = Rc::new(Recording::read(&self.root().join("book/records"), name)?);
+        let mut all = self.recordings.borrow_mut();
+        all.insert(name.to_owned(), Rc::clone(&recording));
         Ok(recording)
     }
 }

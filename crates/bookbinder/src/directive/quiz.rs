@@ -1,12 +1,15 @@
 //! Gates and quizzes: `book/quizzes/NAME.toml`.
 
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 
 use super::{Sources, escaped, expand_inline, html, html_inline};
+use crate::fault::Fault;
+use crate::prose;
 
 /// The file of a chapter.
 #[derive(Debug, Default, Deserialize)]
@@ -49,45 +52,48 @@ struct Answer {
     why: String,
 }
 
-/// Reads the file of a chapter.
-pub(crate) fn read(root: &Path, name: &str) -> Result<Quizzes, String> {
-    let path = format!("book/quizzes/{name}.toml");
-    let text = fs::read_to_string(root.join(&path))
-        .map_err(|error| format!("{path} cannot be read: {error}"))?;
-    toml::from_str(&text).map_err(|error| format!("{path}: {error}"))
+/// Where a chapter's file is, relative to the root.
+pub(crate) fn file(name: &str) -> PathBuf {
+    PathBuf::from(format!("book/quizzes/{name}.toml"))
 }
 
-/// All files of quizzes, by their names.
-pub(crate) fn names(root: &Path) -> Vec<String> {
-    let mut names: Vec<String> = fs::read_dir(root.join("book/quizzes"))
+/// Reads all files, by their names. Notes those that cannot be read, and each
+/// number in them that was typed by hand.
+pub(crate) fn read_all(root: &Path, faults: &mut Vec<Fault>) -> BTreeMap<String, Quizzes> {
+    let mut all = BTreeMap::new();
+    let entries = fs::read_dir(root.join("book/quizzes"))
         .into_iter()
         .flatten()
-        .flatten()
-        .filter_map(|entry| {
-            Some(
-                entry
-                    .file_name()
-                    .to_str()?
-                    .strip_suffix(".toml")?
-                    .to_owned(),
-            )
-        })
-        .collect();
-    names.sort();
-    names
+        .flatten();
+    for entry in entries {
+        let path = entry.file_name();
+        let Some(name) = path.to_str().and_then(|path| path.strip_suffix(".toml")) else {
+            continue;
+        };
+        let file = file(name);
+        let read = fs::read_to_string(entry.path()).map_err(|error| error.to_string());
+        let read = read.and_then(|text| {
+            prose::numbers(&file, &text, faults);
+            toml::from_str(&text).map_err(|error| error.to_string())
+        });
+        match read {
+            Ok(quizzes) => drop(all.insert(name.to_owned(), quizzes)),
+            Err(why) => faults.push(Fault::new(file, 0, format!("it cannot be read: {why}"))),
+        }
+    }
+    all
 }
 
 pub(super) fn gate(id: &str, sources: &Sources<'_>) -> Result<String, String> {
-    for name in names(sources.root()) {
-        let quizzes = read(sources.root(), &name)?;
-        if let Some(gate) = quizzes.predict.iter().find(|gate| gate.id == id) {
-            sources.used.borrow_mut().gates.insert(id.to_owned());
-            return draw_gate(gate, sources).map_err(|why| format!("the gate `{id}`: {why}"));
-        }
-    }
-    Err(format!(
-        "no file in book/quizzes/ has a gate with the id `{id}`"
-    ))
+    let mut gates = sources
+        .quizzes
+        .values()
+        .flat_map(|quizzes| &quizzes.predict);
+    let gate = gates
+        .find(|gate| gate.id == id)
+        .ok_or_else(|| format!("no file in book/quizzes/ has a gate with the id `{id}`"))?;
+    sources.used.borrow_mut().gates.insert(id.to_owned());
+    draw_gate(gate, sources).map_err(|why| format!("the gate `{id}`: {why}"))
 }
 
 /// The gate works without a script: the answer is in a `details`. The script
@@ -132,7 +138,10 @@ fn draw_gate(gate: &Gate, sources: &Sources<'_>) -> Result<String, String> {
 }
 
 pub(super) fn quiz(name: &str, sources: &Sources<'_>) -> Result<String, String> {
-    let quizzes = read(sources.root(), name)?;
+    let quizzes = sources
+        .quizzes
+        .get(name)
+        .ok_or_else(|| format!("there are no questions in {}", file(name).display()))?;
     let number = quizzes.question.len();
     if !(4..=6).contains(&number) {
         return Err(format!(
