@@ -16,6 +16,7 @@ mod orphans;
 mod output;
 pub(crate) mod random;
 mod share;
+mod stop;
 pub(crate) mod trial;
 mod ward;
 pub(crate) mod watch;

@@ -8,13 +8,14 @@ use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 
 use ipc::Channel;
-use processes::proc::{self, Pid, Stat, State};
+use processes::proc::{self, Pid, Stat};
 use processes::{Child, Spec, Stdio};
 use records::Evidence;
 use records::Outcome;
 
 use crate::judge::causes;
 use crate::judge::orphans::{end_orphans, wardens_of_this_process};
+use crate::judge::stop::Stop;
 use crate::outcome::Failing;
 use crate::part::Site;
 use crate::temporary::TemporaryFolder;
@@ -415,34 +416,6 @@ fn program_of_the_subject() -> io::Result<Option<OwnedFd>> {
         None => Ok(None),
         Some(Ok(file)) => Ok(Some(file.as_fd().try_clone_to_owned()?)),
         Some(Err(error)) => Err(io::Error::other(error.clone())),
-    }
-}
-
-/// Finds out whether a signal has stopped a process.
-///
-/// One look is not enough: Ctrl-Z stops judge and warden, and when both are
-/// continued, the judge can run before the warden does.
-struct Stop {
-    pid: Pid,
-    seen: u32,
-}
-
-impl Stop {
-    fn of(pid: Pid) -> Self {
-        Stop { pid, seen: 0 }
-    }
-
-    /// Looks once more. Whether this look and the one before found the process
-    /// stopped.
-    fn lasts(&mut self) -> bool {
-        let stopped = proc::stat(self.pid)
-            .is_ok_and(|stat| matches!(stat.state, State::Stopped | State::Traced));
-        self.seen = if stopped { self.seen + 1 } else { 0 };
-        self.is_sure()
-    }
-
-    fn is_sure(&self) -> bool {
-        self.seen >= 2
     }
 }
 
