@@ -22,6 +22,15 @@ pub fn shown(unit: Unit, value: f64) -> String {
     }
 }
 
+/// Returns a text as it is written in HTML and SVG, also within an attribute.
+#[must_use]
+pub fn escaped(text: &str) -> String {
+    text.replace('&', "&amp;")
+        .replace('<', "&lt;")
+        .replace('>', "&gt;")
+        .replace('"', "&quot;")
+}
+
 /// Breaks a text into lines that are at most `width` columns wide. A word that is
 /// longer than a line gets a line of its own.
 #[must_use]

@@ -13,7 +13,7 @@ use std::fmt::Write;
 
 use records::ledger::{Entry, Figure, Ratio, Verdict, times};
 
-use crate::{Scale, shown, wrapped};
+use crate::{Scale, escaped, shown, wrapped};
 
 const WIDTH: f64 = 640.0;
 const ROW: f64 = 30.0;
@@ -248,12 +248,6 @@ fn description(entry: &Entry) -> String {
         entry.verdict,
         entry.reason
     )
-}
-
-fn escaped(text: &str) -> String {
-    text.replace('&', "&amp;")
-        .replace('<', "&lt;")
-        .replace('>', "&gt;")
 }
 
 #[cfg(test)]

@@ -34,6 +34,7 @@ use crate::figure;
 use crate::own::Own;
 use crate::recording::Recording;
 
+pub(crate) use charts::escaped;
 pub(crate) use ledger::{Books, LEDGER, UNMEASURED};
 use quiz::Quizzes;
 
@@ -242,11 +243,4 @@ pub(crate) fn html_inline(markdown: &str) -> String {
         .strip_prefix("<p>")
         .and_then(|html| html.strip_suffix("</p>"));
     inner.unwrap_or(&html).to_owned()
-}
-
-pub(crate) fn escaped(text: &str) -> String {
-    text.replace('&', "&amp;")
-        .replace('<', "&lt;")
-        .replace('>', "&gt;")
-        .replace('"', "&quot;")
 }
