@@ -290,7 +290,8 @@ impl Child {
     }
 }
 
-fn this_process() -> Pid {
+/// The process that runs this code.
+pub(crate) fn this_process() -> Pid {
     std::process::id().cast_signed()
 }
 

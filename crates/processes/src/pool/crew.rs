@@ -11,6 +11,7 @@ use super::control::{Control, Order, Report};
 use super::desk::Desk;
 use super::zygote::Zygote;
 use crate::between::set_signal_mask;
+use crate::child::this_process;
 use crate::{Child, Ending, Pid, fork, pidfd};
 
 /// How long the zygote may take to end all processes of the pool.
@@ -109,7 +110,7 @@ impl Crew {
             seats,
             line,
             zygote,
-            owner: std::process::id().cast_signed(),
+            owner: this_process(),
         };
         if let Some(Report::Failed { errno }) = crew.report(true)? {
             return Err(PoolError::Start(io::Error::from_raw_os_error(errno)));
@@ -191,7 +192,7 @@ impl Crew {
     /// Fails in a forked child, which has only a copy: it shares the sockets to
     /// the workers with the program, and would take the program's results.
     pub(crate) fn check_owner(&self) -> Result<(), PoolError> {
-        if self.owner == std::process::id().cast_signed() {
+        if self.owner == this_process() {
             Ok(())
         } else {
             Err(PoolError::Copy)
@@ -233,10 +234,7 @@ fn fork_zygote(
     work: &mut dyn FnMut(UnixStream, &Desk),
 ) -> io::Result<(Control, Child)> {
     let (ours, theirs) = Control::pair()?;
-    let (mut theirs, mut program) = (
-        Some(theirs),
-        Some(pidfd::open(std::process::id().cast_signed())?),
-    );
+    let (mut theirs, mut program) = (Some(theirs), Some(pidfd::open(this_process())?));
     // No signal handler of the program may run in the copy.
     let mask = set_signal_mask(u64::MAX);
     let zygote = fork::fork(|| {
