@@ -29,16 +29,22 @@ pub(super) const CLAIMS: [Claim; 4] = [
         on_one_cpu_and_on_two),
 ];
 
+/// Returns a function that plays so many round trips and returns the time of one, in
+/// nanoseconds.
+fn trip(
+    between: Between,
+    over: Over,
+    placement: Placement,
+    trips: u32,
+) -> impl FnMut() -> Result<f64, Unmeasured> {
+    move || Ok(PingPong::new(between, over, placement).run(trips)?.nanos())
+}
+
 /// Measures round trips between processes and between threads in the same rounds, in
 /// nanoseconds.
 fn both(over: Over, placement: Placement, trips: u32) -> Result<[Samples; 2], Unmeasured> {
-    let trip = |between| {
-        move || {
-            let trips = PingPong::new(between, over, placement).run(trips)?;
-            Ok::<_, Unmeasured>(trips.nanos())
-        }
-    };
-    let (mut processes, mut threads) = (trip(Between::Processes), trip(Between::Threads));
+    let mut processes = trip(Between::Processes, over, placement, trips);
+    let mut threads = trip(Between::Threads, over, placement, trips);
     let samples = interleave(41, &mut [&mut processes, &mut threads])?;
     <[Samples; 2]>::try_from(samples)
         .map_err(|_| Unmeasured::Noisy("One of the two ways was not measured.".to_owned()))
@@ -84,13 +90,8 @@ fn the_same_mechanism_between_both(record: &mut Record) -> Judged {
 /// CPU. Each round trip needs two switches. The same reads and writes in one thread,
 /// without a switch, show how much of a round trip is the pipe.
 fn a_round_trip_between_both(record: &mut Record) -> Judged {
-    let trip = |between| {
-        move || {
-            let game = PingPong::new(between, Over::Pipe, Placement::OneCpu);
-            Ok::<_, Unmeasured>(game.run(200)?.nanos())
-        }
-    };
-    let (mut processes, mut threads) = (trip(Between::Processes), trip(Between::Threads));
+    let mut processes = trip(Between::Processes, Over::Pipe, Placement::OneCpu, 200);
+    let mut threads = trip(Between::Threads, Over::Pipe, Placement::OneCpu, 200);
     let mut pipe = || pipe_without_switches(200);
     let samples = interleave(41, &mut [&mut processes, &mut threads, &mut pipe])?;
     let [processes, threads, pipe] = [&samples[0], &samples[1], &samples[2]];
@@ -200,15 +201,9 @@ fn second_level_cache() -> usize {
 /// processes on one CPU, and between two threads on two CPUs.
 fn on_one_cpu_and_on_two(record: &mut Record) -> Judged {
     Placement::TwoCpus.cpus()?;
-    let trip = |between, placement, trips| {
-        move || {
-            let trips = PingPong::new(between, Over::Pipe, placement).run(trips)?;
-            Ok::<_, Unmeasured>(trips.nanos())
-        }
-    };
-    let mut one_cpu = trip(Between::Threads, Placement::OneCpu, 100);
-    let mut processes = trip(Between::Processes, Placement::OneCpu, 100);
-    let mut two_cpus = trip(Between::Threads, Placement::TwoCpus, 100);
+    let mut one_cpu = trip(Between::Threads, Over::Pipe, Placement::OneCpu, 100);
+    let mut processes = trip(Between::Processes, Over::Pipe, Placement::OneCpu, 100);
+    let mut two_cpus = trip(Between::Threads, Over::Pipe, Placement::TwoCpus, 100);
     let samples = interleave(31, &mut [&mut one_cpu, &mut processes, &mut two_cpus])?;
     let [one_cpu, processes, two_cpus] = [&samples[0], &samples[1], &samples[2]];
     record.times(&[
