@@ -113,7 +113,7 @@ fn run(word: Option<Word>) -> Result<u8, String> {
         Some(Word::Check) => {
             let bound = bind(&course, &folder, &target)?;
             let mut faults = bound.faults.clone();
-            faults.extend(check(&course, |name| println!("running again: {name}")));
+            faults.extend(check(&course, |line| println!("{line}")));
             Ok(report(&bound, &faults))
         }
         Some(Word::Record { names }) => {

@@ -23,8 +23,8 @@ pub struct Recording {
     pub path: PathBuf,
     /// The command as one types it.
     pub command: String,
-    varies: Vec<Regex>,
-    exit: i32,
+    pub(crate) varies: Vec<Regex>,
+    pub(crate) exit: i32,
     /// Its standard output.
     pub output: String,
 }
@@ -114,10 +114,10 @@ impl Recording {
         let (recorded, fresh) = (self.masked(&self.output), self.masked(fresh));
         let mut pairs = recorded.lines().zip(fresh.lines());
         if let Some((old, new)) = pairs.find(|(old, new)| old != new) {
-            return Some(format!("recorded `{old}`, now `{new}`"));
+            return Some(format!("`{old}` became `{new}`"));
         }
         let (old, new) = (recorded.lines().count(), fresh.lines().count());
-        (old != new).then(|| format!("recorded {old} lines, now {new}"))
+        (old != new).then(|| format!("{old} lines became {new}"))
     }
 
     /// The text in which everything that varies is one sign. Columns move with
@@ -175,12 +175,12 @@ mod tests {
         let recording = recording("command: true\nvaries: \\d+ ns\n\na took 5 ns\nb: 7\n").unwrap();
         assert_eq!(recording.difference("a took 17 ns\nb: 7\n"), None);
         let found = recording.difference("a took 17 ns\nb: 8\n").unwrap();
-        assert_eq!(found, "recorded `b: 7`, now `b: 8`");
+        assert_eq!(found, "`b: 7` became `b: 8`");
         assert!(
             recording
                 .difference("a took 1 ns\n")
                 .unwrap()
-                .contains("2 lines, now 1")
+                .contains("2 lines became 1")
         );
     }
 

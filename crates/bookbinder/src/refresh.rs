@@ -43,32 +43,58 @@ pub(crate) fn check_picture(root: &Path, faults: &mut Vec<Fault>) {
     faults.push(Fault::new(PICTURE_FILE, 0, what));
 }
 
-/// Runs all recorded commands, and notes each that prints something else now.
-/// `tell` gets the name of each recording before it runs.
+/// How often a command runs before its recording counts as out of date.
+const RUNS: usize = 3;
+
+/// Runs all recorded commands, and notes each that no longer prints what is
+/// recorded. A measured number can be off once on a busy machine, so a recording
+/// holds if one of three runs prints it. `tell` gets one line for each recording
+/// before it runs, and one for each run that differs from a later one.
 pub fn check(course: &Course, mut tell: impl FnMut(&str)) -> Vec<Fault> {
     let mut faults = Vec::new();
     for name in recordings(&course.root) {
-        tell(&name);
-        let file = format!("book/records/{name}.txt");
-        let difference =
-            Recording::read(&course.root.join("book/records"), &name).and_then(|recording| {
-                let fresh = recording.run(&course.root)?;
-                Ok(recording.difference(&fresh))
-            });
-        match difference {
-            Ok(None) => {}
-            Ok(Some(difference)) => faults.push(Fault::new(file, 0, format!(
-                "the command prints something else now: {difference}. `cargo course book record {name}` records it anew; \
-                 if this part varies from run to run, add a line `varies: REGEX`"
-            ))),
-            Err(why) => faults.push(Fault::new(file, 0, why)),
-        }
+        tell(&format!("running again: {name}"));
+        let why = match Recording::read(&course.root.join("book/records"), &name) {
+            Ok(recording) => match reproduced(&recording, &course.root) {
+                Ok(None) => continue,
+                Ok(Some(once)) => {
+                    tell(&format!("  one run differed, a later one did not: {once}"));
+                    continue;
+                }
+                Err(why) => format!(
+                    "{why}. `cargo course book record {name}` records it anew; \
+                     if this part varies from run to run, add a line `varies: REGEX`"
+                ),
+            },
+            Err(why) => why,
+        };
+        faults.push(Fault::new(format!("book/records/{name}.txt"), 0, why));
     }
-    tell(LEDGER);
+    tell(&format!("running again: {LEDGER}"));
     if let Err(why) = sentences_agree(course) {
         faults.push(Fault::new("book/records/ledger.json", 0, why));
     }
     faults
+}
+
+/// Runs the command until it prints what is recorded. The text says how an
+/// earlier run differed.
+fn reproduced(recording: &Recording, root: &Path) -> Result<Option<String>, String> {
+    let mut differed = None;
+    for _ in 0..RUNS {
+        match recording.run(root) {
+            Ok(fresh) => match recording.difference(&fresh) {
+                None => return Ok(differed),
+                Some(difference) => {
+                    differed = Some(format!(
+                        "the command prints something else now: {difference}"
+                    ));
+                }
+            },
+            Err(why) => differed = Some(why),
+        }
+    }
+    Err(differed.expect("every run differed"))
 }
 
 /// The book's ledger has the claims of the program, with the same sentences. Its
@@ -112,11 +138,12 @@ fn claims(course: &Course, arguments: &[&str]) -> Result<String, String> {
     }
 }
 
-/// Runs the command of a recording, and keeps what it prints. For the name
-/// `ledger`, measures all claims.
+/// Runs the command of a recording three times, and keeps what the last run
+/// prints. For the name `ledger`, measures all claims.
 ///
 /// # Errors
-/// There is no such recording, its command fails, or the file cannot be written.
+/// There is no such recording, its command fails, two runs differ in a part that
+/// is not said to vary, or the file cannot be written.
 pub fn record(course: &Course, name: &str) -> Result<(), String> {
     if name == LEDGER {
         let printed = claims(course, &["--json"])?;
@@ -143,8 +170,22 @@ pub fn record(course: &Course, name: &str) -> Result<(), String> {
             .map_err(|error| format!("{PICTURE_FILE} cannot be written: {error}"));
     }
     let recording = Recording::read(&course.root.join("book/records"), name)?;
-    let fresh = recording.run(&course.root)?;
-    recording.keep(&fresh).map_err(|error| {
+    let mut latest = Recording {
+        output: recording.run(&course.root)?,
+        ..recording.clone()
+    };
+    for _ in 1..RUNS {
+        let fresh = recording.run(&course.root)?;
+        if let Some(difference) = latest.difference(&fresh) {
+            return Err(format!(
+                "two runs of `{}` differ ({difference}), and nothing is recorded: add a line \
+                 `varies: REGEX` to book/records/{name}.txt for what varies from run to run",
+                recording.command
+            ));
+        }
+        latest.output = fresh;
+    }
+    latest.keep(&latest.output).map_err(|error| {
         format!(
             "{} cannot be written: {error}",
             short(&recording.path, &course.root)

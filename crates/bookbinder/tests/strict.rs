@@ -437,10 +437,7 @@ fn a_recorded_run_is_compared_and_recorded_anew() {
     assert_eq!(wrong("hello"), Vec::<String>::new(), "a number varies");
     book.change("book/records/hello.txt", "\n\nhello", "\n\nhallo");
     let found = wrong("hello");
-    assert!(
-        found[0].contains("recorded `hallo`, now `hello`"),
-        "{found:?}"
-    );
+    assert!(found[0].contains("`hallo` became `hello`"), "{found:?}");
     record(&book.course(), "hello").unwrap();
     assert_eq!(wrong("hello"), Vec::<String>::new());
     book.change("book/records/hello.txt", "printf", "false; printf");
@@ -452,4 +449,45 @@ fn a_recorded_run_is_compared_and_recorded_anew() {
         missing.contains("there is no recording `missing`"),
         "{missing}"
     );
+}
+
+/// Prints the number of its run, from 1.
+const COUNTING: &str = "echo >> runs.txt; wc -l < runs.txt";
+
+fn counted(output: &str) -> Book {
+    let book = Book::new();
+    book.write(
+        "book/records/hello.txt",
+        &format!("command: {COUNTING}\n\n{output}\n"),
+    );
+    book
+}
+
+#[test]
+fn a_recording_holds_if_one_of_three_runs_prints_it() {
+    for (recorded, said, faults) in [("1", 0, 0), ("3", 1, 0), ("4", 0, 1)] {
+        let book = counted(recorded);
+        let mut lines = Vec::new();
+        let found = check(&book.course(), |line| lines.push(line.to_owned()));
+        let found = found
+            .iter()
+            .filter(|fault| fault.to_string().contains("hello"));
+        assert_eq!(found.count(), faults, "recorded {recorded}");
+        let differed = lines
+            .iter()
+            .filter(|line| line.contains("one run differed"));
+        assert_eq!(differed.count(), said, "{lines:?}");
+    }
+}
+
+#[test]
+fn what_changes_from_run_to_run_is_not_recorded() {
+    let book = counted("1");
+    let why = record(&book.course(), "hello").unwrap_err();
+    assert!(why.contains("`1` became `2`"), "{why}");
+    assert!(why.contains("varies: REGEX"), "{why}");
+    let kept = fs::read_to_string(book.root().join("book/records/hello.txt")).unwrap();
+    assert!(kept.ends_with("\n\n1\n"), "{kept}");
+    book.change("book/records/hello.txt", "\n\n", "\nvaries: \\d+\n\n");
+    record(&book.course(), "hello").unwrap();
 }
