@@ -30,6 +30,7 @@ mod relics;
 use std::io::{IoSlice, IoSliceMut};
 use std::mem::{MaybeUninit, size_of};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
+use std::time::Instant;
 
 use faults::{Failure, Fault, Faults};
 use filter::{Call, Name, may_fail, program};
@@ -48,6 +49,7 @@ pub(crate) struct Starts {
     listener: Option<OwnedFd>,
     counts: Counts,
     limit: u32,
+    crowd: Crowd,
     /// What those processes made that outlives them.
     pub relics: Relics,
     faults: Faults,
@@ -62,6 +64,7 @@ impl Starts {
             listener: receive_descriptor(subject),
             counts: Counts::default(),
             limit,
+            crowd: Crowd::default(),
             relics: Relics::default(),
             faults: Faults::default(),
             queues_are_closed: None,
@@ -260,11 +263,59 @@ impl Starts {
         };
         *counter += 1;
         let started = self.counts.processes + self.counts.threads;
-        if started > self.limit && alive(subject.as_raw()) > self.limit {
+        if self.crowd.is_over(self.limit, started, Instant::now, || {
+            alive(subject.as_raw())
+        }) {
             self.counts.refused += 1;
             return Some(Errno::EAGAIN);
         }
         None
+    }
+}
+
+/// How many processes and threads are alive, without a look at /proc for each start. A look reads
+/// one file for each process. A bomb asks some thousand times, and on a busy machine that takes
+/// longer than any deadline.
+#[derive(Debug, Default)]
+struct Crowd {
+    /// How many were alive at the latest look.
+    counted: u32,
+    /// How many had been started until then.
+    started: u32,
+    /// Until when every start is refused without another look.
+    refused_until: Option<Instant>,
+}
+
+impl Crowd {
+    /// For so many times as long as a look took, no other look follows a refusal.
+    const PAUSE: u32 = 8;
+
+    /// Whether more than `limit` are alive, when so many have been started, the one that asks
+    /// included.
+    fn is_over(
+        &mut self,
+        limit: u32,
+        started: u32,
+        clock: impl Fn() -> Instant,
+        look: impl FnOnce() -> u32,
+    ) -> bool {
+        // Since the latest look at most those can have joined that were started since.
+        let at_most = self.counted.saturating_add(started - self.started);
+        if at_most <= limit {
+            return false;
+        }
+        let began = clock();
+        if self.refused_until.is_some_and(|until| began < until) {
+            return true;
+        }
+        let alive = look();
+        let is_over = alive > limit;
+        // The one that asks joins them, unless it is refused.
+        self.counted = alive + u32::from(!is_over);
+        self.started = started;
+        let ended = clock();
+        self.refused_until = is_over.then(|| ended + (ended - began) * Self::PAUSE);
+        is_over
     }
 }
 
@@ -408,4 +459,84 @@ fn receive_descriptor(from: BorrowedFd<'_>) -> Option<OwnedFd> {
             .map(|fd| unsafe { OwnedFd::from_raw_fd(*fd) }),
         _ => None,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::cell::Cell;
+    use std::time::{Duration, Instant};
+
+    use super::Crowd;
+
+    /// A crowd with a limit of ten, and a clock that moves when the test says so.
+    struct Scene {
+        crowd: Crowd,
+        now: Cell<Instant>,
+    }
+
+    impl Scene {
+        fn new() -> Self {
+            Scene {
+                crowd: Crowd::default(),
+                now: Cell::new(Instant::now()),
+            }
+        }
+
+        fn passes(&self, millis: u64) {
+            self.now.set(self.now.get() + Duration::from_millis(millis));
+        }
+
+        /// Whether the crowd is over its limit; a look takes 20 ms and finds so many.
+        fn is_over(&mut self, started: u32, alive: u32) -> bool {
+            let now = &self.now;
+            let look = || {
+                now.set(now.get() + Duration::from_millis(20));
+                alive
+            };
+            self.crowd.is_over(10, started, || now.get(), look)
+        }
+
+        /// The same, without a look.
+        fn is_known_to_be_over(&mut self, started: u32) -> bool {
+            let no_look = || panic!("no look is needed");
+            self.crowd.is_over(10, started, || self.now.get(), no_look)
+        }
+    }
+
+    #[test]
+    fn nobody_is_counted_before_the_limit_can_be_reached() {
+        let mut scene = Scene::new();
+        for started in 1..=10 {
+            assert!(!scene.is_known_to_be_over(started));
+        }
+        assert!(!scene.is_over(11, 3));
+        // Three, the eleventh, and at most six more.
+        for started in 12..=17 {
+            assert!(!scene.is_known_to_be_over(started));
+        }
+        assert!(scene.is_over(18, 11));
+    }
+
+    #[test]
+    fn a_refusal_holds_for_a_while_and_then_there_is_another_look() {
+        let mut scene = Scene::new();
+        assert!(scene.is_over(11, 11));
+        for started in 12..1_000 {
+            assert!(scene.is_known_to_be_over(started));
+        }
+        scene.passes(159);
+        assert!(scene.is_known_to_be_over(1_000));
+        scene.passes(1);
+        assert!(!scene.is_over(1_001, 10));
+    }
+
+    #[test]
+    fn every_start_at_the_limit_is_looked_at() {
+        let mut scene = Scene::new();
+        for started in 11..20 {
+            assert!(!scene.is_over(started, 10));
+            assert!(scene.is_over(started, 11));
+            scene.passes(1_000);
+        }
+    }
 }
