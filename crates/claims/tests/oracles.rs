@@ -1,6 +1,12 @@
 //! Compares the experiments with other tools that measure the same: perf for the
 //! pipe, and Python for the lessons that are written in Python. If a tool is
 //! missing, the test says that it is skipped.
+//!
+//! The comparison with perf needs an idle machine, so it runs only when asked for:
+//!
+//! ```text
+//! cargo test -p claims --test oracles -- --ignored --nocapture
+//! ```
 
 use std::process::Command;
 
@@ -41,6 +47,7 @@ fn perf_pipe(kind: &[&str]) -> Option<f64> {
 }
 
 #[test]
+#[ignore = "it compares speeds, and needs an idle machine"]
 fn perf_measures_the_same_round_trips_and_the_same_ratio_of_processes_to_threads() {
     // perf inherits this CPU, so both of its sides run on it.
     let first = Placement::OneCpu.cpus().unwrap()[0];
@@ -123,10 +130,11 @@ fn python_sleeps_five_times_at_once_as_well() {
     const LESSON: &str = "
 import multiprocessing, time
 if __name__ == '__main__':
-    start = time.monotonic()
     with multiprocessing.get_context('fork').Pool(5) as pool:
-        pool.map(time.sleep, [0.5] * 5, chunksize=1)
-    print((time.monotonic() - start) / 0.5)
+        pool.map(time.sleep, [0] * 5, chunksize=1)
+        start = time.monotonic()
+        pool.map(time.sleep, [2] * 5, chunksize=1)
+        print((time.monotonic() - start) / 2)
 ";
     let Some(said) = ask("python3", &["-W", "ignore", "-c", LESSON]) else {
         return;
