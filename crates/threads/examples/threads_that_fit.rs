@@ -4,24 +4,28 @@
 //! With `--trace` it prints the numbers as a picture for the book.
 
 use std::process::Command;
+use std::sync::mpsc;
 use std::{env, fs, io, thread};
 
 use nix::sys::resource::{Resource, setrlimit};
 
-/// In KiB. With stacks much smaller than these, the last thread may get its stack but not the second,
-/// small stack for signal handlers. Then Rust aborts the process.
+/// In KiB.
 const SIZES: [usize; 4] = [8192, 4096, 2048, 1024];
 
 // ANCHOR: count
-/// Starts threads until the system refuses one, and returns how many there are. They sleep until
-/// the process ends.
-fn threads_that_fit(kib: usize) -> usize {
+/// Starts threads until the system refuses one, and prints after each how many there are. They
+/// sleep until the process ends.
+fn start_threads(kib: usize) {
+    let (says, starts) = mpsc::channel();
     let start = || {
-        thread::Builder::new()
-            .stack_size(kib << 10)
-            .spawn(thread::park)
+        let says = says.clone();
+        let body = move || says.send(()).map(|()| thread::park());
+        thread::Builder::new().stack_size(kib << 10).spawn(body)
     };
-    (0..).map_while(|_: usize| start().ok()).count()
+    let starts_one = || start().is_ok() && starts.recv().is_ok();
+    for count in (1..).take_while(|_: &usize| starts_one()) {
+        println!("{count}");
+    }
 }
 // ANCHOR_END: count
 
@@ -39,7 +43,7 @@ fn main() -> io::Result<()> {
     let argument = env::args().nth(1);
     if let Some(kib) = argument.as_ref().and_then(|kib| kib.parse().ok()) {
         allow_64_mib_more()?;
-        println!("{}", threads_that_fit(kib));
+        start_threads(kib);
         return Ok(());
     }
     let mut bars = Vec::new();
@@ -47,8 +51,10 @@ fn main() -> io::Result<()> {
         let child = Command::new(env::current_exe()?)
             .arg(kib.to_string())
             .output()?;
-        let count = String::from_utf8_lossy(&child.stdout).trim_end().to_owned();
-        bars.push((kib, count));
+        // A thread also needs a second, small stack for signal handlers. If only that is refused,
+        // Rust aborts the process. The numbers that it has printed are right all the same.
+        let printed = String::from_utf8_lossy(&child.stdout);
+        bars.push((kib, printed.lines().last().unwrap_or("0").to_owned()));
     }
     if argument.is_some() {
         let bars = bars.iter().map(|(kib, count)| {
