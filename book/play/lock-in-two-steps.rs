@@ -20,8 +20,10 @@ unsafe impl<T: Send> Sync for SpinLock<T> {}
 
 impl<T> SpinLock<T> {
     pub const fn new(value: T) -> Self {
-        let (locked, value) = (AtomicBool::new(false), UnsafeCell::new(value));
-        SpinLock { locked, value }
+        SpinLock {
+            locked: AtomicBool::new(false),
+            value: UnsafeCell::new(value),
+        }
     }
 
     /// Waits until the flag is false, and then sets it. Wrong: these are two steps.
@@ -60,15 +62,17 @@ impl<T> Deref for SpinGuard<'_, T> {
     type Target = T;
 
     fn deref(&self) -> &T {
+        let value = self.lock.value.get();
         // SAFETY: none, as above.
-        unsafe { &*self.lock.value.get() }
+        unsafe { &*value }
     }
 }
 
 impl<T> DerefMut for SpinGuard<'_, T> {
     fn deref_mut(&mut self) -> &mut T {
+        let value = self.lock.value.get();
         // SAFETY: none, as above.
-        unsafe { &mut *self.lock.value.get() }
+        unsafe { &mut *value }
     }
 }
 
