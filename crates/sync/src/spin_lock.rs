@@ -1,7 +1,7 @@
 //! A spin lock: one bit, and waiters that try again until they have set it.
 //!
 //! ```text
-//!   lock(): swap(true) ── was false ──▶ it is yours
+//!   lock(): swap(true) ── was false ──▶ taken
 //!               ▲ └────── was true ───▶ look, without writing, until it is false
 //!               └───────────────────────────────┘
 //! ```
