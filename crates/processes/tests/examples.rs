@@ -156,7 +156,7 @@ fn copy_on_write() {
         .collect();
     let expected = [[1000, 0, 0], [1000, 0, 0], [999, 1, 1], [0, 1000, 999]];
     assert_eq!(numbers, expected, "{printed}");
-    assert!(printed.contains("a copy: true\n"), "{printed}");
+    assert!(printed.contains("each copy: true\n"), "{printed}");
     assert!(
         printed.ends_with("the parent has 1000 pages of its own\n"),
         "{printed}"
