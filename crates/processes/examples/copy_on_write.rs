@@ -188,7 +188,7 @@ fn report() -> Result<(), Box<dyn Error>> {
     line("the child has written to every page", &child, 1)?;
     let faults = child.faults()? - faults;
     println!(
-        "page faults of the child in the last step: at least one a copy: {}",
+        "page faults of the child in the last step: at least one for each copy: {}",
         faults >= 999
     );
     drop(child);

@@ -95,7 +95,7 @@ fn write_for_ever(mut writer: PipeWriter) -> i32 {
     0
 }
 
-/// A process crashes in the middle of an update, with a lock in its hands.
+/// A process crashes in the middle of an update, while it holds a lock.
 fn what_is_shared_stays_as_it_was_left() -> Result<(), Box<dyn Error>> {
     let shared = Shared::new()?;
     let mut child = fork(|| {
@@ -118,7 +118,7 @@ fn what_is_shared_stays_as_it_was_left() -> Result<(), Box<dyn Error>> {
     }
     let owner = shared.lock.load(Ordering::Relaxed).cast_signed();
     println!(
-        "3. the lock: taken by the survivor: {got_it}; owned by the dead: {}",
+        "3. the lock: the survivor gets it: {got_it}; its owner is dead: {}",
         owner == pid && is_gone(pid)
     );
     Ok(())

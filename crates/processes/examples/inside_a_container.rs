@@ -74,7 +74,8 @@ fn container(outside: u32, secret: &mut u64, mut told: PipeWriter, mut go: PipeR
     let boot = boot();
     if let Err(error) = unshare(OWN) {
         println!("skipped: this machine lets no ordinary user make namespaces: {error}");
-        println!("         look at /proc/sys/user/max_user_namespaces");
+        println!("         look at /proc/sys/user/max_user_namespaces and, on Ubuntu, at");
+        println!("         /proc/sys/kernel/apparmor_restrict_unprivileged_userns");
         return REFUSED;
     }
     let first = fork(|| {

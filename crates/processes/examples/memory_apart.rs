@@ -35,11 +35,11 @@ fn main() -> Result<(), Box<dyn Error>> {
     let resident = parent.resident + copy.resident;
     let proportional = parent.proportional + copy.proportional;
     println!(
-        "resident, summed, counts the block once: {}",
+        "the sum of the RSS counts the block once: {}",
         once.contains(&resident)
     );
     println!(
-        "proportional, summed, counts it once: {}",
+        "the sum of the PSS counts the block once: {}",
         once.contains(&proportional)
     );
     println!(

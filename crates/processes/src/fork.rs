@@ -134,7 +134,7 @@ fn finish(body: Option<impl FnOnce() -> i32>) -> ! {
     let run = || body.map_or(PANICKED, |body| body());
     // A panic must not unwind into the caller's stack frames.
     let status = catch_unwind(AssertUnwindSafe(run)).unwrap_or_else(|payload| {
-        // Nor must a panic in the destructor of what the first panic carries.
+        // The payload's destructor may panic too, so we leak the payload.
         mem::forget(payload);
         PANICKED
     });

@@ -32,8 +32,8 @@ fn memory_apart() {
     let printed = example_output::of("memory_apart", &[]);
     let expected = "child:  at the same address: true; it reads 2\n\
         parent: it reads 1\n\
-        resident, summed, counts the block once: false\n\
-        proportional, summed, counts it once: true\n\
+        the sum of the RSS counts the block once: false\n\
+        the sum of the PSS counts the block once: true\n\
         private to the child: less than 4 MiB: true\n\
         the child exited with status 0\n";
     assert_eq!(printed, expected);
@@ -156,7 +156,7 @@ fn copy_on_write() {
         .collect();
     let expected = [[1000, 0, 0], [1000, 0, 0], [999, 1, 1], [0, 1000, 999]];
     assert_eq!(numbers, expected, "{printed}");
-    assert!(printed.contains("a copy: true\n"), "{printed}");
+    assert!(printed.contains("each copy: true\n"), "{printed}");
     assert!(
         printed.ends_with("the parent has 1000 pages of its own\n"),
         "{printed}"
@@ -193,7 +193,7 @@ fn crash_gets_out() {
     let expected = "1. the reader of a pipe: killed by signal 6 (SIGABRT)\n\
         \x20  its healthy writer:   killed by signal 13 (SIGPIPE)\n\
         2. shared memory: 10 withdrawn, 0 deposited\n\
-        3. the lock: taken by the survivor: false; owned by the dead: true\n\
+        3. the lock: the survivor gets it: false; its owner is dead: true\n\
         4. the process table: Zombie\n\
         \x20  after the wait, gone: true\n";
     assert_eq!(printed, expected);

@@ -19,7 +19,10 @@ use processes::proc::{self, Pid, Syscall};
 /// lock before it asks for the second one.
 fn deadlock() {
     let (kitchen, bathroom) = (Mutex::new(()), Mutex::new(()));
-    println!("{:p} {:p}", &raw const kitchen, &raw const bathroom);
+    println!(
+        "the kitchen's lock is at {:p}, the bathroom's at {:p}",
+        &kitchen, &bathroom
+    );
     let both_hold_one = Barrier::new(2);
     thread::scope(|scope| {
         for (name, first, second) in [
@@ -83,8 +86,11 @@ fn main() -> io::Result<()> {
     let mut line = String::new();
     let output = child.0.stdout.take().ok_or(io::ErrorKind::BrokenPipe)?;
     BufReader::new(output).read_line(&mut line)?;
-    let address = |word: &str| u64::from_str_radix(word.trim_start_matches("0x"), 16).unwrap_or(0);
-    let locks: Vec<u64> = line.split_whitespace().map(address).collect();
+    let address = |word: &str| {
+        let digits = word.trim_end_matches(',').strip_prefix("0x")?;
+        u64::from_str_radix(digits, 16).ok()
+    };
+    let locks: Vec<u64> = line.split_whitespace().filter_map(address).collect();
 
     // Until both threads sleep on the word of a lock, the deadlock has not happened yet.
     let deadline = Instant::now() + Duration::from_secs(20);
@@ -102,8 +108,7 @@ fn main() -> io::Result<()> {
         thread::sleep(Duration::from_millis(5));
     };
     if argument == "who-waits" {
-        let [kitchen, bathroom] = [locks[0], locks[1]];
-        println!("the kitchen's lock is at {kitchen:#x}, the bathroom's at {bathroom:#x}");
+        print!("{line}");
         let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
         let said = Command::new(cargo)
             .args(["course", "who-waits", &pid.to_string()])

@@ -33,7 +33,7 @@ fn in_strict_mode(work: impl FnOnce()) -> io::Result<&'static str> {
             }
             Ok(match (libc::WIFSIGNALED(status), status) {
                 (true, _) => "the kernel killed it at its first system call",
-                (false, 0) => "it came to its end",
+                (false, 0) => "it finished",
                 _ => "this machine does not have strict mode",
             })
         }

@@ -26,7 +26,7 @@ fn main() {
         2 * TIMES
     );
 
-    // `counter += 1` in Python, or on an atomic, split into its load and its store.
+    // What `counter += 1` does in Python: a load, an addition and a store.
     let (counter, both_have_read) = (AtomicU32::new(0), Barrier::new(2));
     let both_have_written = Barrier::new(2);
     both(|| {

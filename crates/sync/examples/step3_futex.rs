@@ -18,10 +18,10 @@ interleave::in_worlds! {
     pub const HELD: u32 = 1;
 
     // ANCHOR: blind
-    /// Sleeps if the lock is held. Wrong: the lock may become free before the sleep begins.
+    /// Sleeps if the lock is held. But the lock may become free before the sleep begins.
     pub fn lock_blindly(state: &AtomicU32) {
         while state.swap(HELD, Acquire) != FREE {
-            // "sleep while the state is what it is", whatever that is
+            // Wrong: expects whatever value the word has now.
             futex::wait(state, state.load(Relaxed));
         }
     }

@@ -25,11 +25,11 @@ interleave::in_worlds! {
     // ANCHOR: in_order
     /// Moves an item. It always locks the mutex with the lower address first.
     pub fn carry_in_order(from: &Mutex<u32>, to: &Mutex<u32>) {
-        let kitchen_first = std::ptr::from_ref(from) < std::ptr::from_ref(to);
-        let (first, second) = if kitchen_first { (from, to) } else { (to, from) };
+        let from_first = std::ptr::from_ref(from) < std::ptr::from_ref(to);
+        let (first, second) = if from_first { (from, to) } else { (to, from) };
         let (first, second) = (first.lock().unwrap(), second.lock().unwrap());
         let (mut from, mut to) =
-            if kitchen_first { (first, second) } else { (second, first) };
+            if from_first { (first, second) } else { (second, first) };
         *from -= 1;
         *to += 1;
     }
@@ -99,8 +99,8 @@ fn main() {
         return;
     }
     let found = explorer().schedules_of(|| shuttled::to_and_fro(shuttled::carry));
-    verdict("first the one that gives, then the one that gets", &found);
+    verdict("first `from`, then `to`", &found);
     timeline(&found);
     let found = explorer().schedules_of(|| shuttled::to_and_fro(shuttled::carry_in_order));
-    verdict("always the one with the lower address first", &found);
+    verdict("always the lower address first", &found);
 }

@@ -1,7 +1,7 @@
 //! A spin lock: one bit, and waiters that try again until they have set it.
 //!
 //! ```text
-//!   lock(): swap(true) ── was false ──▶ it is yours
+//!   lock(): swap(true) ── was false ──▶ taken
 //!               ▲ └────── was true ───▶ look, without writing, until it is false
 //!               └───────────────────────────────┘
 //! ```
@@ -98,8 +98,7 @@ impl<T: ?Sized> SpinLock<T> {
         // This is only a load, so all waiters can share the cache line. A swap in every round would
         // take the line away from the holder, which needs it to unlock.
         while self.locked.load(Relaxed) {
-            // A holder that keeps the lock for so long is not running. This CPU may be the one that
-            // it needs.
+            // The holder has probably been preempted. Give it this CPU.
             if !spin.again() {
                 thread::yield_now();
             }

@@ -273,7 +273,7 @@ fn a_mutex_that_no_other_thread_wants_makes_no_system_call() {
     let printed = of("no_system_call", &[]);
     if !printed.contains("does not have strict mode") {
         let parts = [
-            "three states: it came to its end",
+            "three states: it finished",
             "two states:          the kernel killed it",
         ];
         in_order(&printed, &parts);

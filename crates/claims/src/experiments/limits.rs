@@ -54,9 +54,9 @@ fn one_thread_gets_all_that_its_process_may(record: &mut Record) -> Judged {
     record.fact("files that a child process can open for itself", &child);
     match one == two && one > 32 {
         true => does_not_hold(format!(
-            "One thread could open all {one} files that its process may still open, and two \
-             threads together could open no more. Limits apply to the process or (like \
-             RLIMIT_NPROC) to the user.",
+            "The process may have 64 open files, and some were open already. One thread could \
+             open all {one} others, and two threads together could open no more. Limits apply to \
+             the process or (like RLIMIT_NPROC) to the user.",
         )),
         false if two > one => holds("Two threads could open more files than one thread."),
         false => too_noisy("Other files were opened or closed during the experiment."),

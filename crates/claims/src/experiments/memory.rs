@@ -138,9 +138,9 @@ fn a_forked_child_owns_what_it_writes(record: &mut Record) -> Judged {
     // meanwhile.
     match (before.private < before.resident / 4, copied >= quarter / 2) {
         (true, true) => holds_when(format!(
-            "it has written to them. After a fork, parent and child share all pages, and the \
-             kernel copies a page when one of them writes to it. A forked child had {} of memory \
-             of its own; after it wrote to a quarter of 16 MiB, it had {}.",
+            "the process has written to its pages. After a fork, parent and child share all pages, \
+             and the kernel copies a page when one of them writes to it. A forked child had {} of \
+             memory of its own; after it wrote to a quarter of 16 MiB, it had {}.",
             kib(before.private),
             kib(after.private)
         )),

@@ -32,7 +32,8 @@ fn a_process_that_believes_to_be_the_first(record: &mut Record) -> Judged {
     if said.starts_with("refused") {
         return skipped(format!(
             "This machine does not let ordinary users create namespaces ({said}). \
-             Look at /proc/sys/user/max_user_namespaces."
+             Look at /proc/sys/user/max_user_namespaces and, on Ubuntu, at \
+             /proc/sys/kernel/apparmor_restrict_unprivileged_userns."
         ));
     }
     let Some(inside) = Inside::parse(&said) else {

@@ -39,9 +39,10 @@ fn a_page_is_there_once_it_is_touched(record: &mut Record) -> Judged {
     );
     match (for_asking < PAGES / 4, for_touching >= PAGES / 2) {
         (true, true) => holds_when(format!(
-            "the program uses them. At the start the kernel only reserves addresses, and it brings \
-             each page into memory at the first access. The number of page faults was {for_asking} \
-             while asking for {PAGES} pages, and {for_touching} while touching each page once.",
+            "the program uses the code and the memory. At the start the kernel only reserves \
+             addresses, and it brings each page into memory at the first access. The number of \
+             page faults was {for_asking} while asking for {PAGES} pages, and {for_touching} while \
+             touching each page once.",
         )),
         (false, false) => holds("The pages were in memory before the first access."),
         (true, false) => does_not_hold("Touching new pages caused hardly any page faults."),

@@ -52,7 +52,7 @@ impl Ring {
             return false;
         }
         shared.slots[(put % SLOTS) as usize].store(number, Ordering::Relaxed);
-        // Release: whoever sees the new count also sees the number.
+        // Release: a receiver that sees the new count also sees the number.
         shared.put.store(put.wrapping_add(1), Ordering::Release);
         true
     }

@@ -27,6 +27,9 @@ const MADE: &[&str] = &["Cargo.toml", "README.md", "exercises"];
 /// The program that this is part of: only authors and instructors need it.
 const WORKSHOP: &str = "crates/workshop";
 
+/// A page of the book with oral questions and their answers.
+const INSTRUCTORS: &str = "book/src/instructors.md";
+
 /// Entries that are left out without a note, because nobody expects them in a bundle.
 const UNMENTIONED: &[&str] = &[".course", ".git"];
 
@@ -58,6 +61,9 @@ pub(super) fn course(course: &Course, to: &Path) -> Result<Vec<String>, Trouble>
             left_out.push(name);
         }
     }
+    if course.root.join(INSTRUCTORS).is_file() {
+        left_out.push(INSTRUCTORS.to_owned());
+    }
     if course.root.join(WORKSHOP).is_dir() {
         left_out.push(format!("{WORKSHOP} (the authors' tools)"));
     }
@@ -84,7 +90,10 @@ fn folder(
             {
                 folder(course, &path, &to, left_out)?;
             }
-        } else if !name.starts_with('.') && !name.ends_with('~') {
+        } else if !name.starts_with('.')
+            && !name.ends_with('~')
+            && course.short(&path) != Path::new(INSTRUCTORS)
+        {
             file(&path, &to)?;
         }
     }

@@ -4,7 +4,8 @@
 //! DIR/
 //!   Cargo.toml  Cargo.lock  README.md  …   the root's, as far as they concern students
 //!   .cargo/  crates/  book/                copies; the crates' own tests are left out,
-//!                                          for they hold answers, right and wrong
+//!                                          because they contain answers, right and wrong;
+//!                                          so is the book's page for instructors
 //!   exercises/                             as they were given (.kept), never as
 //!                                          somebody has half solved them
 //!   exercises/explanations.json            what is known of mistakes, without the mistakes
@@ -53,6 +54,7 @@ pub fn bundle(course: &Course, folder: &Path) -> Result<u8, Trouble> {
     let left_out = copy::course(course, staged.path())?;
     chosen.write(staged.path())?;
     texts::manifest(course, staged.path())?;
+    texts::book(staged.path())?;
     let mut notes = texts::readme(course, staged.path())?;
     lockfile::refresh(staged.path())?;
     fs::rename(staged.path(), &folder).map_err(Trouble::writing(&folder))?;

@@ -1,16 +1,19 @@
-//! The root's manifest and README, changed so that they are true of a bundle.
+//! The root's manifest, its README and the book, changed so that they are true of a bundle.
 
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use judging::exercise::catalogue::Course;
 use judging::files;
 use judging::trouble::Trouble;
 use toml_edit::{DocumentMut, Item, TomlError};
 
-/// Lines of the README that contain this comment are left out of bundles. A
-/// rendered page does not show it.
-pub(super) const MARK: &str = "<!-- not for students -->";
+/// Lines of the README and of the book that contain this comment are left out of
+/// bundles. A rendered page does not show it.
+const MARK: &str = "<!-- not for students -->";
+
+/// The same mark in a TOML file.
+const TOML_MARK: &str = "# not for students";
 
 /// Commands that a bundle has no use for.
 const COMMANDS: [&str; 5] = ["answers", "bundle", "new", "solution", "verify"];
@@ -66,7 +69,7 @@ pub(super) fn readme(course: &Course, to: &Path) -> Result<Vec<String>, Trouble>
     let mut notes = Vec::new();
     let mut kept = String::with_capacity(text.len());
     let lines = text.split_inclusive('\n').enumerate();
-    for (number, line) in lines.filter(|(_, line)| !line.contains(MARK)) {
+    for (number, line) in lines.filter(|(_, line)| is_for_students(line)) {
         kept.push_str(line);
         let commands = COMMANDS.iter().map(|name| format!("cargo course {name}"));
         let commands = commands.filter(|command| line.contains(command.as_str()));
@@ -80,6 +83,38 @@ pub(super) fn readme(course: &Course, to: &Path) -> Result<Vec<String>, Trouble>
     }
     files::write(&to.join("README.md"), &kept)?;
     Ok(notes)
+}
+
+/// Removes the lines that are not for students from the copy of the book.
+pub(super) fn book(to: &Path) -> Result<(), Trouble> {
+    let folder = to.join("book");
+    let pages: Vec<PathBuf> = fs::read_dir(folder.join("src"))
+        .into_iter()
+        .flatten()
+        .flatten()
+        .map(|entry| entry.path())
+        .filter(|path| path.extension().is_some_and(|end| end == "md"))
+        .collect();
+    let settings = folder.join("book.toml");
+    for path in pages
+        .into_iter()
+        .chain([settings])
+        .filter(|path| path.is_file())
+    {
+        let text = files::text(&path)?;
+        let kept: String = text
+            .split_inclusive('\n')
+            .filter(|line| is_for_students(line))
+            .collect();
+        if kept != text {
+            files::write(&path, kept)?;
+        }
+    }
+    Ok(())
+}
+
+fn is_for_students(line: &str) -> bool {
+    !line.contains(MARK) && !line.contains(TOML_MARK)
 }
 
 /// The files that a line links to.

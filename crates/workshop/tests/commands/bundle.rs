@@ -35,6 +35,17 @@ fn course(name: &str) -> Fixture {
     course.write("crates/tool/tests/right.rs", RIGHT);
     course.write("crates/tool/README.md", "a tool\n");
     course.write("crates/workshop/src/lib.rs", "//! Verifies.\n");
+    course.write(
+        "book/book.toml",
+        "src = \"src\"\n\"instructors.md\" = 1 # not for students\n",
+    );
+    course.write(
+        "book/src/SUMMARY.md",
+        "- [Sums](sums.md)\n- [For instructors](instructors.md) <!-- not for students -->\n",
+    );
+    course.write("book/src/sums.md", "# Sums\n");
+    course.write("book/src/instructors.md", "# For instructors\n");
+    course.write("book/play/two-steps.rs", "//! To play with.\n");
     course
 }
 
@@ -70,7 +81,7 @@ fn students_get_what_they_need_and_nothing_else() {
     said.says(0, "contains the course with 1 exercise");
     said.says(
         0,
-        "Left out: .ci, notes-for-the-exam.md, solutions, \
+        "Left out: .ci, notes-for-the-exam.md, solutions, book/src/instructors.md, \
          crates/workshop (the authors' tools), the crates' own tests.",
     );
     assert_eq!(said.err, "", "{said:?}");
@@ -80,6 +91,10 @@ fn students_get_what_they_need_and_nothing_else() {
         "Cargo.lock",
         "Cargo.toml",
         "README.md",
+        "book/book.toml",
+        "book/play/two-steps.rs",
+        "book/src/SUMMARY.md",
+        "book/src/sums.md",
         "crates/tool/Cargo.toml",
         "crates/tool/README.md",
         "exercises/course.toml",
@@ -95,6 +110,8 @@ fn students_get_what_they_need_and_nothing_else() {
     let text = |name: &str| fs::read_to_string(bundle.join(name)).unwrap();
     assert_eq!(text("exercises/sums/add-one/src/lib.rs"), STUB);
     assert_eq!(text("README.md"), "# Sums\n\n`cargo course` begins.\n");
+    assert_eq!(text("book/src/SUMMARY.md"), "- [Sums](sums.md)\n");
+    assert_eq!(text("book/book.toml"), "src = \"src\"\n");
     assert!(!text("Cargo.lock").contains("add-one-solution"));
     assert!(!text("Cargo.toml").contains("solutions/"));
     assert!(
@@ -289,6 +306,13 @@ fn a_bundle_of_the_real_course_gives_no_solution_away() {
     .says(0, "");
 
     let read = |path: &Path| fs::read_to_string(path).unwrap_or_default();
+    // The page for instructors has the answers to the oral questions. A link to it would be dead.
+    assert!(!bundle.join("book/src/instructors.md").exists());
+    for path in files(&bundle.join("book")) {
+        assert!(!read(&path).contains("instructors.md"), "{path:?}");
+    }
+    assert!(!read(&bundle.join("README.md")).contains("instructors.md"));
+    assert!(bundle.join("book/play/lock-in-two-steps.rs").exists());
     // The topic libraries are there to be read; they do some of what exercises ask for.
     let is_library = |path: &Path| {
         let below = path.strip_prefix(bundle.join("crates")).ok();
@@ -374,6 +398,7 @@ fn a_bundle_of_the_real_course_works() {
         mistake.explain
     };
 
+    run(&["book", "build"]).says(0, "");
     run(&["doctor"]).says(0, "cargo");
     run(&["list"]).says(0, "0 of ");
     run(&[]).says(1, "not yet implemented");
