@@ -1,0 +1,87 @@
+//! The search finds exactly what trying everything finds: nothing is missing, nothing is invented,
+//! and nothing comes twice.
+
+mod common;
+
+use std::collections::BTreeSet;
+
+use common::random::Random;
+use common::{Execution, Program, explore, reference};
+
+/// What is wrong with the search's executions of a program.
+fn difference(program: &Program, all: impl Fn(&Program) -> BTreeSet<Execution>) -> Option<String> {
+    let expected = all(program);
+    let found = explore(program);
+    let distinct: BTreeSet<Execution> = found.executions.iter().cloned().collect();
+    let missing = expected.difference(&distinct).count();
+    let invented = distinct.difference(&expected).count();
+    let twice = found.executions.len() - distinct.len();
+    (missing + invented + twice > 0).then(|| {
+        format!(
+            "{missing} of {} executions missing, {invented} invented, {twice} came twice",
+            expected.len()
+        )
+    })
+}
+
+/// Leaves out threads and instructions, as long as something is wrong.
+fn shrunk(mut program: Program, is_wrong: &dyn Fn(&Program) -> bool) -> Program {
+    'again: loop {
+        for thread in 0..program.threads.len() {
+            let mut smaller = program.clone();
+            smaller.threads.remove(thread);
+            if is_wrong(&smaller) {
+                program = smaller;
+                continue 'again;
+            }
+            for instruction in 0..program.threads[thread].len() {
+                let mut smaller = program.clone();
+                smaller.threads[thread].remove(instruction);
+                if is_wrong(&smaller) {
+                    program = smaller;
+                    continue 'again;
+                }
+            }
+        }
+        return program;
+    }
+}
+
+fn compare(
+    count: u64,
+    make: impl Fn(&mut Random) -> Program,
+    all: fn(&Program) -> BTreeSet<Execution>,
+) {
+    let first = std::env::var("FIRST").map_or(0, |first| first.parse().unwrap());
+    let count = std::env::var("COUNT").map_or(count, |count| count.parse().unwrap());
+    let (mut executions, mut wrong, mut most) = (0, 0, None);
+    for seed in first..first + count {
+        let program = make(&mut Random(seed));
+        executions += all(&program).len();
+        if difference(&program, all).is_some() {
+            wrong += 1;
+            most.get_or_insert(program);
+        }
+    }
+    println!("{count} programs, {executions} executions");
+    if let Some(program) = most {
+        let program = shrunk(program, &|program| difference(program, all).is_some());
+        let what = difference(&program, all).unwrap();
+        panic!("{wrong} of {count} programs: {what}\n{program}");
+    }
+}
+
+#[test]
+fn atomics_fences_and_read_modify_writes() {
+    compare(2_000, Random::atomics, reference::executions);
+}
+
+#[test]
+fn atomics_that_wait_for_a_value() {
+    compare(2_000, Random::spinning, reference::executions);
+}
+
+#[test]
+fn locks_semaphores_and_queues() {
+    compare(20_000, Random::waiting, reference::waiting);
+}
