@@ -159,9 +159,10 @@ pub(crate) fn draw(name: &str, output: &str, command: &str) -> Result<String, St
     let space = if legend.is_empty() { "" } else { " " };
     let mut text = format!(
         "<figure class=\"trace\" id=\"figure-{name}\">\n\
-         <svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 {width} {height}\" style=\"max-width:{width}px\" role=\"img\" \
+         <div class=\"scrolls\">\n<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 {width} {height}\" style=\"max-width:{width}px\" role=\"img\" \
          aria-labelledby=\"figure-{name}-alt\" font-family=\"system-ui,sans-serif\" font-size=\"13\">\n\
-         <title id=\"figure-{name}-alt\">{}</title>\n{svg}</svg>\n\
+         <title id=\"figure-{name}-alt\">{}</title>\n{svg}</svg>\n</div>\n\
+         <p class=\"more\">Scroll sideways to see the whole picture.</p>\n\
          <figcaption>{}{space}Recorded by <code>{}</code></figcaption>\n\
          <details><summary>The figure as a table</summary>\n<div class=\"table-wrapper\"><table><thead><tr>",
         escaped(&alternative),
