@@ -55,7 +55,7 @@ const WIDE: Form = Form {
 const NARROW: Form = Form {
     word: "narrow-",
     width: 330.0,
-    left: 16.0,
+    left: 26.0,
     right: 24.0,
     above: true,
     ticks_apart: 46.0,
@@ -192,7 +192,7 @@ impl Picture {
         } = *figure;
         let value = shown(figure.unit, middle);
         if self.form.above {
-            self.above(&[figure.name.clone()], &value, INK);
+            self.above(std::slice::from_ref(&figure.name), &value, INK);
         } else {
             let y = self.y + ROW / 2.0 + 4.0;
             self.name(&figure.name, y, INK);
@@ -256,7 +256,7 @@ impl Picture {
         self.add(&format!("<path {LINE} d=\"M{left} {y}H{end}\"/>"));
         // On an axis of ratios, 1 comes first.
         let mut ticks: Vec<_> = ticks.iter().collect();
-        ticks.sort_by_key(|(_, name)| name != "1");
+        ticks.sort_by_key(|(tick, _)| (tick - 1.0).abs() > f64::EPSILON);
         let mut taken: Vec<f64> = Vec::new();
         for (tick, name) in ticks {
             let x = self.x(*tick, scale);
