@@ -4,36 +4,67 @@
     "use strict";
     document.querySelectorAll("form.gate").forEach(function (gate) {
         var answer = gate.querySelector("details");
+        var summary = answer.querySelector("summary");
         var yours = gate.querySelector(".yours");
-        function reveal(said) {
-            if (!said) {
-                return;
-            }
-            yours.textContent = "You said: " + said;
-            yours.hidden = false;
-            answer.open = true;
-        }
+        var field = gate.querySelector("input[type=text]");
+        // A choice alone shows nothing: who chooses with the arrow keys passes
+        // through all choices.
+        var how = document.createElement("p");
+        how.className = "how";
+        how.textContent = field
+            ? "Type your answer, then press Enter or the button."
+            : "Choose with the mouse or the arrow keys, then press Enter or the button.";
+        var button = document.createElement("button");
+        button.type = "submit";
+        button.textContent = "Show the answer";
+        gate.insertBefore(button, answer);
+        gate.insertBefore(how, answer);
+        answer.hidden = true;
         gate.addEventListener("submit", function (event) {
             event.preventDefault();
-            var field = gate.querySelector("input[type=text]");
-            if (field) {
-                reveal(field.value.trim());
-            }
+            var choice = gate.querySelector("input[type=radio]:checked");
+            var said = field ? field.value.trim() : choice ? choice.value : "";
+            yours.textContent = "You said: " + said;
+            yours.hidden = said === "";
+            summary.textContent = "The answer";
+            answer.hidden = false;
+            answer.open = true;
+            // So that a screen reader goes on with the answer.
+            summary.focus();
         });
-        gate.querySelectorAll("input[type=radio]").forEach(function (choice) {
-            choice.addEventListener("click", function () {
-                reveal(choice.value);
+    });
+    // On a narrow screen, the style sheet shows each row of a wide table as a
+    // block, in which each cell says the head of its column.
+    document.querySelectorAll(".table-wrapper table").forEach(function (table) {
+        var heads = table.querySelectorAll("thead th");
+        if (heads.length < 3) {
+            return;
+        }
+        table.parentElement.classList.add("rows");
+        // Blocks are no table any more for a screen reader, unless they say so.
+        table.setAttribute("role", "table");
+        table.querySelectorAll("thead, tbody").forEach(function (group) {
+            group.setAttribute("role", "rowgroup");
+        });
+        heads.forEach(function (head) {
+            head.setAttribute("role", "columnheader");
+        });
+        table.querySelectorAll("tr").forEach(function (row) {
+            row.setAttribute("role", "row");
+            row.querySelectorAll("td").forEach(function (cell, column) {
+                cell.setAttribute("role", "cell");
+                cell.dataset.head = heads[column] ? heads[column].textContent : "";
             });
         });
     });
     // Who scrolls with the keyboard has to reach what scrolls.
-    document.querySelectorAll("pre code, figure.trace, .claim").forEach(function (part) {
+    document.querySelectorAll("pre code, .scrolls, .table-wrapper").forEach(function (part) {
         if (part.scrollWidth > part.clientWidth) {
             part.tabIndex = 0;
         }
     });
     // mdBook turns the page on arrow keys, also where they choose an answer.
-    document.querySelectorAll("form.gate, .question, figure.trace").forEach(function (part) {
+    document.querySelectorAll("form.gate, .question, .scrolls").forEach(function (part) {
         part.addEventListener("keydown", function (event) {
             if (event.key === "ArrowLeft" || event.key === "ArrowRight") {
                 event.stopPropagation();

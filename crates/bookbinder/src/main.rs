@@ -1,7 +1,9 @@
 //! The program `bookbinder`, which `cargo course book` starts.
 
+mod browser;
+
 use std::path::{Path, PathBuf};
-use std::process::{Command, ExitCode, Stdio};
+use std::process::ExitCode;
 
 use anstream::{eprintln, println};
 use bookbinder::{Bound, Fault, bind, check, record, serve};
@@ -11,8 +13,9 @@ use judging::Course;
 /// Read the course's book, in a browser on this machine.
 ///
 /// Without a command, this builds the book, serves it on this machine only, and
-/// builds it again when a file changes. The exit code is 0 if the book is right, 1
-/// if a rule is broken, and 2 if the book could not be built.
+/// builds it again when a file changes. It runs until you press Ctrl-C. The exit
+/// code is 0 if the book is right, 1 if a rule is broken, and 2 if the book could
+/// not be built.
 #[derive(Debug, Parser)]
 #[command(name = "bookbinder", bin_name = "cargo course book")]
 struct Cli {
@@ -104,7 +107,7 @@ fn run(word: Option<Word>) -> Result<u8, String> {
             bind(&course, &folder, &target)?;
             let file = folder.join(format!("{page}.html"));
             let file = file.display();
-            match open(&format!("file://{file}")) {
+            match browser::open(&format!("file://{file}")) {
                 true => println!("the chapter is open in your browser ({file})"),
                 false => println!("no browser could be started: open {file} yourself"),
             }
@@ -114,6 +117,9 @@ fn run(word: Option<Word>) -> Result<u8, String> {
             let bound = bind(&course, &folder, &target)?;
             let mut faults = bound.faults.clone();
             faults.extend(check(&course, |line| println!("{line}")));
+            for (file, words) in &bound.words {
+                println!("{words:6} words  {file}");
+            }
             Ok(report(&bound, &faults))
         }
         Some(Word::Record { names }) => {
@@ -140,12 +146,9 @@ fn report(bound: &Bound, faults: &[Fault]) -> u8 {
     for fault in faults {
         eprintln!("{fault}");
     }
-    for (file, words) in &bound.words {
-        println!("{words:6} words  {file}");
-    }
     println!(
-        "the book is in {} ({:.1} MB, built in {} ms)",
-        bound.folder.display(),
+        "the book is built: open {} ({:.1} MB, built in {} ms)",
+        bound.folder.join("index.html").display(),
         bound.size as f64 / 1e6,
         bound.took.as_millis()
     );
@@ -183,8 +186,9 @@ fn keep_serving(
         .collect();
     let ready = |address: &str| {
         let url = format!("{address}{}.html", page.unwrap_or("index"));
-        println!("the book is at {url}; end with Ctrl-C");
-        if page.is_some() && !open(&url) {
+        println!("the book is at {url}");
+        println!("when a file of the book changes, it is built again; Ctrl-C ends this program");
+        if page.is_some() && !browser::open(&url) {
             println!(
                 "no browser could be started: open the address yourself, or the file {}",
                 folder.join("index.html").display()
@@ -203,15 +207,4 @@ fn keep_serving(
         }
     })?;
     Ok(0)
-}
-
-/// Starts the reader's browser.
-fn open(url: &str) -> bool {
-    Command::new("xdg-open")
-        .arg(url)
-        .stdin(Stdio::null())
-        .stdout(Stdio::null())
-        .stderr(Stdio::null())
-        .spawn()
-        .is_ok()
 }

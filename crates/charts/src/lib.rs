@@ -1,7 +1,8 @@
 //! Charts of measured claims, for the program `claims` and for the book.
 //!
-//! [`svg`] draws the figures and ratios of one entry of the ledger. [`Scale`] is
-//! the axis, which a terminal can draw, too.
+//! [`svg`] draws the figures and ratios of one entry of the ledger, and
+//! [`narrow_svg`] draws them for a small screen. [`Scale`] is the axis, which a
+//! terminal can draw, too.
 
 mod scale;
 mod svg;
@@ -11,7 +12,7 @@ use records::ledger::Unit;
 use unicode_width::UnicodeWidthStr;
 
 pub use scale::Scale;
-pub use svg::svg;
+pub use svg::{narrow_svg, svg};
 
 /// Returns a value of this unit as text.
 #[must_use]

@@ -8,6 +8,8 @@
 //!                    10 µs    100 µs    1 ms
 //!  fork / a thread             ░░░│░░░      ├─○─┤ 26  ratios: one axis with 1
 //! ```
+//!
+//! The narrow form, for small screens, has each name and value above its interval.
 
 use std::fmt::Write;
 
@@ -15,18 +17,50 @@ use records::ledger::{Entry, Figure, Ratio, Verdict, times};
 
 use crate::{Scale, escaped, shown, wrapped};
 
-const WIDTH: f64 = 640.0;
 const ROW: f64 = 30.0;
-/// Where names end, and where the axes begin and end.
-const LEFT: f64 = 224.0;
-const RIGHT: f64 = 90.0;
 const TITLE_LINE: f64 = 20.0;
+/// The height of a small line of text.
+const SMALL_LINE: f64 = 14.0;
 /// The room for the numbers below an axis, and for what the axis is.
 const AXIS: f64 = 44.0;
-/// How many letters of the title fit into a line.
-const TITLE_LETTERS: usize = 84;
 /// Ratios between 1 / this and this count as "about the same".
 const MARGIN: f64 = 1.5;
+
+/// A form of the picture.
+struct Form {
+    /// A word for its class and its ids.
+    word: &'static str,
+    width: f64,
+    /// The room before and after the axes.
+    left: f64,
+    right: f64,
+    /// Names and values are above the intervals, and not beside them.
+    above: bool,
+    /// The least distance between two numbers of an axis.
+    ticks_apart: f64,
+    /// How many small letters fit into a line.
+    letters: usize,
+}
+
+const WIDE: Form = Form {
+    word: "",
+    width: 640.0,
+    left: 224.0,
+    right: 90.0,
+    above: false,
+    ticks_apart: 0.0,
+    letters: 84,
+};
+
+const NARROW: Form = Form {
+    word: "narrow-",
+    width: 330.0,
+    left: 26.0,
+    right: 24.0,
+    above: true,
+    ticks_apart: 46.0,
+    letters: 46,
+};
 
 /// Draws the figures of an entry as medians with their intervals, and the ratios
 /// that decide. Returns `None` if the entry has no figures.
@@ -36,12 +70,29 @@ const MARGIN: f64 = 1.5;
 /// colors for a light background; others follow the reader's color scheme.
 #[must_use]
 pub fn svg(entry: &Entry) -> Option<String> {
+    draw(entry, &WIDE)
+}
+
+/// The same for a page about 330 pixels wide: without the sentence of the claim
+/// and its verdict, and without a style sheet. It takes the one of [`svg`], which
+/// has to be on the same page.
+#[must_use]
+pub fn narrow_svg(entry: &Entry) -> Option<String> {
+    draw(entry, &NARROW)
+}
+
+fn draw(entry: &Entry, form: &'static Form) -> Option<String> {
     let figures = &entry.notes.figures;
     let scale = Scale::of(figures)?;
     let unit = figures.first()?.unit;
-    let id = entry.number;
-    let mut picture = Picture::default();
-    picture.title(entry);
+    let mut picture = Picture {
+        body: String::new(),
+        y: 0.0,
+        form,
+    };
+    if !form.above {
+        picture.title(entry);
+    }
     for figure in figures {
         picture.figure(figure, &scale);
     }
@@ -62,12 +113,18 @@ pub fn svg(entry: &Entry) -> Option<String> {
     if let Some(scale) = Scale::of_ratios(ratios) {
         picture.ratios(ratios, &scale);
     }
-    let Picture { body, y } = picture;
+    let Picture { body, y, .. } = picture;
+    let (style, class) = match form.above {
+        false => (STYLE, "claim-chart wide"),
+        true => ("", "claim-chart narrow"),
+    };
+    let id = format!("claim-{}-{}", entry.number, form.word);
+    let width = form.width;
     Some(format!(
-        "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 {WIDTH} {y}\" role=\"img\" class=\"claim-chart\" \
+        "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 {width} {y}\" role=\"img\" class=\"{class}\" \
          font-family=\"system-ui,sans-serif\" font-size=\"13\" \
-         aria-labelledby=\"claim-{id}-title claim-{id}-desc\">\n\
-         <title id=\"claim-{id}-title\">{}</title>\n<desc id=\"claim-{id}-desc\">{}</desc>\n{STYLE}{body}</svg>\n",
+         aria-labelledby=\"{id}title {id}desc\">\n\
+         <title id=\"{id}title\">{}</title>\n<desc id=\"{id}desc\">{}</desc>\n{style}{body}</svg>\n",
         escaped(&entry.says),
         escaped(&description(entry)),
     ))
@@ -99,16 +156,16 @@ const MARK: &str = "class=\"mark\" stroke=\"#1a5fb4\" stroke-width=\"2\" fill=\"
 const SAME: &str = "class=\"same\" fill=\"#000\" fill-opacity=\"0.08\"";
 
 /// A picture that grows downwards.
-#[derive(Default)]
 struct Picture {
     body: String,
     /// The height until now.
     y: f64,
+    form: &'static Form,
 }
 
 impl Picture {
     fn title(&mut self, entry: &Entry) {
-        for line in wrapped(&entry.says, TITLE_LETTERS) {
+        for line in wrapped(&entry.says, self.form.letters) {
             self.y += TITLE_LINE;
             let y = self.y;
             self.add(&format!(
@@ -134,42 +191,80 @@ impl Picture {
             low, middle, high, ..
         } = *figure;
         let value = shown(figure.unit, middle);
-        let y = self.y + ROW / 2.0 + 4.0;
-        self.name(&figure.name, y, INK);
+        if self.form.above {
+            self.above(std::slice::from_ref(&figure.name), &value, INK);
+        } else {
+            let y = self.y + ROW / 2.0 + 4.0;
+            self.name(&figure.name, y, INK);
+        }
         self.row([low, middle, high], &value, scale);
     }
 
     fn name(&mut self, name: &str, y: f64, look: &str) {
         self.add(&format!(
             "<text {look} x=\"{:.1}\" y=\"{y:.1}\" text-anchor=\"end\">{}</text>",
-            LEFT - 12.0,
+            self.form.left - 12.0,
             escaped(name)
         ));
+    }
+
+    /// A name and a value above an interval.
+    fn above(&mut self, name: &[String], value: &str, look: &str) {
+        self.y += 2.0;
+        for (number, line) in name.iter().enumerate() {
+            self.y += SMALL_LINE;
+            let y = self.y;
+            self.add(&format!(
+                "<text {look} x=\"2\" y=\"{y:.1}\">{}</text>",
+                escaped(line)
+            ));
+            if number == 0 {
+                self.add(&format!(
+                    "<text {INK} x=\"{:.1}\" y=\"{y:.1}\" text-anchor=\"end\">{}</text>",
+                    self.form.width - 2.0,
+                    escaped(value)
+                ));
+            }
+        }
     }
 
     /// The interval between its two ends, and a ring at the median,
     /// through which the interval can be seen.
     fn row(&mut self, values: [f64; 3], value: &str, scale: &Scale) {
         let y = self.y + ROW / 2.0;
-        let [low, middle, high] = values.map(|value| x(value, scale));
+        let [low, middle, high] = values.map(|value| self.x(value, scale));
         let (top, bottom, text) = (y - 7.0, y + 7.0, y + 4.0);
         self.add(&format!(
             "<path {MARK} d=\"M{low:.1} {top:.1}V{bottom:.1}M{low:.1} {y:.1}H{high:.1}M{high:.1} {top:.1}V{bottom:.1}\"/>\n\
-             <circle {MARK} cx=\"{middle:.1}\" cy=\"{y:.1}\" r=\"4\"/>\n\
-             <text {INK} x=\"{:.1}\" y=\"{text:.1}\">{}</text>",
-            high.max(middle + 4.0) + 8.0,
-            escaped(value),
+             <circle {MARK} cx=\"{middle:.1}\" cy=\"{y:.1}\" r=\"4\"/>"
         ));
+        if !self.form.above {
+            self.add(&format!(
+                "<text {INK} x=\"{:.1}\" y=\"{text:.1}\">{}</text>",
+                high.max(middle + 4.0) + 8.0,
+                escaped(value),
+            ));
+        }
         self.y += ROW;
     }
 
     /// The axis with its ticks, and what kind of axis it is.
     fn axis(&mut self, scale: &Scale, ticks: &[(f64, String)], kind: &str) {
         let y = self.y;
-        let (end, bottom) = (WIDTH - RIGHT, y + 5.0);
-        self.add(&format!("<path {LINE} d=\"M{LEFT} {y}H{end}\"/>"));
+        let Form { left, letters, .. } = *self.form;
+        let (end, bottom) = (self.form.width - self.form.right, y + 5.0);
+        self.add(&format!("<path {LINE} d=\"M{left} {y}H{end}\"/>"));
+        // On an axis of ratios, 1 comes first.
+        let mut ticks: Vec<_> = ticks.iter().collect();
+        ticks.sort_by_key(|(tick, _)| (tick - 1.0).abs() > f64::EPSILON);
+        let mut taken: Vec<f64> = Vec::new();
         for (tick, name) in ticks {
-            let x = x(*tick, scale);
+            let x = self.x(*tick, scale);
+            let apart = self.form.ticks_apart;
+            if taken.iter().any(|other| (x - other).abs() < apart) {
+                continue;
+            }
+            taken.push(x);
             self.add(&format!(
                 "<path {LINE} d=\"M{x:.1} {y}V{bottom}\"/>\n\
                  <text {FAINT} x=\"{x:.1}\" y=\"{}\" text-anchor=\"middle\">{}</text>",
@@ -177,34 +272,49 @@ impl Picture {
                 escaped(name)
             ));
         }
-        self.add(&format!(
-            "<text {FAINT} x=\"{LEFT}\" y=\"{}\">{}</text>",
-            y + 34.0,
-            escaped(kind)
-        ));
-        self.y += AXIS;
+        let kind = wrapped(kind, letters);
+        let left = if self.form.above { 2.0 } else { left };
+        for (number, line) in kind.iter().enumerate() {
+            self.add(&format!(
+                "<text {FAINT} x=\"{left}\" y=\"{}\">{}</text>",
+                y + 34.0 + SMALL_LINE * number as f64,
+                escaped(line)
+            ));
+        }
+        self.y += AXIS + SMALL_LINE * (kind.len() - 1) as f64;
     }
 
     fn ratios(&mut self, ratios: &[Ratio], scale: &Scale) {
         self.y += 10.0;
-        let (top, height) = (self.y, ROW * ratios.len() as f64);
-        let (from, to) = (x(1.0 / MARGIN, scale), x(MARGIN, scale));
-        self.add(&format!(
-            "<rect {SAME} x=\"{from:.1}\" y=\"{top}\" width=\"{:.1}\" height=\"{height}\"/>\n\
-             <path {LINE} stroke-dasharray=\"3 3\" d=\"M{one:.1} {top}V{}\"/>",
-            to - from,
-            top + height,
-            one = x(1.0, scale),
-        ));
+        let top = self.y;
+        // The band is behind the rows, and its height is that of the rows.
+        let rows = std::mem::take(&mut self.body);
         for ratio in ratios {
             let Ratio {
                 low, middle, high, ..
             } = *ratio;
-            let y = self.y + ROW / 2.0;
-            self.name(&ratio.of, y - 2.0, FAINT);
-            self.name(&format!("/ {}", ratio.to), y + 11.0, FAINT);
-            self.row([low, middle, high], &times(middle), scale);
+            let value = times(middle);
+            if self.form.above {
+                let name = wrapped(&ratio_name(ratio), self.form.letters);
+                self.above(&name, &value, FAINT);
+            } else {
+                let y = self.y + ROW / 2.0;
+                self.name(&ratio.of, y - 2.0, FAINT);
+                self.name(&format!("/ {}", ratio.to), y + 11.0, FAINT);
+            }
+            self.row([low, middle, high], &value, scale);
         }
+        let rows = std::mem::replace(&mut self.body, rows);
+        let (from, to) = (self.x(1.0 / MARGIN, scale), self.x(MARGIN, scale));
+        self.add(&format!(
+            "<rect {SAME} x=\"{from:.1}\" y=\"{top}\" width=\"{:.1}\" height=\"{}\"/>\n\
+             <path {LINE} stroke-dasharray=\"3 3\" d=\"M{one:.1} {top}V{}\"/>",
+            to - from,
+            self.y - top,
+            self.y,
+            one = self.x(1.0, scale),
+        ));
+        self.body += &rows;
         let ticks: Vec<_> = scale
             .ticks()
             .iter()
@@ -217,13 +327,20 @@ impl Picture {
         );
     }
 
+    fn x(&self, value: f64, scale: &Scale) -> f64 {
+        let Form {
+            width, left, right, ..
+        } = *self.form;
+        left + (width - left - right) * scale.place(value)
+    }
+
     fn add(&mut self, element: &str) {
         let _ = writeln!(self.body, "{element}");
     }
 }
 
-fn x(value: f64, scale: &Scale) -> f64 {
-    LEFT + (WIDTH - LEFT - RIGHT) * scale.place(value)
+fn ratio_name(ratio: &Ratio) -> String {
+    format!("{} / {}", ratio.of, ratio.to)
 }
 
 /// Describes in words everything that the picture shows.
@@ -251,98 +368,4 @@ fn description(entry: &Entry) -> String {
 }
 
 #[cfg(test)]
-mod tests {
-    use records::ledger::{Notes, Truth, Unit};
-
-    use super::*;
-
-    fn entry(values: &[f64]) -> Entry {
-        let mut notes = Notes::default();
-        for &value in values {
-            notes.figures.push(Figure {
-                name: "fork & <wait>".to_owned(),
-                unit: Unit::Nanoseconds,
-                middle: value,
-                low: value,
-                high: value,
-                samples: vec![value; 3],
-            });
-        }
-        for pair in values.windows(2) {
-            let ratio = pair[1] / pair[0];
-            notes.ratios.push(Ratio {
-                of: "new & old".to_owned(),
-                to: "before".to_owned(),
-                middle: ratio,
-                low: ratio,
-                high: ratio,
-            });
-        }
-        Entry {
-            number: 21,
-            says: "a < b".to_owned(),
-            lessons: Vec::new(),
-            truth: Truth::Wrong,
-            verdict: Verdict::DoesNotHold,
-            reason: "because".to_owned(),
-            millis: 0,
-            attempts: 1,
-            notes,
-        }
-    }
-
-    #[test]
-    fn a_picture_says_what_it_shows_and_scales() {
-        let picture = svg(&entry(&[1e3, 1e6])).unwrap();
-        for part in [
-            "viewBox=",
-            "role=\"img\"",
-            "<title id=\"claim-21-title\">a &lt; b</title>",
-            "fork &amp; &lt;wait&gt;: 1.00 µs (1.00 µs to 1.00 µs); ",
-            "new &amp; old / before: 1000 (1000 to 1000)",
-            "prefers-color-scheme:dark",
-            "logarithmic scale",
-            "font-weight=\"bold\" x=\"8\" y=\"20\">a &lt; b</text>",
-            "claim 21: does not hold</text>",
-            ">10.0 µs</text>",
-            ">100</text>",
-        ] {
-            assert!(picture.contains(part), "{part} is missing in\n{picture}");
-        }
-        assert!(!picture.contains("NaN") && !picture.contains("inf"));
-    }
-
-    #[test]
-    fn without_its_style_sheet_every_element_has_its_color() {
-        let picture = svg(&entry(&[1e3, 2e3])).unwrap();
-        let (before, rest) = picture.split_once("<style>").unwrap();
-        let (_, after) = rest.split_once("</style>").unwrap();
-        assert!(!picture.contains("var("), "{picture}");
-        for element in format!("{before}{after}").split('<').skip(1) {
-            let drawn = ["text ", "path ", "circle ", "rect "];
-            if drawn.iter().any(|name| element.starts_with(name)) {
-                assert!(
-                    element.contains("fill=\"#") || element.contains("stroke=\"#"),
-                    "{element}"
-                );
-            }
-        }
-    }
-
-    #[test]
-    fn an_interval_has_two_ends_that_the_median_does_not_hide() {
-        let mut entry = entry(&[100.0]);
-        entry.notes.figures[0].low = 99.0;
-        let picture = svg(&entry).unwrap();
-        let path = picture.split("<path class=\"mark\"").nth(1).unwrap();
-        assert_eq!(path.split("/>").next().unwrap().matches('V').count(), 2);
-        let ring = picture.split("<circle ").nth(1).unwrap();
-        assert!(ring.split("/>").next().unwrap().contains("fill=\"none\""));
-    }
-
-    #[test]
-    fn without_figures_there_is_no_picture() {
-        assert!(svg(&entry(&[])).is_none());
-        assert!(svg(&entry(&[0.0])).is_some());
-    }
-}
+mod tests;

@@ -280,14 +280,20 @@ fn capitalized(word: &str) -> String {
     })
 }
 
-/// The chart, with ids that are unique in the book.
+/// The chart in its wide and its narrow form, of which the style sheet shows one,
+/// with ids that are unique in the book.
 fn chart(entry: &Entry, prefix: &str) -> String {
-    let picture = charts::svg(entry).unwrap_or_default();
-    let id = format!("\"claim-{}-", entry.number);
-    let desc = format!(" claim-{}-desc", entry.number);
-    picture
-        .replace(&id, &format!("\"{prefix}-claim-{}-", entry.number))
-        .replace(&desc, &format!(" {prefix}-claim-{}-desc", entry.number))
+    let number = entry.number;
+    let forms = [charts::svg(entry), charts::narrow_svg(entry)];
+    let mut pictures: String = forms.into_iter().flatten().collect();
+    for part in ["", "narrow-"] {
+        let old = format!("\"claim-{number}-{part}title claim-{number}-{part}desc\"");
+        let new =
+            format!("\"{prefix}-claim-{number}-{part}title {prefix}-claim-{number}-{part}desc\"");
+        pictures = pictures.replace(&old, &new);
+    }
+    let id = format!("id=\"claim-{number}-");
+    pictures.replace(&id, &format!("id=\"{prefix}-claim-{number}-"))
 }
 
 fn machine(ledger: &Ledger) -> String {

@@ -214,9 +214,35 @@ fn run(arguments: &str, sources: &Sources<'_>) -> Result<String, String> {
     let after = if last < all { "…\n" } else { "" };
     Ok(format!(
         "```console\n$ {}\n{before}{}\n{after}```",
-        recording.command,
+        folded(&recording.command),
         chosen.join("\n")
     ))
+}
+
+/// How many letters of a command fit into a line.
+const COMMAND: usize = 98;
+
+/// A long command in several lines, as a shell reads it. It is broken only between
+/// arguments, and not within quotation marks.
+fn folded(command: &str) -> String {
+    let mut text = String::new();
+    let mut line = 0;
+    let mut quoted = false;
+    let words: Vec<&str> = command.split(' ').collect();
+    for (number, word) in words.iter().enumerate() {
+        let letters = word.chars().count();
+        if number > 0 && !quoted && line + 1 + letters > COMMAND {
+            text += " \\\n    ";
+            line = 4;
+        } else if number > 0 {
+            text.push(' ');
+            line += 1;
+        }
+        text += word;
+        line += letters;
+        quoted ^= word.matches('\'').count() % 2 == 1;
+    }
+    text
 }
 
 /// A text between quotation marks at the beginning, and the rest.
@@ -243,4 +269,21 @@ pub(crate) fn html_inline(markdown: &str) -> String {
         .strip_prefix("<p>")
         .and_then(|html| html.strip_suffix("</p>"));
     inner.unwrap_or(&html).to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_long_command_is_broken_between_arguments_and_not_in_quotation_marks() {
+        assert_eq!(folded("printf 'a b'"), "printf 'a b'");
+        let path = "x".repeat(60);
+        assert_eq!(
+            folded(&format!("check {path} --source {path}")),
+            format!("check {path} --source \\\n    {path}")
+        );
+        let script = format!("sh -c 'echo {path} {path}'");
+        assert_eq!(folded(&script), script);
+    }
 }

@@ -96,8 +96,8 @@ pub(super) fn gate(id: &str, sources: &Sources<'_>) -> Result<String, String> {
     draw_gate(gate, sources).map_err(|why| format!("the gate `{id}`: {why}"))
 }
 
-/// The gate works without a script: the answer is in a `details`. The script
-/// opens it when something was chosen, and repeats what it was.
+/// The gate works without a script: the answer is in a `details`. The script hides
+/// it behind a button, and then repeats what the reader chose.
 fn draw_gate(gate: &Gate, sources: &Sources<'_>) -> Result<String, String> {
     if gate.choices.is_empty() && gate.unit.is_none() {
         return Err("it has neither `choices` nor a `unit`".to_owned());

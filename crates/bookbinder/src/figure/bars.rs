@@ -2,7 +2,8 @@
 
 use serde::Deserialize;
 
-use super::{Drawn, Look, boxed, check_label, label};
+use super::shapes::{boxed, label};
+use super::{Drawn, Look, check_label};
 
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -59,8 +60,9 @@ impl Bars {
             svg,
             width: WIDTH,
             height: bottom + 24.0,
-            alternative: told.join(". "),
-            head: vec!["what", "value"],
+            alternative: told.join(". ") + ".",
+            legend: String::new(),
+            head: vec!["what".to_owned(), self.unit.clone()],
             rows,
         })
     }

@@ -7,6 +7,7 @@
 mod bars;
 mod lanes;
 mod map;
+mod shapes;
 
 use std::fmt::Write as _;
 
@@ -84,6 +85,19 @@ impl Look {
             Look::Free => "free",
         }
     }
+
+    /// What to add in words to a text that a cell already shows: nothing if the
+    /// text says it.
+    fn added_to(self, text: &str) -> &'static str {
+        let word = match self {
+            Look::Ready => "ready",
+            other => other.word(),
+        };
+        match text.contains(word) {
+            true => "",
+            false => self.word(),
+        }
+    }
 }
 
 /// A picture, and everything that it shows as rows of a table.
@@ -91,9 +105,11 @@ struct Drawn {
     svg: String,
     width: f64,
     height: f64,
-    /// The text alternative: what is shown, in a sentence.
+    /// The text alternative: what is shown, in sentences.
     alternative: String,
-    head: Vec<&'static str>,
+    /// What lines and arrows mean, for the caption.
+    legend: String,
+    head: Vec<String>,
     rows: Vec<Vec<String>>,
 }
 
@@ -135,21 +151,26 @@ pub(crate) fn draw(name: &str, output: &str, command: &str) -> Result<String, St
         width,
         height,
         alternative,
+        legend,
         head,
         rows,
     } = drawn(name, output)?;
+    let (head, rows) = without_empty_columns(head, rows);
+    let space = if legend.is_empty() { "" } else { " " };
     let mut text = format!(
         "<figure class=\"trace\" id=\"figure-{name}\">\n\
-         <svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 {width} {height}\" role=\"img\" \
+         <div class=\"scrolls\">\n<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 {width} {height}\" style=\"max-width:{width}px\" role=\"img\" \
          aria-labelledby=\"figure-{name}-alt\" font-family=\"system-ui,sans-serif\" font-size=\"13\">\n\
-         <title id=\"figure-{name}-alt\">{}</title>\n{svg}</svg>\n\
-         <figcaption>Recorded by <code>{}</code></figcaption>\n\
+         <title id=\"figure-{name}-alt\">{}</title>\n{svg}</svg>\n</div>\n\
+         <p class=\"more\">Scroll sideways to see the whole picture.</p>\n\
+         <figcaption>{}{space}Recorded by <code>{}</code></figcaption>\n\
          <details><summary>The figure as a table</summary>\n<div class=\"table-wrapper\"><table><thead><tr>",
         escaped(&alternative),
+        escaped(&legend),
         escaped(command),
     );
     for cell in head {
-        let _ = write!(text, "<th>{cell}</th>");
+        let _ = write!(text, "<th>{}</th>", escaped(&cell));
     }
     text += "</tr></thead><tbody>\n";
     for row in rows {
@@ -163,73 +184,29 @@ pub(crate) fn draw(name: &str, output: &str, command: &str) -> Result<String, St
     Ok(text)
 }
 
-/// A box with a text in it, cut if it would not fit.
-fn boxed(x: f64, y: f64, width: f64, height: f64, look: Look, text: &str) -> String {
-    boxed_lines(x, y, width, height, look, &[text.to_owned()])
-}
-
-/// A box with lines of text in it, each cut if it would not fit.
-fn boxed_lines(x: f64, y: f64, width: f64, height: f64, look: Look, lines: &[String]) -> String {
-    const LINE: f64 = 13.0;
-    let (fill, stroke) = look.colors();
-    let mut svg = format!(
-        "<rect x=\"{x:.1}\" y=\"{y:.1}\" width=\"{width:.1}\" height=\"{height:.1}\" rx=\"3\" fill=\"{fill}\" stroke=\"{stroke}\"{}/>\n",
-        look.dashes()
-    );
-    let letters = letters_in(width);
-    let first = y + height / 2.0 + 4.0 - LINE * (lines.len() as f64 - 1.0) / 2.0;
-    for (number, text) in lines.iter().enumerate() {
-        if letters >= 2 && !text.is_empty() {
-            let _ = writeln!(
-                svg,
-                "<text x=\"{:.1}\" y=\"{:.1}\" text-anchor=\"middle\" font-size=\"11\" fill=\"#1a1a1a\">{}</text>",
-                x + width / 2.0,
-                first + LINE * number as f64,
-                escaped(&cut(text, letters))
-            );
-        }
-    }
-    svg
-}
-
-/// How many letters fit into a box.
-fn letters_in(width: f64) -> usize {
-    ((width - 4.0) / 6.0).max(0.0) as usize
-}
-
-fn cut(text: &str, letters: usize) -> String {
-    match text.chars().count() > letters {
-        true => text
-            .chars()
-            .take(letters.saturating_sub(1))
-            .chain(['…'])
-            .collect(),
-        false => text.to_owned(),
-    }
-}
-
-/// A text outside boxes: in the page's own color.
-fn label(x: f64, y: f64, anchor: &str, text: &str) -> String {
-    format!(
-        "<text x=\"{x:.1}\" y=\"{y:.1}\" text-anchor=\"{anchor}\" fill=\"currentColor\">{}</text>\n",
-        escaped(text)
-    )
-}
-
-/// An arrow from one point to another.
-fn arrow(from: (f64, f64), to: (f64, f64)) -> String {
-    let (dx, dy) = (to.0 - from.0, to.1 - from.1);
-    let length = dx.hypot(dy).max(1.0);
-    let (ux, uy) = (dx / length, dy / length);
-    let tip = |side: f64| {
-        let (back, out) = (8.0, 4.0 * side);
-        (to.0 - back * ux - out * uy, to.1 - back * uy + out * ux)
+/// The table without the columns that have no text in any row.
+fn without_empty_columns(
+    head: Vec<String>,
+    rows: Vec<Vec<String>>,
+) -> (Vec<String>, Vec<Vec<String>>) {
+    let is_kept: Vec<bool> = (0..head.len())
+        .map(|column| rows.iter().any(|row| !row[column].is_empty()))
+        .collect();
+    let kept = |row: Vec<String>| {
+        let cells = row.into_iter().zip(&is_kept);
+        cells
+            .filter_map(|(cell, kept)| kept.then_some(cell))
+            .collect()
     };
-    let (left, right) = (tip(1.0), tip(-1.0));
-    format!(
-        "<path d=\"M{:.1} {:.1}L{:.1} {:.1}M{:.1} {:.1}L{:.1} {:.1}L{:.1} {:.1}\" fill=\"none\" stroke=\"currentColor\" stroke-width=\"1.3\"/>\n",
-        from.0, from.1, to.0, to.1, left.0, left.1, to.0, to.1, right.0, right.1
-    )
+    (kept(head), rows.into_iter().map(kept).collect())
+}
+
+/// Words as a list in a sentence: `a, b and c`.
+fn listed(words: &[String]) -> String {
+    match words {
+        [before @ .., last] if !before.is_empty() => format!("{} and {last}", before.join(", ")),
+        _ => words.concat(),
+    }
 }
 
 fn check_label(text: &str) -> Result<(), String> {
@@ -242,48 +219,4 @@ fn check_label(text: &str) -> Result<(), String> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn every_kind_is_drawn_with_its_alternative_and_its_table() {
-        for (trace, alternative, row) in [
-            (
-                r#"{"kind":"lanes","axis":"steps","lanes":[{"name":"thread A","spans":[{"from":0,"to":2,"label":"load 0","look":"runs"}]},{"name":"B","spans":[]}],"arrows":[{"from":{"lane":0,"at":2},"to":{"lane":1,"at":3},"label":"wakes"}]}"#,
-                "thread A: load 0 (runs), steps 0 to 2",
-                "<td>thread A</td><td>load 0</td><td>runs</td>",
-            ),
-            (
-                r#"{"kind":"map","columns":[{"name":"parent","cells":[{"label":"page 0","value":"frame 1","look":"shared"}]},{"name":"child","cells":[{"label":"page 0"}]}],"links":[{"from":{"column":0,"cell":0},"to":{"column":1,"cell":0}}]}"#,
-                "parent: page 0, frame 1 (shared)",
-                "<td>parent</td><td>page 0</td><td>frame 1</td><td>shared</td>",
-            ),
-            (
-                r#"{"kind":"bars","unit":"system calls","bars":[{"name":"pipe <a>","value":4}]}"#,
-                "pipe &lt;a&gt;: 4 system calls",
-                "<td>pipe &lt;a&gt;</td><td>4</td>",
-            ),
-        ] {
-            let drawn = draw("x", trace, "cargo run").unwrap();
-            assert!(drawn.contains(alternative), "{drawn}");
-            assert!(drawn.contains(row), "{drawn}");
-            assert!(!drawn.contains("NaN") && !drawn.contains("\n\n"), "{drawn}");
-        }
-    }
-
-    #[test]
-    fn a_trace_that_is_none_is_named() {
-        for trace in [
-            "",
-            "{}",
-            r#"{"kind":"lanes","axis":"steps","lanes":[]}"#,
-            r#"{"kind":"bars","unit":"x","bars":[{"name":"much too long for a label here","value":1}]}"#,
-            r#"{"kind":"lanes","axis":"steps","lanes":[{"name":"a","spans":[{"from":3,"to":2,"label":"x"}]}]}"#,
-        ] {
-            assert!(
-                draw("name", trace, "").unwrap_err().starts_with("name"),
-                "{trace}"
-            );
-        }
-    }
-}
+mod tests;

@@ -24,6 +24,7 @@ pub use claims::{book, claims};
 pub use doctor::doctor;
 pub use hint::hint;
 pub use list::list;
+pub(crate) use program::is_built;
 pub use progress::progress;
 pub(crate) use replay::REPLAY;
 pub use replay::{Replay, replay};

@@ -5,7 +5,14 @@ use std::os::unix::process::CommandExt;
 use std::process::Command;
 
 use judging::build::cargo::{Request, build, names_of_our_own_package};
+use judging::terminal::complain;
 use judging::{Course, Trouble};
+
+/// Whether the program of this package has been built before. It lies beside this
+/// program, in cargo's target folder.
+pub(crate) fn is_built(package: &str) -> bool {
+    std::env::current_exe().is_ok_and(|program| program.with_file_name(package).exists())
+}
 
 /// Builds the program of this package, and becomes it: its exit code is the
 /// command's. `title` names it in messages.
@@ -23,6 +30,11 @@ pub(super) fn become_program(
         binaries: vec![package],
         ..Request::default()
     };
+    if !is_built(package) {
+        complain(&format!(
+            "building {title}: the first time, this can take some minutes"
+        ));
+    }
     let built = build(&request)?;
     let [(_, program)] = built.programs.as_slice() else {
         return Err(Trouble::Build(format!(

@@ -16,7 +16,7 @@ use super::state::{Effect, Event, State};
 use super::terminal::{Terminal, size};
 use super::view;
 use super::watch::Watch;
-use crate::commands::restore;
+use crate::commands::{is_built, restore};
 use crate::progress::Progress;
 
 /// How often the elapsed time of a run is drawn again.
@@ -150,9 +150,11 @@ impl Shell<'_> {
             Effect::Solve => vec![Event::Solved(Box::new(content::solution(course, exercise)))],
             Effect::Book => {
                 open_book(course, &exercise.topic, self.events.clone());
-                vec![Event::Notice(
-                    "building the book: its chapter opens in your browser".into(),
-                )]
+                let said = match is_built("bookbinder") {
+                    true => "building the book: its chapter opens in your browser",
+                    false => "building the book: the first time, this can take some minutes",
+                };
+                vec![Event::Notice(said.into())]
             }
             Effect::Suspend => match &mut self.screen {
                 Screen::Terminal(terminal) => {

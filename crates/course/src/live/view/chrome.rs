@@ -259,6 +259,7 @@ fn footer(state: &State) -> Line {
         (Page::Passed, _) => &[
             ("n", "next"),
             ("l", "list"),
+            ("b", "book"),
             ("e", "explain"),
             ("t", "task"),
             ("?", "keys"),
@@ -269,6 +270,7 @@ fn footer(state: &State) -> Line {
             ("v", "verdict"),
             ("n", "next"),
             ("l", "list"),
+            ("b", "book"),
             ("?", "keys"),
             ("q", "quit"),
         ],
@@ -278,6 +280,7 @@ fn footer(state: &State) -> Line {
             ("t", "task"),
             ("n", "next"),
             ("l", "list"),
+            ("b", "book"),
             ("?", "keys"),
             ("q", "quit"),
         ],

@@ -8,7 +8,7 @@
 //!   ───────────────────────────────────────────────────────────────────
 //!   the page: task, verdict, hints, list, …                               body
 //!   ✗ 2 of 8 failed                                          ↓ 12 more    status
-//!   h hint  n next  l list  ? keys  q quit                                footer
+//!   h hint  n next  l list  b book  ? keys  q quit                        footer
 //! ```
 //!
 //! A small screen keeps the body and drops the other lines, one after the other.
