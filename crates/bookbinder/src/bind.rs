@@ -1,13 +1,15 @@
 //! Builds the book, strictly: everything that mdBook would let pass is an error.
 
 use std::collections::BTreeSet;
-use std::fs;
 use std::path::{Path, PathBuf};
+use std::sync::LazyLock;
 use std::time::{Duration, Instant};
+use std::{fs, io};
 
 use judging::Course;
 use mdbook_driver::MDBook;
 use mdbook_driver::book::BookItem;
+use regex::Regex;
 
 use crate::directive::quiz;
 use crate::directive::{Books, Chapter, Sources, UNMEASURED, expand};
@@ -102,6 +104,7 @@ pub fn bind(course: &Course, folder: &Path, target: &Path) -> Result<Bound, Stri
         chapter.content = to_sources(&expanded, &sources);
     });
     book.build().map_err(|error| said(&format!("{error:#}")))?;
+    make_smaller(folder).map_err(|error| said(&error))?;
     fs::write(folder.join(MARK), "").map_err(|error| said(&error))?;
     copy_sources(&sources, folder).map_err(|error| said(&error))?;
     let built = Pages::read(folder, &pages, &mut faults);
@@ -126,6 +129,30 @@ pub fn bind(course: &Course, folder: &Path, target: &Path) -> Result<Bound, Stri
         size: size(folder),
         faults,
     })
+}
+
+/// A chart's form for narrow screens.
+static NARROW: LazyLock<Regex> = LazyLock::new(|| {
+    Regex::new(r#"(?s)<svg [^>]*class="claim-chart narrow".*?</svg>"#).expect("a constant")
+});
+
+/// How often a word occurs in a section: the square root of a count, with all its digits.
+static FREQUENCY: LazyLock<Regex> =
+    LazyLock::new(|| Regex::new(r#"("tf":\d+\.\d\d)\d+"#).expect("a constant"));
+
+/// Leaves out what no reader misses: the charts for narrow screens on the page that is printed, and
+/// digits of frequencies in the index of the search.
+fn make_smaller(folder: &Path) -> io::Result<()> {
+    for (name, waste, instead) in [
+        ("print.html", &NARROW, ""),
+        ("searchindex.js", &FREQUENCY, "$1"),
+    ] {
+        let path = folder.join(name);
+        if let Ok(text) = fs::read_to_string(&path) {
+            fs::write(&path, waste.replace_all(&text, instead).as_bytes())?;
+        }
+    }
+    Ok(())
 }
 
 /// The file by which a folder is known to hold a book of ours.
@@ -238,4 +265,31 @@ fn size(folder: &Path) -> u64 {
             _ => entry.metadata().map_or(0, |about| about.len()),
         })
         .sum()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_printed_page_has_the_wide_charts_only_and_the_index_short_frequencies() {
+        let folder = tempfile::tempdir().unwrap();
+        let wide = "<svg x=\"1\" class=\"claim-chart\">\n<path/></svg>";
+        let narrow = "<svg x=\"1\" class=\"claim-chart narrow\" y=\"2\">\n<path/></svg>";
+        let write = |name: &str, text: &str| fs::write(folder.path().join(name), text).unwrap();
+        let read = |name: &str| fs::read_to_string(folder.path().join(name)).unwrap();
+        write("print.html", &format!("<p>{wide}{narrow}</p>{wide}"));
+        write("a.html", narrow);
+        write(
+            "searchindex.js",
+            r#"{"0":{"tf":1.7320508075688772},"1":{"tf":1.0}}"#,
+        );
+        make_smaller(folder.path()).unwrap();
+        assert_eq!(read("print.html"), format!("<p>{wide}</p>{wide}"));
+        assert_eq!(read("a.html"), narrow);
+        assert_eq!(
+            read("searchindex.js"),
+            r#"{"0":{"tf":1.73},"1":{"tf":1.0}}"#
+        );
+    }
 }
