@@ -174,8 +174,20 @@ fn up_to(program: &Program, lengths: &[usize], all: &mut BTreeSet<Execution>) {
                 .filter(|node| writes[*node] && nodes[*node].at == at)
                 .collect()
         };
-        for first in permutations(&stores(0)) {
-            for second in permutations(&stores(1)) {
+        // An order against the order of a thread's program contradicts coherence in any case.
+        let orders_of = |at: usize| {
+            let mut all = permutations(&stores(at));
+            all.retain(|order| {
+                order.iter().enumerate().all(|(place, store)| {
+                    order[..place].iter().all(|earlier| {
+                        nodes[*earlier].name.0 != nodes[*store].name.0 || earlier < store
+                    })
+                })
+            });
+            all
+        };
+        for first in orders_of(0) {
+            for second in orders_of(1) {
                 let orders = [first.clone(), second];
                 sources(program, &nodes, &writes, &orders, lengths, all);
             }
