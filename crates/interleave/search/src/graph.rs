@@ -21,6 +21,8 @@ pub struct Event {
     pub written: Option<u64>,
     /// It found a value that does not let it go on. Its thread tries again in a later event.
     pub failed: bool,
+    /// It is a compare-exchange that failed although it found the expected value.
+    pub spurious: bool,
     /// What it read before a step back let it read another store, with which it fails.
     pub(crate) instead_of: Option<Source>,
     /// When the search added it.
@@ -147,16 +149,17 @@ impl Graph {
         (event.op.reads() && event.from == store).then_some(next)
     }
 
+    /// The place of an event in its thread, attempts that failed left out.
+    pub(crate) fn place(&self, id: EventId) -> usize {
+        let earlier = &self.threads[id.thread].events[..id.index];
+        earlier.iter().filter(|event| !event.failed).count()
+    }
+
     /// A number for the execution, attempts that failed left out: the same for two graphs of the
     /// same execution, and with all but certainty another one for two executions.
     pub(crate) fn fingerprint(&self) -> (u64, u64) {
         // An event is known by the path of its thread and its place among the events that count.
-        let name = |id: EventId| {
-            let thread = &self.threads[id.thread];
-            let earlier = &thread.events[..id.index];
-            let place = earlier.iter().filter(|event| !event.failed).count();
-            (thread.path.as_slice(), place)
-        };
+        let name = |id: EventId| (self.threads[id.thread].path.as_slice(), self.place(id));
         let mut events: Vec<_> = self
             .ids()
             .filter(|id| !self.event(*id).failed)
@@ -166,7 +169,7 @@ impl Graph {
                     .written
                     .and(event.location())
                     .map(|at| self.position(at, Some(id)));
-                (name(id), event.from.map(name), position)
+                (name(id), event.from.map(name), position, event.spurious)
             })
             .collect();
         events.sort_unstable();
@@ -188,6 +191,7 @@ impl Graph {
             read: 0,
             written: None,
             failed: false,
+            spurious: false,
             instead_of: None,
             stamp: self.stamp,
         });

@@ -11,8 +11,8 @@
 //!   goes away, except what the new store needs.
 //!
 //! Two different ways would lead to the same graph. A backward step is therefore taken only if
-//! everything that goes away was added in the default way ([`Search::is_by_default`]): then there
-//! is exactly one graph from which this step comes.
+//! everything that goes away was added in the default way (`is_by_default`): then there is exactly
+//! one graph from which this step comes.
 //!
 //! # Operations that wait
 //! An operation with a guard is performed only when the newest value lets it go on. A backward step
@@ -26,7 +26,7 @@ use std::fmt;
 
 use crate::clocks::Clocks;
 use crate::consistency::{atomic, coherent, sequential};
-use crate::event::{EventId, Guard, Op};
+use crate::event::{Change, EventId, Guard, Op};
 use crate::graph::{Graph, Location};
 
 /// How a run ended.
@@ -409,7 +409,7 @@ impl Search {
         let id = self.graph.push(thread, op);
         if let Op::Spawn { thread: child } = op {
             let mut path = self.graph.threads[thread].path.clone();
-            path.push(id.index);
+            path.push(self.graph.place(id));
             let slot = &mut self.graph.threads[child];
             slot.path = path;
             slot.start = Some(id);
@@ -452,14 +452,9 @@ impl Search {
             if op.reads() && !op.guard().lets(found) {
                 continue;
             }
-            let may_fail = match op {
-                Op::Update { change, .. } => {
-                    may_fail(op) && change.apply(found, self.graph.locations[at].bits).is_some()
-                }
-                _ => false,
-            };
             for spurious in [false, true] {
-                if (spurious && !may_fail) || (!spurious && except == Some(position)) {
+                let is_possible = !spurious || may_fail(op, found);
+                if !is_possible || (!spurious && except == Some(position)) {
                     continue;
                 }
                 let mut graph = self.graph.clone();
@@ -593,12 +588,21 @@ impl Search {
         if is_useless {
             return;
         }
-        let (clocks, _) = Clocks::of(&graph);
-        if coherent(&graph, &clocks, store)
-            && coherent(&graph, &clocks, reader)
-            && sequential(&graph, &clocks)
-        {
-            self.note(graph);
+        let (op, found) = (graph.event(reader).op, graph.event(reader).read);
+        let fails = may_fail(op, found).then(|| {
+            let mut graph = graph.clone();
+            graph.withdraw(reader);
+            graph.event_mut(reader).spurious = true;
+            graph
+        });
+        for graph in fails.into_iter().chain([graph]) {
+            let (clocks, _) = Clocks::of(&graph);
+            if coherent(&graph, &clocks, store)
+                && coherent(&graph, &clocks, reader)
+                && sequential(&graph, &clocks)
+            {
+                self.note(graph);
+            }
         }
     }
 
@@ -608,8 +612,16 @@ impl Search {
     }
 }
 
-fn may_fail(op: Op) -> bool {
-    matches!(op, Op::Update { may_fail: true, .. })
+/// Whether an operation may fail although it found this value, with which it would succeed.
+fn may_fail(op: Op, found: u64) -> bool {
+    match op {
+        Op::Update {
+            change: Change::CompareExchange(wanted, _),
+            may_fail,
+            ..
+        } => may_fail && wanted == found,
+        _ => false,
+    }
 }
 
 /// Adds an operation that reads the store at this position, or stores right behind it.
@@ -621,6 +633,7 @@ fn place(graph: &mut Graph, thread: usize, op: Op, position: usize, spurious: bo
         let event = graph.event_mut(id);
         event.from = from;
         event.read = found;
+        event.spurious = spurious;
     }
     let stored = match op {
         Op::Store { value, .. } => Some(value),
@@ -672,6 +685,9 @@ fn is_by_default(graph: &Graph, clocks: &Clocks, store: EventId, id: EventId) ->
         if read_by_what_stays {
             return false;
         }
+    }
+    if event.spurious {
+        return false;
     }
     if event.failed {
         return event.from.is_none_or(was_there);

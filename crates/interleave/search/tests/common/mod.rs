@@ -39,6 +39,7 @@ pub(crate) enum Instruction {
         failure: Ordering,
         into: usize,
         when: Guard,
+        may_fail: bool,
     },
     Fence(Ordering),
     /// Jumps over so many instructions if the register holds at most this value.
@@ -143,6 +144,7 @@ impl Running<'_> {
                 order,
                 failure,
                 when,
+                may_fail,
                 ..
             } => Op::Update {
                 at,
@@ -150,7 +152,7 @@ impl Running<'_> {
                 success: order,
                 failure,
                 when,
-                may_fail: false,
+                may_fail,
             },
             Instruction::Fence(order) => Op::Fence { order },
             Instruction::SkipUnlessAbove { .. } => unreachable!("`next` has done it"),

@@ -80,6 +80,7 @@ impl Random {
                     failure: self.order(&[Relaxed, Acquire, SeqCst], strong),
                     into,
                     when: Guard::Always,
+                    may_fail: self.below(2) == 0,
                 }
             }
             _ => Instruction::Fence(self.order(&[Acquire, Release, AcqRel, SeqCst], strong)),
@@ -164,5 +165,6 @@ fn step(at: usize, when: Guard, change: Change) -> Instruction {
         failure: Acquire,
         into: 0,
         when,
+        may_fail: false,
     }
 }

@@ -27,6 +27,8 @@ struct Node {
     order: Ordering,
     failure: Ordering,
     when: Guard,
+    /// A compare-exchange that may fail for no reason.
+    may_fail: bool,
 }
 
 type Relation = Vec<u32>;
@@ -145,6 +147,7 @@ fn up_to(program: &Program, lengths: &[usize], all: &mut BTreeSet<Execution>) {
             nodes.push(Node {
                 name: (thread, index),
                 when: guard(instruction),
+                may_fail: matches!(instruction, Instruction::Update { may_fail: true, .. }),
                 does,
                 at,
                 order,
@@ -385,7 +388,8 @@ fn found(nodes: &[Node], from: &[Option<usize>], node: usize) -> u64 {
 fn values_agree(nodes: &[Node], writes: &[bool], from: &[Option<usize>]) -> bool {
     (0..nodes.len()).all(|node| match nodes[node].does {
         Does::Update(Change::CompareExchange(wanted, _)) => {
-            (found(nodes, from, node) == wanted) == writes[node]
+            ((found(nodes, from, node) == wanted) == writes[node]
+                || (nodes[node].may_fail && !writes[node]))
                 && nodes[node].when.lets(found(nodes, from, node))
         }
         Does::Load | Does::Update(_) => nodes[node].when.lets(found(nodes, from, node)),
