@@ -229,10 +229,11 @@ fn sleepers_wait_and_spinners_do_not(mut subject: Subject) {
     assert!(spinner.cpu > 2 * sleeper.cpu, "{spinner:?}");
 }
 
-#[proctor::test(subject = |n: u64| for _ in 0..n { thread::sleep(Duration::from_micros(200)) })]
+#[proctor::test(subject = |n: u64| for _ in 0..n { thread::sleep(Duration::from_millis(1)) })]
 #[ignore = "a case of the corpus: run by every_case_gets_its_verdict"]
 fn switches_are_counted(mut subject: Subject) {
-    assert!(subject.ask(&100).evidence.voluntary_switches >= 100);
+    // A thread that is preempted on its way to sleep may wake without having slept.
+    assert!(subject.ask(&100).evidence.voluntary_switches >= 50);
     assert!(subject.ask(&0).evidence.voluntary_switches < 20);
 }
 
