@@ -25,6 +25,8 @@ pub enum Guard {
     AtLeast(u64),
     /// Smaller values.
     Below(u64),
+    /// Values in which none of these bits is set.
+    Without(u64),
 }
 
 impl Guard {
@@ -37,6 +39,7 @@ impl Guard {
             Guard::Differs(known) => value != known,
             Guard::AtLeast(least) => value >= least,
             Guard::Below(bound) => value < bound,
+            Guard::Without(bits) => value & bits == 0,
         }
     }
 }
@@ -56,21 +59,30 @@ pub enum Change {
     Or(u64),
     /// The bitwise "exclusive or".
     Xor(u64),
+    /// What it finds without one of the bits that are set, which is chosen. 0 stays 0.
+    TakeBit,
 }
 
 impl Change {
     /// The value that is stored into a location of this many bits that holds `old`; `None` if a
-    /// compare-exchange fails and stores nothing.
+    /// compare-exchange fails and stores nothing. `choice` is the number of the choice, from 0.
     #[must_use]
-    pub fn apply(self, old: u64, bits: u32) -> Option<u64> {
+    pub fn apply(self, old: u64, bits: u32, choice: usize) -> Option<u64> {
         let new = match self {
             Change::Swap(new) => new,
-            Change::CompareExchange(wanted, new) if wanted == old => new,
+            Change::CompareExchange(wanted, new) if wanted == old && choice == 0 => new,
             Change::CompareExchange(..) => return None,
             Change::Add(value) => old.wrapping_add(value),
             Change::And(value) => old & value,
             Change::Or(value) => old | value,
             Change::Xor(value) => old ^ value,
+            Change::TakeBit => {
+                let mut later = old;
+                for _ in 0..choice {
+                    later &= later.wrapping_sub(1);
+                }
+                old & !(later & later.wrapping_neg())
+            }
         };
         Some(new & (u64::MAX >> (64 - bits)))
     }
@@ -94,7 +106,8 @@ pub enum Op {
         order: Ordering,
     },
     /// An atomic read-modify-write. A compare-exchange that fails is a load with the ordering
-    /// `failure`; if `may_fail`, it can fail although it finds the expected value.
+    /// `failure`. If `spurious`, a compare-exchange can fail although it finds the expected value,
+    /// and an operation with a guard can go on although the guard says that it waits.
     #[allow(missing_docs)]
     Update {
         at: usize,
@@ -102,7 +115,7 @@ pub enum Op {
         success: Ordering,
         failure: Ordering,
         when: Guard,
-        may_fail: bool,
+        spurious: bool,
     },
     /// A fence.
     #[allow(missing_docs)]
@@ -131,6 +144,25 @@ impl Op {
         match *self {
             Op::Load { when, .. } | Op::Update { when, .. } => when,
             _ => Guard::Always,
+        }
+    }
+
+    /// How it can go on from a value that it finds: the numbers of its choices. With choice 0, nothing
+    /// is spurious. There is no choice if it waits.
+    pub(crate) fn choices(&self, found: u64) -> std::ops::Range<usize> {
+        match *self {
+            Op::Update { when, spurious, .. } if !when.lets(found) => 1..1 + usize::from(spurious),
+            Op::Update {
+                change: Change::CompareExchange(wanted, _),
+                spurious: true,
+                ..
+            } if wanted == found => 0..2,
+            Op::Update {
+                change: Change::TakeBit,
+                ..
+            } => 0..found.count_ones().max(1) as usize,
+            Op::Load { when, .. } if !when.lets(found) => 0..0,
+            _ => 0..1,
         }
     }
 

@@ -21,8 +21,9 @@ pub struct Event {
     pub written: Option<u64>,
     /// It found a value that does not let it go on. Its thread tries again in a later event.
     pub failed: bool,
-    /// It is a compare-exchange that failed although it found the expected value.
-    pub spurious: bool,
+    /// The number of the choice that it took, where it had one: which bit a
+    /// [`Change::TakeBit`](crate::Change::TakeBit) took, or 1 if something spurious happened.
+    pub choice: usize,
     /// What it read before a step back let it read another store, with which it fails.
     pub(crate) instead_of: Option<Source>,
     /// When the search added it.
@@ -169,7 +170,7 @@ impl Graph {
                     .written
                     .and(event.location())
                     .map(|at| self.position(at, Some(id)));
-                (name(id), event.from.map(name), position, event.spurious)
+                (name(id), event.from.map(name), position, event.choice)
             })
             .collect();
         events.sort_unstable();
@@ -191,7 +192,7 @@ impl Graph {
             read: 0,
             written: None,
             failed: false,
-            spurious: false,
+            choice: 0,
             instead_of: None,
             stamp: self.stamp,
         });

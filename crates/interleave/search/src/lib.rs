@@ -16,4 +16,4 @@ mod search;
 
 pub use event::{Change, EventId, Guard, Op};
 pub use graph::{Event, Graph, Location, Source, Thread};
-pub use search::{End, Search, Unrepeatable};
+pub use search::{End, Outcome, Search, Unrepeatable};

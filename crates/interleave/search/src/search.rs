@@ -26,7 +26,7 @@ use std::fmt;
 
 use crate::clocks::Clocks;
 use crate::consistency::{atomic, coherent, sequential};
-use crate::event::{Change, EventId, Guard, Op};
+use crate::event::{EventId, Guard, Op};
 use crate::graph::{Graph, Location};
 
 /// How a run ended.
@@ -38,6 +38,19 @@ pub enum End {
     Blocked,
     /// Another run shows the same execution, or will show it. This one need not go on.
     Repeated,
+}
+
+/// What an operation did.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Outcome {
+    /// The value that it read.
+    pub read: u64,
+    /// The value that it stored, if it stored one.
+    pub written: Option<u64>,
+    /// The number of the choice that it took, where it had one (see [`Event::choice`]).
+    ///
+    /// [`Event::choice`]: crate::Event::choice
+    pub choice: usize,
 }
 
 /// A program did not repeat itself: with the same values read, it did something else.
@@ -223,10 +236,18 @@ impl Search {
         let path = |thread: usize| &self.graph.threads[self.members[thread].thread].path;
         ready.sort_by(|(one, _), (other, _)| path(*one).cmp(path(*other)));
         let acts = |op: Op| self.can_go_on(op) || ready.is_empty();
-        if next
+        let repeats = next
             .iter()
-            .any(|(thread, op)| acts(*op) && self.repeats(*thread))
-        {
+            .find(|(thread, op)| acts(*op) && self.repeats(*thread));
+        if let Some(&(thread, op)) = repeats {
+            let (slot, op) = (self.members[thread].thread, self.translate(op));
+            if let Op::Update {
+                spurious: true, at, ..
+            } = op
+            {
+                // What it can do for no reason is no repetition.
+                self.other_ways(slot, op, at, None);
+            }
             return Err(End::Repeated);
         }
         if let Some((thread, _)) = ready.first() {
@@ -246,12 +267,11 @@ impl Search {
         })
     }
 
-    /// Performs an operation of a thread, whose turn it is. Returns the value that it read, and the
-    /// value that it stored.
+    /// Performs an operation of a thread, whose turn it is.
     ///
     /// # Errors
     /// The program did not do what it did when it read the same values before.
-    pub fn perform(&mut self, thread: usize, op: Op) -> Result<(u64, Option<u64>), Unrepeatable> {
+    pub fn perform(&mut self, thread: usize, op: Op) -> Result<Outcome, Unrepeatable> {
         self.skip_failed();
         let slot = self.members[thread].thread;
         let expected = self.script.last().filter(|id| id.thread == slot).copied();
@@ -275,7 +295,11 @@ impl Search {
             });
         }
         let event = self.graph.event(id);
-        Ok((event.read, event.written))
+        Ok(Outcome {
+            read: event.read,
+            written: event.written,
+            choice: event.choice,
+        })
     }
 
     fn skip_failed(&mut self) {
@@ -396,7 +420,7 @@ impl Search {
         };
         let newest = self.graph.locations[at].order.len();
         self.other_ways(thread, op, at, Some(newest));
-        let id = place(&mut self.graph, thread, op, newest, false);
+        let id = place(&mut self.graph, thread, op, newest, 0);
         self.clocks.add(&self.graph, id);
         self.steps_back(id);
         id
@@ -449,12 +473,8 @@ impl Search {
         let newest = self.graph.locations[at].order.len();
         for position in (0..=newest).rev() {
             let found = self.graph.store_at(at, position).1;
-            if op.reads() && !op.guard().lets(found) {
-                continue;
-            }
-            for spurious in [false, true] {
-                let is_possible = !spurious || may_fail(op, found);
-                if !is_possible || (!spurious && except == Some(position)) {
+            for choice in op.choices(found) {
+                if choice == 0 && except == Some(position) {
                     continue;
                 }
                 let mut graph = self.graph.clone();
@@ -462,7 +482,7 @@ impl Search {
                 if rival.is_some() && !op.reads() {
                     continue;
                 }
-                let id = place(&mut graph, thread, op, position, spurious);
+                let id = place(&mut graph, thread, op, position, choice);
                 let mut clocks = self.clocks.clone();
                 clocks.add(&graph, id);
                 if rival.is_some() && graph.event(id).written.is_some() {
@@ -585,17 +605,16 @@ impl Search {
             (false, true) => is_older,
             (was, fails) => was && fails,
         };
-        if is_useless {
-            return;
-        }
         let (op, found) = (graph.event(reader).op, graph.event(reader).read);
-        let fails = may_fail(op, found).then(|| {
-            let mut graph = graph.clone();
-            graph.withdraw(reader);
-            graph.event_mut(reader).spurious = true;
-            graph
-        });
-        for graph in fails.into_iter().chain([graph]) {
+        let others = op
+            .choices(found)
+            // An attempt that fails is made again, and then has the same choices.
+            .filter(|choice| *choice > 0 && (!failed || is_older));
+        let others: Vec<Graph> = others
+            .map(|choice| with_choice(&graph, reader, choice))
+            .collect();
+        let default = (!is_useless).then_some(graph);
+        for graph in others.into_iter().chain(default) {
             let (clocks, _) = Clocks::of(&graph);
             if coherent(&graph, &clocks, store)
                 && coherent(&graph, &clocks, reader)
@@ -612,20 +631,8 @@ impl Search {
     }
 }
 
-/// Whether an operation may fail although it found this value, with which it would succeed.
-fn may_fail(op: Op, found: u64) -> bool {
-    match op {
-        Op::Update {
-            change: Change::CompareExchange(wanted, _),
-            may_fail,
-            ..
-        } => may_fail && wanted == found,
-        _ => false,
-    }
-}
-
 /// Adds an operation that reads the store at this position, or stores right behind it.
-fn place(graph: &mut Graph, thread: usize, op: Op, position: usize, spurious: bool) -> EventId {
+fn place(graph: &mut Graph, thread: usize, op: Op, position: usize, choice: usize) -> EventId {
     let at = op.location().expect("only an access has a place");
     let (from, found) = graph.store_at(at, position);
     let id = graph.push(thread, op);
@@ -633,11 +640,11 @@ fn place(graph: &mut Graph, thread: usize, op: Op, position: usize, spurious: bo
         let event = graph.event_mut(id);
         event.from = from;
         event.read = found;
-        event.spurious = spurious;
+        event.choice = choice;
     }
     let stored = match op {
         Op::Store { value, .. } => Some(value),
-        Op::Update { change, .. } if !spurious => change.apply(found, graph.locations[at].bits),
+        Op::Update { change, .. } => change.apply(found, graph.locations[at].bits, choice),
         _ => None,
     };
     if let Some(value) = stored {
@@ -651,7 +658,6 @@ fn reread(graph: &mut Graph, reader: EventId, store: EventId) {
     graph.withdraw(reader);
     let found = graph.event(store).written.expect("it is a store");
     let op = graph.event(reader).op;
-    let at = op.location().expect("a reader has a location");
     let event = graph.event_mut(reader);
     let before = event.from;
     event.from = Some(store);
@@ -659,11 +665,32 @@ fn reread(graph: &mut Graph, reader: EventId, store: EventId) {
     let fails = !op.guard().lets(found);
     event.instead_of = (fails && !event.failed).then_some(before);
     event.failed = fails;
-    if let (Op::Update { change, .. }, false) = (op, event.failed)
-        && let Some(value) = change.apply(found, graph.locations[at].bits)
-    {
-        let position = graph.position(at, Some(store));
-        graph.insert(at, position, reader, value);
+    if !fails {
+        store_choice(graph, reader, 0);
+    }
+}
+
+/// The graph in which a reader takes another choice.
+fn with_choice(graph: &Graph, reader: EventId, choice: usize) -> Graph {
+    let mut graph = graph.clone();
+    graph.withdraw(reader);
+    let event = graph.event_mut(reader);
+    event.failed = false;
+    event.instead_of = None;
+    event.choice = choice;
+    store_choice(&mut graph, reader, choice);
+    graph
+}
+
+/// Stores what follows from the value that an event has read, behind the store that it read.
+fn store_choice(graph: &mut Graph, id: EventId, choice: usize) {
+    let event = graph.event(id);
+    let (Op::Update { at, change, .. }, from) = (event.op, event.from) else {
+        return;
+    };
+    if let Some(value) = change.apply(event.read, graph.locations[at].bits, choice) {
+        let position = graph.position(at, from);
+        graph.insert(at, position, id, value);
     }
 }
 
@@ -686,7 +713,7 @@ fn is_by_default(graph: &Graph, clocks: &Clocks, store: EventId, id: EventId) ->
             return false;
         }
     }
-    if event.spurious {
+    if event.choice > 0 {
         return false;
     }
     if event.failed {

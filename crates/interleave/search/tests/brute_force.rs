@@ -18,8 +18,12 @@ fn difference(program: &Program, all: impl Fn(&Program) -> BTreeSet<Execution>) 
     let twice = found.executions.len() - distinct.len();
     (missing + invented + twice > 0).then(|| {
         format!(
-            "{missing} of {} executions missing, {invented} invented, {twice} came twice",
-            expected.len()
+            "{missing} of {} executions missing, {invented} invented, {twice} came twice{}",
+            expected.len(),
+            match expected.difference(&distinct).next() {
+                Some(first) => format!("; the first that is missing: {first:?}"),
+                None => String::new(),
+            }
         )
     })
 }

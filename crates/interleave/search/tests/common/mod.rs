@@ -39,7 +39,7 @@ pub(crate) enum Instruction {
         failure: Ordering,
         into: usize,
         when: Guard,
-        may_fail: bool,
+        spurious: bool,
     },
     Fence(Ordering),
     /// Jumps over so many instructions if the register holds at most this value.
@@ -81,6 +81,8 @@ pub(crate) struct Execution {
     pub(crate) reads: BTreeMap<Name, Option<Name>>,
     /// For each location: its stores in order.
     pub(crate) orders: Vec<Vec<Name>>,
+    /// For each event that had a choice: which it took, from 1.
+    pub(crate) choices: BTreeMap<Name, usize>,
     /// How many events each thread performed.
     pub(crate) lengths: Vec<usize>,
 }
@@ -144,7 +146,7 @@ impl Running<'_> {
                 order,
                 failure,
                 when,
-                may_fail,
+                spurious,
                 ..
             } => Op::Update {
                 at,
@@ -152,7 +154,7 @@ impl Running<'_> {
                 success: order,
                 failure,
                 when,
-                may_fail,
+                spurious,
             },
             Instruction::Fence(order) => Op::Fence { order },
             Instruction::SkipUnlessAbove { .. } => unreachable!("`next` has done it"),
@@ -207,7 +209,7 @@ pub(crate) fn explore(program: &Program) -> Found {
                 Err(end) => break end,
                 Ok(turn) => {
                     let op = next.iter().find(|(thread, _)| *thread == turn).unwrap().1;
-                    let (read, _) = search.perform(turn, op).unwrap();
+                    let read = search.perform(turn, op).unwrap().read;
                     match turn {
                         0 => started += 1,
                         _ => threads[turn - 1].done(read),
@@ -251,6 +253,10 @@ fn execution(search: &Search, program: &Program) -> Execution {
         .filter(|id| graph.event(*id).op.reads())
         .map(|id| (name(id), graph.event(id).from.map(name)))
         .collect();
+    let choices = ids()
+        .filter(|id| graph.event(*id).choice > 0)
+        .map(|id| (name(id), graph.event(id).choice))
+        .collect();
     let orders = (0..program.initial.len())
         .map(|object| match search.location_of(object) {
             Some(at) => graph.locations[at]
@@ -270,6 +276,7 @@ fn execution(search: &Search, program: &Program) -> Execution {
     Execution {
         reads,
         orders,
+        choices,
         lengths,
     }
 }

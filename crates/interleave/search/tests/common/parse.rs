@@ -121,7 +121,7 @@ impl Parser {
             failure,
             into,
             when: Guard::Always,
-            may_fail: false,
+            spurious: false,
         };
         if let Some((at, value)) = text.split_once("+=") {
             return Some(update(self.location(at), Change::Add(number(value))));

@@ -80,7 +80,7 @@ impl Random {
                     failure: self.order(&[Relaxed, Acquire, SeqCst], strong),
                     into,
                     when: Guard::Always,
-                    may_fail: self.below(2) == 0,
+                    spurious: self.below(2) == 0,
                 }
             }
             _ => Instruction::Fence(self.order(&[Acquire, Release, AcqRel, SeqCst], strong)),
@@ -113,14 +113,22 @@ impl Random {
             3 => 4,
             _ => 3,
         };
-        let initial = vec![0, 0, self.below(3) as u64, self.below(2) as u64];
+        let initial = vec![0, 0, self.below(3) as u64, self.below(2) as u64, 0];
         let mut code = vec![Vec::new(); threads];
-        for thread in &mut code {
+        for (number, thread) in code.iter_mut().enumerate() {
             let length = 1 + self.below(most);
             while thread.len() < length {
-                match self.below(8) {
+                match self.below(11) {
+                    // A condition variable: one bit for each thread that waits.
+                    0 => {
+                        thread.push(step(4, Guard::Always, Change::Or(1 << number)));
+                        let spurious = self.below(4) == 0;
+                        thread.push(wake_up(number, spurious));
+                    }
+                    1 => thread.push(step(4, Guard::Always, Change::TakeBit)),
+                    2 => thread.push(step(4, Guard::Always, Change::Swap(0))),
                     // A critical section, perhaps with something in it.
-                    0..=3 => {
+                    3..=6 => {
                         let lock = self.below(2);
                         thread.push(step(lock, Guard::Equals(0), Change::Swap(1)));
                         if self.below(2) == 0 {
@@ -130,7 +138,7 @@ impl Random {
                         thread.push(step(lock, Guard::Always, Change::Swap(0)));
                     }
                     // A lock that is never released.
-                    4 => thread.push(step(self.below(2), Guard::Equals(0), Change::Swap(1))),
+                    7 => thread.push(step(self.below(2), Guard::Equals(0), Change::Swap(1))),
                     _ => {
                         let inner = self.wait_or_signal();
                         thread.push(inner);
@@ -157,6 +165,19 @@ impl Random {
     }
 }
 
+/// The end of a wait for a notification.
+fn wake_up(thread: usize, spurious: bool) -> Instruction {
+    Instruction::Update {
+        at: 4,
+        change: Change::And(!(1 << thread)),
+        order: AcqRel,
+        failure: Acquire,
+        into: 0,
+        when: Guard::Without(1 << thread),
+        spurious,
+    }
+}
+
 fn step(at: usize, when: Guard, change: Change) -> Instruction {
     Instruction::Update {
         at,
@@ -165,6 +186,6 @@ fn step(at: usize, when: Guard, change: Change) -> Instruction {
         failure: Acquire,
         into: 0,
         when,
-        may_fail: false,
+        spurious: false,
     }
 }

@@ -28,7 +28,7 @@ struct Node {
     failure: Ordering,
     when: Guard,
     /// A compare-exchange that may fail for no reason.
-    may_fail: bool,
+    spurious: bool,
 }
 
 type Relation = Vec<u32>;
@@ -147,7 +147,7 @@ fn up_to(program: &Program, lengths: &[usize], all: &mut BTreeSet<Execution>) {
             nodes.push(Node {
                 name: (thread, index),
                 when: guard(instruction),
-                may_fail: matches!(instruction, Instruction::Update { may_fail: true, .. }),
+                spurious: matches!(instruction, Instruction::Update { spurious: true, .. }),
                 does,
                 at,
                 order,
@@ -250,7 +250,7 @@ fn sources(
         if all_wait(program, lengths, nodes, orders, &from)
             && consistent(nodes, writes, orders, &from)
         {
-            all.insert(execution(lengths, nodes, orders, &from));
+            all.insert(execution(lengths, nodes, writes, orders, &from));
         }
         let Some(next) =
             (0..choice.len()).find(|place| choice[*place] + 1 < options[*place].1.len())
@@ -265,11 +265,16 @@ fn sources(
 fn execution(
     lengths: &[usize],
     nodes: &[Node],
+    writes: &[bool],
     orders: &[Vec<usize>; 2],
     from: &[Option<usize>],
 ) -> Execution {
     let name = |node: usize| nodes[node].name;
     Execution {
+        choices: (0..nodes.len())
+            .filter(|node| is_spurious(nodes, writes, from, *node))
+            .map(|node| (name(node), 1))
+            .collect(),
         reads: (0..nodes.len())
             .filter(|node| matches!(nodes[*node].does, Does::Load | Does::Update(_)))
             .map(|node| (name(node), from[node].map(name)))
@@ -372,7 +377,7 @@ fn stored(nodes: &[Node], from: &[Option<usize>], node: usize) -> u64 {
         Does::Store(value) => value,
         Does::Update(change) => {
             let found = found(nodes, from, node);
-            change.apply(found, 64).unwrap_or(found)
+            change.apply(found, 64, 0).unwrap_or(found)
         }
         Does::Load | Does::Fence => 0,
     }
@@ -386,15 +391,32 @@ fn found(nodes: &[Node], from: &[Option<usize>], node: usize) -> u64 {
 /// Whether each compare-exchange succeeds exactly if it finds its value, and each guard lets its
 /// operation go on.
 fn values_agree(nodes: &[Node], writes: &[bool], from: &[Option<usize>]) -> bool {
-    (0..nodes.len()).all(|node| match nodes[node].does {
-        Does::Update(Change::CompareExchange(wanted, _)) => {
-            ((found(nodes, from, node) == wanted) == writes[node]
-                || (nodes[node].may_fail && !writes[node]))
-                && nodes[node].when.lets(found(nodes, from, node))
-        }
-        Does::Load | Does::Update(_) => nodes[node].when.lets(found(nodes, from, node)),
-        Does::Store(_) | Does::Fence => true,
+    (0..nodes.len()).all(|node| {
+        let goes_on = nodes[node].when.lets(found(nodes, from, node));
+        let is_allowed = match nodes[node].does {
+            Does::Load => goes_on,
+            Does::Update(_) => goes_on || nodes[node].spurious,
+            Does::Store(_) | Does::Fence => true,
+        };
+        let agrees = match nodes[node].does {
+            Does::Update(Change::CompareExchange(wanted, _)) => {
+                let succeeds = goes_on && found(nodes, from, node) == wanted;
+                succeeds == writes[node] || (nodes[node].spurious && !writes[node])
+            }
+            _ => true,
+        };
+        is_allowed && agrees
     })
+}
+
+/// Whether an event fails or goes on for no reason.
+fn is_spurious(nodes: &[Node], writes: &[bool], from: &[Option<usize>], node: usize) -> bool {
+    let found = found(nodes, from, node);
+    match nodes[node].does {
+        Does::Update(_) if !nodes[node].when.lets(found) => true,
+        Does::Update(Change::CompareExchange(wanted, _)) => wanted == found && !writes[node],
+        _ => false,
+    }
 }
 
 /// Whether every thread that has not ended waits for a newer value.
@@ -432,13 +454,13 @@ fn all_wait(
 pub(crate) fn waiting(program: &Program) -> BTreeSet<Execution> {
     let mut seen = BTreeSet::new();
     let mut ends = BTreeSet::new();
-    let mut work = vec![vec![Vec::<Name>::new(); program.initial.len()]];
+    let mut work = vec![vec![Vec::<(Name, usize)>::new(); program.initial.len()]];
     while let Some(orders) = work.pop() {
         if !seen.insert(orders.clone()) {
             continue;
         }
         let mut lengths = vec![0; program.threads.len()];
-        for (thread, _) in orders.iter().flatten() {
+        for ((thread, _), _) in orders.iter().flatten() {
             lengths[*thread] += 1;
         }
         let value = |at: usize| {
@@ -446,25 +468,44 @@ pub(crate) fn waiting(program: &Program) -> BTreeSet<Execution> {
                 .iter()
                 .fold(
                     program.initial[at],
-                    |value, (thread, index)| match program.threads[*thread][*index] {
-                        Instruction::Update { change, .. } => change.apply(value, 64).unwrap(),
+                    |value, ((thread, index), choice)| match program.threads[*thread][*index] {
+                        Instruction::Update { change, .. } => {
+                            change.apply(value, 64, *choice).unwrap()
+                        }
                         _ => panic!("only read-modify-writes"),
                     },
                 )
         };
         let mut stuck = true;
         for (thread, code) in program.threads.iter().enumerate() {
-            let Some(Instruction::Update { at, when, .. }) = code.get(lengths[thread]) else {
+            let Some(Instruction::Update {
+                at,
+                when,
+                change,
+                spurious,
+                ..
+            }) = code.get(lengths[thread])
+            else {
                 continue;
             };
-            if when.lets(value(*at)) {
-                stuck = false;
+            let found = value(*at);
+            let choices = match (when.lets(found), change) {
+                (true, Change::TakeBit) => 0..found.count_ones().max(1) as usize,
+                (true, _) => 0..1,
+                (false, _) if *spurious => 1..2,
+                (false, _) => 0..0,
+            };
+            stuck &= !when.lets(found);
+            for choice in choices {
                 let mut orders = orders.clone();
-                orders[*at].push((thread, lengths[thread]));
+                orders[*at].push(((thread, lengths[thread]), choice));
                 work.push(orders);
             }
         }
         if stuck {
+            let steps = || orders.iter().flatten();
+            let names = |order: &Vec<(Name, usize)>| order.iter().map(|step| step.0).collect();
+            let orders: Vec<Vec<Name>> = orders.iter().map(names).collect();
             let reads = orders
                 .iter()
                 .flat_map(|order| {
@@ -473,9 +514,11 @@ pub(crate) fn waiting(program: &Program) -> BTreeSet<Execution> {
                     })
                 })
                 .collect();
+            let choices = steps().copied().filter(|step| step.1 > 0).collect();
             ends.insert(Execution {
                 reads,
                 orders,
+                choices,
                 lengths,
             });
         }
