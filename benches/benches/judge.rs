@@ -17,7 +17,7 @@ use context_switch::sampling::Comparison;
 const ROUNDS: usize = 7;
 
 fn main() {
-    peers::run(
+    peers::run_here(
         &[
             ("judge, an edit of fork-and-wait", || {
                 after_an_edit("processes", "fork-and-wait")
