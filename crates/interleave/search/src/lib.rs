@@ -12,8 +12,10 @@ mod clocks;
 mod consistency;
 mod event;
 mod graph;
+pub mod schedule;
 mod search;
 
 pub use event::{Change, EventId, Guard, Op};
 pub use graph::{Event, Graph, Location, Source, Thread};
-pub use search::{End, Outcome, Search, Unrepeatable};
+pub use schedule::Step;
+pub use search::{End, Outcome, Search, Stray};

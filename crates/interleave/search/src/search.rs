@@ -28,6 +28,7 @@ use crate::clocks::Clocks;
 use crate::consistency::{atomic, coherent, sequential};
 use crate::event::{EventId, Guard, Op};
 use crate::graph::{Graph, Location};
+use crate::schedule::{self, Step};
 
 /// How a run ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -38,6 +39,8 @@ pub enum End {
     Blocked,
     /// Another run shows the same execution, or will show it. This one need not go on.
     Repeated,
+    /// The schedule wants a step of a thread that has ended, or has not begun.
+    Astray,
 }
 
 /// What an operation did.
@@ -53,26 +56,33 @@ pub struct Outcome {
     pub choice: usize,
 }
 
-/// A program did not repeat itself: with the same values read, it did something else.
-#[derive(Clone, Debug)]
-pub struct Unrepeatable {
-    /// What the earlier run did.
-    pub before: Op,
-    /// What this run does.
-    pub now: Op,
+/// Why an operation cannot be performed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[allow(missing_docs)]
+pub enum Stray {
+    /// The program did not repeat itself: with the same values read, it did something else.
+    Unrepeatable { before: Op, now: Op },
+    /// The schedule wants what the memory model forbids here, or a choice that there is not.
+    Impossible { step: Step, op: Op },
 }
 
-impl fmt::Display for Unrepeatable {
+impl fmt::Display for Stray {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(
-            f,
-            "the program did not repeat itself: it read the same values, and did {:?} after {:?}",
-            self.now, self.before
-        )
+        match self {
+            Stray::Unrepeatable { before, now } => write!(
+                f,
+                "the program did not repeat itself: it read the same values, but where it did {before:?}, it now did {now:?}"
+            ),
+            Stray::Impossible { step, op } => write!(
+                f,
+                "the schedule belongs to another program: its step {} is not possible for {op:?}",
+                schedule::write(&[*step])
+            ),
+        }
     }
 }
 
-impl std::error::Error for Unrepeatable {}
+impl std::error::Error for Stray {}
 
 /// The location that one object of the program has in the graph.
 #[derive(Clone, Copy, Debug)]
@@ -104,6 +114,12 @@ pub struct Search {
     work: Vec<Graph>,
     /// What is left to repeat of the graph, the next event last.
     script: Vec<EventId>,
+    /// The steps of a schedule that are left, the next one last; `None` if this is a search.
+    plan: Option<Vec<Step>>,
+    /// The steps of this run.
+    steps: Vec<Step>,
+    /// How many events of each thread of the graph have been performed in this run.
+    done: Vec<usize>,
     objects: Vec<Object>,
     members: Vec<Member>,
     /// The fingerprints of executions that could come again.
@@ -127,12 +143,30 @@ impl Search {
             clocks: Clocks::default(),
             work: vec![Graph::new()],
             script: Vec::new(),
+            plan: None,
+            steps: Vec::new(),
+            done: Vec::new(),
             objects: Vec::new(),
             members: Vec::new(),
             seen: HashSet::new(),
             runs: 0,
             most: 0,
         }
+    }
+
+    /// One run along a schedule. After its last step, the run goes on in the default way.
+    #[must_use]
+    pub fn along(steps: &[Step]) -> Self {
+        Self {
+            plan: Some(steps.iter().rev().copied().collect()),
+            ..Self::new()
+        }
+    }
+
+    /// The steps of this run so far: its schedule.
+    #[must_use]
+    pub fn steps(&self) -> &[Step] {
+        &self.steps
     }
 
     /// Begins the next run. False if every execution has been visited.
@@ -145,6 +179,8 @@ impl Search {
         self.graph = graph;
         self.clocks = clocks;
         self.script = script;
+        self.steps.clear();
+        self.done.clear();
         self.objects.clear();
         self.members.clear();
         self.members.push(Member {
@@ -223,6 +259,10 @@ impl Search {
     /// How the run ended, if no thread can go on.
     pub fn turn(&mut self, next: &[(usize, Op)]) -> Result<usize, End> {
         self.skip_failed();
+        if let Some(step) = self.plan.as_ref().and_then(|plan| plan.last()) {
+            let is_there = next.iter().any(|(thread, _)| *thread == step.thread);
+            return is_there.then_some(step.thread).ok_or(End::Astray);
+        }
         if let Some(id) = self.script.last() {
             let turn = next
                 .iter()
@@ -253,6 +293,12 @@ impl Search {
         if let Some((thread, _)) = ready.first() {
             return Ok(*thread);
         }
+        if self.plan.is_some() {
+            return Err(match next.is_empty() {
+                true => End::Finished,
+                false => End::Blocked,
+            });
+        }
         let mut waiting = next.to_vec();
         waiting.sort_by(|(one, _), (other, _)| path(*one).cmp(path(*other)));
         for (thread, op) in waiting {
@@ -270,8 +316,9 @@ impl Search {
     /// Performs an operation of a thread, whose turn it is.
     ///
     /// # Errors
-    /// The program did not do what it did when it read the same values before.
-    pub fn perform(&mut self, thread: usize, op: Op) -> Result<Outcome, Unrepeatable> {
+    /// The program did not do what it did when it read the same values before, or the schedule
+    /// belongs to another program.
+    pub fn perform(&mut self, thread: usize, op: Op) -> Result<Outcome, Stray> {
         self.skip_failed();
         let slot = self.members[thread].thread;
         let expected = self.script.last().filter(|id| id.thread == slot).copied();
@@ -283,9 +330,19 @@ impl Search {
             }
             None => {
                 let op = self.translate(op);
-                self.add(slot, op)
+                match self.plan.as_mut().map(Vec::pop) {
+                    Some(step) => {
+                        let step = step.unwrap_or(Step {
+                            thread,
+                            ..Step::default()
+                        });
+                        self.add_as_planned(slot, op, step)?
+                    }
+                    None => self.add(slot, op),
+                }
             }
         };
+        self.note_step(thread, id);
         if let Op::Spawn { .. } = op
             && let Op::Spawn { thread } = self.graph.event(id).op
         {
@@ -312,7 +369,7 @@ impl Search {
 
     /// Checks that an operation is the one that the graph has here, and learns the location of its
     /// object.
-    fn repeat(&mut self, id: EventId, op: Op) -> Result<(), Unrepeatable> {
+    fn repeat(&mut self, id: EventId, op: Op) -> Result<(), Stray> {
         let before = self.graph.event(id).op;
         if let (Some(object), Some(location)) = (op.location(), before.location()) {
             self.objects[object].location.get_or_insert(location);
@@ -324,8 +381,63 @@ impl Search {
         };
         match now == before {
             true => Ok(()),
-            false => Err(Unrepeatable { before, now }),
+            false => Err(Stray::Unrepeatable { before, now }),
         }
+    }
+
+    /// Adds an event as a schedule says.
+    fn add_as_planned(&mut self, thread: usize, op: Op, step: Step) -> Result<EventId, Stray> {
+        let impossible = Stray::Impossible { step, op };
+        let Some(at) = op.location() else {
+            return match step.back + step.choice {
+                0 => Ok(self.add_without_choice(thread, op)),
+                _ => Err(impossible),
+            };
+        };
+        let newest = self.graph.locations[at].order.len();
+        let position = newest.checked_sub(step.back).ok_or(impossible)?;
+        let found = self.graph.store_at(at, position).1;
+        if !op.choices(found).contains(&step.choice) {
+            return Err(impossible);
+        }
+        let rival = self.graph.successor(at, position);
+        let id = place(&mut self.graph, thread, op, position, step.choice);
+        self.clocks.add(&self.graph, id);
+        let stores = self.graph.event(id).written.is_some();
+        match (rival.is_none() || !stores)
+            && coherent(&self.graph, &self.clocks, id)
+            && sequential(&self.graph, &self.clocks)
+        {
+            true => Ok(id),
+            false => Err(impossible),
+        }
+    }
+
+    /// Notes what a schedule has to say of an event that has just been performed.
+    fn note_step(&mut self, thread: usize, id: EventId) {
+        let event = self.graph.event(id);
+        let back = event.location().map_or(0, |at| {
+            let place = match event.op.reads() {
+                true => self.graph.position(at, event.from),
+                false => self.graph.position(at, Some(id)),
+            };
+            let newer = self.graph.locations[at].order[place..].iter();
+            let has_happened = |store: &&EventId| {
+                self.done
+                    .get(store.thread)
+                    .is_some_and(|done| *done > store.index)
+            };
+            newer.filter(has_happened).count()
+        });
+        self.steps.push(Step {
+            thread,
+            back,
+            choice: event.choice,
+        });
+        if self.done.len() <= id.thread {
+            self.done.resize(id.thread + 1, 0);
+        }
+        self.done[id.thread] = id.index + 1;
     }
 
     /// The operation in the numbers of the graph.

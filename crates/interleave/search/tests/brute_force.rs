@@ -1,17 +1,29 @@
 //! The search finds exactly what trying everything finds: nothing is missing, nothing is invented,
-//! and nothing comes twice.
+//! and nothing comes twice. Each execution's schedule leads to it again.
 
 mod common;
 
 use std::collections::BTreeSet;
 
 use common::random::Random;
-use common::{Execution, Program, explore, reference};
+use common::{Execution, Program, explore, reference, replay};
+use interleave_search::schedule;
 
 /// What is wrong with the search's executions of a program.
 fn difference(program: &Program, all: impl Fn(&Program) -> BTreeSet<Execution>) -> Option<String> {
     let expected = all(program);
     let found = explore(program);
+    for (execution, steps) in found.executions.iter().zip(&found.schedules) {
+        let text = schedule::write(steps);
+        assert_eq!(schedule::read(&text).as_ref(), Ok(steps), "{text}");
+        let again = replay(program, steps);
+        assert_eq!(
+            &again.executions[..],
+            std::slice::from_ref(execution),
+            "{text}\n{program}"
+        );
+        assert_eq!(&again.schedules[0], steps);
+    }
     let distinct: BTreeSet<Execution> = found.executions.iter().cloned().collect();
     let missing = expected.difference(&distinct).count();
     let invented = distinct.difference(&expected).count();

@@ -9,7 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::sync::atomic::Ordering;
 
-use interleave_search::{Change, End, EventId, Guard, Op, Search};
+use interleave_search::{Change, End, EventId, Guard, Op, Search, Step};
 
 /// A value that is stored.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -90,6 +90,8 @@ pub(crate) struct Execution {
 /// What a search found.
 pub(crate) struct Found {
     pub(crate) executions: Vec<Execution>,
+    /// The schedule of each execution.
+    pub(crate) schedules: Vec<Vec<Step>>,
     /// The registers of all threads at the end of each execution.
     pub(crate) outcomes: BTreeSet<Vec<Vec<u64>>>,
     pub(crate) blocked: usize,
@@ -173,9 +175,18 @@ impl Running<'_> {
 
 /// Runs every execution of a program.
 pub(crate) fn explore(program: &Program) -> Found {
-    let mut search = Search::new();
+    run(program, Search::new())
+}
+
+/// Runs a program along a schedule.
+pub(crate) fn replay(program: &Program, steps: &[Step]) -> Found {
+    run(program, Search::along(steps))
+}
+
+fn run(program: &Program, mut search: Search) -> Found {
     let mut found = Found {
         executions: Vec::new(),
+        schedules: Vec::new(),
         outcomes: BTreeSet::new(),
         blocked: 0,
         runs: 0,
@@ -221,7 +232,9 @@ pub(crate) fn explore(program: &Program) -> Found {
             continue;
         }
         found.blocked += usize::from(end == End::Blocked);
+        assert_ne!(end, End::Astray, "the schedule is for another program");
         found.executions.push(execution(&search, program));
+        found.schedules.push(search.steps().to_vec());
         found
             .outcomes
             .insert(threads.into_iter().map(|thread| thread.registers).collect());
