@@ -6,7 +6,7 @@ mod common;
 use std::collections::BTreeSet;
 
 use common::random::Random;
-use common::{Execution, Program, explore, reference, replay};
+use common::{Execution, Program, explore, play, reference, replay};
 use interleave_search::schedule;
 
 /// What is wrong with the search's executions of a program.
@@ -100,4 +100,46 @@ fn atomics_that_wait_for_a_value() {
 #[test]
 fn locks_semaphores_and_queues() {
     compare(20_000, Random::waiting, reference::waiting);
+}
+
+#[test]
+fn whoever_plays_can_meet_all_executions_and_no_others() {
+    let mut played = 0;
+    for seed in 0..4_000 {
+        let mut random = Random(seed);
+        let program = match seed % 2 {
+            0 => random.atomics(),
+            _ => random.waiting(),
+        };
+        // Every order of the threads' steps is played, so only tiny programs.
+        if program.threads.iter().map(Vec::len).sum::<usize>() > 5 {
+            continue;
+        }
+        let all: BTreeSet<Execution> = explore(&program).executions.into_iter().collect();
+        let mut met = BTreeSet::new();
+        // The choices of one play, and how many there were each time.
+        let mut choices: Vec<(usize, usize)> = Vec::new();
+        loop {
+            let mut turn = 0;
+            let found = play(&program, &mut |count| {
+                if turn == choices.len() {
+                    choices.push((0, count));
+                }
+                turn += 1;
+                choices[turn - 1].0
+            });
+            met.extend(found.executions);
+            while choices
+                .pop_if(|(choice, count)| *choice + 1 == *count)
+                .is_some()
+            {}
+            match choices.last_mut() {
+                Some((choice, _)) => *choice += 1,
+                None => break,
+            }
+        }
+        assert_eq!(met, all, "{program}");
+        played += 1;
+    }
+    assert!(played > 500, "only {played} programs were small enough");
 }

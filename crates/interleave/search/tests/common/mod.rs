@@ -183,7 +183,20 @@ pub(crate) fn replay(program: &Program, steps: &[Step]) -> Found {
     run(program, Search::along(steps))
 }
 
-fn run(program: &Program, mut search: Search) -> Found {
+/// Plays a program by hand: `choose` gets a number of options, and chooses one.
+pub(crate) fn play(program: &Program, choose: &mut dyn FnMut(usize) -> usize) -> Found {
+    run_with(program, Search::by_hand(), Some(choose))
+}
+
+fn run(program: &Program, search: Search) -> Found {
+    run_with(program, search, None)
+}
+
+fn run_with(
+    program: &Program,
+    mut search: Search,
+    mut choose: Option<&mut dyn FnMut(usize) -> usize>,
+) -> Found {
     let mut found = Found {
         executions: Vec::new(),
         schedules: Vec::new(),
@@ -214,6 +227,18 @@ fn run(program: &Program, mut search: Search) -> Found {
             for (number, thread) in threads[..started].iter_mut().enumerate() {
                 if let Some(op) = thread.op() {
                     next.push((number + 1, op));
+                }
+            }
+            if let Some(choose) = &mut choose {
+                let options: Vec<Step> = next
+                    .iter()
+                    .flat_map(|(thread, op)| search.options(*thread, *op))
+                    .map(|(step, _)| step)
+                    .collect();
+                // If everybody waits, they may wait for ever.
+                let all_wait = options.iter().all(|step| step.choice > 0);
+                if let Some(step) = options.get(choose(options.len() + usize::from(all_wait))) {
+                    search.decide(*step);
                 }
             }
             match search.turn(&next) {
