@@ -51,20 +51,18 @@ fn holds(clock: &[u32], id: EventId) -> bool {
 }
 
 impl Clocks {
-    /// The clocks of a whole graph, and an order in which its events can happen.
-    pub(crate) fn of(graph: &Graph) -> (Self, Vec<EventId>) {
+    /// The clocks of a whole graph.
+    pub(crate) fn of(graph: &Graph) -> Self {
         let mut clocks = Clocks::default();
-        let mut order = Vec::new();
-        let mut turns: Vec<usize> = (0..graph.threads.len()).collect();
-        turns.sort_by(|one, other| graph.threads[*one].path.cmp(&graph.threads[*other].path));
         let mut done = vec![0; graph.threads.len()];
+        let mut count = 0;
         loop {
-            let before = order.len();
-            for &thread in &turns {
-                while let Some(event) = graph.threads[thread].events.get(done[thread]) {
+            let before = count;
+            for (thread, slot) in graph.threads.iter().enumerate() {
+                while let Some(event) = slot.events.get(done[thread]) {
                     let happened = |id: EventId| done[id.thread] > id.index;
                     let ready = event.from.is_none_or(happened)
-                        && graph.threads[thread].start.is_none_or(happened)
+                        && slot.start.is_none_or(happened)
                         && match event.op {
                             Op::Join { thread } => {
                                 done[thread] == graph.threads[thread].events.len()
@@ -74,21 +72,16 @@ impl Clocks {
                     if !ready {
                         break;
                     }
-                    let id = EventId {
-                        thread,
-                        index: done[thread],
-                    };
-                    clocks.add(graph, id);
-                    order.push(id);
+                    let index = done[thread];
+                    clocks.add(graph, EventId { thread, index });
                     done[thread] += 1;
+                    count += 1;
                 }
             }
-            if order.len() == before {
-                break;
+            if count == before {
+                return clocks;
             }
         }
-        debug_assert_eq!(order.len(), graph.ids().count(), "the graph has a circle");
-        (clocks, order)
     }
 
     /// Adds an event whose predecessors are all there.

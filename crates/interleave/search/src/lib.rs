@@ -12,6 +12,7 @@ mod clocks;
 mod consistency;
 mod event;
 mod graph;
+mod order;
 pub mod schedule;
 mod search;
 

@@ -14,6 +14,10 @@
 //! everything that goes away was added in the default way (`is_by_default`): then there is exactly
 //! one graph from which this step comes.
 //!
+//! The order of the work makes no difference to what is found. The most ordinary graph comes first:
+//! the one with the fewest interruptions and old values. So a failure is shown by an execution that
+//! is easy to follow.
+//!
 //! # Operations that wait
 //! An operation with a guard is performed only when the newest value lets it go on. A backward step
 //! can take this value away: then the operation becomes a *failed attempt*, which stores nothing,
@@ -21,13 +25,15 @@
 //! have come earlier, and have found another value or taken it from another operation. These ways
 //! are noted, and the operation fails.
 
-use std::collections::HashSet;
+use std::cmp::Reverse;
+use std::collections::{BinaryHeap, HashSet};
 use std::fmt;
 
 use crate::clocks::Clocks;
 use crate::consistency::{atomic, coherent, sequential};
 use crate::event::{EventId, Guard, Op};
 use crate::graph::{Graph, Location};
+use crate::order;
 use crate::schedule::{self, Step};
 
 /// How a run ended.
@@ -84,6 +90,84 @@ impl fmt::Display for Stray {
 
 impl std::error::Error for Stray {}
 
+/// A graph that waits to be run.
+#[derive(Clone, Debug)]
+struct Work {
+    /// See [`oddity`].
+    oddity: usize,
+    /// How many were noted before it.
+    number: u64,
+    graph: Graph,
+}
+
+impl Work {
+    /// The most ordinary graph comes first, and among equals the latest one: its parts are still in
+    /// the caches, and fewer graphs wait.
+    fn rank(&self) -> (Reverse<usize>, u64) {
+        (Reverse(self.oddity), self.number)
+    }
+}
+
+impl PartialEq for Work {
+    fn eq(&self, other: &Self) -> bool {
+        self.rank() == other.rank()
+    }
+}
+
+impl Eq for Work {}
+
+impl PartialOrd for Work {
+    fn partial_cmp(&self, other: &Self) -> Option<std::cmp::Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl Ord for Work {
+    fn cmp(&self, other: &Self) -> std::cmp::Ordering {
+        self.rank().cmp(&other.rank())
+    }
+}
+
+/// How much in an execution is not as one expects: how often a thread is interrupted, how many loads
+/// read an old store, how many stores do not become the newest, how much happens for no reason.
+fn oddity(graph: &Graph) -> usize {
+    let mut done = vec![0_usize; graph.threads.len()];
+    let mut odd = 0;
+    let mut running: Option<usize> = None;
+    for id in order::told(graph) {
+        odd += match running {
+            Some(thread) if thread != id.thread => {
+                usize::from(done[thread] < graph.threads[thread].events.len())
+            }
+            _ => 0,
+        };
+        running = Some(id.thread);
+        let event = graph.event(id);
+        odd += usize::from(event.choice > 0);
+        odd += usize::from(newer_stores(graph, id, &done) > 0);
+        done[id.thread] = id.index + 1;
+    }
+    odd
+}
+
+/// How many stores that have been performed are newer than the one that an event reads, or behind
+/// which it stores. `done` holds how many events of each thread have been performed.
+fn newer_stores(graph: &Graph, id: EventId, done: &[usize]) -> usize {
+    let event = graph.event(id);
+    event.location().map_or(0, |at| {
+        let place = match event.op.reads() {
+            true => graph.position(at, event.from),
+            false => graph.position(at, Some(id)),
+        };
+        let newer = graph.locations[at].order[place..].iter();
+        let has_happened = |store: &&EventId| {
+            done.get(store.thread)
+                .is_some_and(|done| *done > store.index)
+        };
+        newer.filter(has_happened).count()
+    })
+}
+
 /// The location that one object of the program has in the graph.
 #[derive(Clone, Copy, Debug)]
 struct Object {
@@ -111,7 +195,7 @@ struct Member {
 pub struct Search {
     graph: Graph,
     clocks: Clocks,
-    work: Vec<Graph>,
+    work: BinaryHeap<Work>,
     /// What is left to repeat of the graph, the next event last.
     script: Vec<EventId>,
     /// The steps of a schedule that are left, the next one last; `None` if this is a search.
@@ -125,6 +209,7 @@ pub struct Search {
     /// The fingerprints of executions that could come again.
     seen: HashSet<(u64, u64)>,
     runs: u64,
+    noted: u64,
     most: usize,
 }
 
@@ -141,7 +226,12 @@ impl Search {
         Self {
             graph: Graph::new(),
             clocks: Clocks::default(),
-            work: vec![Graph::new()],
+            work: BinaryHeap::from([Work {
+                oddity: 0,
+                number: 0,
+                graph: Graph::new(),
+            }]),
+            noted: 0,
             script: Vec::new(),
             plan: None,
             steps: Vec::new(),
@@ -218,10 +308,11 @@ impl Search {
 
     /// Begins the next run. False if every execution has been visited.
     pub fn begin(&mut self) -> bool {
-        let Some(graph) = self.work.pop() else {
+        let Some(Work { graph, .. }) = self.work.pop() else {
             return false;
         };
-        let (clocks, mut script) = Clocks::of(&graph);
+        let clocks = Clocks::of(&graph);
+        let mut script = order::told(&graph);
         script.reverse();
         self.graph = graph;
         self.clocks = clocks;
@@ -445,19 +536,7 @@ impl Search {
     /// Notes what a schedule has to say of an event that has just been performed.
     fn note_step(&mut self, thread: usize, id: EventId) {
         let event = self.graph.event(id);
-        let back = event.location().map_or(0, |at| {
-            let place = match event.op.reads() {
-                true => self.graph.position(at, event.from),
-                false => self.graph.position(at, Some(id)),
-            };
-            let newer = self.graph.locations[at].order[place..].iter();
-            let has_happened = |store: &&EventId| {
-                self.done
-                    .get(store.thread)
-                    .is_some_and(|done| *done > store.index)
-            };
-            newer.filter(has_happened).count()
-        });
+        let back = newer_stores(&self.graph, id, &self.done);
         self.steps.push(Step {
             thread,
             back,
@@ -756,7 +835,7 @@ impl Search {
             .collect();
         let default = (!is_useless).then_some(graph);
         for graph in others.into_iter().chain(default) {
-            let (clocks, _) = Clocks::of(&graph);
+            let clocks = Clocks::of(&graph);
             if coherent(&graph, &clocks, store)
                 && coherent(&graph, &clocks, reader)
                 && sequential(&graph, &clocks)
@@ -767,7 +846,12 @@ impl Search {
     }
 
     fn note(&mut self, graph: Graph) {
-        self.work.push(graph);
+        self.noted += 1;
+        self.work.push(Work {
+            oddity: oddity(&graph),
+            number: self.noted,
+            graph,
+        });
         self.most = self.most.max(self.work.len());
     }
 }

@@ -100,6 +100,9 @@ fn every_litmus_program_has_its_number_of_executions() {
     let mut wrong = Vec::new();
     for (name, text, count) in LITMUS {
         let found = explore(&parse(text));
+        if std::env::var_os("SHOW").is_some() {
+            println!("{name}: {} runs, {} waited", found.runs, found.most_waiting);
+        }
         let mut distinct = found.executions.clone();
         distinct.sort();
         distinct.dedup();

@@ -5,7 +5,7 @@ pub(crate) mod parse;
 pub(crate) mod random;
 pub(crate) mod reference;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::atomic::Ordering;
 
@@ -93,7 +93,7 @@ pub(crate) struct Found {
     /// The schedule of each execution.
     pub(crate) schedules: Vec<Vec<Step>>,
     /// The registers of all threads at the end of each execution.
-    pub(crate) outcomes: BTreeSet<Vec<Vec<u64>>>,
+    pub(crate) registers: Vec<Vec<Vec<u64>>>,
     pub(crate) blocked: usize,
     pub(crate) runs: u64,
     pub(crate) most_waiting: usize,
@@ -200,7 +200,7 @@ fn run_with(
     let mut found = Found {
         executions: Vec::new(),
         schedules: Vec::new(),
-        outcomes: BTreeSet::new(),
+        registers: Vec::new(),
         blocked: 0,
         runs: 0,
         most_waiting: 0,
@@ -261,8 +261,8 @@ fn run_with(
         found.executions.push(execution(&search, program));
         found.schedules.push(search.steps().to_vec());
         found
-            .outcomes
-            .insert(threads.into_iter().map(|thread| thread.registers).collect());
+            .registers
+            .push(threads.into_iter().map(|thread| thread.registers).collect());
     }
     found.runs = search.runs();
     found.most_waiting = search.most_waiting();
