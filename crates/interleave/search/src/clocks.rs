@@ -133,6 +133,12 @@ impl Clocks {
                     join(&mut times.prefix, &self.times(last).prefix);
                     join(&mut times.before, &self.times(last).before);
                 }
+                // Its end counts as an event, too: what it did after its last event lies before that.
+                let end = graph.threads[thread].events.len() + 1;
+                if times.before.len() <= thread {
+                    times.before.resize(thread + 1, 0);
+                }
+                times.before[thread] = u32::try_from(end).unwrap_or(u32::MAX);
             }
             Op::Fence { order } if acquires(order) => {
                 join(&mut times.before, &present.pending);

@@ -19,4 +19,4 @@ mod search;
 pub use event::{Change, EventId, Guard, Op};
 pub use graph::{Event, Graph, Location, Source, Thread};
 pub use schedule::Step;
-pub use search::{End, Outcome, Search, Stray};
+pub use search::{End, Moment, Outcome, Search, Stray};

@@ -49,6 +49,14 @@ pub enum End {
     Astray,
 }
 
+/// Where a thread is in a run: between two events.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Moment {
+    thread: usize,
+    /// How many of its events have been performed.
+    events: usize,
+}
+
 /// What an operation did.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Outcome {
@@ -353,20 +361,35 @@ impl Search {
         self.members[thread].thread
     }
 
-    /// What happened before the latest event of a thread of this run, itself included: how many
-    /// events of each thread of the graph.
+    /// Where a thread of this run is.
     #[must_use]
-    pub fn knows(&self, thread: usize) -> &[u32] {
-        let slot = self.members[thread].thread;
-        let last = self.graph.threads[slot].events.len().checked_sub(1);
-        let last = last.map(|index| EventId {
-            thread: slot,
-            index,
-        });
-        match last.or(self.graph.threads[slot].start) {
-            Some(last) => self.clocks.before(last),
-            None => &[],
+    pub fn now(&self, thread: usize) -> Moment {
+        let thread = self.members[thread].thread;
+        Moment {
+            thread,
+            events: self.done.get(thread).copied().unwrap_or(0),
         }
+    }
+
+    /// Whether everything that a thread did up to `earlier` happens before what `thread` does now. Two
+    /// accesses to plain memory, of which one writes, race if neither is ordered in this way.
+    #[must_use]
+    pub fn is_ordered(&self, earlier: Moment, thread: usize) -> bool {
+        let Moment {
+            thread: slot,
+            events,
+        } = self.now(thread);
+        let last = match events.checked_sub(1) {
+            Some(index) => Some(EventId {
+                thread: slot,
+                index,
+            }),
+            None => self.graph.threads[slot].start,
+        };
+        // What lies between two events of a thread happened when the later one did.
+        let knows = last.map(|last| self.clocks.before(last));
+        let count = knows.and_then(|knows| knows.get(earlier.thread)).copied();
+        slot == earlier.thread || count.unwrap_or(0) as usize > earlier.events
     }
 
     /// Makes an object known in this run. Returns its number: 0, 1, …
