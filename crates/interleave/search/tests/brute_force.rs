@@ -9,8 +9,12 @@ use common::random::Random;
 use common::{Execution, Program, explore, play, reference, replay};
 use interleave_search::schedule;
 
-/// What is wrong with the search's executions of a program.
-fn difference(program: &Program, all: impl Fn(&Program) -> BTreeSet<Execution>) -> Option<String> {
+/// How many executions a program has, in how many runs the search finds them, and what is wrong with
+/// what it finds.
+fn compared(
+    program: &Program,
+    all: impl Fn(&Program) -> BTreeSet<Execution>,
+) -> (usize, u64, Option<String>) {
     let expected = all(program);
     let found = explore(program);
     for (execution, steps) in found.executions.iter().zip(&found.schedules) {
@@ -28,7 +32,7 @@ fn difference(program: &Program, all: impl Fn(&Program) -> BTreeSet<Execution>) 
     let missing = expected.difference(&distinct).count();
     let invented = distinct.difference(&expected).count();
     let twice = found.executions.len() - distinct.len();
-    (missing + invented + twice > 0).then(|| {
+    let wrong = (missing + invented + twice > 0).then(|| {
         format!(
             "{missing} of {} executions missing, {invented} invented, {twice} came twice{}",
             expected.len(),
@@ -37,7 +41,8 @@ fn difference(program: &Program, all: impl Fn(&Program) -> BTreeSet<Execution>) 
                 None => String::new(),
             }
         )
-    })
+    });
+    (expected.len(), found.runs, wrong)
 }
 
 /// Leaves out threads and instructions, as long as something is wrong.
@@ -70,19 +75,25 @@ fn compare(
 ) {
     let first = std::env::var("FIRST").map_or(0, |first| first.parse().unwrap());
     let count = std::env::var("COUNT").map_or(count, |count| count.parse().unwrap());
-    let (mut executions, mut wrong, mut most) = (0, 0, None);
+    let (mut executions, mut runs, mut wrong, mut most) = (0, 0, 0, None);
     for seed in first..first + count {
         let program = make(&mut Random(seed));
-        executions += all(&program).len();
-        if difference(&program, all).is_some() {
+        let (expected, needed, difference) = compared(&program, all);
+        executions += expected;
+        runs += needed;
+        if difference.is_some() {
             wrong += 1;
             most.get_or_insert(program);
         }
     }
-    println!("{count} programs, {executions} executions");
+    println!("{count} programs, {executions} executions, {runs} runs");
+    assert!(
+        runs <= executions as u64 * 11 / 10,
+        "more than 1.1 runs for each execution"
+    );
     if let Some(program) = most {
-        let program = shrunk(program, &|program| difference(program, all).is_some());
-        let what = difference(&program, all).unwrap();
+        let program = shrunk(program, &|program| compared(program, all).2.is_some());
+        let what = compared(&program, all).2.unwrap();
         panic!("{wrong} of {count} programs: {what}\n{program}");
     }
 }
