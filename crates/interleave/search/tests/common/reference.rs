@@ -1,6 +1,6 @@
 //! All executions of a tiny program, found by trying everything.
 //!
-//! This shares no code with the search: it enumerates every modification order and every store that
+//! This shares nothing with the search but what single operations compute (`Change`, `Guard`): it enumerates every modification order and every store that
 //! a load could read, and checks the axioms as they stand in the literature, with relations as
 //! matrices.
 
