@@ -11,7 +11,8 @@
 //! 2009). The interval of one process does not show this, because nothing moves while
 //! it measures. So each bench runs in several processes, in which the kernel places the
 //! stack, the heap and the libraries anew, and prints the ratio of each process. If these
-//! ratios differ more than the intervals are wide, the difference is placement.
+//! ratios differ more than the intervals are wide, something that no interval shows
+//! makes a difference, and placement is the first suspect.
 //!
 //! The linker places the code within a page, so it is the same in all processes. To see
 //! what it does, move it:
@@ -35,7 +36,7 @@ const PROCESSES: usize = 5;
 /// What a measuring process is told: the name of its bench.
 const MEASURE: &str = "PEERS_MEASURE";
 
-/// How the line begins with which a measuring process tells its ratios.
+/// A measuring process prints this word before its ratios.
 const RATIOS: &str = "ratios:";
 
 /// Runs the benches whose names contain one of the program's arguments, or all

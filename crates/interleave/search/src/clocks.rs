@@ -55,33 +55,18 @@ impl Clocks {
     pub(crate) fn of(graph: &Graph) -> Self {
         let mut clocks = Clocks::default();
         let mut done = vec![0; graph.threads.len()];
-        let mut count = 0;
-        loop {
-            let before = count;
-            for (thread, slot) in graph.threads.iter().enumerate() {
-                while let Some(event) = slot.events.get(done[thread]) {
-                    let happened = |id: EventId| done[id.thread] > id.index;
-                    let ready = event.from.is_none_or(happened)
-                        && slot.start.is_none_or(happened)
-                        && match event.op {
-                            Op::Join { thread } => {
-                                done[thread] == graph.threads[thread].events.len()
-                            }
-                            _ => true,
-                        };
-                    if !ready {
-                        break;
-                    }
-                    let index = done[thread];
-                    clocks.add(graph, EventId { thread, index });
+        let mut is_new = true;
+        while is_new {
+            is_new = false;
+            for thread in 0..graph.threads.len() {
+                while let Some(id) = graph.next(thread, &done) {
+                    clocks.add(graph, id);
                     done[thread] += 1;
-                    count += 1;
+                    is_new = true;
                 }
             }
-            if count == before {
-                return clocks;
-            }
         }
+        clocks
     }
 
     /// Adds an event whose predecessors are all there.

@@ -103,6 +103,22 @@ impl Graph {
         })
     }
 
+    /// The next event of a thread, if everything that it needs has happened. `done` holds how many
+    /// events of each thread have happened.
+    pub(crate) fn next(&self, thread: usize, done: &[usize]) -> Option<EventId> {
+        let happened = |id: EventId| done[id.thread] > id.index;
+        let slot = &self.threads[thread];
+        let index = done[thread];
+        let event = slot.events.get(index)?;
+        let is_possible = event.from.is_none_or(happened)
+            && slot.start.is_none_or(happened)
+            && match event.op {
+                Op::Join { thread } => done[thread] == self.threads[thread].events.len(),
+                _ => true,
+            };
+        is_possible.then_some(EventId { thread, index })
+    }
+
     /// The events that read or write a location.
     pub(crate) fn accesses(&self, at: usize) -> impl Iterator<Item = EventId> + '_ {
         self.ids()

@@ -5,7 +5,7 @@
 //! every store becomes the newest, such an order is taken; otherwise one with few exceptions. A
 //! thread goes on as long as it can.
 
-use crate::event::{EventId, Op};
+use crate::event::EventId;
 use crate::graph::Graph;
 
 /// The events of a graph in an order that is easy to follow.
@@ -20,7 +20,9 @@ pub(crate) fn told(graph: &Graph) -> Vec<EventId> {
     let mut running = None;
     loop {
         let first = running.into_iter().chain(turns.iter().copied());
-        let possible: Vec<EventId> = first.filter_map(|thread| telling.next(thread)).collect();
+        let possible: Vec<EventId> = first
+            .filter_map(|thread| graph.next(thread, &telling.done))
+            .collect();
         let ordinary = possible.iter().find(|id| !telling.is_early(**id));
         let Some(id) = ordinary.or(possible.first()).copied() else {
             break;
@@ -42,22 +44,6 @@ struct Telling<'a> {
 impl Telling<'_> {
     fn has_happened(&self, id: EventId) -> bool {
         self.done[id.thread] > id.index
-    }
-
-    /// The next event of a thread, if everything that it needs has been told.
-    fn next(&self, thread: usize) -> Option<EventId> {
-        let slot = &self.graph.threads[thread];
-        let event = slot.events.get(self.done[thread])?;
-        let is_possible = event.from.is_none_or(|from| self.has_happened(from))
-            && slot.start.is_none_or(|start| self.has_happened(start))
-            && match event.op {
-                Op::Join { thread } => self.done[thread] == self.graph.threads[thread].events.len(),
-                _ => true,
-            };
-        is_possible.then_some(EventId {
-            thread,
-            index: self.done[thread],
-        })
     }
 
     /// Whether the event is a store, and an older store to its location has not been told, or an

@@ -287,7 +287,7 @@ struct Crowd {
 }
 
 impl Crowd {
-    /// For so many times as long as a look took, no other look follows a refusal.
+    /// After a refusal, no other look follows for this many times as long as the last one took.
     const PAUSE: u32 = 8;
 
     /// Whether more than `limit` are alive, when so many have been started, the one that asks

@@ -243,10 +243,10 @@ impl Search {
                 return Ok(*thread);
             }
         }
-        let mut ready: Vec<&(usize, Op)> =
-            next.iter().filter(|(_, op)| self.can_go_on(*op)).collect();
-        let path = |thread: usize| &self.graph.threads[self.members[thread].thread].path;
-        ready.sort_by(|(one, _), (other, _)| path(*one).cmp(path(*other)));
+        // The order of the threads must not depend on the run.
+        let mut next = next.to_vec();
+        next.sort_by_key(|(thread, _)| &self.graph.threads[self.members[*thread].thread].path);
+        let ready: Vec<&(usize, Op)> = next.iter().filter(|(_, op)| self.can_go_on(*op)).collect();
         let acts = |op: Op| self.can_go_on(op) || ready.is_empty();
         let repeats = next
             .iter()
@@ -271,11 +271,9 @@ impl Search {
                 false => End::Blocked,
             });
         }
-        let mut waiting = next.to_vec();
-        waiting.sort_by(|(one, _), (other, _)| path(*one).cmp(path(*other)));
-        for (thread, op) in waiting {
+        for &(thread, op) in &next {
             if self.gives_up(thread, op) {
-                return self.turn(next);
+                return self.turn(&next);
             }
         }
         Err(match next.is_empty() {

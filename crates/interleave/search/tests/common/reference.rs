@@ -1,8 +1,8 @@
 //! All executions of a tiny program, found by trying everything.
 //!
-//! This shares nothing with the search but what single operations compute (`Change`, `Guard`): it enumerates every modification order and every store that
-//! a load could read, and checks the axioms as they stand in the literature, with relations as
-//! matrices.
+//! This shares nothing with the search but what single operations compute (`Change`, `Guard`). It
+//! enumerates every modification order and every store that a load could read, and checks the axioms
+//! as they stand in the literature, with relations as matrices.
 
 use std::collections::BTreeSet;
 use std::sync::atomic::Ordering::{self, AcqRel, Acquire, Release, SeqCst};
