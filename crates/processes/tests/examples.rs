@@ -228,7 +228,6 @@ fn inside_a_container() {
     }
     for expected in [
         "inside:  I am process 1; my parent is process 0\n",
-        "inside:  my first child is process 2\n",
         "inside:  a signal to the process that started me: ESRCH: No such process\n",
         "inside:  host name \"apartment-1\", network [\"lo\"]\n",
         "inside:  the same kernel: true\n",
@@ -237,6 +236,13 @@ fn inside_a_container() {
     ] {
         assert!(printed.contains(expected), "{printed}");
     }
+    // Usually 2. A fork that the kernel starts again, because of a signal, has used a number up.
+    let first = printed.split("inside:  my first child is process ").nth(1);
+    let first = first.and_then(|rest| rest.lines().next()?.parse::<u32>().ok());
+    assert!(
+        first.is_some_and(|first| (2..20).contains(&first)),
+        "{printed}"
+    );
     // What the outside reads in there depends on the machine's Yama setting.
 }
 

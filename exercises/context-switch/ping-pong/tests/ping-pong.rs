@@ -675,9 +675,11 @@ fn at_the_table(game: &Game, offered: &[usize]) -> Result<Report, String> {
         readings += 1;
         if let (Twist::Within(between), 1) = (game.twist, readings) {
             let cpu = offered[(cpu + 1) % offered.len()];
+            let at_first = Task::of_this_process();
             within = Some(came_of(|| {
                 measure(between, cpu, 5, || Duration::from_nanos(1))
             }));
+            until_none_but(&at_first);
         }
         if let (Some(own), 1) = (&own, readings) {
             own.end_one();
@@ -724,15 +726,7 @@ fn at_the_table(game: &Game, offered: &[usize]) -> Result<Report, String> {
         holder.wait();
     }
     if game.between == Between::Threads {
-        // A thread that has ended may be in the list for a moment yet.
-        let until = Instant::now() + Duration::from_secs(2);
-        while Task::of_this_process()
-            .iter()
-            .any(|task| before.is_new(task))
-            && Instant::now() < until
-        {
-            thread::yield_now();
-        }
+        until_none_but(&before.threads);
     }
     let cpus = before.caller.again().map(|task| task.cpus);
     let confined = cpus.map(|after| (before.caller.cpus.clone(), after));
@@ -1104,6 +1098,16 @@ impl OwnChildren {
             })
         });
         wrong.collect()
+    }
+}
+
+/// Waits, but not for ever, until the threads of this process are these or fewer. A thread that has
+/// ended, and that was joined, may be in the list for a moment yet.
+fn until_none_but(these: &[Task]) {
+    let until = Instant::now() + Duration::from_secs(2);
+    let is_new = |task: &Task| these.iter().all(|old| old.id != task.id);
+    while Task::of_this_process().iter().any(is_new) && Instant::now() < until {
+        thread::yield_now();
     }
 }
 
