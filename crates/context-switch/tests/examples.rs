@@ -123,17 +123,25 @@ fn a_spawn_and_a_join_are_one_wait() {
 #[test]
 fn only_waiting_is_a_voluntary_switch() {
     let printed = example_output::of("switches_counted", &[]);
+    // On a busy machine a thread rarely waits for something else, such as a page, and a thread that is
+    // interrupted on its way to wait may find that it need not wait any more.
+    let never = 0.0..=5.0;
+    let always = 50.0..=105.0;
     for (situation, voluntary) in [
-        ("1,000 system calls (getppid)", 0.0),
-        ("1,000 locks and unlocks of a free mutex", 0.0),
-        ("1,000 reads of bytes that are there", 0.0),
-        ("1,000 resumes of a coroutine", 0.0),
-        ("100 reads that have to wait", 100.0),
-        ("100 sleeps", 100.0),
-        ("computing beside another thread", 0.0),
-        ("20 times sched_yield beside another thread", 0.0),
+        ("1,000 system calls (getppid)", &never),
+        ("1,000 locks and unlocks of a free mutex", &never),
+        ("1,000 reads of bytes that are there", &never),
+        ("1,000 resumes of a coroutine", &never),
+        ("100 reads that have to wait", &always),
+        ("100 sleeps", &always),
+        ("computing beside another thread", &never),
+        ("20 times sched_yield beside another thread", &never),
     ] {
-        assert_eq!(number(&printed, situation), voluntary, "{printed}");
+        let counted = number(&printed, situation);
+        assert!(
+            voluntary.contains(&counted),
+            "{situation}: {counted}\n{printed}"
+        );
     }
 }
 

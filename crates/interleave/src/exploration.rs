@@ -5,15 +5,6 @@ use records::position::FailureKind;
 use records::{Place, Timeline};
 use serde::{Deserialize, Serialize};
 
-/// One of the explored worlds.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub enum World {
-    /// Every schedule, with sequentially consistent memory: shuttle.
-    Schedules,
-    /// Everything that the memory model allows: loom.
-    Orderings,
-}
-
 /// What went wrong, and how to reproduce it.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Failure {
@@ -23,24 +14,29 @@ pub struct Failure {
     pub message: String,
     /// Where in the source, if known.
     pub at: Option<Place>,
-    /// The schedule, for [`crate::REPLAY`]; empty in the orderings world, which has none.
+    /// The schedule, for [`crate::REPLAY`].
     pub schedule: String,
     /// What the threads did until then.
     pub timeline: Timeline,
 }
 
 /// What an exploration found.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub struct Exploration {
-    /// Which world was explored.
-    pub world: World,
-    /// How many schedules were run (in the orderings world: executions).
-    pub schedules: u64,
-    /// Whether these were all the different ones.
+    /// How many executions were visited, each once.
+    pub executions: u64,
+    /// Whether these were all.
     pub complete: bool,
-    /// The most scheduling points that the code under test reached in one run.
+    /// How many runs that took: also those that turned out to show an execution that another run
+    /// shows.
+    pub runs: u64,
+    /// How many executions were longer than the limit and were not followed to their end.
+    pub cut: u64,
+    /// Whether a thread could have failed or woken up for no reason once more than is tried.
+    pub bounded: bool,
+    /// The most operations of the code under test in one execution.
     pub scheduling_points: u64,
-    /// The first failure.
+    /// The simplest failure that was found.
     pub failure: Option<Failure>,
     /// Why there is no verdict, if there is none.
     pub not_judged: Option<String>,
@@ -53,30 +49,30 @@ pub struct Exploration {
 }
 
 impl Exploration {
-    /// What was covered, in words: `all 20 schedules` or `2,000 schedules, then the budget was used up`.
+    /// What was covered, in words: `all 20 executions` or `2,000 executions, then the budget was used
+    /// up`.
     #[must_use]
     pub fn coverage(&self) -> String {
-        let noun = match self.world {
-            World::Schedules => "schedule",
-            World::Orderings => "execution",
+        let plural = if self.executions == 1 { "" } else { "s" };
+        let count = with_commas(self.executions);
+        if self.replayed.is_some() {
+            return "one execution, replayed".to_owned();
+        }
+        if self.failure.is_some() {
+            return format!("{count} execution{plural} until the failure");
+        }
+        let bound = match self.bounded {
+            true => " in which each thread fails or wakes up for no reason once at most",
+            false => "",
         };
-        let plural = if self.schedules == 1 { "" } else { "s" };
-        let count = with_commas(self.schedules);
-        // loom leaves out a few orders of lock operations that shuttle tries.
-        let told_apart = match self.world {
-            World::Schedules => "",
-            World::Orderings => " that loom tells apart",
-        };
-        if self.complete && self.schedules == 1 {
-            format!("the only {noun}{told_apart}")
-        } else if self.complete {
-            format!("all {count} {noun}{plural}{told_apart}")
-        } else if self.replayed.is_some() {
-            format!("one {noun}, replayed")
-        } else if self.failure.is_some() {
-            format!("{count} {noun}{plural} until the failure")
-        } else {
-            format!("{count} {noun}{plural}, then the budget was used up")
+        match (self.complete, self.executions, self.cut) {
+            (true, 1, _) => format!("the only execution{bound}"),
+            (true, _, _) => format!("all {count} executions{bound}"),
+            (false, _, 0) => format!("{count} execution{plural}, then the budget was used up"),
+            (false, _, cut) => format!(
+                "{count} execution{plural}; {} more took too many steps to be followed to the end",
+                with_commas(cut)
+            ),
         }
     }
 }
@@ -114,7 +110,7 @@ pub(crate) fn place(at: model::At) -> Place {
 
 #[cfg(test)]
 mod tests {
-    use super::with_commas;
+    use super::{Exploration, with_commas};
 
     #[test]
     fn numbers_are_grouped_by_three() {
@@ -122,5 +118,28 @@ mod tests {
         assert_eq!(with_commas(100), "100");
         assert_eq!(with_commas(2_000), "2,000");
         assert_eq!(with_commas(12_345_678), "12,345,678");
+    }
+
+    #[test]
+    fn the_coverage_says_what_was_left_out() {
+        let mut found = Exploration {
+            executions: 1_680,
+            complete: true,
+            ..Exploration::default()
+        };
+        assert_eq!(found.coverage(), "all 1,680 executions");
+        found.bounded = true;
+        assert!(
+            found
+                .coverage()
+                .starts_with("all 1,680 executions in which each thread")
+        );
+        found.complete = false;
+        assert_eq!(
+            found.coverage(),
+            "1,680 executions, then the budget was used up"
+        );
+        found.cut = 3;
+        assert!(found.coverage().contains("3 more took too many steps"));
     }
 }

@@ -1,59 +1,41 @@
-//! Exploring: budgets, replays, and one interface to the two worlds.
+//! Exploring: budgets, replays and positions.
 
 use std::panic::Location;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use interleave_loomed::explorer as loomed;
-use interleave_model::kernel::{Run, failure};
-use interleave_shuttled::explorer::{self as shuttled, Plan, Then};
+use interleave_model::kernel::running::Scenario;
 use records::schedule;
 
-use crate::exploration::{Exploration, Failure, World, kind, place};
+use crate::campaign::{Budget, Campaign};
+use crate::exploration::Exploration;
 use crate::position::{self, POSITION, Position, Request};
-use crate::timeline::timeline;
 
-/// The environment variable that holds a schedule to replay, such as `a3b2a`, or
-/// `two_threads_add:a3b2a` for only the scenario of that name.
+/// The environment variable that holds a schedule to replay, such as `a3b~1a`, or
+/// `two_threads_add:a3b~1a` for only the scenario of that name.
 pub const REPLAY: &str = "INTERLEAVE_REPLAY";
 
 /// Only one exploration at a time may use the statics of the code under test.
 static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
-
-/// If an execution is given up while one of its threads unwinds, the operating-system thread
-/// remains "panicking" for good. The next execution would then get wrong answers about its own
-/// panics.
-const UNWINDING: &str = "an earlier exploration on this thread was stopped in the middle of a panic; explore in a new process";
 
 /// How far to explore. The defaults suit a scenario of two or three threads with a few operations
 /// each.
 ///
 /// ```no_run
 /// # fn scenario() {}
-/// let found = interleave::Explore::new().schedules(5_000).schedules_of(scenario);
+/// let found = interleave::Explore::new().executions(50_000).of(scenario);
 /// ```
 #[derive(Clone, Debug)]
 pub struct Explore {
-    schedules: u64,
-    executions: u64,
-    steps: u64,
-    time: Duration,
-    interruptions: Option<usize>,
+    budget: Budget,
     file: Option<&'static str>,
     may_outlive: bool,
 }
 
-/// Explores the schedules of `scenario`: all of them if the budget allows. If not, it runs
-/// schedules with few interruptions first, and then random ones from fixed seeds.
+/// Explores the executions of `scenario`: all of them, if the budget allows that.
 #[track_caller]
-pub fn schedules(scenario: impl Fn() + Send + Sync + 'static) -> Exploration {
-    Explore::new().schedules_of(scenario)
-}
-
-/// Explores what the memory model allows `scenario` to do.
-#[track_caller]
-pub fn orderings(scenario: impl Fn() + Send + Sync + 'static) -> Exploration {
-    Explore::new().orderings_of(scenario)
+pub fn explore(scenario: impl Fn() + Send + Sync + 'static) -> Exploration {
+    Explore::new().of(scenario)
 }
 
 /// Waits until no other exploration runs. From now on, the allocator tells the model which memory
@@ -64,38 +46,32 @@ fn alone() -> MutexGuard<'static, ()> {
 }
 
 impl Explore {
-    /// The defaults.
+    /// The defaults: 10,000 executions of 2,000 steps each.
     #[must_use]
     pub fn new() -> Self {
         Self {
-            schedules: 2_000,
-            executions: 2_000,
-            steps: 20_000,
-            time: Duration::from_secs(20),
-            interruptions: Some(2),
+            budget: Budget {
+                executions: 10_000,
+                steps: 2_000,
+                time: Duration::from_secs(20),
+            },
             file: None,
             may_outlive: false,
         }
     }
 
-    /// Sets how many schedules to run at most.
-    #[must_use]
-    pub fn schedules(mut self, schedules: u64) -> Self {
-        self.schedules = schedules.max(1);
-        self
-    }
-
-    /// Sets how many executions to run at most in the orderings world.
+    /// Sets how many executions to visit at most. The simplest come first: those with the fewest
+    /// interruptions and old values.
     #[must_use]
     pub fn executions(mut self, executions: u64) -> Self {
-        self.executions = executions.max(1);
+        self.budget.executions = executions.max(1);
         self
     }
 
-    /// Sets how many steps one run may take at most.
+    /// Sets how many steps one execution may take.
     #[must_use]
     pub fn steps(mut self, steps: u64) -> Self {
-        self.steps = steps.max(1);
+        self.budget.steps = steps.max(1);
         self
     }
 
@@ -103,15 +79,7 @@ impl Explore {
     /// big.
     #[must_use]
     pub fn time(mut self, time: Duration) -> Self {
-        self.time = time;
-        self
-    }
-
-    /// Sets how often a thread may be interrupted in one execution of the orderings world; `None`
-    /// for no bound.
-    #[must_use]
-    pub fn interruptions(mut self, interruptions: Option<usize>) -> Self {
-        self.interruptions = interruptions;
+        self.budget.time = time;
         self
     }
 
@@ -130,10 +98,10 @@ impl Explore {
         self
     }
 
-    /// Explores the schedules of `scenario`, or replays the one in [`REPLAY`], or reports the
+    /// Explores the executions of `scenario`, or replays the one in [`REPLAY`], or reports the
     /// position that [`POSITION`] asks for.
     #[track_caller]
-    pub fn schedules_of(&self, scenario: impl Fn() + Send + Sync + 'static) -> Exploration {
+    pub fn of(&self, scenario: impl Fn() + Send + Sync + 'static) -> Exploration {
         let file = self.file.unwrap_or(Location::caller().file());
         if let Ok(text) = std::env::var(POSITION) {
             let told = position::read(&text).and_then(|request| {
@@ -141,11 +109,14 @@ impl Explore {
                 position::write(&position, &request.answer)
             });
             let reason = told.map_or_else(|reason| reason, |()| position::TOLD.to_owned());
-            return not_judged(World::Schedules, reason);
+            return not_judged(reason);
         }
         match std::env::var(REPLAY) {
-            Ok(text) => self.replayed(scenario, file, &text),
-            Err(_) => self.explored(Arc::new(scenario), file, Plan::default()),
+            Ok(text) => self.replayed(Arc::new(scenario), file, &text),
+            Err(_) => {
+                let campaign = self.campaign(Arc::new(scenario), file, None);
+                timed(|| campaign.explore())
+            }
         }
     }
 
@@ -157,26 +128,17 @@ impl Explore {
         schedule: &str,
     ) -> Exploration {
         let file = self.file.unwrap_or(Location::caller().file());
-        self.replayed(scenario, file, schedule)
+        self.replayed(Arc::new(scenario), file, schedule)
     }
 
-    fn replayed(
-        &self,
-        scenario: impl Fn() + Send + Sync + 'static,
-        file: &'static str,
-        text: &str,
-    ) -> Exploration {
-        let (name, letters) = schedule::parts(text);
-        match schedule::read(letters) {
-            Ok(prefix) => {
-                let plan = Plan {
-                    scenario: name.map(str::to_owned),
-                    prefix,
-                    then: Then::Finish,
-                };
-                self.explored(Arc::new(scenario), file, plan)
+    fn replayed(&self, scenario: Scenario, file: &'static str, text: &str) -> Exploration {
+        let (name, steps) = schedule::parts(text);
+        match interleave_search::schedule::read(steps) {
+            Ok(steps) => {
+                let campaign = self.campaign(scenario, file, name.map(str::to_owned));
+                timed(|| campaign.replay(&steps))
             }
-            Err(reason) => not_judged(World::Schedules, reason),
+            Err(reason) => not_judged(reason),
         }
     }
 
@@ -198,97 +160,23 @@ impl Explore {
 
     fn found_position(
         &self,
-        scenario: Arc<dyn Fn() + Send + Sync>,
+        scenario: Scenario,
         file: &'static str,
         request: &Request,
     ) -> Result<Position, String> {
-        if std::thread::panicking() {
-            return Err(UNWINDING.to_owned());
-        }
         let _alone = alone();
-        let budget = shuttled::Budget {
-            schedules: request.count,
-            ..self.budget()
-        };
-        position::find(request, |plan| {
-            shuttled::explore(Arc::clone(&scenario), file, self.may_outlive, &budget, plan)
-        })
+        let mut campaign = self.campaign(scenario, file, request.scenario.clone());
+        campaign.budget.executions = request.count.max(1);
+        position::find(request, &campaign)
     }
 
-    fn budget(&self) -> shuttled::Budget {
-        shuttled::Budget {
-            schedules: self.schedules,
-            steps: self.steps,
-            time: self.time,
-        }
-    }
-
-    fn explored(
-        &self,
-        scenario: Arc<dyn Fn() + Send + Sync>,
-        file: &'static str,
-        plan: Plan,
-    ) -> Exploration {
-        if std::thread::panicking() {
-            return not_judged(World::Schedules, UNWINDING.to_owned());
-        }
-        let _alone = alone();
-        let started = Instant::now();
-        let replaying = plan.then == Then::Finish;
-        let found = shuttled::explore(scenario, file, self.may_outlive, &self.budget(), plan);
-        let replayed = || timeline(&found.run.state.borrow(), found.failure.is_some());
-        Exploration {
-            world: World::Schedules,
-            schedules: found.schedules,
-            complete: found.complete,
-            scheduling_points: found.points,
-            replayed: (replaying && !found.is_other).then(replayed),
-            is_other: found.is_other,
-            failure: found
-                .failure
-                .as_ref()
-                .map(|(failure, schedule)| told(failure.clone(), &found.run, schedule)),
-            not_judged: found.not_judged.clone(),
-            millis: millis_since(started),
-        }
-    }
-
-    /// Explores what the memory model allows `scenario` to do.
-    #[track_caller]
-    pub fn orderings_of(&self, scenario: impl Fn() + Send + Sync + 'static) -> Exploration {
-        let asks = |name| std::env::var_os(name).is_some();
-        if asks(REPLAY) || asks(POSITION) {
-            return not_judged(
-                World::Orderings,
-                "a schedule string belongs to the schedules world; the orderings world cannot replay it".to_owned(),
-            );
-        }
-        if std::thread::panicking() {
-            return not_judged(World::Orderings, UNWINDING.to_owned());
-        }
-        let _alone = alone();
-        let started = Instant::now();
-        let budget = loomed::Budget {
-            executions: self.executions,
-            steps: self.steps.min(5_000),
-            interruptions: self.interruptions,
-            time: self.time,
-        };
-        let file = self.file.unwrap_or(Location::caller().file());
-        let found = loomed::explore(Arc::new(scenario), file, self.may_outlive, &budget);
-        Exploration {
-            world: World::Orderings,
-            schedules: found.executions,
-            complete: found.complete,
-            scheduling_points: found.points,
-            replayed: None,
-            is_other: false,
-            failure: found
-                .failure
-                .clone()
-                .map(|failure| told(failure, &found.run, &[])),
-            not_judged: found.not_judged,
-            millis: millis_since(started),
+    fn campaign(&self, scenario: Scenario, file: &'static str, wanted: Option<String>) -> Campaign {
+        Campaign {
+            scenario,
+            file,
+            may_outlive: self.may_outlive,
+            wanted,
+            budget: self.budget.clone(),
         }
     }
 }
@@ -299,31 +187,18 @@ impl Default for Explore {
     }
 }
 
-fn told(failure: failure::Failure, run: &Run, schedule: &[u8]) -> Failure {
-    let state = run.state.borrow();
-    Failure {
-        kind: kind(failure.kind),
-        message: failure.message,
-        at: failure.at.map(place),
-        schedule: schedule::write_named(state.named, schedule),
-        timeline: timeline(&state, true),
-    }
+/// Runs an exploration while no other runs.
+fn timed(explore: impl FnOnce() -> Exploration) -> Exploration {
+    let _alone = alone();
+    let started = Instant::now();
+    let mut found = explore();
+    found.millis = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);
+    found
 }
 
-fn not_judged(world: World, reason: String) -> Exploration {
+fn not_judged(reason: String) -> Exploration {
     Exploration {
-        world,
-        schedules: 0,
-        complete: false,
-        scheduling_points: 0,
-        failure: None,
         not_judged: Some(reason),
-        replayed: None,
-        is_other: false,
-        millis: 0,
+        ..Exploration::default()
     }
-}
-
-fn millis_since(started: Instant) -> u64 {
-    u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX)
 }

@@ -1,16 +1,16 @@
-//! One source, three worlds: explores what ordinary concurrent Rust can do.
+//! Explores what ordinary concurrent Rust can do: every schedule and every memory ordering.
 //!
-//! A learner's file is compiled three times: against the real std, against a std whose schedules
-//! are explored ([`shuttled`]), and against a std whose memory orderings are explored ([`loomed`]).
-//! A *scenario* uses the code as two or three threads would. An exploration runs the scenario in
-//! every possible way, or in as many ways as the budget allows:
+//! The code under test is compiled once more against a `std` whose threads, locks and atomics are
+//! modelled ([`std`]). A *scenario* uses the code as two or three threads would. An
+//! exploration runs the scenario once for each *execution*: each way in which loads can read stores
+//! and stores can follow each other, under the memory model of Rust and C++20. It stops at the first
+//! failure (a panic, a data race, a deadlock, a loop that never ends), draws it, and says with which
+//! string it can be run again.
 //!
 //! ```
-//! use interleave::{in_worlds, schedules};
-//!
-//! // A stand-in for a world crate: a counter that loses updates.
-//! mod counter_shuttled {
-//!     use interleave::shuttled::sync::atomic::{AtomicU32, Ordering::SeqCst};
+//! // A stand-in for a crate that is compiled against the modelled std: a counter that loses updates.
+//! mod counter_explored {
+//!     use interleave::std::sync::atomic::{AtomicU32, Ordering::SeqCst};
 //!     pub struct Counter(AtomicU32);
 //!     impl Counter {
 //!         pub fn new() -> Self { Self(AtomicU32::new(0)) }
@@ -19,8 +19,8 @@
 //!     }
 //! }
 //!
-//! in_worlds! {
-//!     shuttled = crate::counter_shuttled;
+//! interleave::scenarios! {
+//!     exercise = crate::counter_explored;
 //!
 //!     pub fn two_threads_add() {
 //!         let counter = Arc::new(exercise::Counter::new());
@@ -33,7 +33,7 @@
 //! }
 //!
 //! # fn main() {
-//! let found = schedules(shuttled::two_threads_add);
+//! let found = interleave::explore(scenarios::two_threads_add);
 //! let failure = found.failure.as_ref().expect("an update is lost");
 //! println!("{}\n{}\nreplay with {}", failure.message, failure.timeline, failure.schedule);
 //! # }
@@ -41,15 +41,17 @@
 //!
 //! Only what std's `sync`, `thread`, `time` and `thread_local!` do is explored; two accesses to a
 //! plain variable are never interleaved. A payload that must be protected is therefore a
-//! [`Tracked`], which checks its accesses in both worlds.
+//! [`Tracked`], which checks its accesses.
 
+mod campaign;
 mod exploration;
 mod explore;
+mod fair;
 pub mod position;
+mod scenarios;
 mod source;
 mod timeline;
 mod verdict;
-mod worlds;
 
 pub use interleave_model::Tracked;
 #[doc(hidden)]
@@ -57,27 +59,16 @@ pub use interleave_model::kernel::scenario::named;
 pub use records::position::FailureKind;
 pub use records::{Place, Step, Timeline, schedule};
 
-pub use exploration::{Exploration, Failure, World};
-pub use explore::{Explore, REPLAY, orderings, schedules};
+pub use exploration::{Exploration, Failure};
+pub use explore::{Explore, REPLAY, explore};
 
-/// The std of scenarios in the shuttled world.
-pub mod shuttled {
+/// The std of explored code.
+pub mod std {
     #[doc(no_inline)]
-    pub use interleave_shuttled::*;
+    pub use interleave_std::*;
 
     /// What a scenario can use without importing it.
     pub mod scenario {
-        pub use interleave_shuttled::{Tracked, sync::Arc, thread};
-    }
-}
-
-/// The std of scenarios in the loomed world.
-pub mod loomed {
-    #[doc(no_inline)]
-    pub use interleave_loomed::*;
-
-    /// What a scenario can use without importing it.
-    pub mod scenario {
-        pub use interleave_loomed::{Tracked, sync::Arc, thread};
+        pub use interleave_std::{Tracked, sync::Arc, thread};
     }
 }

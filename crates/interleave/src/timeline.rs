@@ -21,7 +21,7 @@ pub(crate) fn timeline(state: &State, failed: bool) -> Timeline {
     let threads = (0..state.threads.len())
         .map(|number| name(state, number))
         .collect();
-    let log: Vec<_> = state.log.iter().collect();
+    let log = &state.log;
     let left_out = log.len().saturating_sub(Timeline::FIRST + LAST);
     let kept = log
         .iter()
@@ -82,8 +82,17 @@ pub(crate) fn operation(state: &State, event: &Event) -> String {
     text
 }
 
+/// An operation with what it returned.
+pub(crate) fn told(state: &State, event: &Event) -> String {
+    let operation = operation(state, event);
+    match value(state, event).as_str() {
+        "" => operation,
+        value => format!("{operation} → {value}"),
+    }
+}
+
 fn value(state: &State, event: &Event) -> String {
-    match event.returned {
+    let mut text = match event.returned {
         Returned::Nothing => String::new(),
         Returned::Value(value) => show(state, event, value),
         Returned::Ok(value) => format!("Ok({})", show(state, event, value)),
@@ -92,7 +101,15 @@ fn value(state: &State, event: &Event) -> String {
             format!("Err({}), spuriously", show(state, event, value))
         }
         Returned::Word(word) => word.to_owned(),
+    };
+    if let Some(newer) = event.newer {
+        let newer = short_place(newer);
+        text.push_str(&match text.is_empty() {
+            true => format!("takes effect before the store at {newer}"),
+            false => format!(", an old value: nothing orders this after the store at {newer}"),
+        });
     }
+    text
 }
 
 fn show(state: &State, event: &Event, value: u64) -> String {

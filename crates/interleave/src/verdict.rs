@@ -3,7 +3,7 @@
 use proctor::{Failing, Outcome};
 use records::position::FailureKind;
 
-use crate::exploration::{Exploration, Failure, World};
+use crate::exploration::{Exploration, Failure};
 
 /// If the code under test has fewer scheduling points than this, the exploration explored nothing.
 const LEAST_POINTS: u64 = 2;
@@ -68,10 +68,7 @@ impl Exploration {
         if !failure.timeline.steps.is_empty() {
             failing = failing.timeline(failure.timeline.clone());
         }
-        if self.world == World::Schedules {
-            failing = failing.schedule(failure.schedule.clone());
-        }
-        failing
+        failing.schedule(failure.schedule.clone())
     }
 
     /// The failure, which must exist and be of this kind. For tests of explorations.

@@ -6,8 +6,8 @@ use interleave::{Explore, FailureKind};
 
 mod nothing {}
 
-interleave::in_worlds! {
-    shuttled = crate::nothing;
+interleave::scenarios! {
+    exercise = crate::nothing;
 
     use std::sync::Mutex;
     use std::sync::atomic::{AtomicU32, Ordering::*};
@@ -77,14 +77,17 @@ fn run_on(scenario: fn(), schedule: &str) -> Position {
     found.expect("a position")
 }
 
+/// What each thread would do next: the first of its ways.
 fn next(position: &Position) -> Vec<Option<&str>> {
     let threads = position.threads.iter();
-    threads.map(|thread| thread.next.as_deref()).collect()
+    threads
+        .map(|thread| Some(thread.ways.first()?.words.as_str()))
+        .collect()
 }
 
 #[test]
 fn at_the_beginning_only_the_scenario_s_own_thread_is_there() {
-    let begin = at(shuttled::lost_update, "");
+    let begin = at(scenarios::lost_update, "");
     assert_eq!(begin.schedule, "");
     assert_eq!(next(&begin), [Some("thread #2 spawn")]);
     assert_eq!(begin.threads[0].name, "a (main)");
@@ -94,12 +97,11 @@ fn at_the_beginning_only_the_scenario_s_own_thread_is_there() {
 
 #[test]
 fn every_thread_says_what_it_would_do_next_and_every_step_what_it_saw() {
-    let both = at(shuttled::lost_update, "a");
-    // Thread b has reached its first step without a choice.
-    assert_eq!(both.schedule, "ab");
+    let both = at(scenarios::lost_update, "a");
+    assert_eq!(both.schedule, "a");
     let load = Some("AtomicU32 #1 load(SeqCst)");
     assert_eq!(next(&both), [load, load]);
-    let stepped = at(shuttled::lost_update, "ab2");
+    let stepped = at(scenarios::lost_update, "ab");
     assert_eq!(
         next(&stepped),
         [load, Some("AtomicU32 #1 store(1, SeqCst)")]
@@ -109,7 +111,7 @@ fn every_thread_says_what_it_would_do_next_and_every_step_what_it_saw() {
         (seen.operation.as_str(), seen.value.as_str()),
         ("AtomicU32 #1 load(SeqCst)", "0")
     );
-    let stored = at(shuttled::lost_update, "ab3");
+    let stored = at(scenarios::lost_update, "ab2");
     assert_eq!(
         (
             stored.objects[0].name.as_str(),
@@ -118,71 +120,72 @@ fn every_thread_says_what_it_would_do_next_and_every_step_what_it_saw() {
         ("AtomicU32 #1", "1")
     );
     assert_eq!(stored.threads[1].state, ThreadState::Ended);
-    assert!(!stored.threads[1].can_run);
+    assert!(!stored.threads[1].can_run());
 }
 
 #[test]
 fn a_run_goes_on_to_where_there_is_something_to_choose() {
-    let begin = run_on(shuttled::lost_update, "");
+    let begin = run_on(scenarios::lost_update, "");
     assert_eq!(
-        begin.schedule, "ab",
+        begin.schedule, "a",
         "a has to spawn b before there is a choice"
     );
-    let end = run_on(shuttled::lost_update, "ab3");
+    let end = run_on(scenarios::lost_update, "ab2");
     assert!(matches!(end.end, Some(End::Held)), "{:?}", end.end);
-    assert!(end.schedule.starts_with("ab3a"));
+    // The last of b's steps is its end.
+    assert!(end.schedule.starts_with("ab3a"), "{}", end.schedule);
 }
 
 #[test]
 fn the_string_of_a_run_leaves_out_what_follows_by_itself() {
     // b goes on because it is running, and then a because no other thread is
     // left.
-    assert_eq!(at(shuttled::lost_update, "ab3a").replay, "lost_update:a");
-    let interrupted = run_on(shuttled::lost_update, "ab2a3");
-    assert_eq!(interrupted.replay, "lost_update:ab2a");
+    assert_eq!(at(scenarios::lost_update, "ab3a").replay, "lost_update:ab");
+    let interrupted = run_on(scenarios::lost_update, "aba2");
+    assert_eq!(interrupted.replay, "lost_update:aba");
 }
 
 #[test]
 fn the_schedules_below_are_counted_whether_they_fail_or_not() {
-    let begin = run_on(shuttled::lost_update, "").below.expect("a count");
+    let begin = run_on(scenarios::lost_update, "").below.expect("a count");
     assert!(
-        begin.complete && 0 < begin.failing && begin.failing < begin.schedules,
+        begin.complete && 0 < begin.failing && begin.failing < begin.executions,
         "{begin:?}"
     );
-    let found = interleave::schedules(shuttled::nothing_is_lost);
-    let right = run_on(shuttled::nothing_is_lost, "").below;
+    let found = interleave::explore(scenarios::nothing_is_lost);
+    let right = run_on(scenarios::nothing_is_lost, "").below;
     assert!(found.complete);
     assert_eq!(
         right,
         Some(Below {
-            schedules: found.schedules,
+            executions: found.executions,
             failing: 0,
             complete: true
         })
     );
     // Both threads have read 0, so an update is lost in every schedule.
-    let lost = at(shuttled::lost_update, "ab2a").below.expect("a count");
-    assert_eq!(lost.failing, lost.schedules);
+    let lost = at(scenarios::lost_update, "aba").below.expect("a count");
+    assert_eq!(lost.failing, lost.executions);
     // b has ended, so no update can be lost any more.
-    let safe = at(shuttled::lost_update, "ab3").below.expect("a count");
-    assert_eq!((safe.schedules, safe.failing), (1, 0));
+    let safe = at(scenarios::lost_update, "ab2").below.expect("a count");
+    assert_eq!((safe.executions, safe.failing), (1, 0));
 }
 
 #[test]
 fn a_count_that_is_cut_off_says_so() {
     let mut few = request("", true);
     few.count = 2;
-    let position = Explore::new().position_of(shuttled::lost_update as fn(), &few);
+    let position = Explore::new().position_of(scenarios::lost_update as fn(), &few);
     let below = position.expect("a position").below.expect("a count");
-    assert_eq!((below.schedules, below.complete), (2, false));
+    assert_eq!((below.executions, below.complete), (2, false));
     few.count = 0;
-    let position = Explore::new().position_of(shuttled::lost_update as fn(), &few);
+    let position = Explore::new().position_of(scenarios::lost_update as fn(), &few);
     assert_eq!(position.expect("a position").below, None);
 }
 
 #[test]
 fn many_failing_schedules_do_not_exhaust_anything() {
-    let spin = run_on(shuttled::spins_for_ever, "a");
+    let spin = run_on(scenarios::spins_for_ever, "a");
     assert!(matches!(
         spin.end,
         Some(End::Failed {
@@ -190,30 +193,30 @@ fn many_failing_schedules_do_not_exhaust_anything() {
             ..
         })
     ));
-    let below = at(shuttled::panics_in_all_schedules, "")
+    let below = at(scenarios::panics_in_all_schedules, "")
         .below
         .expect("a count");
-    assert_eq!(below.failing, below.schedules);
+    assert_eq!(below.failing, below.executions);
 }
 
 #[test]
 fn what_was_broken_by_hand_is_broken_again_by_its_string() {
-    let broken = run_on(shuttled::lost_update, "ab2a");
-    let broken = run_on(shuttled::lost_update, &format!("{}a", broken.schedule));
-    let broken = run_on(shuttled::lost_update, &format!("{}b", broken.schedule));
+    let broken = run_on(scenarios::lost_update, "aba");
+    let broken = run_on(scenarios::lost_update, &format!("{}a", broken.schedule));
+    let broken = run_on(scenarios::lost_update, &format!("{}b", broken.schedule));
     let Some(End::Failed { kind, message, .. }) = &broken.end else {
         panic!("it should have failed: {broken:?}")
     };
     assert_eq!(*kind, FailureKind::Assertion);
     assert!(broken.timeline.failed);
-    let again = Explore::new().replay_of(shuttled::lost_update as fn(), &broken.replay);
+    let again = Explore::new().replay_of(scenarios::lost_update as fn(), &broken.replay);
     assert_eq!(again.must_fail(*kind).message, *message);
     assert_eq!(again.must_fail(*kind).timeline, broken.timeline);
 }
 
 #[test]
 fn who_waits_says_for_what() {
-    let deadlock = at(shuttled::opposite_order, "ab2ab");
+    let deadlock = at(scenarios::opposite_order, "aba");
     let Some(End::Failed { kind, .. }) = deadlock.end else {
         panic!("a deadlock: {deadlock:?}")
     };
@@ -227,7 +230,7 @@ fn who_waits_says_for_what() {
 
 #[test]
 fn code_that_panics_before_any_step_has_ended() {
-    let position = at(shuttled::never_begun, "");
+    let position = at(scenarios::never_begun, "");
     let Some(End::Failed { kind, message, .. }) = &position.end else {
         panic!("{position:?}")
     };
@@ -237,7 +240,7 @@ fn code_that_panics_before_any_step_has_ended() {
 
 #[test]
 fn steps_that_do_not_fit_are_no_position() {
-    let wrong = at(shuttled::lost_update, "b");
+    let wrong = at(scenarios::lost_update, "b");
     let Some(End::NotJudged(reason)) = wrong.end else {
         panic!("{wrong:?}")
     };
@@ -245,7 +248,8 @@ fn steps_that_do_not_fit_are_no_position() {
         reason.contains("at its step 1, thread b cannot run"),
         "{reason}"
     );
-    let nonsense = Explore::new().position_of(shuttled::lost_update as fn(), &request("3a", false));
+    let nonsense =
+        Explore::new().position_of(scenarios::lost_update as fn(), &request("3a", false));
     assert!(nonsense.unwrap_err().contains("is not a schedule"));
 }
 
@@ -253,7 +257,7 @@ fn steps_that_do_not_fit_are_no_position() {
 fn another_scenario_than_the_one_asked_for_is_not_run() {
     let mut asked = request("", false);
     asked.scenario = Some("lost_update".to_owned());
-    for other in [shuttled::nothing_is_lost as fn(), shuttled::never_begun] {
+    for other in [scenarios::nothing_is_lost as fn(), scenarios::never_begun] {
         let refused = Explore::new().position_of(other, &asked).unwrap_err();
         assert!(
             refused.contains("belongs to the scenario lost_update"),
@@ -262,17 +266,17 @@ fn another_scenario_than_the_one_asked_for_is_not_run() {
     }
     assert!(
         Explore::new()
-            .position_of(shuttled::lost_update as fn(), &asked)
+            .position_of(scenarios::lost_update as fn(), &asked)
             .is_ok()
     );
     let unnamed =
-        Explore::new().position_of(|| drop(interleave::shuttled::thread::spawn(|| {})), &asked);
+        Explore::new().position_of(|| drop(interleave::std::thread::spawn(|| {})), &asked);
     assert!(unnamed.unwrap_err().contains("has no name"));
 }
 
 #[test]
 fn a_schedule_with_a_name_is_replayed_on_its_scenario_only() {
-    let failure = interleave::schedules(shuttled::lost_update)
+    let failure = interleave::explore(scenarios::lost_update)
         .failure
         .expect("wrong");
     assert!(
@@ -280,7 +284,7 @@ fn a_schedule_with_a_name_is_replayed_on_its_scenario_only() {
         "{}",
         failure.schedule
     );
-    let other = Explore::new().replay_of(shuttled::nothing_is_lost, &failure.schedule);
+    let other = Explore::new().replay_of(scenarios::nothing_is_lost, &failure.schedule);
     let reason = other.not_judged.expect("not this one's");
     assert_eq!(
         reason,
@@ -290,7 +294,7 @@ fn a_schedule_with_a_name_is_replayed_on_its_scenario_only() {
     let (_, letters) = interleave::schedule::parts(&failure.schedule);
     assert!(
         Explore::new()
-            .replay_of(shuttled::lost_update, letters)
+            .replay_of(scenarios::lost_update, letters)
             .failure
             .is_some()
     );
@@ -299,16 +303,14 @@ fn a_schedule_with_a_name_is_replayed_on_its_scenario_only() {
 #[test]
 fn the_environment_asks_and_a_file_answers() {
     if std::env::var_os(interleave::position::POSITION).is_some() {
-        for scenario in [shuttled::opposite_order as fn(), shuttled::lost_update] {
-            let found = interleave::schedules(scenario);
+        for scenario in [scenarios::opposite_order as fn(), scenarios::lost_update] {
+            let found = interleave::explore(scenario);
             assert!(found.failure.is_none() && found.not_judged.is_some());
         }
-        let orderings = interleave::orderings(shuttled::lost_update);
-        assert!(orderings.not_judged.is_some());
         return;
     }
     let folder = tempfile::tempdir().expect("a folder");
-    let mut asked = request("ab2", false);
+    let mut asked = request("ab", false);
     asked.scenario = Some("lost_update".to_owned());
     asked.answer = folder.path().join("answer.json");
     let this = std::env::current_exe().expect("this test's binary");
@@ -325,6 +327,6 @@ fn the_environment_asks_and_a_file_answers() {
     let position: Position = serde_json::from_slice(&answer).expect("a position");
     assert_eq!(
         (position.schedule.as_str(), position.threads.len()),
-        ("ab2", 2)
+        ("ab", 2)
     );
 }

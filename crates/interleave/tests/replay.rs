@@ -1,11 +1,11 @@
 //! A failing schedule can be run again, by itself, from its string.
 
-use interleave::{Explore, FailureKind, World};
+use interleave::{Explore, FailureKind};
 
 mod nothing {}
 
-interleave::in_worlds! {
-    shuttled = crate::nothing;
+interleave::scenarios! {
+    exercise = crate::nothing;
 
     use std::sync::Mutex;
     use std::sync::atomic::{AtomicU32, Ordering::*};
@@ -30,28 +30,28 @@ interleave::in_worlds! {
 
 #[test]
 fn a_replay_fails_in_the_same_way() {
-    for scenario in [shuttled::lost_update as fn(), shuttled::opposite_order] {
-        let found = interleave::schedules(scenario);
+    for scenario in [scenarios::lost_update as fn(), scenarios::opposite_order] {
+        let found = interleave::explore(scenario);
         let failure = found.failure.expect("both are wrong");
         let again = Explore::new().replay_of(scenario, &failure.schedule);
         let replayed = again.failure.expect("the same failure");
         assert_eq!(replayed.message, failure.message);
         assert_eq!(replayed.timeline, failure.timeline);
         assert_eq!(replayed.schedule, failure.schedule);
-        assert_eq!(again.schedules, 1);
+        assert_eq!(again.executions, 1);
     }
 }
 
 #[test]
 fn a_replay_that_goes_well_shows_its_timeline() {
-    let again = Explore::new().replay_of(shuttled::lost_update, "a9");
+    let again = Explore::new().replay_of(scenarios::lost_update, "a9");
     assert!(again.failure.is_none());
     // Thread a cannot take nine steps: it waits for b.
     let reason = again
         .not_judged
         .expect("thread a blocks before its ninth step");
-    assert!(reason.contains("thread a cannot run"), "{reason}");
-    let again = Explore::new().replay_of(shuttled::lost_update, "a");
+    assert!(reason.contains("does not fit this code"), "{reason}");
+    let again = Explore::new().replay_of(scenarios::lost_update, "a");
     assert!(again.failure.is_none() && again.not_judged.is_none());
     let timeline = again.replayed.expect("a timeline even so");
     assert!(
@@ -66,16 +66,15 @@ fn a_replay_that_goes_well_shows_its_timeline() {
 #[test]
 fn nonsense_is_not_judged() {
     for nonsense in ["", "A3", "z", "a3b0", "b99"] {
-        let again = Explore::new().replay_of(shuttled::lost_update, nonsense);
+        let again = Explore::new().replay_of(scenarios::lost_update, nonsense);
         assert!(again.failure.is_none());
         assert!(again.not_judged.is_some(), "{nonsense:?}");
-        assert_eq!(again.world, World::Schedules);
     }
 }
 
 #[test]
 fn a_timeline_fits_a_hundred_columns_when_indented_and_marks_the_failing_step() {
-    let found = interleave::schedules(shuttled::opposite_order);
+    let found = interleave::explore(scenarios::opposite_order);
     let picture = found.must_fail(FailureKind::Deadlock).timeline.to_string();
     assert!(
         picture.lines().all(|line| line.chars().count() <= 98),
@@ -92,17 +91,11 @@ fn a_timeline_fits_a_hundred_columns_when_indented_and_marks_the_failing_step() 
 #[test]
 fn the_environment_asks_for_one_schedule() {
     if std::env::var_os(interleave::REPLAY).is_some() {
-        let again = interleave::schedules(shuttled::lost_update);
-        assert_eq!((again.schedules, again.failure.is_some()), (1, true));
-        let orderings = interleave::orderings(shuttled::lost_update);
-        let reason = orderings.not_judged.expect("it has no schedules");
-        assert_eq!(
-            reason,
-            "a schedule string belongs to the schedules world; the orderings world cannot replay it"
-        );
+        let again = interleave::explore(scenarios::lost_update);
+        assert_eq!((again.executions, again.failure.is_some()), (1, true));
         return;
     }
-    let failure = interleave::schedules(shuttled::lost_update).failure;
+    let failure = interleave::explore(scenarios::lost_update).failure;
     let schedule = failure.expect("an update is lost").schedule;
     let this = std::env::current_exe().expect("this test's binary");
     let output = std::process::Command::new(this)

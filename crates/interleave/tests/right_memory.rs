@@ -5,8 +5,8 @@ use common::holds;
 
 mod nothing {}
 
-interleave::in_worlds! {
-    shuttled = crate::nothing, loomed = crate::nothing;
+interleave::scenarios! {
+    exercise = crate::nothing;
 
     use std::sync::atomic::{AtomicBool, AtomicU32, Ordering::*, fence};
     use std::sync::Mutex;
@@ -188,7 +188,7 @@ interleave::in_worlds! {
 }
 
 macro_rules! right {
-    ($($name:ident)*) => { $(#[test] fn $name() { holds(both!($name)); })* };
+    ($($name:ident)*) => { $(#[test] fn $name() { holds(scenarios::$name); })* };
 }
 
 right! {

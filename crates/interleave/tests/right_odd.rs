@@ -6,8 +6,8 @@ use common::holds;
 
 mod nothing {}
 
-interleave::in_worlds! {
-    shuttled = crate::nothing, loomed = crate::nothing;
+interleave::scenarios! {
+    exercise = crate::nothing;
 
     use std::sync::atomic::{AtomicU32, AtomicUsize, Ordering::*, fence};
     use std::sync::{LazyLock, Mutex, Once, OnceLock, mpsc};
@@ -176,7 +176,7 @@ interleave::in_worlds! {
 }
 
 macro_rules! right {
-    ($($name:ident)*) => { $(#[test] fn $name() { holds(both!($name)); })* };
+    ($($name:ident)*) => { $(#[test] fn $name() { holds(scenarios::$name); })* };
 }
 
 right! {

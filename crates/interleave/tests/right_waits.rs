@@ -5,8 +5,8 @@ use common::holds;
 
 mod nothing {}
 
-interleave::in_worlds! {
-    shuttled = crate::nothing, loomed = crate::nothing;
+interleave::scenarios! {
+    exercise = crate::nothing;
 
     use std::sync::atomic::{AtomicBool, AtomicU32, Ordering::*};
     use std::sync::{Barrier, Condvar, Mutex, RwLock, mpsc};
@@ -44,7 +44,8 @@ interleave::in_worlds! {
         let pair = (Mutex::new(false), Condvar::new());
         let start = Instant::now();
         let guard = pair.0.lock().unwrap();
-        let (guard, result) = pair.1.wait_timeout(guard, Duration::from_secs(3600)).unwrap();
+        let (guard, result) =
+            pair.1.wait_timeout_while(guard, Duration::from_secs(3600), |ready| !*ready).unwrap();
         assert!(result.timed_out() && !*guard);
         assert!(start.elapsed() >= Duration::from_secs(3600));
     }
@@ -182,7 +183,7 @@ interleave::in_worlds! {
 }
 
 macro_rules! right {
-    ($($name:ident)*) => { $(#[test] fn $name() { holds(both!($name)); })* };
+    ($($name:ident)*) => { $(#[test] fn $name() { holds(scenarios::$name); })* };
 }
 
 right! {

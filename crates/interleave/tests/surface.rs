@@ -1,11 +1,11 @@
-//! The modelled std is complete: what stable std has in the modules that a world replaces, the
-//! world has too, with the same signatures.
+//! The modelled std is complete: what stable std has in the modules that it replaces, it has too, with
+//! the same signatures.
 //!
 //! `fixtures/surface/stable/*.txt` lists std's stable items. The test here compares the lists with
 //! the installed rust-docs, so that a new Rust shows what it added; `BLESS=1 cargo test -p
 //! interleave --test surface` writes the lists anew. The fixture's build script makes a use of each
-//! line, and the fixture is compiled against std itself and against both worlds: an item that a
-//! world lacks, or that it has with another signature, is a compile error that names the item.
+//! line, and the fixture is compiled against std itself and against the modelled one: an item that is
+//! missing there, or that has another signature, is a compile error that names the item.
 
 #[path = "surface/docs.rs"]
 mod docs;
@@ -17,10 +17,9 @@ use std::path::{Path, PathBuf};
 
 use docs::Docs;
 use interleave_surface as _;
-use interleave_surface_loomed as _;
-use interleave_surface_shuttled as _;
+use interleave_surface_explored as _;
 
-/// What a world replaces, by the list it is in.
+/// What is modelled, by the list it is in.
 const MODULES: [(&str, &[&str]); 5] = [
     ("sync", &["sync"]),
     ("atomic", &["sync/atomic"]),
@@ -29,8 +28,8 @@ const MODULES: [(&str, &[&str]); 5] = [
     ("time_hint", &["time", "hint"]),
 ];
 
-/// The worlds have std's own types here, not types of their own, so their members need no list.
-/// `these_types_are_stds_own` holds the worlds to it.
+/// The modelled std has std's own types here, not types of its own, so their members need no list.
+/// `these_types_are_stds_own` checks that.
 const NAMES_ONLY: [&str; 15] = [
     "std::sync::Arc",
     "std::sync::Weak",
@@ -109,8 +108,7 @@ fn the_lists_are_what_rust_docs_says_is_stable() {
 /// Each pair of paths is one type, which only the same definition can be.
 macro_rules! same {
     ($($($name:ident)::+ $(<$argument:ty>)?;)*) => {$(
-        let _: fn(std::$($name)::+ $(<$argument>)?) -> interleave::shuttled::$($name)::+ $(<$argument>)? = |it| it;
-        let _: fn(std::$($name)::+ $(<$argument>)?) -> interleave::loomed::$($name)::+ $(<$argument>)? = |it| it;
+        let _: fn(std::$($name)::+ $(<$argument>)?) -> interleave::std::$($name)::+ $(<$argument>)? = |it| it;
     )*
         let mut checked = vec![$(concat!("std" $(, "::", stringify!($name))+)),*];
         let mut claimed = NAMES_ONLY.to_vec();

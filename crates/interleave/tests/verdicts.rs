@@ -3,13 +3,13 @@
 mod common;
 use std::time::Duration;
 
-use interleave::{Explore, orderings, schedules};
+use interleave::{Explore, explore};
 use proctor::Outcome;
 
 mod nothing {}
 
-interleave::in_worlds! {
-    shuttled = crate::nothing, loomed = crate::nothing;
+interleave::scenarios! {
+    exercise = crate::nothing;
 
     use std::sync::Mutex;
     use std::sync::atomic::{AtomicU32, Ordering::*};
@@ -29,7 +29,7 @@ interleave::in_worlds! {
         for n in 0..100_000 { counter.store(n, Relaxed); }
     }
 
-    pub fn far_too_many_schedules() {
+    pub fn far_too_many_executions() {
         let counter = Arc::new(AtomicU32::new(0));
         let threads: Vec<_> = (0..4).map(|_| {
             let counter = Arc::clone(&counter);
@@ -65,86 +65,67 @@ fn outcome(found: &interleave::Exploration) -> Outcome {
 
 #[test]
 fn coverage_is_told_in_words() {
-    let found = schedules(shuttled::two_additions);
-    assert_eq!(found.coverage(), "all 2 schedules");
-    let found = schedules(shuttled::nothing_at_all);
-    assert_eq!(found.coverage(), "the only schedule");
-    let found = schedules(shuttled::far_too_many_schedules);
+    let found = explore(scenarios::two_additions);
+    assert_eq!(found.coverage(), "all 2 executions");
+    let found = explore(scenarios::nothing_at_all);
+    assert_eq!(found.coverage(), "the only execution");
+    let found = Explore::new()
+        .executions(2_000)
+        .of(scenarios::far_too_many_executions);
     assert!(
         found
             .coverage()
-            .ends_with("schedules, then the budget was used up"),
+            .ends_with("executions, then the budget was used up"),
         "{}",
         found.coverage()
     );
-    assert!(
-        (1_000..=2_600).contains(&found.schedules),
-        "{}",
-        found.schedules
-    );
-    let found = orderings(loomed::nothing_at_all);
-    assert_eq!(found.coverage(), "the only execution that loom tells apart");
+    assert_eq!((found.executions, found.runs), (2_000, 2_000));
 }
 
 #[test]
 fn a_scenario_that_reaches_no_code_under_test_is_not_judged() {
     assert_eq!(
-        outcome(&schedules(shuttled::two_additions)),
-        Outcome::NotJudged
-    );
-    assert_eq!(
-        outcome(&orderings(loomed::two_additions)),
+        outcome(&explore(scenarios::two_additions)),
         Outcome::NotJudged
     );
 }
 
 #[test]
 fn a_run_without_end_is_not_judged() {
-    for found in [
-        schedules(shuttled::far_too_long),
-        orderings(loomed::far_too_long),
-    ] {
-        assert!(found.failure.is_none());
-        let reason = found.not_judged.clone().expect("not judged");
-        assert!(reason.contains("steps"), "{reason}");
-        assert_eq!(outcome(&found), Outcome::NotJudged);
-    }
+    let found = explore(scenarios::far_too_long);
+    assert!(found.failure.is_none(), "{:?}", found.failure);
+    let reason = found.not_judged.clone().expect("not judged");
+    assert!(reason.contains("steps"), "{reason}");
+    assert_eq!(outcome(&found), Outcome::NotJudged);
 }
 
 #[test]
 fn too_many_threads_are_not_judged() {
-    for found in [
-        schedules(shuttled::thirty_threads),
-        orderings(loomed::thirty_threads),
-    ] {
-        assert!(found.failure.is_none());
-        let reason = found.not_judged.expect("not judged");
-        assert!(reason.contains("starts thread number"), "{reason}");
-    }
+    let found = explore(scenarios::thirty_threads);
+    assert!(found.failure.is_none());
+    let reason = found.not_judged.expect("not judged");
+    assert!(reason.contains("starts thread number"), "{reason}");
 }
 
 #[test]
 fn a_panic_in_the_scenario_is_a_fail_and_in_the_code_a_panic() {
-    let found = schedules(shuttled::panics_itself);
+    let found = explore(scenarios::panics_itself);
     assert_eq!(
         found.verdict().expect_err("it panics").cause,
         "as it is written"
     );
-    assert_eq!(outcome(&schedules(shuttled::panics_itself)), Outcome::Fail);
+    assert_eq!(outcome(&explore(scenarios::panics_itself)), Outcome::Fail);
     let elsewhere = Explore::new().scenario_file("elsewhere.rs");
     assert_eq!(
-        outcome(&elsewhere.schedules_of(shuttled::panics_itself)),
-        Outcome::Panic
-    );
-    assert_eq!(
-        outcome(&elsewhere.orderings_of(loomed::panics_itself)),
+        outcome(&elsewhere.of(scenarios::panics_itself)),
         Outcome::Panic
     );
 }
 
 #[test]
 fn a_deadlock_says_who_waits_where_for_what() {
-    for found in [schedules(shuttled::deadlocks), orderings(loomed::deadlocks)] {
+    {
+        let found = explore(scenarios::deadlocks);
         let failing = found.verdict().expect_err("it deadlocks");
         assert_eq!(failing.outcome, Outcome::Deadlock);
         assert!(
@@ -165,29 +146,22 @@ fn a_deadlock_says_who_waits_where_for_what() {
 
 #[test]
 fn a_thread_left_behind_is_a_leak_unless_the_scenario_allows_it() {
-    assert_eq!(
-        outcome(&schedules(shuttled::leaves_a_thread)),
-        Outcome::Leak
-    );
-    assert_eq!(outcome(&orderings(loomed::leaves_a_thread)), Outcome::Leak);
+    assert_eq!(outcome(&explore(scenarios::leaves_a_thread)), Outcome::Leak);
     let lenient = Explore::new().threads_may_outlive();
-    lenient.schedules_of(shuttled::leaves_a_thread).must_pass();
-    lenient.orderings_of(loomed::leaves_a_thread).must_pass();
+    lenient.of(scenarios::leaves_a_thread).must_pass();
 }
 
 #[test]
 fn several_explorations_in_one_process_do_not_disturb_each_other() {
     for _ in 0..3 {
-        assert!(schedules(shuttled::deadlocks).failure.is_some());
-        schedules(shuttled::two_additions).must_pass();
-        assert!(orderings(loomed::deadlocks).failure.is_some());
-        orderings(loomed::two_additions).must_pass();
+        assert!(explore(scenarios::deadlocks).failure.is_some());
+        explore(scenarios::two_additions).must_pass();
     }
 }
 
 #[test]
 fn an_exploration_crosses_as_data() {
-    let found = schedules(shuttled::deadlocks);
+    let found = explore(scenarios::deadlocks);
     let text = serde_json::to_string(&found).expect("serialises");
     let back: interleave::Exploration = serde_json::from_str(&text).expect("deserialises");
     assert_eq!(format!("{back:?}"), format!("{found:?}"));
@@ -195,7 +169,7 @@ fn an_exploration_crosses_as_data() {
 
 #[test]
 fn a_spin_lock_is_explored_while_the_learner_waits() {
-    let found = schedules(shuttled::far_too_many_schedules);
+    let found = explore(scenarios::far_too_many_executions);
     // A bound with room for a busy machine; the bench has the figures.
     assert!(Duration::from_millis(found.millis) < Duration::from_secs(10));
 }

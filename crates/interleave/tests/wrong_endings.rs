@@ -1,13 +1,13 @@
 //! Wrong programs whose threads end badly or not at all. Each must be rejected, for its own reason.
 
 mod common;
-use common::{fails, orderings, schedules};
+use common::{explored, fails};
 use interleave::FailureKind::{Assertion, Leak};
 
 mod nothing {}
 
-interleave::in_worlds! {
-    shuttled = crate::nothing, loomed = crate::nothing;
+interleave::scenarios! {
+    exercise = crate::nothing;
 
     use std::sync::atomic::{Ordering::*};
     use std::sync::{Condvar, Mutex, mpsc};
@@ -46,7 +46,7 @@ interleave::in_worlds! {
 
 macro_rules! wrong {
     ($($name:ident: $check:ident $kind:ident;)*) => {
-        $(#[test] fn $name() { $check(both!($name), $kind); })*
+        $(#[test] fn $name() { $check(scenarios::$name, $kind); })*
     };
 }
 
@@ -59,10 +59,8 @@ wrong! {
 
 #[test]
 fn the_cause_of_a_deadlock_may_be_an_earlier_panic() {
-    for found in [
-        schedules(shuttled::a_panic_that_leaves_others_waiting),
-        orderings(loomed::a_panic_that_leaves_others_waiting),
-    ] {
+    {
+        let found = explored(scenarios::a_panic_that_leaves_others_waiting);
         let message = &found.must_fail(Assertion).message;
         assert!(
             message.starts_with("thread b panicked: not yet implemented"),

@@ -1,13 +1,13 @@
 //! Wrong programs whose orderings are too weak. Each must be rejected, for its own reason.
 
 mod common;
-use common::fails_in_memory;
+use common::fails;
 use interleave::FailureKind::{Assertion, Race};
 
 mod nothing {}
 
-interleave::in_worlds! {
-    shuttled = crate::nothing, loomed = crate::nothing;
+interleave::scenarios! {
+    exercise = crate::nothing;
 
     use std::sync::atomic::{AtomicBool, AtomicU32, AtomicUsize, Ordering::*, fence};
     use std::sync::Mutex;
@@ -111,16 +111,16 @@ interleave::in_worlds! {
 
 macro_rules! wrong {
     ($($name:ident: $check:ident $kind:ident;)*) => {
-        $(#[test] fn $name() { $check(both!($name), $kind); })*
+        $(#[test] fn $name() { $check(scenarios::$name, $kind); })*
     };
 }
 
 wrong! {
-    relaxed_message_passing: fails_in_memory Race;
-    relaxed_unlock: fails_in_memory Race;
-    relaxed_lock: fails_in_memory Race;
-    own_arc_without_acquire: fails_in_memory Race;
-    relaxed_channel_hands_over_a_payload: fails_in_memory Race;
-    store_buffer: fails_in_memory Assertion;
-    store_buffer_with_weak_fences: fails_in_memory Assertion;
+    relaxed_message_passing: fails Race;
+    relaxed_unlock: fails Race;
+    relaxed_lock: fails Race;
+    own_arc_without_acquire: fails Race;
+    relaxed_channel_hands_over_a_payload: fails Race;
+    store_buffer: fails Assertion;
+    store_buffer_with_weak_fences: fails Assertion;
 }

@@ -7,8 +7,8 @@ use interleave::FailureKind::{Assertion, Race};
 
 mod nothing {}
 
-interleave::in_worlds! {
-    shuttled = crate::nothing, loomed = crate::nothing;
+interleave::scenarios! {
+    exercise = crate::nothing;
 
     use std::sync::atomic::{AtomicBool, AtomicU32, AtomicUsize, Ordering::*};
     use std::sync::{Condvar, Mutex};
@@ -147,7 +147,7 @@ interleave::in_worlds! {
 
 macro_rules! wrong {
     ($($name:ident: $check:ident $kind:ident;)*) => {
-        $(#[test] fn $name() { $check(both!($name), $kind); })*
+        $(#[test] fn $name() { $check(scenarios::$name, $kind); })*
     };
 }
 

@@ -1,13 +1,13 @@
 //! Wrong programs that spin for ever. Each must be rejected, for its own reason.
 
 mod common;
-use common::{fails, orderings, schedules};
+use common::fails;
 use interleave::FailureKind::{Race, Spin};
 
 mod nothing {}
 
-interleave::in_worlds! {
-    shuttled = crate::nothing, loomed = crate::nothing;
+interleave::scenarios! {
+    exercise = crate::nothing;
 
     use std::sync::atomic::{AtomicBool, Ordering::*};
     use std::sync::Mutex;
@@ -75,7 +75,7 @@ interleave::in_worlds! {
 
 macro_rules! wrong {
     ($($name:ident: $check:ident $kind:ident;)*) => {
-        $(#[test] fn $name() { $check(both!($name), $kind); })*
+        $(#[test] fn $name() { $check(scenarios::$name, $kind); })*
     };
 }
 
@@ -84,20 +84,6 @@ wrong! {
     waits_for_a_plain_bool_with_fences: fails Spin;
     two_spin_on_each_other: fails Spin;
     the_lock_is_never_released: fails Spin;
-}
-
-// Each step back changes the locks, so only a fair schedule shows that it never ends.
-#[test]
-fn both_step_back_for_ever() {
-    schedules(shuttled::both_step_back_for_ever).must_fail(Spin);
-    let found = orderings(loomed::both_step_back_for_ever);
-    assert!(found.failure.is_none(), "{:?}", found.failure);
-}
-
-// In the orderings world, a spinner goes on only when the others are done.
-#[test]
-fn a_spin_that_gives_up_and_goes_in() {
-    schedules(shuttled::a_spin_that_gives_up_and_goes_in).must_fail(Race);
-    let found = orderings(loomed::a_spin_that_gives_up_and_goes_in);
-    assert!(found.not_judged.is_none(), "{:?}", found.not_judged);
+    both_step_back_for_ever: fails Spin;
+    a_spin_that_gives_up_and_goes_in: fails Race;
 }

@@ -6,8 +6,8 @@ use interleave::FailureKind::Deadlock;
 
 mod nothing {}
 
-interleave::in_worlds! {
-    shuttled = crate::nothing, loomed = crate::nothing;
+interleave::scenarios! {
+    exercise = crate::nothing;
 
     use std::sync::atomic::{AtomicBool, AtomicU32, Ordering::*};
     use std::sync::{Condvar, Mutex, RwLock, mpsc};
@@ -114,7 +114,7 @@ interleave::in_worlds! {
 
 macro_rules! wrong {
     ($($name:ident: $check:ident $kind:ident;)*) => {
-        $(#[test] fn $name() { $check(both!($name), $kind); })*
+        $(#[test] fn $name() { $check(scenarios::$name, $kind); })*
     };
 }
 

@@ -267,8 +267,9 @@ impl Taker {
 #[inline]
 fn wake_if_asleep(asleep: &AtomicU32, counter: &AtomicU32, kernel: &mut impl Kernel) {
     kernel.light_barrier();
+    // Only the sleeper takes its mark away. If it were taken away here, by a thread that is late, the
+    // other side could be on its way to sleep, and the next item would wake nobody.
     if asleep.load(Ordering::Relaxed) != 0 {
-        asleep.store(0, Ordering::Relaxed);
         kernel.wake(counter);
     }
 }

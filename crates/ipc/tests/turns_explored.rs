@@ -1,17 +1,13 @@
-//! The ring's algorithm in both worlds: all schedules, and all that the memory
-//! model allows, as far as the budgets go. The slots are `Tracked`: an item that
+//! The ring's algorithm, explored: all executions, as far as the budgets go. The slots are `Tracked`: an item that
 //! is read before it is published, or overwritten before it is read, fails.
 
 use interleave::{Explore, Failure};
 
 fn explore() -> Explore {
-    Explore::new()
-        .schedules(4_000)
-        .executions(4_000)
-        .scenario_file(file!())
+    Explore::new().executions(1_500).scenario_file(file!())
 }
 
-interleave::hold_in_both_worlds! {
+interleave::hold! {
     explore();
     an_item_arrives
     a_full_ring_is_waited_for
@@ -19,16 +15,16 @@ interleave::hold_in_both_worlds! {
     who_finds_nothing_and_leaves_disturbs_nobody
 }
 
-/// What the barrier is for. (Schedules cannot tell: they know one order only.)
+/// What the barrier is for.
 #[test]
 fn without_its_barrier_a_wake_up_is_lost() {
-    let found = explore().orderings_of(loomed::an_item_arrives_without_barriers);
+    let found = explore().of(scenarios::an_item_arrives_without_barriers);
     let failure: Option<&Failure> = found.failure.as_ref();
     assert!(failure.is_some(), "{}", found.coverage());
 }
 
-interleave::in_worlds! {
-    shuttled = ring_turns_shuttled, loomed = ring_turns_loomed;
+interleave::scenarios! {
+    exercise = ring_turns_explored;
 
     use std::sync::atomic::AtomicU32;
 

@@ -31,11 +31,11 @@ pub const POSITION: &str = "INTERLEAVE_POSITION";
 pub struct Request {
     /// Only this scenario is meant; any scenario if `None`.
     pub scenario: Option<String>,
-    /// The steps after which to look, such as `a3b2a`; may be empty.
+    /// The steps after which to look, such as `a3b~1a`; may be empty.
     pub schedule: String,
     /// Whether to go on from there while there is nothing to choose.
     pub run_on: bool,
-    /// How many of the schedules that begin like this to count at most. With 0, only this one is
+    /// How many of the executions that begin like this to count at most. With 0, only this one is
     /// run; the answer then does not say what the threads would do next.
     pub count: u64,
     /// The file that the answer is written to.
@@ -57,7 +57,7 @@ pub struct Position {
     pub timeline: Timeline,
     /// How the run ended, if it has.
     pub end: Option<End>,
-    /// The schedules that begin with the same steps.
+    /// The executions that begin with the same steps.
     pub below: Option<Below>,
 }
 
@@ -66,8 +66,6 @@ pub struct Position {
 pub struct Thread {
     /// Its letter, and its name if it has one.
     pub name: String,
-    /// Whether it may be scheduled.
-    pub can_run: bool,
     /// Whether it can go on, waits, or has ended.
     pub state: ThreadState,
     /// What it waits for, if it does.
@@ -76,8 +74,17 @@ pub struct Thread {
     pub place: String,
     /// The text of that line, if the file could be read.
     pub source: String,
-    /// What it would do next, if it can run and if that is known.
-    pub next: Option<String>,
+    /// In which ways it can go on; none if it cannot. The ordinary one comes first.
+    pub ways: Vec<Way>,
+}
+
+/// One way in which a thread can go on.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Way {
+    /// The step that takes it, such as `b` or `b~1`.
+    pub step: String,
+    /// What happens then, if that is known.
+    pub words: String,
 }
 
 /// The state of a thread.
@@ -124,18 +131,23 @@ pub enum End {
     NotJudged(String),
 }
 
-/// The schedules that begin with these steps.
+/// The executions that begin with these steps.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Below {
     /// How many different ones were found.
-    pub schedules: u64,
+    pub executions: u64,
     /// How many of them fail.
     pub failing: u64,
-    /// Whether these are all the schedules that there are.
+    /// Whether these are all that there are.
     pub complete: bool,
 }
 
 impl Thread {
+    /// Whether it may be scheduled.
+    pub fn can_run(&self) -> bool {
+        !self.ways.is_empty()
+    }
+
     /// The letter by which it is scheduled.
     pub fn letter(&self) -> char {
         self.name.chars().next().unwrap_or('?')

@@ -12,15 +12,15 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use explored::explorer;
-use interleave::loomed::sync::atomic::Ordering;
+use interleave::std::sync::atomic::Ordering;
 use interleave::{Exploration, Step};
 use serde_json::{Value, json};
 
 /// The programs. They use the explorer's version of std.
 mod program {
-    use interleave::loomed::sync::Arc;
-    use interleave::loomed::sync::atomic::{AtomicU32, Ordering};
-    use interleave::loomed::thread;
+    use interleave::std::sync::Arc;
+    use interleave::std::sync::atomic::{AtomicU32, Ordering};
+    use interleave::std::thread;
 
     // ANCHOR: message_passing
     /// One thread writes data and then sets a flag. The other one reads the flag and then the
@@ -91,7 +91,7 @@ const STRENGTHS: [(&str, Ordering, Ordering); 3] = [
 fn outcomes(program: Program, store: Ordering, load: Ordering) -> (Exploration, Outcomes) {
     let seen = Arc::new(Mutex::new(Outcomes::new()));
     let noted = Arc::clone(&seen);
-    let found = explorer().interruptions(None).orderings_of(move || {
+    let found = explorer().of(move || {
         let outcome = program(store, load);
         let mut noted = noted.lock().unwrap_or_else(PoisonError::into_inner);
         *noted.entry(outcome).or_default() += 1;
@@ -185,9 +185,7 @@ fn figure(picture: &Picture) -> Value {
         program, outcome, ..
     } = *picture;
     let (_, store, load) = STRENGTHS[picture.strength];
-    let found = explorer()
-        .interruptions(None)
-        .orderings_of(move || assert!(program(store, load) != outcome, "this is it"));
+    let found = explorer().of(move || assert!(program(store, load) != outcome, "this is it"));
     let failure = found.failure.expect("the outcome happens");
     let accesses: Vec<_> = failure
         .timeline

@@ -4,8 +4,8 @@ mod explored;
 
 use explored::{explorer, timeline, verdict};
 
-interleave::in_worlds! {
-    shuttled = crate, loomed = crate;
+interleave::scenarios! {
+    exercise = crate;
 
     use std::sync::atomic::{AtomicBool, Ordering, Ordering::*};
 
@@ -48,13 +48,13 @@ interleave::in_worlds! {
 fn main() {
     use std::sync::atomic::Ordering::{Relaxed, Release};
 
-    let found = explorer().schedules_of(|| shuttled::both_lock(shuttled::look_then_take, Release));
+    let found = explorer().of(|| scenarios::both_lock(scenarios::look_then_take, Release));
     verdict("look, then take: every schedule", &found);
     timeline(&found);
-    let found = explorer().schedules_of(|| shuttled::both_lock(shuttled::swap, Release));
+    let found = explorer().of(|| scenarios::both_lock(scenarios::swap, Release));
     verdict("swap: every schedule", &found);
-    let found = explorer().orderings_of(|| loomed::both_lock(loomed::swap, Relaxed));
+    let found = explorer().of(|| scenarios::both_lock(scenarios::swap, Relaxed));
     verdict("swap, and a Relaxed store unlocks: every ordering", &found);
-    let found = explorer().orderings_of(|| loomed::both_lock(loomed::swap, Release));
+    let found = explorer().of(|| scenarios::both_lock(scenarios::swap, Release));
     verdict("swap, and a Release store unlocks: every ordering", &found);
 }

@@ -8,8 +8,8 @@ use std::sync::atomic::Ordering::{Acquire, Relaxed, Release};
 
 use explored::{explorer, timeline, verdict};
 
-interleave::in_worlds! {
-    shuttled = crate;
+interleave::scenarios! {
+    exercise = crate;
 
     use std::futex;
     use std::sync::atomic::{AtomicU32, Ordering::*};
@@ -58,9 +58,9 @@ interleave::in_worlds! {
 
 /// The library's mutex in the same program.
 mod library {
-    use interleave::shuttled::sync::Arc;
-    use interleave::shuttled::{Tracked, thread};
-    use sync_shuttled::Mutex;
+    use interleave::std::sync::Arc;
+    use interleave::std::{Tracked, thread};
+    use sync_explored::Mutex;
 
     pub(super) fn both_lock() {
         let shared = Arc::new(Mutex::new(Tracked::new(0)));
@@ -87,15 +87,15 @@ fn wake_ups(times: u32) -> u32 {
 }
 
 fn main() {
-    let found = explorer().schedules_of(|| shuttled::both_lock(shuttled::lock_blindly));
+    let found = explorer().of(|| scenarios::both_lock(scenarios::lock_blindly));
     verdict("sleep without comparing: every schedule", &found);
     timeline(&found);
-    let found = explorer().schedules_of(|| shuttled::both_lock(shuttled::lock));
+    let found = explorer().of(|| scenarios::both_lock(scenarios::lock));
     verdict("sleep while it is HELD: every schedule", &found);
     println!(
         "  but one thread that locks 1,000 times, alone, asks for {} wake-ups",
         wake_ups(1_000)
     );
-    let found = explorer().schedules_of(library::both_lock);
+    let found = explorer().of(library::both_lock);
     verdict("three states, the library's mutex: every schedule", &found);
 }

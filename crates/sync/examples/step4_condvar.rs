@@ -10,8 +10,8 @@ use std::time::Duration;
 use explored::{Span, explorer, timeline, verdict};
 use interleave::Step;
 
-interleave::in_worlds! {
-    shuttled = crate;
+interleave::scenarios! {
+    exercise = crate;
 
     use std::sync::atomic::{AtomicU32, Ordering::SeqCst};
     use std::sync::{Condvar, Mutex};
@@ -145,7 +145,7 @@ fn span(step: &Step) -> Option<Span> {
 
 fn main() {
     if std::env::args().nth(1).as_deref() == Some("figure") {
-        let found = explorer().schedules_of(|| shuttled::two_take(shuttled::take_with_if));
+        let found = explorer().of(|| scenarios::two_take(scenarios::take_with_if));
         let names = ["putter a", "taker b", "taker c"];
         println!("{}", explored::lanes(&found, &names, 9, span));
         return;
@@ -155,11 +155,11 @@ fn main() {
         "  was found at look number {}",
         looks_in_fifty_milliseconds()
     );
-    let found = explorer().schedules_of(|| shuttled::two_take(shuttled::take_with_if));
+    let found = explorer().of(|| scenarios::two_take(scenarios::take_with_if));
     verdict("`if` before the wait: every schedule", &found);
     timeline(&found);
-    let found = explorer().schedules_of(|| shuttled::two_take(shuttled::take_with_while));
+    let found = explorer().of(|| scenarios::two_take(scenarios::take_with_while));
     verdict("`while` around the wait: every schedule", &found);
-    let found = explorer().schedules_of(shuttled::one_takes_what_was_put_without_the_lock);
+    let found = explorer().of(scenarios::one_takes_what_was_put_without_the_lock);
     verdict("`while`, but the change is made without the lock", &found);
 }

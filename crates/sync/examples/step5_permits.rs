@@ -5,8 +5,8 @@ mod explored;
 
 use explored::{explorer, timeline, verdict};
 
-interleave::in_worlds! {
-    shuttled = sync_shuttled;
+interleave::scenarios! {
+    exercise = sync_explored;
 
     use std::sync::atomic::{AtomicU32, Ordering::SeqCst};
 
@@ -75,13 +75,13 @@ interleave::in_worlds! {
 }
 
 fn main() {
-    let found = explorer().schedules_of(shuttled::under_a_mutex);
+    let found = explorer().of(scenarios::under_a_mutex);
     verdict("two bathrooms under one mutex", &found);
-    let found = explorer().schedules_of(shuttled::one_bathroom_by_counter);
+    let found = explorer().of(scenarios::one_bathroom_by_counter);
     verdict("one bathroom and a counter that is checked first", &found);
     timeline(&found);
-    let found = explorer().schedules_of(shuttled::one_bathroom_by_semaphore);
+    let found = explorer().of(scenarios::one_bathroom_by_semaphore);
     verdict("one bathroom and a semaphore with 1 permit", &found);
-    let found = explorer().schedules_of(shuttled::under_a_semaphore);
+    let found = explorer().of(scenarios::under_a_semaphore);
     verdict("two bathrooms and a semaphore with 2 permits", &found);
 }

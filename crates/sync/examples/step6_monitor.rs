@@ -5,8 +5,8 @@ mod explored;
 
 use explored::{explorer, verdict};
 
-interleave::in_worlds! {
-    shuttled = sync_shuttled;
+interleave::scenarios! {
+    exercise = sync_explored;
 
     use exercise::{Condvar, Monitor};
 
@@ -80,15 +80,13 @@ interleave::in_worlds! {
 }
 
 fn main() {
-    use shuttled::{OneCondition, TwoConditions, two_take_and_one_puts};
+    use scenarios::{OneCondition, TwoConditions, two_take_and_one_puts};
 
-    let found =
-        explorer().schedules_of(|| two_take_and_one_puts(OneCondition::put, OneCondition::take));
+    let found = explorer().of(|| two_take_and_one_puts(OneCondition::put, OneCondition::take));
     verdict("one condition for two reasons to wait", &found);
     if let Some(failure) = &found.failure {
         println!("  found with schedule {}", failure.schedule);
     }
-    let found =
-        explorer().schedules_of(|| two_take_and_one_puts(TwoConditions::put, TwoConditions::take));
+    let found = explorer().of(|| two_take_and_one_puts(TwoConditions::put, TwoConditions::take));
     verdict("one condition for each reason to wait", &found);
 }

@@ -5,8 +5,8 @@ mod explored;
 
 use explored::{explorer, timeline, verdict};
 
-interleave::in_worlds! {
-    shuttled = sync_shuttled;
+interleave::scenarios! {
+    exercise = sync_explored;
 
     use exercise::{Barrier, Mutex, RwLock};
 
@@ -59,13 +59,13 @@ interleave::in_worlds! {
 }
 
 fn main() {
-    let found = explorer().schedules_of(shuttled::under_a_mutex);
+    let found = explorer().of(scenarios::under_a_mutex);
     verdict("two readers that meet, under a mutex", &found);
-    let found = explorer().schedules_of(shuttled::under_a_reader_writer_lock);
+    let found = explorer().of(scenarios::under_a_reader_writer_lock);
     verdict("two readers that meet, under a reader-writer lock", &found);
-    let found = explorer().schedules_of(|| shuttled::beside_a_writer(shuttled::reads_twice));
+    let found = explorer().of(|| scenarios::beside_a_writer(scenarios::reads_twice));
     verdict("a reader that reads twice, beside a writer", &found);
     timeline(&found);
-    let found = explorer().schedules_of(|| shuttled::beside_a_writer(shuttled::reads_once));
+    let found = explorer().of(|| scenarios::beside_a_writer(scenarios::reads_once));
     verdict("a reader that reads once, beside a writer", &found);
 }

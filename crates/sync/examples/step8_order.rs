@@ -7,8 +7,8 @@ use explored::{Span, explorer, timeline, verdict};
 use interleave::Step;
 use serde_json::{Value, json};
 
-interleave::in_worlds! {
-    shuttled = crate;
+interleave::scenarios! {
+    exercise = crate;
 
     use std::sync::Mutex;
 
@@ -91,16 +91,16 @@ fn cycle(figure: &Value) -> Vec<Value> {
 
 fn main() {
     if std::env::args().nth(1).as_deref() == Some("figure") {
-        let found = explorer().schedules_of(|| shuttled::to_and_fro(shuttled::carry));
+        let found = explorer().of(|| scenarios::to_and_fro(scenarios::carry));
         let names = ["thread a", "thread b"];
         let mut figure = explored::lanes(&found, &names, 4, span);
         figure["arrows"] = cycle(&figure).into();
         println!("{figure}");
         return;
     }
-    let found = explorer().schedules_of(|| shuttled::to_and_fro(shuttled::carry));
+    let found = explorer().of(|| scenarios::to_and_fro(scenarios::carry));
     verdict("first `from`, then `to`", &found);
     timeline(&found);
-    let found = explorer().schedules_of(|| shuttled::to_and_fro(shuttled::carry_in_order));
+    let found = explorer().of(|| scenarios::to_and_fro(scenarios::carry_in_order));
     verdict("always the lower address first", &found);
 }

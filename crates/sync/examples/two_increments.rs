@@ -22,9 +22,9 @@ use serde_json::{Value, json};
 // ANCHOR: program
 /// The program for the explorer. It uses the explorer's version of std.
 mod program {
-    use interleave::shuttled::sync::Arc;
-    use interleave::shuttled::sync::atomic::{AtomicU32, Ordering::SeqCst};
-    use interleave::shuttled::thread;
+    use interleave::std::sync::Arc;
+    use interleave::std::sync::atomic::{AtomicU32, Ordering::SeqCst};
+    use interleave::std::thread;
 
     /// Adds one in two steps. (The addition itself happens in a register of the thread.)
     pub(super) fn load_and_store(counter: &AtomicU32) {
@@ -49,13 +49,13 @@ mod program {
 }
 // ANCHOR_END: program
 
-type Add = fn(&interleave::shuttled::sync::atomic::AtomicU32);
+type Add = fn(&interleave::std::sync::atomic::AtomicU32);
 
 /// Explores all schedules, and collects the totals that they end with.
 fn totals(times: u32, add: Add) -> (Exploration, BTreeSet<u32>) {
     let totals = Arc::new(Mutex::new(BTreeSet::new()));
     let noted = Arc::clone(&totals);
-    let found = explorer().schedules_of(move || {
+    let found = explorer().of(move || {
         let total = program::total(times, add);
         let mut noted = noted.lock().unwrap_or_else(PoisonError::into_inner);
         noted.insert(total);
@@ -90,10 +90,10 @@ fn report() {
     if let Ok(position) = explorer().position_of(must_be_two, &request)
         && let Some(below) = position.below
     {
-        let (all, failing) = (below.schedules, below.failing);
+        let (all, failing) = (below.executions, below.failing);
         println!("an update is lost in {failing} of the {all} schedules of a load and a store");
     }
-    let found = explorer().schedules_of(must_be_two);
+    let found = explorer().of(must_be_two);
     if let Some(failure) = &found.failure {
         println!("one of them, as a string: {}; and drawn:", failure.schedule);
     }
@@ -102,7 +102,7 @@ fn report() {
 
 /// The loads and stores of the two increments in the failing run, without the last load.
 fn steps() -> Vec<Step> {
-    let found = explorer().schedules_of(must_be_two);
+    let found = explorer().of(must_be_two);
     let failure = found.failure.expect("an update is lost");
     let steps = failure.timeline.steps.into_iter();
     steps

@@ -1,5 +1,4 @@
-//! Every primitive in both worlds: all its schedules, and all that the memory model allows, as far
-//! as the budgets go. Payloads are `Tracked`: two threads inside at once, or a value that is read
+//! Every primitive, explored: all its executions, as far as the budgets go. Payloads are `Tracked`: two threads inside at once, or a value that is read
 //! without having been published, fails the exploration.
 
 use interleave::Explore;
@@ -7,13 +6,10 @@ use interleave::Explore;
 /// Scenarios are small; where they are not, more is not better. In a debug build this is well under
 /// a second each.
 fn explore() -> Explore {
-    Explore::new()
-        .schedules(4_000)
-        .executions(4_000)
-        .scenario_file(file!())
+    Explore::new().executions(1_500).scenario_file(file!())
 }
 
-interleave::hold_in_both_worlds! {
+interleave::hold! {
     explore();
     a_spin_lock_admits_one
     a_mutex_admits_one
@@ -44,8 +40,8 @@ interleave::hold_in_both_worlds! {
     a_checked_order_lets_threads_through
 }
 
-interleave::in_worlds! {
-    shuttled = sync_shuttled, loomed = sync_loomed;
+interleave::scenarios! {
+    exercise = sync_explored;
 
     use std::sync::atomic::{AtomicBool, AtomicU32, Ordering::Relaxed};
     use std::time::Duration;

@@ -1,17 +1,14 @@
-//! Everything in both worlds: its schedules, and what the memory model allows, as far as the budgets
-//! go. Of fork and join that is how its workers sleep and wake up and how results are handed over;
-//! what happens within crossbeam's deques is not explored.
+//! Everything, explored: all executions, as far as the budgets go. Of fork and join that is how its
+//! workers sleep and wake up and how results are handed over; crossbeam's deques are replaced by
+//! queues under locks.
 
 use interleave::Explore;
 
 fn explore() -> Explore {
-    Explore::new()
-        .schedules(2_000)
-        .executions(1_000)
-        .scenario_file(file!())
+    Explore::new().executions(1_000).scenario_file(file!())
 }
 
-interleave::hold_in_both_worlds! {
+interleave::hold! {
     explore();
     no_job_is_slept_through
     two_workers_share_what_comes
@@ -34,8 +31,8 @@ interleave::hold_in_both_worlds! {
     two_pools_that_run_in_each_other_at_once_both_end
 }
 
-interleave::in_worlds! {
-    shuttled = threads_shuttled, loomed = threads_loomed;
+interleave::scenarios! {
+    exercise = threads_explored;
 
     use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
     use std::time::Duration;

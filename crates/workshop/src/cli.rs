@@ -35,7 +35,7 @@ pub enum Command {
         name: String,
         /// The exercise explores schedules and memory orderings
         #[arg(long)]
-        worlds: bool,
+        explored: bool,
     },
 }
 

@@ -33,7 +33,7 @@ fn run(command: &Command) -> Result<u8, Trouble> {
         Command::Verify(options) => verify::verify(&whole_course(&here)?, options),
         Command::Answers(options) => verify::answers(&whole_course(&here)?, options),
         Command::Bundle { folder } => bundle(&whole_course(&here)?, &here.join(folder)),
-        Command::New { name, worlds } => new(&whole_course(&here)?, name, *worlds),
+        Command::New { name, explored } => new(&whole_course(&here)?, name, *explored),
     }
 }
 

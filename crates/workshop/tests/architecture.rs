@@ -10,7 +10,7 @@ const TOPICS: [(&str, &[&str]); 6] = [
     ("processes", &[]),
     ("ipc", &["processes", "interleave-futex"]),
     ("threads", &["sync"]),
-    // It lies in interleave's folder, because a world replaces it by a modelled one.
+    // It lies in interleave's folder, because an explored crate replaces it by a modelled one.
     ("sync", &["interleave-futex"]),
     (
         "context-switch",
@@ -138,7 +138,7 @@ fn records_use_no_crate_of_the_course() {
 fn an_exercise_uses_no_crate_of_the_course() {
     let house = House::read();
     for (name, folder) in &house.folders {
-        let is_world = folder.contains("/worlds/");
+        let is_world = folder.ends_with("/explored");
         if (folder.starts_with("exercises/") || folder.starts_with("solutions/")) && !is_world {
             assert_eq!(house.uses[name], BTreeSet::new(), "{name}");
         }

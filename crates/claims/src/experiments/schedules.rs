@@ -31,9 +31,9 @@ pub(super) const CLAIMS: [Claim; 3] = [
 
 /// The programs for the explorer of schedules. They use its version of std.
 mod scheduled {
-    use interleave::shuttled::sync::atomic::{AtomicU32, Ordering::SeqCst};
-    use interleave::shuttled::sync::{Arc, Mutex};
-    use interleave::shuttled::thread;
+    use interleave::std::sync::atomic::{AtomicU32, Ordering::SeqCst};
+    use interleave::std::sync::{Arc, Mutex};
+    use interleave::std::thread;
 
     /// Two threads each add one to a counter, with the function `add`.
     pub(super) fn count(add: fn(&AtomicU32)) {
@@ -75,9 +75,9 @@ mod scheduled {
 /// The program for the explorer of memory orderings. It uses that explorer's version
 /// of std.
 mod ordered {
-    use interleave::loomed::sync::Arc;
-    use interleave::loomed::sync::atomic::{AtomicBool, AtomicU32, Ordering};
-    use interleave::loomed::thread;
+    use interleave::std::sync::Arc;
+    use interleave::std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+    use interleave::std::thread;
 
     /// One thread writes data and then sets a flag. If the other thread sees the flag,
     /// it must also see the data.
@@ -104,7 +104,7 @@ fn explorer() -> Explore {
 
 /// Explores the increment in two steps. Another file needs it for its claim.
 pub(super) fn lost_update() -> Exploration {
-    explorer().schedules_of(|| scheduled::count(scheduled::in_two_steps))
+    explorer().of(|| scheduled::count(scheduled::in_two_steps))
 }
 
 /// Writes down what the explorer found. Returns whether it found a failure.
@@ -131,9 +131,9 @@ fn note(record: &mut Record, what: &str, found: &Exploration) -> Result<bool, Un
 /// see the data? An explorer answers this for the memory model. Then a related
 /// program runs on this machine.
 fn a_flag_overtakes_the_data(record: &mut Record) -> Judged {
-    use interleave::loomed::sync::atomic::Ordering::{Acquire, Relaxed, Release};
-    let relaxed = explorer().orderings_of(|| ordered::pass_on(Relaxed, Relaxed));
-    let released = explorer().orderings_of(|| ordered::pass_on(Release, Acquire));
+    use interleave::std::sync::atomic::Ordering::{Acquire, Relaxed, Release};
+    let relaxed = explorer().of(|| ordered::pass_on(Relaxed, Relaxed));
+    let released = explorer().of(|| ordered::pass_on(Release, Acquire));
     let relaxed = note(record, "data and then a flag, both with Relaxed", &relaxed)?;
     let released = note(
         record,
@@ -202,7 +202,7 @@ fn both_missed() -> Result<u32, Unmeasured> {
 /// Explores the same program twice: with an increment in two steps, and with an
 /// atomic increment.
 fn an_atomic_increment_loses_nothing(record: &mut Record) -> Judged {
-    let one_step = explorer().schedules_of(|| scheduled::count(scheduled::in_one_step));
+    let one_step = explorer().of(|| scheduled::count(scheduled::in_one_step));
     let two_steps = note(
         record,
         "an increment that loads, adds and stores",
@@ -226,8 +226,8 @@ fn an_atomic_increment_loses_nothing(record: &mut Record) -> Judged {
 /// Explores the same program twice: with locks that the threads take in opposite
 /// orders, and with locks that both take in the same order.
 fn two_locks_in_opposite_order(record: &mut Record) -> Judged {
-    let opposite = explorer().schedules_of(|| scheduled::take_both(true));
-    let same = explorer().schedules_of(|| scheduled::take_both(false));
+    let opposite = explorer().of(|| scheduled::take_both(true));
+    let same = explorer().of(|| scheduled::take_both(false));
     let kind = opposite.failure.as_ref().map(|failure| failure.kind);
     note(record, "two locks, taken in opposite orders", &opposite)?;
     let same = note(record, "two locks, taken in the same order", &same)?;

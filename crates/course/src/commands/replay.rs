@@ -42,7 +42,7 @@ pub fn replay(course: &Course, name: &str, replay: &Replay) -> Result<u8, Troubl
         source,
     } = *replay;
     let exercise = course.exercise(name)?;
-    if exercise.worlds().is_empty() {
+    if exercise.explored().is_none() {
         return Err(Trouble::Refused(format!(
             "{} explores no schedules: there is nothing to replay",
             exercise.id

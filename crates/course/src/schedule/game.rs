@@ -3,14 +3,15 @@
 
 use std::collections::VecDeque;
 
-use records::position::{End, Position, ThreadState};
+use records::position::{End, Position, Thread, ThreadState, Way};
 
 use super::position::Reached;
 use crate::live::state::Key;
 
 /// The keys with what they do, as the help shows them.
-pub const KEYS: [(&str, &str); 7] = [
+pub const KEYS: [(&str, &str); 8] = [
     ("a, b, c …", "the next step of that thread"),
+    ("1, 2, 3 …", "which way it goes, if there are several"),
     ("enter, n", "run on until there is something to choose"),
     ("u, backspace", "undo: one position back"),
     ("r", "restart: back to the beginning"),
@@ -60,6 +61,8 @@ pub struct Game {
     pub notice: Option<String>,
     /// Whether the help is shown.
     pub help: bool,
+    /// The thread that was chosen, if it has several ways to go on.
+    pub chosen: Option<char>,
     /// Whether an answer is on its way.
     pub is_asking: bool,
     /// Keys that came before the answer.
@@ -78,6 +81,7 @@ impl Game {
             way: vec![begin],
             notice: None,
             help: false,
+            chosen: None,
             is_asking: false,
             typed_ahead: VecDeque::new(),
             scrolled: 0,
@@ -194,6 +198,9 @@ impl Game {
     }
 
     fn letter(&mut self, letter: char) -> Option<Effect> {
+        if !letter.is_ascii_digit() {
+            self.chosen = None;
+        }
         match letter {
             'q' => return Some(Effect::Quit),
             'u' => return self.undo(),
@@ -203,6 +210,7 @@ impl Game {
                 self.scrolled = 0;
             }
             '?' => self.help = true,
+            '1'..='9' if self.chosen.is_some() => return self.way(letter),
             _ => return self.step(letter),
         }
         None
@@ -215,17 +223,42 @@ impl Game {
             .iter()
             .find(|thread| thread.letter() == letter);
         let refusal = match thread {
-            Some(thread) if thread.can_run => return self.ask(&letter.to_string()),
+            Some(thread) => match &thread.ways[..] {
+                [] => why_not(thread, letter, self.now().end.is_some()),
+                [only] => {
+                    let step = only.step.clone();
+                    return self.ask(&step);
+                }
+                ways => {
+                    let question = which_way(letter, ways);
+                    self.chosen = Some(letter);
+                    question
+                }
+            },
             _ if self.now().end.is_some() => OVER.to_owned(),
             None => format!("`{letter}` is neither a thread nor a key; ? shows the keys"),
-            Some(thread) if thread.state == ThreadState::Ended => format!("{letter} has ended"),
-            Some(thread) => match &thread.waits_for {
-                Some(what) => format!("{letter} cannot run: it waits for {what}"),
-                None => format!("{letter} cannot run here"),
-            },
         };
         self.notice = Some(refusal);
         None
+    }
+
+    /// Takes a way of the chosen thread, by its number.
+    fn way(&mut self, digit: char) -> Option<Effect> {
+        let chosen = self.chosen.take()?;
+        let mut threads = self.now().threads.iter();
+        let thread = threads.find(|thread| thread.letter() == chosen)?;
+        let number = digit.to_digit(10).unwrap_or(0) as usize;
+        match thread.ways.get(number.wrapping_sub(1)) {
+            Some(way) => {
+                let step = way.step.clone();
+                self.ask(&step)
+            }
+            None => {
+                self.notice = Some(which_way(chosen, &thread.ways));
+                self.chosen = Some(chosen);
+                None
+            }
+        }
     }
 
     fn run_on(&mut self) -> Option<Effect> {
@@ -240,9 +273,11 @@ impl Game {
         let choices = now
             .threads
             .iter()
-            .filter(|thread| thread.can_run && sensible(thread.state));
-        if choices.count() > 1 {
-            self.notice = Some("there is a choice here: which thread goes on?".to_owned());
+            .filter(|thread| thread.can_run() && sensible(thread.state));
+        let ways: usize = choices.map(|thread| thread.ways.len()).sum();
+        if ways > 1 {
+            self.notice =
+                Some("there is a choice here: which thread goes on, and which way?".to_owned());
             return None;
         }
         let schedule = now.schedule.clone();
@@ -293,10 +328,27 @@ impl Game {
 
 const OVER: &str = "this schedule has ended: u goes back one step, r goes back to the beginning";
 
-/// Whether the word consists of letters of threads, each with or without a count.
+fn why_not(thread: &Thread, letter: char, is_over: bool) -> String {
+    match &thread.waits_for {
+        _ if is_over => OVER.to_owned(),
+        _ if thread.state == ThreadState::Ended => format!("{letter} has ended"),
+        Some(what) => format!("{letter} cannot run: it waits for {what}"),
+        None => format!("{letter} cannot run here"),
+    }
+}
+
+fn which_way(letter: char, ways: &[Way]) -> String {
+    let ways = ways.iter().enumerate();
+    let ways: Vec<String> = ways
+        .map(|(number, way)| format!("{}: {}", number + 1, way.words))
+        .collect();
+    format!("{letter} can go on in several ways. {}", ways.join(" · "))
+}
+
+/// Whether the word consists of letters of threads, each with or without a count or marks.
 fn is_steps(word: &str) -> bool {
     word.starts_with(|c: char| c.is_ascii_lowercase())
         && word
             .chars()
-            .all(|c| c.is_ascii_digit() || ('a'..='m').contains(&c))
+            .all(|c| c.is_ascii_digit() || "~!".contains(c) || ('a'..='m').contains(&c))
 }

@@ -71,7 +71,7 @@ pub fn schedule(course: &Course, name: &str, asked: &Schedule) -> Result<u8, Tro
         path: exercise.tests(),
         why,
     })?;
-    if found.is_empty() || exercise.worlds().is_empty() {
+    if found.is_empty() || exercise.explored().is_none() {
         return Err(Trouble::Refused(format!(
             "{} explores no schedules: there is nothing to schedule",
             exercise.id

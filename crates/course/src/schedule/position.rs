@@ -1,4 +1,4 @@
-//! A position of the game, and what is said of the schedules below it.
+//! A position of the game, and what is said of the executions below it.
 
 use records::position::{Below, Position};
 
@@ -24,38 +24,38 @@ impl From<Position> for Reached {
 /// What is left to find below a position.
 pub fn in_words(below: Below) -> String {
     let Below {
-        schedules,
+        executions,
         failing,
         complete,
     } = below;
     let more = if complete { "" } else { "+" };
-    let from_here = match (schedules, complete) {
-        (1, true) => "1 schedule from here".to_owned(),
-        _ => format!("{}{more} schedules from here", with_commas(schedules)),
+    let from_here = match (executions, complete) {
+        (1, true) => "1 execution from here".to_owned(),
+        _ => format!("{}{more} executions from here", with_commas(executions)),
     };
     match failing {
-        0 if complete && schedules == 1 => format!("{from_here}, and it does not fail"),
+        0 if complete && executions == 1 => format!("{from_here}, and it does not fail"),
         0 if complete => format!("{from_here}, and none of them fails"),
         0 => format!("{from_here}, and none of those tried fails"),
-        _ if complete && schedules == 1 => format!("{from_here}, and it fails"),
-        all if complete && all == schedules => format!("{from_here}, and all of them fail"),
+        _ if complete && executions == 1 => format!("{from_here}, and it fails"),
+        all if complete && all == executions => format!("{from_here}, and all of them fail"),
         1 if complete => format!("{from_here}, 1 of them fails"),
         some => format!("{from_here}, {}{more} of them fail", with_commas(some)),
     }
 }
 
-/// What the other schedules do, for the end of a schedule that holds.
+/// What the other executions do, for the end of one that holds.
 pub fn in_others(below: Below) -> String {
-    let all = with_commas(below.schedules);
+    let all = with_commas(below.executions);
     match below.failing {
-        0 if below.complete && below.schedules == 1 => ", and there is no other schedule".into(),
-        0 if below.complete => format!(", and nothing fails on any of the {all} schedules"),
+        0 if below.complete && below.executions == 1 => ", and there is no other execution".into(),
+        0 if below.complete => format!(", and nothing fails in any of the {all} executions"),
         0 => String::new(),
         1 => format!(
-            ", but 1 of {all} schedules fails: u goes back one step, r goes back to the beginning"
+            ", but 1 of {all} executions fails: u goes back one step, r goes back to the beginning"
         ),
         some => format!(
-            ", but {} of {all} schedules fail: u goes back one step, r goes back to the beginning",
+            ", but {} of {all} executions fail: u goes back one step, r goes back to the beginning",
             with_commas(some)
         ),
     }

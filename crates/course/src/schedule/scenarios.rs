@@ -3,12 +3,12 @@
 //!
 //! ```
 //! let scenarios = course::schedule::scenarios::scenarios("
-//!     interleave::in_worlds! {
-//!         shuttled = counter_shuttled;
+//!     interleave::scenarios! {
+//!         exercise = counter_explored;
 //!         /// Two threads add.
 //!         pub fn both_add() { exercise::add(); }
 //!     }
-//!     #[proctor::test(subject = |(): ()| interleave::schedules(shuttled::both_add))]
+//!     #[proctor::test(subject = |(): ()| interleave::explore(scenarios::both_add))]
 //!     fn nothing_is_lost(mut subject: Subject) {}
 //! ").unwrap();
 //! assert_eq!(scenarios[0].name, "both_add");
@@ -23,7 +23,7 @@ use proc_macro2::{Delimiter, TokenStream, TokenTree};
 /// One scenario.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Scenario {
-    /// The function's name in `in_worlds!`.
+    /// The function's name in `scenarios!`.
     pub name: String,
     /// Its documentation, on one line.
     pub about: String,
@@ -66,7 +66,7 @@ struct Found {
 }
 
 impl Found {
-    /// Walks over items: tests, modules, and calls of `in_worlds!`.
+    /// Walks over items: tests, modules, and calls of `scenarios!`.
     fn items(&mut self, tokens: TokenStream, prefix: &str) {
         let tokens: Vec<TokenTree> = tokens.into_iter().collect();
         let mut named = Vec::new();
@@ -84,8 +84,8 @@ impl Found {
                         }
                     }
                     Delimiter::Brace => {
-                        if before(2).as_deref() == Some("in_worlds") {
-                            self.worlds(group.stream());
+                        if before(2).as_deref() == Some("scenarios") {
+                            self.expanded(group.stream());
                         } else if before(2).as_deref() == Some("mod") {
                             let module = before(1).unwrap_or_default();
                             self.items(group.stream(), &format!("{prefix}{module}::"));
@@ -107,9 +107,9 @@ impl Found {
         }
     }
 
-    /// The functions that [`in_worlds!`] turns into scenarios: public functions
+    /// The functions that [`scenarios!`] turns into scenarios: public functions
     /// without arguments and without a result.
-    fn worlds(&mut self, tokens: TokenStream) {
+    fn expanded(&mut self, tokens: TokenStream) {
         let tokens: Vec<TokenTree> = tokens.into_iter().collect();
         let mut about: Vec<String> = Vec::new();
         for (place, window) in tokens.windows(5).enumerate() {
@@ -162,17 +162,17 @@ fn documentation(token: &TokenTree) -> Option<String> {
     Some(text.replace("\\\"", "\"").trim().to_owned())
 }
 
-/// Adds each `NAME` of a `shuttled::NAME`, at any depth.
+/// Adds each `NAME` of a `scenarios::NAME`, at any depth.
 fn names(tokens: TokenStream, found: &mut Vec<String>) {
     let tokens: Vec<TokenTree> = tokens.into_iter().collect();
     for window in tokens.windows(4) {
         if let [
-            TokenTree::Ident(world),
+            TokenTree::Ident(module),
             TokenTree::Punct(_),
             TokenTree::Punct(_),
             TokenTree::Ident(name),
         ] = window
-            && world == "shuttled"
+            && module == "scenarios"
         {
             found.push(name.to_string());
         }
@@ -195,28 +195,28 @@ mod tests {
 
     const TESTS: &str = r#"
         //! Tests.
-        fn helper() { shuttled::not_in_a_test(); }
-        interleave::in_worlds! {
-            shuttled = lock_shuttled, loomed = lock_loomed;
+        fn helper() { scenarios::not_in_a_test(); }
+        interleave::scenarios! {
+            exercise = lock_explored;
             type Lock = Arc<u32>;
             fn fresh() -> Lock { Arc::new(0) }
             /// One "locks",
             /// one waits.
             pub fn waiting() { fresh(); }
             pub fn with_result() -> u32 { 0 }
-            pub fn only_orderings() {}
+            pub fn only_elsewhere() {}
             /// Another.
             #[allow(dead_code)]
             pub fn trying() { { { } } }
         }
         #[proctor::test(subject = |(): ()| {
-            [shuttled::waiting, shuttled::trying].map(interleave::schedules).to_vec()
+            [scenarios::waiting, scenarios::trying].map(interleave::explore).to_vec()
         })]
         fn both_hold(mut subject: Subject) { f(); }
-        #[proctor::test(subject = |(): ()| interleave::orderings(loomed::only_orderings))]
+        #[proctor::test(subject = |(): ()| interleave::explore(other::only_elsewhere))]
         fn what_was_written_is_seen(mut subject: Subject) {}
         mod more {
-            #[proctor::test(deadline = 3, subject = |(): ()| interleave::schedules(shuttled::waiting))]
+            #[proctor::test(deadline = 3, subject = |(): ()| interleave::explore(scenarios::waiting))]
             fn again(mut subject: Subject) {}
         }
     "#;
@@ -233,7 +233,7 @@ mod tests {
 
     #[test]
     fn where_a_function_stands_between_test_and_scenario_any_test_may_explore_it() {
-        let source = "in_worlds! { shuttled = x; pub fn one() {} }\n#[proctor::test(subject = |(): ()| all())] fn holds(s: Subject) {}";
+        let source = "scenarios! { exercise = x; pub fn one() {} }\n#[proctor::test(subject = |(): ()| all())] fn holds(s: Subject) {}";
         let found = scenarios(source).unwrap();
         assert_eq!((found.len(), found[0].tests.len()), (1, 0));
     }

@@ -1,7 +1,7 @@
 //! Tests of the state machine, the view and the lines, without running any
 //! learner's code.
 
-use records::position::{Below, End, FailureKind, Object, Position, Thread, ThreadState};
+use records::position::{Below, End, FailureKind, Object, Position, Thread, ThreadState, Way};
 use records::{Step, Timeline};
 
 use super::game::{Effect, Game, Subject};
@@ -14,12 +14,17 @@ use crate::text::Line;
 fn thread(name: &str, state: ThreadState) -> Thread {
     Thread {
         name: name.into(),
-        can_run: matches!(state, ThreadState::Ready | ThreadState::Spins),
         state,
         waits_for: (state == ThreadState::Waits).then(|| "Mutex #1, which thread b holds".into()),
         place: "src/lib.rs:38".into(),
         source: "while self.locked.load(Acquire) {".into(),
-        next: Some("AtomicBool #1 load(Acquire)".into()),
+        ways: match state {
+            ThreadState::Ready | ThreadState::Spins => vec![Way {
+                step: name[..1].into(),
+                words: "AtomicBool #1 load(Acquire)".into(),
+            }],
+            _ => Vec::new(),
+        },
     }
 }
 
@@ -48,7 +53,7 @@ fn position(schedule: &str, b: ThreadState) -> Position {
             ..Timeline::default()
         },
         below: Some(Below {
-            schedules: 20,
+            executions: 20,
             failing: 4,
             complete: true,
         }),
@@ -287,7 +292,7 @@ fn threads_stand_side_by_side_with_what_they_would_do() {
     );
     assert!(
         seen.iter()
-            .any(|line| line.contains("20 schedules from here, 4 of them fail"))
+            .any(|line| line.contains("20 executions from here, 4 of them fail"))
     );
     assert!(
         seen.iter()
@@ -296,31 +301,56 @@ fn threads_stand_side_by_side_with_what_they_would_do() {
 }
 
 #[test]
+fn a_thread_with_several_ways_is_asked_which() {
+    let mut position = position("a", ThreadState::Ready);
+    let way = |step: &str, words: &str| Way {
+        step: step.into(),
+        words: words.into(),
+    };
+    position.threads[1].ways = vec![way("b", "load → true"), way("b~1", "load → false")];
+    let mut game = Game::new(Subject::default(), Reached::from(position));
+    assert_eq!(game.key(Key::Char('b')), None);
+    let notice = game.notice.clone().unwrap_or_default();
+    assert!(
+        notice.contains("1: load → true · 2: load → false"),
+        "{notice}"
+    );
+    // Another key forgets the question.
+    game.key(Key::Char('?'));
+    game.key(Key::Char('?'));
+    assert_eq!(game.key(Key::Char('2')), None);
+    game.key(Key::Char('b'));
+    assert_eq!(game.key(Key::Char('3')), None);
+    let asked = game.key(Key::Char('2'));
+    assert_eq!(asked, ask("ab~1", false));
+}
+
+#[test]
 fn the_count_says_what_it_knows() {
-    let below = |schedules, failing, complete| {
+    let below = |executions, failing, complete| {
         in_words(Below {
-            schedules,
+            executions,
             failing,
             complete,
         })
     };
     assert_eq!(
         below(1, 0, true),
-        "1 schedule from here, and it does not fail"
+        "1 execution from here, and it does not fail"
     );
-    assert_eq!(below(1, 1, true), "1 schedule from here, and it fails");
+    assert_eq!(below(1, 1, true), "1 execution from here, and it fails");
     assert_eq!(
         below(9, 9, true),
-        "9 schedules from here, and all of them fail"
+        "9 executions from here, and all of them fail"
     );
-    assert_eq!(below(9, 1, true), "9 schedules from here, 1 of them fails");
+    assert_eq!(below(9, 1, true), "9 executions from here, 1 of them fails");
     assert_eq!(
         below(2000, 143, false),
-        "2,000+ schedules from here, 143+ of them fail"
+        "2,000+ executions from here, 143+ of them fail"
     );
     assert_eq!(
         below(2000, 0, false),
-        "2,000+ schedules from here, and none of those tried fails"
+        "2,000+ executions from here, and none of those tried fails"
     );
 }
 
@@ -333,7 +363,7 @@ fn a_schedule_that_holds_says_how_many_do_not() {
     assert!(!game.is_broken());
     let seen = screen(&game, 100, 30).join("\n");
     assert!(
-        seen.contains("✓ nothing failed, but 4 of 20 schedules fail"),
+        seen.contains("✓ nothing failed, but 4 of 20 executions fail"),
         "{seen}"
     );
 }

@@ -2,7 +2,7 @@
 //!
 //! ```text
 //!   spin-lock · both_lock                                      step 3
-//!   41 schedules from here, 9 of them fail
+//!   41 executions from here, 9 of them fail
 //!   ──────────────────────────────────────────────────────────────────
 //!                  │ a (main)                 │ b
 //!   src/lib.rs:38  │ while self.locked.load(… │
@@ -107,7 +107,7 @@ fn keys(game: &Game, columns: usize) -> Line {
     if game.is_asking {
         return Line::of("…", Look::Faint);
     }
-    let threads = game.now().threads.iter().filter(|thread| thread.can_run);
+    let threads = game.now().threads.iter().filter(|thread| thread.can_run());
     let letters: Vec<String> = threads.map(|thread| thread.letter().to_string()).collect();
     let mut keys = vec![
         ("u", ": undo"),

@@ -22,7 +22,7 @@ pub fn odds(game: &Game) -> Option<Line> {
     let holds = below.failing == 0;
     let mut words = position::in_words(below);
     if holds && below.complete && game.undoable() == 0 {
-        words.push_str(": no schedule breaks it");
+        words.push_str(": nothing breaks it");
     } else if holds && below.complete {
         words.push_str(" (u: undo)");
     }
@@ -83,14 +83,18 @@ pub fn outlook(thread: &Thread) -> Vec<Line> {
             Look::Unsure,
         ),
         ThreadState::Spins => ("spins: nothing has changed".to_owned(), Look::Unsure),
-        ThreadState::Ready if thread.can_run && thread.next.is_none() => {
+        ThreadState::Ready if thread.ways.iter().all(|way| way.words.is_empty()) => {
             ("goes on:".to_owned(), Look::Faint)
         }
         ThreadState::Ready => ("next:".to_owned(), Look::Faint),
     };
     let mut lines = vec![Line::of(head, look)];
-    if let Some(next) = &thread.next {
-        lines.push(Line::of(next, Look::Strong));
+    match &thread.ways[..] {
+        [] => {}
+        [only] => lines.push(Line::of(&only.words, Look::Strong)),
+        several => lines.extend(several.iter().enumerate().map(|(number, way)| {
+            Line::of(format!("{}: ", number + 1), Look::Faint).then(&way.words, Look::Strong)
+        })),
     }
     let mut source = Line::of(format!("{} ", thread.place), Look::Faint);
     source.push(&thread.source, Look::Code);

@@ -233,10 +233,9 @@ fn remark(id: &str, uncompiled: &Uncompiled) -> String {
             "Your file compiles, but the tests cannot use it: keep the names and signatures of the stub."
                 .to_owned()
         }
-        Part::World(world) => format!(
-            "Your file compiles, but not in the world `{world}`. A world compiles the same source against another \
-             std, in order to explore it. If you add a dependency to Cargo.toml, add it to \
-             worlds/*/Cargo.toml of {id} as well."
+        Part::Explored => format!(
+            "Your file compiles, but not as it is explored: for that, the same source is compiled against another \
+             std. If you add a dependency to Cargo.toml, add it to explored/Cargo.toml of {id} as well."
         ),
     }
 }

@@ -5,13 +5,39 @@
 //! what had to happen for an event to exist. *Happens-before* follows only those arrows that
 //! synchronize.
 
-use crate::event::{EventId, Op, acquires, releases};
+use crate::event::{Change, EventId, Op, acquires, releases};
 use crate::graph::Graph;
 
-pub(crate) type Clock = Vec<u32>;
+/// The most threads that one execution may have.
+pub const MOST_THREADS: usize = 28;
+
+/// A count of events for each thread.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Clock([u16; MOST_THREADS]);
+
+impl Clock {
+    fn join(&mut self, other: &Clock) {
+        for (mine, theirs) in self.0.iter_mut().zip(&other.0) {
+            *mine = (*mine).max(*theirs);
+        }
+    }
+
+    fn holds(&self, id: EventId) -> bool {
+        usize::from(self.0[id.thread]) > id.index
+    }
+
+    fn set(&mut self, thread: usize, count: usize) {
+        self.0[thread] = u16::try_from(count).unwrap_or(u16::MAX);
+    }
+
+    /// How many events of a thread it counts.
+    pub(crate) fn count(&self, thread: usize) -> usize {
+        self.0[thread].into()
+    }
+}
 
 /// The clocks of one event.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Copy, Debug, Default)]
 struct Times {
     prefix: Clock,
     before: Clock,
@@ -20,8 +46,8 @@ struct Times {
 }
 
 /// What a thread has gathered so far.
-#[derive(Clone, Debug, Default)]
-struct Present {
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Present {
     /// What a later acquire fence will synchronize with.
     pending: Clock,
     /// What happened before the last release fence.
@@ -33,21 +59,6 @@ struct Present {
 pub(crate) struct Clocks {
     times: Vec<Vec<Times>>,
     present: Vec<Present>,
-}
-
-fn join(clock: &mut Clock, other: &[u32]) {
-    if clock.len() < other.len() {
-        clock.resize(other.len(), 0);
-    }
-    for (mine, theirs) in clock.iter_mut().zip(other) {
-        *mine = (*mine).max(*theirs);
-    }
-}
-
-fn holds(clock: &[u32], id: EventId) -> bool {
-    clock
-        .get(id.thread)
-        .is_some_and(|count| *count as usize > id.index)
 }
 
 impl Clocks {
@@ -69,8 +80,8 @@ impl Clocks {
         clocks
     }
 
-    /// Adds an event whose predecessors are all there.
-    pub(crate) fn add(&mut self, graph: &Graph, id: EventId) {
+    /// Adds an event whose predecessors are all there. Returns what [`Clocks::take_back`] needs.
+    pub(crate) fn add(&mut self, graph: &Graph, id: EventId) -> Present {
         if self.times.len() < graph.threads.len() {
             self.times.resize_with(graph.threads.len(), Vec::new);
             self.present
@@ -78,10 +89,11 @@ impl Clocks {
         }
         let event = graph.event(id);
         let slot = &graph.threads[id.thread];
+        let before = self.present[id.thread];
         let mut present = match id.index {
             // The number of the thread may have belonged to another one.
             0 => Present::default(),
-            _ => std::mem::take(&mut self.present[id.thread]),
+            _ => before,
         };
         let mut times = Times::default();
         let earlier = match id.index {
@@ -93,18 +105,18 @@ impl Clocks {
         };
         if let Some(earlier) = earlier {
             let earlier = self.times(earlier);
-            times.prefix.clone_from(&earlier.prefix);
-            times.before.clone_from(&earlier.before);
+            times.prefix = earlier.prefix;
+            times.before = earlier.before;
         }
         if let Some(from) = event.from {
             let store = self.times(from);
-            join(&mut times.prefix, &store.prefix);
+            times.prefix.join(&store.prefix);
             if event.failed {
                 // An attempt that is made again is no part of the execution.
             } else if acquires(read_order(event.op, event.written.is_some())) {
-                join(&mut times.before, &store.carried);
+                times.before.join(&store.carried);
             } else {
-                join(&mut present.pending, &store.carried);
+                present.pending.join(&store.carried);
             }
         }
         match event.op {
@@ -115,48 +127,49 @@ impl Clocks {
                     None => graph.threads[thread].start,
                 };
                 if let Some(last) = last {
-                    join(&mut times.prefix, &self.times(last).prefix);
-                    join(&mut times.before, &self.times(last).before);
+                    times.prefix.join(&self.times(last).prefix);
+                    times.before.join(&self.times(last).before);
                 }
                 // Its end counts as an event, too: what it did after its last event lies before that.
                 let end = graph.threads[thread].events.len() + 1;
-                if times.before.len() <= thread {
-                    times.before.resize(thread + 1, 0);
-                }
-                times.before[thread] = u32::try_from(end).unwrap_or(u32::MAX);
+                times.before.set(thread, end);
+                times.prefix.set(thread, end);
             }
             Op::Fence { order } if acquires(order) => {
-                join(&mut times.before, &present.pending);
+                times.before.join(&present.pending);
             }
             _ => {}
         }
         for clock in [&mut times.prefix, &mut times.before] {
-            if clock.len() <= id.thread {
-                clock.resize(id.thread + 1, 0);
-            }
-            clock[id.thread] = u32::try_from(id.index + 1).unwrap_or(u32::MAX);
+            clock.set(id.thread, id.index + 1);
         }
         if event.written.is_some() {
             if releases(write_order(event.op)) {
-                times.carried.clone_from(&times.before);
+                times.carried = times.before;
             } else {
-                times.carried.clone_from(&present.fenced);
+                times.carried = present.fenced;
             }
             // A read-modify-write continues the release sequences of the store that it read.
             if let (true, Some(from)) = (event.op.reads(), event.from) {
-                let carried = self.times(from).carried.clone();
-                join(&mut times.carried, &carried);
+                times.carried.join(&self.times(from).carried);
             }
         }
         if let Op::Fence { order } = event.op
             && releases(order)
         {
-            present.fenced.clone_from(&times.before);
+            present.fenced = times.before;
         }
         self.present[id.thread] = present;
         let events = &mut self.times[id.thread];
         events.truncate(id.index);
         events.push(times);
+        before
+    }
+
+    /// Takes the event away that was added last, when its thread had gathered `before`.
+    pub(crate) fn take_back(&mut self, id: EventId, before: Present) {
+        self.times[id.thread].truncate(id.index);
+        self.present[id.thread] = before;
     }
 
     fn times(&self, id: EventId) -> &Times {
@@ -165,16 +178,21 @@ impl Clocks {
 
     /// Whether `first` happens before `second`.
     pub(crate) fn happens_before(&self, first: EventId, second: EventId) -> bool {
-        first != second && holds(&self.times(second).before, first)
+        first != second && self.times(second).before.holds(first)
     }
 
     /// Whether `second` could not exist without `first`, which is another event.
     pub(crate) fn needs(&self, second: EventId, first: EventId) -> bool {
-        first != second && holds(&self.times(second).prefix, first)
+        first != second && self.times(second).prefix.holds(first)
+    }
+
+    /// What an event could not exist without, itself included: a count for each thread.
+    pub(crate) fn needed(&self, id: EventId) -> &Clock {
+        &self.times(id).prefix
     }
 
     /// What happened before an event, itself included: a count for each thread.
-    pub(crate) fn before(&self, id: EventId) -> &[u32] {
+    pub(crate) fn before(&self, id: EventId) -> &Clock {
         &self.times(id).before
     }
 }
@@ -183,8 +201,12 @@ impl Clocks {
 fn read_order(op: Op, stores: bool) -> std::sync::atomic::Ordering {
     match op {
         Op::Load { order, .. } => order,
-        Op::Update { success, .. } if stores => success,
-        Op::Update { failure, .. } => failure,
+        Op::Update {
+            failure,
+            change: Change::CompareExchange(..),
+            ..
+        } if !stores => failure,
+        Op::Update { success, .. } => success,
         _ => std::sync::atomic::Ordering::Relaxed,
     }
 }

@@ -17,7 +17,7 @@ pub(crate) fn coherent(graph: &Graph, clocks: &Clocks, id: EventId) -> bool {
     };
     graph.accesses(at).all(|other| {
         let against = |first, second| {
-            clocks.happens_before(first, second) && comes_before(graph, at, second, first)
+            clocks.happens_before(first, second) && comes_before(graph, second, first)
         };
         other == id || !(against(id, other) || against(other, id))
     })
@@ -28,28 +28,44 @@ pub(crate) fn atomic(graph: &Graph, at: usize) -> bool {
     let order = &graph.locations[at].order;
     order.iter().enumerate().all(|(position, id)| {
         let event = graph.event(*id);
-        !event.op.reads() || graph.position(at, event.from) == position
+        !event.op.reads() || graph.position(event.from) == position
     })
 }
 
 /// The order in which the accesses to one location take effect: a store before its readers and
 /// before later stores, a reader before the stores that come after what it read.
-fn comes_before(graph: &Graph, at: usize, first: EventId, second: EventId) -> bool {
-    if first == second {
-        return false;
-    }
-    let place = |id: EventId| match graph.event(id).written {
-        Some(_) => graph.position(at, Some(id)),
-        None => graph.position(at, graph.event(id).from),
-    };
-    let is_store = |id: EventId| graph.event(id).written.is_some();
-    let (mine, theirs) = (place(first), place(second));
-    mine < theirs || (mine == theirs && is_store(first) && !is_store(second))
+fn comes_before(graph: &Graph, first: EventId, second: EventId) -> bool {
+    first != second && place_of(graph, first) < place_of(graph, second)
 }
 
 /// Whether there is a total order of the `SeqCst` events that agrees with everything that one could
 /// observe: condition "psc is acyclic" of RC11.
 pub(crate) fn sequential(graph: &Graph, clocks: &Clocks) -> bool {
+    let (events, edges) = sequential_order(graph, clocks);
+    events.len() < 2 || acyclic(&edges)
+}
+
+/// Whether the `SeqCst` events happened in an order that agrees with everything that one could
+/// observe. `when` says when an event happened; `None` is later than all others.
+pub(crate) fn happened_in_order(
+    graph: &Graph,
+    clocks: &Clocks,
+    when: impl Fn(EventId) -> Option<u64>,
+) -> bool {
+    let (events, edges) = sequential_order(graph, clocks);
+    let times: Vec<u64> = events
+        .iter()
+        .map(|id| when(*id).unwrap_or(u64::MAX))
+        .collect();
+    edges.iter().zip(&times).all(|(after, first)| {
+        let mut pairs = after.iter().zip(&times);
+        pairs.all(|(follows, then)| !follows || *then == u64::MAX || first < then)
+    })
+}
+
+/// The `SeqCst` events, and which must come before which: RC11's relation "psc", with C++20's
+/// strongly-happens-before.
+fn sequential_order(graph: &Graph, clocks: &Clocks) -> (Vec<EventId>, Vec<Vec<bool>>) {
     let events: Vec<EventId> = graph
         .ids()
         .filter(|id| {
@@ -58,42 +74,90 @@ pub(crate) fn sequential(graph: &Graph, clocks: &Clocks) -> bool {
         })
         .collect();
     if events.len() < 2 {
-        return true;
+        let none = vec![vec![false]; events.len()];
+        return (events, none);
     }
-    let all: Vec<EventId> = graph.ids().filter(|id| !graph.event(*id).failed).collect();
-    let is_fence = |id: EventId| matches!(graph.event(id).op, Op::Fence { .. });
-    // What stands for an event: itself, and for a fence also what happens before or after it.
-    let or_after = |id: EventId| {
-        let rest = all
-            .iter()
-            .filter(move |other| is_fence(id) && clocks.happens_before(id, **other));
-        std::iter::once(id).chain(rest.copied())
-    };
-    let or_before = |id: EventId| {
-        let rest = all
-            .iter()
-            .filter(move |other| is_fence(id) && clocks.happens_before(**other, id));
-        std::iter::once(id).chain(rest.copied())
-    };
-    let follows = |first: EventId, second: EventId| {
-        or_after(first).any(|a| or_before(second).any(|b| leads(graph, clocks, a, b)))
-            || (is_fence(first) && is_fence(second) && {
-                clocks.happens_before(first, second)
-                    || or_after(first).skip(1).any(|a| {
-                        let at = graph.event(a).location();
-                        or_before(second).skip(1).any(|b| {
-                            at.is_some()
-                                && at == graph.event(b).location()
-                                && comes_before(graph, at.unwrap_or(0), a, b)
-                        })
-                    })
-            })
-    };
-    let edges: Vec<Vec<bool>> = events
+    let around: Vec<Option<Around>> = events
         .iter()
-        .map(|a| events.iter().map(|b| a != b && follows(*a, *b)).collect())
+        .map(|id| Around::of(graph, clocks, *id))
         .collect();
-    acyclic(&edges)
+    let follows = |one: usize, other: usize| {
+        let (first, second) = (events[one], events[other]);
+        match (&around[one], &around[other]) {
+            (None, None) => leads(graph, clocks, first, second),
+            // Where one of the two is a fence, each path of happens-before counts.
+            _ if clocks.happens_before(first, second) => true,
+            (Some(after), Some(before)) => {
+                let mut pairs = after.after.iter().zip(&before.before);
+                pairs.any(|(after, before)| after < before)
+            }
+            (None, Some(before)) => graph
+                .event(first)
+                .location()
+                .is_some_and(|at| place_of(graph, first) < before.stores_before[at]),
+            (Some(after), None) => {
+                let event = graph.event(second);
+                let at = event.location().filter(|_| event.written.is_some());
+                at.is_some_and(|at| after.after[at] < place_of(graph, second))
+            }
+        }
+    };
+    let edges: Vec<Vec<bool>> = (0..events.len())
+        .map(|one| {
+            (0..events.len())
+                .map(|other| one != other && follows(one, other))
+                .collect()
+        })
+        .collect();
+    (events, edges)
+}
+
+/// What lies around a fence, for each location: the first access after it, and the last access and
+/// the last store before it, in the order in which accesses to the location take effect.
+struct Around {
+    after: Vec<usize>,
+    before: Vec<usize>,
+    stores_before: Vec<usize>,
+}
+
+impl Around {
+    /// `None` if the event is no fence.
+    fn of(graph: &Graph, clocks: &Clocks, fence: EventId) -> Option<Self> {
+        if !matches!(graph.event(fence).op, Op::Fence { .. }) {
+            return None;
+        }
+        let locations = graph.locations.len();
+        let mut around = Self {
+            after: vec![usize::MAX; locations],
+            before: vec![0; locations],
+            stores_before: vec![0; locations],
+        };
+        for id in graph.ids() {
+            let event = graph.event(id);
+            let Some(at) = event.location().filter(|_| !event.failed) else {
+                continue;
+            };
+            if clocks.happens_before(fence, id) {
+                around.after[at] = around.after[at].min(place_of(graph, id));
+            } else if clocks.happens_before(id, fence) {
+                let place = place_of(graph, id);
+                around.before[at] = around.before[at].max(place);
+                if event.written.is_some() {
+                    around.stores_before[at] = around.stores_before[at].max(place);
+                }
+            }
+        }
+        Some(around)
+    }
+}
+
+/// A number for the place of an access in the order in which accesses to one location take effect: a
+/// store before its readers, and those before the next store.
+fn place_of(graph: &Graph, id: EventId) -> usize {
+    match graph.event(id).written {
+        Some(_) => 2 * graph.position(Some(id)),
+        None => 2 * graph.position(graph.event(id).from) + 1,
+    }
 }
 
 /// RC11's relation "scb", with C++20's strongly-happens-before.
@@ -117,7 +181,7 @@ fn leads(graph: &Graph, clocks: &Clocks, first: EventId, second: EventId) -> boo
         return false;
     };
     Some(at) == there
-        && (clocks.happens_before(first, second) || modifies_after(graph, at, first, second))
+        && (clocks.happens_before(first, second) || modifies_after(graph, first, second))
 }
 
 /// What directly follows an event in its thread. After the last one comes the end of the thread,
@@ -145,8 +209,8 @@ fn earlier_part(graph: &Graph, id: EventId) -> impl Iterator<Item = EventId> {
 
 /// Whether `second` is a store that takes effect after the store `first`, or after the store that
 /// `first` read.
-fn modifies_after(graph: &Graph, at: usize, first: EventId, second: EventId) -> bool {
-    graph.event(second).written.is_some() && comes_before(graph, at, first, second)
+fn modifies_after(graph: &Graph, first: EventId, second: EventId) -> bool {
+    graph.event(second).written.is_some() && comes_before(graph, first, second)
 }
 
 fn acyclic(edges: &[Vec<bool>]) -> bool {

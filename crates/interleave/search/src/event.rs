@@ -129,6 +129,62 @@ pub enum Op {
 }
 
 impl Op {
+    /// An atomic load.
+    #[must_use]
+    pub const fn load(at: usize, order: Ordering) -> Self {
+        Op::Load {
+            at,
+            order,
+            when: Guard::Always,
+        }
+    }
+
+    /// An atomic store.
+    #[must_use]
+    pub const fn store(at: usize, value: u64, order: Ordering) -> Self {
+        Op::Store { at, value, order }
+    }
+
+    /// An atomic read-modify-write.
+    #[must_use]
+    pub const fn update(at: usize, change: Change, order: Ordering) -> Self {
+        Op::Update {
+            at,
+            change,
+            success: order,
+            failure: Ordering::Relaxed,
+            when: Guard::Always,
+            spurious: false,
+        }
+    }
+
+    /// The same load or read-modify-write, which waits for a value that the guard lets through.
+    #[must_use]
+    pub const fn when(mut self, guard: Guard) -> Self {
+        if let Op::Load { when, .. } | Op::Update { when, .. } = &mut self {
+            *when = guard;
+        }
+        self
+    }
+
+    /// The same compare-exchange, with this ordering if it fails.
+    #[must_use]
+    pub const fn or_else(mut self, order: Ordering) -> Self {
+        if let Op::Update { failure, .. } = &mut self {
+            *failure = order;
+        }
+        self
+    }
+
+    /// The same read-modify-write. If `is_spurious`, it can fail or go on for no reason.
+    #[must_use]
+    pub const fn spuriously(mut self, is_spurious: bool) -> Self {
+        if let Op::Update { spurious, .. } = &mut self {
+            *spurious = is_spurious;
+        }
+        self
+    }
+
     /// The location that it reads or writes.
     #[must_use]
     pub fn location(&self) -> Option<usize> {
@@ -166,10 +222,72 @@ impl Op {
         }
     }
 
+    /// Whether this is the same operation, but for addresses: memory may be somewhere else when the
+    /// program runs again.
+    pub(crate) fn is_like(&self, other: &Op) -> bool {
+        // No page below this address is ever mapped (mmap_min_addr is at least one page).
+        const LEAST_ADDRESS: u64 = 0x1_0000;
+        let mut renamed = *self;
+        let rename = |mine: &mut u64, theirs: u64| {
+            if *mine >= LEAST_ADDRESS && theirs >= LEAST_ADDRESS {
+                *mine = theirs;
+            }
+        };
+        match (&mut renamed, other) {
+            (Op::Store { value, .. }, Op::Store { value: theirs, .. }) => rename(value, *theirs),
+            (
+                Op::Update { change, when, .. },
+                Op::Update {
+                    change: changed,
+                    when: waited,
+                    ..
+                },
+            ) => {
+                match (change, *changed) {
+                    (Change::Swap(new), Change::Swap(theirs))
+                    | (Change::Add(new), Change::Add(theirs))
+                    | (Change::And(new), Change::And(theirs))
+                    | (Change::Or(new), Change::Or(theirs))
+                    | (Change::Xor(new), Change::Xor(theirs)) => rename(new, theirs),
+                    (Change::CompareExchange(old, new), Change::CompareExchange(was, becomes)) => {
+                        rename(old, was);
+                        rename(new, becomes);
+                    }
+                    _ => {}
+                }
+                rename_guard(when, *waited, rename);
+            }
+            (Op::Load { when, .. }, Op::Load { when: waited, .. }) => {
+                rename_guard(when, *waited, rename);
+            }
+            _ => {}
+        }
+        renamed == *other
+    }
+
+    /// The value that it stores into a location of this many bits in which it finds `found`. `choice`
+    /// is the number of its choice.
+    #[must_use]
+    pub fn stores(&self, found: u64, bits: u32, choice: usize) -> Option<u64> {
+        match *self {
+            Op::Store { value, .. } => Some(value),
+            Op::Update { change, .. } => change.apply(found, bits, choice),
+            _ => None,
+        }
+    }
+
     /// Whether it reads a location.
     #[must_use]
     pub fn reads(&self) -> bool {
         matches!(self, Op::Load { .. } | Op::Update { .. })
+    }
+}
+
+fn rename_guard(mine: &mut Guard, theirs: Guard, rename: impl Fn(&mut u64, u64)) {
+    if let (Guard::Differs(known), Guard::Differs(was))
+    | (Guard::Equals(known), Guard::Equals(was)) = (mine, theirs)
+    {
+        rename(known, was);
     }
 }
 

@@ -1,8 +1,11 @@
 //! An execution as a graph: what each thread did, which store each load read, and in which order
 //! the stores to one location took effect.
 
+use std::collections::HashMap;
 use std::hash::{DefaultHasher, Hash, Hasher};
 
+use crate::clocks::{Clocks, MOST_THREADS};
+use crate::consistency::happened_in_order;
 use crate::event::{EventId, Op};
 
 /// The store that a load read; `None` is the initial value.
@@ -28,6 +31,11 @@ pub struct Event {
     pub(crate) instead_of: Option<Source>,
     /// When the search added it.
     pub(crate) stamp: u64,
+    /// For a store, its place in the modification order, from 0.
+    pub(crate) rank: usize,
+    /// Whether nothing that was there before it speaks against its having been added in the default
+    /// way (see `is_plain`).
+    pub(crate) plain: bool,
 }
 
 impl Event {
@@ -95,6 +103,11 @@ impl Graph {
         &mut self.threads[id.thread].events[id.index]
     }
 
+    /// How many events there are.
+    pub(crate) fn len(&self) -> usize {
+        self.threads.iter().map(|thread| thread.events.len()).sum()
+    }
+
     /// All events, thread by thread.
     pub fn ids(&self) -> impl Iterator<Item = EventId> + '_ {
         let threads = self.threads.iter().enumerate();
@@ -127,14 +140,8 @@ impl Graph {
 
     /// How many stores of the modification order lie before this one, itself included: 0 for the
     /// initial value.
-    pub(crate) fn position(&self, at: usize, store: Option<EventId>) -> usize {
-        store.map_or(0, |store| {
-            let order = &self.locations[at].order;
-            1 + order
-                .iter()
-                .position(|other| *other == store)
-                .expect("a store is in the order")
-        })
+    pub(crate) fn position(&self, store: Option<EventId>) -> usize {
+        store.map_or(0, |store| 1 + self.event(store).rank)
     }
 
     /// The store at a position, and its value.
@@ -172,6 +179,59 @@ impl Graph {
         earlier.iter().filter(|event| !event.failed).count()
     }
 
+    /// Whether this execution can begin with that one: each event of `first` is there, reads the same
+    /// store and takes the same choice, its stores take effect in the same order, and its `SeqCst`
+    /// operations come in the order in which it performed them.
+    #[must_use]
+    pub fn begins_with(&self, first: &Graph) -> bool {
+        let find = |id: EventId| {
+            let path = &first.threads[id.thread].path;
+            let mut threads = self.threads.iter();
+            let thread = threads.position(|thread| thread.live && thread.path == *path)?;
+            let place = first.place(id);
+            let mut events = (0..self.threads[thread].events.len())
+                .map(|index| EventId { thread, index })
+                .filter(|id| !self.event(*id).failed);
+            events.nth(place)
+        };
+        let is_there = |id: EventId| {
+            let old = first.event(id);
+            find(id).is_some_and(|here| {
+                let new = self.event(here);
+                let from = old.from.map(&find);
+                let reads_the_same = match from {
+                    None => new.from.is_none(),
+                    Some(store) => store.is_some() && new.from == store,
+                };
+                (reads_the_same || !old.op.reads())
+                    && old.choice == new.choice
+                    && old.written.is_some() == new.written.is_some()
+            })
+        };
+        let in_order = |location: &Location| {
+            let places = location
+                .order
+                .iter()
+                .map(|store| Some(self.position(Some(find(*store)?))));
+            places
+                .collect::<Option<Vec<usize>>>()
+                .is_some_and(|places| places.is_sorted())
+        };
+        first
+            .ids()
+            .filter(|id| !first.event(*id).failed)
+            .all(is_there)
+            && first.locations.iter().all(in_order)
+            && {
+                let times: HashMap<EventId, u64> = first
+                    .ids()
+                    .filter_map(|id| Some((find(id)?, first.event(id).stamp)))
+                    .collect();
+                let clocks = Clocks::of(self);
+                happened_in_order(self, &clocks, |id| times.get(&id).copied())
+            }
+    }
+
     /// A number for the execution, attempts that failed left out: the same for two graphs of the
     /// same execution, and with all but certainty another one for two executions.
     pub(crate) fn fingerprint(&self) -> (u64, u64) {
@@ -185,7 +245,7 @@ impl Graph {
                 let position = event
                     .written
                     .and(event.location())
-                    .map(|at| self.position(at, Some(id)));
+                    .map(|_| self.position(Some(id)));
                 (name(id), event.from.map(name), position, event.choice)
             })
             .collect();
@@ -211,6 +271,8 @@ impl Graph {
             choice: 0,
             instead_of: None,
             stamp: self.stamp,
+            rank: 0,
+            plain: true,
         });
         EventId {
             thread,
@@ -222,15 +284,33 @@ impl Graph {
     pub(crate) fn insert(&mut self, at: usize, position: usize, store: EventId, value: u64) {
         self.event_mut(store).written = Some(value);
         self.locations[at].order.insert(position, store);
+        self.rank_from(at, position);
+    }
+
+    /// Numbers the stores to a location from this position on.
+    fn rank_from(&mut self, at: usize, position: usize) {
+        for rank in position..self.locations[at].order.len() {
+            let store = self.locations[at].order[rank];
+            self.event_mut(store).rank = rank;
+        }
     }
 
     /// Takes a store out of the modification order.
     pub(crate) fn withdraw(&mut self, store: EventId) {
         let event = self.event_mut(store);
         if event.written.take().is_some() {
+            let rank = event.rank;
             let at = event.location().expect("a store has a location");
-            self.locations[at].order.retain(|other| *other != store);
+            self.locations[at].order.remove(rank);
+            self.rank_from(at, rank);
         }
+    }
+
+    /// Takes the event away that was added last.
+    pub(crate) fn take_back(&mut self, id: EventId) {
+        self.withdraw(id);
+        self.threads[id.thread].events.pop();
+        self.stamp -= 1;
     }
 
     /// Keeps so many events of each thread, and forgets the rest.
@@ -251,6 +331,10 @@ impl Graph {
     pub(crate) fn free_thread(&mut self) -> usize {
         let free = self.threads.iter().position(|thread| !thread.live);
         free.unwrap_or_else(|| {
+            assert!(
+                self.threads.len() < MOST_THREADS,
+                "an execution has at most {MOST_THREADS} threads"
+            );
             self.threads.push(Thread {
                 path: Vec::new(),
                 start: None,

@@ -16,6 +16,7 @@ mod order;
 pub mod schedule;
 mod search;
 
+pub use clocks::MOST_THREADS;
 pub use event::{Change, EventId, Guard, Op};
 pub use graph::{Event, Graph, Location, Source, Thread};
 pub use schedule::Step;

@@ -7,7 +7,7 @@ use std::sync::atomic::Ordering::{AcqRel, Acquire, Relaxed, Release, SeqCst};
 
 use corosensei::stack::DefaultStack;
 use corosensei::{Coroutine, CoroutineResult, Yielder};
-use interleave_search::{Change, End, Guard, Op, Outcome, Search};
+use interleave_search::{Change, End, EventId, Guard, Op, Outcome, Search};
 
 type Fiber = Coroutine<Outcome, Op, (), DefaultStack>;
 
@@ -45,6 +45,11 @@ fn explore<T: Ord>(
         read: 0,
         written: None,
         choice: 0,
+        from: None,
+        id: EventId {
+            thread: 0,
+            index: 0,
+        },
     };
     let mut stacks = Vec::new();
     while search.begin() {

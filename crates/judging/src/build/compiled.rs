@@ -1,6 +1,6 @@
 //! What a build says about a source: whether it compiles, and where the errors are.
 //!
-//! One file is compiled several times: as the library, and once for each world
+//! One file is compiled several times: as the library, and once to be explored
 //! that explores it. A learner wants to read an error once.
 
 use std::path::Path;
@@ -42,8 +42,8 @@ pub enum Part {
     File,
     /// The tests that use it.
     Tests,
-    /// The file compiles, but not in the world of this name.
-    World(String),
+    /// The file compiles, but not against the std that explores it.
+    Explored,
 }
 
 /// A source, and how it is judged.
@@ -188,13 +188,11 @@ fn uncompiled(
         said.manifest == *manifest && said.library
     })
     .or_else(|| of(Part::Tests, &|said| said.manifest == *manifest));
-    let world = || {
-        candidate.worlds.iter().find_map(|world| {
-            let name = world.parent()?.file_name()?.to_string_lossy().into_owned();
-            of(Part::World(name), &|said| said.manifest == *world)
-        })
+    let explored = || {
+        let manifest = candidate.explored.as_ref()?;
+        of(Part::Explored, &|said| said.manifest == *manifest)
     };
-    if let Some(found) = own.or_else(world) {
+    if let Some(found) = own.or_else(explored) {
         return Ok(Some(found));
     }
     if built.program(manifest).is_some() {

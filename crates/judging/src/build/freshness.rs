@@ -246,7 +246,7 @@ mod tests {
             "proctor",
             "proctor-macros",
             "interleave-model",
-            "interleave-loomed-core",
+            "interleave-core",
         ] {
             let package = found.iter().find(|package| package.name == name);
             let files = &package

@@ -91,7 +91,7 @@ fn first_foreign(list: &str, workspace: &Path, sources: &Path) -> Option<Foreign
             continue;
         };
         for file in words(files) {
-            // A world names the source by a path that starts in the world's own folder.
+            // The explored crate names the source by a path that starts in its own folder.
             let path = plain(&workspace.join(file));
             if !path.starts_with(sources) {
                 return Some(Foreign::File(path));
@@ -143,8 +143,8 @@ mod tests {
     fn the_sources_themselves_are_no_foreigners() {
         let list = "/t/debug/deps/x.d: candidate/src/lib.rs candidate/src/a\\ b.rs\n\ncandidate/src/lib.rs:\n";
         assert_eq!(found(list), None);
-        let world = "/t/debug/x.rmeta: candidate/worlds/loomed/../../src/lib.rs\n";
-        assert_eq!(found(world), None);
+        let explored = "/t/debug/x.rmeta: candidate/explored/../src/lib.rs\n";
+        assert_eq!(found(explored), None);
     }
 
     #[test]

@@ -10,7 +10,7 @@
 //!     NAME/Cargo.toml        the exercise's, renamed
 //!     NAME/src/              the source to judge, or (for a judge) the stub
 //!     NAME/tests/NAME.rs     the trusted tests
-//!     NAME/worlds/*/         likewise
+//!     NAME/explored/         likewise
 //! ```
 //!
 //! This module reads the learner's folder and never writes to it.
@@ -29,7 +29,7 @@ use std::path::{Path, PathBuf};
 use manifest::{Rename, describe, lighten, make_absolute, parse, targets};
 use toml::{Table, Value};
 
-use crate::exercise::catalogue::{Course, Exercise};
+use crate::exercise::catalogue::{Course, EXPLORED, Exercise};
 use crate::exercise::originals::Files;
 use crate::files::{self, fingerprint};
 use crate::trouble::Trouble;
@@ -88,8 +88,8 @@ pub struct Candidate {
     pub name: String,
     /// Its manifest.
     pub manifest: PathBuf,
-    /// The manifests of its worlds.
-    pub worlds: Vec<PathBuf>,
+    /// The manifest of its explored crate.
+    pub explored: Option<PathBuf>,
     /// Its folder as the compiler will name it.
     pub folder: String,
 }
@@ -152,7 +152,7 @@ impl<'a> Scratch<'a> {
             to: name,
         };
         for (file, text) in given {
-            if file != "Cargo.toml" && !is_world(file) {
+            if file != "Cargo.toml" && file != EXPLORED {
                 continue;
             }
             let table = parse(&exercise.folder().join(file), text)?;
@@ -175,18 +175,16 @@ impl<'a> Scratch<'a> {
         let mut candidate = Candidate {
             name: name.to_owned(),
             manifest: folder.join("Cargo.toml"),
-            worlds: Vec::new(),
+            explored: None,
             folder: short.to_owned(),
         };
         self.members.push(short.to_owned());
         for (file, mut table) in manifests {
             describe(&mut table, &content);
             let path = folder.join(file);
-            if is_world(file) {
-                candidate.worlds.push(path.clone());
-                let world = Path::new(short).join(file);
-                let world = world.parent().unwrap_or(&world);
-                self.members.push(world.display().to_string());
+            if file == EXPLORED {
+                candidate.explored = Some(path.clone());
+                self.members.push(format!("{short}/explored"));
             } else {
                 // Cargo puts the examples of all packages into one folder.
                 let target = match part {
@@ -261,13 +259,8 @@ impl<'a> Scratch<'a> {
 impl Candidate {
     /// The manifests of all crates that are made of the source.
     pub fn crates(&self) -> impl Iterator<Item = &PathBuf> {
-        std::iter::once(&self.manifest).chain(&self.worlds)
+        std::iter::once(&self.manifest).chain(&self.explored)
     }
-}
-
-/// `worlds/NAME/Cargo.toml`
-fn is_world(file: &str) -> bool {
-    file.starts_with("worlds/") && file.ends_with("/Cargo.toml")
 }
 
 /// Takes the lock, because only one command builds at a time. If it has to

@@ -145,13 +145,11 @@ impl Stage {
         }
         let tests = package.join("tests").join(format!("{}.rs", candidate.name));
         write(&tests, &self.tests)?;
-        // The compiler names a world's source by a path that starts in the
-        // world's folder.
-        for world in &candidate.worlds {
-            if let Some(name) = world.parent().and_then(Path::file_name) {
-                let world = package.join("worlds").join(name);
-                fs::create_dir_all(&world).map_err(Trouble::writing(&world))?;
-            }
+        // The compiler names the explored crate's source by a path that starts in
+        // that crate's folder.
+        if candidate.explored.is_some() {
+            let explored = package.join("explored");
+            fs::create_dir_all(&explored).map_err(Trouble::writing(&explored))?;
         }
         Ok(())
     }
@@ -284,12 +282,10 @@ fn names(
     name: &str,
 ) -> Vec<(String, String)> {
     let package = &candidate.folder;
-    let worlds = candidate
-        .worlds
-        .iter()
-        .filter_map(|manifest| manifest.parent()?.file_name())
-        .map(|world| format!("{package}/worlds/{}/../../src/", world.to_string_lossy()));
-    let places = worlds.chain([format!("{package}/src/")]);
+    let places = [
+        format!("{package}/explored/../src/"),
+        format!("{package}/src/"),
+    ];
     let given = name.strip_suffix("lib.rs");
     let mut names = Vec::new();
     for place in places {

@@ -212,26 +212,21 @@ impl Exercise {
         format!("tests/{}.rs", self.id)
     }
 
-    /// The manifests of its world crates, sorted. There are none if the
-    /// exercise explores nothing.
-    pub fn worlds(&self) -> Vec<PathBuf> {
-        worlds_in(&self.folder())
+    /// The manifest of its explored crate. There is none if the exercise
+    /// explores nothing.
+    pub fn explored(&self) -> Option<PathBuf> {
+        explored_in(&self.folder())
     }
 }
 
-/// The manifests in `FOLDER/worlds/*`, sorted.
-pub fn worlds_in(folder: &Path) -> Vec<PathBuf> {
-    let Ok(entries) = fs::read_dir(folder.join("worlds")) else {
-        return Vec::new();
-    };
-    let mut manifests: Vec<_> = entries
-        .flatten()
-        .map(|entry| entry.path().join("Cargo.toml"))
-        .filter(|manifest| manifest.is_file())
-        .collect();
-    manifests.sort();
-    manifests
+/// The manifest of the explored crate in an exercise's or a solution's folder.
+pub fn explored_in(folder: &Path) -> Option<PathBuf> {
+    let manifest = folder.join(EXPLORED);
+    manifest.is_file().then_some(manifest)
 }
+
+/// Where an explored crate's manifest is, from the folder of its package.
+pub const EXPLORED: &str = "explored/Cargo.toml";
 
 fn catalogue_in(folder: &Path) -> PathBuf {
     folder.join("exercises/course.toml")

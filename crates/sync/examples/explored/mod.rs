@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 /// Returns an explorer for which every step of these programs is a step of the code under test.
 pub(crate) fn explorer() -> Explore {
-    Explore::new().scenario_file("").schedules(20_000)
+    Explore::new().scenario_file("").executions(20_000)
 }
 
 /// Prints one line about a program: whether some schedule fails.

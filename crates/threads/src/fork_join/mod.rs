@@ -17,6 +17,7 @@
 //! Computations by Work Stealing", JACM 46(5), 1999; the deque is from D. Chase and Y. Lev,
 //! "Dynamic Circular Work-Stealing Deque", SPAA 2005.
 
+mod deque;
 mod job;
 mod worker;
 

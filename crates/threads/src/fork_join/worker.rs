@@ -7,9 +7,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::thread;
 
-use crossbeam::deque::{self, Injector, Steal, Stealer};
 use sync::EventCount;
 
+use super::deque::{self, Injector, Steal, Stealer};
 use super::job::{JobRef, Latch, Sleeper, StackJob};
 
 /// What the workers of a pool share.

@@ -2,8 +2,8 @@
 //! in which every place to fill in is marked.
 //!
 //! ```text
-//! exercises/TOPIC/NAME/   stub, task, three hints, tests (and worlds)
-//! solutions/TOPIC/NAME/   solution, an alternative, a mistake (and worlds)
+//! exercises/TOPIC/NAME/   stub, task, three hints, tests (and explored crate)
+//! solutions/TOPIC/NAME/   solution, an alternative, a mistake (and explored crate)
 //! exercises/course.toml   an entry at the end
 //! ```
 //!
@@ -28,13 +28,13 @@ use self::skeleton::Skeleton;
 use crate::lockfile;
 use crate::unwritten;
 
-/// Makes the exercise `asked` (`TOPIC/NAME`), with world crates if
-/// `with_worlds` is set, and prints what to fill in.
+/// Makes the exercise `asked` (`TOPIC/NAME`), with an explored crate
+/// if `is_explored` is set, and prints what to fill in.
 ///
 /// # Errors
 /// The name is not allowed or is taken, or a file cannot be written. In each of
 /// these cases, nothing is left behind.
-pub fn new(course: &Course, asked: &str, with_worlds: bool) -> Result<u8, Trouble> {
+pub fn new(course: &Course, asked: &str, is_explored: bool) -> Result<u8, Trouble> {
     // If two authors do this at the same time, one waits for the other.
     let exercises = course.root.join("exercises");
     let turn = File::open(&exercises).map_err(Trouble::reading(&exercises))?;
@@ -42,7 +42,7 @@ pub fn new(course: &Course, asked: &str, with_worlds: bool) -> Result<u8, Troubl
     let course = &Course::open(&course.root)?;
 
     let (topic, name) = name::checked(course, asked)?;
-    let skeleton = Skeleton::of(topic, name, with_worlds);
+    let skeleton = Skeleton::of(topic, name, is_explored);
     put(course, topic, name, &skeleton)?;
     if let Err(trouble) = lockfile::refresh(&course.root) {
         complain(&trouble.to_string());

@@ -113,7 +113,7 @@ fn is_well_formed(name: &str) -> Result<(), String> {
             "`{name}` is a name that Rust or cargo reserves for itself: choose another"
         ));
     }
-    for end in ["-solution", "-shuttled", "-loomed"] {
+    for end in ["-solution", "-explored"] {
         if name.ends_with(end) {
             return Err(format!(
                 "`{name}` ends in `{end}`, which only packages that belong to an exercise do: choose another name"
@@ -144,14 +144,7 @@ fn is_free_in_catalogue(course: &Course, name: &str) -> Result<(), String> {
 
 /// Checks that `cargo test -p NAME` will mean only one package.
 fn is_free_in_lock(lock: &Lockfile, name: &str) -> Result<(), String> {
-    let ends = [
-        "",
-        "-solution",
-        "-shuttled",
-        "-loomed",
-        "-solution-shuttled",
-        "-solution-loomed",
-    ];
+    let ends = ["", "-solution", "-explored", "-solution-explored"];
     for package in ends.map(|end| format!("{name}{end}")) {
         let Some(found) = lock.package(&package) else {
             continue;

@@ -1,6 +1,8 @@
 //! The files of a fresh exercise: those of `crates/workshop/skeleton` under new
 //! names.
 
+use judging::exercise::catalogue::EXPLORED;
+
 /// A path within its folder, and the text.
 pub(super) type File = (String, String);
 
@@ -21,8 +23,6 @@ macro_rules! skeleton {
     };
 }
 
-const WORLDS: [&str; 2] = ["shuttled", "loomed"];
-
 /// What stands in the task below the table of tests: the commands.
 const BELOW_THE_TABLE: &str = "\n```console\n";
 
@@ -39,18 +39,18 @@ stub = { outcome = "panic", cause = "not yet implemented" }
 
 impl Skeleton {
     /// The files for an exercise of this topic and name.
-    pub(super) fn of(topic: &str, name: &str, with_worlds: bool) -> Skeleton {
+    pub(super) fn of(topic: &str, name: &str, is_explored: bool) -> Skeleton {
         let named = |text: &str| {
             text.replace("new-exercise", name)
                 .replace("new_exercise", &name.replace('-', "_"))
                 .replace("new-topic", topic)
         };
         let file = |path: &str, text: &str| (named(path), named(text));
-        let with = |text: &str, more: &str| match with_worlds {
+        let with = |text: &str, more: &str| match is_explored {
             true => format!("{text}{more}"),
             false => text.to_owned(),
         };
-        let dependencies = skeleton!("worlds/dev-dependencies.toml");
+        let dependencies = skeleton!("explored/dev-dependencies.toml");
         let mut exercise = vec![
             file(
                 "Cargo.toml",
@@ -60,7 +60,7 @@ impl Skeleton {
                 "README.md",
                 &with_rows(
                     skeleton!("exercise/README.md"),
-                    &with("", skeleton!("worlds/README.md")),
+                    &with("", skeleton!("explored/README.md")),
                 ),
             ),
             file("hints.md", skeleton!("exercise/hints.md")),
@@ -69,7 +69,7 @@ impl Skeleton {
                 "tests/new-exercise.rs",
                 &with(
                     skeleton!("exercise/tests/exercise.rs"),
-                    skeleton!("worlds/tests.rs"),
+                    skeleton!("explored/tests.rs"),
                 ),
             ),
         ];
@@ -88,12 +88,10 @@ impl Skeleton {
                 skeleton!("solution/mistakes/a-mistake.patch"),
             ),
         ];
-        for world in WORLDS.iter().filter(|_| with_worlds) {
-            let path = format!("worlds/{world}/Cargo.toml");
-            let manifest = skeleton!("worlds/Cargo.toml");
-            let of_world = |text: &str| text.replace("new-world", world);
-            exercise.push(file(&path, &of_world(manifest)));
-            solution.push(file(&path, &of_world(&of_solution(manifest))));
+        if is_explored {
+            let manifest = skeleton!("explored/Cargo.toml");
+            exercise.push(file(EXPLORED, manifest));
+            solution.push(file(EXPLORED, &of_solution(manifest)));
         }
         Skeleton {
             exercise,
@@ -108,7 +106,7 @@ fn with_rows(task: &str, rows: &str) -> String {
     task.replacen(BELOW_THE_TABLE, &format!("{rows}{BELOW_THE_TABLE}"), 1)
 }
 
-/// The packages of the worlds are named after the package that they belong to.
+/// The explored crate is named after the package that it belongs to.
 fn of_solution(text: &str) -> String {
     text.replace("\"new-exercise-", "\"new-exercise-solution-")
 }

@@ -1,9 +1,9 @@
-//! Checks that the manifests of exercise, solution and worlds agree.
+//! Checks that the manifests of exercise, solution and explored crate agree.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use judging::exercise::catalogue::{Course, Exercise, worlds_in};
+use judging::exercise::catalogue::{Course, Exercise, explored_in};
 use judging::files;
 use judging::trouble::Trouble;
 use toml::{Table, Value};
@@ -129,29 +129,29 @@ impl Side {
         if at(&table, &["dev-dependencies", "proctor"]).is_none() {
             complain(&path, "`proctor` is missing in [dev-dependencies]".into());
         }
-        for world in worlds_in(&self.folder) {
-            let Ok(table) = read(&world) else {
-                complain(&world, "it cannot be read".into());
-                continue;
+        if let Some(explored) = explored_in(&self.folder) {
+            let Ok(table) = read(&explored) else {
+                complain(&explored, "it cannot be read".into());
+                return found;
             };
             if !text(&table, &["package", "name"]).is_some_and(|name| name.starts_with(&self.name))
             {
                 complain(
-                    &world,
+                    &explored,
                     format!("the package's name does not begin with `{}`", self.name),
                 );
             }
-            if text(&table, &["lib", "path"]) != Some("../../src/lib.rs") {
-                complain(&world, "its [lib] path is not \"../../src/lib.rs\"".into());
+            if text(&table, &["lib", "path"]) != Some("../src/lib.rs") {
+                complain(&explored, "its [lib] path is not \"../src/lib.rs\"".into());
             }
         }
         found
     }
 
-    /// All dependencies of the package and its worlds, without its own name.
+    /// All dependencies of the package and its explored crate, without its own name.
     fn dependencies(&self) -> BTreeMap<String, Value> {
         let mut found = BTreeMap::new();
-        let manifests = worlds_in(&self.folder)
+        let manifests = explored_in(&self.folder)
             .into_iter()
             .chain([self.folder.join("Cargo.toml")]);
         for manifest in manifests {

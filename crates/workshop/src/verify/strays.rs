@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use judging::exercise::catalogue::{Course, Exercise};
+use judging::exercise::catalogue::{Course, EXPLORED, Exercise};
 use judging::exercise::{kept, originals};
 use judging::signatures::Signatures;
 
@@ -15,12 +15,12 @@ pub(crate) fn strays(exercise: &Exercise) -> Vec<Complaint> {
     let in_exercise = |path: &str| {
         ["Cargo.toml", "README.md", "hints.md", "src/lib.rs"].contains(&path)
             || path == tests
-            || is_world(path)
+            || path == EXPLORED
             || is_in(path, "tests/refused/", ".rs")
     };
     let in_solution = |path: &str| {
         ["Cargo.toml", "src/lib.rs"].contains(&path)
-            || is_world(path)
+            || path == EXPLORED
             || is_in(path, "alternatives/", ".rs")
             || is_in(path, "mistakes/", ".patch")
             || ["answers/right/", "answers/wrong/"]
@@ -103,11 +103,6 @@ fn kept_of_nothing(course: &Course, folder: &Path) -> Vec<String> {
     unknown
         .map(|path| format!("{} belongs to no exercise: remove it", path.display()))
         .collect()
-}
-
-/// `worlds/NAME/Cargo.toml`
-fn is_world(path: &str) -> bool {
-    is_in(path, "worlds/", "/Cargo.toml")
 }
 
 /// Whether the path is `start`, then one name without a `/`, then `end`.

@@ -1,5 +1,5 @@
-//! What a spin lock must do, judged from outside: in the real world, in every
-//! schedule, and under the memory model.
+//! What a spin lock must do, judged from outside: with real threads, and in every
+//! execution that the memory model allows.
 #![allow(clippy::drop_non_drop)] // a lock may have a Drop; the stub has none
 
 proctor::exercise!(spin_lock);
@@ -139,8 +139,8 @@ fn it_does_not_wear_out(mut subject: Subject) {
 
 // Every schedule, and every ordering that the memory model allows.
 
-interleave::in_worlds! {
-    shuttled = spin_lock_shuttled, loomed = spin_lock_loomed;
+interleave::scenarios! {
+    exercise = spin_lock_explored;
 
     type Lock = Arc<exercise::SpinLock<Tracked<u32>>>;
 
@@ -399,31 +399,31 @@ interleave::in_worlds! {
     }
 }
 
-#[proctor::test(clauses = [1, 10], subject = |(): ()| {
-    [shuttled::both_lock, shuttled::one_locks_and_one_tries, shuttled::both_try].map(interleave::schedules).to_vec()
+#[proctor::test(clauses = [1, 10, 12], subject = |(): ()| {
+    [scenarios::both_lock, scenarios::one_locks_and_one_tries, scenarios::both_try].map(interleave::explore).to_vec()
 })]
 fn two_threads_never_hold_it_at_once(mut subject: Subject) {
     all_hold(&subject.ask(&()).value);
 }
 
-#[proctor::test(clauses = [1, 10, 15], subject = |(): ()| {
-    let explore = Explore::new().schedules(400);
-    [shuttled::three_lock, shuttled::four_others_lock, shuttled::held_tried_and_awaited]
-        .map(|scenario| explore.schedules_of(scenario))
+#[proctor::test(clauses = [1, 10, 12, 15], subject = |(): ()| {
+    let explore = Explore::new().executions(400);
+    [scenarios::three_lock, scenarios::four_others_lock, scenarios::held_tried_and_awaited]
+        .map(|scenario| explore.of(scenario))
         .to_vec()
 })]
 fn three_threads_never_hold_it_at_once(mut subject: Subject) {
     all_hold(&subject.ask(&()).value);
 }
 
-#[proctor::test(clauses = [1, 10], subject = |(): ()| {
-    vec![Explore::new().schedules(20).steps(200_000).schedules_of(shuttled::a_crowd_waits)]
+#[proctor::test(clauses = [1, 10, 12], subject = |(): ()| {
+    vec![Explore::new().executions(3).of(scenarios::a_crowd_waits)]
 })]
 fn a_crowd_of_waiters_gets_in_one_by_one(mut subject: Subject) {
     all_hold(&subject.ask(&()).value);
 }
 
-#[proctor::test(clauses = [1, 10], subject = |(): ()| vec![interleave::schedules(shuttled::both_add_twice)])]
+#[proctor::test(clauses = [1, 10, 12], subject = |(): ()| vec![interleave::explore(scenarios::both_add_twice)])]
 fn no_update_is_lost(mut subject: Subject) {
     all_hold(&subject.ask(&()).value);
 }
@@ -431,7 +431,7 @@ fn no_update_is_lost(mut subject: Subject) {
 /// More steps than any lock needs for one lock() and four try_lock().
 const STEPS_OF_TRYING: u64 = 60;
 
-#[proctor::test(clauses = [1, 14, 15], subject = |(): ()| vec![interleave::schedules(shuttled::trying_while_it_is_held)])]
+#[proctor::test(clauses = [1, 14, 15], subject = |(): ()| vec![interleave::explore(scenarios::trying_while_it_is_held)])]
 fn try_lock_gives_up_while_it_is_held(mut subject: Subject) {
     let found = subject.ask(&()).value;
     all_hold(&found);
@@ -442,19 +442,19 @@ fn try_lock_gives_up_while_it_is_held(mut subject: Subject) {
     );
 }
 
-#[proctor::test(clauses = [1, 10, 13, 15], subject = |(): ()| {
+#[proctor::test(clauses = [1, 10, 12, 13, 15], subject = |(): ()| {
     [
-        shuttled::one_of_two_tries_wins,
-        shuttled::trying_beside_a_failed_try,
-        shuttled::trying_after_a_wait,
-    ].map(interleave::schedules).to_vec()
+        scenarios::one_of_two_tries_wins,
+        scenarios::trying_beside_a_failed_try,
+        scenarios::trying_after_a_wait,
+    ].map(interleave::explore).to_vec()
 })]
 fn try_lock_takes_a_free_lock(mut subject: Subject) {
     all_hold(&subject.ask(&()).value);
 }
 
-#[proctor::test(clauses = [1, 10, 11], subject = |(): ()| {
-    [shuttled::waiting_for_the_holder, shuttled::waiting_for_ever].map(interleave::schedules).to_vec()
+#[proctor::test(clauses = [1, 10, 11, 12], subject = |(): ()| {
+    [scenarios::waiting_for_the_holder, scenarios::waiting_for_ever].map(interleave::explore).to_vec()
 })]
 fn a_held_lock_is_waited_for_by_trying_again(mut subject: Subject) {
     let found = subject.ask(&()).value;
@@ -470,7 +470,7 @@ fn a_held_lock_is_waited_for_by_trying_again(mut subject: Subject) {
     } // else: the verdicts on the other scenario come without a schedule
 }
 
-#[proctor::test(clauses = [1, 4, 10, 11], subject = |(): ()| interleave::schedules(shuttled::locking_it_twice))]
+#[proctor::test(clauses = [1, 4, 10, 11], subject = |(): ()| interleave::explore(scenarios::locking_it_twice))]
 fn the_holder_is_not_let_in_again(mut subject: Subject) {
     let found = subject.ask(&()).value;
     if found.replayed.is_none() {
@@ -494,8 +494,8 @@ fn must_spin(found: &Exploration, returned: &str) {
     }
 }
 
-#[proctor::test(clauses = [1, 10, 12, 18], subject = |(): ()| {
-    [loomed::both_lock, loomed::one_locks_and_one_tries, loomed::both_try, loomed::a_holder_panics].map(interleave::orderings).to_vec()
+#[proctor::test(clauses = [1, 10, 11, 12, 18], subject = |(): ()| {
+    [scenarios::both_lock, scenarios::one_locks_and_one_tries, scenarios::both_try, scenarios::a_holder_panics].map(interleave::explore).to_vec()
 })]
 fn what_a_holder_wrote_the_next_one_sees(mut subject: Subject) {
     all_hold(&subject.ask(&()).value);
@@ -503,13 +503,13 @@ fn what_a_holder_wrote_the_next_one_sees(mut subject: Subject) {
 
 #[proctor::test(clauses = [1, 10, 12, 15], subject = |(): ()| {
     [
-        loomed::waiting_for_the_holder,
-        loomed::waiting_after_a_try,
-        loomed::trying_until_it_is_free,
-        loomed::both_add_twice,
-        loomed::held_tried_and_awaited,
+        scenarios::waiting_for_the_holder,
+        scenarios::waiting_after_a_try,
+        scenarios::trying_until_it_is_free,
+        scenarios::both_add_twice,
+        scenarios::held_tried_and_awaited,
     ]
-    .map(|scenario| Explore::new().executions(500).orderings_of(scenario))
+    .map(|scenario| Explore::new().executions(500).of(scenario))
     .to_vec()
 })]
 fn what_a_holder_wrote_is_seen_after_waiting(mut subject: Subject) {

@@ -3,7 +3,7 @@
 use super::place::place;
 use super::{Search, Stray};
 use crate::clocks::Clocks;
-use crate::consistency::{coherent, sequential};
+use crate::consistency::{coherent, happened_in_order, sequential};
 use crate::event::{EventId, Op};
 use crate::graph::Graph;
 use crate::schedule::Step;
@@ -32,7 +32,21 @@ impl Search {
         }
     }
 
-    /// The steps that a thread could take with this operation, the default first, and the value that
+    /// Whether a run along a schedule has not come to its end.
+    #[must_use]
+    pub fn is_planned(&self) -> bool {
+        self.plan.as_ref().is_some_and(|plan| !plan.is_empty())
+    }
+
+    /// The next planned step.
+    #[must_use]
+    pub fn planned(&self) -> Option<Step> {
+        self.plan.as_ref().and_then(|plan| plan.last()).copied()
+    }
+
+    /// The steps that a thread could take with this operation if `SeqCst` operations come in the order
+    /// in which this run performs them (a few executions of programs that mix `SeqCst` with weaker
+    /// accesses to the same location have no such order), the default first, and the value that
     /// it reads in each (the value before its store, for a plain store). No step means that it waits.
     pub fn options(&mut self, thread: usize, op: Op) -> Vec<(Step, u64)> {
         let plain = Step {
@@ -57,7 +71,9 @@ impl Search {
                     ..plain
                 };
                 let (mut graph, mut clocks) = (self.graph.clone(), self.clocks.clone());
-                if add_as_planned(&mut graph, &mut clocks, slot, op, step).is_some() {
+                if add_as_planned(&mut graph, &mut clocks, slot, op, step).is_some()
+                    && happened_in_order(&graph, &clocks, |id| Some(graph.event(id).stamp))
+                {
                     all.push((step, found));
                 }
             }

@@ -32,14 +32,14 @@ mod repeats;
 mod ways;
 mod work;
 
-use std::collections::{BinaryHeap, HashSet};
+use std::collections::HashSet;
 
 pub use outcome::{End, Moment, Outcome, Stray};
-use work::{Work, newer_stores};
+use work::{Queue, newer_stores, oddity};
 
 use crate::clocks::Clocks;
 use crate::event::{EventId, Op};
-use crate::graph::{Graph, Location};
+use crate::graph::{Graph, Location, Source};
 use crate::order;
 use crate::schedule::Step;
 
@@ -56,6 +56,18 @@ struct Object {
 struct Member {
     thread: usize,
     ended: bool,
+    /// See [`Search::hold`].
+    held: bool,
+}
+
+impl Member {
+    fn new(thread: usize) -> Self {
+        Self {
+            thread,
+            ended: false,
+            held: false,
+        }
+    }
 }
 
 /// A search through the executions of one program.
@@ -70,13 +82,17 @@ struct Member {
 pub struct Search {
     graph: Graph,
     clocks: Clocks,
-    work: BinaryHeap<Work>,
+    work: Queue,
+    /// The graph with which this run began.
+    begun_with: Graph,
     /// What is left to repeat of the graph, the next event last.
     script: Vec<EventId>,
     /// The steps of a schedule that are left, the next one last; `None` if this is a search.
     plan: Option<Vec<Step>>,
     /// The steps of this run.
     steps: Vec<Step>,
+    /// After so many steps of a run by hand, the rest is what happens by default.
+    decided: usize,
     /// How many events of each thread of the graph have been performed in this run.
     done: Vec<usize>,
     objects: Vec<Object>,
@@ -84,8 +100,6 @@ pub struct Search {
     /// The fingerprints of executions that could come again.
     seen: HashSet<(u64, u64)>,
     runs: u64,
-    noted: u64,
-    most: usize,
 }
 
 impl Default for Search {
@@ -101,21 +115,17 @@ impl Search {
         Self {
             graph: Graph::new(),
             clocks: Clocks::default(),
-            work: BinaryHeap::from([Work {
-                oddity: 0,
-                number: 0,
-                graph: Graph::new(),
-            }]),
-            noted: 0,
+            work: Queue::new(Graph::new()),
+            begun_with: Graph::new(),
             script: Vec::new(),
             plan: None,
             steps: Vec::new(),
+            decided: 0,
             done: Vec::new(),
             objects: Vec::new(),
             members: Vec::new(),
             seen: HashSet::new(),
             runs: 0,
-            most: 0,
         }
     }
 
@@ -125,11 +135,38 @@ impl Search {
         &self.steps
     }
 
+    /// After so many steps of a run by hand, the others are what happens by default.
+    #[must_use]
+    pub fn decided(&self) -> usize {
+        self.decided
+    }
+
     /// Begins the next run. False if every execution has been visited.
     pub fn begin(&mut self) -> bool {
-        let Some(Work { graph, .. }) = self.work.pop() else {
+        let Some(graph) = self.work.pop() else {
             return false;
         };
+        self.begun_with.clone_from(&graph);
+        self.begin_with(graph);
+        self.runs += 1;
+        true
+    }
+
+    /// Begins the same run again.
+    pub fn begin_again(&mut self) {
+        self.begin_with(self.begun_with.clone());
+    }
+
+    /// Puts the graph of this run back, to begin it again later.
+    pub fn put_back(&mut self) {
+        self.work.push(self.begun_with.clone());
+    }
+
+    fn begin_with(&mut self, mut graph: Graph) {
+        for id in graph.ids().collect::<Vec<_>>() {
+            let plain = ways::is_plain(&graph, id);
+            graph.event_mut(id).plain = plain;
+        }
         let clocks = Clocks::of(&graph);
         let mut script = order::told(&graph);
         script.reverse();
@@ -137,15 +174,11 @@ impl Search {
         self.clocks = clocks;
         self.script = script;
         self.steps.clear();
+        self.decided = 0;
         self.done.clear();
         self.objects.clear();
         self.members.clear();
-        self.members.push(Member {
-            thread: 0,
-            ended: false,
-        });
-        self.runs += 1;
-        true
+        self.members.push(Member::new(0));
     }
 
     /// How many runs have begun.
@@ -157,7 +190,26 @@ impl Search {
     /// The most graphs that waited at one time.
     #[must_use]
     pub fn most_waiting(&self) -> usize {
-        self.most
+        self.work.most()
+    }
+
+    /// How many graphs were given up because too many waited, so that this search is not complete.
+    #[must_use]
+    pub fn given_up(&self) -> u64 {
+        self.work.given_up()
+    }
+
+    /// How much in the execution is not as one expects: how often a thread is interrupted, how many
+    /// loads read an old store, and how much happens for no reason.
+    #[must_use]
+    pub fn oddity(&self) -> usize {
+        oddity(&self.graph)
+    }
+
+    /// The least oddity of an execution that has not been visited; `None` if there is none.
+    #[must_use]
+    pub fn least_oddity(&self) -> Option<usize> {
+        self.work.least_oddity()
     }
 
     /// The execution so far.
@@ -198,9 +250,21 @@ impl Search {
             None => self.graph.threads[slot].start,
         };
         // What lies between two events of a thread happened when the later one did.
-        let knows = last.map(|last| self.clocks.before(last));
-        let count = knows.and_then(|knows| knows.get(earlier.thread)).copied();
-        slot == earlier.thread || count.unwrap_or(0) as usize > earlier.events
+        let count = last.map(|last| self.clocks.before(last).count(earlier.thread));
+        slot == earlier.thread || count.unwrap_or(0) > earlier.events
+    }
+
+    /// Whether what a thread does now comes after everything that it did up to `earlier`, in each run
+    /// of this execution. Two accesses for which that does not hold can be under way at the same time.
+    #[must_use]
+    pub fn is_after(&self, earlier: Moment, thread: usize) -> bool {
+        let Moment { thread, events } = self.now(thread);
+        let last = match events.checked_sub(1) {
+            Some(index) => Some(EventId { thread, index }),
+            None => self.graph.threads[thread].start,
+        };
+        let count = last.map(|last| self.clocks.needed(last).count(earlier.thread));
+        thread == earlier.thread || count.unwrap_or(0) > earlier.events
     }
 
     /// Makes an object known in this run. Returns its number: 0, 1, …
@@ -219,6 +283,81 @@ impl Search {
         self.objects[object].location
     }
 
+    /// The newest store to an object.
+    #[must_use]
+    pub fn newest(&self, object: usize) -> Source {
+        let at = self.objects[object].location?;
+        self.graph.locations[at].order.last().copied()
+    }
+
+    /// The newest value of an object, as things stand in this run.
+    #[must_use]
+    pub fn newest_value(&self, object: usize) -> u64 {
+        let newest = self.newest_performed(object);
+        let value = newest.and_then(|store| self.graph.event(store).written);
+        value.unwrap_or(self.objects[object].initial)
+    }
+
+    /// The newest value of an object that a thread is sure to see: what it would load without any
+    /// other thread being able to interfere.
+    #[must_use]
+    pub fn settled(&self, thread: usize, object: usize) -> u64 {
+        let Object {
+            initial, location, ..
+        } = self.objects[object];
+        let Some(at) = location else { return initial };
+        let now = self.now(thread);
+        let mut newest_first = self.graph.locations[at].order.iter().rev();
+        let sure = newest_first.find(|store| {
+            let Moment { thread, events } = now;
+            let is_own = store.thread == thread && store.index < events;
+            is_own || self.knows(now, **store)
+        });
+        sure.and_then(|store| self.graph.event(*store).written)
+            .unwrap_or(initial)
+    }
+
+    /// Whether an event happens before this moment.
+    fn knows(&self, Moment { thread, events }: Moment, id: EventId) -> bool {
+        let last = match events.checked_sub(1) {
+            Some(index) => Some(EventId { thread, index }),
+            None => self.graph.threads[thread].start,
+        };
+        last.is_some_and(|last| self.clocks.before(last).count(id.thread) > id.index)
+    }
+
+    /// Whether an operation would have to wait, as things stand in this run.
+    #[must_use]
+    pub fn must_wait(&self, op: Op) -> bool {
+        match op {
+            Op::Join { thread } => !self.members[thread].ended,
+            _ => op
+                .location()
+                .is_some_and(|object| !op.guard().lets(self.newest_value(object))),
+        }
+    }
+
+    /// The newest store to an object among those that this run has performed. (The graph of a run
+    /// that repeats another one also has those that are to come.)
+    #[must_use]
+    pub fn newest_performed(&self, object: usize) -> Source {
+        let at = self.objects[object].location?;
+        let mut newest_first = self.graph.locations[at].order.iter().rev();
+        newest_first
+            .find(|store| {
+                self.done
+                    .get(store.thread)
+                    .is_some_and(|done| *done > store.index)
+            })
+            .copied()
+    }
+
+    /// Says that a thread should not go on while others can: it would only see again what it has
+    /// seen. What is found does not depend on that.
+    pub fn hold(&mut self, thread: usize, held: bool) {
+        self.members[thread].held = held;
+    }
+
     /// Says that a thread of this run has ended.
     pub fn ended(&mut self, thread: usize) {
         self.members[thread].ended = true;
@@ -231,8 +370,12 @@ impl Search {
     /// How the run ended, if no thread can go on.
     pub fn turn(&mut self, next: &[(usize, Op)]) -> Result<usize, End> {
         self.skip_failed();
-        if let Some(step) = self.plan.as_ref().and_then(|plan| plan.last()) {
+        if let Some(step) = self.plan.as_ref().and_then(|plan| plan.last()).copied() {
             let is_there = next.iter().any(|(thread, _)| *thread == step.thread);
+            let is_plain = step.back == 0 && step.choice == 0;
+            if !is_plain || self.goes_on(&self.sorted(next)) != Some(step.thread) {
+                self.decided = self.steps.len() + 1;
+            }
             return is_there.then_some(step.thread).ok_or(End::Astray);
         }
         if let Some(id) = self.script.last() {
@@ -243,11 +386,9 @@ impl Search {
                 return Ok(*thread);
             }
         }
-        // The order of the threads must not depend on the run.
-        let mut next = next.to_vec();
-        next.sort_by_key(|(thread, _)| &self.graph.threads[self.members[*thread].thread].path);
-        let ready: Vec<&(usize, Op)> = next.iter().filter(|(_, op)| self.can_go_on(*op)).collect();
-        let acts = |op: Op| self.can_go_on(op) || ready.is_empty();
+        let next = self.sorted(next);
+        let goes_on = self.goes_on(&next);
+        let acts = |op: Op| self.can_go_on(op) || goes_on.is_none();
         let repeats = next
             .iter()
             .find(|(thread, op)| acts(*op) && self.repeats(*thread));
@@ -262,8 +403,8 @@ impl Search {
             }
             return Err(End::Repeated);
         }
-        if let Some((thread, _)) = ready.first() {
-            return Ok(*thread);
+        if let Some(thread) = goes_on {
+            return Ok(thread);
         }
         if self.plan.is_some() {
             return Err(match next.is_empty() {
@@ -272,7 +413,7 @@ impl Search {
             });
         }
         for &(thread, op) in &next {
-            if self.gives_up(thread, op) {
+            if !self.can_go_on(op) && self.gives_up(thread, op) {
                 return self.turn(&next);
             }
         }
@@ -281,6 +422,25 @@ impl Search {
             true => End::Finished,
             false => End::Blocked,
         })
+    }
+
+    /// The threads in an order that does not depend on the run.
+    fn sorted(&self, next: &[(usize, Op)]) -> Vec<(usize, Op)> {
+        let mut next = next.to_vec();
+        next.sort_by_key(|(thread, _)| &self.graph.threads[self.members[*thread].thread].path);
+        next
+    }
+
+    /// The thread that goes on by default: the one that ran last, if it can, because that is easier
+    /// to follow.
+    fn goes_on(&self, next: &[(usize, Op)]) -> Option<usize> {
+        let mut ready = next
+            .iter()
+            .filter(|(thread, op)| self.can_go_on(*op) && !self.members[*thread].held)
+            .map(|(thread, _)| *thread);
+        let running = self.steps.last().map(|step| step.thread);
+        let first = ready.clone().next();
+        ready.find(|thread| Some(*thread) == running).or(first)
     }
 
     /// Performs an operation of a thread, whose turn it is.
@@ -299,6 +459,7 @@ impl Search {
                 id
             }
             None => {
+                let is_possible = op.location().is_some() || self.can_go_on(op);
                 let op = self.translate(op);
                 match self.plan.as_mut().map(Vec::pop) {
                     Some(step) => {
@@ -306,6 +467,9 @@ impl Search {
                             thread,
                             ..Step::default()
                         });
+                        if !is_possible {
+                            return Err(Stray::Impossible { step, op });
+                        }
                         self.add_as_planned(slot, op, step)?
                     }
                     None => self.add(slot, op),
@@ -316,16 +480,15 @@ impl Search {
         if let Op::Spawn { .. } = op
             && let Op::Spawn { thread } = self.graph.event(id).op
         {
-            self.members.push(Member {
-                thread,
-                ended: false,
-            });
+            self.members.push(Member::new(thread));
         }
         let event = self.graph.event(id);
         Ok(Outcome {
             read: event.read,
             written: event.written,
             choice: event.choice,
+            from: event.from,
+            id,
         })
     }
 
@@ -338,21 +501,43 @@ impl Search {
     }
 
     /// Checks that an operation is the one that the graph has here, and learns the location of its
-    /// object.
+    /// object. An address may be another one than before: the values that follow from it change, too.
     fn repeat(&mut self, id: EventId, op: Op) -> Result<(), Stray> {
         let before = self.graph.event(id).op;
         if let (Some(object), Some(location)) = (op.location(), before.location()) {
-            self.objects[object].location.get_or_insert(location);
+            let object = &mut self.objects[object];
+            if object.location.is_none() {
+                object.location = Some(location);
+                self.graph.locations[location].initial = object.initial;
+            }
         }
         let now = match op {
             // It gets its number now.
             Op::Spawn { .. } => before,
             _ => self.translate(op),
         };
-        match now == before {
-            true => Ok(()),
-            false => Err(Stray::Unrepeatable { before, now }),
+        if !now.is_like(&before) {
+            return Err(Stray::Unrepeatable { before, now });
         }
+        if now.location().is_some() {
+            let event = self.graph.event(id);
+            let (from, choice, stored) = (event.from, event.choice, event.written.is_some());
+            let at = now.location().unwrap_or_default();
+            let found = match from {
+                Some(store) => self.graph.event(store).written.unwrap_or_default(),
+                None => self.graph.locations[at].initial,
+            };
+            let bits = self.graph.locations[at].bits;
+            let stores = now.stores(found, bits, choice);
+            if stores.is_some() != stored {
+                return Err(Stray::Unrepeatable { before, now });
+            }
+            let event = self.graph.event_mut(id);
+            event.op = now;
+            event.read = if now.reads() { found } else { 0 };
+            event.written = stores;
+        }
+        Ok(())
     }
 
     /// Notes what a schedule has to say of an event that has just been performed.

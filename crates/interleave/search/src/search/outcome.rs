@@ -2,7 +2,8 @@
 
 use std::fmt;
 
-use crate::event::Op;
+use crate::event::{EventId, Op};
+use crate::graph::Source;
 use crate::schedule::{self, Step};
 
 /// How a run ended.
@@ -37,6 +38,10 @@ pub struct Outcome {
     ///
     /// [`Event::choice`]: crate::Event::choice
     pub choice: usize,
+    /// The store that it read.
+    pub from: Source,
+    /// The event that it is.
+    pub id: EventId,
 }
 
 /// Why an operation cannot be performed.

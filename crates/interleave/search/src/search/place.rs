@@ -20,12 +20,7 @@ pub(super) fn place(
         event.read = found;
         event.choice = choice;
     }
-    let stored = match op {
-        Op::Store { value, .. } => Some(value),
-        Op::Update { change, .. } => change.apply(found, graph.locations[at].bits, choice),
-        _ => None,
-    };
-    if let Some(value) = stored {
+    if let Some(value) = op.stores(found, graph.locations[at].bits, choice) {
         graph.insert(at, position, id, value);
     }
     id
@@ -63,11 +58,14 @@ pub(super) fn with_choice(graph: &Graph, reader: EventId, choice: usize) -> Grap
 /// Stores what follows from the value that an event has read, behind the store that it read.
 fn store_choice(graph: &mut Graph, id: EventId, choice: usize) {
     let event = graph.event(id);
-    let (Op::Update { at, change, .. }, from) = (event.op, event.from) else {
+    let (Op::Update { at, .. }, from) = (event.op, event.from) else {
         return;
     };
-    if let Some(value) = change.apply(event.read, graph.locations[at].bits, choice) {
-        let position = graph.position(at, from);
+    if let Some(value) = event
+        .op
+        .stores(event.read, graph.locations[at].bits, choice)
+    {
+        let position = graph.position(from);
         graph.insert(at, position, id, value);
     }
 }

@@ -2,7 +2,6 @@
 
 use super::Search;
 use super::place::{place, reread, with_choice};
-use super::work::{Work, oddity};
 use crate::clocks::Clocks;
 use crate::consistency::{atomic, coherent, sequential};
 use crate::event::{EventId, Op};
@@ -67,67 +66,97 @@ impl Search {
     /// `except`, which is the position of the default way.
     pub(super) fn other_ways(&mut self, thread: usize, op: Op, at: usize, except: Option<usize>) {
         let newest = self.graph.locations[at].order.len();
-        for position in (0..=newest).rev() {
+        for position in (self.oldest(thread, at)..=newest).rev() {
             let found = self.graph.store_at(at, position).1;
             for choice in op.choices(found) {
                 if choice == 0 && except == Some(position) {
                     continue;
                 }
-                let mut graph = self.graph.clone();
-                let rival = graph.successor(at, position);
+                let rival = self.graph.successor(at, position);
                 if rival.is_some() && !op.reads() {
                     continue;
                 }
-                let id = place(&mut graph, thread, op, position, choice);
-                let mut clocks = self.clocks.clone();
-                clocks.add(&graph, id);
-                if rival.is_some() && graph.event(id).written.is_some() {
-                    // Two read-modify-writes cannot read the same store, so the other one must give
-                    // way: it reads this one instead, or it goes away.
-                    self.steps_back_of(&graph, &clocks, id);
-                    continue;
-                }
-                if !coherent(&graph, &clocks, id) {
-                    continue;
-                }
-                if op.reads() {
-                    // Where a plain store stands is chosen after the step back.
-                    self.steps_back_of(&graph, &clocks, id);
-                }
-                if sequential(&graph, &clocks) {
-                    self.note(graph);
-                }
+                let id = place(&mut self.graph, thread, op, position, choice);
+                let before = self.clocks.add(&self.graph, id);
+                self.note_way(id, rival.is_some());
+                self.clocks.take_back(id, before);
+                self.graph.take_back(id);
             }
         }
     }
 
-    fn steps_back(&mut self, id: EventId) {
-        if self.graph.event(id).written.is_none() {
+    /// The oldest position of a location that the next event of a thread can read, or behind which it
+    /// can store: nothing older than what happened before.
+    fn oldest(&self, thread: usize, at: usize) -> usize {
+        let (graph, clocks) = (&self.graph, &self.clocks);
+        let slot = &graph.threads[thread];
+        let last = match slot.events.len().checked_sub(1) {
+            Some(index) => Some(EventId { thread, index }),
+            None => slot.start,
+        };
+        let Some(last) = last else { return 0 };
+        let known = graph
+            .accesses(at)
+            .filter(|id| *id == last || clocks.happens_before(*id, last));
+        let positions = known.map(|id| match graph.event(id).written {
+            Some(_) => graph.position(Some(id)),
+            None => graph.position(graph.event(id).from),
+        });
+        positions.max().unwrap_or(0)
+    }
+
+    /// Notes one way of adding an event, which stands in the graph, and all steps back from it. It may
+    /// have a rival: another read-modify-write that reads the same store.
+    fn note_way(&mut self, id: EventId, has_rival: bool) {
+        if has_rival && self.graph.event(id).written.is_some() {
+            // Two read-modify-writes cannot read the same store, so the other one must give way: it
+            // reads this one instead, or it goes away.
+            self.steps_back(id);
             return;
         }
-        let graph = self.graph.clone();
-        let clocks = self.clocks.clone();
-        self.steps_back_of(&graph, &clocks, id);
+        if !coherent(&self.graph, &self.clocks, id) {
+            return;
+        }
+        if self.graph.event(id).op.reads() {
+            // Where a plain store stands is chosen after the step back.
+            self.steps_back(id);
+        }
+        if sequential(&self.graph, &self.clocks) {
+            self.note(self.graph.clone());
+        }
     }
 
     /// Notes each way in which an earlier load reads the store `id` instead.
-    fn steps_back_of(&mut self, graph: &Graph, clocks: &Clocks, id: EventId) {
-        let event = graph.event(id);
+    fn steps_back(&mut self, id: EventId) {
+        let event = self.graph.event(id);
         let (Some(at), Some(_)) = (event.location(), event.written) else {
             return;
         };
+        let (graph, clocks) = (&self.graph, &self.clocks);
+        // What was added after a reader goes away, and must be plain.
+        let goes = |other: &EventId| *other != id && !clocks.needs(id, *other);
+        let least = graph
+            .ids()
+            .filter(|other| goes(other) && !graph.event(*other).plain)
+            .map(|other| graph.event(other).stamp)
+            .max();
+        let is_possible = |other: &EventId| {
+            let event = graph.event(*other);
+            event.op.reads() && event.plain && Some(event.stamp) > least
+        };
         let readers: Vec<EventId> = graph
             .accesses(at)
-            .filter(|other| *other != id && graph.event(*other).op.reads())
+            .filter(|other| goes(other) && is_possible(other))
             .collect();
         for reader in readers {
-            self.step_back(graph, clocks, id, reader);
+            self.step_back(id, reader);
         }
     }
 
     /// Notes the graph in which `reader`, which was there before, reads the new store `store`.
-    fn step_back(&mut self, graph: &Graph, clocks: &Clocks, store: EventId, reader: EventId) {
-        let old = graph.event(reader);
+    fn step_back(&mut self, store: EventId, reader: EventId) {
+        let (graph, clocks) = (&self.graph, &self.clocks);
+        let old = graph.event(reader).clone();
         if clocks.needs(store, reader) || old.from == Some(store) {
             return;
         }
@@ -193,7 +222,7 @@ impl Search {
         if !atomic(&graph, at) {
             return;
         }
-        let is_older = graph.position(at, Some(store)) < graph.position(at, before);
+        let is_older = graph.position(Some(store)) < graph.position(before);
         let is_useless = match (failed, graph.event(reader).failed) {
             // The next attempt finds the newer store anyway.
             (true, false) => !is_older,
@@ -222,14 +251,29 @@ impl Search {
     }
 
     fn note(&mut self, graph: Graph) {
-        self.noted += 1;
-        self.work.push(Work {
-            oddity: oddity(&graph),
-            number: self.noted,
-            graph,
-        });
-        self.most = self.most.max(self.work.len());
+        self.work.push(graph);
     }
+}
+
+/// Whether nothing that was there when an event was added speaks against the default way: a weaker
+/// condition than `is_by_default`, which holds for whatever store a step back is taken.
+pub(super) fn is_plain(graph: &Graph, id: EventId) -> bool {
+    let event = graph.event(id);
+    let (Some(at), false) = (event.location(), event.failed) else {
+        return true;
+    };
+    let was_there = |other: EventId| other != id && graph.event(other).stamp < event.stamp;
+    let place = match event.op.reads() {
+        true => graph.position(event.from),
+        false => graph.position(Some(id)),
+    };
+    let newer = &graph.locations[at].order[place.min(graph.locations[at].order.len())..];
+    event.choice == 0
+        && !newer.iter().any(|store| was_there(*store))
+        && (event.written.is_none()
+            || !graph
+                .accesses(at)
+                .any(|other| was_there(other) && reads_from(graph, other, id)))
 }
 
 /// Whether an event that goes away was added in the default way, as seen from the events that were
@@ -259,8 +303,8 @@ fn is_by_default(graph: &Graph, clocks: &Clocks, store: EventId, id: EventId) ->
     }
     let place = match event.op.reads() {
         true if !event.from.is_none_or(was_there) => return false,
-        true => graph.position(at, event.from),
-        false => graph.position(at, Some(id)),
+        true => graph.position(event.from),
+        false => graph.position(Some(id)),
     };
     graph.locations[at]
         .order

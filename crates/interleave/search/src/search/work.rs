@@ -1,46 +1,70 @@
 //! Graphs that wait to be run, the most ordinary first.
 
-use std::cmp::{Ordering, Reverse};
+use std::cmp::Reverse;
+use std::collections::BTreeMap;
 
 use crate::event::EventId;
 use crate::graph::Graph;
 use crate::order;
 
-/// A graph that waits to be run.
+/// How many events the graphs that wait may have together. An event takes about 200 bytes.
+const MOST_EVENTS: usize = 400_000;
+
+/// Graphs that wait to be run. The most ordinary comes first, and among equals the latest one: its
+/// parts are still in the caches, and fewer graphs wait.
 #[derive(Clone, Debug)]
-pub(super) struct Work {
-    /// See [`oddity`].
-    pub(super) oddity: usize,
-    /// How many were noted before it.
-    pub(super) number: u64,
-    pub(super) graph: Graph,
+pub(super) struct Queue {
+    /// By [`oddity`], and by how many were noted before it.
+    waiting: BTreeMap<(usize, Reverse<u64>), Graph>,
+    noted: u64,
+    events: usize,
+    most: usize,
+    given_up: u64,
 }
 
-impl Work {
-    /// The most ordinary graph comes first, and among equals the latest one: its parts are still in
-    /// the caches, and fewer graphs wait.
-    fn rank(&self) -> (Reverse<usize>, u64) {
-        (Reverse(self.oddity), self.number)
+impl Queue {
+    pub(super) fn new(first: Graph) -> Self {
+        let mut queue = Self {
+            waiting: BTreeMap::new(),
+            noted: 0,
+            events: 0,
+            most: 0,
+            given_up: 0,
+        };
+        queue.push(first);
+        queue
     }
-}
 
-impl PartialEq for Work {
-    fn eq(&self, other: &Self) -> bool {
-        self.rank() == other.rank()
+    pub(super) fn push(&mut self, graph: Graph) {
+        self.noted += 1;
+        self.events += graph.len();
+        self.waiting
+            .insert((oddity(&graph), Reverse(self.noted)), graph);
+        while self.events > MOST_EVENTS
+            && let Some((_, oddest)) = self.waiting.pop_last()
+        {
+            self.events -= oddest.len();
+            self.given_up += 1;
+        }
+        self.most = self.most.max(self.waiting.len());
     }
-}
 
-impl Eq for Work {}
-
-impl PartialOrd for Work {
-    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
-        Some(self.cmp(other))
+    pub(super) fn pop(&mut self) -> Option<Graph> {
+        let (_, graph) = self.waiting.pop_first()?;
+        self.events -= graph.len();
+        Some(graph)
     }
-}
 
-impl Ord for Work {
-    fn cmp(&self, other: &Self) -> Ordering {
-        self.rank().cmp(&other.rank())
+    pub(super) fn least_oddity(&self) -> Option<usize> {
+        self.waiting.keys().next().map(|(oddity, _)| *oddity)
+    }
+
+    pub(super) fn most(&self) -> usize {
+        self.most
+    }
+
+    pub(super) fn given_up(&self) -> u64 {
+        self.given_up
     }
 }
 
@@ -48,6 +72,8 @@ impl Ord for Work {
 /// read an old store, how many stores do not become the newest, how much happens for no reason.
 pub(super) fn oddity(graph: &Graph) -> usize {
     let mut done = vec![0_usize; graph.threads.len()];
+    // The newest store of each location that has been performed, as a position.
+    let mut newest = vec![0_usize; graph.locations.len()];
     let mut odd = 0;
     let mut running: Option<usize> = None;
     for id in order::told(graph) {
@@ -60,7 +86,16 @@ pub(super) fn oddity(graph: &Graph) -> usize {
         running = Some(id.thread);
         let event = graph.event(id);
         odd += usize::from(event.choice > 0);
-        odd += usize::from(newer_stores(graph, id, &done) > 0);
+        if let Some(at) = event.location() {
+            let place = match event.op.reads() {
+                true => graph.position(event.from),
+                false => graph.position(Some(id)),
+            };
+            odd += usize::from(place < newest[at]);
+            if event.written.is_some() {
+                newest[at] = newest[at].max(graph.position(Some(id)));
+            }
+        }
         done[id.thread] = id.index + 1;
     }
     odd
@@ -72,8 +107,8 @@ pub(super) fn newer_stores(graph: &Graph, id: EventId, done: &[usize]) -> usize 
     let event = graph.event(id);
     event.location().map_or(0, |at| {
         let place = match event.op.reads() {
-            true => graph.position(at, event.from),
-            false => graph.position(at, Some(id)),
+            true => graph.position(event.from),
+            false => graph.position(Some(id)),
         };
         let newer = graph.locations[at].order[place..].iter();
         let has_happened = |store: &&EventId| {

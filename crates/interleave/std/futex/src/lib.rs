@@ -1,7 +1,7 @@
 //! futex(2): sleep while a word has a value, and wake the threads that sleep on it.
 //!
-//! The names are the same in every world. A package that depends on `futex = { package =
-//! "interleave-futex" }` is compiled again as a world crate with `futex = { package =
+//! The modelled futex has the same names. A package that depends on `futex = { package =
+//! "interleave-futex" }` is compiled again, to be explored, with `futex = { package =
 //! "interleave-futex-modelled" }`.
 //!
 //! ```

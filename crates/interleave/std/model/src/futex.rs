@@ -3,16 +3,26 @@
 //!
 //! The names are the same as in `interleave-futex`, which calls the kernel. A crate that names its
 //! futex dependency `futex` compiles against both.
+//!
+//! The kernel keeps a queue of sleepers for each word, and compares the word while it holds the
+//! queue's lock: a thread that does not find the expected value was never in the queue. Here the queue
+//! is a word with a bit for its lock and one for each sleeper. A thread that wakes others takes bits
+//! away while the lock is free. Before that, and between locking and looking at the word, there is a
+//! `SeqCst` fence, so that one of the two threads sees what the other did. A wake-up itself orders
+//! nothing, and a sleep may end for no reason, once for each thread.
 
 use std::panic::Location;
+use std::rc::Rc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
+use interleave_search::{Change, Guard, Op};
+
 use crate::kernel::{
-    self,
-    engine::Change,
-    event::{Event, Returned, Step},
-    object::Kind,
+    self, Place, Run,
+    event::Returned,
+    object::{Kind, ObjectId},
+    performing::Waiting,
     thread::Wait,
 };
 use crate::sync::atomic::AtomicU32;
@@ -33,25 +43,63 @@ pub fn wait_timeout(word: &AtomicU32, expected: u32, timeout: Duration) -> bool 
     wait_until(word, expected, Some(end), Location::caller())
 }
 
-fn wait_until(word: &AtomicU32, expected: u32, end: Option<u64>, at: kernel::Place) -> bool {
+/// The bit of a queue that is locked.
+const LOCKED: u64 = 1 << 63;
+
+fn enter(word: &AtomicU32, at: Place) -> (Rc<Run>, ObjectId, usize) {
     let run = kernel::must_run(Kind::AtomicBool);
     let id = word.0.id(&run, at);
-    let value = run.step(Step::write(id), at, |engine| {
-        engine.rmw(id, Change::Look, Ordering::Relaxed, Ordering::Relaxed)
-    });
-    let mut event = Event::new(run.me(), "futex wait", at);
-    event.object = Some(id);
+    let queue = run.queue_of(id);
+    (run, id, queue)
+}
+
+fn wait_until(word: &AtomicU32, expected: u32, end: Option<u64>, at: Place) -> bool {
+    let (run, id, queue) = enter(word, at);
+    let mine = 1_u64 << run.me();
+    let relaxed = Ordering::Relaxed;
+    let lock = Op::update(queue, Change::Or(LOCKED), relaxed);
+    run.perform(lock.when(Guard::Without(LOCKED)), at);
+    run.perform(
+        Op::Fence {
+            order: Ordering::SeqCst,
+        },
+        at,
+    );
+    let value = run.access(id, Op::load(run.word(id), relaxed), at).read;
+    let mut event = run.event(id, "futex wait", "sleeps", at);
     event.arguments[0] = Some(u64::from(expected));
     if value != u64::from(expected) {
+        run.perform(Op::update(queue, Change::And(!LOCKED), relaxed), at);
         event.returned = Returned::Err(value);
         run.log(event);
-        run.saw(id, value);
         return true;
     }
-    event.returned = Returned::Word("sleeps");
+    let join = Change::Add(mine.wrapping_sub(LOCKED));
+    run.perform(Op::update(queue, join, relaxed), at);
     run.log(event);
-    let woken = run.block_maybe_until(end, Wait::Futex(id), Step::write(id), at);
-    event.returned = Returned::Word(if woken { "woken" } else { "timed out" });
+    let leave = Op::update(queue, Change::And(!mine), relaxed);
+    let mut is_spurious = false;
+    let woken = if run.times_out(end, at) {
+        run.perform(leave, at).read & mine == 0
+    } else {
+        let op = leave
+            .when(Guard::Without(mine))
+            .spuriously(run.may_wake_spuriously());
+        let waiting = Waiting {
+            wait: Wait::Futex(id),
+            is_timed: end.is_some(),
+            event: None,
+        };
+        let outcome = run.announce(op, Some(waiting), at);
+        is_spurious = run.has_woken_spuriously(outcome);
+        true
+    };
+    run.acted();
+    event.returned = Returned::Word(match (woken, is_spurious) {
+        (true, true) => "wakes up for no reason",
+        (true, false) => "woken",
+        (false, _) => "timed out",
+    });
     run.log(event);
     woken
 }
@@ -59,38 +107,48 @@ fn wait_until(word: &AtomicU32, expected: u32, end: Option<u64>, at: kernel::Pla
 /// Wakes one thread that sleeps on `word`. Returns whether there was one.
 #[track_caller]
 pub fn wake_one(word: &AtomicU32) -> bool {
-    wake(word, "futex wake_one", Location::caller(), |run, id| {
-        usize::from(run.wake_one(Wait::Futex(id)))
-    }) > 0
+    wake(word, "futex wake_one", Change::TakeBit, Location::caller()) > 0
 }
 
 /// Wakes all threads that sleep on `word`. Returns how many there were.
 #[track_caller]
 pub fn wake_all(word: &AtomicU32) -> usize {
-    wake(word, "futex wake_all", Location::caller(), |run, id| {
-        run.wake_all(Wait::Futex(id))
-    })
+    wake(word, "futex wake_all", Change::Swap(0), Location::caller()) as usize
 }
 
-fn wake(
-    word: &AtomicU32,
-    verb: &'static str,
-    at: kernel::Place,
-    wake: impl FnOnce(&kernel::Run, u32) -> usize,
-) -> usize {
-    let run = kernel::must_run(Kind::AtomicBool);
-    let id = word.0.id(&run, at);
-    run.step(Step::write(id), at, |engine| {
-        engine.rmw(id, Change::Look, Ordering::Relaxed, Ordering::Relaxed)
-    });
-    let woken = wake(&run, id);
-    let mut event = Event::new(run.me(), verb, at);
-    event.object = Some(id);
-    event.returned = Returned::Word(match woken {
-        0 => "no thread sleeps",
-        1 => "wakes one",
-        _ => "wakes several",
-    });
-    run.log(event);
-    woken
+fn wake(word: &AtomicU32, verb: &'static str, change: Change, at: Place) -> u32 {
+    let (run, id, queue) = enter(word, at);
+    run.perform(
+        Op::Fence {
+            order: Ordering::SeqCst,
+        },
+        at,
+    );
+    let op = Op::update(queue, change, Ordering::Relaxed);
+    let outcome = run.perform(op.when(Guard::Without(LOCKED)), at);
+    run.acted();
+    let gone = outcome.read & !outcome.written.unwrap_or(outcome.read);
+    run.tell(
+        id,
+        verb,
+        match gone.count_ones() {
+            0 => "no thread sleeps",
+            1 => "wakes one",
+            _ => "wakes several",
+        },
+        at,
+    );
+    gone.count_ones()
+}
+
+impl Run {
+    /// The location of the queue of those who sleep on this word.
+    fn queue_of(&self, id: ObjectId) -> usize {
+        let known = self.state.borrow().objects[id as usize].queue;
+        known.unwrap_or_else(|| {
+            let queue = self.search.borrow_mut().object(0, 64);
+            self.state.borrow_mut().objects[id as usize].queue = Some(queue);
+            queue
+        })
+    }
 }

@@ -3,7 +3,7 @@
 
 pub use std::hint::*;
 
-/// Like [`std::hint::spin_loop`], but not a scheduling point. The loop around it reads something,
-/// and that read is a scheduling point.
+/// Like [`std::hint::spin_loop`]. It lets no other thread run: the loop around it reads something,
+/// and other threads may run before that read.
 #[inline]
 pub fn spin_loop() {}

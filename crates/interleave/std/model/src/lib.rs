@@ -1,9 +1,9 @@
 //! A `std` for explored programs.
 //!
-//! The modules here have the names and signatures of std's, but a thread is a coroutine, a lock is
-//! an entry in a table, and every operation asks an *engine* which thread runs next. The engines
-//! are in `interleave-shuttled` (all schedules) and `interleave-loomed` (everything that the memory
-//! model allows); those crates re-export this one under the name `std` to the code under test.
+//! The modules here have the names and signatures of std's, but a thread is a coroutine, and every
+//! operation through which threads meet asks a search ([`interleave_search`]) which thread runs next
+//! and what a load reads. `interleave-std` re-exports this crate under the name `std` to the code
+//! under test.
 //!
 //! This crate has everything that stable std has in these modules, with the same signatures; the
 //! test `crates/interleave/tests/surface.rs` compares it with rust-docs. `Duration`, `SystemTime`
@@ -15,11 +15,12 @@
 //!
 //! Only what is here is explored: `sync`, `thread`, `thread_local!`, `time::Instant`, futexes.
 //! `Arc` is std's own, because only std's `Arc` can be an `Arc<dyn Trait>` or a `self: Arc<Self>`.
-//! So cloning or dropping an `Arc` is not a scheduling point, and for loom it orders nothing.
+//! So no other thread runs when an `Arc` is cloned or dropped, and that orders nothing here.
 
 pub mod futex;
 pub mod hint;
 pub mod kernel;
+pub mod panic;
 pub mod sync;
 pub mod thread;
 pub mod time;

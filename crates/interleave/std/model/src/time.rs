@@ -1,13 +1,14 @@
 //! `std::time` with a virtual clock.
 //!
-//! Time passes when the explorer lets a wait time out, when a thread sleeps, and a little whenever
-//! a thread reads the clock. The longer a thread does nothing but read the clock, the faster time
-//! passes, so that a loop up to a deadline ends. The clock starts again in every execution.
+//! Each thread has a clock of its own. Its time passes when a wait times out, when the thread sleeps,
+//! and a little whenever it reads the clock. The longer a thread does nothing but read the clock, the
+//! faster its time passes, so that a loop up to a deadline ends. What a thread learns from another
+//! one also tells it how late it was there. The clocks start again in every execution.
 
 use std::ops::{Add, AddAssign, Sub, SubAssign};
 pub use std::time::{Duration, SystemTime, SystemTimeError, TryFromFloatSecsError, UNIX_EPOCH};
 
-use crate::kernel::{self, event::Step, object::Kind};
+use crate::kernel::{self, object::Kind};
 
 /// A point of the virtual clock, as [`std::time::Instant`].
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
@@ -22,9 +23,7 @@ impl Instant {
     #[must_use]
     pub fn now() -> Self {
         let run = kernel::must_run(Kind::Thread);
-        Self(Duration::from_nanos(
-            run.read_clock(std::panic::Location::caller()),
-        ))
+        Self(Duration::from_nanos(run.read_clock()))
     }
 
     /// The time since `earlier`, or zero if that is later.
@@ -105,27 +104,23 @@ impl Sub for Instant {
 /// The virtual time at which a wait of `timeout` from now ends, in nanoseconds.
 pub(crate) fn deadline(run: &kernel::Run, timeout: Duration) -> u64 {
     let timeout = u64::try_from(timeout.as_nanos()).unwrap_or(u64::MAX);
-    run.state.borrow().clock.saturating_add(timeout)
+    run.clock().saturating_add(timeout)
 }
 
 impl kernel::Run {
-    /// The virtual clock, in nanoseconds. To read it takes a microsecond, and twice as long each
-    /// time while nothing else happens.
-    fn read_clock(&self, at: kernel::Place) -> u64 {
-        let idle = self.state.borrow().threads[self.me()].idle;
-        if idle > 0 {
-            self.step(Step::LOCAL, at, |engine| {
-                engine.point(None, std::sync::atomic::Ordering::Relaxed);
-            });
-        }
-        let now = {
-            let mut state = self.state.borrow_mut();
-            let pace = 1_000_u64 << state.clock_reads.min(40);
-            state.clock_reads += 1;
-            state.clock = state.clock.saturating_add(pace);
-            state.clock
-        };
-        self.saw_clock();
-        now
+    /// The virtual clock of the current thread, in nanoseconds.
+    pub(crate) fn clock(&self) -> u64 {
+        self.state.borrow().threads[self.me()].clock
+    }
+
+    /// Reads that clock. This takes a microsecond, and twice as long each time while the thread does
+    /// nothing else.
+    fn read_clock(&self) -> u64 {
+        let me = self.me();
+        let thread = &mut self.state.borrow_mut().threads[me];
+        let pace = 1_000_u64 << thread.clock_reads.min(40);
+        thread.clock_reads += 1;
+        thread.clock = thread.clock.saturating_add(pace);
+        thread.clock
     }
 }

@@ -4,27 +4,23 @@ use std::cell::UnsafeCell;
 use std::fmt;
 use std::panic::Location;
 use std::rc::Rc;
-use std::sync::atomic::Ordering;
 
 use crate::kernel::{
     self, Place, Run,
-    engine::{Collision, ObjectId, Seed},
-    event::{Event, Returned, Step},
+    event::Returned,
     failure::{FailureKind, short_place},
-    object::{Header, Kind},
+    object::{self, Header, Kind, ObjectId},
     thread::letter,
 };
 
 /// A value to be protected by the code under test.
 ///
-/// All threads may reach it through `&self`, like a plain variable in C. Each access has a
-/// beginning and an end, with a scheduling point before each of them. If another thread begins an
-/// access in between, and one of the two accesses writes, two threads are inside at once, and the
-/// exploration fails. In the orderings world an access must also happen after every earlier one
-/// that collides with it, in the sense of the memory model.
+/// All threads may reach it through `&self`, like a plain variable in C. If two threads access it,
+/// one of them writes, and neither access happens before the other in the sense of the memory model,
+/// the exploration fails.
 ///
-/// `Drop` is not checked: the last `Arc` orders that access when it drops its value, but loom does
-/// not see that.
+/// `Drop` is not checked: the last `Arc` orders that access when it drops its value, but the model
+/// does not see that.
 pub struct Tracked<T> {
     header: Header,
     value: UnsafeCell<T>,
@@ -44,7 +40,7 @@ impl<T> Tracked<T> {
     pub fn new(value: T) -> Self {
         let tracked = Self::constant(value);
         if kernel::run().is_some_and(|run| run.current.get() != kernel::NOBODY) {
-            tracked.enter();
+            drop(Access::begin(&tracked, "new", true, Location::caller()));
         }
         tracked
     }
@@ -74,7 +70,7 @@ impl<T> Tracked<T> {
         // SAFETY: no other thread is inside to write (`begin` has checked that), and a writer that
         // arrives while `look` runs fails in its own `begin` before it reaches the value.
         let result = look(unsafe { &*self.value.get() });
-        access.end();
+        drop(access);
         result
     }
 
@@ -100,7 +96,7 @@ impl<T> Tracked<T> {
         // SAFETY: no other thread is inside (`begin` has checked that), and a thread that arrives
         // while `change` runs fails in its own `begin` before it reaches the value.
         let result = change(unsafe { &mut *self.value.get() });
-        access.end();
+        drop(access);
         result
     }
 
@@ -108,135 +104,123 @@ impl<T> Tracked<T> {
     /// payload here from another thread.
     #[track_caller]
     pub fn into_inner(self) -> T {
-        Access::begin(&self, "take", true, Location::caller()).end();
+        drop(Access::begin(&self, "take", true, Location::caller()));
         self.value.into_inner()
     }
 
     fn enter(&self) -> (Rc<Run>, ObjectId) {
         let run = kernel::must_run(Kind::Payload);
-        let id = self.header.id(&run, Kind::Payload, || Seed::Cell);
+        let id = self.header.id(&run, Kind::Payload, || []);
         (run, id)
     }
 }
 
-/// An access that has begun. It ends with [`Self::end`], or without a scheduling point if the body
-/// panics.
-struct Access<'a, T> {
-    of: &'a Tracked<T>,
+/// An access that has begun. It ends when this is dropped.
+struct Access {
     run: Rc<Run>,
     id: ObjectId,
-    write: bool,
+    writes: bool,
     at: Place,
 }
 
-impl<'a, T> Access<'a, T> {
-    fn begin(of: &'a Tracked<T>, verb: &'static str, write: bool, at: Place) -> Self {
+impl Access {
+    fn begin<T>(of: &Tracked<T>, verb: &'static str, writes: bool, at: Place) -> Self {
         let (run, id) = of.enter();
-        run.point(step(id, write), id, Ordering::Relaxed, at);
-        begin(&run, id, run.me(), verb, write, at);
+        run.loop_is_over();
+        run.check(id, verb, writes, at);
+        let me = run.me();
+        {
+            let mut state = run.state.borrow_mut();
+            if at.file() != state.scenario {
+                state.points += 1;
+            }
+            state.objects[id as usize].inside.push((me, writes, at));
+        }
+        if writes {
+            run.acted();
+        }
         Self {
-            of,
             run,
             id,
-            write,
+            writes,
             at,
         }
     }
-
-    fn end(self) {
-        self.run.point(
-            step(self.id, self.write),
-            self.id,
-            Ordering::Relaxed,
-            self.at,
-        );
-    }
 }
 
-impl<T> Drop for Access<'_, T> {
+impl Drop for Access {
     fn drop(&mut self) {
-        let me = self.run.me();
-        if self.of.header.known(&self.run) != Some(self.id) {
-            return;
-        }
+        let thread = self.run.me();
+        let end = self.run.search.borrow().now(thread);
         let mut state = self.run.state.borrow_mut();
-        let inside = &mut state.objects[self.id as usize].inside;
-        if let Some(mine) = inside.iter().position(|(thread, ..)| *thread == me) {
-            inside.swap_remove(mine);
-        }
-        drop(state);
-        if self.write {
-            self.run.changed(self.id);
-        }
-    }
-}
-
-fn step(id: ObjectId, write: bool) -> Step {
-    if write {
-        Step::write(id)
-    } else {
-        Step::read(id)
-    }
-}
-
-fn begin(run: &Run, id: ObjectId, me: usize, verb: &'static str, write: bool, at: Place) {
-    let mut event = Event::new(me, verb, at);
-    event.object = Some(id);
-    let other = run.state.borrow().objects[id as usize]
-        .inside
-        .iter()
-        .find(|(thread, theirs, _)| *thread != me && (write || *theirs))
-        .copied();
-    if let Some((thread, theirs, place)) = other {
-        event.returned = Returned::Word("collides");
-        run.log(event);
-        let message = format!(
-            "data race on the payload: two threads were inside at once\n  thread {} {} at {}\n  thread {} {} at {}",
-            letter(thread),
-            doing(theirs),
-            short_place(place),
-            letter(me),
-            doing(write),
-            short_place(at),
-        );
-        run.fail(FailureKind::Race, message, Some(at.into()));
-    }
-    if let Err(collision) = run.engine.cell(id, write) {
-        event.returned = Returned::Word("collides");
-        run.log(event);
-        let with_write = collision == Collision::WithWrite;
-        let state = run.state.borrow();
-        let earlier = state.objects[id as usize]
-            .accesses
+        let Some(object) = state.objects.get_mut(self.id as usize) else {
+            return;
+        };
+        if let Some(mine) = object
+            .inside
             .iter()
-            .rev()
-            .find(|(thread, wrote, _)| *thread != me && *wrote == with_write)
-            .copied();
-        drop(state);
-        let earlier = earlier.map_or_else(
-            || "another thread made it".to_owned(),
-            |(thread, wrote, place)| {
-                format!(
-                    "thread {} {} at {}",
-                    letter(thread),
-                    done(wrote),
-                    short_place(place)
-                )
-            },
-        );
-        let message = format!(
-            "data race on the payload: {earlier}, thread {} {} at {}, and neither access happens before the other",
-            letter(me),
-            done(write),
-            short_place(at),
-        );
-        run.fail(FailureKind::Race, message, Some(at.into()));
+            .rposition(|(theirs, ..)| *theirs == thread)
+        {
+            object.inside.swap_remove(mine);
+        }
+        object.accesses.push(object::Access {
+            thread,
+            writes: self.writes,
+            at: self.at,
+            end,
+        });
     }
-    run.log(event);
-    let mut state = run.state.borrow_mut();
-    let object = &mut state.objects[id as usize];
-    object.inside.push((me, write, at));
-    object.accesses.push((me, write, at));
+}
+
+impl Run {
+    /// Checks an access that begins against all others.
+    fn check(&self, id: ObjectId, verb: &'static str, writes: bool, at: Place) {
+        let me = self.me();
+        let mut event = self.event(id, verb, "", at);
+        let state = self.state.borrow();
+        let object = &state.objects[id as usize];
+        let inside = object
+            .inside
+            .iter()
+            .find(|(thread, theirs, _)| *thread != me && (writes || *theirs))
+            .copied();
+        let search = self.search.borrow();
+        let unordered = object.accesses.iter().rev().find(|access| {
+            access.thread != me && (writes || access.writes) && !search.is_ordered(access.end, me)
+        });
+        // Where nothing makes one access wait for the other, both can be under way at once.
+        let at_once = unordered.filter(|access| !search.is_after(access.end, me));
+        let at_once = at_once.map(|access| (access.thread, access.writes, access.at));
+        let message = match (inside.or(at_once), unordered) {
+            (Some((thread, theirs, place)), _) => format!(
+                "data race on the payload: two threads were inside at once\n  thread {} {} at {}\n  thread {} {} at {}",
+                letter(thread),
+                doing(theirs),
+                short_place(place),
+                letter(me),
+                doing(writes),
+                short_place(at),
+            ),
+            (None, Some(earlier)) => format!(
+                "data race on the payload: thread {} {} at {}, thread {} {} at {}, and neither access happens before the other",
+                letter(earlier.thread),
+                done(earlier.writes),
+                short_place(earlier.at),
+                letter(me),
+                done(writes),
+                short_place(at),
+            ),
+            (None, None) => {
+                drop((search, state));
+                self.log(event);
+                return;
+            }
+        };
+        drop((search, state));
+        event.returned = Returned::Word("collides");
+        self.log(event);
+        self.fail(FailureKind::Race, message, Some(at.into()));
+    }
 }
 
 fn doing(write: bool) -> &'static str {

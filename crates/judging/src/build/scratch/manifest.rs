@@ -58,7 +58,7 @@ pub(super) struct Rename<'a> {
 }
 
 impl Rename<'_> {
-    /// Changes a manifest of the exercise or of one of its worlds for its new
+    /// Changes a manifest of the exercise or of its explored crate for its new
     /// place and name.
     pub(super) fn manifest(&self, mut table: Table, path: &Path) -> Table {
         let folder = path.parent().unwrap_or(Path::new("."));
@@ -69,7 +69,7 @@ impl Rename<'_> {
             let Some(Value::Table(dependencies)) = table.get_mut(kind) else {
                 continue;
             };
-            make_absolute(dependencies, folder, &["worlds/"]);
+            make_absolute(dependencies, folder, &["explored"]);
             for dependency in dependencies
                 .iter_mut()
                 .filter_map(|(_, d)| d.as_table_mut())
@@ -80,7 +80,7 @@ impl Rename<'_> {
         table
     }
 
-    /// Renames the value of a key if it names the exercise or one of its worlds.
+    /// Renames the value of a key if it names the exercise or its explored crate.
     fn value(&self, table: &mut Table, key: &str) {
         if let Some(Value::String(name)) = table.get_mut(key)
             && let Some(rest) = name.strip_prefix(self.from)

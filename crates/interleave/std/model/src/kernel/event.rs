@@ -1,73 +1,8 @@
-//! What a thread is about to do, and what it did.
+//! What a thread did, for timelines.
 
 use std::sync::atomic::Ordering;
 
-use super::{Place, engine::ObjectId};
-
-/// The operation that a thread will do when it is scheduled next, as far as the objects that it
-/// touches. Two steps that touch no common object, or only read it, commute: the explorer need not
-/// try them in both orders.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
-pub struct Step {
-    touches: [Option<(ObjectId, bool)>; 2],
-    everything: bool,
-}
-
-impl Step {
-    /// Touches nothing that others can see.
-    pub const LOCAL: Self = Self {
-        touches: [None, None],
-        everything: false,
-    };
-
-    /// Depends on everything: its order against any other step matters.
-    pub const GLOBAL: Self = Self {
-        touches: [None, None],
-        everything: true,
-    };
-
-    /// Looks at an object without changing it.
-    #[must_use]
-    pub const fn read(object: ObjectId) -> Self {
-        Self {
-            touches: [Some((object, false)), None],
-            everything: false,
-        }
-    }
-
-    /// Changes an object.
-    #[must_use]
-    pub const fn write(object: ObjectId) -> Self {
-        Self {
-            touches: [Some((object, true)), None],
-            everything: false,
-        }
-    }
-
-    /// Changes two objects at once.
-    #[must_use]
-    pub const fn both(one: ObjectId, other: ObjectId) -> Self {
-        Self {
-            touches: [Some((one, true)), Some((other, true))],
-            everything: false,
-        }
-    }
-
-    /// Whether the order of the two steps makes no difference.
-    #[must_use]
-    pub fn commutes(&self, other: &Self) -> bool {
-        if self.everything || other.everything {
-            return false;
-        }
-        self.touches.iter().flatten().all(|(object, write)| {
-            other
-                .touches
-                .iter()
-                .flatten()
-                .all(|(theirs, written)| object != theirs || !(*write || *written))
-        })
-    }
-}
+use super::{Place, object::ObjectId};
 
 /// What an operation returned.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -103,6 +38,8 @@ pub struct Event {
     pub order: Option<Ordering>,
     /// What it returned.
     pub returned: Returned,
+    /// Where the newest value was stored, if it read an older one.
+    pub newer: Option<Place>,
 }
 
 impl Event {
@@ -117,6 +54,7 @@ impl Event {
             arguments: [None, None],
             order: None,
             returned: Returned::Nothing,
+            newer: None,
         }
     }
 }

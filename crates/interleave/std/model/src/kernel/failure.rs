@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use super::{Place, State, thread::Status, thread::Wait, thread::letter};
+use super::{Place, State, thread::Wait, thread::letter};
 
 /// The kind of a failure.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -85,31 +85,11 @@ impl State {
         format!("{} #{number}", object.kind.name())
     }
 
-    /// A line for each thread that waits: where, and for what.
-    #[must_use]
-    pub fn who_waits(&self) -> String {
-        let mut text = String::new();
-        for (number, thread) in self.threads.iter().enumerate() {
-            let Status::Blocked(wait) = thread.status else {
-                continue;
-            };
-            let _ = write!(
-                text,
-                "\n  thread {} waits at {} for {}",
-                letter(number),
-                short_place(thread.at),
-                self.wait_in_words(wait)
-            );
-        }
-        text
-    }
-
     /// What a thread waits for, in words, if it waits.
     #[must_use]
     pub fn waits_for(&self, thread: usize) -> Option<String> {
-        self.threads[thread]
-            .wait()
-            .map(|wait| self.wait_in_words(wait))
+        let wait = self.threads[thread].wait?;
+        Some(self.wait_in_words(wait))
     }
 
     fn wait_in_words(&self, wait: Wait) -> String {
@@ -142,7 +122,7 @@ impl State {
             Wait::Barrier(id) => format!("the other threads at {}", named(id)),
             Wait::Once(id) => format!("the initialization of {}", named(id)),
             Wait::Futex(id) => format!("a wake-up on the futex {}", named(id)),
-            Wait::Sleep => "time to pass".to_owned(),
+            Wait::Change(id) => named(id),
         }
     }
 }

@@ -1,57 +1,70 @@
-//! The kernel of the model: threads, objects, a clock and a log, for one execution at a time.
+//! The kernel of the model: threads, objects, clocks and a log, for one execution at a time.
 //!
 //! ```text
-//!   learner's code ── std (this crate) ── kernel ── engine ── shuttle | loom
-//!                      Mutex::lock         who waits,          who runs next,
-//!                      thread::spawn …     what happened       what a load sees
+//!   learner's code ── std (this crate) ──── kernel ──────────── search
+//!                      Mutex::lock           announces what a    whose turn it is,
+//!                      thread::spawn …       thread does next    what a load reads
 //! ```
 //!
 //! All modelled threads are coroutines of one operating-system thread, and only one of them runs at
-//! a time. It lets others run inside engine calls and nowhere else. This makes the plain cells of
-//! this crate sound, so their types may be `Sync`.
+//! a time. It lets others run inside [`Run::perform`] and nowhere else. This makes the plain cells
+//! of this crate sound, so their types may be `Sync`.
+//!
+//! Everything through which threads meet is made of *words*: locations of the search, with loads,
+//! stores and read-modify-writes that may wait for a value. A mutex is one word, a channel a few.
+//! What else an object keeps (the data in a mutex, the messages of a channel) follows from what its
+//! words say, and so is the same whenever the same execution is run again.
 
-pub mod engine;
 pub mod event;
 pub mod failure;
+mod fibers;
 pub mod freed;
+mod looks;
 pub mod object;
 pub mod panics;
-mod progress;
+pub(crate) mod performing;
+pub mod running;
 pub mod scenario;
+mod standstill;
 pub mod thread;
-mod waiting;
 
 use std::cell::{Cell, RefCell};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::panic::Location;
 use std::rc::Rc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use engine::{Engine, ObjectId, Seed};
-use event::{Event, Step};
+use interleave_search::{EventId, Search};
+
+use event::Event;
 use failure::{Failure, FailureKind};
-use object::{Kind, Object};
+pub use looks::Habits;
+use object::{Kind, Object, ObjectId, Word};
 use thread::Thread;
 
 /// A place in the source.
 pub type Place = &'static Location<'static>;
 
-/// Where the virtual clock starts: late enough that an `Instant` may be set back by a day.
-const EPOCH: u64 = 2 * 86_400 * 1_000_000_000;
-
 /// No modelled thread is running.
 pub const NOBODY: usize = usize::MAX;
 
-/// One exploration: an engine and the state of its current execution.
+/// One exploration, with the state of its current execution.
 pub struct Run {
-    /// What decides which thread runs next, and what a load sees.
-    pub engine: Box<dyn Engine>,
-    /// The current execution. Never borrowed while the engine is called.
+    /// What decides which thread runs next, and what a load reads. Never borrowed while a modelled
+    /// thread runs its own code.
+    pub search: RefCell<Search>,
+    /// The current execution. Never borrowed while another thread may run.
     pub state: RefCell<State>,
+    /// The coroutines of the threads. That of the running thread is not there.
+    fibers: RefCell<Vec<Option<fibers::Fiber>>>,
     /// The thread that is running.
     pub current: Cell<usize>,
     /// The number of the execution, unique in the process, from 1.
     pub execution: Cell<u64>,
+    /// Whether rounds of a loop that show nothing new are followed. A search leaves them out.
+    pub follows: Cell<bool>,
+    /// What is known of the loops of the code under test, from one execution to the next.
+    pub habits: RefCell<Habits>,
     /// The atomics that `from_ptr` has made, by address and type. They are never freed.
     pub(crate) views: RefCell<BTreeMap<(usize, &'static str), *const ()>>,
 }
@@ -62,9 +75,12 @@ pub(crate) struct Home {
     pub(crate) id: ObjectId,
     /// How many bits it has.
     pub(crate) bits: u32,
+    /// What was last written there by an atomic operation.
+    pub(crate) shown: u64,
 }
 
 /// What is known about the current execution.
+#[derive(Default)]
 pub struct State {
     /// The threads, by number.
     pub threads: Vec<Thread>,
@@ -74,33 +90,30 @@ pub struct State {
     pub(crate) homes: BTreeMap<usize, Home>,
     /// What happened.
     pub log: Vec<Event>,
-    /// The virtual clock, in nanoseconds.
-    pub clock: u64,
-    /// How often the clock was read in a row without anything else happening.
-    pub clock_reads: u32,
+    /// Where in the source each store was performed, and when by its thread's clock.
+    pub(crate) stores: HashMap<EventId, (Place, u64)>,
     /// The first failure.
     pub failure: Option<Failure>,
     /// The execution is being given up.
     pub stopping: bool,
-    /// All threads that are left wait for ever, which the scenario allows: they are being ended.
-    pub retiring: bool,
+    /// The execution must be run again, because something was learned about a loop.
+    pub again: bool,
+    /// The execution shows nothing that a shorter one does not show.
+    pub useless: bool,
     /// Why the execution was given up without a verdict, if it was.
     pub gave_up: Option<String>,
-    /// Where the execution started more threads than the engine supports, if it did: then it was
-    /// given up.
-    pub too_many_threads: Option<Place>,
     /// The step limit was reached.
     pub cut: bool,
+    /// A thread could have failed or woken for no reason once more than is tried.
+    pub bounded: bool,
     /// Steps so far.
     pub steps: u64,
+    /// The thread that took the last step, and how many it took without a break.
+    pub(crate) streak: (usize, u32),
+    /// How many steps one execution may take.
+    pub most_steps: u64,
     /// Steps so far that the code under test took, not the scenario.
     pub points: u64,
-    /// Looks in a row, by all threads, that saw nothing new.
-    pub fruitless: u32,
-    /// The thread that took the last step, and how many it took without a break.
-    pub streak: (usize, u32),
-    /// Counts waits, so that threads are woken in the order in which they began to wait.
-    pub waits: u64,
     /// The file of the scenario: steps there are not steps of the code under test.
     pub scenario: &'static str,
     /// The name of the scenario, once the scenario has said it.
@@ -136,7 +149,7 @@ pub(crate) fn must_run(what: Kind) -> Rc<Run> {
     match running() {
         Some(run) => run,
         None => panic!(
-            "this {} is a model for the explorer: use it only inside interleave::schedules(..) or interleave::orderings(..)",
+            "this {} is a model for the explorer: use it only inside interleave::explore(..)",
             what.name()
         ),
     }
@@ -156,44 +169,27 @@ pub fn with_run<R>(run: &Rc<Run>, body: impl FnOnce() -> R) -> R {
 }
 
 impl Run {
-    /// An exploration by `engine` of a scenario in the file `scenario`.
+    /// An exploration by `search` of a scenario in the file `scenario`.
     #[must_use]
-    pub fn new(engine: Box<dyn Engine>, scenario: &'static str, may_outlive: bool) -> Rc<Self> {
+    pub fn new(search: Search, scenario: &'static str, may_outlive: bool) -> Rc<Self> {
         Rc::new(Self {
-            engine,
+            search: RefCell::new(search),
             state: RefCell::new(State {
-                threads: Vec::new(),
-                objects: Vec::new(),
-                homes: BTreeMap::new(),
-                log: Vec::new(),
-                clock: EPOCH,
-                clock_reads: 0,
-                failure: None,
-                stopping: false,
-                retiring: false,
-                gave_up: None,
-                too_many_threads: None,
-                cut: false,
-                steps: 0,
-                points: 0,
-                fruitless: 0,
-                streak: (NOBODY, 0),
-                waits: 0,
                 scenario,
-                named: None,
-                wanted: None,
-                scenario_ended: false,
                 may_outlive,
+                ..State::default()
             }),
+            fibers: RefCell::default(),
             current: Cell::new(NOBODY),
             execution: Cell::new(0),
+            follows: Cell::new(false),
+            habits: RefCell::default(),
             views: RefCell::default(),
         })
     }
 
-    /// Starts a new execution with one thread, which is to run the scenario.
-    #[track_caller]
-    pub fn begin(&self) {
+    /// Forgets the last execution. The search has begun the next one.
+    fn begin(&self) {
         static EXECUTIONS: AtomicU64 = AtomicU64::new(1);
         self.execution
             .set(EXECUTIONS.fetch_add(1, Ordering::Relaxed));
@@ -204,87 +200,43 @@ impl Run {
             // belong to a thread that no longer exists.
             std::mem::forget(thread.locals);
         }
-        state.objects.clear();
         state.forget_homes();
-        state.log.clear();
-        state.clock = EPOCH;
-        state.clock_reads = 0;
-        state.failure = None;
-        state.stopping = false;
-        state.retiring = false;
-        state.gave_up = None;
-        state.too_many_threads = None;
-        state.cut = false;
-        state.steps = 0;
-        state.points = 0;
-        state.fruitless = 0;
-        state.streak = (NOBODY, 0);
-        state.waits = 0;
-        state.named = None;
-        state.scenario_ended = false;
-        drop(state);
-    }
-
-    /// Makes the first thread known; called in the execution, before the scenario.
-    #[track_caller]
-    pub fn begin_main(&self) {
-        let here = Location::caller();
-        let object = self.register(Kind::Thread, here, Seed::Plain);
-        let mut main = Thread::new(object, Some("main".to_owned()), here);
-        main.next = Some(Step::LOCAL);
-        self.state.borrow_mut().threads.push(main);
-        self.current.set(0);
-    }
-
-    pub(crate) fn register(&self, kind: Kind, made: Place, seed: Seed) -> ObjectId {
-        let id = {
-            let mut state = self.state.borrow_mut();
-            state.objects.push(Object {
-                kind,
-                made,
-                owner: None,
-                readers: Vec::new(),
-                inside: Vec::new(),
-                accesses: Vec::new(),
-            });
-            ObjectId::try_from(state.objects.len() - 1).unwrap_or(ObjectId::MAX)
+        *state = State {
+            scenario: state.scenario,
+            may_outlive: state.may_outlive,
+            most_steps: state.most_steps,
+            wanted: state.wanted.take(),
+            log: std::mem::take(&mut state.log),
+            ..State::default()
         };
-        self.engine.new_object(id, seed);
-        id
+        state.log.clear();
     }
 
-    /// One step of the current thread: announces it, lets `action` ask the engine for a scheduling
-    /// point, and returns when the thread goes on.
-    pub(crate) fn step<R>(
-        &self,
-        step: Step,
-        at: Place,
-        action: impl FnOnce(&dyn Engine) -> R,
-    ) -> R {
-        let me = self.current.get();
-        if self.before_step(me, step, at) {
-            self.engine.spin();
-            self.current.set(me);
-        }
-        let result = action(&*self.engine);
-        self.current.set(me);
+    /// Makes an object known that has these words.
+    pub(crate) fn register(&self, kind: Kind, made: Place, words: &[Word]) -> ObjectId {
+        let mut search = self.search.borrow_mut();
+        let mut numbers = words
+            .iter()
+            .map(|word| search.object(word.initial, word.bits));
+        let first = numbers.next().unwrap_or(usize::MAX);
+        numbers.for_each(drop);
         let mut state = self.state.borrow_mut();
-        let thread = &mut state.threads[me];
-        thread.next = Some(Step::LOCAL);
-        thread.spinning = false;
-        result
+        state.objects.push(Object {
+            kind,
+            made,
+            word: first,
+            queue: None,
+            owner: None,
+            readers: Vec::new(),
+            inside: Vec::new(),
+            accesses: Vec::new(),
+        });
+        ObjectId::try_from(state.objects.len() - 1).unwrap_or(ObjectId::MAX)
     }
 
-    /// A step that is nothing but a scheduling point on `object`.
-    pub(crate) fn point(&self, step: Step, object: ObjectId, order: Ordering, at: Place) {
-        self.step(step, at, |engine| engine.point(Some(object), order));
-    }
-
-    /// The memory effect of an operation on `object` after a wait.
-    pub(crate) fn resync(&self, object: ObjectId, order: Ordering) {
-        let me = self.current.get();
-        self.engine.resync(object, order);
-        self.current.set(me);
+    /// The location of an object's first word. Those of the others follow.
+    pub(crate) fn word(&self, id: ObjectId) -> usize {
+        self.state.borrow().objects[id as usize].word
     }
 
     /// Adds an event to the log.
@@ -294,14 +246,17 @@ impl Run {
 
     /// Notes a failure, unless there is one, and gives the execution up.
     pub fn fail(&self, kind: FailureKind, message: String, at: Option<failure::At>) -> ! {
-        {
-            let mut state = self.state.borrow_mut();
-            state.stopping = true;
-            if state.failure.is_none() {
-                state.failure = Some(Failure { kind, message, at });
-            }
+        self.loop_is_over();
+        self.note_failure(kind, message, at);
+        self.stop()
+    }
+
+    pub(crate) fn note_failure(&self, kind: FailureKind, message: String, at: Option<failure::At>) {
+        let mut state = self.state.borrow_mut();
+        state.stopping = true;
+        if state.failure.is_none() {
+            state.failure = Some(Failure { kind, message, at });
         }
-        self.engine.stop()
     }
 
     /// Gives up the whole exploration without a verdict, because of something in the code under
@@ -312,7 +267,7 @@ impl Run {
             state.stopping = true;
             state.gave_up.get_or_insert(why);
         }
-        self.engine.stop()
+        self.stop()
     }
 
     /// The number of the current thread.

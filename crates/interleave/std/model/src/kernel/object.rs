@@ -11,7 +11,26 @@ use std::mem::MaybeUninit;
 use std::panic::Location;
 use std::sync::{Mutex, PoisonError};
 
-use super::{Place, Run, engine::ObjectId, engine::Seed};
+use interleave_search::Moment;
+
+use super::{Place, Run};
+
+/// The number of a modelled object (an atomic, a lock, a thread …) in the current execution.
+pub type ObjectId = u32;
+
+/// A word of an object: its value when the object is new, and how many bits it has.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Word {
+    pub(crate) initial: u64,
+    pub(crate) bits: u32,
+}
+
+impl Word {
+    /// A word of 64 bits.
+    pub(crate) const fn new(initial: u64) -> Self {
+        Self { initial, bits: 64 }
+    }
+}
 
 /// What an object is. This decides its name and how its values are printed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -75,14 +94,28 @@ pub struct Object {
     pub kind: Kind,
     /// Where it was made.
     pub made: Place,
+    /// The location of its first word in the search.
+    pub word: usize,
+    /// The location of the queue of the threads that sleep on it, if it is a futex.
+    pub(crate) queue: Option<usize>,
     /// The thread that holds it (a mutex, a write lock).
     pub owner: Option<usize>,
     /// The threads that share it (read locks).
     pub readers: Vec<usize>,
     /// Payload accesses that have begun and not ended: thread, whether a write, where.
     pub inside: Vec<(usize, bool, Place)>,
-    /// The last accesses to a payload: thread, whether a write, where.
-    pub accesses: Vec<(usize, bool, Place)>,
+    /// The accesses to a payload that have ended.
+    pub(crate) accesses: Vec<Access>,
+}
+
+/// An access to a payload.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Access {
+    pub(crate) thread: usize,
+    pub(crate) writes: bool,
+    pub(crate) at: Place,
+    /// When it ended.
+    pub(crate) end: Moment,
 }
 
 /// A value that may lie at any address. A modelled atomic has the alignment of the value in it,
@@ -131,12 +164,17 @@ impl Header {
         self.execution.set(Packed(0));
     }
 
-    /// The number in the current execution. `seed` is called if this is the first use.
-    pub(crate) fn id(&self, run: &Run, kind: Kind, seed: impl FnOnce() -> Seed) -> ObjectId {
+    /// The number in the current execution. `words` is called if this is the first use.
+    pub(crate) fn id<const N: usize>(
+        &self,
+        run: &Run,
+        kind: Kind,
+        words: impl FnOnce() -> [Word; N],
+    ) -> ObjectId {
         if let Some(id) = self.known(run) {
             return id;
         }
-        let id = run.register(kind, self.made(), seed());
+        let id = run.register(kind, self.made(), &words());
         self.execution.set(Packed(run.execution.get()));
         self.id.set(Packed(id));
         id
@@ -145,7 +183,13 @@ impl Header {
     /// Like [`Self::id`] for an object that keeps state in place: `whole` is the object, header
     /// included. If it is a `static` that an earlier execution used, its initial bytes are put back
     /// first. What the old bytes owned is leaked, as the statics of a process are when it ends.
-    pub(crate) fn id_reset<T: ?Sized>(&self, run: &Run, kind: Kind, whole: &T) -> ObjectId {
+    pub(crate) fn id_reset<T: ?Sized, const N: usize>(
+        &self,
+        run: &Run,
+        kind: Kind,
+        whole: &T,
+        words: impl FnOnce() -> [Word; N],
+    ) -> ObjectId {
         if let Some(id) = self.known(run) {
             return id;
         }
@@ -168,7 +212,7 @@ impl Header {
                 unsafe { bytes.copy_from_nonoverlapping(copy.as_ptr(), len) };
             }
         }
-        self.id(run, kind, || Seed::Plain)
+        self.id(run, kind, words)
     }
 }
 
@@ -208,4 +252,19 @@ fn in_image(address: usize) -> bool {
         static _end: u8;
     }
     (&raw const __executable_start).addr() <= address && address < (&raw const _end).addr()
+}
+
+/// The bytes of a value, without what they point to. Bytes that the value does not use have some
+/// value, too: only their equality with later bytes of the same value is asked for.
+pub(crate) fn bytes_of<T: ?Sized>(value: &T) -> Box<[u8]> {
+    let mut copy = Box::<[u8]>::new_uninit_slice(size_of_val(value));
+    let start = std::ptr::from_ref(value).cast::<MaybeUninit<u8>>();
+    // SAFETY: the value has as many bytes as the copy, and the copy is new memory.
+    unsafe { start.copy_to_nonoverlapping(copy.as_mut_ptr(), copy.len()) };
+    // SAFETY: this does nothing. But for all that the compiler knows it may write to the copy, so that
+    // each byte has a value after it, even where nothing was ever written.
+    unsafe {
+        std::arch::asm!("/* {0} */", in(reg) copy.as_mut_ptr(), options(nostack, preserves_flags));
+        copy.assume_init()
+    }
 }

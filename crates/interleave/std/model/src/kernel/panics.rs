@@ -1,28 +1,22 @@
 //! Panics of modelled threads: a hook notes them and prints nothing, and the exploration reports
 //! them in one line.
 
-use std::panic::PanicHookInfo;
-use std::sync::{Mutex, Once, PoisonError};
+use std::panic::{Location, PanicHookInfo};
+use std::sync::Once;
 
 use super::{
     NOBODY, Run, State,
     failure::{At, FailureKind},
-    thread::{PanicNote, letter},
+    object::Kind,
+    thread::{PanicNote, Status, Thread, letter},
 };
 
 /// Puts our hook in front of the present hook. Our hook notes panics of modelled threads and prints
 /// nothing; it passes all other panics to the hook that was there.
-///
-/// `before` runs first: a library that installs a hook of its own, once, does it there. Each such
-/// library has its own `once`.
-pub fn install_hook(once: &'static Once, before: impl FnOnce()) {
-    static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
-    once.call_once(|| {
-        let _alone = ONE_AT_A_TIME.lock().unwrap_or_else(PoisonError::into_inner);
+pub fn install_hook() {
+    static ONCE: Once = Once::new();
+    ONCE.call_once(|| {
         let theirs = std::panic::take_hook();
-        before();
-        // The hooks that `before` left are dropped: what they print helps only their authors.
-        drop(std::panic::take_hook());
         std::panic::set_hook(Box::new(move |info| {
             if !note(info) {
                 theirs(info);
@@ -37,8 +31,7 @@ fn note(info: &PanicHookInfo<'_>) -> bool {
     };
     let me = run.current.get();
     if me == NOBODY {
-        // This panic is the engine's own: loom ends its threads with a panic that it catches.
-        return true;
+        return false;
     }
     let payload = info.payload();
     let message = payload
@@ -92,6 +85,14 @@ impl Run {
         state.threads.get(me).is_some_and(|thread| thread.unwinding)
     }
 
+    /// The current thread has caught a panic.
+    pub(crate) fn caught(&self) {
+        let me = self.me();
+        if let Some(thread) = self.state.borrow_mut().threads.get_mut(me) {
+            thread.unwinding = false;
+        }
+    }
+
     /// The current thread's body has caught the panic that ended it.
     pub(crate) fn ended_by_panic(&self) {
         let me = self.me();
@@ -102,18 +103,31 @@ impl Run {
         }
     }
 
-    /// Runs the scenario as the first thread of the execution.
+    /// Makes the first thread known, which will run the scenario.
     #[track_caller]
-    pub fn run_scenario(&self, scenario: &(dyn Fn() + Send + Sync)) {
-        self.begin_main();
+    pub(super) fn begin_main(&self) {
+        let here = Location::caller();
+        let object = self.register(Kind::Thread, here, &crate::thread::WORDS);
+        let main = Thread::new(object, Some("main".to_owned()), here);
+        self.state.borrow_mut().threads.push(main);
+    }
+
+    /// Runs the scenario as the first thread of the execution.
+    pub(super) fn run_scenario(&self, scenario: &(dyn Fn() + Send + Sync)) {
         let result = std::panic::catch_unwind(std::panic::AssertUnwindSafe(scenario));
         if result.is_err() {
             self.scenario_panicked();
         }
         crate::thread::destroy_locals();
-        self.state.borrow_mut().scenario_ended = true;
         self.end_thread();
-        self.current.set(NOBODY);
+        self.state.borrow_mut().scenario_ended = true;
+    }
+
+    /// The current thread has ended.
+    pub(crate) fn end_thread(&self) {
+        self.loop_is_over();
+        let me = self.me();
+        self.state.borrow_mut().threads[me].status = Status::Finished;
     }
 
     /// The scenario itself panicked: that ends the exploration.

@@ -1,6 +1,6 @@
 //! Scenarios with names, so that a schedule can say to which scenario it belongs.
 
-use super::{NOBODY, State, run, thread::Status};
+use super::{NOBODY, State, run};
 
 /// Tells the kernel the name of the scenario. It must be the first call in a scenario; outside of
 /// an exploration it does nothing.
@@ -19,20 +19,11 @@ pub fn named(name: &'static str) {
         is_other
     };
     if is_other {
-        run.engine.stop();
+        run.stop();
     }
 }
 
 impl State {
-    /// How many threads have not ended.
-    #[must_use]
-    pub fn unfinished(&self) -> usize {
-        let threads = self.threads.iter();
-        threads
-            .filter(|thread| thread.status != Status::Finished)
-            .count()
-    }
-
     /// Whether another scenario than this one is wanted.
     #[must_use]
     pub fn is_other(&self) -> bool {

@@ -1,10 +1,18 @@
-//! Modelled threads: whether they can run, and what they wait for.
+//! Modelled threads: what they are about to do, and what they wait for.
 
 use std::any::Any;
+use std::collections::HashMap;
 
-use super::{Place, engine::ObjectId, event::Step, failure::At};
+use interleave_search::{Op, Source};
 
-/// What a blocked thread waits for.
+use super::fibers::Way;
+use super::looks::Looks;
+use super::{Place, failure::At, object::ObjectId};
+
+/// Where the virtual clock starts: late enough that an `Instant` may be set back by a day.
+const EPOCH: u64 = 2 * 86_400 * 1_000_000_000;
+
+/// What a thread waits for when it cannot go on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[allow(missing_docs)]
 pub enum Wait {
@@ -18,19 +26,17 @@ pub enum Wait {
     Barrier(ObjectId),
     Once(ObjectId),
     Futex(ObjectId),
-    Sleep,
+    /// It reads the same again and again, until another thread changes it.
+    Change(ObjectId),
 }
 
-/// Whether a thread can run.
+/// Where a thread is in its life.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Status {
-    /// It can run.
-    Ready,
-    /// It can run only when another thread wakes it.
-    Blocked(Wait),
-    /// It can run when another thread wakes it, or at this time of the virtual clock, in
-    /// nanoseconds. To run it while nobody has woken it means that its time is up.
-    Timed(Wait, u64),
+    /// It has not run yet.
+    Fresh,
+    /// It runs, or has announced what it will do next.
+    Alive,
     /// It has ended.
     Finished,
 }
@@ -46,31 +52,41 @@ pub struct PanicNote {
 
 /// A modelled thread.
 pub struct Thread {
-    /// The object that stands for it.
+    /// The object that stands for it. Its words are the token of `park`, and whether its closure has
+    /// ended.
     pub object: ObjectId,
     /// Its name, if it was given one.
     pub name: Option<String>,
-    /// Whether it can run.
+    /// Where it is in its life.
     pub status: Status,
-    /// When it began to wait: waiters are woken in the order in which they began.
-    pub since: u64,
-    /// What it will do when it is scheduled next; `None` before its first step.
-    pub next: Option<Step>,
+    /// What it will do next, once it has announced that.
+    pub next: Option<Op>,
+    /// What it waits for if that is not possible.
+    pub wait: Option<Wait>,
+    /// Whether the wait has a time limit that could end it.
+    pub is_timed: bool,
+    /// In which two ways it can go on, if that is what it will do next.
+    pub ways: [&'static str; 2],
+    /// Whether it is about to end, and tells that only to those who ask.
+    pub(crate) ends: bool,
     /// Where it is, or waits.
     pub at: Place,
-    /// How often in a row it has seen only what it had seen before.
-    pub idle: i32,
-    /// What it has seen since it last changed something. A change of one of these objects ends a
-    /// spin.
-    pub seen: Vec<(ObjectId, u64)>,
-    /// Whether it spins: then others go first.
-    pub spinning: bool,
-    /// Fences since its last step.
-    pub fences: u32,
+    /// What it has seen.
+    pub(crate) looks: Looks,
+    /// For each word that it has read, the store that it read last.
+    pub(crate) seen: HashMap<usize, Source>,
+    /// How many time limits in a row have ended its waits without any news from another thread.
+    pub(crate) timeouts: u32,
+    /// Its virtual clock, in nanoseconds.
+    pub clock: u64,
+    /// How often in a row it has read the clock.
+    pub(crate) clock_reads: u32,
+    /// Fences since its last other operation.
+    pub(crate) fences: u32,
     /// Whether a weak compare-exchange of this thread has already failed for no reason.
-    pub has_failed_spuriously: bool,
-    /// The token of `park` and `unpark`.
-    pub token: bool,
+    pub(crate) has_failed_spuriously: bool,
+    /// Whether a wait of this thread has already ended for no reason.
+    pub(crate) has_woken_spuriously: bool,
     /// The last panic raised in it.
     pub panic: Option<PanicNote>,
     /// Whether it ended by a panic that no `join` has seen.
@@ -79,39 +95,52 @@ pub struct Thread {
     pub unwinding: bool,
     /// Its thread-local values by the address of their key; `None` once destroyed.
     pub locals: Vec<(usize, Option<Box<dyn Any>>)>,
+    /// With what its coroutine suspends.
+    pub(super) way: *const Way,
 }
 
 impl Thread {
-    /// A thread that has not begun.
+    /// A thread that has not run.
     #[must_use]
     pub fn new(object: ObjectId, name: Option<String>, at: Place) -> Self {
         Self {
             object,
             name,
-            status: Status::Ready,
-            since: 0,
+            status: Status::Fresh,
             next: None,
+            wait: None,
+            is_timed: false,
+            ways: ["", ""],
+            ends: false,
             at,
-            idle: 0,
+            looks: Looks::default(),
+            seen: HashMap::new(),
+            timeouts: 0,
+            clock: EPOCH,
+            clock_reads: 0,
             fences: 0,
-            seen: Vec::new(),
-            spinning: false,
             has_failed_spuriously: false,
-            token: false,
+            has_woken_spuriously: false,
             panic: None,
             unobserved_panic: false,
             unwinding: false,
             locals: Vec::new(),
+            way: std::ptr::null(),
         }
     }
 
-    /// What it waits for, with or without a deadline.
+    /// Whether it has announced an operation and not performed it.
     #[must_use]
-    pub fn wait(&self) -> Option<Wait> {
-        match self.status {
-            Status::Blocked(wait) | Status::Timed(wait, _) => Some(wait),
-            Status::Ready | Status::Finished => None,
-        }
+    pub fn is_about_to(&self) -> Option<Op> {
+        self.next.filter(|_| self.status == Status::Alive)
+    }
+}
+
+impl Thread {
+    /// Whether it reads the same again and again, until another thread changes it.
+    #[must_use]
+    pub fn spins(&self) -> bool {
+        self.looks.spins().is_some()
     }
 }
 

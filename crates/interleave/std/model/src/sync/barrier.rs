@@ -1,14 +1,17 @@
-//! `Barrier`: reusable, with one leader in each round.
+//! `Barrier`: reusable, with one leader in each round. Its word counts arrivals, of all rounds.
+//!
+//! What a thread did before it arrived happens before what the others do after that round.
 
-use std::cell::Cell;
 use std::fmt;
 use std::panic::Location;
 use std::sync::atomic::Ordering;
 
+use interleave_search::{Change, Guard, Op};
+
 use crate::kernel::{
     self,
-    event::{Event, Returned, Step},
-    object::{Header, Kind},
+    object::{Header, Kind, Word},
+    performing::Waiting,
     thread::Wait,
 };
 
@@ -16,10 +19,9 @@ use crate::kernel::{
 pub struct Barrier {
     header: Header,
     size: usize,
-    arrived: Cell<usize>,
 }
 
-// SAFETY: the cells are only touched by the one modelled thread that runs (see `kernel`).
+// SAFETY: the header is only touched by the one modelled thread that runs (see `kernel`).
 unsafe impl Send for Barrier {}
 // SAFETY: as above.
 unsafe impl Sync for Barrier {}
@@ -46,7 +48,6 @@ impl Barrier {
         Self {
             header: Header::new(),
             size,
-            arrived: Cell::new(0),
         }
     }
 
@@ -55,21 +56,25 @@ impl Barrier {
     pub fn wait(&self) -> BarrierWaitResult {
         let at = Location::caller();
         let run = kernel::must_run(Kind::Barrier);
-        let id = self.header.id_reset(&run, Kind::Barrier, self);
-        run.point(Step::write(id), id, Ordering::AcqRel, at);
-        self.arrived.set(self.arrived.get() + 1);
-        let leader = self.arrived.get() >= self.size;
-        let mut event = Event::new(run.me(), "wait", at);
-        event.object = Some(id);
-        event.returned = Returned::Word(if leader { "is the last" } else { "waits" });
-        run.log(event);
-        if leader {
-            self.arrived.set(0);
-            run.wake_all(Wait::Barrier(id));
-            run.changed(id);
-        } else {
-            run.block(Wait::Barrier(id), Step::LOCAL, at);
-            run.resync(id, Ordering::Acquire);
+        let id = self.header.id(&run, Kind::Barrier, || [Word::new(0)]);
+        let word = run.word(id);
+        // A barrier for no thread lets each thread through, like one for one thread.
+        let size = self.size.max(1) as u64;
+        let arrive = Op::update(word, Change::Add(1), Ordering::AcqRel);
+        let earlier = run.perform(arrive, at).read;
+        run.acted();
+        let leader = earlier % size == size - 1;
+        let word_told = if leader { "is the last" } else { "waits" };
+        run.tell(id, "wait", word_told, at);
+        if !leader {
+            let all = (earlier / size + 1) * size;
+            let waiting = Waiting {
+                wait: Wait::Barrier(id),
+                is_timed: false,
+                event: None,
+            };
+            let op = Op::load(word, Ordering::Acquire).when(Guard::AtLeast(all));
+            run.announce(op, Some(waiting), at);
         }
         BarrierWaitResult(leader)
     }

@@ -1,5 +1,9 @@
-//! `Condvar`: waiters are woken in the order in which they began to wait, and then race for the
-//! mutex.
+//! `Condvar`: a word with a bit for each thread that waits.
+//!
+//! To wait is three operations: the thread sets its bit, releases the mutex, and goes on when its bit
+//! is gone. The bit is set before the mutex is released, so that whoever takes the mutex next can
+//! notify it. A notification takes away any one bit, or all; a wait may also end for no reason, once
+//! for each thread. A notification orders nothing: the mutex does.
 
 use std::fmt;
 use std::mem::ManuallyDrop;
@@ -9,12 +13,13 @@ use std::sync::LockResult;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
+use interleave_search::{Change, Guard, Op};
+
 use super::mutex::{MutexGuard, acquire, poison_or, release};
 use crate::kernel::{
     self, Run,
-    engine::{Engine, ObjectId, Seed},
-    event::{Event, Returned, Step},
-    object::{Header, Kind},
+    object::{Header, Kind, ObjectId, Word},
+    performing::Waiting,
     thread::Wait,
 };
 use crate::time::deadline;
@@ -55,7 +60,7 @@ impl Condvar {
 
     fn enter(&self) -> (Rc<Run>, ObjectId) {
         let run = kernel::must_run(Kind::Condvar);
-        let id = self.header.id(&run, Kind::Condvar, || Seed::Plain);
+        let id = self.header.id(&run, Kind::Condvar, || [Word::new(0)]);
         (run, id)
     }
 
@@ -140,7 +145,7 @@ impl Condvar {
             if !condition(&mut *guard) {
                 return Ok((guard, WaitTimeoutResult(false)));
             }
-            if run.state.borrow().clock >= end {
+            if run.clock() >= end {
                 return Ok((guard, WaitTimeoutResult(true)));
             }
             match self
@@ -161,85 +166,74 @@ impl Condvar {
         at: kernel::Place,
     ) -> (LockResult<MutexGuard<'a, T>>, bool) {
         let (run, id) = self.enter();
-        // The guard's destructor would unlock. This wait unlocks and joins the queue in one step
-        // instead.
+        // The guard's destructor would also unlock.
         let guard = ManuallyDrop::new(guard);
         let (mutex, locked_at) = guard.parts();
         let lock = mutex.lock_id(&run);
-        let both = Step::both(lock, id);
-        run.step(both, at, |engine: &dyn Engine| {
-            engine.point(Some(lock), Ordering::Release);
-        });
-        run.resync(id, Ordering::Relaxed);
-        let mut event = Event::new(run.me(), verb, at);
-        event.object = Some(id);
-        event.returned = Returned::Word("unlocks and waits");
-        run.log(event);
-        release(&run, lock);
-        let then = if end.is_some() {
-            both
+        let word = run.word(id);
+        let mine = 1 << run.me();
+        let relaxed = Ordering::Relaxed;
+        run.perform(Op::update(word, Change::Or(mine), relaxed), at);
+        run.tell(id, verb, "unlocks and waits", at);
+        release(&run, lock, false, at);
+        let mut is_spurious = false;
+        let is_over = run.times_out(end, at);
+        let leave = Op::update(word, Change::And(!mine), relaxed);
+        let woken = if is_over {
+            // A notification may come just before the time is up.
+            run.perform(leave, at).read & mine == 0
         } else {
-            Step::write(lock)
+            let op = leave
+                .when(Guard::Without(mine))
+                .spuriously(run.may_wake_spuriously());
+            let waiting = Waiting {
+                wait: Wait::Condvar(id),
+                is_timed: end.is_some(),
+                event: None,
+            };
+            let outcome = run.announce(op, Some(waiting), at);
+            is_spurious = run.has_woken_spuriously(outcome);
+            true
         };
-        let woken = run.block_maybe_until(end, Wait::Condvar(id), then, at);
-        event.returned = Returned::Word(if woken { "notified" } else { "timed out" });
-        run.log(event);
-        run.resync(lock, Ordering::Acquire);
-        retake(&run, lock, at);
-        (mutex.guard_again(&run, locked_at), woken)
+        run.acted();
+        let word = match (woken, is_spurious) {
+            (true, true) => "wakes up for no reason",
+            (true, false) => "notified",
+            (false, _) => "timed out",
+        };
+        run.tell(id, verb, word, at);
+        let outcome = acquire(&run, lock, at, "lock");
+        (mutex.guard_again(&run, outcome, locked_at), woken)
     }
 
     /// Wakes one waiter, if there is one.
     #[track_caller]
     pub fn notify_one(&self) {
-        self.notify("notify_one", Location::caller(), |run, id| {
-            usize::from(run.wake_one(Wait::Condvar(id)))
-        });
+        self.notify("notify_one", Change::TakeBit, Location::caller());
     }
 
     /// Wakes all waiters.
     #[track_caller]
     pub fn notify_all(&self) {
-        self.notify("notify_all", Location::caller(), |run, id| {
-            run.wake_all(Wait::Condvar(id))
-        });
+        self.notify("notify_all", Change::Swap(0), Location::caller());
     }
 
-    fn notify(
-        &self,
-        verb: &'static str,
-        at: kernel::Place,
-        wake: impl FnOnce(&Run, ObjectId) -> usize,
-    ) {
+    fn notify(&self, verb: &'static str, change: Change, at: kernel::Place) {
         let (run, id) = self.enter();
-        run.point(Step::write(id), id, Ordering::Relaxed, at);
-        let woken = wake(&run, id);
-        let mut event = Event::new(run.me(), verb, at);
-        event.object = Some(id);
-        event.returned = Returned::Word(match woken {
-            0 => "no thread waits",
-            1 => "wakes one",
-            _ => "wakes several",
-        });
-        run.log(event);
-        if woken > 0 {
-            run.changed(id);
-        }
+        let op = Op::update(run.word(id), change, Ordering::Relaxed);
+        let outcome = run.perform(op, at);
+        run.acted();
+        let gone = outcome.read & !outcome.written.unwrap_or(outcome.read);
+        run.tell(id, verb, woken(gone.count_ones()), at);
     }
 }
 
-/// Takes the lock after a wait. The wait was the scheduling point.
-fn retake(run: &Run, lock: ObjectId, at: kernel::Place) {
-    let free = run.state.borrow().objects[lock as usize].owner.is_none();
-    if free {
-        run.state.borrow_mut().objects[lock as usize].owner = Some(run.me());
-        run.changed(lock);
-        let mut event = Event::new(run.me(), "lock", at);
-        event.object = Some(lock);
-        event.returned = Returned::Word("locked again");
-        run.log(event);
-    } else {
-        acquire(run, lock, at, "lock");
+/// How many threads a notification wakes, in words.
+pub(crate) fn woken(count: u32) -> &'static str {
+    match count {
+        0 => "no thread waits",
+        1 => "wakes one",
+        _ => "wakes several",
     }
 }
 

@@ -1,4 +1,6 @@
-//! `Mutex`: an owner in the kernel's table, a poison flag and the data in place.
+//! `Mutex`: a word that says whether it is held and whether it is poisoned, and the data in place.
+//!
+//! To lock acquires, to unlock releases. `try_lock` on a mutex that is held orders nothing.
 
 use std::cell::{Cell, UnsafeCell};
 use std::fmt;
@@ -9,17 +11,24 @@ use std::rc::Rc;
 use std::sync::atomic::Ordering;
 use std::sync::{LockResult, PoisonError, TryLockError, TryLockResult};
 
+use interleave_search::{Change, Guard, Op, Outcome};
+
 use crate::kernel::{
     self, Place, Run,
-    engine::ObjectId,
-    event::{Event, Returned, Step},
-    object::{Header, Kind},
+    object::{self, Header, Kind, ObjectId, Word},
+    performing::Waiting,
     thread::Wait,
 };
+
+/// The bit of a mutex that is held.
+const HELD: u64 = 1;
+/// The bit of a mutex that is poisoned.
+const POISONED: u64 = 2;
 
 /// A mutual exclusion lock, as [`std::sync::Mutex`].
 pub struct Mutex<T: ?Sized> {
     header: Header,
+    /// Whether it was poisoned when it was last outside of an exploration.
     poisoned: Cell<bool>,
     data: UnsafeCell<T>,
 }
@@ -38,6 +47,8 @@ pub struct MutexGuard<'a, T: ?Sized + 'a> {
     lock: &'a Mutex<T>,
     was_panicking: bool,
     at: Place,
+    /// What the data looked like when it was first borrowed to be changed.
+    before: Option<Box<[u8]>>,
     _not_send: PhantomData<*const ()>,
 }
 
@@ -60,7 +71,7 @@ impl<T> Mutex<T> {
     /// # Errors
     /// If a thread panicked while it held the mutex.
     pub fn into_inner(self) -> LockResult<T> {
-        let poisoned = self.poisoned.get();
+        let poisoned = self.settled_poison();
         poison_or(self.data.into_inner(), poisoned)
     }
 }
@@ -68,7 +79,7 @@ impl<T> Mutex<T> {
 impl<T: ?Sized> Mutex<T> {
     fn enter(&self) -> (Rc<Run>, ObjectId) {
         let run = kernel::must_run(Kind::Mutex);
-        let id = self.header.id_reset(&run, Kind::Mutex, self);
+        let id = self.lock_id(&run);
         (run, id)
     }
 
@@ -80,8 +91,8 @@ impl<T: ?Sized> Mutex<T> {
     pub fn lock(&self) -> LockResult<MutexGuard<'_, T>> {
         let at = Location::caller();
         let (run, id) = self.enter();
-        acquire(&run, id, at, "lock");
-        self.guard(&run, at)
+        let outcome = acquire(&run, id, at, "lock");
+        self.guard(&run, outcome, at)
     }
 
     /// Takes the mutex if it is free.
@@ -92,39 +103,64 @@ impl<T: ?Sized> Mutex<T> {
     pub fn try_lock(&self) -> TryLockResult<MutexGuard<'_, T>> {
         let at = Location::caller();
         let (run, id) = self.enter();
-        run.point(Step::write(id), id, Ordering::Acquire, at);
-        let held = run.state.borrow().objects[id as usize].owner.is_some();
-        let mut event = Event::new(run.me(), "try_lock", at);
-        event.object = Some(id);
-        event.returned = Returned::Word(if held { "would block" } else { "locked" });
-        run.log(event);
-        if held {
-            run.saw(id, 1);
+        let word = run.word(id);
+        let attempt = |old| {
+            let change = Change::CompareExchange(old, old | HELD);
+            Op::update(word, change, Ordering::Acquire)
+        };
+        let mut outcome = run.access(id, attempt(0), at);
+        if outcome.read == POISONED {
+            outcome = run.access(id, attempt(POISONED), at);
+        }
+        if outcome.written.is_none() {
+            run.tell(id, "try_lock", "would block", at);
             return Err(TryLockError::WouldBlock);
         }
+        run.tell(id, "try_lock", "locked", at);
         run.state.borrow_mut().objects[id as usize].owner = Some(run.me());
-        run.changed(id);
-        Ok(self.guard(&run, at)?)
+        Ok(self.guard(&run, outcome, at)?)
     }
 
-    fn guard(&self, run: &Run, at: Place) -> LockResult<MutexGuard<'_, T>> {
+    fn guard(&self, run: &Run, outcome: Outcome, at: Place) -> LockResult<MutexGuard<'_, T>> {
         let guard = MutexGuard {
             lock: self,
             was_panicking: run.panicking(),
             at,
+            before: None,
             _not_send: PhantomData,
         };
-        poison_or(guard, self.poisoned.get())
+        poison_or(guard, outcome.read & POISONED != 0)
     }
 
     /// Whether a thread panicked while it held the mutex.
+    #[track_caller]
     pub fn is_poisoned(&self) -> bool {
-        self.poisoned.get()
+        let Some(run) = kernel::running() else {
+            return self.poisoned.get();
+        };
+        let id = self.lock_id(&run);
+        let op = Op::load(run.word(id), Ordering::Relaxed);
+        run.access(id, op, Location::caller()).read & POISONED != 0
     }
 
     /// Says that the data is in order again.
+    #[track_caller]
     pub fn clear_poison(&self) {
-        self.poisoned.set(false);
+        let Some(run) = kernel::running() else {
+            return self.poisoned.set(false);
+        };
+        let id = self.lock_id(&run);
+        let op = Op::update(run.word(id), Change::And(!POISONED), Ordering::Relaxed);
+        run.perform(op, Location::caller());
+    }
+
+    /// Whether it is poisoned, for an owner.
+    fn settled_poison(&self) -> bool {
+        let known = kernel::running().and_then(|run| {
+            let id = self.header.known(&run)?;
+            Some(run.settled(id) & POISONED != 0)
+        });
+        known.unwrap_or(self.poisoned.get())
     }
 
     /// The data; no lock is needed, since nobody else can have a reference.
@@ -132,38 +168,35 @@ impl<T: ?Sized> Mutex<T> {
     /// # Errors
     /// If a thread panicked while it held the mutex.
     pub fn get_mut(&mut self) -> LockResult<&mut T> {
-        let poisoned = self.poisoned.get();
+        let poisoned = self.settled_poison();
         poison_or(self.data.get_mut(), poisoned)
     }
 }
 
 /// Takes the lock `id` for the current thread, waiting if need be.
-pub(super) fn acquire(run: &Run, id: ObjectId, at: Place, verb: &'static str) {
-    let owner = || run.state.borrow().objects[id as usize].owner;
-    if owner().is_none() || !run.engine.may_wait_unseen() {
-        run.point(Step::write(id), id, Ordering::Acquire, at);
-    }
-    let mut event = Event::new(run.me(), verb, at);
-    event.object = Some(id);
-    if owner().is_some() {
-        event.returned = Returned::Word("waits");
-        run.log(event);
-    }
-    while owner().is_some() {
-        run.block(Wait::Lock(id), Step::write(id), at);
-        run.resync(id, Ordering::Acquire);
-    }
+pub(super) fn acquire(run: &Run, id: ObjectId, at: Place, verb: &'static str) -> Outcome {
+    let op = Op::update(run.word(id), Change::Or(HELD), Ordering::Acquire);
+    let waiting = Waiting {
+        wait: Wait::Lock(id),
+        is_timed: false,
+        event: Some(run.event(id, verb, "waits", at)),
+    };
+    let outcome = run.take(id, op.when(Guard::Without(HELD)), Some(waiting), at);
     run.state.borrow_mut().objects[id as usize].owner = Some(run.me());
-    event.returned = Returned::Word("locked");
-    run.log(event);
-    run.changed(id);
+    run.tell(id, verb, "locked", at);
+    outcome
 }
 
-/// Releases the lock `id`. The caller has passed the scheduling point.
-pub(super) fn release(run: &Run, id: ObjectId) {
+/// Releases the lock `id`.
+pub(super) fn release(run: &Run, id: ObjectId, poisons: bool, at: Place) {
+    if !run.was_dreamt(id) {
+        let change = match poisons {
+            true => Change::Swap(POISONED),
+            false => Change::And(!HELD),
+        };
+        run.perform(Op::update(run.word(id), change, Ordering::Release), at);
+    }
     run.state.borrow_mut().objects[id as usize].owner = None;
-    run.wake_all(Wait::Lock(id));
-    run.changed(id);
 }
 
 pub(super) fn poison_or<G>(guard: G, poisoned: bool) -> LockResult<G> {
@@ -184,12 +217,34 @@ impl<'a, T: ?Sized> MutexGuard<'a, T> {
 impl<T: ?Sized> Mutex<T> {
     /// The number of the lock, for a condition variable.
     pub(super) fn lock_id(&self, run: &Run) -> ObjectId {
-        self.header.id_reset(run, Kind::Mutex, self)
+        self.header.id_reset(run, Kind::Mutex, self, || {
+            let initial = if self.poisoned.get() { POISONED } else { 0 };
+            [Word::new(initial)]
+        })
     }
 
     /// A guard for a lock that the current thread has just taken again.
-    pub(super) fn guard_again(&self, run: &Run, at: Place) -> LockResult<MutexGuard<'_, T>> {
-        self.guard(run, at)
+    pub(super) fn guard_again(
+        &self,
+        run: &Run,
+        outcome: Outcome,
+        at: Place,
+    ) -> LockResult<MutexGuard<'_, T>> {
+        self.guard(run, outcome, at)
+    }
+
+    /// The bytes of the data, without what they point to.
+    fn bytes(&self) -> Box<[u8]> {
+        // SAFETY: the current thread holds the lock, so nobody writes.
+        object::bytes_of(unsafe { &*self.data.get() })
+    }
+}
+
+impl<T: ?Sized> MutexGuard<'_, T> {
+    /// Whether the data may have changed under this guard, as far as its own bytes show.
+    pub(super) fn has_changed(&self) -> bool {
+        let before = self.before.as_ref();
+        before.is_some_and(|before| *before != self.lock.bytes())
     }
 }
 
@@ -203,6 +258,7 @@ impl<T: ?Sized> Deref for MutexGuard<'_, T> {
 
 impl<T: ?Sized> DerefMut for MutexGuard<'_, T> {
     fn deref_mut(&mut self) -> &mut T {
+        self.before.get_or_insert_with(|| self.lock.bytes());
         // SAFETY: as in `deref`, and `&mut self` excludes other references through this guard.
         unsafe { &mut *self.lock.data.get() }
     }
@@ -210,18 +266,16 @@ impl<T: ?Sized> DerefMut for MutexGuard<'_, T> {
 
 impl<T: ?Sized> Drop for MutexGuard<'_, T> {
     fn drop(&mut self) {
-        let Some(run) = kernel::run() else { return };
+        let Some(run) = kernel::running() else { return };
         let Some(id) = self.lock.header.known(&run) else {
             return;
         };
-        if !self.was_panicking && run.panicking() {
-            self.lock.poisoned.set(true);
+        if self.has_changed() {
+            run.acted();
         }
-        run.point(Step::write(id), id, Ordering::Release, self.at);
-        let mut event = Event::new(run.me(), "unlock", self.at);
-        event.object = Some(id);
-        run.log(event);
-        release(&run, id);
+        let poisons = !self.was_panicking && run.panicking();
+        release(&run, id, poisons, self.at);
+        run.tell(id, "unlock", "", self.at);
     }
 }
 
@@ -254,7 +308,7 @@ impl<T: ?Sized + fmt::Debug> fmt::Debug for Mutex<T> {
             let data = unsafe { &*self.data.get() };
             text.field("data", &data);
         }
-        text.field("poisoned", &self.poisoned.get());
+        text.field("poisoned", &self.settled_poison());
         text.finish_non_exhaustive()
     }
 }

@@ -1,29 +1,33 @@
-//! `Once`: one thread runs the initializer, the others wait for it.
+//! `Once`: one thread runs the initializer, the others wait for it. Its word says how far it is.
+//!
+//! What the initializer did happens before everything that finds it initialized.
 
 use std::cell::Cell;
 use std::fmt;
 use std::panic::{self, AssertUnwindSafe, Location};
+use std::rc::Rc;
 use std::sync::atomic::Ordering;
 
+use interleave_search::{Change, Guard, Op};
+
 use crate::kernel::{
-    self, Place,
-    event::{Event, Returned, Step},
-    object::{Header, Kind},
+    self, Place, Run,
+    object::{Header, Kind, ObjectId, Word},
+    performing::Waiting,
     thread::Wait,
 };
 
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-enum Progress {
-    Incomplete,
-    Running,
-    Complete,
-    Poisoned,
-}
+// How far it is.
+const INCOMPLETE: u64 = 0;
+const RUNNING: u64 = 1;
+const COMPLETE: u64 = 2;
+const POISONED: u64 = 3;
 
 /// One-time initialization, as [`std::sync::Once`].
 pub struct Once {
     header: Header,
-    progress: Cell<Progress>,
+    /// How far it was when it was last outside of an exploration.
+    progress: Cell<u64>,
 }
 
 // SAFETY: the cells are only touched by the one modelled thread that runs (see `kernel`).
@@ -59,7 +63,7 @@ impl Once {
     pub const fn new() -> Self {
         Self {
             header: Header::new(),
-            progress: Cell::new(Progress::Incomplete),
+            progress: Cell::new(INCOMPLETE),
         }
     }
 
@@ -101,16 +105,29 @@ impl Once {
         self.wait_for_it(true, "wait_force", Location::caller());
     }
 
+    fn enter(&self) -> (Rc<Run>, ObjectId) {
+        let run = kernel::must_run(Kind::Once);
+        let id = self
+            .header
+            .id_reset(&run, Kind::Once, self, || [Word::new(self.progress.get())]);
+        (run, id)
+    }
+
     pub(super) fn wait_for_it(&self, force: bool, verb: &'static str, at: Place) {
-        while !self.look(at, verb) {
-            let run = kernel::must_run(Kind::Once);
-            let id = self.header.id_reset(&run, Kind::Once, self);
-            assert!(
-                force || self.progress.get() != Progress::Poisoned,
-                "Once instance has previously been poisoned"
-            );
-            run.block(Wait::Once(id), Step::read(id), at);
-        }
+        let (run, id) = self.enter();
+        let least = if force {
+            Guard::Equals(COMPLETE)
+        } else {
+            Guard::AtLeast(COMPLETE)
+        };
+        let op = Op::load(run.word(id), Ordering::Acquire).when(least);
+        let waits = run.event(id, verb, "waits", at);
+        let found = run.wait(op, Wait::Once(id), waits, at).read;
+        assert!(
+            found == COMPLETE,
+            "Once instance has previously been poisoned"
+        );
+        run.tell(id, verb, "initialized", at);
     }
 
     /// Whether it is initialized.
@@ -119,40 +136,38 @@ impl Once {
         self.look(Location::caller(), "is_completed")
     }
 
-    /// Checks in one step whether it is initialized.
+    /// Checks whether it is initialized.
     pub(super) fn look(&self, at: Place, verb: &'static str) -> bool {
-        let run = kernel::must_run(Kind::Once);
-        let id = self.header.id_reset(&run, Kind::Once, self);
-        run.point(Step::read(id), id, Ordering::Acquire, at);
-        let done = self.progress.get() == Progress::Complete;
-        let mut event = Event::new(run.me(), verb, at);
-        event.object = Some(id);
-        event.returned = Returned::Word(if done {
+        let (run, id) = self.enter();
+        let op = Op::load(run.word(id), Ordering::Acquire);
+        let done = run.access(id, op, at).read == COMPLETE;
+        let word = if done {
             "initialized"
         } else {
             "not initialized"
-        });
-        run.log(event);
-        if !done {
-            run.saw(id, 0);
-        }
+        };
+        run.tell(id, verb, word, at);
         done
     }
 
     /// True if it was completed. This takes no step: for callers with `&mut` access.
     pub(super) fn complete_now(&self) -> bool {
-        self.progress.get() == Progress::Complete
+        let known = kernel::running().and_then(|run| {
+            let id = self.header.known(&run)?;
+            Some(run.settled(id))
+        });
+        known.unwrap_or(self.progress.get()) == COMPLETE
     }
 
     /// Makes it new again, for callers with `&mut` access.
     pub(super) fn reset(&mut self) {
-        self.progress.set(Progress::Incomplete);
+        self.progress.set(INCOMPLETE);
         self.header.forget();
     }
 
     /// Marks it as completed, for an object that is being made.
     pub(super) fn set_complete(&self) {
-        self.progress.set(Progress::Complete);
+        self.progress.set(COMPLETE);
     }
 
     /// Runs `f` unless a thread has already run such a closure to its end. An `Err` leaves it
@@ -164,47 +179,47 @@ impl Once {
         at: Place,
         f: impl FnOnce(&OnceState) -> Result<(), E>,
     ) -> Result<(), E> {
-        let run = kernel::must_run(Kind::Once);
-        let id = self.header.id_reset(&run, Kind::Once, self);
-        run.point(Step::write(id), id, Ordering::Acquire, at);
-        let mut event = Event::new(run.me(), verb, at);
-        event.object = Some(id);
-        while self.progress.get() == Progress::Running {
-            event.returned = Returned::Word("waits");
-            run.log(event);
-            run.block(Wait::Once(id), Step::write(id), at);
-            run.resync(id, Ordering::Acquire);
-        }
-        let poisoned = match self.progress.get() {
-            Progress::Complete => {
-                event.returned = Returned::Word("already initialized");
-                run.log(event);
+        let (run, id) = self.enter();
+        let begin = |from| {
+            let change = Change::CompareExchange(from, RUNNING);
+            Op::update(run.word(id), change, Ordering::Acquire)
+                .or_else(Ordering::Acquire)
+                .when(Guard::Differs(RUNNING))
+        };
+        let waiting = Waiting {
+            wait: Wait::Once(id),
+            is_timed: false,
+            event: Some(run.event(id, verb, "waits", at)),
+        };
+        let mut outcome = run.announce(begin(INCOMPLETE), Some(waiting), at);
+        while outcome.written.is_none() {
+            if outcome.read == COMPLETE {
+                run.tell(id, verb, "already initialized", at);
                 return Ok(());
             }
-            Progress::Poisoned => {
-                assert!(force, "Once instance has previously been poisoned");
-                true
-            }
-            Progress::Incomplete | Progress::Running => false,
-        };
-        event.returned = Returned::Word("initializes");
-        run.log(event);
-        self.progress.set(Progress::Running);
+            assert!(
+                force || outcome.read != POISONED,
+                "Once instance has previously been poisoned"
+            );
+            outcome = run.announce(begin(outcome.read), Some(waiting), at);
+        }
+        run.acted();
+        run.tell(id, verb, "initializes", at);
         run.state.borrow_mut().objects[id as usize].owner = Some(run.me());
-        run.changed(id);
-        let state = OnceState { poisoned };
+        let state = OnceState {
+            poisoned: outcome.read == POISONED,
+        };
         let result = panic::catch_unwind(AssertUnwindSafe(|| f(&state)));
-        run.point(Step::write(id), id, Ordering::Release, at);
-        self.progress.set(match &result {
-            Ok(Ok(())) => Progress::Complete,
-            Ok(Err(_)) => Progress::Incomplete,
-            Err(_) => Progress::Poisoned,
-        });
+        let end = match &result {
+            Ok(Ok(())) => COMPLETE,
+            Ok(Err(_)) => INCOMPLETE,
+            Err(_) => POISONED,
+        };
+        let op = Op::update(run.word(id), Change::Swap(end), Ordering::Release);
+        run.perform(op, at);
+        run.acted();
         run.state.borrow_mut().objects[id as usize].owner = None;
-        event.returned = Returned::Word("done");
-        run.log(event);
-        run.wake_all(Wait::Once(id));
-        run.changed(id);
+        run.tell(id, verb, "done", at);
         match result {
             Ok(result) => result,
             Err(payload) => panic::resume_unwind(payload),

@@ -1,4 +1,8 @@
-//! `RwLock`: many readers or one writer. A thread that arrives when the lock is free gets it.
+//! `RwLock`: many readers or one writer. While a writer waits, no new reader gets in.
+//!
+//! Its word counts the readers and the writers that wait. So a thread that reads and wants to read
+//! again waits for ever if a writer has come in between: std says that this may happen, and with its
+//! futex-based lock it does. To lock acquires, to unlock releases.
 
 use std::cell::{Cell, UnsafeCell};
 use std::fmt;
@@ -10,18 +14,31 @@ use std::rc::Rc;
 use std::sync::atomic::Ordering;
 use std::sync::{LockResult, TryLockError, TryLockResult};
 
+use interleave_search::{Change, Guard, Op};
+
 use super::mutex::poison_or;
 use crate::kernel::{
     self, Place, Run,
-    engine::ObjectId,
-    event::{Event, Returned, Step},
-    object::{Header, Kind},
+    object::{Header, Kind, ObjectId, Word},
+    performing::Waiting,
     thread::Wait,
 };
+
+/// Set while a thread writes.
+const WRITES: u64 = 1;
+/// Set while it is poisoned.
+const POISONED: u64 = 2;
+/// One reader, and all bits that count readers.
+const READER: u64 = 1 << 8;
+const READERS: u64 = 0xFF_FF00;
+/// One writer that waits, and all bits that count such writers.
+const WAITS: u64 = 1 << 32;
+const WAITING: u64 = 0xFFFF << 32;
 
 /// A reader-writer lock, as [`std::sync::RwLock`].
 pub struct RwLock<T: ?Sized> {
     header: Header,
+    /// Whether it was poisoned when it was last outside of an exploration.
     poisoned: Cell<bool>,
     data: UnsafeCell<T>,
 }
@@ -78,7 +95,7 @@ impl<T> RwLock<T> {
     /// # Errors
     /// If a thread panicked while it wrote; the error holds the data.
     pub fn into_inner(self) -> LockResult<T> {
-        let poisoned = self.poisoned.get();
+        let poisoned = self.settled_poison();
         poison_or(self.data.into_inner(), poisoned)
     }
 }
@@ -86,65 +103,109 @@ impl<T> RwLock<T> {
 impl<T: ?Sized> RwLock<T> {
     fn enter(&self) -> (Rc<Run>, ObjectId) {
         let run = kernel::must_run(Kind::RwLock);
-        let id = self.header.id_reset(&run, Kind::RwLock, self);
+        let id = self.header.id_reset(&run, Kind::RwLock, self, || {
+            let initial = if self.poisoned.get() { POISONED } else { 0 };
+            [Word::new(initial)]
+        });
         (run, id)
     }
 
-    fn acquire(&self, mode: Mode, verb: &'static str, at: Place) -> Rc<Run> {
+    /// The guard's lock, and what its word was.
+    fn acquire(&self, mode: Mode, verb: &'static str, at: Place) -> (Rc<Run>, u64) {
         let (run, id) = self.enter();
-        if free(&run, id, mode) || !run.engine.may_wait_unseen() {
-            run.point(Step::write(id), id, Ordering::Acquire, at);
-        }
-        let mut event = Event::new(run.me(), verb, at);
-        event.object = Some(id);
-        if !free(&run, id, mode) {
-            event.returned = Returned::Word("waits");
-            run.log(event);
-        }
-        while !free(&run, id, mode) {
-            run.block(Wait::Lock(id), Step::write(id), at);
-            run.resync(id, Ordering::Acquire);
-        }
-        take(&run, id, mode);
-        event.returned = Returned::Word("locked");
-        run.log(event);
-        run
+        let word = run.word(id);
+        let waiting = Waiting {
+            wait: Wait::Lock(id),
+            is_timed: false,
+            event: Some(run.event(id, verb, "waits", at)),
+        };
+        let found = match mode {
+            Mode::Read => {
+                let op = Op::update(word, Change::Add(READER), Ordering::Acquire)
+                    .when(Guard::Without(WRITES | WAITING));
+                run.take(id, op, Some(waiting), at).read
+            }
+            Mode::Write => match self.attempt(&run, id, mode, at) {
+                Some(found) => found,
+                None => {
+                    let arrive = Op::update(word, Change::Add(WAITS), Ordering::Relaxed);
+                    run.perform(arrive, at);
+                    let change = Change::Add(WRITES.wrapping_sub(WAITS));
+                    let op = Op::update(word, change, Ordering::Acquire)
+                        .when(Guard::Without(WRITES | READERS));
+                    run.announce(op, Some(waiting), at).read
+                }
+            },
+        };
+        hold(&run, id, mode);
+        run.tell(id, verb, "locked", at);
+        (run, found)
     }
 
-    fn try_acquire(&self, mode: Mode, verb: &'static str, at: Place) -> Option<Rc<Run>> {
+    /// Takes the lock if it is free. Returns what its word was.
+    fn attempt(&self, run: &Run, id: ObjectId, mode: Mode, at: Place) -> Option<u64> {
+        let (stops, adds) = match mode {
+            Mode::Read => (WRITES | WAITING, READER),
+            Mode::Write => (WRITES | READERS, WRITES),
+        };
+        let mut guess = 0;
+        loop {
+            let change = Change::CompareExchange(guess, guess + adds);
+            let op = Op::update(run.word(id), change, Ordering::Acquire);
+            let outcome = match guess {
+                0 => run.access(id, op, at),
+                // The second attempt of one call is no loop that waits.
+                _ => run.perform(op, at),
+            };
+            match outcome.written {
+                Some(_) => return Some(outcome.read),
+                None if outcome.read & stops != 0 => return None,
+                None => guess = outcome.read,
+            }
+        }
+    }
+
+    fn try_acquire(&self, mode: Mode, verb: &'static str, at: Place) -> Option<(Rc<Run>, u64)> {
         let (run, id) = self.enter();
-        run.point(Step::write(id), id, Ordering::Acquire, at);
-        let free = free(&run, id, mode);
-        let mut event = Event::new(run.me(), verb, at);
-        event.object = Some(id);
-        event.returned = Returned::Word(if free { "locked" } else { "would block" });
-        run.log(event);
-        if free {
-            take(&run, id, mode);
-            Some(run)
+        let found = self.attempt(&run, id, mode, at);
+        let word = if found.is_some() {
+            "locked"
         } else {
-            run.saw(id, 1);
-            None
-        }
+            "would block"
+        };
+        run.tell(id, verb, word, at);
+        let found = found?;
+        run.acted();
+        hold(&run, id, mode);
+        Some((run, found))
     }
 
-    fn reading(&self, at: Place) -> LockResult<RwLockReadGuard<'_, T>> {
+    fn reading(&self, found: u64, at: Place) -> LockResult<RwLockReadGuard<'_, T>> {
         let guard = RwLockReadGuard {
             lock: self,
             at,
             _not_send: PhantomData,
         };
-        poison_or(guard, self.poisoned.get())
+        poison_or(guard, found & POISONED != 0)
     }
 
-    fn writing(&self, run: &Run, at: Place) -> LockResult<RwLockWriteGuard<'_, T>> {
+    fn writing(&self, run: &Run, found: u64, at: Place) -> LockResult<RwLockWriteGuard<'_, T>> {
         let guard = RwLockWriteGuard {
             lock: self,
             was_panicking: run.panicking(),
             at,
             _not_send: PhantomData,
         };
-        poison_or(guard, self.poisoned.get())
+        poison_or(guard, found & POISONED != 0)
+    }
+
+    /// Whether it is poisoned, for an owner.
+    fn settled_poison(&self) -> bool {
+        let known = kernel::running().and_then(|run| {
+            let id = self.header.known(&run)?;
+            Some(run.settled(id) & POISONED != 0)
+        });
+        known.unwrap_or(self.poisoned.get())
     }
 
     /// Waits until no thread writes, and shares the lock.
@@ -154,8 +215,8 @@ impl<T: ?Sized> RwLock<T> {
     #[track_caller]
     pub fn read(&self) -> LockResult<RwLockReadGuard<'_, T>> {
         let at = Location::caller();
-        self.acquire(Mode::Read, "read", at);
-        self.reading(at)
+        let (_, found) = self.acquire(Mode::Read, "read", at);
+        self.reading(found, at)
     }
 
     /// Shares the lock if no thread writes.
@@ -166,7 +227,7 @@ impl<T: ?Sized> RwLock<T> {
     pub fn try_read(&self) -> TryLockResult<RwLockReadGuard<'_, T>> {
         let at = Location::caller();
         match self.try_acquire(Mode::Read, "try_read", at) {
-            Some(_) => Ok(self.reading(at)?),
+            Some((_, found)) => Ok(self.reading(found, at)?),
             None => Err(TryLockError::WouldBlock),
         }
     }
@@ -178,8 +239,8 @@ impl<T: ?Sized> RwLock<T> {
     #[track_caller]
     pub fn write(&self) -> LockResult<RwLockWriteGuard<'_, T>> {
         let at = Location::caller();
-        let run = self.acquire(Mode::Write, "write", at);
-        self.writing(&run, at)
+        let (run, found) = self.acquire(Mode::Write, "write", at);
+        self.writing(&run, found, at)
     }
 
     /// Takes the lock if no thread reads or writes.
@@ -190,19 +251,31 @@ impl<T: ?Sized> RwLock<T> {
     pub fn try_write(&self) -> TryLockResult<RwLockWriteGuard<'_, T>> {
         let at = Location::caller();
         match self.try_acquire(Mode::Write, "try_write", at) {
-            Some(run) => Ok(self.writing(&run, at)?),
+            Some((run, found)) => Ok(self.writing(&run, found, at)?),
             None => Err(TryLockError::WouldBlock),
         }
     }
 
     /// Whether a thread panicked while it wrote.
+    #[track_caller]
     pub fn is_poisoned(&self) -> bool {
-        self.poisoned.get()
+        if kernel::running().is_none() {
+            return self.poisoned.get();
+        }
+        let (run, id) = self.enter();
+        let op = Op::load(run.word(id), Ordering::Relaxed);
+        run.access(id, op, Location::caller()).read & POISONED != 0
     }
 
     /// Says that the data is in order again.
+    #[track_caller]
     pub fn clear_poison(&self) {
-        self.poisoned.set(false);
+        if kernel::running().is_none() {
+            return self.poisoned.set(false);
+        }
+        let (run, id) = self.enter();
+        let op = Op::update(run.word(id), Change::And(!POISONED), Ordering::Relaxed);
+        run.perform(op, Location::caller());
     }
 
     /// The data; no lock is needed, since nobody else can have a reference.
@@ -210,57 +283,60 @@ impl<T: ?Sized> RwLock<T> {
     /// # Errors
     /// If a thread panicked while it wrote.
     pub fn get_mut(&mut self) -> LockResult<&mut T> {
-        let poisoned = self.poisoned.get();
+        let poisoned = self.settled_poison();
         poison_or(self.data.get_mut(), poisoned)
     }
 
-    fn release(&self, mode: Mode, at: Place) {
-        let Some(run) = kernel::run() else { return };
+    fn release(&self, mode: Mode, poisons: bool, at: Place) {
+        let Some(run) = kernel::running() else { return };
         let Some(id) = self.header.known(&run) else {
             return;
         };
-        run.point(Step::write(id), id, Ordering::Release, at);
-        {
-            let me = run.me();
-            let mut state = run.state.borrow_mut();
-            let object = &mut state.objects[id as usize];
-            match mode {
-                Mode::Write => object.owner = None,
-                Mode::Read => {
-                    if let Some(place) = object.readers.iter().position(|reader| *reader == me) {
-                        object.readers.swap_remove(place);
-                    }
-                }
+        let word = run.word(id);
+        if poisons {
+            let op = Op::update(word, Change::Or(POISONED), Ordering::Relaxed);
+            run.perform(op, at);
+        }
+        if !run.was_dreamt(id) {
+            let gone = match mode {
+                Mode::Read => READER,
+                Mode::Write => WRITES,
+            };
+            let change = Change::Add(gone.wrapping_neg());
+            run.perform(Op::update(word, change, Ordering::Release), at);
+        }
+        if let Mode::Write = mode {
+            run.acted();
+        }
+        let_go(&run, id, mode);
+        run.tell(id, "unlock", "", at);
+    }
+}
+
+/// Notes that the current thread holds the lock.
+fn hold(run: &Run, id: ObjectId, mode: Mode) {
+    let me = run.me();
+    let mut state = run.state.borrow_mut();
+    let object = &mut state.objects[id as usize];
+    match mode {
+        Mode::Read => object.readers.push(me),
+        Mode::Write => object.owner = Some(me),
+    }
+}
+
+/// Notes that it does no more.
+fn let_go(run: &Run, id: ObjectId, mode: Mode) {
+    let me = run.me();
+    let mut state = run.state.borrow_mut();
+    let object = &mut state.objects[id as usize];
+    match mode {
+        Mode::Write => object.owner = None,
+        Mode::Read => {
+            if let Some(place) = object.readers.iter().position(|reader| *reader == me) {
+                object.readers.swap_remove(place);
             }
         }
-        let mut event = Event::new(run.me(), "unlock", at);
-        event.object = Some(id);
-        run.log(event);
-        run.wake_all(Wait::Lock(id));
-        run.changed(id);
     }
-}
-
-fn free(run: &Run, id: ObjectId, mode: Mode) -> bool {
-    let state = run.state.borrow();
-    let object = &state.objects[id as usize];
-    match mode {
-        Mode::Read => object.owner.is_none(),
-        Mode::Write => object.owner.is_none() && object.readers.is_empty(),
-    }
-}
-
-fn take(run: &Run, id: ObjectId, mode: Mode) {
-    let me = run.me();
-    {
-        let mut state = run.state.borrow_mut();
-        let object = &mut state.objects[id as usize];
-        match mode {
-            Mode::Read => object.readers.push(me),
-            Mode::Write => object.owner = Some(me),
-        }
-    }
-    run.changed(id);
 }
 
 impl<'a, T: ?Sized> RwLockWriteGuard<'a, T> {
@@ -269,13 +345,15 @@ impl<'a, T: ?Sized> RwLockWriteGuard<'a, T> {
     pub fn downgrade(guard: Self) -> RwLockReadGuard<'a, T> {
         let guard = ManuallyDrop::new(guard);
         let (lock, at) = (guard.lock, guard.at);
-        if let Some(run) = kernel::run()
+        if let Some(run) = kernel::running()
             && let Some(id) = lock.header.known(&run)
         {
-            run.point(Step::write(id), id, Ordering::Release, Location::caller());
-            run.state.borrow_mut().objects[id as usize].owner = None;
-            take(&run, id, Mode::Read);
-            run.wake_all(Wait::Lock(id));
+            let change = Change::Add(READER - WRITES);
+            let op = Op::update(run.word(id), change, Ordering::Release);
+            run.perform(op, Location::caller());
+            run.acted();
+            let_go(&run, id, Mode::Write);
+            hold(&run, id, Mode::Read);
         }
         RwLockReadGuard {
             lock,
@@ -310,16 +388,15 @@ impl<T: ?Sized> DerefMut for RwLockWriteGuard<'_, T> {
 
 impl<T: ?Sized> Drop for RwLockReadGuard<'_, T> {
     fn drop(&mut self) {
-        self.lock.release(Mode::Read, self.at);
+        self.lock.release(Mode::Read, false, self.at);
     }
 }
 
 impl<T: ?Sized> Drop for RwLockWriteGuard<'_, T> {
     fn drop(&mut self) {
-        if !self.was_panicking && kernel::run().is_some_and(|run| run.panicking()) {
-            self.lock.poisoned.set(true);
-        }
-        self.lock.release(Mode::Write, self.at);
+        let panicking = kernel::running().is_some_and(|run| run.panicking());
+        let poisons = panicking && !self.was_panicking;
+        self.lock.release(Mode::Write, poisons, self.at);
     }
 }
 
@@ -352,7 +429,7 @@ impl<T: ?Sized + fmt::Debug> fmt::Debug for RwLock<T> {
             let data = unsafe { &*self.data.get() };
             text.field("data", &data);
         }
-        text.field("poisoned", &self.poisoned.get());
+        text.field("poisoned", &self.settled_poison());
         text.finish_non_exhaustive()
     }
 }

@@ -160,7 +160,7 @@ impl<T: 'static> fmt::Debug for LocalKey<T> {
 /// Destroys the current thread's values in the order in which they were made, including those that
 /// destructors make.
 pub(crate) fn destroy_all() {
-    let Some(run) = kernel::run() else { return };
+    let Some(run) = kernel::running() else { return };
     let me = run.me();
     loop {
         let next = run.state.borrow_mut().threads[me]

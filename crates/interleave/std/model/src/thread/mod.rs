@@ -9,7 +9,7 @@ mod spawn;
 use std::num::NonZero;
 pub use std::thread::Result;
 
-use crate::kernel;
+use crate::kernel::{self, object::Word};
 pub use builder::Builder;
 pub(crate) use local::destroy_all as destroy_locals;
 pub use local::{AccessError, LocalKey};
@@ -32,3 +32,10 @@ pub fn panicking() -> bool {
 pub fn available_parallelism() -> std::io::Result<NonZero<usize>> {
     Ok(NonZero::<usize>::MIN.saturating_add(1))
 }
+
+// The words of a thread.
+/// Its token, for `park`.
+pub(crate) const TOKEN: usize = 0;
+/// Whether its closure has ended. Its thread-local values may still be there.
+pub(crate) const DONE: usize = 1;
+pub(crate) const WORDS: [Word; 2] = [Word::new(0), Word::new(0)];

@@ -6,12 +6,10 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use crate::kernel::{
-    self,
-    event::{Event, Returned, Step},
-    object::Kind,
-    thread::{Status, Wait},
-};
+use interleave_search::{Change, Guard, Op};
+
+use super::TOKEN;
+use crate::kernel::{self, event::Event, object::Kind, performing::Waiting, thread::Wait};
 use crate::time::deadline;
 
 /// The identity of a thread, as [`std::thread::ThreadId`].
@@ -71,23 +69,14 @@ impl Thread {
             return;
         }
         let object = run.state.borrow().threads[number].object;
-        run.point(Step::write(object), object, Ordering::Release, at);
-        let parked = {
-            let mut state = run.state.borrow_mut();
-            let thread = &mut state.threads[number];
-            if thread.status != Status::Finished {
-                thread.token = true;
-            }
-            thread.wait() == Some(Wait::Park)
+        let op = Op::update(run.word(object) + TOKEN, Change::Swap(1), Ordering::Release);
+        let before = run.perform(op, at).read;
+        run.acted();
+        let word = match before {
+            0 => "leaves a token",
+            _ => "the token is there",
         };
-        let mut event = Event::new(run.me(), "unpark", at);
-        event.object = Some(object);
-        event.returned = Returned::Word(if parked { "wakes it" } else { "leaves a token" });
-        run.log(event);
-        if parked {
-            run.wake(number);
-        }
-        run.changed(object);
+        run.tell(object, "unpark", word, at);
     }
 }
 
@@ -140,44 +129,47 @@ pub fn sleep_ms(ms: u32) {
 
 fn park_until(end: Option<u64>, verb: &'static str, at: kernel::Place) {
     let run = kernel::must_run(Kind::Thread);
-    let me = run.me();
-    let object = run.state.borrow().threads[me].object;
-    run.point(Step::write(object), object, Ordering::Acquire, at);
-    let mut event = Event::new(me, verb, at);
-    event.object = Some(object);
-    let token = std::mem::take(&mut run.state.borrow_mut().threads[me].token);
-    if token {
-        event.returned = Returned::Word("takes the token");
-        run.log(event);
-        run.changed(object);
-        return;
-    }
-    event.returned = Returned::Word("parks");
-    run.log(event);
-    let woken = run.block_maybe_until(end, Wait::Park, Step::write(object), at);
-    run.resync(object, Ordering::Acquire);
-    run.state.borrow_mut().threads[me].token = false;
-    event.returned = Returned::Word(if woken { "unparked" } else { "timed out" });
-    run.log(event);
+    let object = run.state.borrow().threads[run.me()].object;
+    let word = run.word(object) + TOKEN;
+    let take = Op::update(word, Change::Swap(0), Ordering::Acquire);
+    let mut is_spurious = false;
+    let woken = if run.times_out(end, at) {
+        run.perform(take, at).read == 1
+    } else {
+        let op = take
+            .when(Guard::Equals(1))
+            .spuriously(run.may_wake_spuriously());
+        let waiting = Waiting {
+            wait: Wait::Park,
+            is_timed: end.is_some(),
+            event: Some(run.event(object, verb, "waits", at)),
+        };
+        let outcome = run.announce(op, Some(waiting), at);
+        is_spurious = run.has_woken_spuriously(outcome);
+        true
+    };
+    run.acted();
+    let word = match (woken, is_spurious) {
+        (true, true) => "wakes up for no reason",
+        (true, false) => "takes the token",
+        (false, _) => "timed out",
+    };
+    run.tell(object, verb, word, at);
 }
 
 /// Lets other threads go first.
 #[track_caller]
 pub fn yield_now() {
-    let at = Location::caller();
     let run = kernel::must_run(Kind::Thread);
-    run.step(Step::LOCAL, at, |engine| {
-        engine.point(None, Ordering::Relaxed);
-    });
-    run.log(Event::new(run.me(), "yield_now", at));
+    run.log(Event::new(run.me(), "yield_now", Location::caller()));
 }
 
 /// Lets `duration` of virtual time pass. Other threads may do anything meanwhile, or nothing.
 #[track_caller]
 pub fn sleep(duration: Duration) {
-    let at = Location::caller();
     let run = kernel::must_run(Kind::Thread);
     let end = deadline(&run, duration);
-    run.log(Event::new(run.me(), "sleep", at));
-    run.block_until(end, Wait::Sleep, Step::LOCAL, at);
+    let me = run.me();
+    run.state.borrow_mut().threads[me].clock = end;
+    run.log(Event::new(me, "sleep", Location::caller()));
 }

@@ -1,19 +1,21 @@
 //! `thread::scope`: threads that may borrow.
 
-use std::cell::{Cell, RefCell};
+use std::cell::RefCell;
 use std::fmt;
 use std::marker::PhantomData;
 use std::panic::{self, AssertUnwindSafe, Location};
-use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::sync::{Arc, MutexGuard, PoisonError};
+
+use interleave_search::{Guard, Op};
 
 use super::spawn::{Packet, finish, is_finished, join, start_erased, take};
-use super::{Builder, Thread};
+use super::{Builder, DONE, Thread};
 use crate::kernel::{
     self, Place,
-    engine::Seed,
-    event::{Event, Returned, Step},
-    object::{Header, Kind},
+    event::{Event, Returned},
+    object::Kind,
+    performing::Waiting,
     thread::Wait,
 };
 
@@ -24,20 +26,23 @@ pub struct Scope<'scope, 'env: 'scope> {
     _env: PhantomData<&'env mut &'env ()>,
 }
 
+#[derive(Default)]
 struct Data {
-    header: Header,
-    owner: usize,
-    running: Cell<usize>,
-    a_thread_panicked: Cell<bool>,
-    /// The threads that panicked: the scope sees their panics, even if no other thread does.
-    panicked: RefCell<Vec<usize>>,
+    /// The threads of the scope. Threads of the scope may start more of them.
+    threads: RefCell<Vec<Child>>,
+}
+
+struct Child {
+    number: usize,
+    /// Whether it has panicked, and nobody has joined it.
+    has_unseen_panic: Box<dyn Fn() -> bool>,
 }
 
 // SAFETY: the cells are only touched by the one modelled thread that runs (see `kernel`).
 unsafe impl Send for Data {}
 // SAFETY: as above.
 unsafe impl Sync for Data {}
-// The cells are counters, and no panic comes between two of their changes.
+// No panic comes between two changes of the list.
 impl panic::RefUnwindSafe for Data {}
 
 /// Runs `f` and waits for all threads that it started in its scope.
@@ -52,33 +57,45 @@ where
     let at = Location::caller();
     let run = kernel::must_run(Kind::Scope);
     let scope = Scope {
-        data: Arc::new(Data {
-            header: Header::new(),
-            owner: run.me(),
-            running: Cell::new(0),
-            a_thread_panicked: Cell::new(false),
-            panicked: RefCell::default(),
-        }),
+        data: Arc::default(),
         _scope: PhantomData,
         _env: PhantomData,
     };
     let result = panic::catch_unwind(AssertUnwindSafe(|| f(&scope)));
-    let data = &scope.data;
-    let id = data.header.id(&run, Kind::Scope, || Seed::Plain);
-    while data.running.get() > 0 {
+    if result.is_err() {
+        run.caught();
+    }
+    let mut next = 0;
+    while let Some(number) = scope.data.number(next) {
+        let object = run.state.borrow().threads[number].object;
+        let op = Op::load(run.word(object) + DONE, Ordering::Acquire).when(Guard::Equals(1));
         let mut event = Event::new(run.me(), "scope", at);
         event.returned = Returned::Word("waits for its threads");
-        run.log(event);
-        run.block(Wait::Scope, Step::read(id), at);
+        let waiting = Waiting {
+            wait: Wait::Scope,
+            is_timed: false,
+            event: Some(event),
+        };
+        run.announce(op, Some(waiting), at);
+        next += 1;
     }
-    run.resync(id, Ordering::Acquire);
-    for thread in data.panicked.borrow().iter() {
-        run.state.borrow_mut().threads[*thread].unobserved_panic = false;
+    run.acted();
+    let mut has_panicked = false;
+    for child in scope.data.threads.borrow().iter() {
+        has_panicked |= (child.has_unseen_panic)();
+        run.state.borrow_mut().threads[child.number].unobserved_panic = false;
     }
     match result {
         Err(payload) => panic::resume_unwind(payload),
-        Ok(_) if data.a_thread_panicked.get() => panic!("a scoped thread panicked"),
+        Ok(_) if has_panicked => panic!("a scoped thread panicked"),
         Ok(value) => value,
+    }
+}
+
+impl Data {
+    fn number(&self, index: usize) -> Option<usize> {
+        let threads = self.threads.borrow();
+        threads.get(index).map(|child| child.number)
     }
 }
 
@@ -104,43 +121,27 @@ impl<'scope> Scope<'scope, '_> {
         T: Send + 'scope,
     {
         let run = kernel::must_run(Kind::Scope);
-        let data = Arc::clone(&self.data);
-        let id = data.header.id(&run, Kind::Scope, || Seed::Plain);
-        data.running.set(data.running.get() + 1);
         let packet: Packet<T> = Arc::default();
         let theirs = Arc::clone(&packet);
-        let body = move || {
-            let panicked = finish(&theirs, f);
-            // As in std, it is known here whether another thread may see the panic: a handle that
-            // still exists may join.
-            if panicked && Arc::strong_count(&theirs) == 1 {
-                data.a_thread_panicked.set(true);
-            }
-            drop(theirs);
-            let run = kernel::must_run(Kind::Scope);
-            if panicked {
-                run.ended_by_panic();
-                data.panicked.borrow_mut().push(run.me());
-            }
-            run.resync(id, Ordering::Release);
-            data.running.set(data.running.get() - 1);
-            if data.running.get() == 0 {
-                let owner_waits =
-                    run.state.borrow().threads[data.owner].wait() == Some(Wait::Scope);
-                if owner_waits {
-                    run.wake(data.owner);
-                }
-                run.changed(id);
-            }
-            false
-        };
-        let body: Box<dyn FnOnce() -> bool + 'scope> = Box::new(body);
-        // SAFETY: what the closure borrows outlives 'scope, and `scope` returns only when `running`
-        // is 0, that is after the closure is used up. If the execution is given up before that, the
-        // frames of `scope` and of what it borrows are never unwound or reused while the closure's
-        // thread could run: neither ever runs again.
-        let body: Box<dyn FnOnce() -> bool + 'static> = unsafe { std::mem::transmute(body) };
+        let body: Box<dyn FnOnce() + 'scope> = Box::new(move || {
+            finish(&theirs, f, at);
+        });
+        // SAFETY: what the closure borrows outlives 'scope, and `scope` returns only when the closure is
+        // used up: `finish` says so after that. If the execution is given up before that, the frames of
+        // `scope` and of what it borrows are never unwound or reused while the closure's thread could
+        // run: neither ever runs again.
+        let body: Box<dyn FnOnce() + 'static> = unsafe { std::mem::transmute(body) };
         let number = start_erased(body, name, at);
+        let result = Arc::clone(&packet);
+        let has_unseen_panic: Box<dyn Fn() -> bool + 'scope> =
+            Box::new(move || matches!(&*locked(&result), Some(Err(_))));
+        // SAFETY: `scope` calls it before it returns, and never again.
+        let has_unseen_panic: Box<dyn Fn() -> bool + 'static> =
+            unsafe { std::mem::transmute(has_unseen_panic) };
+        self.data.threads.borrow_mut().push(Child {
+            number,
+            has_unseen_panic,
+        });
         ScopedJoinHandle {
             thread: Thread::new(&run, number),
             number,
@@ -148,6 +149,10 @@ impl<'scope> Scope<'scope, '_> {
             _scope: PhantomData,
         }
     }
+}
+
+fn locked<T>(packet: &Packet<T>) -> MutexGuard<'_, Option<std::thread::Result<T>>> {
+    packet.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// The right to wait for a thread of a scope, as [`std::thread::ScopedJoinHandle`].

@@ -1,6 +1,5 @@
 //! Starting threads and waiting for their end.
 
-use std::cell::Cell;
 use std::fmt;
 use std::mem::ManuallyDrop;
 use std::os::unix::thread::{JoinHandleExt, RawPthread};
@@ -9,15 +8,15 @@ use std::rc::Rc;
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use super::{Thread, local};
+use interleave_search::Op;
+
+use super::{DONE, Thread, WORDS, local};
 use crate::kernel::{
-    self, Place, Run,
-    engine::Seed,
-    event::{Event, Returned, Step},
-    failure::short_place,
-    object::Kind,
-    thread::{Status, Wait},
+    self, Place, Run, event::Event, failure::short_place, object::Kind, thread::Wait,
 };
+
+/// Threads are named by letters, so there are at most so many.
+const MOST_THREADS: usize = 26;
 
 /// What a thread returned, once it has.
 pub(super) type Packet<T> = Arc<Mutex<Option<std::thread::Result<T>>>>;
@@ -55,10 +54,12 @@ where
 {
     let packet: Packet<T> = Arc::default();
     let theirs = Arc::clone(&packet);
-    let body: Box<dyn FnOnce() -> bool + '_> = Box::new(move || finish(&theirs, f));
+    let body: Box<dyn FnOnce() + '_> = Box::new(move || {
+        finish(&theirs, f, at);
+    });
     // SAFETY: the caller promises that what is borrowed is there until the thread has ended. If the
     // execution is given up before that, the thread never runs again.
-    let body: Box<dyn FnOnce() -> bool + 'static> = unsafe { std::mem::transmute(body) };
+    let body: Box<dyn FnOnce() + 'static> = unsafe { std::mem::transmute(body) };
     let number = start_erased(body, name, at);
     JoinHandle {
         thread: Thread::new(&kernel::must_run(Kind::Thread), number),
@@ -67,77 +68,86 @@ where
     }
 }
 
-/// Runs a thread's closure to its end, destroys its thread-local values, and keeps what it
-/// returned. True if it panicked.
-pub(super) fn finish<T>(packet: &Packet<T>, f: impl FnOnce() -> T) -> bool {
+/// Runs a thread's closure to its end, keeps what it returned, says that it has ended, and destroys
+/// the thread's local values. True if it panicked.
+pub(super) fn finish<T>(packet: &Packet<T>, f: impl FnOnce() -> T, at: Place) -> bool {
     let result = panic::catch_unwind(AssertUnwindSafe(f));
     let panicked = result.is_err();
-    local::destroy_all();
     *packet.lock().unwrap_or_else(PoisonError::into_inner) = Some(result);
+    let run = kernel::must_run(Kind::Thread);
+    if panicked {
+        run.ended_by_panic();
+    }
+    let object = {
+        let mut state = run.state.borrow_mut();
+        let thread = &mut state.threads[run.me()];
+        thread.ends = true;
+        thread.object
+    };
+    let op = Op::store(run.word(object) + DONE, 1, Ordering::Release);
+    run.perform(op, at);
+    let me = run.me();
+    run.state.borrow_mut().threads[me].ends = false;
+    local::destroy_all();
     panicked
 }
 
-/// Starts a thread that runs `body`, which says whether it panicked.
+/// Starts a thread that runs `body`.
 pub(super) fn start_erased(
-    body: Box<dyn FnOnce() -> bool + 'static>,
+    body: Box<dyn FnOnce() + 'static>,
     name: Option<String>,
     at: Place,
 ) -> usize {
     let run = kernel::must_run(Kind::Thread);
-    let room = run.state.borrow().threads.len() < run.engine.max_threads();
-    if !room {
-        run.too_many_threads(at);
+    let new = run.state.borrow().threads.len();
+    if new >= MOST_THREADS {
+        run.give_up(format!(
+            "{} starts thread number {}, which is one more than the explorer supports",
+            short_place(at),
+            new + 1
+        ));
     }
-    let number = Rc::new(Cell::new(kernel::NOBODY));
-    let mine = Rc::clone(&number);
-    let in_thread = Rc::clone(&run);
     // What the closure of an abandoned thread owns is leaked, and never dropped outside of its
     // thread.
     let body = ManuallyDrop::new(body);
+    let in_thread = Rc::clone(&run);
     let body = move || {
-        in_thread.current.set(mine.get());
-        if ManuallyDrop::into_inner(body)() {
-            in_thread.ended_by_panic();
-        }
+        ManuallyDrop::into_inner(body)();
         in_thread.end_thread();
-        in_thread.current.set(kernel::NOBODY);
     };
-    run.step(Step::LOCAL, at, |engine| engine.spawn(Box::new(body)));
-    let object = run.register(Kind::Thread, at, Seed::Plain);
-    let new = {
+    run.perform(Op::Spawn { thread: 0 }, at);
+    run.acted();
+    let object = run.register(Kind::Thread, at, &WORDS);
+    {
         let mut state = run.state.borrow_mut();
-        state
-            .threads
-            .push(kernel::thread::Thread::new(object, name, at));
-        state.threads.len() - 1
-    };
-    number.set(new);
+        let clock = state.threads[run.me()].clock;
+        let mut thread = kernel::thread::Thread::new(object, name, at);
+        thread.clock = clock;
+        state.threads.push(thread);
+    }
+    run.add_fiber(Box::new(body));
     let mut event = Event::new(run.me(), "spawn", at);
     event.object = Some(object);
     run.log(event);
-    run.changed(object);
     new
 }
 
 /// Waits until thread `number` has ended.
 pub(super) fn join(run: &Run, number: usize, at: Place) {
     let object = run.state.borrow().threads[number].object;
-    let finished = || run.state.borrow().threads[number].status == Status::Finished;
-    let mut event = Event::new(run.me(), "join", at);
-    event.object = Some(object);
-    if finished() {
-        run.point(Step::read(object), object, Ordering::Acquire, at);
-    } else {
-        event.returned = Returned::Word("waits");
-        run.log(event);
-        while !finished() {
-            run.block(Wait::Join(number), Step::read(object), at);
-        }
-        run.resync(object, Ordering::Acquire);
+    let waits = run.event(object, "join", "waits", at);
+    run.wait(Op::Join { thread: number }, Wait::Join(number), waits, at);
+    run.acted();
+    {
+        let me = run.me();
+        let mut state = run.state.borrow_mut();
+        let ended = &mut state.threads[number];
+        ended.unobserved_panic = false;
+        let clock = ended.clock;
+        let mine = &mut state.threads[me].clock;
+        *mine = clock.max(*mine);
     }
-    run.state.borrow_mut().threads[number].unobserved_panic = false;
-    event.returned = Returned::Word("it has ended");
-    run.log(event);
+    run.tell(object, "join", "it has ended", at);
 }
 
 /// The right to wait for a thread, as [`std::thread::JoinHandle`].
@@ -193,15 +203,14 @@ pub(super) fn take<T>(packet: &Packet<T>) -> std::thread::Result<T> {
 pub(super) fn is_finished(number: usize, at: Place) -> bool {
     let run = kernel::must_run(Kind::Thread);
     let object = run.state.borrow().threads[number].object;
-    run.point(Step::GLOBAL, object, Ordering::Acquire, at);
-    let finished = run.state.borrow().threads[number].status == Status::Finished;
-    let mut event = Event::new(run.me(), "is_finished", at);
-    event.object = Some(object);
-    event.returned = Returned::Word(if finished { "yes" } else { "no" });
-    run.log(event);
-    if !finished {
-        run.saw(object, 0);
-    }
+    let op = Op::load(run.word(object) + DONE, Ordering::Relaxed);
+    let finished = run.access(object, op, at).read == 1;
+    run.tell(
+        object,
+        "is_finished",
+        if finished { "yes" } else { "no" },
+        at,
+    );
     finished
 }
 
@@ -230,16 +239,5 @@ fn no_pthread(verb: &str, at: Place) -> ! {
 impl<T> fmt::Debug for JoinHandle<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("JoinHandle").finish_non_exhaustive()
-    }
-}
-
-impl Run {
-    fn too_many_threads(&self, at: Place) -> ! {
-        {
-            let mut state = self.state.borrow_mut();
-            state.stopping = true;
-            state.too_many_threads = Some(at);
-        }
-        self.engine.stop()
     }
 }

@@ -3,9 +3,11 @@
 use std::fmt;
 use std::sync::atomic::Ordering;
 
+use interleave_search::Change;
+
 use super::cell::{AtomicCell, Word};
 use super::methods::common_methods;
-use crate::kernel::{engine::Change, object::Kind};
+use crate::kernel::object::Kind;
 
 /// An atomic boolean, as [`std::sync::atomic::AtomicBool`].
 #[repr(transparent)]

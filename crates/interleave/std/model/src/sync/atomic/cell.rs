@@ -5,11 +5,12 @@ use std::rc::Rc;
 use std::sync::atomic::Ordering;
 
 use super::memory::{self, Memory};
+use interleave_search::{Change, Op};
+
 use crate::kernel::{
     self, Place, Run,
-    engine::{Change, ObjectId, Seed},
-    event::{Event, Returned, Step},
-    object::{Header, Kind, Packed},
+    event::{Event, Returned},
+    object::{self, Header, Kind, ObjectId, Packed},
 };
 
 /// An atomic of up to 64 bits. `T` is the type that its owner sees.
@@ -77,21 +78,23 @@ impl<T: Word> AtomicCell<T> {
         match self.memory.visible(run) {
             Some(memory) => memory::id(run, memory, self.header.made()),
             None => self.header.id(run, T::KIND, || {
-                Seed::Atomic(self.initial.get().pack(), T::BITS)
+                [object::Word {
+                    initial: self.initial.get().pack(),
+                    bits: T::BITS,
+                }]
             }),
         }
     }
 
-    /// The atomic may have a new value: this puts it into the memory, if the program can see that
-    /// memory.
-    fn stored(&self, run: &Run, id: ObjectId) {
+    /// The atomic has a new value: this puts it into the memory, if the program can see that memory.
+    fn stored(&self, run: &Run, value: u64) {
         let memory = if self.has_mark() {
             self.memory.visible(run)
         } else {
             Some(self.address())
         };
         if let Some(memory) = memory {
-            memory::write_through(run, memory, id);
+            memory::write_through(run, memory, T::unpack(value));
         }
     }
 
@@ -101,14 +104,15 @@ impl<T: Word> AtomicCell<T> {
             "there is no such thing as a release load"
         );
         let (run, id) = self.enter(at);
-        let bits = run.step(Step::read(id), at, |engine| engine.load(id, order));
+        let word = run.word(id);
+        let outcome = run.access(id, Op::load(word, order), at);
         let mut event = Event::new(run.me(), "load", at);
         event.object = Some(id);
         event.order = Some(order);
-        event.returned = Returned::Value(bits);
+        event.returned = Returned::Value(outcome.read);
+        event.newer = run.newer_than(word, outcome);
         run.log(event);
-        run.saw(id, bits);
-        T::unpack(bits)
+        T::unpack(outcome.read)
     }
 
     pub(crate) fn store(&self, value: T, order: Ordering, at: Place) {
@@ -118,14 +122,16 @@ impl<T: Word> AtomicCell<T> {
         );
         let (run, id) = self.enter(at);
         let bits = value.pack();
-        run.step(Step::write(id), at, |engine| engine.store(id, bits, order));
-        self.stored(&run, id);
+        let word = run.word(id);
+        let outcome = run.perform(Op::store(word, bits, order), at);
+        run.acted();
+        self.stored(&run, bits);
         let mut event = Event::new(run.me(), "store", at);
         event.object = Some(id);
         event.order = Some(order);
         event.arguments[0] = Some(bits);
+        event.newer = run.newer_than(word, outcome);
         run.log(event);
-        run.changed(id);
     }
 
     /// Changes the value in one step. Returns the old value.
@@ -150,23 +156,19 @@ impl<T: Word> AtomicCell<T> {
         at: Place,
     ) -> T {
         let (run, id) = self.enter(at);
-        let old = run.step(Step::write(id), at, |engine| {
-            engine.rmw(id, change, order, Ordering::Relaxed)
-        });
-        self.stored(&run, id);
+        let word = run.word(id);
+        let outcome = run.access(id, Op::update(word, change, order), at);
+        if let Some(new) = outcome.written {
+            self.stored(&run, new);
+        }
         let mut event = Event::new(run.me(), verb, at);
         event.object = Some(id);
         event.order = Some(order);
         event.arguments[0] = argument;
-        event.returned = Returned::Value(old);
+        event.returned = Returned::Value(outcome.read);
+        event.newer = run.newer_than(word, outcome);
         run.log(event);
-        if change.apply(old, T::BITS) == old {
-            // `while lock.swap(true, Acquire) {}` spins, although it writes.
-            run.saw(id, old);
-        } else {
-            run.changed(id);
-        }
-        T::unpack(old)
+        T::unpack(outcome.read)
     }
 
     /// Changes the value with a load and a loop of compare-exchanges. Returns the old value.
@@ -208,7 +210,7 @@ impl<T: Word> AtomicCell<T> {
         self.exchange("compare_exchange_weak", values, orders, true, at)
     }
 
-    /// A weak exchange fails for no reason the first time that its thread could succeed.
+    /// A weak exchange may fail for no reason, once for each thread.
     fn exchange(
         &self,
         verb: &'static str,
@@ -223,36 +225,38 @@ impl<T: Word> AtomicCell<T> {
         );
         let (run, id) = self.enter(at);
         let me = run.me();
-        let must_fail = is_weak && !run.state.borrow().threads[me].has_failed_spuriously;
-        let (current, new) = (current.pack(), new.pack());
-        let (change, order) = match must_fail {
-            true => (Change::Look, failure),
-            false => (Change::CompareExchange(current, new), success),
+        let may_fail = is_weak && {
+            let mut state = run.state.borrow_mut();
+            let has_failed = state.threads[me].has_failed_spuriously;
+            state.bounded |= has_failed;
+            !has_failed
         };
-        let old = run.step(Step::write(id), at, |engine| {
-            engine.rmw(id, change, order, failure)
-        });
-        self.stored(&run, id);
-        let returned = match (old == current, must_fail) {
-            (true, false) => Returned::Ok(old),
-            (true, true) => Returned::SpuriousErr(old),
-            (false, _) => Returned::Err(old),
+        let (current, new) = (current.pack(), new.pack());
+        let word = run.word(id);
+        let op = Op::update(word, Change::CompareExchange(current, new), success)
+            .or_else(failure)
+            .spuriously(may_fail);
+        let outcome = run.access(id, op, at);
+        if let Some(new) = outcome.written {
+            self.stored(&run, new);
+        }
+        let old = outcome.read;
+        let returned = match (outcome.written, old == current) {
+            (Some(_), _) => Returned::Ok(old),
+            (None, true) => Returned::SpuriousErr(old),
+            (None, false) => Returned::Err(old),
         };
         if let Returned::SpuriousErr(_) = returned {
             run.state.borrow_mut().threads[me].has_failed_spuriously = true;
         }
-        let done = matches!(returned, Returned::Ok(_));
+        let done = outcome.written.is_some();
         let mut event = Event::new(me, verb, at);
         event.object = Some(id);
         event.order = Some(success);
         event.arguments = [Some(current), Some(new)];
         event.returned = returned;
+        event.newer = run.newer_than(word, outcome);
         run.log(event);
-        if done && new != old {
-            run.changed(id);
-        } else {
-            run.saw(id, old);
-        }
         if done {
             Ok(T::unpack(old))
         } else {
@@ -267,7 +271,7 @@ impl<T: Word> AtomicCell<T> {
             self.initial.set(value);
             self.header.forget();
         } else if let Some(id) = self.header.known(&run) {
-            self.initial.set(T::unpack(run.engine.peek(id)));
+            self.initial.set(T::unpack(run.settled(id)));
             self.header.forget();
         }
     }
@@ -298,7 +302,7 @@ impl<T: Word> AtomicCell<T> {
             if let Some(memory) = self.memory.visible(&run) {
                 return Some(memory::read(memory));
             }
-            Some(T::unpack(run.engine.peek(self.header.known(&run)?)))
+            Some(T::unpack(run.settled(self.header.known(&run)?)))
         });
         newest.unwrap_or_else(|| self.initial.get())
     }

@@ -3,9 +3,11 @@
 use std::fmt;
 use std::sync::atomic::Ordering;
 
+use interleave_search::Change;
+
 use super::cell::{AtomicCell, Word};
 use super::methods::common_methods;
-use crate::kernel::{engine::Change, object::Kind};
+use crate::kernel::object::Kind;
 
 macro_rules! atomic_int {
     ($name:ident, $int:ty, $signed:expr, $pack:expr, $unpack:expr) => {

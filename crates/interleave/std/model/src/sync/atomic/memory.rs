@@ -1,12 +1,12 @@
 //! Atomics whose memory the program can see: `as_ptr` and `from_ptr`.
 //!
-//! The engine keeps the value of an atomic, so normally there is nothing for a pointer to point to.
+//! The search keeps the values of an atomic, so normally there is nothing for a pointer to point to.
 //! Once the program has asked for a pointer, the newest value is kept in memory as well, and the
 //! address identifies the atomic:
 //!
 //! ```text
 //!   AtomicBool::from_ptr(p) ─┐
-//!   AtomicBool::from_ptr(p) ─┼─ address of the byte ── number in the execution ── engine's value
+//!   AtomicBool::from_ptr(p) ─┼─ address of the byte ── number in the execution ── search's value
 //!   atomic.as_ptr() == p    ─┘          │                                              │
 //!                                       └── after each store, the newest value ────────┘
 //! ```
@@ -31,8 +31,7 @@ use std::cell::Cell;
 use super::cell::{AtomicCell, Word};
 use crate::kernel::{
     self, Home, Place, Run,
-    engine::{ObjectId, Seed},
-    object::{self, Packed},
+    object::{self, ObjectId, Packed},
 };
 
 /// Where the value of an atomic can be seen, if it can.
@@ -89,24 +88,34 @@ pub(super) fn id<T: Word>(run: &Run, memory: *mut T, made: Place) -> ObjectId {
     let home = run.state.borrow().homes.get(&memory.addr()).copied();
     if let Some(home) = home
         && home.bits == T::BITS
-        && run.engine.peek(home.id) == bits
+        && home.shown == bits
     {
         return home.id;
     }
-    let id = run.register(T::KIND, made, Seed::Atomic(bits, T::BITS));
+    let word = object::Word {
+        initial: bits,
+        bits: T::BITS,
+    };
+    let id = run.register(T::KIND, made, &[word]);
     move_in(run, memory, id);
     id
 }
 
 /// Writes the newest value into the atomic's memory.
-pub(super) fn write_through<T: Word>(run: &Run, memory: *mut T, id: ObjectId) {
-    let value = T::unpack(run.engine.peek(id));
-    // SAFETY: as in `read`. The engine has just done the store, and no other thread ran since.
+pub(super) fn write_through<T: Word>(run: &Run, memory: *mut T, value: T) {
+    if let Some(home) = run.state.borrow_mut().homes.get_mut(&memory.addr()) {
+        home.shown = value.pack();
+    }
+    // SAFETY: as in `read`. The store has just been performed, and no other thread ran since.
     unsafe { memory.write(value) };
 }
 
 fn move_in<T: Word>(run: &Run, memory: *mut T, id: ObjectId) {
-    let home = Home { id, bits: T::BITS };
+    let home = Home {
+        id,
+        bits: T::BITS,
+        shown: read(memory).pack(),
+    };
     run.state.borrow_mut().add_home(memory.addr(), home);
 }
 

@@ -67,8 +67,8 @@ macro_rules! common_methods {
                 .compare_exchange("compare_exchange", [current, new], [success, failure], at)
         }
 
-        /// Like [`Self::compare_exchange`], but it may fail although the value is `current`. Here it
-        /// does so once for each thread and execution: the first time that it could succeed.
+        /// Like [`Self::compare_exchange`], but it may fail although the value is `current`. Here
+        /// it may do so once for each thread and execution.
         ///
         /// # Errors
         /// With the value that it found, if that is not `current`.

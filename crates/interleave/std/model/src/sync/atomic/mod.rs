@@ -1,4 +1,4 @@
-//! `std::sync::atomic`: the engine keeps the values, because in loom a load may see an old one.
+//! `std::sync::atomic`: the search keeps the values, because a load may read an old one.
 //!
 //! An atomic keeps the value that it was made with. That is its value in every execution in which
 //! it has not been used yet, so a `static` starts anew in each execution.
@@ -13,7 +13,7 @@ mod ptr;
 pub use std::sync::atomic::{Ordering, compiler_fence};
 
 pub use self::bool::AtomicBool;
-use crate::kernel::{self, event::Event, object::Kind};
+use crate::kernel::{self, object::Kind};
 pub use int::{
     AtomicI8, AtomicI16, AtomicI32, AtomicI64, AtomicIsize, AtomicU8, AtomicU16, AtomicU32,
     AtomicU64, AtomicUsize,
@@ -42,7 +42,7 @@ pub fn spin_loop_hint() {
     crate::hint::spin_loop();
 }
 
-/// A memory fence. It is not a scheduling point: no other thread can see when it happens.
+/// A memory fence.
 ///
 /// # Panics
 /// If `order` is `Relaxed`, or outside an exploration.
@@ -52,11 +52,5 @@ pub fn fence(order: Ordering) {
         order != Ordering::Relaxed,
         "there is no such thing as a relaxed fence"
     );
-    let run = kernel::must_run(Kind::AtomicBool);
-    run.engine.fence(order);
-    let mut event = Event::new(run.me(), "fence", std::panic::Location::caller());
-    event.order = Some(order);
-    if run.count_fence(std::panic::Location::caller()) {
-        run.log(event);
-    }
+    kernel::must_run(Kind::AtomicBool).fence(order, std::panic::Location::caller());
 }

@@ -1,12 +1,14 @@
-//! `AtomicPtr`. The engine keeps addresses. So a pointer's provenance is exposed when it is stored,
+//! `AtomicPtr`. The search keeps addresses. So a pointer's provenance is exposed when it is stored,
 //! and taken up again when it is loaded ([`std::ptr::with_exposed_provenance_mut`]).
 
 use std::fmt;
 use std::sync::atomic::Ordering;
 
+use interleave_search::Change;
+
 use super::cell::{AtomicCell, Word};
 use super::methods::common_methods;
-use crate::kernel::{engine::Change, object::Kind};
+use crate::kernel::object::Kind;
 
 /// An atomic pointer, as [`std::sync::atomic::AtomicPtr`].
 #[repr(transparent)]

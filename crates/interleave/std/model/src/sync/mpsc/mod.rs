@@ -1,9 +1,19 @@
 //! `std::sync::mpsc`: unbounded, bounded and rendezvous channels.
+//!
+//! A channel has four words. What was done before a message was sent happens before its receipt.
+//!
+//! ```text
+//!   sent       how many messages were sent; the highest bits say that one side is gone
+//!   senders    how many senders there are
+//!   room       how many messages may be sent before one is received (in a rendezvous: whether a
+//!              receiver waits, for try_send)
+//!   received   how many messages were received, if it is a rendezvous: a send waits for that
+//! ```
 
 mod iter;
 
 use std::cell::{Cell, RefCell};
-use std::collections::VecDeque;
+use std::collections::BTreeMap;
 use std::fmt;
 use std::panic::Location;
 use std::rc::Rc;
@@ -12,31 +22,41 @@ use std::sync::atomic::Ordering;
 pub use std::sync::mpsc::{RecvError, RecvTimeoutError, SendError, TryRecvError, TrySendError};
 use std::time::Duration;
 
+use interleave_search::{Change, Guard, Op};
+
 use crate::kernel::{
     self, Place, Run,
-    engine::{ObjectId, Seed},
-    event::{Event, Returned, Step},
-    object::{Header, Kind},
+    object::{Header, Kind, ObjectId, Word},
+    performing::Waiting,
     thread::Wait,
 };
 use crate::time::deadline;
 pub use iter::{IntoIter, Iter, TryIter};
 
+/// All senders are gone.
+const NO_SENDERS: u64 = 1 << 62;
+/// The receiver is gone.
+const NO_RECEIVER: u64 = 1 << 63;
+
+// The words.
+const SENT: usize = 0;
+const SENDERS: usize = 1;
+const ROOM: usize = 2;
+const RECEIVED: usize = 3;
+
 struct Channel<T> {
     header: Header,
     /// `None` for no bound, 0 for a rendezvous.
     capacity: Option<usize>,
-    queue: RefCell<VecDeque<T>>,
-    /// How many messages were sent and received so far: a rendezvous waits until its own message is
-    /// received.
-    sent: Cell<u64>,
+    /// The messages that were sent and not received, by their numbers. Which number a message has is
+    /// decided by the word that counts them.
+    messages: RefCell<BTreeMap<u64, T>>,
+    /// How many messages were received. Only the receiver uses it.
     received: Cell<u64>,
-    senders: Cell<usize>,
-    receiver_is_gone: Cell<bool>,
 }
 
 // SAFETY: the cells are only touched by the one modelled thread that runs (see `kernel`), never
-// across a scheduling point; messages move between threads, hence `T: Send`.
+// across an operation that lets others run; messages move between threads, hence `T: Send`.
 unsafe impl<T: Send> Send for Channel<T> {}
 // SAFETY: as above.
 unsafe impl<T: Send> Sync for Channel<T> {}
@@ -57,108 +77,158 @@ pub fn sync_channel<T>(bound: usize) -> (SyncSender<T>, Receiver<T>) {
     (SyncSender(Arc::clone(&channel)), Receiver(channel))
 }
 
+/// A channel in use: its number, and the location of its first word.
+struct Used {
+    run: Rc<Run>,
+    id: ObjectId,
+    first: usize,
+}
+
+impl Used {
+    fn load(&self, word: usize) -> Op {
+        Op::load(self.first + word, Ordering::Acquire)
+    }
+
+    fn update(&self, word: usize, change: Change, order: Ordering) -> Op {
+        Op::update(self.first + word, change, order)
+    }
+
+    fn wait(&self, op: Op, wait: Wait, is_timed: bool, verb: &'static str, at: Place) -> u64 {
+        let word = match wait {
+            Wait::Send(_) => "waits for room",
+            _ => "waits",
+        };
+        let waiting = Waiting {
+            wait,
+            is_timed,
+            event: Some(self.run.event(self.id, verb, word, at)),
+        };
+        self.run.announce(op, Some(waiting), at).read
+    }
+
+    fn tell(&self, verb: &'static str, word: &'static str, at: Place) {
+        self.run.tell(self.id, verb, word, at);
+    }
+}
+
 impl<T> Channel<T> {
     #[track_caller]
     fn new(capacity: Option<usize>) -> Arc<Self> {
         Arc::new(Self {
             header: Header::new(),
             capacity,
-            queue: RefCell::new(VecDeque::new()),
-            sent: Cell::new(0),
+            messages: RefCell::new(BTreeMap::new()),
             received: Cell::new(0),
-            senders: Cell::new(1),
-            receiver_is_gone: Cell::new(false),
         })
     }
 
     #[track_caller]
-    fn enter(&self) -> (Rc<Run>, ObjectId) {
-        let run = kernel::must_run(Kind::Channel);
-        let id = self.header.id(&run, Kind::Channel, || Seed::Plain);
-        (run, id)
+    fn enter(&self) -> Used {
+        self.used(kernel::must_run(Kind::Channel))
     }
 
-    fn log(&self, run: &Run, id: ObjectId, verb: &'static str, at: Place, word: &'static str) {
-        let mut event = Event::new(run.me(), verb, at);
-        event.object = Some(id);
-        event.returned = Returned::Word(word);
-        run.log(event);
+    fn used(&self, run: Rc<Run>) -> Used {
+        let room = self.capacity.unwrap_or(0) as u64;
+        let words = || [Word::new(0), Word::new(1), Word::new(room), Word::new(0)];
+        let id = self.header.id(&run, Kind::Channel, words);
+        let first = run.word(id);
+        Used { run, id, first }
     }
 
-    fn full(&self) -> bool {
-        self.capacity
-            .is_some_and(|bound| self.queue.borrow().len() >= bound.max(1))
-    }
-
-    fn push(&self, run: &Run, id: ObjectId, message: T) -> u64 {
-        self.queue.borrow_mut().push_back(message);
-        self.sent.set(self.sent.get() + 1);
-        run.wake_all(Wait::Receive(id));
-        run.changed(id);
-        self.sent.get()
+    /// Gives a message its number, unless the receiver is gone.
+    fn push(&self, used: &Used, message: T, at: Place) -> Result<u64, T> {
+        let op = used.update(SENT, Change::Add(1), Ordering::Release);
+        let before = used.run.perform(op, at).read;
+        used.run.acted();
+        if before & NO_RECEIVER != 0 {
+            return Err(message);
+        }
+        let number = before & !NO_SENDERS;
+        self.messages.borrow_mut().insert(number, message);
+        Ok(number)
     }
 
     fn send(&self, message: T, at: Place) -> Result<(), SendError<T>> {
-        let (run, id) = self.enter();
-        run.point(Step::write(id), id, Ordering::AcqRel, at);
-        while self.full() && !self.receiver_is_gone.get() {
-            self.log(&run, id, "send", at, "waits for room");
-            run.block(Wait::Send(id), Step::write(id), at);
-            run.resync(id, Ordering::AcqRel);
+        let used = self.enter();
+        let is_rendezvous = self.capacity == Some(0);
+        if self.capacity.is_some() && !is_rendezvous {
+            let op = used.update(ROOM, Change::Add(u64::MAX), Ordering::Acquire);
+            let op = op.when(Guard::AtLeast(1));
+            used.wait(op, Wait::Send(used.id), false, "send", at);
         }
-        if self.receiver_is_gone.get() {
-            self.log(&run, id, "send", at, "the receiver is gone");
-            return Err(SendError(message));
-        }
-        let ticket = self.push(&run, id, message);
-        self.log(&run, id, "send", at, "sent");
-        if self.capacity == Some(0) {
-            while self.received.get() < ticket {
-                if self.receiver_is_gone.get() {
-                    // A rendezvous has one message under way: ours.
-                    return self
-                        .queue
-                        .borrow_mut()
-                        .pop_back()
-                        .map_or(Ok(()), |m| Err(SendError(m)));
-                }
-                run.block(Wait::Send(id), Step::write(id), at);
-                run.resync(id, Ordering::Acquire);
+        let number = match self.push(&used, message, at) {
+            Ok(number) => number,
+            Err(message) => {
+                used.tell("send", "the receiver is gone", at);
+                return Err(SendError(message));
+            }
+        };
+        used.tell("send", "sent", at);
+        if is_rendezvous {
+            let op = used.load(RECEIVED).when(Guard::AtLeast(number + 1));
+            let received = used.wait(op, Wait::Send(used.id), false, "send", at);
+            if received & NO_RECEIVER != 0
+                && let Some(message) = self.messages.borrow_mut().remove(&number)
+            {
+                return Err(SendError(message));
             }
         }
         Ok(())
     }
 
     fn try_send(&self, message: T, at: Place) -> Result<(), TrySendError<T>> {
-        let (run, id) = self.enter();
-        run.point(Step::write(id), id, Ordering::AcqRel, at);
-        if self.receiver_is_gone.get() {
+        let used = self.enter();
+        let sent = used.run.access(used.id, used.load(SENT), at).read;
+        if sent & NO_RECEIVER != 0 {
+            used.tell("try_send", "the receiver is gone", at);
             return Err(TrySendError::Disconnected(message));
         }
-        let no_taker =
-            self.capacity == Some(0) && run.state.borrow().waiters(Wait::Receive(id)).is_empty();
-        if self.full() || no_taker {
-            self.log(&run, id, "try_send", at, "full");
-            run.saw(id, 1);
-            return Err(TrySendError::Full(message));
+        let mut room = used.run.access(used.id, used.load(ROOM), at).read;
+        loop {
+            if room == 0 {
+                used.tell("try_send", "full", at);
+                return Err(TrySendError::Full(message));
+            }
+            let change = Change::CompareExchange(room, room - 1);
+            let op = used.update(ROOM, change, Ordering::AcqRel);
+            let outcome = used.run.perform(op.or_else(Ordering::Acquire), at);
+            match outcome.written {
+                Some(_) => break,
+                None => room = outcome.read,
+            }
         }
-        self.push(&run, id, message);
-        self.log(&run, id, "try_send", at, "sent");
-        Ok(())
+        match self.push(&used, message, at) {
+            Ok(_) => {
+                used.tell("try_send", "sent", at);
+                Ok(())
+            }
+            Err(message) => Err(TrySendError::Disconnected(message)),
+        }
     }
 
-    /// Takes a message. `Err(false)` if there is none yet, `Err(true)` if there will never be one.
-    fn take(&self, run: &Run, id: ObjectId) -> Result<T, bool> {
-        let message = self.queue.borrow_mut().pop_front();
-        match message {
-            Some(message) => {
-                self.received.set(self.received.get() + 1);
-                run.wake_all(Wait::Send(id));
-                run.changed(id);
-                Ok(message)
-            }
-            None => Err(self.senders.get() == 0),
+    /// Takes the next message, which has been sent. `None` if its sender will never say what it is.
+    fn take(&self, used: &Used, at: Place) -> Option<T> {
+        let number = self.received.get();
+        let message = self.messages.borrow_mut().remove(&number)?;
+        self.received.set(number + 1);
+        used.run.acted();
+        let told = match self.capacity {
+            None => return Some(message),
+            Some(0) => RECEIVED,
+            Some(_) => ROOM,
+        };
+        let op = used.update(told, Change::Add(1), Ordering::Release);
+        used.run.perform(op, at);
+        Some(message)
+    }
+
+    /// Says, for [`Self::try_send`], whether a receiver waits. Returns what was said before.
+    fn says_that_it_waits(&self, used: &Used, waits: bool, at: Place) -> bool {
+        if self.capacity != Some(0) {
+            return waits;
         }
+        let op = used.update(ROOM, Change::Swap(waits.into()), Ordering::AcqRel);
+        used.run.perform(op, at).read == 1
     }
 
     fn receive(
@@ -167,68 +237,97 @@ impl<T> Channel<T> {
         verb: &'static str,
         at: Place,
     ) -> Result<T, RecvTimeoutError> {
-        let (run, id) = self.enter();
-        run.point(Step::write(id), id, Ordering::AcqRel, at);
-        loop {
-            match self.take(&run, id) {
-                Ok(message) => {
-                    self.log(&run, id, verb, at, "received");
-                    return Ok(message);
-                }
-                Err(true) => {
-                    self.log(&run, id, verb, at, "all senders are gone");
+        let used = self.enter();
+        let one_more = used
+            .load(SENT)
+            .when(Guard::AtLeast(self.received.get() + 1));
+        self.says_that_it_waits(&used, true, at);
+        if used.run.times_out(end, at) {
+            let is_alone = self.says_that_it_waits(&used, false, at) || self.capacity != Some(0);
+            let sent = used.run.perform(used.load(SENT), at).read;
+            if is_alone && sent & !(NO_SENDERS | NO_RECEIVER) <= self.received.get() {
+                if sent & NO_SENDERS != 0 {
+                    used.tell(verb, "all senders are gone", at);
                     return Err(RecvTimeoutError::Disconnected);
                 }
-                Err(false) => self.log(&run, id, verb, at, "waits"),
-            }
-            let woken = run.block_maybe_until(end, Wait::Receive(id), Step::write(id), at);
-            run.resync(id, Ordering::AcqRel);
-            if !woken && self.queue.borrow().is_empty() {
-                self.log(&run, id, verb, at, "timed out");
+                used.tell(verb, "timed out", at);
                 return Err(RecvTimeoutError::Timeout);
+            }
+        }
+        used.wait(one_more, Wait::Receive(used.id), end.is_some(), verb, at);
+        self.says_that_it_waits(&used, false, at);
+        match self.take(&used, at) {
+            Some(message) => {
+                used.tell(verb, "received", at);
+                Ok(message)
+            }
+            None => {
+                used.tell(verb, "all senders are gone", at);
+                Err(RecvTimeoutError::Disconnected)
             }
         }
     }
 
     fn try_receive(&self, at: Place) -> Result<T, TryRecvError> {
-        let (run, id) = self.enter();
-        run.point(Step::write(id), id, Ordering::AcqRel, at);
-        match self.take(&run, id) {
-            Ok(message) => {
-                self.log(&run, id, "try_recv", at, "received");
-                Ok(message)
-            }
-            Err(true) => Err(TryRecvError::Disconnected),
-            Err(false) => {
-                self.log(&run, id, "try_recv", at, "empty");
-                run.saw(id, 0);
-                Err(TryRecvError::Empty)
-            }
+        let used = self.enter();
+        let sent = used.run.access(used.id, used.load(SENT), at).read;
+        if sent & !(NO_SENDERS | NO_RECEIVER) > self.received.get()
+            && let Some(message) = self.take(&used, at)
+        {
+            used.tell("try_recv", "received", at);
+            return Ok(message);
         }
+        if sent & NO_SENDERS != 0 {
+            used.tell("try_recv", "all senders are gone", at);
+            return Err(TryRecvError::Disconnected);
+        }
+        used.tell("try_recv", "empty", at);
+        Err(TryRecvError::Empty)
     }
 
-    /// A sender or the receiver goes away. `leave` notes that, and returns which threads must be
-    /// woken for it.
-    fn leave(&self, leave: impl FnOnce(&Self) -> Option<fn(ObjectId) -> Wait>) {
-        let running = kernel::run().filter(|run| run.current.get() != kernel::NOBODY);
-        let Some(run) = running else {
-            leave(self);
-            return;
-        };
-        let id = self.header.id(&run, Kind::Channel, || Seed::Plain);
-        let at = self.header.made();
-        run.point(Step::write(id), id, Ordering::AcqRel, at);
-        if let Some(wait) = leave(self) {
-            run.wake_all(wait(id));
-            run.changed(id);
-        }
+    fn sender_arrives(&self) {
+        let Some(run) = kernel::running() else { return };
+        let used = self.used(run);
+        let op = used.update(SENDERS, Change::Add(1), Ordering::Relaxed);
+        used.run.perform(op, self.header.made());
+        used.run.acted();
     }
 
     fn sender_leaves(&self) {
-        self.leave(|channel| {
-            channel.senders.set(channel.senders.get() - 1);
-            (channel.senders.get() == 0).then_some(Wait::Receive)
-        });
+        let Some(run) = kernel::running() else { return };
+        let used = self.used(run);
+        let at = self.header.made();
+        let op = used.update(SENDERS, Change::Add(u64::MAX), Ordering::AcqRel);
+        let before = used.run.perform(op, at).read;
+        if before == 1 {
+            let op = used.update(SENT, Change::Or(NO_SENDERS), Ordering::Release);
+            used.run.perform(op, at);
+        }
+        used.run.acted();
+    }
+
+    fn receiver_leaves(&self) {
+        let Some(run) = kernel::running() else { return };
+        let used = self.used(run);
+        let at = self.header.made();
+        let op = used.update(SENT, Change::Or(NO_RECEIVER), Ordering::AcqRel);
+        used.run.perform(op, at);
+        // Whoever waits for room, or for its message to be received, goes on and finds the bit.
+        let waited_for = match self.capacity {
+            None => None,
+            Some(0) => Some(RECEIVED),
+            Some(_) => Some(ROOM),
+        };
+        if let Some(word) = waited_for {
+            let op = used.update(word, Change::Or(NO_RECEIVER), Ordering::Release);
+            used.run.perform(op, at);
+        }
+        used.run.acted();
+        if self.capacity != Some(0) {
+            // std drops the messages with the receiver, not with the last sender.
+            let left = std::mem::take(&mut *self.messages.borrow_mut());
+            drop(left);
+        }
     }
 }
 
@@ -325,14 +424,14 @@ impl<T> Receiver<T> {
 
 impl<T> Clone for Sender<T> {
     fn clone(&self) -> Self {
-        self.0.senders.set(self.0.senders.get() + 1);
+        self.0.sender_arrives();
         Self(Arc::clone(&self.0))
     }
 }
 
 impl<T> Clone for SyncSender<T> {
     fn clone(&self) -> Self {
-        self.0.senders.set(self.0.senders.get() + 1);
+        self.0.sender_arrives();
         Self(Arc::clone(&self.0))
     }
 }
@@ -351,15 +450,7 @@ impl<T> Drop for SyncSender<T> {
 
 impl<T> Drop for Receiver<T> {
     fn drop(&mut self) {
-        self.0.leave(|channel| {
-            channel.receiver_is_gone.set(true);
-            Some(Wait::Send)
-        });
-        if self.0.capacity != Some(0) {
-            // std drops the messages with the receiver, not with the last sender.
-            let left = std::mem::take(&mut *self.0.queue.borrow_mut());
-            drop(left);
-        }
+        self.0.receiver_leaves();
     }
 }
 
