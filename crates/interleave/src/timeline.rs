@@ -42,6 +42,7 @@ pub(crate) fn timeline(state: &State, failed: bool) -> Timeline {
             source: sources.line(event.at.file(), event.at.line()),
             operation: operation(state, event),
             value: value(state, event),
+            note: note(event),
         })
         .collect();
     Timeline {
@@ -84,15 +85,18 @@ pub(crate) fn operation(state: &State, event: &Event) -> String {
 
 /// An operation with what it returned.
 pub(crate) fn told(state: &State, event: &Event) -> String {
-    let operation = operation(state, event);
-    match value(state, event).as_str() {
-        "" => operation,
-        value => format!("{operation} → {value}"),
+    let mut text = operation(state, event);
+    for (sign, part) in [(" → ", value(state, event)), (": ", note(event))] {
+        if !part.is_empty() {
+            text.push_str(sign);
+            text.push_str(&part);
+        }
     }
+    text
 }
 
 fn value(state: &State, event: &Event) -> String {
-    let mut text = match event.returned {
+    match event.returned {
         Returned::Nothing => String::new(),
         Returned::Value(value) => show(state, event, value),
         Returned::Ok(value) => format!("Ok({})", show(state, event, value)),
@@ -101,15 +105,18 @@ fn value(state: &State, event: &Event) -> String {
             format!("Err({}), spuriously", show(state, event, value))
         }
         Returned::Word(word) => word.to_owned(),
-    };
-    if let Some(newer) = event.newer {
-        let newer = short_place(newer);
-        text.push_str(&match text.is_empty() {
-            true => format!("takes effect before the store at {newer}"),
-            false => format!(", an old value: nothing orders this after the store at {newer}"),
-        });
     }
-    text
+}
+
+/// Why an old value is allowed, or a store that does not become the newest.
+fn note(event: &Event) -> String {
+    let Some(newer) = event.newer.map(short_place) else {
+        return String::new();
+    };
+    match event.returned {
+        Returned::Nothing => format!("it takes effect before the store at {newer}"),
+        _ => format!("an old value, since nothing orders this after the store at {newer}"),
+    }
 }
 
 fn show(state: &State, event: &Event, value: u64) -> String {

@@ -29,6 +29,9 @@ pub struct Step {
     pub operation: String,
     /// Its result, such as `false`; may be empty.
     pub value: String,
+    /// Why that is allowed, if it is not what one expects; mostly empty.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub note: String,
 }
 
 /// What the threads did, in order.
@@ -118,6 +121,9 @@ impl Step {
         let mut text = self.operation.clone();
         if !self.value.is_empty() {
             let _ = write!(text, " → {}", self.value);
+        }
+        if !self.note.is_empty() {
+            let _ = write!(text, ": {}", self.note);
         }
         if times > 1 {
             let _ = write!(text, " ({times} times)");
@@ -271,6 +277,7 @@ mod tests {
             source: "flag.swap(true, Acquire)".into(),
             operation: operation.into(),
             value: "false".into(),
+            note: String::new(),
         }
     }
 

@@ -35,6 +35,7 @@ fn step(thread: usize, value: &str) -> Step {
         source: "self.locked.store(true, Relaxed);".into(),
         operation: "AtomicBool #1 load(Acquire)".into(),
         value: value.into(),
+        note: String::new(),
     }
 }
 

@@ -114,10 +114,11 @@ impl Run {
             thread.is_timed = waiting.is_some_and(|waiting| waiting.is_timed);
             thread.at = at;
         }
-        if let Some(event) = waiting.and_then(|waiting| waiting.event)
-            && self.search.borrow().must_wait(op)
-        {
-            self.log(event);
+        if let Some(event) = waiting.and_then(|waiting| waiting.event) {
+            match self.search.borrow().must_wait(op) {
+                true => self.log(event),
+                false => self.state.borrow_mut().threads[me].waits = Some(event),
+            }
         }
         let Some(outcome) = self.suspend() else {
             // Only a thread that begins is resumed without an outcome.
@@ -137,6 +138,7 @@ impl Run {
         let told = told.map(|(_, clock)| *clock);
         let thread = &mut state.threads[me];
         thread.next = None;
+        thread.waits = None;
         thread.wait = None;
         thread.is_timed = false;
         thread.looks.goes_on();

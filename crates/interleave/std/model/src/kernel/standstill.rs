@@ -83,6 +83,13 @@ impl Run {
             at = note.at.clone().or(at);
         }
         drop(state);
+        {
+            // They could go on when they came, and another thread was faster.
+            let mut state = self.state.borrow_mut();
+            let state = &mut *state;
+            let waits = state.threads.iter_mut().filter_map(|thread| thread.waits.take());
+            state.log.extend(waits);
+        }
         self.note_failure(kind, message, at);
         Standstill::Failed
     }

@@ -67,6 +67,8 @@ pub struct Thread {
     pub is_timed: bool,
     /// In which two ways it can go on, if that is what it will do next.
     pub ways: [&'static str; 2],
+    /// What the log says if it has to wait, while it has not said that.
+    pub(crate) waits: Option<super::event::Event>,
     /// Whether it is about to end, and tells that only to those who ask.
     pub(crate) ends: bool,
     /// Where it is, or waits.
@@ -111,6 +113,7 @@ impl Thread {
             wait: None,
             is_timed: false,
             ways: ["", ""],
+            waits: None,
             ends: false,
             at,
             looks: Looks::default(),

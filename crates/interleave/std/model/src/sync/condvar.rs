@@ -202,7 +202,7 @@ impl Condvar {
             (false, _) => "timed out",
         };
         run.tell(id, verb, word, at);
-        let outcome = acquire(&run, lock, at, "lock");
+        let outcome = acquire(&run, lock, at, "locked again");
         (mutex.guard_again(&run, outcome, locked_at), woken)
     }
 

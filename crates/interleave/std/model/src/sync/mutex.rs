@@ -91,7 +91,7 @@ impl<T: ?Sized> Mutex<T> {
     pub fn lock(&self) -> LockResult<MutexGuard<'_, T>> {
         let at = Location::caller();
         let (run, id) = self.enter();
-        let outcome = acquire(&run, id, at, "lock");
+        let outcome = acquire(&run, id, at, "locked");
         self.guard(&run, outcome, at)
     }
 
@@ -174,16 +174,16 @@ impl<T: ?Sized> Mutex<T> {
 }
 
 /// Takes the lock `id` for the current thread, waiting if need be.
-pub(super) fn acquire(run: &Run, id: ObjectId, at: Place, verb: &'static str) -> Outcome {
+pub(super) fn acquire(run: &Run, id: ObjectId, at: Place, done: &'static str) -> Outcome {
     let op = Op::update(run.word(id), Change::Or(HELD), Ordering::Acquire);
     let waiting = Waiting {
         wait: Wait::Lock(id),
         is_timed: false,
-        event: Some(run.event(id, verb, "waits", at)),
+        event: Some(run.event(id, "lock", "waits", at)),
     };
     let outcome = run.take(id, op.when(Guard::Without(HELD)), Some(waiting), at);
     run.state.borrow_mut().objects[id as usize].owner = Some(run.me());
-    run.tell(id, verb, "locked", at);
+    run.tell(id, "lock", done, at);
     outcome
 }
 
