@@ -30,7 +30,6 @@ pub struct Step {
     /// Its result, such as `false`; may be empty.
     pub value: String,
     /// Why that is allowed, if it is not what one expects; mostly empty.
-    #[serde(default, skip_serializing_if = "String::is_empty")]
     pub note: String,
 }
 

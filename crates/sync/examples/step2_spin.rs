@@ -49,12 +49,12 @@ fn main() {
     use std::sync::atomic::Ordering::{Relaxed, Release};
 
     let found = explorer().of(|| scenarios::both_lock(scenarios::look_then_take, Release));
-    verdict("look, then take: every schedule", &found);
+    verdict("look, then take", &found);
     timeline(&found);
     let found = explorer().of(|| scenarios::both_lock(scenarios::swap, Release));
-    verdict("swap: every schedule", &found);
+    verdict("swap", &found);
     let found = explorer().of(|| scenarios::both_lock(scenarios::swap, Relaxed));
-    verdict("swap, and a Relaxed store unlocks: every ordering", &found);
+    verdict("swap, and a Relaxed store unlocks", &found);
     let found = explorer().of(|| scenarios::both_lock(scenarios::swap, Release));
-    verdict("swap, and a Release store unlocks: every ordering", &found);
+    verdict("swap, and a Release store unlocks", &found);
 }

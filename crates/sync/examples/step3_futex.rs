@@ -88,14 +88,14 @@ fn wake_ups(times: u32) -> u32 {
 
 fn main() {
     let found = explorer().of(|| scenarios::both_lock(scenarios::lock_blindly));
-    verdict("sleep without comparing: every schedule", &found);
+    verdict("sleep without comparing", &found);
     timeline(&found);
     let found = explorer().of(|| scenarios::both_lock(scenarios::lock));
-    verdict("sleep while it is HELD: every schedule", &found);
+    verdict("sleep while it is HELD", &found);
     println!(
         "  but one thread that locks 1,000 times, alone, asks for {} wake-ups",
         wake_ups(1_000)
     );
     let found = explorer().of(library::both_lock);
-    verdict("three states, the library's mutex: every schedule", &found);
+    verdict("three states, the library's mutex", &found);
 }

@@ -156,10 +156,10 @@ fn main() {
         looks_in_fifty_milliseconds()
     );
     let found = explorer().of(|| scenarios::two_take(scenarios::take_with_if));
-    verdict("`if` before the wait: every schedule", &found);
+    verdict("`if` before the wait", &found);
     timeline(&found);
     let found = explorer().of(|| scenarios::two_take(scenarios::take_with_while));
-    verdict("`while` around the wait: every schedule", &found);
+    verdict("`while` around the wait", &found);
     let found = explorer().of(scenarios::one_takes_what_was_put_without_the_lock);
     verdict("`while`, but the change is made without the lock", &found);
 }

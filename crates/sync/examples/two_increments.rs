@@ -91,7 +91,7 @@ fn report() {
         && let Some(below) = position.below
     {
         let (all, failing) = (below.executions, below.failing);
-        println!("an update is lost in {failing} of the {all} schedules of a load and a store");
+        println!("an update is lost in {failing} of the {all} executions of a load and a store");
     }
     let found = explorer().of(must_be_two);
     if let Some(failure) = &found.failure {

@@ -87,7 +87,10 @@ impl Run {
             // They could go on when they came, and another thread was faster.
             let mut state = self.state.borrow_mut();
             let state = &mut *state;
-            let waits = state.threads.iter_mut().filter_map(|thread| thread.waits.take());
+            let waits = state
+                .threads
+                .iter_mut()
+                .filter_map(|thread| thread.waits.take());
             state.log.extend(waits);
         }
         self.note_failure(kind, message, at);
