@@ -57,6 +57,7 @@ fn judgement(outcome: Outcome) -> Box<Judgement> {
             source: "self.0.load(SeqCst)".into(),
             operation: "load".into(),
             value: "0".into(),
+            note: String::new(),
         }],
         ..Timeline::default()
     });
