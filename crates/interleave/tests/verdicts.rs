@@ -169,7 +169,9 @@ fn an_exploration_crosses_as_data() {
 
 #[test]
 fn a_spin_lock_is_explored_while_the_learner_waits() {
-    let found = explore(scenarios::far_too_many_executions);
+    let found = Explore::new()
+        .executions(1_000)
+        .of(scenarios::far_too_many_executions);
     // A bound with room for a busy machine; the bench has the figures.
     assert!(Duration::from_millis(found.millis) < Duration::from_secs(10));
 }
