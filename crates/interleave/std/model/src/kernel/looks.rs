@@ -37,10 +37,12 @@ const FENCES: u32 = 1_000;
 /// So many of them are in the timeline.
 const SHOWN_FENCES: u32 = 4;
 
-/// What is known of the loops of a program, by the place of a look and the number of looks in a
-/// round.
+/// What is known of the loops of a program, by the place of a look and what a round sees: a loop that
+/// waits while it sees one value may end with another.
 #[derive(Clone, Debug, Default)]
-pub struct Habits(HashMap<(Location<'static>, usize), Habit>);
+pub struct Habits(HashMap<Key, Habit>);
+
+type Key = (Location<'static>, Vec<u64>);
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Habit {
@@ -74,6 +76,14 @@ impl Look {
         self.op == op && *self.at == *at
     }
 
+    /// What it saw, but for addresses, which are others in the next execution.
+    fn value(&self) -> u64 {
+        match self.outcome.read {
+            small @ 0..0x1_0000 => small,
+            _ => u64::MAX,
+        }
+    }
+
     fn sees_the_same_as(&self, other: &Look) -> bool {
         match self.sees {
             Sees::Value => self.outcome.read == other.outcome.read,
@@ -94,7 +104,7 @@ struct Dream {
     rounds: u32,
     /// Whether this is to find out what the loop does.
     learns: bool,
-    at: Place,
+    key: Key,
     /// The locks that it holds in the dream.
     locks: Vec<ObjectId>,
 }
@@ -188,7 +198,8 @@ impl Run {
         ) && outcome.choice > 0;
         match outcome.written {
             Some(written) if written != outcome.read => self.acted(),
-            _ if is_spurious => {}
+            // It looks again without having seen anything.
+            _ if is_spurious => self.acted(),
             _ => self.looked(op, Sees::Value, outcome, at),
         }
         outcome
@@ -232,7 +243,12 @@ impl Run {
     pub(crate) fn acted(&self) {
         self.loop_is_over();
         let me = self.me();
-        self.state.borrow_mut().threads[me].looks.forget();
+        let mut state = self.state.borrow_mut();
+        state.threads[me].looks.forget();
+        // Whoever acts may end the wait of the others.
+        for thread in &mut state.threads {
+            thread.looks.rounds_in_vain = 0;
+        }
     }
 
     fn looked(&self, op: Op, sees: Sees, outcome: Outcome, at: Place) {
@@ -293,16 +309,18 @@ impl Run {
         let round = &looks.list[start..];
         let has_locks = round.iter().any(|look| look.sees == Sees::News);
         let value = looks.list[start].outcome.read;
+        let values = round.iter().map(Look::value).collect();
+        let key: Key = (*at, values);
         drop(state);
-        let habit = self.habits.borrow().0.get(&(*at, period)).copied();
+        let habit = self.habits.borrow().0.get(&key).copied();
         match habit {
-            None => return Next::Again(self.fall_asleep(op, start, true, at)),
+            None => return Next::Again(self.fall_asleep(op, start, true, key, at)),
             Some(Habit::GivesUp(rounds)) if rounds <= SHORT || has_locks => {
                 return Next::Goes(announced, None);
             }
             Some(Habit::GivesUp(_)) => {
                 if self.coin(["it looks until that changes", "it gives up"], at) {
-                    return Next::Again(self.fall_asleep(op, start, false, at));
+                    return Next::Again(self.fall_asleep(op, start, false, key, at));
                 }
             }
             Some(Habit::Endless) => {}
@@ -329,7 +347,7 @@ impl Run {
         Next::Goes(announced, Some(waiting))
     }
 
-    fn fall_asleep(&self, op: Op, start: usize, learns: bool, at: Place) -> Outcome {
+    fn fall_asleep(&self, op: Op, start: usize, learns: bool, key: Key, at: Place) -> Outcome {
         let me = self.me();
         {
             let looks = &mut self.state.borrow_mut().threads[me].looks;
@@ -340,7 +358,7 @@ impl Run {
                 period,
                 rounds: 0,
                 learns,
-                at,
+                key,
                 locks: Vec::new(),
             });
         }
@@ -371,7 +389,7 @@ impl Run {
             return Some(look.outcome);
         }
         if dream.learns {
-            let key = (*dream.at, period);
+            let key = dream.key.clone();
             self.habits.borrow_mut().0.insert(key, Habit::Endless);
             state.again = true;
         } else {
@@ -393,8 +411,7 @@ impl Run {
         };
         if dream.learns {
             let habit = Habit::GivesUp(dream.rounds);
-            let key = (*dream.at, dream.period);
-            self.habits.borrow_mut().0.insert(key, habit);
+            self.habits.borrow_mut().0.insert(dream.key, habit);
             state.again = true;
         } else {
             thread.looks.forget();
