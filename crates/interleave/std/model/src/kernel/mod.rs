@@ -7,7 +7,7 @@
 //! ```
 //!
 //! All modelled threads are coroutines of one operating-system thread, and only one of them runs at
-//! a time. It lets others run inside [`Run::perform`] and nowhere else. This makes the plain cells
+//! a time. It lets others run inside `Run::perform` and nowhere else. This makes the plain cells
 //! of this crate sound, so their types may be `Sync`.
 //!
 //! Everything through which threads meet is made of *words*: locations of the search, with loads,
