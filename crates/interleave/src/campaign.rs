@@ -12,7 +12,7 @@ use std::rc::Rc;
 use std::time::{Duration, Instant};
 
 use interleave_model::kernel::running::{Ended, Guide, Scenario, Unguided};
-use interleave_model::kernel::{self, Habits, Run, State, panics};
+use interleave_model::kernel::{self, Habits, Run, State, outside, panics};
 use interleave_search::{Graph, Search, Step};
 use records::schedule;
 
@@ -83,9 +83,9 @@ enum Then {
 }
 
 impl Campaign {
-    /// Runs `body` on a thread of its own.
+    /// Runs `body` on a thread of its own, under watch.
     fn aside<R: Send>(body: impl FnOnce() -> R + Send) -> R {
-        let ended = std::thread::scope(|scope| scope.spawn(body).join());
+        let ended = std::thread::scope(|scope| scope.spawn(|| outside::watched(body)).join());
         match ended {
             Ok(result) => result,
             Err(payload) => std::panic::resume_unwind(payload),

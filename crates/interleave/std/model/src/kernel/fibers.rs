@@ -47,8 +47,10 @@ impl Run {
         let fiber = self.fibers.borrow_mut()[thread].take();
         let Some(mut fiber) = fiber else { return true };
         self.current.set(thread);
+        super::outside::resumed();
         let result = fiber.resume(outcome);
         self.current.set(NOBODY);
+        self.note_deeds();
         match result {
             CoroutineResult::Yield(()) => {
                 self.fibers.borrow_mut()[thread] = Some(fiber);

@@ -21,6 +21,7 @@ mod fibers;
 pub mod freed;
 mod looks;
 pub mod object;
+pub mod outside;
 pub mod panics;
 pub(crate) mod performing;
 pub mod running;
