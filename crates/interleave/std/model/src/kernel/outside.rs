@@ -6,14 +6,17 @@
 //! timer on its own CPU time (timer_create(2)). If a modelled thread calls what the filter refuses,
 //! the kernel sends SIGSYS: the call fails with EPERM, and the exploration is given up with a
 //! sentence at the thread's next operation. (Not at once, because the C library may hold locks of
-//! its own around the call. For the same reason the handlers use no memory of the allocator.) A thread that waits or runs for ever has no next operation: the handler
-//! runs on that thread's stack, and leaves it for good.
+//! its own around the call. For the same reason the handlers use no memory of the allocator.) A
+//! thread that waits or runs for ever has no next operation: the handler runs on that thread's
+//! stack, and leaves it for good.
 //!
 //! The explorer itself runs on the same thread of the operating system, and may do all of this: the
 //! handler makes its system calls for it, with a mark that lets them pass.
 //!
-//! A kernel without seccomp leaves all of this out. Then such a scenario runs as it is, and is
-//! reported only if it does not repeat itself.
+//! Where no filter can be had, all of this is left out. Then such a scenario runs as it is, and is
+//! reported only if it does not repeat itself. So it is on a kernel without seccomp, and under a
+//! judge that lets the code under test have no filter. Such a judge watches for itself, and with a
+//! handler or a timer in the process it could not prove that nothing ends a loop or a wait.
 
 use std::cell::Cell;
 use std::ffi::{CStr, c_int, c_long, c_void};
@@ -218,12 +221,13 @@ pub(super) fn resumed() {
 /// for good, so it should end soon.
 pub fn watched<R>(body: impl FnOnce() -> R) -> R {
     static HANDLERS: Once = Once::new();
-    HANDLERS.call_once(|| {
-        handle(libc::SIGSYS, on_refusal);
-        handle(libc::SIGVTALRM, on_expiry);
+    let _timer = filter().then(|| {
+        HANDLERS.call_once(|| {
+            handle(libc::SIGSYS, on_refusal);
+            handle(libc::SIGVTALRM, on_expiry);
+        });
+        Timer::start()
     });
-    filter();
-    let _timer = Timer::start();
     body()
 }
 
@@ -239,11 +243,11 @@ fn handle(signal: c_int, handler: extern "C" fn(c_int, *mut libc::siginfo_t, *mu
     }
 }
 
-/// Gives this thread the filter, if the kernel can.
-fn filter() {
+/// Gives this thread the filter, and says whether it could.
+fn filter() -> bool {
     let program = program();
     let Ok(len) = libc::c_ushort::try_from(program.len()) else {
-        return;
+        return false;
     };
     let program = libc::sock_fprog {
         len,
@@ -251,13 +255,12 @@ fn filter() {
     };
     // SAFETY: both calls concern only this thread, and the kernel copies the program.
     unsafe {
-        if libc::prctl(libc::PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0 {
-            libc::prctl(
+        libc::prctl(libc::PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0
+            && libc::prctl(
                 libc::PR_SET_SECCOMP,
                 libc::SECCOMP_MODE_FILTER,
                 from_ref(&program),
-            );
-        }
+            ) == 0
     }
 }
 
