@@ -27,6 +27,8 @@ pub(crate) struct Budget {
     pub(crate) executions: u64,
     /// How many steps one execution may take.
     pub(crate) steps: u64,
+    /// How often each thread may fail, and how often it may wake up, for no reason.
+    pub(crate) spurious: u32,
     /// When to stop in any case: a safety net that no verdict should need.
     pub(crate) time: Duration,
 }
@@ -99,6 +101,7 @@ impl Campaign {
         let mut state = run.state.borrow_mut();
         state.wanted.clone_from(&self.wanted);
         state.most_steps = self.budget.steps;
+        state.most_spurious = self.budget.spurious;
         drop(state);
         run
     }
@@ -108,7 +111,10 @@ impl Campaign {
         let mut ongoing = Ongoing {
             search: Search::new(),
             habits: Habits::default(),
-            found: Exploration::default(),
+            found: Exploration {
+                spurious: self.budget.spurious,
+                ..Exploration::default()
+            },
             oddity: usize::MAX,
             failed_after: 0,
             effort: 0,

@@ -34,6 +34,8 @@ pub struct Exploration {
     pub cut: u64,
     /// Whether a thread could have failed or woken up for no reason once more than is tried.
     pub bounded: bool,
+    /// How often each thread could do that.
+    pub spurious: u32,
     /// The most operations of the code under test in one execution.
     pub scheduling_points: u64,
     /// The simplest failure that was found.
@@ -61,9 +63,15 @@ impl Exploration {
         if self.failure.is_some() {
             return format!("{count} execution{plural} until the failure");
         }
-        let bound = match self.bounded {
-            true => " in which each thread fails or wakes up for no reason once at most",
-            false => "",
+        let bound = match (self.bounded, self.spurious) {
+            (false, _) => String::new(),
+            (true, 0) => " in which no thread fails or wakes up for no reason".to_owned(),
+            (true, 1) => {
+                " in which each thread fails or wakes up for no reason once at most".to_owned()
+            }
+            (true, times) => format!(
+                " in which each thread fails or wakes up for no reason {times} times at most"
+            ),
         };
         match (self.complete, self.executions, self.cut) {
             (true, 1, _) => format!("the only execution{bound}"),
@@ -125,6 +133,7 @@ mod tests {
         let mut found = Exploration {
             executions: 1_680,
             complete: true,
+            spurious: 1,
             ..Exploration::default()
         };
         assert_eq!(found.coverage(), "all 1,680 executions");

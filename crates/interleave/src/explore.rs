@@ -53,6 +53,7 @@ impl Explore {
             budget: Budget {
                 executions: 10_000,
                 steps: 2_000,
+                spurious: 1,
                 time: Duration::from_secs(20),
             },
             file: None,
@@ -72,6 +73,15 @@ impl Explore {
     #[must_use]
     pub fn steps(mut self, steps: u64) -> Self {
         self.budget.steps = steps.max(1);
+        self
+    }
+
+    /// Sets how often each thread may fail (in a weak compare-exchange), and how often it may wake up
+    /// (from a wait on a condition variable, a futex or `park`), for no reason. The default is once;
+    /// with 0, code that relies on neither ever happening passes.
+    #[must_use]
+    pub fn spurious(mut self, times: u32) -> Self {
+        self.budget.spurious = times;
         self
     }
 

@@ -111,6 +111,8 @@ pub struct State {
     pub steps: u64,
     /// The thread that took the last step, and how many it took without a break.
     pub(crate) streak: (usize, u32),
+    /// How often each thread may fail, and how often it may wake up, for no reason.
+    pub most_spurious: u32,
     /// How many steps one execution may take.
     pub most_steps: u64,
     /// Steps so far that the code under test took, not the scenario.
@@ -205,6 +207,7 @@ impl Run {
         *state = State {
             scenario: state.scenario,
             may_outlive: state.may_outlive,
+            most_spurious: state.most_spurious,
             most_steps: state.most_steps,
             wanted: state.wanted.take(),
             log: std::mem::take(&mut state.log),

@@ -68,11 +68,11 @@ impl Run {
         is_over
     }
 
-    /// Whether a wait of the current thread may end for no reason. It does so once at most.
+    /// Whether a wait of the current thread may end for no reason. It does so only a few times.
     pub(crate) fn may_wake_spuriously(&self) -> bool {
         let mut state = self.state.borrow_mut();
         let me = self.me();
-        let may = !state.threads[me].has_woken_spuriously;
+        let may = state.threads[me].spurious_wakes < state.most_spurious;
         state.bounded |= !may;
         may
     }
@@ -81,7 +81,7 @@ impl Run {
     pub(crate) fn has_woken_spuriously(&self, outcome: Outcome) -> bool {
         let is_spurious = outcome.choice == 1;
         let me = self.me();
-        self.state.borrow_mut().threads[me].has_woken_spuriously |= is_spurious;
+        self.state.borrow_mut().threads[me].spurious_wakes += u32::from(is_spurious);
         is_spurious
     }
 

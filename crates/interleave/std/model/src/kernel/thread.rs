@@ -85,10 +85,10 @@ pub struct Thread {
     pub(crate) clock_reads: u32,
     /// Fences since its last other operation.
     pub(crate) fences: u32,
-    /// Whether a weak compare-exchange of this thread has already failed for no reason.
-    pub(crate) has_failed_spuriously: bool,
-    /// Whether a wait of this thread has already ended for no reason.
-    pub(crate) has_woken_spuriously: bool,
+    /// How often a weak compare-exchange of this thread has failed for no reason.
+    pub(crate) spurious_failures: u32,
+    /// How often a wait of this thread has ended for no reason.
+    pub(crate) spurious_wakes: u32,
     /// The last panic raised in it.
     pub panic: Option<PanicNote>,
     /// Whether it ended by a panic that no `join` has seen.
@@ -122,8 +122,8 @@ impl Thread {
             clock: EPOCH,
             clock_reads: 0,
             fences: 0,
-            has_failed_spuriously: false,
-            has_woken_spuriously: false,
+            spurious_failures: 0,
+            spurious_wakes: 0,
             panic: None,
             unobserved_panic: false,
             unwinding: false,

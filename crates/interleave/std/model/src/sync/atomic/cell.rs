@@ -227,9 +227,9 @@ impl<T: Word> AtomicCell<T> {
         let me = run.me();
         let may_fail = is_weak && {
             let mut state = run.state.borrow_mut();
-            let has_failed = state.threads[me].has_failed_spuriously;
-            state.bounded |= has_failed;
-            !has_failed
+            let may_fail = state.threads[me].spurious_failures < state.most_spurious;
+            state.bounded |= !may_fail;
+            may_fail
         };
         let (current, new) = (current.pack(), new.pack());
         let word = run.word(id);
@@ -247,7 +247,7 @@ impl<T: Word> AtomicCell<T> {
             (None, false) => Returned::Err(old),
         };
         if let Returned::SpuriousErr(_) = returned {
-            run.state.borrow_mut().threads[me].has_failed_spuriously = true;
+            run.state.borrow_mut().threads[me].spurious_failures += 1;
         }
         let done = outcome.written.is_some();
         let mut event = Event::new(me, verb, at);
