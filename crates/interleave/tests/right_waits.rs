@@ -169,6 +169,32 @@ interleave::scenarios! {
         assert_eq!(lock.read().unwrap().get(), 1);
     }
 
+    pub fn what_a_receiver_was_handed_it_receives() {
+        let (into, out) = mpsc::sync_channel(0);
+        let other = into.clone();
+        let waits = thread::spawn(move || other.send(1).is_ok());
+        let hands_over = thread::spawn(move || into.try_send(2).is_ok());
+        let got = out.recv().unwrap();
+        drop(out);
+        let (sent, handed_over) = (waits.join().unwrap(), hands_over.join().unwrap());
+        assert_eq!((sent, handed_over), (got == 1, got == 2));
+    }
+
+    pub fn a_full_channel_has_its_order() {
+        let (into, out) = mpsc::sync_channel(2);
+        let other = into.clone();
+        let first = thread::spawn(move || [1, 2].map(|message| other.send(message).unwrap()));
+        let second = thread::spawn(move || {
+            let is_full = into.try_send(0).is_err();
+            into.send(3).unwrap();
+            is_full
+        });
+        let got: Vec<_> = out.iter().collect();
+        first.join().unwrap();
+        // If the channel was full, it was full of the 1 and the 2.
+        assert!(!second.join().unwrap() || got == [1, 2, 3]);
+    }
+
     pub fn futex_handshake() {
         use std::futex;
         let word = Arc::new(AtomicU32::new(0));
@@ -202,5 +228,7 @@ right! {
     receives_with_a_timeout
     barrier_twice
     readers_and_a_writer
+    what_a_receiver_was_handed_it_receives
+    a_full_channel_has_its_order
     futex_handshake
 }

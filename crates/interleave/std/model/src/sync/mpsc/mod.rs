@@ -5,10 +5,19 @@
 //! ```text
 //!   sent       how many messages were sent; the highest bits say that one side is gone
 //!   senders    how many senders there are
-//!   room       how many messages may be sent before one is received (in a rendezvous: whether a
-//!              receiver waits, for try_send)
+//!   room       how many messages may be sent before one is received, and how many senders have
+//!              reserved room (in a rendezvous: whether a receiver waits, for try_send)
 //!   received   how many messages were received, if it is a rendezvous: a send waits for that
 //! ```
+//!
+//! In a bounded channel, messages are sent in the order in which room was reserved for them, as in
+//! std. Otherwise a `try_send` could find no room, and a message of a later sender be received
+//! earlier than those that took the room.
+//!
+//! In a rendezvous, `try_send` takes the receiver that waits, and hands its message to it. Then the
+//! receiver takes that message, even if it has seen that another thread waits in `send`. So what was
+//! handed over is not counted with what was sent, but in bits of its own of the same word, because a
+//! receiver waits for either.
 
 mod iter;
 
@@ -37,6 +46,14 @@ pub use iter::{IntoIter, Iter, TryIter};
 const NO_SENDERS: u64 = 1 << 62;
 /// The receiver is gone.
 const NO_RECEIVER: u64 = 1 << 63;
+/// The bits that count what was sent. In a rendezvous, those above count what was handed over.
+const COUNT: u64 = HANDED_OVER - 1;
+/// One message was handed over.
+const HANDED_OVER: u64 = 1 << 32;
+/// Room for one message. The bits below count what was reserved.
+const ROOM_FOR_ONE: u64 = 1 << 32;
+/// The room that a bounded channel has at most: more than any run uses.
+const MOST_ROOM: usize = 1 << 30;
 
 // The words.
 const SENT: usize = 0;
@@ -53,6 +70,9 @@ struct Channel<T> {
     messages: RefCell<BTreeMap<u64, T>>,
     /// How many messages were received. Only the receiver uses it.
     received: Cell<u64>,
+    /// In a rendezvous: the message that is handed over, and how many were taken.
+    handed_over: Cell<Option<T>>,
+    taken_over: Cell<u64>,
 }
 
 // SAFETY: the cells are only touched by the one modelled thread that runs (see `kernel`), never
@@ -119,6 +139,8 @@ impl<T> Channel<T> {
             capacity,
             messages: RefCell::new(BTreeMap::new()),
             received: Cell::new(0),
+            handed_over: Cell::new(None),
+            taken_over: Cell::new(0),
         })
     }
 
@@ -128,22 +150,27 @@ impl<T> Channel<T> {
     }
 
     fn used(&self, run: Rc<Run>) -> Used {
-        let room = self.capacity.unwrap_or(0) as u64;
+        let room = self.capacity.unwrap_or(0).min(MOST_ROOM) as u64 * ROOM_FOR_ONE;
         let words = || [Word::new(0), Word::new(1), Word::new(room), Word::new(0)];
         let id = self.header.id(&run, Kind::Channel, words);
         let first = run.word(id);
         Used { run, id, first }
     }
 
-    /// Gives a message its number, unless the receiver is gone.
-    fn push(&self, used: &Used, message: T, at: Place) -> Result<u64, T> {
+    /// Gives a message its number, unless the receiver is gone. If room was reserved for it, that is
+    /// its number.
+    fn push(&self, used: &Used, message: T, reserved: Option<u64>, at: Place) -> Result<u64, T> {
         let op = used.update(SENT, Change::Add(1), Ordering::Release);
+        let op = match reserved {
+            Some(number) => op.when(Guard::AtLeast(number)),
+            None => op,
+        };
         let before = used.run.perform(op, at).read;
         used.run.acted();
         if before & NO_RECEIVER != 0 {
             return Err(message);
         }
-        let number = before & !NO_SENDERS;
+        let number = before & COUNT;
         self.messages.borrow_mut().insert(number, message);
         Ok(number)
     }
@@ -151,12 +178,13 @@ impl<T> Channel<T> {
     fn send(&self, message: T, at: Place) -> Result<(), SendError<T>> {
         let used = self.enter();
         let is_rendezvous = self.capacity == Some(0);
-        if self.capacity.is_some() && !is_rendezvous {
-            let op = used.update(ROOM, Change::Add(u64::MAX), Ordering::Acquire);
-            let op = op.when(Guard::AtLeast(1));
-            used.wait(op, Wait::Send(used.id), false, "send", at);
-        }
-        let number = match self.push(&used, message, at) {
+        let reserved = (self.capacity.is_some() && !is_rendezvous).then(|| {
+            let reserve = Change::Add(1_u64.wrapping_sub(ROOM_FOR_ONE));
+            let op = used.update(ROOM, reserve, Ordering::Acquire);
+            let op = op.when(Guard::AtLeast(ROOM_FOR_ONE));
+            used.wait(op, Wait::Send(used.id), false, "send", at) & COUNT
+        });
+        let number = match self.push(&used, message, reserved, at) {
             Ok(number) => number,
             Err(message) => {
                 used.tell("send", "the receiver is gone", at);
@@ -183,13 +211,18 @@ impl<T> Channel<T> {
             used.tell("try_send", "the receiver is gone", at);
             return Err(TrySendError::Disconnected(message));
         }
+        let is_rendezvous = self.capacity == Some(0);
         let mut room = used.run.access(used.id, used.load(ROOM), at).read;
         loop {
-            if room == 0 {
+            let reserved = match is_rendezvous {
+                true => room.checked_sub(1),
+                false => room.checked_sub(ROOM_FOR_ONE).map(|room| room + 1),
+            };
+            let Some(reserved) = reserved else {
                 used.tell("try_send", "full", at);
                 return Err(TrySendError::Full(message));
-            }
-            let change = Change::CompareExchange(room, room - 1);
+            };
+            let change = Change::CompareExchange(room, reserved);
             let op = used.update(ROOM, change, Ordering::AcqRel);
             let outcome = used.run.perform(op.or_else(Ordering::Acquire), at);
             match outcome.written {
@@ -197,13 +230,16 @@ impl<T> Channel<T> {
                 None => room = outcome.read,
             }
         }
-        match self.push(&used, message, at) {
-            Ok(_) => {
-                used.tell("try_send", "sent", at);
-                Ok(())
-            }
-            Err(message) => Err(TrySendError::Disconnected(message)),
+        if is_rendezvous {
+            self.handed_over.set(Some(message));
+            let op = used.update(SENT, Change::Add(HANDED_OVER), Ordering::Release);
+            used.run.perform(op, at);
+            used.run.acted();
+        } else if let Err(message) = self.push(&used, message, Some(room & COUNT), at) {
+            return Err(TrySendError::Disconnected(message));
         }
+        used.tell("try_send", "sent", at);
+        Ok(())
     }
 
     /// Takes the next message, which has been sent. `None` if its sender will never say what it is.
@@ -212,23 +248,33 @@ impl<T> Channel<T> {
         let message = self.messages.borrow_mut().remove(&number)?;
         self.received.set(number + 1);
         used.run.acted();
-        let told = match self.capacity {
+        let (told, more) = match self.capacity {
             None => return Some(message),
-            Some(0) => RECEIVED,
-            Some(_) => ROOM,
+            Some(0) => (RECEIVED, 1),
+            Some(_) => (ROOM, ROOM_FOR_ONE),
         };
-        let op = used.update(told, Change::Add(1), Ordering::Release);
+        let op = used.update(told, Change::Add(more), Ordering::Release);
         used.run.perform(op, at);
         Some(message)
     }
 
-    /// Says, for [`Self::try_send`], whether a receiver waits. Returns what was said before.
+    /// Takes what [`Self::try_send`] hands over: its sender has taken this receiver.
+    fn take_over(&self, used: &Used, verb: &'static str, at: Place) -> Option<T> {
+        let taken = self.taken_over.get() + 1;
+        self.taken_over.set(taken);
+        let op = used.load(SENT).when(Guard::AtLeast(taken * HANDED_OVER));
+        used.wait(op, Wait::Receive(used.id), false, verb, at);
+        used.run.acted();
+        self.handed_over.take()
+    }
+
+    /// Says, for [`Self::try_send`], whether a receiver waits. Returns whether it was taken.
     fn says_that_it_waits(&self, used: &Used, waits: bool, at: Place) -> bool {
         if self.capacity != Some(0) {
-            return waits;
+            return false;
         }
         let op = used.update(ROOM, Change::Swap(waits.into()), Ordering::AcqRel);
-        used.run.perform(op, at).read == 1
+        used.run.perform(op, at).read == 0 && !waits
     }
 
     fn receive(
@@ -238,14 +284,12 @@ impl<T> Channel<T> {
         at: Place,
     ) -> Result<T, RecvTimeoutError> {
         let used = self.enter();
-        let one_more = used
-            .load(SENT)
-            .when(Guard::AtLeast(self.received.get() + 1));
         self.says_that_it_waits(&used, true, at);
+        let is_taken;
         if used.run.times_out(end, at) {
-            let is_alone = self.says_that_it_waits(&used, false, at) || self.capacity != Some(0);
+            is_taken = self.says_that_it_waits(&used, false, at);
             let sent = used.run.perform(used.load(SENT), at).read;
-            if is_alone && sent & !(NO_SENDERS | NO_RECEIVER) <= self.received.get() {
+            if !is_taken && sent & COUNT <= self.received.get() {
                 if sent & NO_SENDERS != 0 {
                     used.tell(verb, "all senders are gone", at);
                     return Err(RecvTimeoutError::Disconnected);
@@ -253,10 +297,17 @@ impl<T> Channel<T> {
                 used.tell(verb, "timed out", at);
                 return Err(RecvTimeoutError::Timeout);
             }
+        } else {
+            let seen = self.taken_over.get() * HANDED_OVER + self.received.get();
+            let one_more = used.load(SENT).when(Guard::AtLeast(seen + 1));
+            used.wait(one_more, Wait::Receive(used.id), end.is_some(), verb, at);
+            is_taken = self.says_that_it_waits(&used, false, at);
         }
-        used.wait(one_more, Wait::Receive(used.id), end.is_some(), verb, at);
-        self.says_that_it_waits(&used, false, at);
-        match self.take(&used, at) {
+        let message = match is_taken {
+            true => self.take_over(&used, verb, at),
+            false => self.take(&used, at),
+        };
+        match message {
             Some(message) => {
                 used.tell(verb, "received", at);
                 Ok(message)
@@ -271,7 +322,7 @@ impl<T> Channel<T> {
     fn try_receive(&self, at: Place) -> Result<T, TryRecvError> {
         let used = self.enter();
         let sent = used.run.access(used.id, used.load(SENT), at).read;
-        if sent & !(NO_SENDERS | NO_RECEIVER) > self.received.get()
+        if sent & COUNT > self.received.get()
             && let Some(message) = self.take(&used, at)
         {
             used.tell("try_recv", "received", at);
