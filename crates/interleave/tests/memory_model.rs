@@ -37,6 +37,57 @@ interleave::scenarios! {
     pub fn peterson_with_release_and_acquire() { petersons_lock(Release, Acquire); }
     pub fn peterson_with_seq_cst_stores_only() { petersons_lock(SeqCst, Acquire); }
 
+    fn lamports_bakery(store: Ordering, load: Ordering) {
+        let chooses = [AtomicBool::new(false), AtomicBool::new(false)];
+        let numbers = [AtomicU32::new(0), AtomicU32::new(0)];
+        let payload = Tracked::new(0);
+        both(move |me| {
+            let other = 1 - me;
+            chooses[me].store(true, store);
+            let mine = numbers[other].load(load) + 1;
+            numbers[me].store(mine, store);
+            chooses[me].store(false, store);
+            while chooses[other].load(load) {}
+            loop {
+                let theirs = numbers[other].load(load);
+                if theirs == 0 || (mine, me) < (theirs, other) { break; }
+            }
+            payload.update(|n| n + 1);
+            numbers[me].store(0, store);
+        });
+    }
+    pub fn bakery() { lamports_bakery(SeqCst, SeqCst); }
+    pub fn bakery_with_seq_cst_stores_only() { lamports_bakery(SeqCst, Acquire); }
+
+    /// A lock that one thread asks for and the other one grants. The thread that grants it goes in
+    /// if it sees that the lock was taken; it should if it sees the lock free. That takes three
+    /// preemptions: after the asking, after the granting, and before the release.
+    pub fn a_lock_that_fails_in_the_third_preemption() {
+        const ASKS: u32 = 1;
+        const HOLDS: u32 = 2;
+        let shared = Arc::new((AtomicU32::new(0), AtomicBool::new(false), Tracked::new(0)));
+        let theirs = Arc::clone(&shared);
+        let asking = thread::spawn(move || {
+            let (state, is_granted, payload) = &*theirs;
+            state.store(ASKS, SeqCst);
+            if is_granted.load(SeqCst) {
+                state.store(HOLDS, SeqCst);
+                payload.update(|n| n + 1);
+            }
+            state.store(0, SeqCst);
+        });
+        let theirs = Arc::clone(&shared);
+        let granting = thread::spawn(move || {
+            let (state, is_granted, payload) = &*theirs;
+            if state.load(SeqCst) == ASKS {
+                is_granted.store(true, SeqCst);
+                if state.load(SeqCst) == HOLDS { payload.update(|n| n + 1); }
+            }
+        });
+        asking.join().unwrap();
+        granting.join().unwrap();
+    }
+
     /// Dekker's first step: whoever sees no other one goes in.
     fn dekkers_step(store: Ordering, load: Ordering, between: Option<Ordering>) {
         let wants = [AtomicBool::new(false), AtomicBool::new(false)];
@@ -203,6 +254,9 @@ cases! {
     peterson: holds;
     peterson_with_release_and_acquire: fails Race;
     peterson_with_seq_cst_stores_only: fails Race;
+    bakery: holds;
+    bakery_with_seq_cst_stores_only: fails Race;
+    a_lock_that_fails_in_the_third_preemption: fails Race;
     dekker: holds;
     dekker_with_release_and_acquire: fails Race;
     dekker_with_fences: holds;
@@ -220,6 +274,16 @@ cases! {
     any_waiter_may_be_woken: fails Deadlock;
     a_reader_that_reads_again_beside_a_writer: fails Deadlock;
     three_threads_that_lose_what_two_do_not: fails Assertion;
+}
+
+#[test]
+fn three_preemptions_are_shown_where_three_are_needed() {
+    let found = explored(scenarios::a_lock_that_fails_in_the_third_preemption);
+    let steps = &found.must_fail(Race).timeline.steps;
+    let threads = steps.iter().map(|step| step.thread);
+    let mut of_the_two: Vec<_> = threads.filter(|thread| *thread > 0).collect();
+    of_the_two.dedup();
+    assert_eq!(of_the_two, [1, 2, 1, 2], "{found:?}");
 }
 
 #[test]
