@@ -120,15 +120,20 @@ impl Campaign {
             effort: 0,
             started: Instant::now(),
         };
-        for part in [Self::run_fairly, Self::visit] {
-            loop {
-                match Self::aside(|| part(self, &mut ongoing)) {
-                    Then::Again => {}
-                    Then::Next => break,
-                    Then::Over => return ongoing.found,
+        let mut is_fair = false;
+        while Self::aside(|| {
+            if !is_fair {
+                match self.run_fairly(&mut ongoing) {
+                    Then::Next => is_fair = true,
+                    then => return then,
+                }
+                if std::thread::panicking() {
+                    return Then::Again;
                 }
             }
-        }
+            self.visit(&mut ongoing)
+        }) != Then::Over
+        {}
         ongoing.found
     }
 
