@@ -140,12 +140,25 @@ static NARROW: LazyLock<Regex> = LazyLock::new(|| {
 static FREQUENCY: LazyLock<Regex> =
     LazyLock::new(|| Regex::new(r#"("tf":\d+\.\d\d)\d+"#).expect("a constant"));
 
-/// Leaves out what no reader misses: the charts for narrow screens on the page that is printed, and
-/// digits of frequencies in the index of the search.
+/// A beginning of words that is no word itself. That no section has it goes without saying.
+static BEGINNING: LazyLock<Regex> =
+    LazyLock::new(|| Regex::new(r#""df":0,"docs":\{\},"#).expect("a constant"));
+
+/// What a figure's script needs. On the page that is printed, nobody plays.
+static DATA: LazyLock<Regex> = LazyLock::new(|| {
+    Regex::new(r#"(?s)<script type="application/json" class="data">.*?</script>"#)
+        .expect("a constant")
+});
+
+/// Leaves out what no reader misses: charts for narrow screens and data for scripts on the page that
+/// is printed; and in the index of the search, digits of frequencies and what is said of words that
+/// are none.
 fn make_smaller(folder: &Path) -> io::Result<()> {
     for (name, waste, instead) in [
         ("print.html", &NARROW, ""),
+        ("print.html", &DATA, ""),
         ("searchindex.js", &FREQUENCY, "$1"),
+        ("searchindex.js", &BEGINNING, ""),
     ] {
         let path = folder.join(name);
         if let Ok(text) = fs::read_to_string(&path) {
@@ -282,14 +295,14 @@ mod tests {
         write("a.html", narrow);
         write(
             "searchindex.js",
-            r#"{"0":{"tf":1.7320508075688772},"1":{"tf":1.0}}"#,
+            r#"{"df":0,"docs":{},"a":{"0":{"tf":1.7320508075688772},"1":{"tf":1.0}}}"#,
         );
         make_smaller(folder.path()).unwrap();
         assert_eq!(read("print.html"), format!("<p>{wide}</p>{wide}"));
         assert_eq!(read("a.html"), narrow);
         assert_eq!(
             read("searchindex.js"),
-            r#"{"0":{"tf":1.73},"1":{"tf":1.0}}"#
+            r#"{"a":{"0":{"tf":1.73},"1":{"tf":1.0}}}"#
         );
     }
 }

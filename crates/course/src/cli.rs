@@ -67,9 +67,9 @@ pub enum Command {
     },
     /// Run one schedule again, and draw it step by step
     Replay {
-        /// The exercise
+        /// The exercise, or `book` for the game in the book's chapter 4
         exercise: String,
-        /// The schedule as the verdict printed it, such as both_lock:a3b2a
+        /// The schedule as the verdict or the book shows it, such as both_lock:a3b2a
         schedule: String,
         /// Run only this test
         #[arg(long)]

@@ -7,6 +7,7 @@
 mod bars;
 mod lanes;
 mod map;
+mod schedules;
 mod shapes;
 
 use std::fmt::Write as _;
@@ -22,6 +23,7 @@ enum Trace {
     Lanes(lanes::Lanes),
     Map(map::Map),
     Bars(bars::Bars),
+    Schedules(schedules::Schedules),
 }
 
 /// How a part of a picture looks. Each has a color and a pattern of its own, and
@@ -133,19 +135,26 @@ pub(crate) fn alone(name: &str, output: &str) -> Result<String, String> {
     ))
 }
 
+fn trace(name: &str, output: &str) -> Result<Trace, String> {
+    serde_json::from_str(output).map_err(|error| format!("{name} is no trace: {error}"))
+}
+
 fn drawn(name: &str, output: &str) -> Result<Drawn, String> {
-    let trace: Trace =
-        serde_json::from_str(output).map_err(|error| format!("{name} is no trace: {error}"))?;
-    match &trace {
+    match &trace(name, output)? {
         Trace::Lanes(lanes) => lanes.draw(),
         Trace::Map(map) => map.draw(),
         Trace::Bars(bars) => bars.draw(),
+        Trace::Schedules(_) => Err("this is more than one picture".to_owned()),
     }
     .map_err(|why| format!("{name}: {why}"))
 }
 
 /// Draws the trace of a recording.
 pub(crate) fn draw(name: &str, output: &str, command: &str) -> Result<String, String> {
+    if let Trace::Schedules(schedules) = trace(name, output)? {
+        let html = schedules.draw(name, command);
+        return html.map_err(|why| format!("{name}: {why}"));
+    }
     let Drawn {
         svg,
         width,

@@ -18,24 +18,50 @@ pub(crate) fn is_built(package: &str) -> bool {
 /// command's. `title` names it in messages.
 ///
 /// # Errors
-/// The ledger cannot be built or started.
+/// It cannot be built or started.
 pub(super) fn become_program(
     course: &Course,
     (package, title): (&str, &str),
     arguments: impl IntoIterator<Item = String>,
 ) -> Result<u8, Trouble> {
+    if !is_built(package) {
+        complain(&format!(
+            "building {title}: the first time, this can take some minutes"
+        ));
+    }
     let request = Request {
         folder: course.root.clone(),
         packages: vec![package],
         binaries: vec![package],
         ..Request::default()
     };
-    if !is_built(package) {
-        complain(&format!(
-            "building {title}: the first time, this can take some minutes"
-        ));
-    }
-    let built = build(&request)?;
+    become_built(&request, title, arguments)
+}
+
+/// The same for an example of this package.
+///
+/// # Errors
+/// It cannot be built or started.
+pub(super) fn become_example(
+    course: &Course,
+    (package, example, title): (&str, &str, &str),
+    arguments: impl IntoIterator<Item = String>,
+) -> Result<u8, Trouble> {
+    let request = Request {
+        folder: course.root.clone(),
+        packages: vec![package],
+        examples: vec![example],
+        ..Request::default()
+    };
+    become_built(&request, title, arguments)
+}
+
+fn become_built(
+    request: &Request<'_>,
+    title: &str,
+    arguments: impl IntoIterator<Item = String>,
+) -> Result<u8, Trouble> {
+    let built = build(request)?;
     let [(_, program)] = built.programs.as_slice() else {
         return Err(Trouble::Build(format!(
             "{title} cannot be built here:\n{}",

@@ -11,8 +11,12 @@ use judging::trouble::Trouble;
 use proctor::{Outcome, Record};
 
 use super::check::read_source;
+use super::program::become_example;
 use crate::schedule::scenarios::scenarios;
 use crate::text::wrapped;
+
+/// What stands for the book's game, where another replay names an exercise.
+const BOOK: &str = "book";
 
 /// The environment variable that makes an exploration run only one schedule.
 pub(crate) const REPLAY: &str = "INTERLEAVE_REPLAY";
@@ -41,6 +45,10 @@ pub fn replay(course: &Course, name: &str, replay: &Replay) -> Result<u8, Troubl
         test,
         source,
     } = *replay;
+    if name == BOOK {
+        let game = ("sync", "be_the_scheduler", "the game of the book");
+        return become_example(course, game, [schedule.to_owned()]);
+    }
     let exercise = course.exercise(name)?;
     if exercise.explored().is_none() {
         return Err(Trouble::Refused(format!(
