@@ -30,6 +30,9 @@ const WORKSHOP: &str = "crates/workshop";
 /// A page of the book with oral questions and their answers.
 const INSTRUCTORS: &str = "book/src/instructors.md";
 
+/// Tests of the built book in a browser, with what npm installs for them.
+const BOOK_TESTS: &str = "book/tests";
+
 /// Entries that are left out without a note, because nobody expects them in a bundle.
 const UNMENTIONED: &[&str] = &[".course", ".git"];
 
@@ -67,6 +70,9 @@ pub(super) fn course(course: &Course, to: &Path) -> Result<Vec<String>, Trouble>
     if course.root.join(WORKSHOP).is_dir() {
         left_out.push(format!("{WORKSHOP} (the authors' tools)"));
     }
+    if course.root.join(BOOK_TESTS).is_dir() {
+        left_out.push(BOOK_TESTS.to_owned());
+    }
     left_out.push("the crates' own tests".to_owned());
     Ok(left_out)
 }
@@ -86,7 +92,9 @@ fn folder(
         } else if path.is_dir() {
             if !is_made_by_cargo(&path)
                 && !is_test_of_a_crate(course, &path)
-                && course.short(&path) != Path::new(WORKSHOP)
+                && ![WORKSHOP, BOOK_TESTS]
+                    .map(Path::new)
+                    .contains(&course.short(&path))
             {
                 folder(course, &path, &to, left_out)?;
             }
