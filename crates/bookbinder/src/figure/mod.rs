@@ -7,6 +7,7 @@
 mod bars;
 mod lanes;
 mod map;
+mod scenes;
 mod schedules;
 mod shapes;
 
@@ -24,6 +25,7 @@ enum Trace {
     Map(map::Map),
     Bars(bars::Bars),
     Schedules(schedules::Schedules),
+    Scenes(scenes::Scenes),
 }
 
 /// How a part of a picture looks. Each has a color and a pattern of its own, and
@@ -144,15 +146,19 @@ fn drawn(name: &str, output: &str) -> Result<Drawn, String> {
         Trace::Lanes(lanes) => lanes.draw(),
         Trace::Map(map) => map.draw(),
         Trace::Bars(bars) => bars.draw(),
-        Trace::Schedules(_) => Err("this is more than one picture".to_owned()),
+        Trace::Schedules(_) | Trace::Scenes(_) => Err("this is more than one picture".to_owned()),
     }
     .map_err(|why| format!("{name}: {why}"))
 }
 
 /// Draws the trace of a recording.
 pub(crate) fn draw(name: &str, output: &str, command: &str) -> Result<String, String> {
-    if let Trace::Schedules(schedules) = trace(name, output)? {
-        let html = schedules.draw(name, command);
+    let moving = match trace(name, output)? {
+        Trace::Schedules(schedules) => Some(schedules.draw(name, command)),
+        Trace::Scenes(scenes) => Some(scenes.draw(name, command)),
+        _ => None,
+    };
+    if let Some(html) = moving {
         return html.map_err(|why| format!("{name}: {why}"));
     }
     let Drawn {
