@@ -13,7 +13,10 @@ before(async () => {
 after(async () => chromium?.close());
 
 // The figures, by page: how many scenes each of their runs has.
-const FIGURES = [["processes.html", "processes-memory-map", [6, 4]]];
+const FIGURES = [
+    ["processes.html", "processes-memory-map", [6, 4]],
+    ["coroutines.html", "coroutines-stacks-compared", [6, 6, 6]],
+];
 
 const scene = (figure) => figure.locator("li.scene:visible");
 const status = (figure) => figure.locator(".step").innerText();

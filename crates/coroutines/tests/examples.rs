@@ -302,3 +302,30 @@ fn three_ways() {
     steps.chunks_mut(3).for_each(<[_]>::sort_unstable);
     assert_eq!(steps.join(" "), order);
 }
+
+#[test]
+fn stacks_compared() {
+    let printed = example_output::of("stacks_compared", &[]);
+    let trace: serde_json::Value = serde_json::from_str(&printed).unwrap();
+    let scenes = |run: usize| trace["runs"][run]["scenes"].as_array().unwrap().clone();
+    let pointer = |run: usize, step: usize| {
+        let text = &scenes(run)[step]["rows"][0]["cells"][0]["value"];
+        let digits = text.as_str().unwrap().trim_start_matches("0x").to_owned();
+        usize::from_str_radix(&digits, 16).unwrap()
+    };
+    for run in 0..3 {
+        assert_eq!(scenes(run).len(), 6);
+        // Main is where it was before, and so is A; what A calls has a frame of 1 KiB at least.
+        assert_eq!(pointer(run, 0), pointer(run, 2));
+        assert_eq!(pointer(run, 1), pointer(run, 4));
+        assert!(pointer(run, 5) + 1024 <= pointer(run, 4));
+    }
+    // A fiber and a thread have stacks of their own; tasks use main's, one after the other.
+    let far = 0x1_0000;
+    for run in [0, 2] {
+        assert!(pointer(run, 1).abs_diff(pointer(run, 0)) > far);
+        assert!(pointer(run, 3).abs_diff(pointer(run, 1)) > far);
+    }
+    assert!(pointer(1, 0) - pointer(1, 1) < far);
+    assert_eq!(pointer(1, 3), pointer(1, 1));
+}
