@@ -16,7 +16,7 @@ use interleave_model::kernel::{self, Habits, Run, State, outside, panics};
 use interleave_search::{Graph, Search, Step};
 use records::schedule;
 
-use crate::exploration::{Exploration, Failure, kind, place};
+use crate::exploration::{Exploration, Failure, Limit, kind, place};
 use crate::fair::{self, InTurn};
 use crate::timeline::timeline;
 
@@ -36,9 +36,12 @@ pub(crate) struct Budget {
 /// After a failure, so many more executions are tried to find a simpler one that fails.
 const SIMPLER: u64 = 300;
 
-/// When all runs together have cost so much, the budget is used up. (A run of a few dozen steps costs
-/// about a thousand.) Unlike a time, it is the same on every machine.
-const MOST_EFFORT: u64 = 100_000_000;
+/// What an execution of the budget may cost on average: the square of the number of its steps.
+/// (A long run costs more than a short one. Unlike a time, this is the same on every machine.)
+const EFFORT_FOR_ONE: u64 = 10_000;
+
+/// What all together may cost in any case.
+const EFFORT: u64 = 100_000_000;
 
 /// What to explore.
 #[derive(Clone)]
@@ -181,9 +184,11 @@ impl Campaign {
         let run = self.run(search, std::mem::take(&mut ongoing.habits));
         let then = kernel::with_run(&run, || {
             loop {
-                let is_enough = self.is_enough(&run.search.borrow(), ongoing);
+                let limit = self.limit(&run.search.borrow(), ongoing);
+                let is_enough = limit.is_some() || self.is_simple(&run.search.borrow(), ongoing);
                 if is_enough || !run.search.borrow_mut().begin() {
-                    self.conclude(&run.search.borrow(), ongoing, !is_enough);
+                    ongoing.found.limit = limit;
+                    self.conclude(&run.search.borrow(), ongoing);
                     return Then::Over;
                 }
                 let ended = self.execute(&run);
@@ -198,17 +203,28 @@ impl Campaign {
         then
     }
 
-    fn is_enough(&self, search: &Search, ongoing: &Ongoing) -> bool {
+    /// Whether a failure was found, and nothing simpler is to be expected.
+    fn is_simple(&self, search: &Search, ongoing: &Ongoing) -> bool {
+        let least = search.least_oddity();
+        let none_is_simpler = least.is_none_or(|least| least >= ongoing.oddity);
+        ongoing.found.failure.is_some()
+            && (none_is_simpler || search.runs() > ongoing.failed_after + SIMPLER)
+    }
+
+    /// What ends the search, if anything does before all executions were visited.
+    fn limit(&self, search: &Search, ongoing: &Ongoing) -> Option<Limit> {
         let found = &ongoing.found;
-        if found.failure.is_some() {
-            let least = search.least_oddity();
-            let none_is_simpler = least.is_none_or(|least| least >= ongoing.oddity);
-            return none_is_simpler || search.runs() > ongoing.failed_after + SIMPLER;
+        if found.failure.is_some() || search.least_oddity().is_none() {
+            return None;
         }
-        found.executions >= self.budget.executions
-            || search.runs() >= 4 * self.budget.executions + 100
-            || ongoing.effort >= MOST_EFFORT
-            || ongoing.started.elapsed() >= self.budget.time
+        let most = self.budget.executions;
+        if found.executions >= most || search.runs() >= most.saturating_mul(4).saturating_add(100) {
+            return Some(Limit::Executions);
+        }
+        if ongoing.effort >= most.saturating_mul(EFFORT_FOR_ONE).max(EFFORT) {
+            return Some(Limit::Effort);
+        }
+        (ongoing.started.elapsed() >= self.budget.time).then_some(Limit::Time)
     }
 
     /// Runs the execution that the search has begun, again and again while something is learned.
@@ -268,13 +284,18 @@ impl Campaign {
         }
     }
 
-    fn conclude(&self, search: &Search, ongoing: &mut Ongoing, is_exhausted: bool) {
+    fn conclude(&self, search: &Search, ongoing: &mut Ongoing) {
         let found = &mut ongoing.found;
         found.runs = search.runs();
-        found.complete =
-            is_exhausted && found.failure.is_none() && search.given_up() == 0 && found.cut == 0;
+        if search.given_up() > 0 {
+            found.limit = found.limit.or(Some(Limit::Memory));
+        }
+        found.complete = found.limit.is_none() && found.failure.is_none() && found.cut == 0;
         if found.failure.is_none() && found.executions == 0 && found.not_judged.is_none() {
             found.not_judged = Some(match found.cut {
+                0 if found.limit == Some(Limit::Time) => {
+                    "the time was up before an execution came to its end".to_owned()
+                }
                 0 => "no execution came to an end: the explorer could not follow this code"
                     .to_owned(),
                 _ => format!(

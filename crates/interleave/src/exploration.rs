@@ -20,6 +20,19 @@ pub struct Failure {
     pub timeline: Timeline,
 }
 
+/// What ended an exploration before it had visited all executions.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Limit {
+    /// It has visited as many as [`crate::Explore::executions`] allows.
+    Executions,
+    /// They had so many steps that the budget of executions did not suffice.
+    Effort,
+    /// The time of [`crate::Explore::time`] was up.
+    Time,
+    /// Too many parts of the search waited for their turn, and some were left out.
+    Memory,
+}
+
 /// What an exploration found.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub struct Exploration {
@@ -27,6 +40,8 @@ pub struct Exploration {
     pub executions: u64,
     /// Whether these were all.
     pub complete: bool,
+    /// What ended the search, if it was ended.
+    pub limit: Option<Limit>,
     /// How many runs that took: also those that turned out to show an execution that another run
     /// shows.
     pub runs: u64,
@@ -51,8 +66,7 @@ pub struct Exploration {
 }
 
 impl Exploration {
-    /// What was covered, in words: `all 20 executions` or `2,000 executions, then the budget was used
-    /// up`.
+    /// What was covered, in words: `all 20 executions` or `2,000 executions, which is the limit`.
     #[must_use]
     pub fn coverage(&self) -> String {
         let plural = if self.executions == 1 { "" } else { "s" };
@@ -76,7 +90,19 @@ impl Exploration {
         match (self.complete, self.executions, self.cut) {
             (true, 1, _) => format!("the only execution{bound}"),
             (true, _, _) => format!("all {count} executions{bound}"),
-            (false, _, 0) => format!("{count} execution{plural}, then the budget was used up"),
+            (false, 0, 0) if self.not_judged.is_some() => "nothing was explored".to_owned(),
+            (false, _, 0) => {
+                let why = match self.limit {
+                    Some(Limit::Executions) => "which is the limit",
+                    Some(Limit::Effort) => {
+                        "which are so long that they count as many as the limit allows"
+                    }
+                    Some(Limit::Time) => "then the time was up",
+                    Some(Limit::Memory) => "and some were left out, because too many waited",
+                    None => "and not all",
+                };
+                format!("{count} execution{plural}, {why}")
+            }
             (false, _, cut) => format!(
                 "{count} execution{plural}; {} more took too many steps to be followed to the end",
                 with_commas(cut)
@@ -118,7 +144,7 @@ pub(crate) fn place(at: model::At) -> Place {
 
 #[cfg(test)]
 mod tests {
-    use super::{Exploration, with_commas};
+    use super::{Exploration, Limit, with_commas};
 
     #[test]
     fn numbers_are_grouped_by_three() {
@@ -144,10 +170,13 @@ mod tests {
                 .starts_with("all 1,680 executions in which each thread")
         );
         found.complete = false;
-        assert_eq!(
-            found.coverage(),
-            "1,680 executions, then the budget was used up"
-        );
+        for (limit, words) in [
+            (Limit::Executions, "which is the limit"),
+            (Limit::Time, "then the time was up"),
+        ] {
+            found.limit = Some(limit);
+            assert_eq!(found.coverage(), format!("1,680 executions, {words}"));
+        }
         found.cut = 3;
         assert!(found.coverage().contains("3 more took too many steps"));
     }

@@ -62,7 +62,8 @@ impl Explore {
     }
 
     /// Sets how many executions to visit at most. The simplest come first: those with the fewest
-    /// interruptions and old values.
+    /// interruptions and old values. If they have more than a hundred steps on average, fewer are
+    /// visited, because long ones take much longer; the coverage then says so.
     #[must_use]
     pub fn executions(mut self, executions: u64) -> Self {
         self.budget.executions = executions.max(1);

@@ -59,7 +59,7 @@ pub use interleave_model::kernel::scenario::named;
 pub use records::position::FailureKind;
 pub use records::{Place, Step, Timeline, schedule};
 
-pub use exploration::{Exploration, Failure};
+pub use exploration::{Exploration, Failure, Limit};
 pub use explore::{Explore, REPLAY, explore};
 
 /// The std of explored code.

@@ -44,6 +44,12 @@ interleave::scenarios! {
     pub fn sleeps() {
         and_two_additions(|| real::thread::sleep(real::time::Duration::from_millis(1)));
     }
+    pub fn waits_for_a_moment() {
+        and_two_additions(|| real::thread::park_timeout(real::time::Duration::from_millis(100)));
+    }
+    pub fn calls_the_system_for_ever() {
+        and_two_additions(|| loop { real::process::id(); });
+    }
     pub fn reads_from_a_pipe() {
         and_two_additions(|| { let _ = real::io::pipe(); });
     }
@@ -131,7 +137,9 @@ not_judged! {
     starts_a_process: "thread b";
     forks: "starts or waits for a process";
     starts_a_real_thread: "starts a thread that is not a modelled one";
-    sleeps: "waits for real time";
+    sleeps: "sleeps";
+    waits_for_a_moment: "sleeps";
+    calls_the_system_for_ever: "runs on and on";
     reads_from_a_pipe: "opens a pipe";
     connects: "opens a pipe, a socket or a queue";
     deadlocks_on_a_real_lock: "waits for a lock";

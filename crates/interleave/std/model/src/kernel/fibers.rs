@@ -17,8 +17,8 @@ pub(super) type Fiber = Coroutine<Option<Outcome>, (), (), DefaultStack>;
 /// What a thread suspends with.
 pub(super) type Way = Yielder<Option<Outcome>, ()>;
 
-/// The size of a stack, in bytes; only what is used is backed by memory.
-const SIZE: usize = 0x4_0000;
+/// The size of a stack, in bytes: as large as std's. Only what is used is backed by memory.
+const SIZE: usize = 0x20_0000;
 
 thread_local! {
     static SPARE: RefCell<Vec<DefaultStack>> = const { RefCell::new(Vec::new()) };

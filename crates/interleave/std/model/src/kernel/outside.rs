@@ -139,9 +139,12 @@ const REFUSED: &[(&[c_long], &str)] = &[
             #[cfg(target_arch = "x86_64")]
             libc::SYS_pause,
         ],
-        "waits for real time to pass, or for something outside",
+        SLEEPS,
     ),
     (&[libc::SYS_futex], WAITS_FOR_A_LOCK),
+    // Not refused: see `repeatable`.
+    (&[libc::SYS_getrandom], "asks for random numbers"),
+    (&[libc::SYS_exit_group], EXITS),
     // Not refused: see `set_mask`.
     (&[libc::SYS_rt_sigprocmask], "blocks signals"),
 ];
@@ -150,6 +153,9 @@ const STARTS_A_PROCESS: &str = "starts or waits for a process";
 const STARTS_A_THREAD: &str = "starts a thread that is not a modelled one";
 const WAITS_FOR_A_LOCK: &str =
     "waits for a lock, a channel or a thread that is not from the modelled std";
+
+const SLEEPS: &str = "sleeps, or waits for something outside";
+const EXITS: &str = "ends the whole program";
 
 const RUNS_ON: &str = "runs on and on without an operation of the modelled std, in a loop without an end or with too much work";
 
@@ -163,6 +169,9 @@ const WAITING: [c_int; 5] = [
 ];
 
 thread_local! {
+    /// Whether a modelled thread runs. (It has no destructor, so it can be read while the program
+    /// ends.)
+    static IS_INSIDE: Cell<bool> = const { Cell::new(false) };
     /// How often modelled threads were resumed on this thread of the operating system.
     static RESUMED: Cell<u64> = const { Cell::new(0) };
     /// [`RESUMED`] when the timer last expired, and how often it was the same in a row.
@@ -191,6 +200,7 @@ thread_local! {
 impl Run {
     /// Gives the exploration up if a modelled thread has just left the model.
     pub(super) fn note_deeds(&self) {
+        IS_INSIDE.set(false);
         let Some(deed) = DEED.with(Cell::take) else {
             return;
         };
@@ -199,21 +209,26 @@ impl Run {
             true => String::new(),
             false => format!(" (\"{path}\")"),
         };
+        // The first thread begins in a file of the explorer.
+        let when = match deed.after.file().ends_with("kernel/running.rs") {
+            true => "before its first operation".to_owned(),
+            false => format!("after its operation at {}", short_place(deed.after)),
+        };
         let mut state = self.state.borrow_mut();
         state.stopping = true;
         state.again = false;
         state.useless = false;
         state.gave_up = Some(format!(
-            "thread {} {}{path}, after its operation at {}. A scenario is run again and again, so it may use only memory, and the threads, locks and channels of std",
+            "thread {} {}{path}, {when}: a scenario is run again and again, so it may use only memory, and the modelled threads, locks and channels",
             letter(deed.thread),
             deed.does,
-            short_place(deed.after)
         ));
     }
 }
 
 /// A modelled thread is resumed.
 pub(super) fn resumed() {
+    IS_INSIDE.set(true);
     RESUMED.with(|resumed| resumed.set(resumed.get().wrapping_add(1)));
 }
 
@@ -221,6 +236,9 @@ pub(super) fn resumed() {
 /// for good, so it should end soon.
 pub fn watched<R>(body: impl FnOnce() -> R) -> R {
     static HANDLERS: Once = Once::new();
+    // The first use of a thread-local value with a destructor allocates. A handler must not: it may
+    // have interrupted the allocator, which opens files and waits for locks.
+    drop(run());
     let _timer = filter().then(|| {
         HANDLERS.call_once(|| {
             handle(libc::SIGSYS, on_refusal);
@@ -306,17 +324,31 @@ fn program() -> Vec<libc::sock_filter> {
 /// A timer on the CPU time of this thread.
 struct Timer(Option<libc::timer_t>);
 
+thread_local! {
+    /// The timer of this thread, for the handler.
+    static TIMER: Cell<Option<libc::timer_t>> = const { Cell::new(None) };
+}
+
+/// Lets the timer expire after this time, and then once a second.
+fn set_timer(timer: libc::timer_t, nanoseconds: c_long) {
+    let second = libc::timespec {
+        tv_sec: 1,
+        tv_nsec: 0,
+    };
+    let times = libc::itimerspec {
+        it_interval: second,
+        it_value: libc::timespec {
+            tv_sec: nanoseconds / 1_000_000_000,
+            tv_nsec: nanoseconds % 1_000_000_000,
+        },
+    };
+    // SAFETY: the pointer is to a local that lives as long as the call.
+    unsafe { libc::timer_settime(timer, 0, &raw const times, null_mut()) };
+}
+
 impl Timer {
     /// Starts it: it expires once a second.
     fn start() -> Self {
-        let second = libc::timespec {
-            tv_sec: 1,
-            tv_nsec: 0,
-        };
-        let every_second = libc::itimerspec {
-            it_interval: second,
-            it_value: second,
-        };
         // SAFETY: all pointers are to locals that live as long as the calls.
         unsafe {
             let mut event: libc::sigevent = zeroed();
@@ -328,7 +360,8 @@ impl Timer {
             if libc::timer_create(clock, &raw mut event, &raw mut timer) != 0 {
                 return Self(None);
             }
-            libc::timer_settime(timer, 0, &raw const every_second, null_mut());
+            set_timer(timer, 1_000_000_000);
+            TIMER.set(Some(timer));
             Self(Some(timer))
         }
     }
@@ -416,6 +449,11 @@ extern "C" fn on_refusal(_: c_int, info: *mut libc::siginfo_t, context: *mut c_v
     let errno = Errno::keep();
     let answer = if number == libc::SYS_futex {
         nap(arguments)
+    } else if number == libc::SYS_getrandom && is_modelled() {
+        // SAFETY: the arguments are those of getrandom(2).
+        unsafe { repeatable(arguments) }
+    } else if number == libc::SYS_exit_group && IS_INSIDE.get() {
+        exit(refusal.number)
     } else if number == libc::SYS_rt_sigprocmask {
         // SAFETY: the mask is the beginning of the context's, and the arguments are those of the call.
         unsafe { set_mask(arguments, &mut *mask) }
@@ -531,9 +569,45 @@ unsafe fn set_mask(arguments: [i64; 6], mask: &mut u64) -> i64 {
     0
 }
 
+/// Random numbers that are the same in each run: hash maps ask for some.
+///
+/// # Safety
+/// The arguments must be those of getrandom(2).
+unsafe fn repeatable(arguments: [i64; 6]) -> i64 {
+    let [buffer, length, ..] = arguments;
+    let length = usize::try_from(length).unwrap_or(0);
+    let buffer = buffer as *mut u8;
+    let mut state = 0x2545_f491_u32;
+    for at in 0..length {
+        // Marsaglia's xorshift (2003).
+        state ^= state << 13;
+        state ^= state >> 17;
+        state ^= state << 5;
+        // SAFETY: the buffer has this length.
+        unsafe { buffer.add(at).write(state.to_le_bytes()[0]) };
+    }
+    arguments[1]
+}
+
+/// A scenario that ends the program would end it with success. It is told, and ends with a failure.
+/// (The thread cannot be left: what runs at a program's end has run.)
+fn exit(number: c_int) -> i64 {
+    const FAILURE: i64 = 101;
+    let said = concat!(
+        "a thread of a scenario ends the whole program. A scenario is run again and again, so it must ",
+        "return\n"
+    );
+    // SAFETY: the text has this length.
+    unsafe { libc::write(libc::STDERR_FILENO, said.as_ptr().cast(), said.len()) };
+    pass(number, [FAILURE, 0, 0, 0, 0, 0])
+}
+
 /// A wait in futex(2), for at most a second at a time: it may always end for no reason.
 fn nap(arguments: [i64; 6]) -> i64 {
-    let [word, operation, value, ..] = arguments;
+    let [word, operation, value, limit, ..] = arguments;
+    if limit != 0 && note(SLEEPS, None) {
+        return -i64::from(libc::ETIMEDOUT);
+    }
     let flag = operation & i64::from(libc::FUTEX_PRIVATE_FLAG);
     let timeout = libc::timespec {
         tv_sec: 0,
@@ -581,10 +655,17 @@ extern "C" fn on_expiry(_: c_int, _: *mut libc::siginfo_t, context: *mut c_void)
     // SAFETY: the kernel passes what SA_SIGINFO promises.
     let context = unsafe { &*context.cast::<libc::ucontext_t>() };
     let errno = Errno::keep();
-    // In a library, the allocator may be at work, and could not be used any more.
-    let is_silent = is_again(&SILENCE) > MOST_SECONDS && is_our_code(interrupted_at(context));
-    if is_silent && note(RUNS_ON, None) {
-        leave();
+    if is_again(&SILENCE) > MOST_SECONDS {
+        // In a library, the allocator may be at work, and could not be used any more. Then the
+        // thread is looked at again soon: a loop around system calls is rarely seen in its own code.
+        if is_our_code(interrupted_at(context)) {
+            if note(RUNS_ON, None) {
+                leave();
+            }
+        } else if let Some(timer) = TIMER.get() {
+            const SOON: c_long = 1_000_000;
+            set_timer(timer, SOON);
+        }
     }
     errno.restore();
 }
