@@ -48,7 +48,7 @@ interleave::scenarios! {
         and_two_additions(|| real::thread::park_timeout(real::time::Duration::from_millis(100)));
     }
     pub fn calls_the_system_for_ever() {
-        and_two_additions(|| loop { real::process::id(); });
+        and_two_additions(|| loop { let _ = real::process::id(); });
     }
     pub fn reads_from_a_pipe() {
         and_two_additions(|| { let _ = real::io::pipe(); });
