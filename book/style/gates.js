@@ -33,6 +33,37 @@
             summary.focus();
         });
     });
+    // Where there are two runs of a figure, one is shown at a time.
+    document.querySelectorAll(".both").forEach(function (both) {
+        if (/(^|\/)print\.html$/.test(window.location.pathname)) {
+            return;
+        }
+        var figures = both.querySelectorAll("figure");
+        var names = both.querySelectorAll(".which");
+        var picks = document.createElement("div");
+        picks.className = "picks";
+        picks.setAttribute("role", "group");
+        picks.setAttribute("aria-label", "Whose run");
+        var buttons = Array.prototype.map.call(names, function (name, index) {
+            var button = document.createElement("button");
+            button.type = "button";
+            button.textContent = name.textContent;
+            button.addEventListener("click", function () {
+                show(index);
+            });
+            picks.append(button);
+            name.hidden = true;
+            return button;
+        });
+        function show(index) {
+            buttons.forEach(function (button, other) {
+                button.setAttribute("aria-pressed", String(other === index));
+                figures[other].hidden = other !== index;
+            });
+        }
+        both.prepend(picks);
+        show(0);
+    });
     // On a narrow screen, the style sheet shows each row of a wide table as a
     // block, in which each cell says the head of its column.
     document.querySelectorAll(".table-wrapper table").forEach(function (table) {

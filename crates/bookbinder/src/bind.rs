@@ -62,6 +62,7 @@ pub fn bind(course: &Course, folder: &Path, target: &Path) -> Result<Bound, Stri
         course,
         ledger: Books::read(&course.root)?,
         own: Own::read(target),
+        target,
         quizzes: quiz::read_all(&course.root, &mut faults),
         recordings: Default::default(),
         used: Default::default(),

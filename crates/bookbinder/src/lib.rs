@@ -13,6 +13,7 @@ mod directive;
 mod fault;
 mod figure;
 mod item;
+mod mine;
 mod own;
 mod pages;
 mod prose;
@@ -22,6 +23,7 @@ mod serve;
 
 pub use bind::{Bound, bind};
 pub use fault::Fault;
+pub use mine::record_mine;
 pub use recording::Recording;
 pub use refresh::{check, record};
 pub use serve::serve;

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use anstream::{eprintln, println};
-use bookbinder::{Bound, Fault, bind, check, record, serve};
+use bookbinder::{Bound, Fault, bind, check, record, record_mine, serve};
 use clap::{Parser, Subcommand};
 use judging::Course;
 
@@ -52,6 +52,8 @@ enum Word {
         #[arg(long, value_name = "FOLDER")]
         out: Option<PathBuf>,
     },
+    /// Run the programs behind the figures on this machine, so that the book shows your run beside its own
+    Mine,
     /// Build the book, and run every recorded command again to compare
     Check,
     /// For authors: run recorded commands and keep what they print (`ledger` measures all claims, `picture` draws the README's picture)
@@ -112,6 +114,11 @@ fn run(word: Option<Word>) -> Result<u8, String> {
                 false => println!("no browser could be started: open {file} yourself"),
             }
             Ok(0)
+        }
+        Some(Word::Mine) => {
+            let failed = record_mine(&course, &target, |line| println!("{line}"))?;
+            println!("the next build of the book shows your runs");
+            Ok(u8::from(failed > 0))
         }
         Some(Word::Check) => {
             let bound = bind(&course, &folder, &target)?;
@@ -182,7 +189,7 @@ fn keep_serving(
     let watched: Vec<PathBuf> = ["book", "crates", "exercises/course.toml"]
         .iter()
         .map(|path| course.root.join(path))
-        .chain([target.join("course/ledger.json")])
+        .chain(["course/ledger.json", "course/figures"].map(|path| target.join(path)))
         .collect();
     let ready = |address: &str| {
         let url = format!("{address}{}.html", page.unwrap_or("index"));

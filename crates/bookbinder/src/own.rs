@@ -57,16 +57,19 @@ pub(crate) fn file(target: &Path) -> PathBuf {
     target.join(Kept::FILE)
 }
 
-/// What tells this machine from another one; everything else as in `like`.
-fn this_machine(like: &Machine) -> Machine {
+/// The name of this machine's processor, if it is known.
+pub(crate) fn processor() -> Option<String> {
     let cpuinfo = fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
-    let mut lines = cpuinfo.lines();
-    let processor = lines.find_map(|line| {
+    cpuinfo.lines().find_map(|line| {
         let (name, value) = line.split_once(':')?;
         (name.trim() == "model name").then(|| value.trim().to_owned())
-    });
+    })
+}
+
+/// What tells this machine from another one; everything else as in `like`.
+fn this_machine(like: &Machine) -> Machine {
     Machine {
-        processor,
+        processor: processor(),
         architecture: std::env::consts::ARCH.to_owned(),
         ..like.clone()
     }

@@ -31,6 +31,7 @@ use regex::{Captures, Regex};
 
 use crate::fault::Fault;
 use crate::figure;
+use crate::mine::{self, Beside};
 use crate::own::Own;
 use crate::recording::Recording;
 
@@ -43,6 +44,8 @@ pub(crate) struct Sources<'a> {
     pub course: &'a Course,
     pub ledger: Books,
     pub own: Own,
+    /// Cargo's target folder, where the reader's own runs are.
+    pub target: &'a Path,
     /// The quizzes, by the names of their files.
     pub quizzes: BTreeMap<String, Quizzes>,
     /// The recordings that the chapters have mentioned until now.
@@ -173,7 +176,7 @@ fn block(
         "run" => run(arguments, sources),
         "figure" => {
             let recording = sources.recording(arguments)?;
-            figure::draw(arguments, &recording.output, &recording.command)
+            shown(arguments, &recording, sources.target)
         }
         "claims" => sources.ledger.cards(arguments, chapter.name, &sources.own),
         "ledger" => sources.ledger.all(chapter.name, &sources.own),
@@ -182,6 +185,25 @@ fn block(
         "quiz" => quiz::quiz(arguments, sources),
         _ => Err(format!("there is no directive `{{{{#{name}}}}}`")),
     }
+}
+
+/// A figure of the book, and the reader's own run of it if there is one. Everything is there
+/// without a script; with it, the reader switches between the two.
+fn shown(name: &str, recording: &Recording, target: &Path) -> Result<String, String> {
+    let book = figure::draw(name, &recording.output, &recording.command)?;
+    Ok(match mine::read(target, name, recording) {
+        Beside::Nothing => book,
+        Beside::Unusable(why) => {
+            format!("{book}\n<p class=\"own-run\">{}</p>", html_inline(&why))
+        }
+        Beside::Run(output) => {
+            let yours = figure::draw(&format!("{name}-yours"), &output, &recording.command)?;
+            format!(
+                "<div class=\"both\">\n<p class=\"which\"><b>The book's run</b></p>\n{book}\n\
+                 <p class=\"which\"><b>Your run</b></p>\n{yours}\n</div>"
+            )
+        }
+    })
 }
 
 fn run(arguments: &str, sources: &Sources<'_>) -> Result<String, String> {
