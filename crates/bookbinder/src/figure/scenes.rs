@@ -8,7 +8,7 @@ use std::fmt::Write as _;
 
 use serde::Deserialize;
 
-use super::shapes::{boxed_lines, label, letters_in};
+use super::shapes::letters_in;
 use super::{Look, listed};
 use crate::directive::escaped;
 
@@ -199,6 +199,8 @@ impl Scene {
              aria-labelledby=\"{id}\" font-family=\"system-ui,sans-serif\" font-size=\"12\">\n<title id=\"{id}\">{}</title>\n",
             escaped(&self.alternative())
         );
+        // Everything that looks the same is in one group: a figure has many scenes.
+        let mut lines = String::new();
         for link in &self.links {
             let (from, to) = (self.place(link.from), self.place(link.to));
             let (up, down) = if from.1 < to.1 {
@@ -209,22 +211,35 @@ impl Scene {
             let (x1, x2) = (up.0 + up.2 / 2.0, down.0 + down.2 / 2.0);
             let (y1, y2) = (up.1 + CELL, down.1);
             let middle = f64::midpoint(y1, y2);
-            let _ = writeln!(
-                svg,
-                "<path d=\"M{x1:.0} {y1:.0}C{x1:.0} {middle:.0} {x2:.0} {middle:.0} {x2:.0} {y2:.0}\" fill=\"none\" stroke=\"currentColor\" stroke-width=\"1.5\"/>"
+            let _ = write!(
+                lines,
+                "M{x1:.0} {y1:.0}C{x1:.0} {middle:.0} {x2:.0} {middle:.0} {x2:.0} {y2:.0}"
             );
         }
+        let _ = writeln!(
+            svg,
+            "<path d=\"{lines}\" fill=\"none\" stroke=\"currentColor\" stroke-width=\"1.5\"/>"
+        );
+        let (mut names, mut boxes, mut texts) = (String::new(), String::new(), String::new());
         for (number, row) in self.rows.iter().enumerate() {
             let (_, top, _) = self.place((number, 0));
             let words = charts::wrapped(&row.name, 15);
             let first = top + CELL / 2.0 + 4.0 - 7.0 * (words.len() as f64 - 1.0);
             for (line, words) in words.iter().enumerate() {
-                svg += &label(0.0, first + 14.0 * line as f64, "start", words);
+                let y = first + 14.0 * line as f64;
+                let _ = writeln!(names, "<text y=\"{y:.0}\">{}</text>", escaped(words));
             }
             for (place, cell) in row.cells.iter().enumerate() {
-                svg += &cell.draw(self.place((number, place)));
+                let place = self.place((number, place));
+                boxes += &cell.boxed(place);
+                texts += &cell.texts(place);
             }
         }
+        let _ = write!(
+            svg,
+            "<g fill=\"currentColor\">{names}</g>\n{boxes}\
+             <g text-anchor=\"middle\" font-size=\"11\" fill=\"#1a1a1a\">{texts}</g>"
+        );
         svg + "</svg>"
     }
 
@@ -267,31 +282,47 @@ impl Cell {
         parts.join(", ")
     }
 
-    fn draw(&self, (x, y, width): (f64, f64, f64)) -> String {
-        let mut lines = vec![self.label.clone()];
-        if !self.value.is_empty() {
-            lines.push(self.value.clone());
-        }
-        let mut svg = String::new();
+    fn boxed(&self, (x, y, width): (f64, f64, f64)) -> String {
+        let (fill, stroke) = self.look.colors();
+        let mut svg = format!(
+            "<rect x=\"{x:.0}\" y=\"{y:.0}\" width=\"{width:.0}\" height=\"{CELL}\" rx=\"3\" fill=\"{fill}\" stroke=\"{stroke}\"{}/>\n",
+            self.look.dashes()
+        );
         if self.new {
             let _ = writeln!(
                 svg,
-                "<rect class=\"new\" x=\"{:.0}\" y=\"{:.0}\" width=\"{:.0}\" height=\"{:.0}\" rx=\"5\" fill=\"none\" stroke=\"currentColor\" stroke-width=\"2\"/>",
+                "<rect class=\"new\" x=\"{:.0}\" y=\"{:.0}\" width=\"{:.0}\" height=\"{}\" rx=\"5\" fill=\"none\" stroke=\"currentColor\" stroke-width=\"2\"/>",
                 x - 3.0,
                 y - 3.0,
                 width + 6.0,
                 CELL + 6.0
             );
         }
-        svg += &boxed_lines(x, y, width, CELL, self.look, &lines);
-        if let Some(fill) = self.fill {
-            let (_, stroke) = self.look.colors();
+        let fill = self.fill.unwrap_or(0.0).clamp(0.0, 1.0);
+        if fill > 0.0 {
             let _ = writeln!(
                 svg,
-                "<rect x=\"{:.1}\" y=\"{:.1}\" width=\"{:.1}\" height=\"4\" fill=\"{stroke}\"/>",
+                "<rect x=\"{:.0}\" y=\"{:.0}\" width=\"{:.1}\" height=\"4\" fill=\"{stroke}\"/>",
                 x + 1.0,
                 y + CELL - 5.0,
-                (width - 2.0) * fill.clamp(0.0, 1.0)
+                (width - 2.0) * fill
+            );
+        }
+        svg
+    }
+
+    fn texts(&self, (x, y, width): (f64, f64, f64)) -> String {
+        let lines = [&self.label, &self.value];
+        let lines: Vec<_> = lines.into_iter().filter(|line| !line.is_empty()).collect();
+        let first = y + CELL / 2.0 + 4.0 - 6.5 * (lines.len() as f64 - 1.0);
+        let mut svg = String::new();
+        for (number, line) in lines.into_iter().enumerate() {
+            let _ = writeln!(
+                svg,
+                "<text x=\"{:.0}\" y=\"{:.1}\">{}</text>",
+                x + width / 2.0,
+                first + 13.0 * number as f64,
+                escaped(line)
             );
         }
         svg
