@@ -63,7 +63,7 @@ enum Command {
 }
 
 fn main() -> ExitCode {
-    let cli = Cli::parse();
+    let cli = Cli::parse_from(with_a_word(std::env::args().collect()));
     match run(&cli) {
         Ok(code) => ExitCode::from(code),
         Err(error) => {
@@ -71,6 +71,15 @@ fn main() -> ExitCode {
             ExitCode::from(2)
         }
     }
+}
+
+/// Numbers alone mean `only`.
+fn with_a_word(mut arguments: Vec<String>) -> Vec<String> {
+    let first = arguments.get(1).and_then(|first| first.parse::<u16>().ok());
+    if first.is_some() {
+        arguments.insert(1, "only".to_owned());
+    }
+    arguments
 }
 
 fn run(cli: &Cli) -> Result<u8, Box<dyn Error>> {

@@ -28,7 +28,10 @@ pub enum Command {
     /// List the exercises in their order, and show which of them you have passed
     List,
     /// Show the task, judge your file whenever you save it, and show the verdict
+    #[command(visible_alias = "next")]
     Watch {
+        /// The exercise (the one where you were if left out)
+        exercise: Option<String>,
         /// Print lines only and redraw nothing, for screen readers
         #[arg(long)]
         plain: bool,
@@ -40,6 +43,7 @@ pub enum Command {
         json: bool,
     },
     /// Judge an exercise
+    #[command(visible_alias = "run")]
     Check(Check),
     /// Show the next hint, or hint N
     Hint {
@@ -86,7 +90,7 @@ pub enum Command {
         pid: i32,
     },
     /// Measure on this machine what the lessons claim
-    /// (all claims, or `only 21 63`, or `show 21`)
+    /// (all claims, or `21 63`, or `show 21`)
     #[command(disable_help_flag = true)]
     Claims {
         /// Passed on unchanged to the program that measures; `--help` lists them
@@ -135,7 +139,7 @@ pub struct Workshop {
 /// The arguments of `check`.
 #[derive(Debug, Default, clap::Args)]
 pub struct Check {
-    /// The exercise (the next one if left out)
+    /// The exercise (if left out, the one in whose folder you are, or the next one)
     pub exercise: Option<String>,
     /// Judge this file instead of src/lib.rs (`-` means standard input; a .patch is a diff
     /// against the solution)
@@ -151,6 +155,19 @@ pub struct Check {
     /// Let the compiler see names that the course otherwise refuses
     #[arg(long)]
     pub without_policy: bool,
+}
+
+impl Check {
+    /// Judges an exercise, and nothing else is asked for.
+    pub fn of(exercise: &str) -> Self {
+        Check {
+            exercise: Some(exercise.to_owned()),
+            source: None,
+            json: false,
+            explain: false,
+            without_policy: false,
+        }
+    }
 }
 
 /// The arguments of `schedule`.

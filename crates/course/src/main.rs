@@ -4,7 +4,7 @@
 use std::process::ExitCode;
 
 use clap::Parser;
-use course::cli::{Cli, Command};
+use course::cli::{Check, Cli, Command};
 use course::schedule::{Schedule, schedule};
 use course::{commands, live};
 use judging::terminal::complain;
@@ -33,8 +33,10 @@ fn run(cli: &Cli) -> Result<u8, Trouble> {
     }
     let course = Course::find(&here)?;
     match &cli.command {
-        None => begin(&course, cli.plain),
-        Some(Command::Watch { plain }) => begin(&course, *plain || cli.plain),
+        None => begin(&course, None, cli.plain),
+        Some(Command::Watch { exercise, plain }) => {
+            begin(&course, exercise.as_deref(), *plain || cli.plain)
+        }
         Some(Command::Progress { json }) => commands::progress(&course, *json),
         Some(Command::JudgeForTheLoop { exercise }) => live::judge_for_the_loop(&course, exercise),
         Some(Command::List) => commands::list(&course),
@@ -80,10 +82,11 @@ fn run(cli: &Cli) -> Result<u8, Trouble> {
     }
 }
 
-/// Starts the loop if there is a terminal; otherwise checks the next exercise once.
-fn begin(course: &Course, plain: bool) -> Result<u8, Trouble> {
-    match live::is_possible() {
-        true => live::live(course, plain),
-        false => commands::next(course),
+/// Starts the loop if there is a terminal; otherwise checks the exercise, or the next one, once.
+fn begin(course: &Course, exercise: Option<&str>, plain: bool) -> Result<u8, Trouble> {
+    match (live::is_possible(), exercise) {
+        (true, exercise) => live::live(course, exercise, plain),
+        (false, None) => commands::next(course),
+        (false, Some(exercise)) => commands::check(course, &Check::of(exercise)),
     }
 }

@@ -52,14 +52,23 @@ pub(crate) fn progress_of(course: &Course) -> Progress {
     }
 }
 
-/// The exercise of this name, or the next one to do if no name is given.
+/// The exercise of this name. If no name is given: the one in whose folder the command was started,
+/// or the next one to do.
 pub(crate) fn named_or_next<'a>(
     course: &'a Course,
     name: Option<&str>,
     progress: &Progress,
 ) -> Result<&'a Exercise, Trouble> {
-    match name {
-        Some(name) => course.exercise(name),
+    let here = || {
+        let here = std::env::current_dir().ok()?;
+        let mut exercises = course.exercises.iter();
+        exercises.find(|exercise| here.starts_with(exercise.folder()))
+    };
+    match name
+        .map(|name| course.exercise(name))
+        .or_else(|| here().map(Ok))
+    {
+        Some(exercise) => exercise,
         None => progress.current(course).ok_or_else(|| {
             Trouble::Refused(
                 "you have passed every exercise: name the one that you mean, such as `spin-lock`"

@@ -22,18 +22,19 @@ pub fn is_possible() -> bool {
     io::stdin().is_terminal() && io::stdout().is_terminal()
 }
 
-/// Runs the loop until the learner leaves it. The exit code is always 0.
+/// Runs the loop until the learner leaves it. It begins with `exercise`, if one is named. The exit code
+/// is always 0.
 ///
 /// # Errors
-/// The course has no exercises; the terminal cannot be used.
-pub fn live(course: &Course, in_lines: bool) -> Result<u8, Trouble> {
+/// There is no such exercise; the course has no exercises; the terminal cannot be used.
+pub fn live(course: &Course, exercise: Option<&str>, in_lines: bool) -> Result<u8, Trouble> {
     let in_lines = in_lines || std::env::var("TERM").is_ok_and(|term| term == "dumb");
     let is_first = !progress::path(course).exists();
     let (progress, said) = match Progress::read(course) {
         Ok((progress, said)) => (progress, said),
         Err(trouble) => (Progress::default(), Some(trouble.to_string())),
     };
-    let mut state = begin(course, &progress)?;
+    let mut state = begin(course, exercise, &progress)?;
     state.notice = said;
     state.in_lines = in_lines;
     if is_first {
@@ -70,8 +71,8 @@ pub fn live(course: &Course, in_lines: bool) -> Result<u8, Trouble> {
     Ok(0)
 }
 
-/// The state at the exercise where the learner was, or at the first to do.
-fn begin(course: &Course, progress: &Progress) -> Result<State, Trouble> {
+/// The state at this exercise, at the one where the learner was, or at the first to do.
+fn begin(course: &Course, exercise: Option<&str>, progress: &Progress) -> Result<State, Trouble> {
     let passed = passed(course, progress);
     let cards: Vec<Card> = course
         .exercises
@@ -92,11 +93,16 @@ fn begin(course: &Course, progress: &Progress) -> Result<State, Trouble> {
                 .into(),
         ));
     }
+    let index_of = |id: &str| course.exercises.iter().position(|one| one.id == id);
+    if let Some(wanted) = exercise {
+        let current = index_of(&course.exercise(wanted)?.id).unwrap_or(0);
+        return Ok(State::new(cards, current));
+    }
     let left_at = progress
         .at
         .as_ref()
         .and_then(|id| course.exercise(id).ok())
-        .and_then(|at| course.exercises.iter().position(|one| one.id == at.id))
+        .and_then(|at| index_of(&at.id))
         .filter(|&index| !passed[index]);
     let to_do = || passed.iter().position(|passed| !passed);
     let current = left_at.or_else(to_do).unwrap_or(cards.len() - 1);

@@ -70,13 +70,21 @@ fn known_mistake(known: &Known) -> Vec<Line> {
 
 /// The compiler's words. Where they scroll by, they are left as they are.
 fn diagnostics(id: &str, uncompiled: &Uncompiled, on_a_page: bool) -> Vec<Line> {
-    let mut lines = ansi::lines(uncompiled.said.trim_end());
-    for line in &mut lines {
+    let mut said = ansi::lines(uncompiled.said.trim_end());
+    for line in &mut said {
         line.fixed |= !on_a_page;
     }
-    lines.push(Line::empty());
-    lines.push(Line::of(remark(id, uncompiled), Look::Strong));
-    lines
+    // Errors in the tests are not the learner's words: ours come first.
+    let remark = Line::of(remark(id, uncompiled), Look::Strong);
+    let (first, last) = match uncompiled.part {
+        Part::File => (said, vec![remark]),
+        Part::Tests | Part::Explored => (vec![remark], said),
+    };
+    first
+        .into_iter()
+        .chain([Line::empty()])
+        .chain(last)
+        .collect()
 }
 
 fn records(judgement: &Judgement, layout: &Layout) -> Vec<Line> {
@@ -229,10 +237,13 @@ fn remark(id: &str, uncompiled: &Uncompiled) -> String {
             "The compiler exceeded a limit, so no test ran.".to_owned()
         }
         Part::File => "Your file does not compile yet, so no test ran.".to_owned(),
-        Part::Tests => {
-            "Your file compiles, but the tests cannot use it: keep the names and signatures of the stub."
-                .to_owned()
-        }
+        Part::Tests => match &uncompiled.sentence {
+            Some(sentence) => {
+                format!("Your file compiles, but the tests cannot use it: {sentence}.")
+            }
+            None => "Your file compiles, but the tests cannot use it: keep the names and signatures of the stub."
+                .to_owned(),
+        },
         Part::Explored => format!(
             "Your file compiles, but not as it is explored: for that, the same source is compiled against another \
              std. If you add a dependency to Cargo.toml, add it to explored/Cargo.toml of {id} as well."

@@ -40,6 +40,33 @@ fn a_learner_goes_from_the_stub_to_a_pass() {
 }
 
 #[test]
+fn in_the_folder_of_an_exercise_that_exercise_is_meant() {
+    let course = Fixture::built();
+    course.exercise("src/lib.rs", RIGHT);
+    course.run(&["check"]).says(0, "all 2 tests passed");
+    // Nothing is left to do, but here is an exercise.
+    course
+        .run(&["check"])
+        .could_not("you have passed every exercise");
+    let folder = course.path("src");
+    let inside = course
+        .command(&["run"])
+        .current_dir(folder)
+        .output()
+        .unwrap();
+    let said = String::from_utf8_lossy(&inside.stdout).into_owned();
+    assert!(said.contains("all 2 tests passed"), "{said}");
+    // Without a terminal, `watch` and `next` judge once.
+    course
+        .run(&["watch", "add-one"])
+        .says(0, "all 2 tests passed");
+    course.run(&["watch", "add-two"]).could_not("add-two");
+    course
+        .run(&["next"])
+        .says(0, "You have passed every exercise");
+}
+
+#[test]
 fn json_has_a_line_for_each_test_and_one_for_all() {
     let course = Fixture::built();
     course.exercise("src/lib.rs", WRONG);
@@ -87,7 +114,7 @@ fn a_changed_signature_is_told_from_an_error_in_the_file() {
     course.exercise("src/lib.rs", &RIGHT.replace("u64", "u8"));
     course
         .run(&["check", "add-one"])
-        .says(1, "keep the names and signatures");
+        .says(1, "the tests use something with other types");
 }
 
 #[test]

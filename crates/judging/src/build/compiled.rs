@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::build::allowance::Allowance;
 use crate::build::cargo::{Built, Diagnostic};
+use crate::build::digest::{digest, sentence};
 use crate::build::inputs;
 use crate::build::linkage;
 use crate::build::policy;
@@ -33,6 +34,8 @@ pub struct Uncompiled {
     pub cause: String,
     /// Where the first error is.
     pub at: Option<Place>,
+    /// What errors in the tests mean for the file, if that is known.
+    pub sentence: Option<String>,
 }
 
 /// Which of the crates made of the learner's file does not compile.
@@ -82,6 +85,7 @@ impl Submission<'_> {
                         .map_or_else(|| name.to_owned(), |folder| format!("{folder}{file}")),
                     line: first.line,
                 }),
+                sentence: None,
             })
         })
     }
@@ -171,7 +175,11 @@ fn uncompiled(
     let of = |part: Part, is: &dyn Fn(&Diagnostic) -> bool| {
         let errors: Vec<&Diagnostic> = errors.iter().copied().filter(|said| is(said)).collect();
         let first = errors.first()?;
-        let rendered: String = errors.iter().map(|e| e.rendered.as_str()).collect();
+        let rendered = digest(&errors, part != Part::File);
+        let sentence = match part {
+            Part::Tests => sentence(&errors),
+            _ => None,
+        };
         let headlines: Vec<String> = errors.iter().map(|error| error.headline()).collect();
         Some(Uncompiled {
             outcome: Outcome::CompileError,
@@ -182,6 +190,7 @@ fn uncompiled(
                 file: renamed(file),
                 line: *line,
             }),
+            sentence,
         })
     };
     let own = of(Part::File, &|said| {
@@ -233,6 +242,7 @@ fn without_place(outcome: Outcome, cause: String) -> Uncompiled {
         said: cause.clone(),
         cause,
         at: None,
+        sentence: None,
     }
 }
 

@@ -11,6 +11,7 @@
 pub mod allowance;
 pub mod cargo;
 pub mod compiled;
+mod digest;
 pub mod freshness;
 pub mod inputs;
 pub mod judges;
