@@ -39,6 +39,18 @@ pub fn keep(exercise: &Exercise) -> Result<(), Trouble> {
     kept::write(&path(exercise), &files_of(exercise)?)
 }
 
+/// Keeps these files instead, or none.
+///
+/// # Errors
+/// Those of writing and removing files.
+pub fn put_back(exercise: &Exercise, before: Option<&Files>) -> Result<(), Trouble> {
+    let path = path(exercise);
+    match before {
+        Some(files) => kept::write(&path, files),
+        None => fs::remove_file(&path).map_err(Trouble::writing(&path)),
+    }
+}
+
 /// All files of an exercise's folder that belong to it.
 pub fn files_of(exercise: &Exercise) -> Result<Files, Trouble> {
     let folder = exercise.folder();

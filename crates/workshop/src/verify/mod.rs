@@ -67,9 +67,10 @@ pub fn verify(course: &Course, options: &Verify) -> Result<u8, Trouble> {
     let (begun, exercises): (Vec<_>, Vec<_>) = chosen(course, &options.exercises)?
         .into_iter()
         .partition(|exercise| is_unwritten(&exercise.id));
+    let mut blessing = Blessing::default();
     if options.bless {
         for exercise in &exercises {
-            originals::keep(exercise)?;
+            blessing.keep(exercise)?;
         }
     }
     let mut complaints = look_at_files(course, &exercises, options.bless)?;
@@ -105,6 +106,13 @@ pub fn verify(course: &Course, options: &Verify) -> Result<u8, Trouble> {
     }
     let runs = runs::run(&plan, options)?;
     if options.bless {
+        let failing = |exercise: &Exercise| {
+            let variants = plan.variants.iter().zip(&runs);
+            let mut stubs = variants
+                .filter(|(variant, _)| variant.exercise == exercise.id && variant.name == "stub");
+            stubs.all(|(_, runs)| runs.right == options.repeat)
+        };
+        complaints.extend(blessing.accept(failing));
         generated::keep_signatures(course, &plan, &runs)?;
         complaints.extend(agreements(&exercises));
     }
@@ -116,6 +124,49 @@ pub fn verify(course: &Course, options: &Verify) -> Result<u8, Trouble> {
         &complaints,
         &unwritten,
     ))
+}
+
+/// The files that `--bless` has kept. Until they are accepted, what was kept before is put back: also
+/// if an error ends the command.
+#[derive(Default)]
+struct Blessing<'a> {
+    before: Vec<(&'a Exercise, Option<originals::Files>)>,
+}
+
+impl<'a> Blessing<'a> {
+    fn keep(&mut self, exercise: &'a Exercise) -> Result<(), Trouble> {
+        let before = originals::given(exercise)?;
+        originals::keep(exercise)?;
+        self.before.push((exercise, before));
+        Ok(())
+    }
+
+    /// Accepts the files of each exercise whose stub fails as declared. A solved stub must not become
+    /// what students get.
+    fn accept(&mut self, is_failing: impl Fn(&Exercise) -> bool) -> Vec<Complaint> {
+        let mut complaints = Vec::new();
+        self.before.retain(|(exercise, _)| {
+            let is_wrong = !is_failing(exercise);
+            if is_wrong {
+                complaints.push(Complaint::new(
+                    &exercise.id,
+                    "its stub does not fail as exercises/course.toml declares, so its files were not blessed: \
+                     put the stub back into src/lib.rs, and bless again",
+                ));
+            }
+            is_wrong
+        });
+        complaints
+    }
+}
+
+impl Drop for Blessing<'_> {
+    fn drop(&mut self) {
+        for (exercise, before) in &self.before {
+            // Nothing more can be done about a file that cannot be written.
+            let _ = originals::put_back(exercise, before.as_ref());
+        }
+    }
 }
 
 /// Runs what `verify --build-only` collected.

@@ -167,6 +167,20 @@ fn once_no_mark_is_left_it_is_verified_like_any_other() {
     said.says(1, "✓ ticket-lock: solution");
     said.says(1, "✓ ticket-lock: stub");
     assert!(!said.out.contains("not yet written"), "{said:?}");
+
+    // Students must not get a stub that is solved.
+    let folder = |of: &str| course.root.join(of).join("sums/ticket-lock/src/lib.rs");
+    let (stub, solution) = (folder("exercises"), folder("solutions"));
+    let before = fs::read_to_string(&stub).unwrap();
+    let blessed = course.root.join("exercises/.kept/ticket-lock.given");
+    fs::copy(solution, &stub).unwrap();
+    let said = course.run(&["verify", "ticket-lock", "--bless"]);
+    said.says(1, "so its files were not blessed");
+    assert!(!blessed.exists());
+    fs::write(&stub, before).unwrap();
+    let said = course.run(&["verify", "ticket-lock", "--bless"]);
+    assert!(!said.out.contains("were not blessed"), "{said:?}");
+    assert!(blessed.exists());
 }
 
 #[test]
