@@ -34,7 +34,8 @@ pub struct Test {
 /// front, in the order of the file.
 ///
 /// # Errors
-/// The text is not Rust, or an attribute is malformed. The error says why.
+/// The text is not Rust, an attribute is malformed, or a test is not a `#[proctor::test]`. The error
+/// says why.
 pub fn tests(source: &str) -> Result<Vec<String>, String> {
     Ok(described(source)?
         .into_iter()
@@ -61,6 +62,10 @@ fn collect(items: &[Item], prefix: &str, found: &mut Vec<Test>) -> Result<(), St
                 let judged = function.attrs.iter().find(|one| is_judged(one));
                 if let Some(attribute) = judged {
                     found.push(test(name, attribute)?);
+                } else if function.attrs.iter().any(is_plain) {
+                    return Err(format!(
+                        "{name} is a plain #[test], which no judge would run: make it a #[proctor::test(…)]"
+                    ));
                 }
             }
             Item::Mod(module) => {
@@ -78,6 +83,12 @@ fn collect(items: &[Item], prefix: &str, found: &mut Vec<Test>) -> Result<(), St
 fn is_judged(attribute: &Attribute) -> bool {
     let names = attribute.path().segments.iter().map(|part| &part.ident);
     names.eq(["proctor", "test"])
+}
+
+/// Whether this is `test`, `tokio::test` or the like.
+fn is_plain(attribute: &Attribute) -> bool {
+    let last = attribute.path().segments.last();
+    last.is_some_and(|part| part.ident == "test")
 }
 
 fn test(name: String, attribute: &Attribute) -> Result<Test, String> {
@@ -126,7 +137,6 @@ mod tests {
             // #[proctor::test(subject = |n: u64| n)] fn in_a_comment(s: Subject) {}
             const TEXT: &str = "#[proctor::test()] fn in_a_string() {}";
             const RAW: &str = r#"#[proctor::test()] fn in_a_raw_string() {}"#;
-            #[test] fn plain() {}
         "##;
         assert_eq!(tests(source).unwrap(), Vec::<String>::new());
     }
@@ -157,6 +167,15 @@ mod tests {
             (&[1, 12][..], true)
         );
         assert_eq!((&found[1].clauses[..], found[1].is_slow), (&[][..], false));
+    }
+
+    #[test]
+    fn a_test_that_no_judge_would_run_is_an_error() {
+        for attribute in ["#[test]", "#[tokio::test]", "#[test] #[ignore]"] {
+            let source = format!("mod inner {{ {attribute} fn plain() {{}} }}");
+            let why = tests(&source).unwrap_err();
+            assert!(why.starts_with("inner::plain is a plain #[test]"), "{why}");
+        }
     }
 
     #[test]
