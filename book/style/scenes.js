@@ -44,7 +44,7 @@
             player.go(player.run().at - 1);
         });
         this.next = button("Next", function () {
-            player.go(player.run().at + 1);
+            player.forward();
         });
         this.slider = make("input", { type: "range", min: "1", step: "1", "aria-label": "Step" });
         this.slider.addEventListener("input", function () {
@@ -63,6 +63,15 @@
         var controls = make("div", { class: "controls", role: "group", "aria-label": "Steps" },
             [this.back, this.next, this.slider, this.status]);
         this.runs[0].element.before(controls);
+        figure.querySelectorAll(".scrolls").forEach(function (scrolls) {
+            scrolls.setAttribute("role", "group");
+            scrolls.setAttribute("aria-label", "The picture");
+            scrolls.addEventListener("scroll", function () {
+                if (scrolls.clientWidth > 0) {
+                    player.left = scrolls.scrollLeft;
+                }
+            });
+        });
         figure.classList.add("alive");
         figure.addEventListener("keydown", function (event) {
             // mdBook turns the page on arrow keys.
@@ -71,7 +80,16 @@
                 return;
             }
             if (event.key === "ArrowRight" || event.key === "ArrowLeft") {
-                player.go(player.run().at + (event.key === "ArrowRight" ? 1 : -1));
+                // Who scrolls a picture sideways wants to see the rest of it.
+                var scrolls = event.target.closest(".scrolls");
+                if (scrolls && scrolls.scrollWidth > scrolls.clientWidth) {
+                    return;
+                }
+                if (event.key === "ArrowRight") {
+                    player.forward();
+                } else {
+                    player.go(player.run().at - 1);
+                }
                 event.preventDefault();
             }
         });
@@ -90,24 +108,31 @@
             return;
         }
         var right = Number(ask.getAttribute("data-right"));
-        var said = make("p", { class: "said", role: "status" });
+        var said = make("p", { class: "said", role: "status", tabindex: "-1" });
         var choices = make("div", { class: "choices", role: "group", "aria-label": "Your guess" });
         var answers = Array.prototype.map.call(ask.querySelectorAll("li"), function (answer) {
             return answer.textContent;
         });
+        var quoted = function (index) {
+            return "“" + answers[index].replace(/\.$/, "") + "”.";
+        };
         var answered = function (index) {
             scene.dataset.answered = "yes";
             if (index === null) {
-                said.textContent = "It is: " + answers[right] + ".";
+                said.textContent = "The answer is " + quoted(right);
             } else {
                 said.textContent = index === right
-                    ? "You said: " + answers[index] + ". That is right."
-                    : "You said: " + answers[index] + ". It is: " + answers[right] + ".";
+                    ? "You said " + quoted(index) + " That is right."
+                    : "You said " + quoted(index) + " The answer is " + quoted(right);
             }
             choices.hidden = true;
             player.draw();
-            // The button that had the focus is gone.
-            player.next.focus();
+            // The button that had the focus is gone. (The next one would be pressed by a key that is
+            // held down.)
+            said.focus();
+        };
+        scene.showAnswer = function () {
+            answered(null);
         };
         answers.forEach(function (answer, index) {
             choices.append(button(answer, function () {
@@ -121,11 +146,30 @@
         ask.append(said);
     };
 
+    // Goes on: from a question to its answer, and then to the next scene.
+    Player.prototype.forward = function () {
+        var scene = this.run().scenes[this.run().at];
+        if (this.isAsked(scene)) {
+            scene.showAnswer();
+        } else {
+            this.go(this.run().at + 1);
+        }
+    };
+
+    Player.prototype.isAsked = function (scene) {
+        return Boolean(scene.querySelector(".ask") && !scene.dataset.answered);
+    };
+
     Player.prototype.go = function (step) {
         var run = this.run();
         if (step >= 0 && step < run.scenes.length) {
             run.at = step;
+            var focused = document.activeElement;
             this.draw();
+            // What had the focus may be gone with its scene.
+            if (focused && focused.closest("li.scene") && focused.offsetParent === null) {
+                this.next.focus();
+            }
         }
     };
 
@@ -136,19 +180,26 @@
             other.element.hidden = other !== run;
             player.buttons[index].setAttribute("aria-pressed", String(other === run));
         });
-        run.scenes.forEach(function (scene, index) {
-            scene.hidden = index !== run.at;
-        });
         var scene = run.scenes[run.at];
-        var isAsked = scene.querySelector(".ask") && !scene.dataset.answered;
-        scene.querySelector(".shown").hidden = Boolean(isAsked);
+        var isAsked = this.isAsked(scene);
+        // While it is asked what comes next, the scene before stays.
+        run.scenes.forEach(function (other, index) {
+            var isBefore = isAsked && index === run.at - 1;
+            other.hidden = index !== run.at && !isBefore;
+            other.classList.toggle("before", isBefore);
+        });
+        scene.querySelector(".shown").hidden = isAsked;
+        // A picture that was scrolled sideways stays where it was.
+        run.scenes.forEach(function (other) {
+            other.querySelector(".scrolls").scrollLeft = player.left || 0;
+        });
         this.back.setAttribute("aria-disabled", String(run.at === 0));
-        this.next.setAttribute("aria-disabled", String(run.at === run.scenes.length - 1));
+        this.next.setAttribute("aria-disabled", String(run.at === run.scenes.length - 1 && !isAsked));
         this.slider.max = String(run.scenes.length);
         this.slider.value = String(run.at + 1);
         var text = "Step " + (run.at + 1) + " of " + run.scenes.length;
         this.slider.setAttribute("aria-valuetext", text);
-        this.status.textContent = text + (isAsked ? ": first guess." : "");
+        this.status.textContent = text + (isAsked ? ": guess first." : "");
     };
 
     document.querySelectorAll("figure.scenes").forEach(function (figure) {

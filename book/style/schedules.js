@@ -93,6 +93,10 @@
         this.again = button("Start again", function () {
             level.move(level.nodes[0]);
         });
+        this.onward = button("Next level", function () {
+            level.game.open(level.game.current + 1);
+            level.game.buttons[level.game.current].focus();
+        });
         this.status = make("p", { class: "status", role: "status" });
         this.memory = make("dl", { class: "memory", "aria-label": "Memory" });
         this.values = this.data.shared.map(function (name) {
@@ -127,21 +131,21 @@
             level.isShown = !level.isShown;
             level.draw();
         });
+        this.show.className = "show";
         this.lesson = this.element.querySelector(".lesson");
         this.tree = this.element.querySelector("svg.tree");
         this.tree.classList.add("playing");
         this.board = make("div", { class: "board" }, [
-            make("div", { class: "left" }, [this.list, this.memory]),
-            make("div", { class: "right" }, [
+            make("div", { class: "moves" }, [
                 make("div", { class: "buttons", role: "group", "aria-label": "Moves" },
-                    this.run.concat([this.undo, this.again])),
+                    this.run.concat([this.undo, this.again, this.onward])),
                 this.status,
-                table,
             ]),
+            make("div", { class: "code" }, [this.list, this.memory]),
+            make("div", { class: "past" }, [table]),
         ]);
         program.replaceWith(this.board);
-        var scrolls = this.element.querySelector(".scrolls");
-        scrolls.after(this.show, this.command, form, this.complaint);
+        this.element.querySelector(".legend").after(this.show, this.command, form, this.complaint);
         this.draw();
     };
 
@@ -163,23 +167,43 @@
         this.draw();
     };
 
-    // Goes to the end of the schedule that a reader has typed.
+    // A letter for each step: a2b is aab.
+    function longhand(schedule) {
+        return schedule.replace(/([a-z])(\d{1,3})/g, function (_, letter, count) {
+            return letter.repeat(Number(count));
+        });
+    }
+
+    // Goes to where a schedule leads that a reader has typed: as the figure or the table writes it, or
+    // by the letters of the choices.
     Level.prototype.paste = function (text) {
-        var parts = text.split(":");
-        var name = parts.length > 1 ? parts[0] : this.data.name;
-        var steps = parts[parts.length - 1];
+        var level = this;
+        var typed = text.replace(/^.*\bbook\s+/i, "").slice(0, 400);
+        var parts = typed.split(":");
+        var name = parts.length > 1 ? parts[0].trim().toLowerCase() : this.data.name;
+        var steps = parts[parts.length - 1].trim();
         if (name !== this.data.name && this.game.select(name, text)) {
+            this.field.value = "";
             return;
         }
-        var found = name === this.data.name && this.nodes.filter(function (node) {
-            return node.data[SCHEDULE] === steps && !node.kids[0] && !node.kids[1];
-        })[0];
+        var found = null;
+        if (name === this.data.name && steps !== "") {
+            // Capital letters alone are choices, as in the table.
+            if (/^[A-Z\s]+$/.test(steps)) {
+                found = steps.replace(/\s/g, "").split("").reduce(function (node, letter) {
+                    return node && node.kids[level.game.threads.indexOf(letter)];
+                }, this.nodes[0]);
+            }
+            found = found || this.nodes.filter(function (node) {
+                return longhand(node.data[SCHEDULE]) === longhand(steps.toLowerCase());
+            })[0];
+        }
         if (found) {
             this.move(found);
         } else {
             this.complaint.textContent = text === ""
                 ? "Type a schedule, such as " + this.data.name + ":" + this.example() + "."
-                : "“" + text.slice(0, 60) + "” is no schedule of this level. One is "
+                : "“" + text.slice(0, 60) + "” is not a schedule of this level. One is "
                     + this.data.name + ":" + this.example() + ".";
         }
     };
@@ -209,6 +233,10 @@
                 var cells = [make("td"), make("td")];
                 var thread = node.data[STEPS][at];
                 cells[thread].append(make("code", {}, [texts[node.data[STEPS][at + 2]]]));
+                if (at > 0) {
+                    cells[thread].append(make("span", { class: "forced", title: "Only " + names[thread] + " could go on." },
+                        [" · forced"]));
+                }
                 var row = make("tr", {}, cells);
                 if (node === here && place > 0) {
                     row.className = "new";
@@ -219,6 +247,9 @@
         Array.prototype.forEach.call(this.list.children, function (line, index) {
             var marks = line.firstChild;
             marks.replaceChildren();
+            if (isOver && isWrong && line.textContent.indexOf("assert!") >= 0) {
+                marks.append(make("span", { class: "at failed" }, ["✗", make("span", { class: "spoken" }, [" fails: "])]));
+            }
             here.data[LINES].forEach(function (at, thread) {
                 if (at === index + 1 && !isOver) {
                     var is = make("span", { class: "at at-" + thread }, [names[thread]]);
@@ -238,11 +269,18 @@
         });
         enable(this.undo, here.parent);
         enable(this.again, here.parent);
-        this.isSolved = this.isSolved || isWrong;
         var isAll = this.nodes.every(function (node) {
             return node.kids[0] || node.kids[1] || level.seen[node.number];
         });
-        this.lesson.hidden = !(this.isSolved || isAll || this.isShown);
+        // A program that cannot be broken has resisted if an attempt of its own has failed.
+        var hasResisted = this.nodes[0].wrong === 0 && isOver && way.some(function (node) {
+            return node.data[STEPS].some(function (part, at) {
+                return at % 3 === 2 && texts[part].indexOf("Err(") >= 0;
+            });
+        });
+        this.isSolved = this.isSolved || isWrong || hasResisted || isAll;
+        this.lesson.hidden = !(this.isSolved || this.isShown);
+        this.onward.hidden = !this.isSolved || this.game.isLast(this);
         this.status.className = "status" + (isOver ? isWrong ? " wrong" : " right" : "");
         this.status.textContent = isOver ? this.verdict(isWrong, isAll) : this.left();
         this.string.textContent = "cargo course replay book " + this.data.name + ":" + here.data[SCHEDULE];
@@ -308,21 +346,28 @@
         this.mark = function () {
             game.levels.forEach(function (level, index) {
                 var name = "Level " + (index + 1) + ": " + level.element.getAttribute("data-title");
-                game.buttons[index].setAttribute("aria-label", level.isSolved ? name + ", broken" : name);
+                game.buttons[index].setAttribute("aria-label", level.isSolved ? name + ", done" : name);
                 game.buttons[index].title = name;
-                game.buttons[index].textContent = (index + 1) + (level.isSolved ? " ✗" : "");
+                game.buttons[index].textContent = (index + 1) + (level.isSolved ? " ✓" : "");
             });
         };
         this.mark();
         figure.prepend(this.picks, make("p", { class: "how" }, [
-            "You decide who runs next. Press the buttons, or the keys A, B and U (undo) while the focus is in this figure.",
+            "You decide who runs next. Press the buttons, or the keys A, B and U (undo) while the focus is in this figure. ",
+            "If only one thread can go on, for example because the other one waits for a lock, it goes on by itself.",
         ]));
+        // So that the keys work after a click on something that takes no focus.
+        figure.tabIndex = -1;
         figure.classList.add("alive");
         figure.addEventListener("keydown", function (event) {
             game.key(event);
         });
         this.open(0);
     }
+
+    Game.prototype.isLast = function (level) {
+        return this.levels.indexOf(level) === this.figure.querySelectorAll(".level").length - 1;
+    };
 
     Game.prototype.open = function (index) {
         this.current = index;
@@ -340,7 +385,7 @@
             if (this.levels[index].data.name === name) {
                 this.open(index);
                 this.levels[index].paste(text);
-                this.levels[index].field.value = text;
+                this.levels[index].field.value = "";
                 this.levels[index].field.focus();
                 return true;
             }

@@ -132,10 +132,54 @@ test("what is no schedule is said, and changes nothing", { skip }, async () => {
         await level(figure).getByLabel("Go to a schedule").fill(text);
         await page.keyboard.press("Enter");
         const complaint = await level(figure).getByRole("alert").innerText();
-        assert.match(complaint, /such as two_steps:|is no schedule of this level/, text);
+        assert.match(complaint, /such as two_steps:|is not a schedule of this level/, text);
         assert.ok(complaint.length < 200);
         assert.strictEqual(await status(figure), before);
     }
+    await page.clean();
+});
+
+test("a schedule can be pasted in every form in which it is written", { skip }, async () => {
+    const page = await open(chromium, PAGE);
+    const figure = page.locator("figure.schedules");
+    const forms = [
+        "two_steps:a2bab2a2", "a2bab2a2", "aababbaa", " TWO_STEPS:A2BAB2A2 ",
+        "cargo course replay book two_steps:a2bab2a2", "A B A",
+    ];
+    for (const form of forms) {
+        await level(figure).getByRole("button", { name: "Start again" }).dispatchEvent("click");
+        await level(figure).getByLabel("Go to a schedule").fill(form);
+        await page.keyboard.press("Enter");
+        assert.match(await status(figure), /^✗ You broke it/, form);
+    }
+    // From another level, and to a place in the middle.
+    await level(figure).getByLabel("Go to a schedule").fill("two_locks:A");
+    await page.keyboard.press("Enter");
+    assert.match(await status(figure), /^3 schedules are left/);
+    assert.match(await level(figure).locator(".task").innerText(), /^Level 3/);
+    await page.clean();
+});
+
+test("who has broken a level is led to the next one", { skip }, async () => {
+    const page = await open(chromium, PAGE);
+    const figure = await enter(page);
+    const next = () => level(figure).getByRole("button", { name: "Next level" });
+    assert.ok(!(await next().isVisible()));
+    for (const key of ["a", "b", "a"]) {
+        await page.keyboard.press(key);
+    }
+    assert.ok(await level(figure).locator("li", { hasText: "assert!" }).locator(".failed").isVisible());
+    await next().focus();
+    await page.keyboard.press("Enter");
+    assert.match(await focused(page), /^Level 2/);
+    assert.match(await level(figure).locator(".task").innerText(), /^Level 2/);
+    await page.clean();
+});
+
+test("printed, all levels are there", { skip }, async () => {
+    const page = await open(chromium, PAGE, { media: { media: "print" } });
+    assert.strictEqual(await page.locator("figure.schedules svg.tree:visible").count(), 6);
+    assert.ok(!(await page.locator("figure.schedules .show").first().isVisible()));
     await page.clean();
 });
 

@@ -51,6 +51,9 @@ enum Word {
         /// The folder
         #[arg(long, value_name = "FOLDER")]
         out: Option<PathBuf>,
+        /// Leave out what was measured on this machine, to give the book to others
+        #[arg(long)]
+        without_mine: bool,
     },
     /// Run the programs behind the figures on this machine, so that the book shows your run beside its own
     Mine,
@@ -97,12 +100,16 @@ fn run(word: Option<Word>) -> Result<u8, String> {
                 (!no_browser).then_some(page),
             )
         }
-        Some(Word::Build { out }) => {
+        Some(Word::Build { out, without_mine }) => {
             let folder = match out {
                 Some(out) => here.join(out),
                 None => folder,
             };
-            let bound = bind(&course, &folder, &target)?;
+            let measured = match without_mine {
+                true => folder.join("nothing was measured"),
+                false => target,
+            };
+            let bound = bind(&course, &folder, &measured)?;
             Ok(report(&bound, &bound.faults))
         }
         Some(Word::Open { page }) => {

@@ -52,14 +52,14 @@ fn pointer(at: usize) -> Value {
 }
 
 /// How many bytes a full bar stands for.
-const FULL: f64 = 8192.0;
+const FULL: f64 = 16384.0;
 
 /// A stack of which `used` bytes are in use; for main's, below the frame of `main`.
 fn stack(whose: usize, used: usize, runs: bool) -> Value {
     let (value, look) = match (whose, used) {
         (0, 0) => ("main's frame".to_owned(), "waits"),
-        (0, used) => (format!("{used} bytes below main's"), "waits"),
-        (_, 0) => ("not used yet".to_owned(), "free"),
+        (0, used) => (format!("main's frame + {used} bytes"), "waits"),
+        (_, 0) => ("nothing in it yet".to_owned(), "free"),
         (_, used) => (format!("{used} bytes in use"), "waits"),
     };
     let look = if runs { "stack" } else { look };
@@ -150,7 +150,7 @@ fn fibers() -> Result<Value> {
     scenes.push(scene(
         "Main resumes A",
         "A switch of fibers is a handful of instructions: they save a few registers on main's stack, and set the stack pointer to A's stack. The kernel does not know of it.",
-        ask("Main resumes fiber A. What happens to main's stack?", &["It is copied away.", "It stays as it is.", "A continues on it."], 1),
+        ask("Main resumes fiber A. What happens to main's stack?", &["It is copied away.", "It stays where it is.", "A continues on it."], 1),
         stacks.rows(1, in_a),
         to_stack(1),
     ));
@@ -172,14 +172,14 @@ fn fibers() -> Result<Value> {
     ));
     scenes.push(scene(
         "Main resumes A again",
-        "After B has suspended itself, main resumes A. It goes on exactly where it was, because nobody has used its stack.",
+        "After B has suspended itself, main resumes A. It goes on exactly where it was, because nobody else has used its stack.",
         Value::Null,
         stacks.rows(1, next(&mut a)?),
         to_stack(1),
     ));
     scenes.push(scene(
-        "A calls a function, and suspends itself in it",
-        "More of A's stack is in use, for the frame of the function. A fiber can wait at any depth of its calls.",
+        "A calls a function",
+        "More of A's stack is in use, for the frame of the function. A can suspend itself in there, too: a fiber can wait at any depth of its calls.",
         Value::Null,
         stacks.rows(1, next(&mut a)?),
         to_stack(1),
@@ -227,7 +227,7 @@ fn tasks() -> Result<Value> {
         vec![
             pointer(at),
             row("stacks", vec![stack(0, main - at, true)]),
-            row("futures", tasks.collect()),
+            row("futures, in main's frame", tasks.collect()),
         ]
     };
     let link = |task: usize| match task {
@@ -236,7 +236,7 @@ fn tasks() -> Result<Value> {
     };
     let mut scenes = vec![scene(
         "Main runs",
-        "There is one stack. The two tasks are two values of the same type, a future, and neither has begun.",
+        "There is one stack. Each of the two tasks is a future: a value that holds what the task needs while it waits. They lie in main's frame here. Neither has begun.",
         Value::Null,
         rows(0, main, ["not begun", "not begun"]),
         link(0),
@@ -247,7 +247,7 @@ fn tasks() -> Result<Value> {
         "To poll a future is to call a function. So A runs on main's stack, below main's frame.",
         ask(
             "Main polls task A. On which stack does A run?",
-            &["on main's", "on one of its own", "on none"],
+            &["on main's stack", "on a stack of its own"],
             0,
         ),
         rows(1, in_a, ["runs", "not begun"]),
@@ -256,7 +256,7 @@ fn tasks() -> Result<Value> {
     scenes.push(scene(
         "A waits",
         "At its await, A returns from poll. Its frames are gone from the stack. What it needs later is in the future: its local variable, and at which await it is.",
-        ask("A waits at an await. Where is its local variable now?", &["on main's stack", "on A's stack", "in its future"], 2),
+        ask("A waits at an await. Where is its local variable now?", &["in its frame on main's stack", "on a stack of its own", "in its future"], 2),
         rows(0, main, ["at its 1st await", "not begun"]),
         link(0),
     ));
@@ -279,7 +279,7 @@ fn tasks() -> Result<Value> {
     let deep = poll(a.as_mut())?;
     scenes.push(scene(
         "A calls a function",
-        "The frame of the function is on main's stack. An ordinary function cannot wait in there: when A waits, all frames must be gone. Only an async function can wait, and its state is then a part of A's future.",
+        "The frame of the function is on main's stack. A cannot wait at an await in this function, because all frames must be gone when A waits. Only an async function can do that, and its state is then a part of A's future.",
         Value::Null,
         rows(1, deep, ["runs, deeper", "at its 1st await"]),
         link(1),
@@ -331,7 +331,7 @@ fn threads() -> Result<Value> {
         };
         let mut scenes = vec![scene(
             "Main runs",
-            "One thread, with one stack.",
+            "One thread, with one stack. The other two do not exist yet.",
             Value::Null,
             rows(0, main, 0, 0),
             to_stack(0),
@@ -340,7 +340,7 @@ fn threads() -> Result<Value> {
         let in_a: usize = noted_a.recv()?;
         scenes.push(scene(
             "Main starts thread A, and waits for it",
-            "A has a stack of its own, like a fiber. But it was the kernel that switched: it keeps all of main's registers, the stack pointer among them, and gives the CPU to A.",
+            "A has a stack of its own, like a fiber. (More of it is in use, because the C library keeps data about the thread there.) But it was the kernel that switched: it keeps all of main's registers, the stack pointer among them, and gives the CPU to A.",
             ask("Main waits, and thread A runs. Who keeps main's registers?", &["main's own stack", "the kernel", "A's stack"], 1),
             rows(1, in_a, top_of(in_a)?, 1),
             to_stack(1),
@@ -373,8 +373,8 @@ fn threads() -> Result<Value> {
         go_a.send(())?;
         let deep: usize = noted_a.recv()?;
         scenes.push(scene(
-            "A calls a function, and waits in it",
-            "As with fibers, it can wait at any depth of its calls.",
+            "A calls a function",
+            "As with fibers, A can wait in there, too.",
             Value::Null,
             rows(1, deep, top_of(deep)?, 2),
             to_stack(1),

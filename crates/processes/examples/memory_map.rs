@@ -236,7 +236,7 @@ fn with_processes() -> Result<Value, Box<dyn Error>> {
     let mut memory = Memory::new(&pages)?;
     let mut scenes = vec![scene(
         "One process",
-        "A process has written a 1 to each of four pages. Its page table leads from each page to a frame, which is a piece of the machine's memory.",
+        "A process has written a 1 to each of four pages. Its page table leads from each page to a frame, which is a piece of the machine's memory. (The kernel keeps the real numbers of frames secret, so they have numbers of their own here. The outlines in the next steps show what has changed.)",
         Value::Null,
         memory.drawn(),
     )];
@@ -246,7 +246,7 @@ fn with_processes() -> Result<Value, Box<dyn Error>> {
     memory.look(&pages, Some((&forked, read)), false)?;
     scenes.push(scene(
         "It forks, and both read",
-        "There are two page tables now. Both lead to the same frames: the kernel has copied the table, and no page. It has also made all pages read-only. Reading changes nothing.",
+        "There are two page tables now. Both lead to the same frames: the kernel has copied the table, and no page. It has also made all four pages read-only. Reading changes nothing.",
         ask("The process forks, and then parent and child read all pages. How many of the four pages are copied?", &["none", "the four pages", "one for each read"], 0),
         memory.drawn(),
     ));
@@ -274,7 +274,7 @@ fn with_processes() -> Result<Value, Box<dyn Error>> {
     memory.look(&pages, Some((&forked, read)), false)?;
     scenes.push(scene(
         "The child executes another program",
-        "With execve, the kernel throws the child's page table away and makes a new one for the other program. At these addresses it leads nowhere. The pages that were shared now belong to the parent alone, and nothing was copied for that.",
+        "With execve, the kernel throws the child's page table away and makes a new one for the other program. At these addresses it leads nowhere. The pages that were shared now belong to the parent alone, and nothing was copied for that. The two frames that only the child used are free.",
         ask("The child calls execve to run another program. What does its page table say about the four pages then?", &["It still leads to their frames.", "It leads to copies of them.", "It leads nowhere."], 2),
         memory.drawn(),
     ));
@@ -302,8 +302,10 @@ fn of_threads(memory: &mut Memory, threads: &[(&str, &str)]) -> (Value, Value) {
     all.extend(rows.unwrap_or_default());
     all[1]["name"] = "the page table".into();
     let down = |at: &Value| json!([at[0].as_u64().unwrap_or(0) + 1, at[1]]);
+    // Each thread can use each page.
     let mut joined: Vec<Value> = (0..threads.len())
-        .map(|thread| json!({"from": [0, thread], "to": [1, 1 + thread]}))
+        .flat_map(|thread| (0..COUNT).map(move |page| (thread, page)))
+        .map(|(thread, page)| json!({"from": [0, thread], "to": [1, page]}))
         .collect();
     for link in links.unwrap_or_default() {
         joined.push(json!({"from": down(&link["from"]), "to": down(&link["to"])}));
@@ -343,7 +345,7 @@ fn with_threads() -> Result<Value, Box<dyn Error>> {
         memory.look(pages, None, false)?;
         scenes.push(scene(
             "The second thread writes 7 to page 2",
-            "There is no page fault and no copy. The write is in the only frame of this page, and main reads 7. It reads it at any moment: that is what chapter 4 is about.",
+            "There is no page fault and no copy. The write is in the only frame of this page, and main reads 7. Nothing but the order of the two accesses decides whether main sees the write: chapter 4 is about that.",
             ask("The second thread writes 7 to page 2. What does main read in page 2 after that?", &["1", "7"], 1),
             of_threads(&mut memory, &[("main", &format!("reads {}", pages.read(2))), ("second", "has written 7")]),
         ));

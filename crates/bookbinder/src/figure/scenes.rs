@@ -173,7 +173,7 @@ impl Scene {
         }
         let _ = writeln!(
             html,
-            "<div class=\"shown\">\n<p class=\"scene-title\"><b>{}.</b> {}</p>\n<div class=\"scrolls\">{}</div>\n</div>\n</li>",
+            "<div class=\"shown\">\n<p class=\"scene-title\"><b>{}.</b> {}</p>\n<div class=\"scrolls\">{}</div>\n<p class=\"more\">Scroll sideways to see the whole picture.</p>\n</div>\n</li>",
             escaped(&self.title),
             escaped(&self.says),
             self.picture(id)

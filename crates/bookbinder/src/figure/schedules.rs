@@ -211,6 +211,8 @@ impl Schedules {
              <p class=\"task\"><b>Level {}. {}.</b> {}</p>\n\
              <pre class=\"program\"><code class=\"language-rust\">{}</code></pre>\n\
              <div class=\"scrolls\">{}</div>\n\
+             <p class=\"legend\">A branch to the left with a solid line: {} runs next. To the right with a dashed line: {}. \
+             ✓ ends right, ✗ ends wrong.</p>\n\
              <details class=\"all\"><summary>All {} schedules</summary>\n\
              <div class=\"table-wrapper\"><table><thead><tr><th>Who runs</th><th>How it ends</th>\
              <th>As a string</th></tr></thead><tbody>\n",
@@ -221,6 +223,8 @@ impl Schedules {
             // A blank line would end the block of HTML.
             escaped(&level.program.join("\n")).replace("\n\n", "\n&#8203;\n"),
             self.picture(&id, level, &ways, wrong),
+            escaped(&self.threads[0]),
+            escaped(&self.threads[1]),
             ways.len(),
         );
         for way in &ways {

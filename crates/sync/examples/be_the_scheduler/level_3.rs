@@ -1,10 +1,12 @@
 //! A lock that is taken twice.
 
-use interleave::std::sync::{Arc, Mutex};
+use interleave::std::sync::Arc;
+
+use super::noting::Mutex;
 
 // ANCHOR: shown
 /// A and B
-fn pay_in(account: &Mutex<u32>) {
+fn pay_in(account: &Mutex) {
     let balance = *account.lock().unwrap();
     *account.lock().unwrap() = balance + 10;
 }

@@ -1,10 +1,13 @@
 //! A condition variable, and an `if` around the wait.
 
-use interleave::std::sync::{Arc, Condvar, Mutex};
+use interleave::std::sync::Arc;
+
+use super::noting::{Condvar, Mutex};
 
 // ANCHOR: shown
-/// A puts a plate on the shelf, takes it back, and puts it there for good.
-fn put(plates: &Mutex<u32>, arrived: &Condvar) {
+/// A puts a plate on the shelf. If it is still there,
+/// A takes it back, and puts it there once more.
+fn put(plates: &Mutex, arrived: &Condvar) {
     *plates.lock().unwrap() += 1;
     arrived.notify_one();
     let mut left = plates.lock().unwrap();
@@ -17,21 +20,27 @@ fn put(plates: &Mutex<u32>, arrived: &Condvar) {
 }
 
 /// B waits until there is a plate, and takes it.
-fn take(plates: &Mutex<u32>, arrived: &Condvar) {
+/// Returns how many there were.
+fn take(plates: &Mutex, arrived: &Condvar) -> u32 {
     let mut left = plates.lock().unwrap();
     if *left == 0 {
         left = arrived.wait(left).unwrap();
     }
-    assert!(*left == 1, "B takes a plate from an empty shelf");
-    *left = 0;
+    std::mem::take(&mut *left)
+}
+
+/// When both are done
+fn check(taken: u32) {
+    assert!(taken == 1, "B took a plate from an empty shelf");
 }
 // ANCHOR_END: shown
 
 pub(crate) fn play() {
     let shelf = Arc::new((Mutex::new(0), Condvar::new()));
     let theirs = Arc::clone(&shelf);
-    super::both(
+    let (taken, ()) = super::both(
         move || take(&theirs.0, &theirs.1),
         move || put(&shelf.0, &shelf.1),
     );
+    check(taken);
 }

@@ -24,7 +24,7 @@ fn pop(stack: &AtomicU32, below_1: &AtomicU32) {
     }
 }
 
-/// B takes the whole stack. Node 1 it puts back.
+/// B takes the whole stack. It puts node 1 back.
 fn keep_2(stack: &AtomicU32, below_1: &AtomicU32) {
     let taken = stack.swap(top(1, 0), SeqCst) % 10;
     if taken == 1 {

@@ -12,6 +12,7 @@ mod level_3;
 mod level_4;
 mod level_5;
 mod level_6;
+mod noting;
 
 use std::process::ExitCode;
 
@@ -34,6 +35,9 @@ struct Level {
     /// What one learns from it.
     lesson: &'static str,
 }
+
+/// Stands for the value behind the lock, which the explorer does not know.
+const NOTED: &str = "the value behind the lock";
 
 const LEVELS: [Level; 6] = [
     Level {
@@ -59,9 +63,9 @@ const LEVELS: [Level; 6] = [
         title: "A mutex, locked twice",
         text: include_str!("level_3.rs"),
         play: level_3::play,
-        shared: &[("Mutex #1", "account", "free")],
+        shared: &[(NOTED, "account", "0"), ("Mutex #1", "its lock", "free")],
         task: "Each access to the account holds the lock. Still, lose one of the two payments.",
-        lesson: "The lock is free between the reading and the writing. A lock protects what happens while one guard lives, and nothing in between.",
+        lesson: "The lock is free between the reading and the writing. A lock protects what happens while one guard lives, and nothing between two guards.",
     },
     Level {
         name: "check_then_act",
@@ -73,7 +77,7 @@ const LEVELS: [Level; 6] = [
             ("AtomicU32 #1", "cups", "0"),
         ],
         task: "Whoever finds no coffee makes one cup, and says so. Make two cups.",
-        lesson: "What was checked is no longer true when the thread acts. The check and the act have to be one step, such as a compare-exchange.",
+        lesson: "Both threads looked before either of them said that there is coffee. The look and the change have to be one step, such as a compare-exchange.",
     },
     Level {
         name: "if_around_wait",
@@ -81,11 +85,12 @@ const LEVELS: [Level; 6] = [
         text: include_str!("level_5.rs"),
         play: level_5::play,
         shared: &[
-            ("Mutex #1", "plates", "free"),
+            (NOTED, "plates", "0"),
+            ("Mutex #1", "its lock", "free"),
             ("Condvar #1", "arrived", ""),
         ],
         task: "B waits until a plate arrives. Let B take a plate from an empty shelf.",
-        lesson: "The wake-up says that there was a plate. Until B has the lock again, A has taken the plate back. B has to check again, in a loop.",
+        lesson: "The wake-up says that there was a plate. By the time B has the lock again, A has taken the plate back. B has to look again, in a loop.",
     },
     Level {
         name: "versions",
@@ -149,6 +154,11 @@ impl Level {
     fn named(&self, text: &str) -> String {
         let mut text = text.to_owned();
         for (theirs, name, _) in self.shared {
+            // The lock has the name of what it protects.
+            let name = match self.shared.first() {
+                Some((NOTED, value, _)) if *name == "its lock" => value,
+                _ => name,
+            };
             text = text.replace(&format!("{theirs} "), &format!("{name}."));
             text = text.replace(theirs, name);
         }
@@ -161,8 +171,12 @@ impl Level {
         let valued = self.shared.iter().filter(|(.., first)| !first.is_empty());
         valued
             .map(|(theirs, _, first)| {
+                if *theirs == NOTED {
+                    return noting::noted().to_string();
+                }
                 let object = here.objects.iter().find(|object| object.name == *theirs);
-                object.map_or(*first, |object| &object.value).to_owned()
+                let value = object.map_or(*first, |object| &object.value);
+                value.replace("by a", "by A").replace("by b", "by B")
             })
             .collect()
     }
@@ -192,6 +206,8 @@ impl Level {
 /// The schedules that begin with `schedule`, as a tree. `seen` steps of the timeline are known.
 fn tree(level: &Level, schedule: &str, seen: usize) -> Result<Node, String> {
     let here = position(level, schedule, 1)?;
+    // Once more, and no further: what was noted last is what is there now.
+    position(level, &here.schedule, 0)?;
     let steps = here.timeline.steps.iter().skip(seen);
     let steps: Vec<_> = steps
         .filter(|step| level.line(&step.place) > 0)
