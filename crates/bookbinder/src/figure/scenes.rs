@@ -142,7 +142,9 @@ impl Scenes {
             for (step, scene) in run.scenes.iter().enumerate() {
                 html += &scene.draw(&format!("figure-{name}-{number}-{step}"));
             }
-            html += "</ol>\n</div>\n";
+            html += "</ol>\n";
+            html += &run.table();
+            html += "</div>\n";
         }
         let _ = write!(
             html,
@@ -150,6 +152,39 @@ impl Scenes {
             escaped(command)
         );
         Ok(html)
+    }
+}
+
+impl Run {
+    /// All scenes as a table: a column for each row of the pictures.
+    fn table(&self) -> String {
+        let mut names: Vec<&str> = Vec::new();
+        let rows = self.scenes.iter().flat_map(|scene| &scene.rows);
+        for row in rows {
+            if !names.contains(&row.name.as_str()) {
+                names.push(&row.name);
+            }
+        }
+        let mut html = String::from(
+            "<details><summary>The figure as a table</summary>\n<div class=\"table-wrapper\"><table><thead><tr><th>Step</th>",
+        );
+        for name in &names {
+            let _ = write!(html, "<th>{}</th>", escaped(name));
+        }
+        html += "</tr></thead><tbody>\n";
+        for scene in &self.scenes {
+            let _ = write!(html, "<tr><td>{}</td>", escaped(&scene.title));
+            for name in &names {
+                let row = scene.rows.iter().find(|row| row.name == *name);
+                let cells = row
+                    .into_iter()
+                    .flat_map(|row| row.cells.iter().map(Cell::words));
+                let cells: Vec<String> = cells.collect();
+                let _ = write!(html, "<td>{}</td>", escaped(&cells.join("; ")));
+            }
+            html += "</tr>\n";
+        }
+        html + "</tbody></table></div></details>\n"
     }
 }
 
@@ -351,6 +386,7 @@ mod tests {
             html.contains("One. tables: page 0, its own leads to frame 3. frames: frame 3."),
             "{html}"
         );
+        assert!(html.contains("<tr><td>One</td><td>page 0, its own</td><td>frame 3</td></tr>"));
         assert!(html.contains("It &lt;begins&gt;.") && html.contains("a &lt;run&gt;"));
         assert!(!html.contains("\n\n"), "a blank line ends the block");
     }

@@ -56,7 +56,7 @@ const LEVELS: [Level; 6] = [
         play: level_2::play,
         shared: &[("AtomicU32 #1", "last", "0")],
         task: "fetch_add is one step that nobody can divide. Still, give both threads the same ticket.",
-        lesson: "An atomic step followed by another atomic step is not one atomic step. fetch_add has returned the number that this thread needed.",
+        lesson: "Two atomic steps, one after the other, are not one atomic step. The number that the thread needs is what fetch_add returns.",
     },
     Level {
         name: "two_locks",
