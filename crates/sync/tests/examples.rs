@@ -291,3 +291,30 @@ fn a_fair_lock_keeps_its_queue() {
     let lines: Vec<u32> = printed.lines().skip(1).map(waited).collect();
     assert!(lines[1] > 1_000 && lines[1] > lines[0], "{printed}");
 }
+
+#[test]
+fn each_level_of_the_game_can_be_broken_but_the_last() {
+    let printed = of("be_the_scheduler", &[]);
+    let counts: Vec<Vec<u32>> = printed
+        .lines()
+        .map(|line| {
+            let words = line.split_whitespace().skip(1);
+            words.filter_map(|word| word.parse().ok()).collect()
+        })
+        .collect();
+    let expected = [[6, 4], [6, 4], [6, 4], [20, 18], [27, 3], [32, 0]];
+    assert_eq!(counts, expected, "{printed}");
+
+    let level = |schedule: &str| {
+        let output = example_output::run("be_the_scheduler", &[schedule]);
+        let printed = String::from_utf8_lossy(&output.stdout).into_owned();
+        (output.status.code(), printed)
+    };
+    let (code, printed) = level("two_steps:a2bab2a2");
+    assert_eq!(code, Some(1), "{printed}");
+    assert!(printed.ends_with("✗ an update is lost: the counter is 1\n"));
+    assert_eq!(level("two_steps:a3b3a2").0, Some(0));
+    for wrong in ["two_steps:z", "no_level:ab", "ab"] {
+        assert_eq!(level(wrong).0, Some(2), "{wrong}");
+    }
+}
