@@ -1,8 +1,8 @@
 //! The command line.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 
 /// A course on processes, threads and coroutines.
 ///
@@ -20,6 +20,30 @@ pub struct Cli {
     /// Print lines only and redraw nothing, for screen readers
     #[arg(long)]
     pub plain: bool,
+}
+
+/// The commands that a learner does not need, below those that a learner does.
+const OTHERS: &str = "\
+For instructors:
+  bundle     Copy the course for students, without solutions and mistakes
+
+For authors:
+  verify     Check that stubs, solutions, alternatives, mistakes and texts agree
+  answers    Judge a folder of right and wrong answers, and show where the tests disagree
+  new        Make a new exercise in which every place to fill in is marked";
+
+impl Cli {
+    /// Reads the command line, or ends the program with a message about it.
+    #[must_use]
+    pub fn read() -> Self {
+        // A student's copy does not have the program that these commands start.
+        let workshop = concat!(env!("CARGO_MANIFEST_DIR"), "/../workshop");
+        let command = match Path::new(workshop).is_dir() {
+            true => Cli::command().after_help(OTHERS),
+            false => Cli::command(),
+        };
+        Cli::from_arg_matches(&command.get_matches()).unwrap_or_else(|error| error.exit())
+    }
 }
 
 /// What `cargo course` can do.
@@ -114,17 +138,17 @@ pub enum Command {
         exercise: String,
     },
     /// For authors: check that stubs, solutions, alternatives, mistakes and texts agree
-    #[command(disable_help_flag = true)]
+    #[command(disable_help_flag = true, hide = true)]
     Verify(Workshop),
     /// For authors: judge a folder of right and wrong answers, and show where
     /// the tests disagree
-    #[command(disable_help_flag = true)]
+    #[command(disable_help_flag = true, hide = true)]
     Answers(Workshop),
     /// For instructors: copy the course for students, without solutions and mistakes
-    #[command(disable_help_flag = true)]
+    #[command(disable_help_flag = true, hide = true)]
     Bundle(Workshop),
     /// For authors: make a new exercise in which every place to fill in is marked
-    #[command(disable_help_flag = true)]
+    #[command(disable_help_flag = true, hide = true)]
     New(Workshop),
 }
 

@@ -3,7 +3,6 @@
 
 use std::process::ExitCode;
 
-use clap::Parser;
 use course::cli::{Check, Cli, Command};
 use course::schedule::{Schedule, schedule};
 use course::{commands, live};
@@ -14,7 +13,7 @@ use judging::{Course, Trouble};
 const NOT_JUDGED: u8 = 2;
 
 fn main() -> ExitCode {
-    match run(&Cli::parse()) {
+    match run(&Cli::read()) {
         Ok(code) => ExitCode::from(code),
         Err(trouble) => {
             complain(&trouble.to_string());

@@ -212,3 +212,15 @@ fn an_argument_that_is_no_text_is_no_panic() {
     let said = course.command(&["check"]).arg(word).output().unwrap();
     Said::of(said).could_not("UTF-8");
 }
+
+#[test]
+fn the_help_has_the_learners_commands_first() {
+    let said = Fixture::new("help").run(&["--help"]);
+    let at = |part: &str| {
+        said.out
+            .find(part)
+            .unwrap_or_else(|| panic!("no {part}: {said:?}"))
+    };
+    assert!(at("\n  check ") < at("\nFor instructors:\n  bundle "));
+    assert!(at("\n  doctor ") < at("\nFor authors:\n  verify "));
+}
