@@ -22,7 +22,7 @@ use crate::kernel::{
     self, Place, Run,
     event::Returned,
     object::{Kind, ObjectId},
-    performing::Waiting,
+    performing::{Waiting, Woken},
     thread::Wait,
 };
 use crate::sync::atomic::AtomicU32;
@@ -78,30 +78,15 @@ fn wait_until(word: &AtomicU32, expected: u32, end: Option<u64>, at: Place) -> b
     run.perform(Op::update(queue, join, relaxed), at);
     run.log(event);
     let leave = Op::update(queue, Change::And(!mine), relaxed);
-    let mut is_spurious = false;
-    let woken = if run.times_out(end, at) {
-        run.perform(leave, at).read & mine == 0
-    } else {
-        let op = leave
-            .when(Guard::Without(mine))
-            .spuriously(run.may_wake_spuriously());
-        let waiting = Waiting {
-            wait: Wait::Futex(id),
-            is_timed: end.is_some(),
-            event: None,
-        };
-        let outcome = run.announce(op, Some(waiting), at);
-        is_spurious = run.has_woken_spuriously(outcome);
-        true
+    let waiting = Waiting {
+        wait: Wait::Futex(id),
+        is_timed: end.is_some(),
+        event: None,
     };
-    run.acted();
-    event.returned = Returned::Word(match (woken, is_spurious) {
-        (true, true) => "wakes up for no reason",
-        (true, false) => "woken",
-        (false, _) => "timed out",
-    });
+    let woken = run.timed_wait(leave, Guard::Without(mine), waiting, end, at);
+    event.returned = Returned::Word(woken.word("woken"));
     run.log(event);
-    woken
+    woken != Woken::InVain
 }
 
 /// Wakes one thread that sleeps on `word`. Returns whether there was one.

@@ -2,7 +2,7 @@
 
 use std::sync::atomic::Ordering;
 
-use interleave_search::{Change, Op, Outcome};
+use interleave_search::{Change, Guard, Op, Outcome};
 
 use super::event::{Event, Returned};
 use super::thread::Wait;
@@ -17,6 +17,26 @@ pub(crate) struct Waiting {
     pub(crate) is_timed: bool,
     /// What the log says then, if it says anything.
     pub(crate) event: Option<Event>,
+}
+
+/// How a wait ended.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Woken {
+    ByAnother,
+    ForNoReason,
+    /// The time was up.
+    InVain,
+}
+
+impl Woken {
+    /// What the log says; `by_another` if another thread ended the wait.
+    pub(crate) fn word(self, by_another: &'static str) -> &'static str {
+        match self {
+            Woken::ByAnother => by_another,
+            Woken::ForNoReason => "wakes up for no reason",
+            Woken::InVain => "timed out",
+        }
+    }
 }
 
 impl Run {
@@ -68,8 +88,35 @@ impl Run {
         is_over
     }
 
+    /// Waits until `guard` lets `op` go on, until the time is up, or until the wait ends for no reason.
+    /// If the time is up, `op` finds out whether another thread came just before.
+    pub(crate) fn timed_wait(
+        &self,
+        op: Op,
+        guard: Guard,
+        waiting: Waiting,
+        end: Option<u64>,
+        at: Place,
+    ) -> Woken {
+        let woken = if self.times_out(end, at) {
+            match guard.lets(self.perform(op, at).read) {
+                true => Woken::ByAnother,
+                false => Woken::InVain,
+            }
+        } else {
+            let op = op.when(guard).spuriously(self.may_wake_spuriously());
+            let outcome = self.announce(op, Some(waiting), at);
+            match self.has_woken_spuriously(outcome) {
+                true => Woken::ForNoReason,
+                false => Woken::ByAnother,
+            }
+        };
+        self.acted();
+        woken
+    }
+
     /// Whether a wait of the current thread may end for no reason. It does so only a few times.
-    pub(crate) fn may_wake_spuriously(&self) -> bool {
+    fn may_wake_spuriously(&self) -> bool {
         let mut state = self.state.borrow_mut();
         let me = self.me();
         let may = state.threads[me].spurious_wakes < state.most_spurious;
@@ -78,7 +125,7 @@ impl Run {
     }
 
     /// Notes whether a wait has ended for no reason. Returns that.
-    pub(crate) fn has_woken_spuriously(&self, outcome: Outcome) -> bool {
+    fn has_woken_spuriously(&self, outcome: Outcome) -> bool {
         let is_spurious = outcome.choice == 1;
         let me = self.me();
         self.state.borrow_mut().threads[me].spurious_wakes += u32::from(is_spurious);

@@ -19,7 +19,7 @@ use super::mutex::{MutexGuard, acquire, poison_or, release};
 use crate::kernel::{
     self, Run,
     object::{Header, Kind, ObjectId, Word},
-    performing::Waiting,
+    performing::{Waiting, Woken},
     thread::Wait,
 };
 use crate::time::deadline;
@@ -176,34 +176,19 @@ impl Condvar {
         run.perform(Op::update(word, Change::Or(mine), relaxed), at);
         run.tell(id, verb, "unlocks and waits", at);
         release(&run, lock, false, at);
-        let mut is_spurious = false;
-        let is_over = run.times_out(end, at);
         let leave = Op::update(word, Change::And(!mine), relaxed);
-        let woken = if is_over {
-            // A notification may come just before the time is up.
-            run.perform(leave, at).read & mine == 0
-        } else {
-            let op = leave
-                .when(Guard::Without(mine))
-                .spuriously(run.may_wake_spuriously());
-            let waiting = Waiting {
-                wait: Wait::Condvar(id),
-                is_timed: end.is_some(),
-                event: None,
-            };
-            let outcome = run.announce(op, Some(waiting), at);
-            is_spurious = run.has_woken_spuriously(outcome);
-            true
+        let waiting = Waiting {
+            wait: Wait::Condvar(id),
+            is_timed: end.is_some(),
+            event: None,
         };
-        run.acted();
-        let word = match (woken, is_spurious) {
-            (true, true) => "wakes up for no reason",
-            (true, false) => "notified",
-            (false, _) => "timed out",
-        };
-        run.tell(id, verb, word, at);
+        let woken = run.timed_wait(leave, Guard::Without(mine), waiting, end, at);
+        run.tell(id, verb, woken.word("notified"), at);
         let outcome = acquire(&run, lock, at, "locked again");
-        (mutex.guard_again(&run, outcome, locked_at), woken)
+        (
+            mutex.guard_again(&run, outcome, locked_at),
+            woken != Woken::InVain,
+        )
     }
 
     /// Wakes one waiter, if there is one.

@@ -132,29 +132,13 @@ fn park_until(end: Option<u64>, verb: &'static str, at: kernel::Place) {
     let object = run.state.borrow().threads[run.me()].object;
     let word = run.word(object) + TOKEN;
     let take = Op::update(word, Change::Swap(0), Ordering::Acquire);
-    let mut is_spurious = false;
-    let woken = if run.times_out(end, at) {
-        run.perform(take, at).read == 1
-    } else {
-        let op = take
-            .when(Guard::Equals(1))
-            .spuriously(run.may_wake_spuriously());
-        let waiting = Waiting {
-            wait: Wait::Park,
-            is_timed: end.is_some(),
-            event: Some(run.event(object, verb, "waits", at)),
-        };
-        let outcome = run.announce(op, Some(waiting), at);
-        is_spurious = run.has_woken_spuriously(outcome);
-        true
+    let waiting = Waiting {
+        wait: Wait::Park,
+        is_timed: end.is_some(),
+        event: Some(run.event(object, verb, "waits", at)),
     };
-    run.acted();
-    let word = match (woken, is_spurious) {
-        (true, true) => "wakes up for no reason",
-        (true, false) => "takes the token",
-        (false, _) => "timed out",
-    };
-    run.tell(object, verb, word, at);
+    let woken = run.timed_wait(take, Guard::Equals(1), waiting, end, at);
+    run.tell(object, verb, woken.word("takes the token"), at);
 }
 
 /// Lets other threads go first.
