@@ -40,15 +40,9 @@
         }
         var figures = both.querySelectorAll("figure");
         var names = both.querySelectorAll(".which");
-        var picks = document.createElement("div");
-        picks.className = "picks";
-        picks.setAttribute("role", "group");
-        picks.setAttribute("aria-label", "Whose run");
+        var picks = window.figureParts.make("div", { class: "picks", role: "group", "aria-label": "Whose run" });
         var buttons = Array.prototype.map.call(names, function (name, index) {
-            var button = document.createElement("button");
-            button.type = "button";
-            button.textContent = name.textContent;
-            button.addEventListener("click", function () {
+            var button = window.figureParts.button(name.textContent, function () {
                 show(index);
             });
             picks.append(button);

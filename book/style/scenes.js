@@ -3,26 +3,8 @@
 (function () {
     "use strict";
 
-    function make(name, attributes, children) {
-        var element = document.createElement(name);
-        Object.keys(attributes || {}).forEach(function (key) {
-            element.setAttribute(key, attributes[key]);
-        });
-        (children || []).forEach(function (child) {
-            element.append(child);
-        });
-        return element;
-    }
-
-    function button(label, press) {
-        var made = make("button", { type: "button" }, [label]);
-        made.addEventListener("click", function () {
-            if (made.getAttribute("aria-disabled") !== "true") {
-                press();
-            }
-        });
-        return made;
-    }
+    var make = window.figureParts.make;
+    var button = window.figureParts.button;
 
     function Player(figure) {
         var player = this;

@@ -8,26 +8,8 @@
     var SCHEDULE = 0, STEPS = 1, LINES = 2, VALUES = 3, NEXT = 4, RIGHT = 5, SAYS = 6;
     var WRONG = 1;
 
-    function make(name, attributes, children) {
-        var element = document.createElement(name);
-        Object.keys(attributes || {}).forEach(function (key) {
-            element.setAttribute(key, attributes[key]);
-        });
-        (children || []).forEach(function (child) {
-            element.append(child);
-        });
-        return element;
-    }
-
-    function button(label, press) {
-        var made = make("button", { type: "button" }, [label]);
-        made.addEventListener("click", function () {
-            if (made.getAttribute("aria-disabled") !== "true") {
-                press();
-            }
-        });
-        return made;
-    }
+    var make = window.figureParts.make;
+    var button = window.figureParts.button;
 
     // A button that keeps the focus although it does nothing now.
     function enable(button, is) {

@@ -6,6 +6,8 @@
 //! distances, because the kernel chooses other addresses in each run. With the
 //! argument `lanes` or `map`, the program prints the same as a trace in JSON.
 
+mod registers;
+
 use std::cell::RefCell;
 use std::error::Error;
 use std::fs;
@@ -13,24 +15,9 @@ use std::hint::black_box;
 use std::rc::Rc;
 
 use coroutines::fiber::{Fiber, Suspender};
+use registers::stack_pointer;
 
 type Result<T> = std::result::Result<T, Box<dyn Error>>;
-
-// ANCHOR: pointer
-/// Where the stack pointer is now.
-#[inline(always)]
-fn stack_pointer() -> usize {
-    let pointer: usize;
-    // SAFETY: this only reads a register.
-    unsafe {
-        #[cfg(target_arch = "x86_64")]
-        std::arch::asm!("mov {}, rsp", out(reg) pointer, options(nomem, nostack));
-        #[cfg(target_arch = "aarch64")]
-        std::arch::asm!("mov {}, sp", out(reg) pointer, options(nomem, nostack));
-    }
-    pointer
-}
-// ANCHOR_END: pointer
 
 /// On whose stack the stack pointer was, and what had just happened.
 struct Seen {

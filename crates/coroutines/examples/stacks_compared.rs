@@ -5,6 +5,8 @@
 //! and wait there. After each step, the program notes the stack pointer. So all addresses and
 //! distances are those of this run.
 
+mod registers;
+
 use std::error::Error;
 use std::future::poll_fn;
 use std::hint::black_box;
@@ -14,23 +16,10 @@ use std::task::{Context, Poll, Waker};
 use std::{fs, thread};
 
 use coroutines::fiber::{Fiber, Step};
+use registers::stack_pointer;
 use serde_json::{Value, json};
 
 type Result<T> = std::result::Result<T, Box<dyn Error>>;
-
-/// Where the stack pointer is now.
-#[inline(always)]
-fn stack_pointer() -> usize {
-    let pointer: usize;
-    // SAFETY: this only reads a register.
-    unsafe {
-        #[cfg(target_arch = "x86_64")]
-        std::arch::asm!("mov {}, rsp", out(reg) pointer, options(nomem, nostack));
-        #[cfg(target_arch = "aarch64")]
-        std::arch::asm!("mov {}, sp", out(reg) pointer, options(nomem, nostack));
-    }
-    pointer
-}
 
 const NAMES: [&str; 3] = ["main", "A", "B"];
 
