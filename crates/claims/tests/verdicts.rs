@@ -62,11 +62,16 @@ fn a_program_that_measures_nothing_ends_in_an_entry_that_says_why() {
 
 #[test]
 fn an_experiment_that_hangs_is_a_result_after_one_attempt() {
-    use std::os::unix::fs::PermissionsExt;
     let folder = tempfile::tempdir().unwrap();
     let endless = folder.path().join("endless");
-    std::fs::write(&endless, "#!/bin/sh\nexec sleep 1000\n").unwrap();
-    std::fs::set_permissions(&endless, std::fs::Permissions::from_mode(0o755)).unwrap();
+    // Written by another process: a child that another test forks while this
+    // one had the file open would make executing it fail (ETXTBSY).
+    let script = "printf '#!/bin/sh\\nexec sleep 1000\\n' > \"$0\" && chmod +x \"$0\"";
+    let written = std::process::Command::new("sh")
+        .args(["-c", script])
+        .arg(&endless)
+        .status();
+    assert!(written.unwrap().success());
     // Long enough for the program to fall asleep, however busy the machine is.
     let runner = Runner::new(endless).deadline(std::time::Duration::from_secs(10));
     let entry = runner.run(claims::find(1).unwrap());

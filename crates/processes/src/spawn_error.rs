@@ -84,6 +84,10 @@ impl SpawnError {
             (Step::Exec, Some(libc::ENOEXEC)) => {
                 "; a script's first line must name its interpreter (#!/bin/sh)"
             }
+            (Step::Exec, Some(libc::ETXTBSY)) => {
+                "; it is open for writing somewhere, or was a moment ago and a child forked \
+                 then has not executed anything yet"
+            }
             (Step::Clone, Some(libc::EAGAIN)) => {
                 "; this user has as many processes as allowed (ulimit -u)"
             }

@@ -2,6 +2,7 @@
 #![allow(dead_code, reason = "each test file uses a part of it")]
 
 use std::io::{BufRead, BufReader, PipeReader};
+use std::path::Path;
 use std::time::{Duration, Instant};
 
 use processes::Pid;
@@ -12,6 +13,19 @@ pub(crate) const LONG: Duration = Duration::from_secs(60);
 
 pub(crate) fn me() -> Pid {
     std::process::id().cast_signed()
+}
+
+/// Writes a script that may be executed. Another process writes it: were it
+/// open for writing here, a child that another test forks just then would keep
+/// it open until its own exec, and executing the script would fail (ETXTBSY).
+pub(crate) fn script(path: &Path, text: &str) {
+    let source = path.with_extension("text");
+    std::fs::write(&source, text).unwrap();
+    let install = std::process::Command::new("install")
+        .args(["-m", "755"])
+        .args([&source, path])
+        .status();
+    assert!(install.unwrap().success());
 }
 
 /// The next line that a child writes, without its end.

@@ -256,7 +256,13 @@ fn a_tree_that_is_read_only_is_named() {
         fs::set_permissions(path, fs::Permissions::from_mode(mode)).unwrap();
     };
     let program = folder.path().join("course");
-    fs::copy(env!("CARGO_BIN_EXE_workshop"), &program).unwrap();
+    // Copied by another process: a child that another test forks while this one
+    // had the file open would make executing it fail (ETXTBSY).
+    let copied = Command::new("cp")
+        .arg(env!("CARGO_BIN_EXE_workshop"))
+        .arg(&program)
+        .status();
+    assert!(copied.unwrap().success());
     let root = folder.path().join("tree");
     fs::create_dir_all(root.join("exercises/sums")).unwrap();
     fs::create_dir_all(root.join("solutions/sums")).unwrap();
