@@ -70,6 +70,7 @@ pub use devices::{
     Calls, EmptyProbe, Event, Gate, Life, Onlooker, Probe, Probes, Surroundings, Task, Zeros,
     jostle, leave_a_core_file, script, threads_left,
 };
+pub use hang::PACKAGE;
 pub use judge::random::{Random, random, rng};
 pub use judge::trial::covered;
 pub use judge::{Answer, Subject};

@@ -131,6 +131,7 @@ impl Asker {
             judge: &self.stage.judge(),
             subject: &self.stage.subject(),
             folder: &self.stage.folder(),
+            package: self.stage.package(),
             guarded: &self.guarded,
             expected: &self.tests,
             only: &only,

@@ -47,6 +47,9 @@ pub struct Scratch<'a> {
     /// Whether the compiler keeps what it can use after the next edit
     /// (incremental compilation).
     incremental: bool,
+    /// Whether the programs know the lines of their code, with which a hang is
+    /// explained.
+    with_lines: bool,
     _lock: File,
 }
 
@@ -62,6 +65,9 @@ pub enum Part {
 
 /// The name of the workspace in which very many packages are built, each once.
 pub const VERIFY: &str = "verify";
+
+/// The workspace in which a learner's file is compiled.
+pub const CHECK: &str = "check";
 
 /// One package to add.
 #[derive(Clone, Copy, Debug)]
@@ -120,6 +126,7 @@ impl<'a> Scratch<'a> {
             // In the other workspaces, the same few packages are built again
             // after each edit.
             incremental: name != VERIFY,
+            with_lines: name == CHECK,
             _lock: locked(&base.join("lock"), tell)?,
         })
     }
@@ -216,7 +223,7 @@ impl<'a> Scratch<'a> {
                 make_absolute(dependencies, root, &[]);
             }
         }
-        lighten(&mut table, self.incremental);
+        lighten(&mut table, self.incremental, self.with_lines);
         files::write_if_changed(&self.folder.join("Cargo.toml"), &table.to_string())?;
         self.lock_file(&root.join("Cargo.lock"))
     }

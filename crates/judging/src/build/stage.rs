@@ -19,7 +19,7 @@ use crate::build::allowance::Allowance;
 use crate::build::cargo::{self, Built, Request};
 use crate::build::compiled::{self, Submission, Uncompiled};
 use crate::build::judges::{self, JUDGING, keep};
-use crate::build::scratch::{Candidate, Package, Part, Scratch};
+use crate::build::scratch::{CHECK, Candidate, Package, Part, Scratch};
 use crate::exercise::catalogue::{Course, Exercise};
 use crate::exercise::originals::{self, Files};
 use crate::exercise::probes::Library;
@@ -40,6 +40,8 @@ pub struct Stage {
     pub library: Option<Library>,
     /// The folder of this judgement. It is removed together with this value.
     folder: TempDir,
+    /// Where the package of the source was compiled.
+    package: PathBuf,
     /// How the compiler names files, and how a person does.
     names: Vec<(String, String)>,
 }
@@ -71,7 +73,7 @@ impl Stage {
         };
         let judge = judges::judge_of(course, exercise, &given, how.tell)?;
 
-        let mut scratch = Scratch::open(course, "check", how.tell)?;
+        let mut scratch = Scratch::open(course, CHECK, how.tell)?;
         let candidate = scratch.add(Package {
             exercise,
             given: &with_the_manifests_of(exercise, &given)?,
@@ -92,6 +94,11 @@ impl Stage {
                 .unwrap_or_default(),
             library: None,
             folder,
+            package: candidate
+                .manifest
+                .parent()
+                .unwrap_or(&course.root)
+                .to_owned(),
             names,
         };
         let submission = Submission {
@@ -157,6 +164,11 @@ impl Stage {
     /// Where the programs run.
     pub fn folder(&self) -> PathBuf {
         self.folder.path().join("work")
+    }
+
+    /// The folder in which the subject's package was compiled.
+    pub fn package(&self) -> &Path {
+        &self.package
     }
 
     /// The folders that the code must not change: the course, and what is built.

@@ -17,7 +17,7 @@ use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::signal::Signal;
 use processes::proc::{self, State};
 use processes::{Child, Ending, Pid, Spec, Stdio};
-use proctor::{GUARDED, Outcome, RECORDS, Record, Records, RecordsError, SUBJECT};
+use proctor::{GUARDED, Outcome, PACKAGE, RECORDS, Record, Records, RecordsError, SUBJECT};
 
 use crate::trouble::Trouble;
 
@@ -31,6 +31,8 @@ pub struct Run<'a> {
     /// The folder in which they run. The code may write there, and timelines
     /// quote sources that lie there.
     pub folder: &'a Path,
+    /// The package of the code, as it was compiled.
+    pub package: &'a Path,
     /// The course, and what was built of it. Within these folders, the code may
     /// write only to `folder`.
     pub guarded: &'a [PathBuf],
@@ -61,6 +63,16 @@ const SOCKET: i32 = 3;
 /// # Errors
 /// The program cannot be started or observed.
 pub fn run(run: &Run) -> Result<Vec<Record>, Trouble> {
+    listen(run, &mut |_| true)
+}
+
+/// The same, and hands over every record as it comes. When `heard` returns
+/// false, the judge is ended, and only the tests that have a record by then are
+/// in the result.
+///
+/// # Errors
+/// As for [`run`].
+pub fn listen(run: &Run, heard: &mut dyn FnMut(&Record) -> bool) -> Result<Vec<Record>, Trouble> {
     // The judged code must not take this process's end of the records' socket.
     let _ = nix::sys::prctl::set_dumpable(false);
     let cannot = |error: &dyn std::fmt::Display| Trouble::Run {
@@ -71,7 +83,8 @@ pub fn run(run: &Run) -> Result<Vec<Record>, Trouble> {
     let said = tempfile::tempfile().map_err(Trouble::writing(&std::env::temp_dir()))?;
     let spec = spec(run, judges, &said).map_err(|error| cannot(&error))?;
     let judge = remains::start(spec).map_err(|error| cannot(&error))?;
-    let mut followed = follow(judge, records, limit(run.expected.len())).map_err(|e| cannot(&e))?;
+    let mut followed =
+        follow(judge, records, limit(run.expected.len()), heard).map_err(|e| cannot(&e))?;
     let expected: Vec<&String> = run
         .expected
         .iter()
@@ -85,7 +98,14 @@ pub fn run(run: &Run) -> Result<Vec<Record>, Trouble> {
             .iter()
             .position(|record| record.test == *test)
             .map(|place| followed.records.swap_remove(place));
-        found.push(record.unwrap_or_else(|| missing(test, &followed.end, &words)));
+        match record {
+            Some(record) => found.push(record),
+            None if followed.end == End::Enough => {}
+            None => found.push(missing(test, &followed.end, &words)),
+        }
+    }
+    if followed.end == End::Enough {
+        return Ok(found);
     }
     let all_passed = found.iter().all(|record| record.outcome == Outcome::Pass);
     let due = Ending::Exited(if all_passed { 0 } else { FAILED });
@@ -117,6 +137,7 @@ fn spec(run: &Run, judges: std::os::fd::OwnedFd, said: &File) -> std::io::Result
         .env(RECORDS, SOCKET.to_string())
         .env(SUBJECT, run.subject)
         .env("CARGO_MANIFEST_DIR", run.folder)
+        .env(PACKAGE, run.package)
         .env(GUARDED, guarded)
         .pass(judges, SOCKET)
         .stdin(Stdio::Null)
@@ -157,6 +178,8 @@ enum End {
     TimedOut(Duration),
     /// Somebody else wrote to its socket, and it was killed for that.
     Forged,
+    /// The listener wanted no more.
+    Enough,
     /// It sent something that is not a record, and it was killed for that.
     Garbled(String),
 }
@@ -169,6 +192,7 @@ impl std::fmt::Display for End {
                 f,
                 "it {ending} (your code sent it a signal, or the machine ran out of memory)"
             ),
+            End::Enough => f.write_str("it was ended early"),
             End::Stopped => f.write_str("your code stopped it with a signal"),
             End::TimedOut(limit) => write!(f, "it did not end within {} s", limit.as_secs()),
             End::Garbled(why) => write!(f, "it sent something that is not a record ({why})"),
@@ -178,10 +202,16 @@ impl std::fmt::Display for End {
 }
 
 /// Listens to a judge, and to nobody else, until it has ended.
-fn follow(mut judge: Child, mut records: Records, limit: Duration) -> std::io::Result<Followed> {
+fn follow(
+    mut judge: Child,
+    mut records: Records,
+    limit: Duration,
+    heard: &mut dyn FnMut(&Record) -> bool,
+) -> std::io::Result<Followed> {
     let pid = judge.pid();
     let until = Instant::now() + limit;
     let mut found = Vec::new();
+    let mut told = 0;
     let mut listening = true;
     let mut watch = Watch::default();
     let verdict = loop {
@@ -200,6 +230,11 @@ fn follow(mut judge: Child, mut records: Records, limit: Duration) -> std::io::R
                 Err(RecordsError::Malformed(why)) => break Some(End::Garbled(why)),
             }
         }
+        // If the judge has ended, there is nothing left to end early.
+        if !ended && !found[told..].iter().all(&mut *heard) {
+            break Some(End::Enough);
+        }
+        told = found.len();
         if ended {
             break None;
         }

@@ -5,7 +5,8 @@ use records::Outcome;
 
 use super::Watched;
 use super::closed::World;
-use super::waits::{Picture, Wait};
+use super::lines::{self, Lines};
+use super::waits::{MOST, Picture, Wait};
 use crate::outcome::Failing;
 use crate::text;
 
@@ -22,10 +23,20 @@ pub(super) fn prove(before: &Picture, now: &Picture, watched: &Watched) -> Optio
             .iter()
             .all(|thread| world.holds(process, &thread.wait))
     });
-    all_wait.then(|| Failing::new(Outcome::Deadlock, explain(now, &world)))
+    all_wait.then(|| {
+        let mut lines = lines::of(now, MOST);
+        let cause = explain(now, &world, &lines);
+        // A thread that only joins others is where it should be.
+        let threads = || now.alive().flat_map(|process| &process.threads);
+        let stuck = threads().find(|thread| !now.joins(thread) && lines.contains_key(&thread.tid));
+        Failing {
+            at: stuck.and_then(|thread| lines.remove(&thread.tid)),
+            ..Failing::new(Outcome::Deadlock, cause)
+        }
+    })
 }
 
-fn explain(picture: &Picture, world: &World<'_>) -> String {
+fn explain(picture: &Picture, world: &World<'_>, at: &Lines) -> String {
     let threads: usize = picture.alive().map(|process| process.threads.len()).sum();
     let first = match lonely_pipe(picture, world) {
         Some(sentence) => sentence,
@@ -40,7 +51,7 @@ fn explain(picture: &Picture, world: &World<'_>) -> String {
             text::count(picture.alive().count(), "process", "processes")
         ),
     };
-    format!("{first}\n{}", picture.describe())
+    format!("{first}\n{}", picture.describe(at))
 }
 
 /// The classic mistake with pipes: a reader waits for the end of the file, and

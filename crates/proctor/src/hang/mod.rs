@@ -2,6 +2,7 @@
 //!
 //! - [`waits`] reads from /proc what every thread of every process waits for;
 //! - [`deadlock`] proves from two such pictures that nothing can wake any of them;
+//! - [`lines`] finds the line at which a thread runs or waits;
 //! - [`spin`] proves that a running thread repeats a loop in which nothing
 //!   changes: it observes the thread for one turn of the loop.
 //!
@@ -13,13 +14,16 @@
 
 mod closed;
 mod deadlock;
+mod lines;
 mod spin;
 mod waits;
 
 use std::time::{Duration, Instant};
 
+pub use lines::PACKAGE;
 use processes::Pid;
-use waits::Picture;
+use records::Place;
+use waits::{Picture, Wait};
 
 use crate::outcome::Failing;
 
@@ -98,10 +102,34 @@ impl Hang {
     }
 }
 
-/// One line for each thread: what it is doing, for a timeout's explanation.
-pub(crate) fn states(warden: Pid) -> String {
-    Picture::take(warden).map_or_else(
-        || "the judge could not read what the threads of your code were doing: /proc is restricted here, or a process started or ended at that moment".to_owned(),
-        |picture| picture.describe(),
-    )
+/// What the threads do when the deadline has passed.
+pub(crate) struct States {
+    /// One line for each thread.
+    pub words: String,
+    /// The line of the thread that used the most CPU time, if a thread runs.
+    pub at: Option<Place>,
+    /// The CPU time of that thread.
+    pub used: Duration,
+}
+
+/// Looks at the threads once more, to explain a timeout.
+pub(crate) fn states(warden: Pid) -> States {
+    let Some(picture) = Picture::take(warden) else {
+        return States {
+            words: "the judge could not read what the threads of your code were doing: /proc is restricted here, or a process started or ended at that moment".to_owned(),
+            at: None,
+            used: Duration::ZERO,
+        };
+    };
+    let mut lines = lines::of(&picture, waits::MOST);
+    let words = picture.describe(&lines);
+    let threads = picture.alive().flat_map(|process| &process.threads);
+    let busiest = threads
+        .filter(|thread| thread.wait == Wait::Runs)
+        .max_by_key(|thread| thread.spent.total());
+    States {
+        words,
+        at: busiest.and_then(|thread| lines.remove(&thread.tid)),
+        used: busiest.map_or(Duration::ZERO, |thread| thread.spent.total()),
+    }
 }

@@ -23,7 +23,8 @@ use records::Outcome;
 
 use super::Watched;
 use super::closed::World;
-use super::waits::{Picture, Spent, Wait};
+use super::lines;
+use super::waits::{MOST, Picture, Spent, Wait};
 use crate::outcome::Failing;
 
 #[cfg(target_arch = "x86_64")]
@@ -146,10 +147,18 @@ pub(super) fn prove(now: &Picture, watched: &Watched, budget: Duration) -> Optio
             )
         }
     };
-    Some(Failing::new(
-        Outcome::Spin,
-        format!("{first}\n{}", now.describe()),
-    ))
+    let mut lines = lines::of(now, MOST);
+    let cause = format!("{first}\n{}", now.describe(&lines));
+    Some(Failing {
+        at: runners.iter().find_map(|(_, tid, _)| lines.remove(tid)),
+        ..Failing::new(Outcome::Spin, cause)
+    })
+}
+
+/// The registers of a running thread, which is stopped for a moment.
+#[cfg(target_arch = "x86_64")]
+pub(super) fn registers_of(tid: Pid) -> Option<libc::user_regs_struct> {
+    traced::Traced::stop(tid)?.registers()
 }
 
 /// Whether the code itself set a CPU-time limit for the process, below the

@@ -6,7 +6,11 @@ use std::time::Duration;
 use processes::Pid;
 use processes::proc::{self, State, Syscall, Target};
 
+use super::lines::Lines;
 use crate::text;
+
+/// So many threads are described.
+pub(super) const MOST: usize = 12;
 
 /// Every descendant of the warden, zombies included.
 pub(super) struct Picture {
@@ -45,6 +49,10 @@ pub(super) struct Spent {
 }
 
 impl Spent {
+    pub(super) fn total(self) -> Duration {
+        self.user + self.system
+    }
+
     pub(super) fn since(self, before: Spent) -> Spent {
         Spent {
             user: self.user.saturating_sub(before.user),
@@ -121,6 +129,18 @@ impl Picture {
         (now.dealings == then.dealings).then(|| now.spent.since(then.spent))
     }
 
+    /// Whether a thread waits for another thread of its process to end.
+    pub(super) fn joins(&self, thread: &Thread) -> bool {
+        let process = self.processes.iter().find(|process| {
+            let mut its = process.threads.iter();
+            its.any(|one| one.tid == thread.tid)
+        });
+        match (process, &thread.wait) {
+            (Some(process), Wait::Futex { value, .. }) => process.is_thread(*value),
+            _ => false,
+        }
+    }
+
     fn thread(&self, pid: Pid, tid: Pid) -> Option<&Thread> {
         let process = self.processes.iter().find(|process| process.pid == pid)?;
         process.threads.iter().find(|thread| thread.tid == tid)
@@ -146,16 +166,25 @@ impl Picture {
                 })
     }
 
-    /// One line for each thread, up to 12 of them.
-    pub(super) fn describe(&self) -> String {
-        const MOST: usize = 12;
+    /// One line for each thread, up to 12 of them, with the CPU time of those
+    /// that run.
+    pub(super) fn describe(&self, at: &Lines) -> String {
         let several = self.alive().count() > 1;
+        // Most solutions have only one file, and below these lines stands its name.
+        let mut files = at.values().map(|place| &place.file);
+        let one_file = files
+            .next()
+            .is_none_or(|first| files.all(|file| file == first));
         let mut lines = Vec::new();
         for process in self.alive() {
             for (index, thread) in process.threads.iter().enumerate() {
                 let mut line = String::new();
                 if several {
-                    let _ = write!(line, "process {}, ", process.pid);
+                    let _ = write!(line, "process {}", process.pid);
+                    if self.alive().any(|other| other.pid == process.parent) {
+                        let _ = write!(line, " (started by process {})", process.parent);
+                    }
+                    line.push_str(", ");
                 }
                 if index == 0 {
                     line.push_str("main thread");
@@ -168,6 +197,16 @@ impl Picture {
                     let _ = write!(line, " ({})", thread.name);
                 }
                 let _ = write!(line, ": {}", process.words(&thread.wait));
+                if thread.wait == Wait::Runs {
+                    let seconds = thread.spent.total().as_secs_f64();
+                    let _ = write!(line, " (it has used {seconds:.1} s of CPU time)");
+                }
+                if let Some(place) = at.get(&thread.tid) {
+                    let _ = match one_file {
+                        true => write!(line, ", at line {}", place.line),
+                        false => write!(line, ", at {place}"),
+                    };
+                }
                 lines.push(line);
             }
         }

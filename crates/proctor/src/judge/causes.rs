@@ -3,6 +3,7 @@
 use processes::Pid;
 use records::Outcome;
 
+use crate::hang::States;
 use crate::outcome::Failing;
 use crate::part::Settings;
 use crate::subject::trouble::Trouble;
@@ -125,14 +126,22 @@ pub(crate) fn answered_twice() -> Failing {
 }
 
 /// The deadline passed, and nothing more could be proved.
-pub(crate) fn deadline(settings: &Settings, states: &str) -> Failing {
-    Failing::new(
-        Outcome::Timeout,
-        format!(
-            "your code did not answer within {:.1} s\n{states}",
-            settings.deadline
-        ),
-    )
+pub(crate) fn deadline(settings: &Settings, states: States) -> Failing {
+    let looks_endless = states.used.as_secs_f64() * 2.0 > settings.deadline;
+    let guess = match looks_endless {
+        true => ": this looks like an endless loop, or like a computation that takes far too long",
+        false => "",
+    };
+    Failing {
+        at: states.at.filter(|_| looks_endless),
+        ..Failing::new(
+            Outcome::Timeout,
+            format!(
+                "your code did not answer within {:.1} s{guess}\n{}",
+                settings.deadline, states.words
+            ),
+        )
+    }
 }
 
 pub(crate) fn unasked() -> Failing {

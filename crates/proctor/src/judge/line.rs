@@ -416,7 +416,7 @@ impl Line {
             Event::WardenGone if self.ward.is_forged() => causes::forged_a_report(),
             Event::WardenGone => causes::killed_the_warden(self.ward.killed_by()),
             Event::Hung(failing) => failing,
-            Event::Deadline => causes::deadline(&self.settings, &hang::states(self.ward.warden())),
+            Event::Deadline => causes::deadline(&self.settings, hang::states(self.ward.warden())),
         }
     }
 

@@ -125,6 +125,7 @@ fn records_of(variant: &Variant, all_tests: bool) -> Result<Vec<Record>, Trouble
             judge: &variant.judge,
             subject: program,
             folder: &variant.folder,
+            package: &variant.folder,
             guarded: &[variant
                 .folder
                 .parent()

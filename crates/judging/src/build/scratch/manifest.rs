@@ -41,13 +41,17 @@ pub(super) fn describe(manifest: &mut Table, content: &str) {
     }
 }
 
-/// Switches debug information off: there are many of these programs, and nobody
-/// uses a debugger on them.
-pub(super) fn lighten(manifest: &mut Table, incremental: bool) {
+/// Switches debug information off, except for line numbers if `with_lines` is
+/// set: there are many of these programs, and nobody uses a debugger on them.
+pub(super) fn lighten(manifest: &mut Table, incremental: bool, with_lines: bool) {
     if let Some(Value::Table(profile)) = manifest.get_mut("profile")
         && let Some(Value::Table(dev)) = profile.get_mut("dev")
     {
-        dev.insert("debug".into(), Value::Boolean(false));
+        let lines = match with_lines {
+            true => "line-tables-only",
+            false => "none",
+        };
+        dev.insert("debug".into(), Value::String(lines.into()));
         dev.insert("incremental".into(), Value::Boolean(incremental));
     }
 }
