@@ -136,6 +136,8 @@ pub enum Command {
     JudgeForTheLoop {
         /// The exercise
         exercise: String,
+        /// The tests to run (all if left out)
+        only: Vec<String>,
     },
     /// For authors: check that stubs, solutions, alternatives, mistakes and texts agree
     #[command(disable_help_flag = true, hide = true)]
@@ -165,10 +167,13 @@ pub struct Workshop {
 pub struct Check {
     /// The exercise (if left out, the one in whose folder you are, or the next one)
     pub exercise: Option<String>,
-    /// Judge this file instead of src/lib.rs (`-` means standard input; a .patch is a diff
+    /// Judge these files instead of src/lib.rs (`-` means standard input; a .patch is a diff
     /// against the solution)
-    #[arg(long, value_name = "FILE")]
-    pub source: Option<PathBuf>,
+    #[arg(long, value_name = "FILE", num_args = 1..)]
+    pub source: Vec<PathBuf>,
+    /// Judge all exercises
+    #[arg(long, conflicts_with_all = ["exercise", "source", "explain"])]
+    pub all: bool,
     /// Print one JSON object per line
     #[arg(long, conflicts_with = "explain")]
     pub json: bool,
@@ -186,7 +191,8 @@ impl Check {
     pub fn of(exercise: &str) -> Self {
         Check {
             exercise: Some(exercise.to_owned()),
-            source: None,
+            source: Vec::new(),
+            all: false,
             json: false,
             explain: false,
             without_policy: false,
@@ -199,7 +205,8 @@ impl Check {
 pub struct Schedule {
     /// The exercise
     pub exercise: String,
-    /// A scenario, or a test that explores one (not needed if there is only one scenario)
+    /// A scenario, a schedule to begin with (such as both_lock:a3b2a), or a test that
+    /// explores a scenario (not needed if there is only one scenario)
     #[arg(value_name = "TEST")]
     pub of: Option<String>,
     /// Schedule this file instead of src/lib.rs

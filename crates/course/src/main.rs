@@ -37,7 +37,9 @@ fn run(cli: &Cli) -> Result<u8, Trouble> {
             begin(&course, exercise.as_deref(), *plain || cli.plain)
         }
         Some(Command::Progress { json }) => commands::progress(&course, *json),
-        Some(Command::JudgeForTheLoop { exercise }) => live::judge_for_the_loop(&course, exercise),
+        Some(Command::JudgeForTheLoop { exercise, only }) => {
+            live::judge_for_the_loop(&course, exercise, only)
+        }
         Some(Command::List) => commands::list(&course),
         Some(Command::Check(options)) => commands::check(&course, options),
         Some(Command::Hint { exercise, number }) => {

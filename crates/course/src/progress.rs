@@ -148,12 +148,14 @@ impl Progress {
         self.hints.insert(exercise.id.clone(), number);
     }
 
-    /// The first exercise in the catalogue's order that is not passed.
+    /// The exercise where the learner was last, or else the first one in the
+    /// catalogue's order that is not passed.
     pub fn current<'a>(&self, course: &'a Course) -> Option<&'a Exercise> {
-        course
-            .exercises
-            .iter()
-            .find(|exercise| !self.has_passed(exercise))
+        let is_open = |exercise: &&Exercise| !self.has_passed(exercise);
+        let mut exercises = course.exercises.iter();
+        let last = exercises.find(|one| self.at.as_ref() == Some(&one.id));
+        last.filter(is_open)
+            .or_else(|| course.exercises.iter().find(is_open))
     }
 }
 

@@ -45,14 +45,18 @@ pub enum Source {
 pub struct How<'a> {
     /// Whether the compiler may color its messages.
     pub colour: bool,
-    /// Run only this test.
-    pub only: Option<&'a str>,
+    /// Run only these tests, or all if the list is empty.
+    pub only: &'a [&'a str],
     /// Environment variables for the test program.
     pub environment: &'a [(&'a str, String)],
     /// Receives a few words about what is being done.
     pub tell: Option<fn(&str)>,
-    /// Receives what the quick tests found, while the slow ones still run.
-    pub quick: Option<&'a dyn Fn(&Judgement)>,
+    /// Receives what was found so far, while tests still run: after each test,
+    /// and once the quick tests are over.
+    pub progress: Option<&'a dyn Fn(&Judgement)>,
+    /// Whether the first test that runs into its deadline ends the run. The
+    /// tests that have no verdict by then are [`Judgement::unrun`].
+    pub stop_at_timeout: bool,
     /// Whether names that exercises do not need are accepted. The other
     /// defenses against such a source then have to hold alone.
     pub without_policy: bool,
@@ -65,8 +69,11 @@ pub struct Judgement {
     pub exercise: String,
     /// One record for each test, in the order of the test file.
     pub records: Vec<Record>,
-    /// The slow tests that still run.
+    /// The tests that still run or are about to.
     pub pending: Vec<String>,
+    /// The tests that were not run to their end, because an earlier one had run
+    /// into its deadline.
+    pub unrun: Vec<String>,
     /// Why there is no program to judge, if there is none.
     pub uncompiled: Option<Uncompiled>,
     /// How many warnings the compiler has about the learner's file.
@@ -85,6 +92,8 @@ pub struct Judgement {
 /// A known mistake, for the learner who made it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Known {
+    /// The test that fails because of it.
+    pub test: String,
     /// What the code does wrong, in a sentence without a full stop.
     pub what: String,
     /// Why that is wrong, in a paragraph.
@@ -109,7 +118,7 @@ impl Judgement {
 
     /// Whether every test passed.
     pub fn is_passed(&self) -> bool {
-        self.passed() == self.records.len() && self.pending.is_empty()
+        self.passed() == self.records.len() && self.pending.is_empty() && self.unrun.is_empty()
     }
 
     /// The exit code: 0 if all tests passed, 1 if a test failed, and 2 if
@@ -164,6 +173,7 @@ pub fn judge(
         exercise: exercise.id.clone(),
         records: Vec::new(),
         pending: Vec::new(),
+        unrun: Vec::new(),
         uncompiled: stage.uncompiled.take(),
         warnings: stage.warnings,
         known: None,
@@ -185,23 +195,60 @@ pub fn judge(
     if let Some(tell) = how.tell {
         tell("running the tests");
     }
-    let asked = |name: &str| how.only.is_none_or(|only| only == name);
+    let asked = |name: &str| how.only.is_empty() || how.only.contains(&name);
     let guarded = stage.guarded(course);
-    let run = |only: &[&str]| {
-        let mut records = match only {
-            [] => Vec::new(),
-            only => run::run(&Run {
-                judge: &stage.judge(),
-                subject: &stage.subject(),
-                folder: &stage.folder(),
-                guarded: &guarded,
-                expected: &expected,
-                only,
-                environment: how.environment,
-            })?,
+    let tests_began = Instant::now();
+    let position = |test: &str| all.iter().position(|name| name == test);
+    // Shows what there is until now, and says whether to go on.
+    let tell = |judgement: &Judgement, record: &Record, left: &[&str]| {
+        if how.stop_at_timeout && record.outcome == Outcome::Timeout {
+            return false;
+        }
+        if let Some(progress) = how.progress {
+            let mut judgement = judgement.clone();
+            judgement
+                .records
+                .sort_by_key(|record| position(&record.test));
+            let has_verdict = |name: &&&str| judgement.records.iter().any(|r| r.test == **name);
+            judgement.pending = left
+                .iter()
+                .filter(|name| !has_verdict(name))
+                .map(ToString::to_string)
+                .collect();
+            judgement.ran = tests_began.elapsed();
+            progress(&judgement);
+        }
+        true
+    };
+    let run = |judgement: &mut Judgement, only: &[&str], left: &[&str]| {
+        if only.is_empty() {
+            return Ok(());
+        }
+        let before = judgement.records.clone();
+        let run = Run {
+            judge: &stage.judge(),
+            subject: &stage.subject(),
+            folder: &stage.folder(),
+            package: stage.package(),
+            guarded: &guarded,
+            expected: &expected,
+            only,
+            environment: how.environment,
         };
-        records.iter_mut().for_each(|record| rename(record, &stage));
-        Ok(records)
+        let found = run::listen(&run, &mut |record| {
+            let mut record = record.clone();
+            rename(&mut record, &stage);
+            judgement.records.push(record.clone());
+            tell(judgement, &record, left)
+        })?;
+        judgement.records = before;
+        judgement
+            .records
+            .extend(found.into_iter().map(|mut record| {
+                rename(&mut record, &stage);
+                record
+            }));
+        Ok::<(), Trouble>(())
     };
     let names = |is_slow| -> Vec<&str> {
         let of_kind = described.iter().filter(|test| test.is_slow == is_slow);
@@ -209,7 +256,8 @@ pub fn judge(
         names.filter(|name| asked(name)).collect()
     };
     let (quick, slow) = (names(false), names(true));
-    judgement.records = run(&quick)?;
+    let both: Vec<&str> = quick.iter().chain(&slow).copied().collect();
+    run(&mut judgement, &quick, &both)?;
     let probes = probes.iter().filter(|probe| asked(&probe.name));
     judgement
         .records
@@ -217,23 +265,37 @@ pub fn judge(
             Some(library) => probe.verdict(library),
             None => run::record(&probe.name, Outcome::NotJudged, NO_LIBRARY.into()),
         }));
-    judgement.ran = started.elapsed() - judgement.built;
-    if let (Some(show), false) = (how.quick, slow.is_empty()) {
-        judgement.pending = slow.iter().map(ToString::to_string).collect();
-        show(&judgement);
-        judgement.pending.clear();
+    let timed_out = |judgement: &Judgement| {
+        let mut records = judgement.records.iter();
+        how.stop_at_timeout && records.any(|record| record.outcome == Outcome::Timeout)
+    };
+    if !timed_out(&judgement) {
+        if let (Some(last), false) = (judgement.records.last(), slow.is_empty()) {
+            tell(&judgement, last, &slow);
+        }
+        run(&mut judgement, &slow, &slow)?;
     }
-    judgement.records.extend(run(&slow)?);
-    let place = |record: &Record| all.iter().position(|name| *name == record.test);
-    judgement.records.sort_by_key(place);
-    judgement.ran = started.elapsed() - judgement.built;
-    judgement.known = known(exercise, &text, &judgement.records);
+    let has_verdict = |name: &&str| judgement.records.iter().any(|record| record.test == *name);
+    judgement.unrun = both
+        .iter()
+        .filter(|name| !has_verdict(name))
+        .map(ToString::to_string)
+        .collect();
+    judgement
+        .records
+        .sort_by_key(|record| position(&record.test));
+    judgement.ran = tests_began.elapsed();
+    // A part of the tests does not tell two mistakes apart.
+    if how.only.is_empty() && judgement.unrun.is_empty() {
+        judgement.known = known(exercise, &text, &judgement.records);
+    }
     Ok(judgement)
 }
 
 fn known(exercise: &Exercise, text: &str, records: &[Record]) -> Option<Known> {
     let mistake = mistake::explanation(exercise, records, text)?;
     Some(Known {
+        test: mistake.test,
         what: mistake.what.trim_end_matches('.').to_owned(),
         explain: mistake.explain,
     })
@@ -276,15 +338,18 @@ pub fn expected_probes(exercise: &Exercise, given: &Files) -> Result<Vec<Probe>,
 fn refuse_unknown_test(
     exercise: &Exercise,
     expected: &[String],
-    only: Option<&str>,
+    only: &[&str],
 ) -> Result<(), Trouble> {
-    match only {
-        Some(only) if !expected.iter().any(|test| test == only) => Err(Trouble::Refused(format!(
-            "{} has no test `{only}`; its tests are {}",
+    match only
+        .iter()
+        .find(|only| !expected.iter().any(|test| test == *only))
+    {
+        Some(unknown) => Err(Trouble::Refused(format!(
+            "{} has no test `{unknown}`; its tests are {}",
             exercise.id,
             expected.join(", ")
         ))),
-        _ => Ok(()),
+        None => Ok(()),
     }
 }
 

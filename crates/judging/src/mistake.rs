@@ -123,7 +123,7 @@ impl Mistake {
     pub fn is_possible_in(&self, source: &str) -> bool {
         let tokens = tokens(source);
         let holds = |words: &str| {
-            let wanted = self::tokens(words);
+            let wanted = loose_tokens(words);
             !wanted.is_empty() && tokens.windows(wanted.len()).any(|part| part == wanted)
         };
         self.source
@@ -156,12 +156,40 @@ pub fn parted(text: &str) -> Result<(&str, &str), String> {
 /// The diff is malformed, does not fit, or changes nothing.
 pub fn apply(diff: &str, base: &str) -> Result<String, String> {
     let patch = diffy::Patch::from_str(diff).map_err(|error| error.to_string())?;
-    let changed = diffy::apply(base, &patch)
-        .map_err(|error| format!("it does not fit the file that it changes: {error}"))?;
+    let changed = diffy::apply(base, &patch).map_err(|_| misfit(&patch, base))?;
     if changed == base {
         return Err("it changes nothing".into());
     }
     Ok(changed)
+}
+
+/// Says which part of a diff does not fit, and what to do.
+fn misfit(patch: &diffy::Patch<'_, str>, base: &str) -> String {
+    use diffy::Line;
+    let all = patch.hunks().len();
+    let lines: Vec<&str> = base.lines().collect();
+    for (number, hunk) in patch.hunks().iter().enumerate() {
+        let old = hunk.lines().iter().filter_map(|line| match line {
+            Line::Context(text) | Line::Delete(text) => Some(text.trim_end_matches('\n')),
+            Line::Insert(_) => None,
+        });
+        let old: Vec<&str> = old.collect();
+        if old.is_empty() || lines.windows(old.len()).any(|part| part == old) {
+            continue;
+        }
+        // The line that is missing says the most.
+        let lost = old.iter().find(|line| !lines.contains(*line));
+        let lost = lost.map_or_else(String::new, |line| {
+            format!(": the file has no line `{}`", line.trim())
+        });
+        return format!(
+            "part {} of {all} of the diff (`@@ -{}`) does not fit the file that it changes{lost}. Make the mistake \
+             again in a copy of the file as it is now, and replace the diff with what `diff -u` prints",
+            number + 1,
+            hunk.old_range(),
+        );
+    }
+    "the parts of the diff do not fit the file that it changes in this order".to_owned()
 }
 
 /// The tokens of a text in one flat list. It is empty if the text is not Rust.
@@ -186,6 +214,23 @@ fn tokens(text: &str) -> Vec<String> {
     }
     let mut all = Vec::new();
     flatten(text.parse().unwrap_or_default(), &mut all);
+    all
+}
+
+/// The tokens of a part of a text, in which a bracket may lack its partner.
+fn loose_tokens(part: &str) -> Vec<String> {
+    let mut all = Vec::new();
+    let mut between = String::new();
+    for c in part.chars() {
+        match c {
+            '(' | ')' | '[' | ']' | '{' | '}' => {
+                all.extend(tokens(&std::mem::take(&mut between)));
+                all.push(c.to_string());
+            }
+            c => between.push(c),
+        }
+    }
+    all.extend(tokens(&between));
     all
 }
 
@@ -326,13 +371,24 @@ pub fn singled_out(
     records: &[Record],
     source: &str,
 ) -> Option<Mistake> {
-    let mut matching = known
+    let mut fitting = fitting(known, signatures, records, source).into_iter();
+    let found = fitting.next()?;
+    fitting.next().is_none().then_some(found)
+}
+
+/// All mistakes that fit.
+pub fn fitting(
+    known: Vec<Mistake>,
+    signatures: &Signatures,
+    records: &[Record],
+    source: &str,
+) -> Vec<Mistake> {
+    known
         .into_iter()
         .filter(|mistake| records.iter().any(|record| mistake.is_rejected_by(record)))
         .filter(|mistake| signatures.fails_alike(&mistake.name, records))
-        .filter(|mistake| mistake.is_possible_in(source));
-    let found = matching.next()?;
-    matching.next().is_none().then_some(found)
+        .filter(|mistake| mistake.is_possible_in(source))
+        .collect()
 }
 
 /// The words in front of an explanation.
@@ -367,6 +423,8 @@ mod tests {
         assert!(!with("fence").is_possible_in(text));
         assert!(!with("Relaxed; !store").is_possible_in(text));
         assert!(!with("Relax").is_possible_in(text));
+        assert!(with("a.store(1").is_possible_in(text));
+        assert!(!with("store(1)").is_possible_in(text));
         assert!(Mistake::parse("two", PATCH).unwrap().is_possible_in(text));
     }
 
@@ -377,12 +435,20 @@ mod tests {
             mistake.applied_to("fn f() {\n    1\n").unwrap(),
             "fn f() {\n    2\n"
         );
+    }
+
+    #[test]
+    fn a_diff_that_does_not_fit_names_its_part_and_the_line() {
+        let two = format!("{PATCH}@@ -9,2 +9,2 @@\n fn g() {{\n-    3\n+    4\n");
+        let mistake = Mistake::parse("two", &two).unwrap();
+        let error = mistake
+            .applied_to("fn f() {\n    1\n}\nfn g() {\n    5\n")
+            .unwrap_err();
         assert!(
-            mistake
-                .applied_to("other\n")
-                .unwrap_err()
-                .contains("does not fit")
+            error.starts_with("part 2 of 2 of the diff (`@@ -9,2`) does not fit"),
+            "{error}"
         );
+        assert!(error.contains("no line `3`"), "{error}");
     }
 
     #[test]

@@ -1,13 +1,13 @@
 //! `check`, and what `cargo course` does without a command and without a terminal.
 
 use std::io::{self, IsTerminal, Read};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use judging::exercise::catalogue::{Course, Exercise};
 use judging::files;
 use judging::judge::{How, Judgement, Source, judge};
 use judging::mistake;
-use judging::terminal::{complain, say};
+use judging::terminal::{complain, say, words};
 use judging::trouble::Trouble;
 
 use super::{named_or_next, progress_of};
@@ -20,54 +20,176 @@ use crate::text::{Line, Look, printed};
 /// hard to read.
 const COLUMNS: usize = 98;
 
-/// Judges one exercise and prints the verdict.
+/// Judges one or more files, or all exercises, and prints the verdicts.
+///
+/// Exit code 2 if a file could not be judged, or else 1 if one failed.
 ///
 /// # Errors
-/// There is no verdict.
+/// There is no verdict on the only file.
 pub fn check(course: &Course, options: &Check) -> Result<u8, Trouble> {
     let mut progress = progress_of(course);
-    let exercise = named_or_next(course, options.exercise.as_deref(), &progress)?;
-    let source = match &options.source {
-        None => Source::Learner,
-        Some(path) => read_source(exercise, path)?,
+    if options.all {
+        return all(course, options, &mut progress);
+    }
+    let (name, sources) = meant(course, options);
+    let exercise = named_or_next(course, name, &progress)?;
+    if name.is_some() && sources.is_empty() {
+        // From now on, this is where the learner is.
+        progress.at = Some(exercise.id.clone());
+        let _ = Progress::change(course, |kept| kept.at = Some(exercise.id.clone()));
+    }
+    match sources {
+        [] => one(course, exercise, None, options, &mut progress),
+        [only] => one(course, exercise, Some(only), options, &mut progress),
+        several => {
+            let mut worst = 0;
+            for path in several {
+                let code = one(course, exercise, Some(path), options, &mut progress);
+                worst = worst.max(code.unwrap_or_else(|trouble| {
+                    complain(&trouble.to_string());
+                    2
+                }));
+                if !options.json {
+                    say("\n");
+                }
+            }
+            Ok(worst)
+        }
+    }
+}
+
+/// The exercise's name and the files. The list of files may swallow a name that
+/// stands behind it: `--source FILE spin-lock`.
+fn meant<'a>(course: &Course, options: &'a Check) -> (Option<&'a str>, &'a [PathBuf]) {
+    let name = options.exercise.as_deref();
+    if let (None, [files @ .., last]) = (name, options.source.as_slice())
+        && !files.is_empty()
+        && !last.exists()
+        && let Some(last) = last.to_str()
+        && course.exercise(last).is_ok()
+    {
+        return (Some(last), files);
+    }
+    (name, &options.source)
+}
+
+/// Judges one file: the learner's, or the one at this path.
+fn one(
+    course: &Course,
+    exercise: &Exercise,
+    path: Option<&Path>,
+    options: &Check,
+    progress: &mut Progress,
+) -> Result<u8, Trouble> {
+    let name = match path {
+        None => course.short(&exercise.source()).display().to_string(),
+        Some(path) => path.display().to_string(),
     };
     let how = How {
         colour: !options.json && is_coloured(),
         without_policy: options.without_policy,
         ..How::default()
     };
-    let judgement = judge(course, exercise, &source, &how)?;
+    let source = path.map_or(Ok(Source::Learner), |path| read_source(exercise, path));
+    let judgement = source.and_then(|source| judge(course, exercise, &source, &how));
+    let judgement = match judgement {
+        Ok(judgement) => judgement,
+        Err(trouble) => {
+            if options.json {
+                say(&show::json_of_unjudged(
+                    &exercise.id,
+                    &name,
+                    &trouble.to_string(),
+                ));
+            }
+            return Err(trouble);
+        }
+    };
     if options.json {
-        say(&show::json(&judgement));
+        say(&show::json(&judgement, &name, exercise.points));
     } else if options.explain && judgement.uncompiled.is_none() {
-        say(&printed(&show::explain(&judgement), usize::MAX));
+        say(&printed(&show::explain(&judgement), COLUMNS));
     } else {
-        let name = match &source {
-            Source::Learner => None,
-            Source::Other { name, .. } => Some(name.as_str()),
-        };
-        let layout = Layout {
-            columns: COLUMNS,
-            known_first: false,
-            every_timeline: true,
-            source: name,
-        };
-        let mut lines = vec![
-            Line::of(&exercise.id, Look::Strong)
-                .then(" · ", Look::Faint)
-                .then(&exercise.title, Look::Plain),
-        ];
-        lines.extend(show::verdict(&judgement, &layout));
-        say(&printed(&lines, COLUMNS));
+        print(exercise, &judgement, path.map(|_| name.as_str()), progress);
     }
-    let own = matches!(source, Source::Learner);
-    if own && judgement.is_passed() {
-        keep(course, exercise, &judgement, &mut progress);
+    if path.is_none() && judgement.is_passed() {
+        keep(course, exercise, &judgement, progress);
     }
-    if own && !options.json && !options.explain {
-        say(&what_next(course, exercise, &judgement, &progress));
+    if path.is_none() && !options.json && !options.explain {
+        say(&what_next(course, exercise, &judgement, progress));
     }
     Ok(judgement.exit_code())
+}
+
+fn print(exercise: &Exercise, judgement: &Judgement, source: Option<&str>, progress: &Progress) {
+    let layout = Layout {
+        columns: COLUMNS,
+        on_a_page: false,
+        // A learner asks for a hint first. Who judges a file is no learner.
+        explains: source.is_some() || progress.hints_of(exercise) > 0,
+        every_timeline: true,
+        source,
+    };
+    let mut title = Line::of(&exercise.id, Look::Strong)
+        .then(" · ", Look::Faint)
+        .then(&exercise.title, Look::Plain);
+    if let Some(name) = source {
+        title = title.then(" · ", Look::Faint).then(name, Look::Plain);
+    }
+    let mut lines = vec![title];
+    lines.extend(show::verdict(judgement, &layout));
+    say(&printed(&lines, COLUMNS));
+}
+
+/// Judges the learner's files of all exercises, one line for each.
+fn all(course: &Course, options: &Check, progress: &mut Progress) -> Result<u8, Trouble> {
+    let how = How {
+        without_policy: options.without_policy,
+        ..How::default()
+    };
+    let widest = course.exercises.iter().map(|one| one.id.len()).max();
+    let mut worst = 0;
+    for exercise in &course.exercises {
+        let id = &exercise.id;
+        let found = judge(course, exercise, &Source::Learner, &how);
+        let file = course.short(&exercise.source()).display().to_string();
+        let (mark, look, words) = match &found {
+            Err(trouble) => ("?", Look::Unsure, trouble.to_string()),
+            Ok(judgement) if judgement.is_passed() => {
+                keep(course, exercise, judgement, progress);
+                let tests = words::count(judgement.records.len(), "test");
+                ("✓", Look::Good, format!("all {tests} passed"))
+            }
+            Ok(judgement) if judgement.uncompiled.is_some() => {
+                ("✗", Look::Bad, "does not compile yet".to_owned())
+            }
+            Ok(judgement) => {
+                let all = judgement.records.len();
+                let mut words = format!("{} of {all} failed", judgement.failed());
+                if judgement.not_judged() > 0 {
+                    words += &format!(", {} could not be judged", judgement.not_judged());
+                }
+                ("✗", Look::Bad, words)
+            }
+        };
+        if options.json {
+            say(&match &found {
+                Ok(judgement) => show::json(judgement, &file, exercise.points),
+                Err(trouble) => show::json_of_unjudged(id, &file, &trouble.to_string()),
+            });
+        } else {
+            let pad = " ".repeat(widest.unwrap_or(0).saturating_sub(id.len()));
+            let line = Line::of(format!("{mark} "), look)
+                .then(format!("{id}{pad}  "), Look::Strong)
+                .then(words, Look::Plain);
+            say(&printed(&[line], COLUMNS));
+        }
+        worst = worst.max(found.map_or(2, |judgement| judgement.exit_code()));
+    }
+    if !options.json && worst > 0 {
+        say("\nto see why one fails: cargo course check EXERCISE\n");
+    }
+    Ok(worst)
 }
 
 /// `cargo course` without a command: checks the next exercise once.
@@ -82,9 +204,24 @@ pub fn next(course: &Course) -> Result<u8, Trouble> {
     check(course, &Check::default())
 }
 
+/// The largest file that is judged.
+const LARGEST: u64 = 4 << 20;
+
 /// A file, the solution with a diff (`.patch`), or standard input for `-`.
 pub(crate) fn read_source(exercise: &Exercise, path: &Path) -> Result<Source, Trouble> {
     if path != Path::new("-") {
+        let found = std::fs::metadata(path).map_err(Trouble::reading(path))?;
+        let refused = match found.file_type() {
+            kind if kind.is_dir() => Some("is a folder: name the file in it"),
+            kind if !kind.is_file() => {
+                Some("is not an ordinary file; to judge what a program writes, use `--source -`")
+            }
+            _ if found.len() > LARGEST => Some("has more than 4 MiB, so it is not judged"),
+            _ => None,
+        };
+        if let Some(refused) = refused {
+            return Err(Trouble::Refused(format!("{} {refused}", path.display())));
+        }
         let is_patch = path.extension().is_some_and(|end| end == "patch");
         return Ok(Source::Other {
             name: path.display().to_string(),

@@ -61,8 +61,13 @@ pub fn replay(course: &Course, name: &str, replay: &Replay) -> Result<u8, Troubl
         Some(path) => read_source(exercise, path)?,
         None => Source::Learner,
     };
+    let wanted: Vec<&str> = match (&explorers, test) {
+        (_, Some(test)) => vec![test],
+        (Some(tests), None) => tests.iter().map(String::as_str).collect(),
+        (None, None) => Vec::new(),
+    };
     let how = How {
-        only: test,
+        only: &wanted,
         environment: &[(REPLAY, schedule.to_owned())],
         ..How::default()
     };

@@ -5,6 +5,7 @@
 //! more, or is dead. It then ends all its descendants (cargo, compilers, test
 //! programs, and what those started), cleans up and exits.
 
+use std::cell::Cell;
 use std::io::{self, Read, Write};
 use std::process;
 use std::thread;
@@ -19,11 +20,15 @@ use super::report::Word;
 /// How long it may take to clean up unfinished work.
 const PATIENCE: Duration = Duration::from_secs(2);
 
-/// Judges an exercise for the loop.
+/// How much time passes between two reports on the way.
+const BETWEEN: Duration = Duration::from_millis(300);
+
+/// Judges an exercise for the loop. It runs only the tests in `only`, or all if
+/// there are none. The first test that runs into its deadline ends the run.
 ///
 /// # Errors
 /// It never returns one. If there is no verdict, the reason goes to standard output.
-pub fn judge_for_the_loop(course: &Course, name: &str) -> Result<u8, Trouble> {
+pub fn judge_for_the_loop(course: &Course, name: &str, only: &[String]) -> Result<u8, Trouble> {
     // If this fails, daemons are out of reach, but everything else is not.
     let _ = processes::become_subreaper();
     thread::spawn(end_with_the_loop);
@@ -36,14 +41,29 @@ pub fn judge_for_the_loop(course: &Course, name: &str) -> Result<u8, Trouble> {
         }),
         ..How::default()
     };
-    let judged = course.exercise(name).and_then(|exercise| {
-        let quick = |judgement: &Judgement| tell(&Word::Quick(Box::new(judgement.clone())));
-        let how = How {
-            quick: Some(&quick),
-            ..how
+    let only: Vec<&str> = only.iter().map(String::as_str).collect();
+    let last = Cell::new(Instant::now());
+    let so_far = |judgement: &Judgement| {
+        // The tests may be over in a moment. What is shown until then would only
+        // flicker.
+        let since = match judgement.records.len() {
+            0 | 1 => judgement.ran,
+            _ => last.get().elapsed(),
         };
-        judge(course, exercise, &Source::Learner, &how)
-    });
+        if since >= BETWEEN {
+            last.set(Instant::now());
+            tell(&Word::SoFar(Box::new(judgement.clone())));
+        }
+    };
+    let how = How {
+        only: &only,
+        progress: Some(&so_far),
+        stop_at_timeout: true,
+        ..how
+    };
+    let judged = course
+        .exercise(name)
+        .and_then(|exercise| judge(course, exercise, &Source::Learner, &how));
     tell(&match judged {
         Ok(judgement) => Word::Judged(Box::new(judgement)),
         Err(trouble) => Word::Trouble(trouble.to_string()),

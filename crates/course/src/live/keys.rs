@@ -4,7 +4,7 @@ use super::state::{Effect, Event, Key, Page, Question, State};
 use super::view;
 
 /// The keys with what they do, as the help shows them.
-pub const KEYS: [(&str, &str); 16] = [
+pub const KEYS: [(&str, &str); 22] = [
     (
         "enter, space",
         "judge again (saving the file does this by itself)",
@@ -15,6 +15,24 @@ pub const KEYS: [(&str, &str); 16] = [
     (
         "e",
         "explain the verdict: what was asked, answered and observed",
+    ),
+    (
+        "w",
+        "explain the terms on this page, in the words of the book's glossary",
+    ),
+    (
+        "m",
+        "explain the known mistake that your code may have (after the first hint)",
+    ),
+    ("o", "open your file in $EDITOR, at the line to look at"),
+    (
+        "x",
+        "go through the failing schedule step by step, and be the scheduler",
+    ),
+    ("a", "run the failing schedule again"),
+    (
+        "g",
+        "run the tests that were left out after one reached its deadline",
     ),
     (
         "s",
@@ -100,6 +118,20 @@ impl State {
                 Some(Ok(_)) => self.show(Page::Explain),
                 _ => self.say("there is nothing to explain yet: no test was judged"),
             },
+            'w' => self.show(Page::Words),
+            'm' => self.mistake(),
+            'g' => {
+                let effects = self.go_on();
+                if effects.is_empty() {
+                    self.say("no tests were left out");
+                }
+                return effects;
+            }
+            'o' => match view::place_to_edit(self) {
+                Some(spot) => return vec![Effect::Edit(spot)],
+                None => self.say("there is no file to open"),
+            },
+            'x' | 'a' => return self.schedule(letter),
             's' if self.card().passed => {
                 self.show(Page::Solution);
                 return vec![Effect::Solve];
@@ -121,6 +153,47 @@ impl State {
             other => self.notice = Some(format!("`{other}` does nothing here; ? shows the keys")),
         }
         Vec::new()
+    }
+
+    /// Explains the known mistake. The explanation may say what the solution is,
+    /// so a hint comes first.
+    fn mistake(&mut self) {
+        let is_known = matches!(&self.report, Some(Ok(report)) if report.known.is_some());
+        if !is_known {
+            self.say("your code does not look like a mistake that the course knows");
+        } else if self.hints == 0 && !self.content.hints.is_empty() && !self.card().passed {
+            self.say("the explanation may tell you the solution: ask for a hint first (h)");
+        } else {
+            self.show(Page::Mistake);
+        }
+    }
+
+    /// The command that plays (`x`) or draws (`a`) the first failing schedule.
+    fn schedule(&mut self, letter: char) -> Vec<Effect> {
+        let schedule = match &self.report {
+            Some(Ok(report)) => report.records.iter().find_map(|record| {
+                let schedule = record.schedule.clone()?;
+                Some((record.test.clone(), schedule))
+            }),
+            _ => None,
+        };
+        let Some((test, schedule)) = schedule else {
+            self.say("no test found a schedule that fails");
+            return Vec::new();
+        };
+        let id = self.card().id.clone();
+        let command = match letter {
+            'x' => vec!["schedule".to_owned(), id, schedule],
+            _ => vec!["replay".to_owned(), id, schedule, "--test".to_owned(), test],
+        };
+        if self.in_lines {
+            self.notice = Some(format!(
+                "in another terminal: cargo course {}",
+                command.join(" ")
+            ));
+            return Vec::new();
+        }
+        vec![Effect::Command(command)]
     }
 
     fn hint(&mut self) -> Vec<Effect> {

@@ -9,8 +9,8 @@ use serde::{Deserialize, Serialize};
 pub enum Word {
     /// What is being done.
     Doing(String),
-    /// What the quick tests found, while the slow ones still run.
-    Quick(Box<Judgement>),
+    /// What was found so far, while tests still run.
+    SoFar(Box<Judgement>),
     /// The verdict. This is the last line.
     Judged(Box<Judgement>),
     /// Why there is no verdict. This is the last line.

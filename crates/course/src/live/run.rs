@@ -29,19 +29,22 @@ pub struct Run {
 }
 
 impl Run {
-    /// Starts a run. What it prints arrives as events with this number.
+    /// Starts a run of these tests, or of all if there are none. What it prints
+    /// arrives as events with this number.
     ///
     /// # Errors
     /// A sentence that says why the process cannot be started.
     pub fn start(
         course: &Course,
         exercise: &str,
+        only: &[String],
         number: u64,
         events: &Sender<Event>,
     ) -> Result<Run, String> {
         // This very program, even if a newer one was built meanwhile.
         let spec = Spec::new("/proc/self/exe")
             .args([COMMAND, exercise])
+            .args(only)
             .current_dir(&course.root)
             .stdin(Stdio::Piped)
             .stdout(Stdio::Piped)
@@ -85,7 +88,7 @@ fn listen(stdout: impl Read, number: u64, events: &Sender<Event>) {
     while found.is_none() && matches!(lines.read_until(b'\n', &mut line), Ok(1..)) {
         match serde_json::from_slice(&line) {
             Ok(Word::Doing(words)) => _ = events.send(Event::Doing(number, words)),
-            Ok(Word::Quick(report)) => _ = events.send(Event::Quick(number, report)),
+            Ok(Word::SoFar(report)) => _ = events.send(Event::SoFar(number, report)),
             Ok(Word::Judged(report)) => found = Some(Ok(report)),
             Ok(Word::Trouble(trouble)) => found = Some(Err(trouble)),
             // The line was cut off in the middle, so it says nothing.

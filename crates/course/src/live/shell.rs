@@ -2,18 +2,23 @@
 //! touches files, processes and the screen.
 
 use std::collections::VecDeque;
+use std::ffi::OsString;
+use std::io::{self, BufRead};
+use std::os::unix::process::CommandExt;
+use std::path::Path;
 use std::process::{Command, Stdio};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender};
 use std::time::Duration;
 
 use judging::exercise::catalogue::{Course, Exercise};
+use judging::terminal::say;
 use judging::trouble::Trouble;
 
-use super::content;
+use super::content::{self, Spot};
 use super::plain::Plain;
 use super::run::Run;
 use super::state::{Effect, Event, State};
-use super::terminal::{Terminal, size};
+use super::terminal::{Keys, Terminal, size};
 use super::view;
 use super::watch::Watch;
 use crate::commands::{is_built, restore};
@@ -27,8 +32,8 @@ const REST: Duration = Duration::from_secs(3600);
 /// Where the state is shown.
 #[derive(Debug)]
 pub enum Screen {
-    /// A terminal that is redrawn.
-    Terminal(Terminal),
+    /// A terminal that is redrawn, and its keys.
+    Terminal(Terminal, Keys),
     /// Lines that are printed one after the other.
     Plain(Plain),
 }
@@ -36,7 +41,7 @@ pub enum Screen {
 impl Screen {
     fn draw(&mut self, state: &State) {
         match self {
-            Screen::Terminal(terminal) => terminal.draw(&view::frame(state)),
+            Screen::Terminal(terminal, _) => terminal.draw(&view::frame(state)),
             Screen::Plain(plain) => plain.draw(state),
         }
     }
@@ -95,7 +100,7 @@ impl Shell<'_> {
 
     fn take(&mut self, state: &mut State, event: Event) -> Vec<Effect> {
         if let Event::Resized(..) = event
-            && let Screen::Terminal(terminal) = &mut self.screen
+            && let Screen::Terminal(terminal, _) = &mut self.screen
         {
             terminal.forget();
         }
@@ -129,10 +134,10 @@ impl Shell<'_> {
                 let content = content::content(course, exercise);
                 vec![Event::Opened(Box::new(content), state.hints)]
             }
-            Effect::Judge(number) => {
+            Effect::Judge(number, only) => {
                 // First end the old run with all its processes.
                 self.run = None;
-                match Run::start(course, &exercise.id, number, &self.events) {
+                match Run::start(course, &exercise.id, &only, number, &self.events) {
                     Ok(run) => {
                         self.run = Some(run);
                         Vec::new()
@@ -156,8 +161,10 @@ impl Shell<'_> {
                 };
                 vec![Event::Notice(said.into())]
             }
+            Effect::Edit(spot) => self.lend(|| edit(&spot)),
+            Effect::Command(arguments) => self.lend(|| command(course, &arguments)),
             Effect::Suspend => match &mut self.screen {
-                Screen::Terminal(terminal) => {
+                Screen::Terminal(terminal, _) => {
                     terminal.suspend();
                     let (columns, rows) = size();
                     vec![Event::Resized(columns, rows)]
@@ -168,11 +175,99 @@ impl Shell<'_> {
         }
     }
 
+    /// Lets another program have the terminal. What it says at its end, if it
+    /// could not do its work, becomes a notice.
+    fn lend(&mut self, work: impl FnOnce() -> Option<String>) -> Vec<Event> {
+        let Screen::Terminal(terminal, keys) = &mut self.screen else {
+            return vec![Event::Notice(
+                "this needs a terminal that can be redrawn".into(),
+            )];
+        };
+        let mut said = None;
+        terminal.lend(keys, || said = work());
+        let (columns, rows) = size();
+        let notice = said.map(Event::Notice);
+        notice
+            .into_iter()
+            .chain([Event::Resized(columns, rows)])
+            .collect()
+    }
+
     fn keep(&self, change: impl FnOnce(&mut Progress)) -> Vec<Event> {
         match Progress::change(self.course, change) {
             Ok(kept) => vec![Event::Progress(passed(self.course, &kept))],
             Err(trouble) => vec![not_kept(&trouble)],
         }
+    }
+}
+
+/// Opens a file in the learner's editor. Returns what went wrong.
+fn edit(spot: &Spot) -> Option<String> {
+    let named = ["VISUAL", "EDITOR"].into_iter().find_map(|name| {
+        let editor = std::env::var(name).ok()?;
+        (!editor.trim().is_empty()).then_some(editor)
+    });
+    let Some(editor) = named else {
+        return Some(
+            "no editor is named: set the environment variable EDITOR, for example with `export EDITOR=vim`"
+                .into(),
+        );
+    };
+    // The variable may hold options, as in `code --wait`.
+    let mut words = editor.split_whitespace();
+    let program = words.next().unwrap_or_default();
+    let mut arguments: Vec<OsString> = words.map(OsString::from).collect();
+    let path = spot.path.as_os_str();
+    match Path::new(program)
+        .file_name()
+        .and_then(|name| name.to_str())
+    {
+        Some("code" | "codium" | "cursor") => {
+            let mut place = path.to_owned();
+            place.push(format!(":{}", spot.line));
+            arguments.extend(["--goto".into(), place]);
+        }
+        Some("hx" | "helix" | "subl" | "zed") => {
+            let mut place = path.to_owned();
+            place.push(format!(":{}", spot.line));
+            arguments.push(place);
+        }
+        // vi, emacs, nano, micro, kakoune and others.
+        _ => arguments.extend([format!("+{}", spot.line).into(), path.to_owned()]),
+    }
+    ended(program, Command::new(program).args(arguments))
+}
+
+/// Runs a command of the course, and waits for a key before the page comes back.
+fn command(course: &Course, arguments: &[String]) -> Option<String> {
+    let is_drawn = arguments.first().is_some_and(|name| name == "replay");
+    let mut command = Command::new("/proc/self/exe");
+    command.args(arguments).current_dir(&course.root);
+    // The exit code says whether the schedule fails, as it should.
+    let failed = ended("the command", &mut command).filter(|said| !said.contains("status 1"));
+    if is_drawn || failed.is_some() {
+        say("\npress enter to go back to the course\n");
+        let _ = io::stdin().lock().read_line(&mut String::new());
+    }
+    None
+}
+
+/// Runs a program to its end. Returns why it could not be run, or how it failed.
+fn ended(name: &str, command: &mut Command) -> Option<String> {
+    // The loop's threads block these signals, and a new program would inherit that.
+    let unblock = || {
+        nix::sys::signal::SigSet::all().thread_unblock()?;
+        Ok(())
+    };
+    // SAFETY: between fork and exec, this makes one system call.
+    let status = unsafe { command.pre_exec(unblock) }.status();
+    match status {
+        Ok(status) if status.success() => None,
+        Ok(status) => Some(match status.code() {
+            Some(code) => format!("{name} ended with status {code}"),
+            None => format!("{name} was ended by a signal"),
+        }),
+        Err(error) => Some(format!("{name} cannot be started: {error}")),
     }
 }
 

@@ -52,8 +52,8 @@ pub fn live(course: &Course, exercise: Option<&str>, in_lines: bool) -> Result<u
         Screen::Plain(Plain::default())
     } else {
         let terminal = Terminal::take().map_err(refused)?;
-        terminal::read_keys(events.clone());
-        Screen::Terminal(terminal)
+        let keys = terminal::read_keys(events.clone()).map_err(refused)?;
+        Screen::Terminal(terminal, keys)
     };
     let folder = course.exercises[state.current].folder();
     let watch = Watch::start(&course.root.join("exercises"), &folder, events.clone());
@@ -102,8 +102,7 @@ fn begin(course: &Course, exercise: Option<&str>, progress: &Progress) -> Result
         .at
         .as_ref()
         .and_then(|id| course.exercise(id).ok())
-        .and_then(|at| index_of(&at.id))
-        .filter(|&index| !passed[index]);
+        .and_then(|at| index_of(&at.id));
     let to_do = || passed.iter().position(|passed| !passed);
     let current = left_at.or_else(to_do).unwrap_or(cards.len() - 1);
     Ok(State::new(cards, current))

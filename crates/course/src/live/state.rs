@@ -15,7 +15,7 @@ use std::time::Duration;
 use judging::judge::Judgement;
 use judging::terminal::words::count;
 
-use super::content::{Content, Solution};
+use super::content::{Content, Solution, Spot};
 
 /// A key, independent of how terminals encode it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -56,8 +56,8 @@ pub enum Event {
     Missing(String),
     /// The run of this number says what it does.
     Doing(u64, String),
-    /// The run of this number says what the quick tests found.
-    Quick(u64, Box<Judgement>),
+    /// The run of this number says what it has found so far.
+    SoFar(u64, Box<Judgement>),
     /// The run of this number has ended, with a verdict or the reason for none.
     Judged(u64, Result<Box<Judgement>, String>),
     /// The run has lasted this long.
@@ -79,8 +79,9 @@ pub enum Effect {
     Open,
     /// Read the exercise's texts again, because the place to edit may have moved.
     Look,
-    /// End the run, if there is one, and start the one of this number.
-    Judge(u64),
+    /// End the run, if there is one, and start the one of this number. It runs
+    /// these tests, or all if there are none.
+    Judge(u64, Vec<String>),
     /// End the run.
     EndRun,
     /// Record that these tests were passed.
@@ -93,6 +94,10 @@ pub enum Effect {
     Solve,
     /// Open the exercise's chapter of the book.
     Book,
+    /// Open the learner's file in an editor, at this line.
+    Edit(Spot),
+    /// Let a command of the course have the terminal.
+    Command(Vec<String>),
     /// Let the shell have the terminal (Ctrl-Z).
     Suspend,
     /// Leave.
@@ -131,6 +136,10 @@ pub enum Page {
     List,
     /// What was asked, answered and observed.
     Explain,
+    /// The known mistake that the code may have.
+    Mistake,
+    /// The terms that are on the page, with what they mean.
+    Words,
     /// The course's solution.
     Solution,
     /// After a pass: the solution, the learner's file, and the mistakes that
@@ -183,6 +192,12 @@ pub struct State {
     pub run: u64,
     /// What the last run of this exercise found, or why there is no verdict.
     pub report: Option<Result<Box<Judgement>, String>>,
+    /// Whether that was found before the file was saved for the last time.
+    pub is_old: bool,
+    /// Whether a part of what this run finds was shown already.
+    was_shown: bool,
+    /// Whether the run goes on with the tests that were left out.
+    goes_on: bool,
     /// How many hints are shown.
     pub hints: usize,
     /// The solution, once it may be shown.
@@ -226,6 +241,9 @@ impl State {
             running: None,
             run: 0,
             report: None,
+            is_old: false,
+            was_shown: false,
+            goes_on: false,
             hints: 0,
             solution: None,
             notice: None,
@@ -273,6 +291,7 @@ impl State {
             }
             Event::Saved => {
                 self.missing = None;
+                self.notice = None;
                 self.fresh = false;
                 return vec![Effect::Look, self.judge()];
             }
@@ -288,21 +307,14 @@ impl State {
                     running.doing = words;
                 }
             }
-            Event::Quick(run, report) if run == self.run && self.running.is_some() => {
-                let left = report.pending.len();
-                let running = self.running.take();
-                let effects = self.judged(Ok(report));
-                self.running = running.map(|running| Running {
-                    doing: format!("{} still to come", count(left, "slow test")),
-                    ..running
-                });
-                return effects;
+            Event::SoFar(run, report) if run == self.run && self.running.is_some() => {
+                self.so_far(report);
             }
             Event::Judged(run, found) if run == self.run && self.running.is_some() => {
                 return self.judged(found);
             }
             // These come from a run that was ended.
-            Event::Doing(..) | Event::Quick(..) | Event::Judged(..) => {}
+            Event::Doing(..) | Event::SoFar(..) | Event::Judged(..) => {}
             Event::Elapsed(elapsed) => {
                 if let Some(running) = &mut self.running {
                     running.elapsed = elapsed;
@@ -323,9 +335,49 @@ impl State {
         Vec::new()
     }
 
+    /// Shows what a run has found so far. Whoever reads or scrolls the verdict
+    /// goes on undisturbed.
+    fn so_far(&mut self, report: Box<Judgement>) {
+        if let Some(running) = &mut self.running {
+            let left = report.pending.len();
+            running.doing = format!("{} still to come", count(left, "test"));
+        }
+        // Lines that were printed cannot be replaced, so they wait for the end.
+        if self.in_lines {
+            return;
+        }
+        let stays = self.fresh
+            || match self.page {
+                Page::Welcome | Page::Verdict | Page::List | Page::Help => true,
+                Page::Explain | Page::Mistake | Page::Words | Page::Hints => self.was_shown,
+                _ => false,
+            };
+        self.was_shown = true;
+        self.report = Some(Ok(self.merged(report)));
+        self.is_old = false;
+        if !stays {
+            self.show(Page::Verdict);
+        }
+    }
+
+    /// If the run goes on where an earlier run stopped: both together.
+    fn merged(&self, mut report: Box<Judgement>) -> Box<Judgement> {
+        if let (true, Some(Ok(before))) = (self.goes_on, &self.report) {
+            let earlier = before.records.iter();
+            let is_new = |test: &str| report.records.iter().any(|record| record.test == test);
+            let mut records: Vec<_> = earlier.filter(|one| !is_new(&one.test)).cloned().collect();
+            records.append(&mut report.records);
+            report.records = records;
+            report.built = before.built;
+        }
+        report
+    }
+
     fn judged(&mut self, found: Result<Box<Judgement>, String>) -> Vec<Effect> {
         let first = self.fresh;
         self.running = None;
+        self.is_old = false;
+        let found = found.map(|report| self.merged(report));
         let passed = found.as_ref().ok().filter(|r| r.is_passed());
         let tests = passed.map(|report| report.tests.clone());
         self.report = Some(found);
@@ -333,6 +385,8 @@ impl State {
         let stays = match self.page {
             Page::Welcome | Page::List | Page::Help => true,
             Page::Task => first && tests.is_none(),
+            // The learner has seen the verdict, and went on to this page.
+            Page::Explain | Page::Mistake | Page::Words | Page::Hints => self.was_shown,
             _ => false,
         };
         let Some(tests) = tests else {
@@ -366,9 +420,28 @@ impl State {
     }
 
     fn judge(&mut self) -> Effect {
+        self.judge_only(Vec::new())
+    }
+
+    fn judge_only(&mut self, tests: Vec<String>) -> Effect {
         self.run += 1;
         self.running = Some(Running::default());
-        Effect::Judge(self.run)
+        self.was_shown = false;
+        self.goes_on = !tests.is_empty();
+        self.is_old = tests.is_empty();
+        Effect::Judge(self.run, tests)
+    }
+
+    /// Runs the tests that the last run left out.
+    pub(super) fn go_on(&mut self) -> Vec<Effect> {
+        let unrun = match &self.report {
+            Some(Ok(report)) if self.running.is_none() => report.unrun.clone(),
+            _ => Vec::new(),
+        };
+        match unrun.is_empty() {
+            true => Vec::new(),
+            false => vec![self.judge_only(unrun)],
+        }
     }
 
     /// Shows another page, or the same page with new content, from its top.

@@ -7,11 +7,11 @@ use judging::run::record;
 use proctor::{Outcome, Place};
 use records::{Step, Timeline};
 
-use super::content::{Content, Solution, Spot};
+use super::content::{Content, Solution, Spot, Term};
 use super::plain::Plain;
 use super::state::{Card, Effect, Event, Key, Page, Question, State};
 use super::view;
-use crate::text::Line;
+use crate::text::{Line, Look};
 
 fn card(id: &str, topic: &str) -> Card {
     Card {
@@ -37,6 +37,11 @@ fn state() -> State {
                 path: "/x/exercises/a b/lib.rs".into(),
                 line: 7,
             }),
+            untouched: true,
+            terms: vec![Term {
+                name: "deadlock".into(),
+                means: "All wait.".into(),
+            }],
         }),
         0,
     ));
@@ -67,7 +72,9 @@ fn judgement(outcome: Outcome) -> Box<Judgement> {
         pending: Vec::new(),
         uncompiled: None,
         warnings: 1,
+        unrun: Vec::new(),
         known: Some(Known {
+            test: "one_is_one".into(),
             what: "does it".into(),
             explain: "do not".into(),
         }),
@@ -114,6 +121,8 @@ fn every_frame_fits_its_terminal() {
             Page::Hints,
             Page::List,
             Page::Explain,
+            Page::Mistake,
+            Page::Words,
             Page::Solution,
             Page::Passed,
             Page::Help,
@@ -147,7 +156,10 @@ fn a_save_starts_a_run_and_the_verdict_of_an_older_one_is_nobodys() {
     let mut state = state();
     let first = state.run;
     let effects = state.on(Event::Saved);
-    assert_eq!(effects, [Effect::Look, Effect::Judge(first + 1)]);
+    assert_eq!(
+        effects,
+        [Effect::Look, Effect::Judge(first + 1, Vec::new())]
+    );
     state.on(Event::Judged(first, Ok(judgement(Outcome::Pass))));
     assert!(state.report.is_none() && state.running.is_some());
     state.on(Event::Judged(first + 1, Ok(judgement(Outcome::Fail))));
@@ -174,12 +186,166 @@ fn a_verdict_names_cause_line_and_known_mistake() {
         "a cause",
         "at exercises/a b/lib.rs:12",
         "load → 0",
-        "known mistake: does it",
+        "this may be: does it (m explains it)",
         // The line to edit is now that of the failure.
         "edit exercises/a b/lib.rs:12",
     ] {
         assert!(screen.contains(words), "{words}: {screen}");
     }
+}
+
+#[test]
+fn a_mistake_is_explained_after_the_first_hint() {
+    let mut state = state();
+    press(&mut state, "m");
+    assert!(screen(&state).contains("does not look like a mistake"));
+    state.on(Event::Saved);
+    state.on(Event::Judged(state.run, Ok(judgement(Outcome::Fail))));
+    press(&mut state, "m");
+    assert_eq!(state.page, Page::Verdict);
+    assert!(screen(&state).contains("ask for a hint first"));
+    press(&mut state, "hm");
+    assert_eq!(state.page, Page::Mistake);
+    assert!(screen(&state).contains("do not"));
+}
+
+#[test]
+fn a_verdict_that_is_being_replaced_is_faint() {
+    let is_faint = |state: &State| {
+        let body = view::body(state);
+        let mut spans = body.iter().flat_map(|line| &line.spans);
+        spans.all(|span| span.look == Look::Faint)
+    };
+    let mut state = state();
+    state.on(Event::Saved);
+    state.on(Event::Judged(state.run, Ok(judgement(Outcome::Fail))));
+    assert!(!is_faint(&state));
+    state.on(Event::Notice("an old notice".into()));
+    state.on(Event::Saved);
+    assert!(is_faint(&state) && state.notice.is_none());
+    let mut first = judgement(Outcome::Fail);
+    first.pending = vec!["another".into()];
+    state.on(Event::SoFar(state.run, first));
+    assert!(!is_faint(&state));
+}
+
+#[test]
+fn whoever_reads_on_while_tests_run_is_not_called_back() {
+    let mut state = state();
+    state.on(Event::Saved);
+    press(&mut state, "h");
+    let mut first = judgement(Outcome::Fail);
+    first.pending = vec!["another".into()];
+    state.on(Event::SoFar(state.run, first.clone()));
+    assert_eq!(state.page, Page::Verdict);
+    press(&mut state, "e");
+    state.on(Event::SoFar(state.run, first));
+    assert_eq!(state.page, Page::Explain);
+    state.on(Event::Judged(state.run, Ok(judgement(Outcome::Fail))));
+    assert_eq!(state.page, Page::Explain);
+    // The next run is another matter.
+    state.on(Event::Saved);
+    state.on(Event::Judged(state.run, Ok(judgement(Outcome::Pass))));
+    assert_eq!(state.page, Page::Passed);
+}
+
+#[test]
+fn after_a_deadline_the_other_tests_run_when_they_are_asked_for() {
+    let mut state = state();
+    assert_eq!(press(&mut state, "g"), []);
+    state.on(Event::Saved);
+    let mut stopped = judgement(Outcome::Timeout);
+    stopped.unrun = vec!["another".into()];
+    state.on(Event::Judged(state.run, Ok(stopped)));
+    let seen = screen(&state);
+    assert!(seen.contains("another  not run yet"), "{seen}");
+    assert!(seen.contains("1 test not run yet (g)"), "{seen}");
+    let effects = press(&mut state, "g");
+    assert_eq!(
+        effects,
+        [Effect::Judge(state.run, vec!["another".to_owned()])]
+    );
+    let mut rest = judgement(Outcome::Pass);
+    rest.records[0].test = "another".into();
+    state.on(Event::Judged(state.run, Ok(rest)));
+    let seen = screen(&state);
+    assert!(
+        seen.contains("✗ one_is_one") && seen.contains("✓ another"),
+        "{seen}"
+    );
+    assert!(seen.contains("1 of 2 failed"), "{seen}");
+}
+
+#[test]
+fn the_failing_schedule_can_be_played_and_run_again() {
+    let mut state = state();
+    assert_eq!(press(&mut state, "x"), []);
+    state.on(Event::Saved);
+    let mut found = judgement(Outcome::Fail);
+    found.records[0].schedule = Some("both:a3b".into());
+    state.on(Event::Judged(state.run, Ok(found)));
+    let command = |words: &[&str]| Effect::Command(words.iter().map(ToString::to_string).collect());
+    let replay = ["replay", "fork", "both:a3b", "--test", "one_is_one"];
+    assert_eq!(press(&mut state, "a"), [command(&replay)]);
+    assert_eq!(
+        press(&mut state, "x"),
+        [command(&["schedule", "fork", "both:a3b"])]
+    );
+    // A command that is meant to be copied has a line of its own.
+    let seen = screen(&state);
+    let commands: Vec<&str> = seen
+        .lines()
+        .filter(|line| line.contains("cargo course"))
+        .collect();
+    assert_eq!(
+        commands.iter().map(|line| line.trim()).collect::<Vec<_>>(),
+        [
+            "cargo course replay fork both:a3b",
+            "cargo course schedule fork both:a3b"
+        ]
+    );
+}
+
+#[test]
+fn what_passed_once_and_fails_now_is_called_that() {
+    let mut state = state();
+    state.on(Event::Saved);
+    state.on(Event::Judged(state.run, Ok(judgement(Outcome::Pass))));
+    assert!(!screen(&state).contains("fails now"));
+    state.on(Event::Saved);
+    state.on(Event::Judged(state.run, Ok(judgement(Outcome::Fail))));
+    assert!(screen(&state).contains("passed before, fails now"));
+}
+
+#[test]
+fn the_terms_of_a_verdict_are_explained() {
+    let mut state = state();
+    press(&mut state, "w");
+    assert!(screen(&state).contains("explains no term"));
+    state.on(Event::Saved);
+    state.on(Event::Judged(state.run, Ok(judgement(Outcome::Deadlock))));
+    press(&mut state, "w");
+    assert!(screen(&state).contains("deadlock: All wait."));
+}
+
+#[test]
+fn the_file_is_opened_at_the_line_to_look_at() {
+    let mut state = state();
+    let line = |effects: &[Effect]| match effects {
+        [Effect::Edit(spot)] => spot.line,
+        other => panic!("{other:?}"),
+    };
+    assert_eq!(line(&press(&mut state, "o")), 7);
+    state.on(Event::Saved);
+    let mut found = judgement(Outcome::Fail);
+    state.on(Event::Judged(state.run, Ok(found.clone())));
+    assert_eq!(line(&press(&mut state, "o")), 12);
+    // Without a line of its own, the last step of the schedule.
+    found.records[0].at = None;
+    found.records[0].timeline.as_mut().unwrap().steps[0].place = "lib.rs:9".into();
+    state.on(Event::Saved);
+    state.on(Event::Judged(state.run, Ok(found)));
+    assert_eq!(line(&press(&mut state, "o")), 9);
 }
 
 #[test]
@@ -202,15 +368,12 @@ fn slow_tests_are_waited_for_with_the_verdict_of_the_others_in_view() {
     state.on(Event::Saved);
     let mut quick = judgement(Outcome::Pass);
     quick.pending = vec!["it_takes_its_time".into()];
-    let effects = state.on(Event::Quick(state.run, quick));
+    let effects = state.on(Event::SoFar(state.run, quick));
     assert_eq!(effects, []);
     assert_eq!(state.page, Page::Verdict);
     let seen = screen(&state);
     assert!(seen.contains("it_takes_its_time"), "{seen}");
-    assert!(
-        seen.contains("judging: 1 slow test still to come"),
-        "{seen}"
-    );
+    assert!(seen.contains("judging: 1 test still to come"), "{seen}");
     let effects = state.on(Event::Judged(state.run, Ok(judgement(Outcome::Pass))));
     assert_eq!(effects.len(), 2);
     assert_eq!(state.page, Page::Passed);
@@ -243,7 +406,7 @@ fn the_list_goes_where_the_filter_points() {
     assert_eq!(state.filtered(), [2]);
     let effects = state.on(Event::Key(Key::Enter));
     assert_eq!(state.card().id, "lock");
-    assert!(matches!(effects[..], [Effect::Open, Effect::Judge(_)]));
+    assert!(matches!(effects[..], [Effect::Open, Effect::Judge(..)]));
     press(&mut state, "lnothing");
     assert_eq!(state.on(Event::Key(Key::Enter)), []);
     assert_eq!(state.card().id, "lock");

@@ -67,6 +67,8 @@ pub struct Game {
     pub is_asking: bool,
     /// Keys that came before the answer.
     typed_ahead: VecDeque<Key>,
+    /// The steps that are taken before the learner's first.
+    given: VecDeque<String>,
     /// How many rows of the timeline are hidden below the window.
     pub scrolled: usize,
     /// Counts moves, and answers to them.
@@ -84,9 +86,18 @@ impl Game {
             chosen: None,
             is_asking: false,
             typed_ahead: VecDeque::new(),
+            given: VecDeque::new(),
             scrolled: 0,
             turn: 0,
         }
+    }
+
+    /// Lets the game begin with this schedule. It is taken step by step, so that
+    /// each step can be undone.
+    #[must_use]
+    pub fn given(mut self, schedule: &str) -> Game {
+        self.given = single_steps(schedule).into();
+        self
     }
 
     /// The position that is shown.
@@ -165,6 +176,12 @@ impl Game {
     /// If a move was refused or the schedule has ended, the remaining keys are
     /// dropped, because they were meant for another position.
     pub fn typed_ahead(&mut self) -> Option<Effect> {
+        if let Some(step) = self.given.pop_front() {
+            if self.notice.is_none() && self.now().end.is_none() {
+                return self.ask(&step);
+            }
+            self.given.clear();
+        }
         while let Some(key) = self.typed_ahead.pop_front() {
             if self.notice.is_some() || self.now().end.is_some() {
                 self.typed_ahead.clear();
@@ -345,10 +362,39 @@ fn which_way(letter: char, ways: &[Way]) -> String {
     format!("{letter} can go on in several ways. {}", ways.join(" · "))
 }
 
+/// The steps of a schedule one by one: `a2b~1` is `a`, `a`, `b~1`.
+fn single_steps(schedule: &str) -> Vec<String> {
+    let mut steps: Vec<String> = Vec::new();
+    let mut letters = schedule.chars().peekable();
+    while let Some(letter) = letters.next() {
+        let mut rest = String::new();
+        while let Some(next) = letters.next_if(|next| !next.is_ascii_lowercase()) {
+            rest.push(next);
+        }
+        match rest.parse::<usize>() {
+            Ok(count) => steps.extend(std::iter::repeat_n(letter.to_string(), count)),
+            Err(_) => steps.push(format!("{letter}{rest}")),
+        }
+    }
+    steps
+}
+
 /// Whether the word consists of letters of threads, each with or without a count or marks.
 fn is_steps(word: &str) -> bool {
     word.starts_with(|c: char| c.is_ascii_lowercase())
         && word
             .chars()
             .all(|c| c.is_ascii_digit() || "~!".contains(c) || ('a'..='m').contains(&c))
+}
+
+#[cfg(test)]
+mod steps {
+    #[test]
+    fn a_schedule_is_taken_apart() {
+        let steps = super::single_steps("a3b~1ca!2b12");
+        let expected = ["a", "a", "a", "b~1", "c", "a!2"];
+        assert_eq!(steps[..6], expected);
+        assert_eq!(steps[6..], ["b"; 12]);
+        assert!(super::single_steps("").is_empty());
+    }
 }

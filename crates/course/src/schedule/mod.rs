@@ -36,6 +36,7 @@ use judging::terminal::{complain, say};
 use judging::trouble::Trouble;
 use play::Table;
 use records::position::{End, Position};
+use records::schedule::parts;
 use scenarios::Scenario;
 
 use crate::commands;
@@ -46,6 +47,8 @@ use crate::text::wrapped;
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Schedule<'a> {
     /// A scenario or a test. It can be left out if there is only one scenario.
+    /// A schedule, such as `both_lock:a3b2a`, is a scenario and the steps to
+    /// begin with.
     pub of: Option<&'a str>,
     /// Schedule this file instead of the learner's.
     pub source: Option<&'a Path>,
@@ -79,7 +82,11 @@ pub fn schedule(course: &Course, name: &str, asked: &Schedule) -> Result<u8, Tro
     }
     let expected = expected_tests(exercise, &tests)?;
     let in_lines = asked.plain || !live::is_possible() || is_dumb();
-    let scenario = match &meant(exercise, &found, &expected, asked.of)?[..] {
+    let (of, steps) = match asked.of.map(parts) {
+        Some((Some(scenario), steps)) => (Some(scenario), steps),
+        _ => (asked.of, ""),
+    };
+    let scenario = match &meant(exercise, &found, &expected, of)?[..] {
         [only] => *only,
         several => choose(exercise, several)?,
     };
@@ -111,7 +118,7 @@ pub fn schedule(course: &Course, name: &str, asked: &Schedule) -> Result<u8, Tro
     if let Some(code) = ended_at_once(exercise, &begin.position)? {
         return Ok(code);
     }
-    let mut game = Game::new(subject, begin);
+    let mut game = Game::new(subject, begin).given(steps);
     table.play(&mut game, asker, in_lines).map_err(refused)?;
     if !in_lines {
         say(&goodbye(&game));
@@ -200,10 +207,7 @@ fn subject(
     scenario: &Scenario,
     asked: &Schedule,
 ) -> Result<(Source, Subject), Trouble> {
-    let mut options = match scenario.tests.first() {
-        Some(test) => format!(" --test {test}"),
-        None => String::new(),
-    };
+    let mut options = String::new();
     let source = match (asked.reference, asked.source) {
         (true, _) => {
             let path = commands::solution_of(course, exercise, asked.give_up, |id| {

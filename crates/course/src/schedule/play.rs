@@ -111,11 +111,11 @@ impl Table {
             Face::Lines(Box::new(game.clone()), VecDeque::new())
         } else {
             let terminal = Terminal::take()?;
-            terminal::read_keys(self.events);
+            terminal::read_keys(self.events)?;
             Face::Screen(terminal, size())
         };
         let (ask, asking) = start(asker, self.hear);
-        let mut effect = None;
+        let mut effect = game.typed_ahead();
         loop {
             match effect.take() {
                 Some(Effect::Quit) => break,

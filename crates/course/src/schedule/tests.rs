@@ -225,7 +225,7 @@ fn a_broken_game_tells_how_and_how_to_see_it_again() {
     let seen = screen(&game, 100, 30).join("\n");
     assert!(seen.contains("✗ broken: data race"), "{seen}");
     assert!(
-        seen.contains("again: cargo course replay lock both:ab --test one"),
+        seen.contains("\n    cargo course replay lock both:ab --test one"),
         "{seen}"
     );
     assert_eq!(game.key(Key::Char('a')), None, "it is over");

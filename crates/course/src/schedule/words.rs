@@ -63,7 +63,8 @@ pub fn verdict(game: &Game) -> Vec<Line> {
             }
         }
     }
-    lines.push(Line::of("  see it again: ", Look::Faint).then(game.replay(), Look::Code));
+    lines.push(Line::of("  see it again:", Look::Faint));
+    lines.push(Line::fixed(format!("    {}", game.replay()), Look::Code));
     lines
 }
 

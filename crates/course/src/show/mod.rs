@@ -5,5 +5,5 @@ mod json;
 mod verdict;
 
 pub use explain::explain;
-pub use json::json;
-pub use verdict::{Layout, verdict};
+pub use json::{json, json_of_unjudged};
+pub use verdict::{Layout, known_mistake, verdict};

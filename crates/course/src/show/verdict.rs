@@ -22,9 +22,11 @@ use crate::text::{Line, Look, ansi, width};
 pub struct Layout<'a> {
     /// The width.
     pub columns: usize,
-    /// Whether the explanation of a known mistake stands above everything else,
-    /// or below it, where somebody who has scrolled to the end finds it.
-    pub known_first: bool,
+    /// Whether this is a page of the loop, which has keys and can be scrolled.
+    pub on_a_page: bool,
+    /// Whether a known mistake is explained, and not only named. An explanation
+    /// may tell what the solution is.
+    pub explains: bool,
     /// Whether each timeline is drawn, or only the first.
     pub every_timeline: bool,
     /// The name of the source, if it is not the learner's file.
@@ -33,39 +35,36 @@ pub struct Layout<'a> {
 
 /// The whole judgement, but not what to do next.
 pub fn verdict(judgement: &Judgement, layout: &Layout) -> Vec<Line> {
-    let mut lines = Vec::new();
-    let known = judgement.known.as_ref().map(known_mistake);
-    if layout.known_first
-        && let Some(known) = &known
-    {
-        lines.extend(known.iter().cloned());
-        lines.push(Line::empty());
-    }
-    match &judgement.uncompiled {
+    let mut lines = match &judgement.uncompiled {
         Some(uncompiled) => {
-            lines.extend(diagnostics(
-                &judgement.exercise,
-                uncompiled,
-                layout.known_first,
-            ));
+            let mut lines = diagnostics(&judgement.exercise, uncompiled, layout.on_a_page);
+            lines.extend(judgement.known.as_ref().map(|known| guess(known, layout)));
+            lines
         }
-        None => lines.extend(records(judgement, layout)),
-    }
-    if !layout.known_first
-        && let Some(known) = known
-    {
+        None => records(judgement, layout),
+    };
+    if let Some(known) = judgement.known.as_ref().filter(|_| layout.explains) {
         lines.push(Line::empty());
-        lines.extend(known);
+        lines.extend(known_mistake(known));
     }
     lines
 }
 
 /// The explanation of a mistake that the course knows.
-fn known_mistake(known: &Known) -> Vec<Line> {
+pub fn known_mistake(known: &Known) -> Vec<Line> {
     vec![
         Line::of(mistake::HEADING, Look::Strong).then(format!(" {}", known.what), Look::Plain),
         Line::plain(&known.explain),
     ]
+}
+
+/// The same in one line.
+fn guess(known: &Known, layout: &Layout) -> Line {
+    let line = Line::of("    this may be: ", Look::Unsure).then(&known.what, Look::Plain);
+    match layout.on_a_page {
+        true => line.then(" (m explains it)", Look::Faint),
+        false => line,
+    }
 }
 
 /// The compiler's words. Where they scroll by, they are left as they are.
@@ -104,10 +103,29 @@ fn records(judgement: &Judgement, layout: &Layout) -> Vec<Line> {
             drawn |= record.timeline.is_some();
         }
         said = &record.cause;
+        let its = judgement.known.as_ref();
+        lines.extend(
+            its.filter(|known| known.test == record.test)
+                .map(|known| guess(known, layout)),
+        );
     }
     for test in &judgement.pending {
         let line = Line::of("… ", Look::Unsure).then(test, Look::Plain);
-        lines.push(line.then("  slow, still running", Look::Faint));
+        lines.push(line.then("  still to come", Look::Faint));
+    }
+    for test in &judgement.unrun {
+        let line = Line::of("- ", Look::Faint).then(test, Look::Plain);
+        lines.push(line.then("  not run yet", Look::Faint));
+    }
+    if !judgement.unrun.is_empty() && layout.on_a_page {
+        lines.push(Line::empty());
+        let left = words::count(judgement.unrun.len(), "test");
+        lines.push(Line::of("g", Look::Strong).then(
+            format!(
+                " goes on with the other {left}: the run ended when a test reached its deadline."
+            ),
+            Look::Plain,
+        ));
     }
     // Below a timeline there is one already.
     if lines.last().is_some_and(|line| !line.spans.is_empty()) {
@@ -175,23 +193,57 @@ fn details(exercise: &str, record: &Record, draw: bool, layout: &Layout) -> Vec<
         lines.push(Line::empty());
     }
     if let Some(schedule) = &record.schedule {
-        let of = layout
-            .source
-            .map_or(String::new(), |name| format!(" --source {name}"));
-        let again = match draw {
-            true => "    see it again: ",
-            false => "    see it: ",
-        };
-        let replay = format!(
-            "cargo course replay {exercise} {schedule} --test {}{of}",
-            record.test
-        );
-        lines.push(Line::of(again, Look::Faint).then(replay, Look::Code));
-        if let Some((scenario, _)) = schedule.split_once(':') {
-            let command = format!("cargo course schedule {exercise} {scenario}{of}");
-            lines.push(Line::of("    be the scheduler: ", Look::Faint).then(command, Look::Code));
-        }
+        lines.extend(commands(exercise, record, schedule, draw, layout));
     }
+    lines
+}
+
+/// The commands with which a learner looks at a schedule. Each has a line of its
+/// own, so that it can be copied. Below the first timeline they are explained.
+fn commands(
+    exercise: &str,
+    record: &Record,
+    schedule: &str,
+    explained: bool,
+    layout: &Layout,
+) -> Vec<Line> {
+    let of = layout
+        .source
+        .map_or(String::new(), |name| format!(" --source {name}"));
+    let names_its_scenario = schedule.contains(':');
+    let test = match names_its_scenario {
+        true => String::new(),
+        false => format!(" --test {}", record.test),
+    };
+    let replay = format!("cargo course replay {exercise} {schedule}{test}{of}");
+    if !explained {
+        return vec![Line::fixed(format!("    {replay}"), Look::Code)];
+    }
+    let key = |key: &str| match layout.on_a_page {
+        true => format!(" (or press {key})"),
+        false => String::new(),
+    };
+    let mut lines = vec![
+        Line::of(
+            format!("    Run this schedule again{}:", key("a")),
+            Look::Faint,
+        ),
+        Line::fixed(format!("      {replay}"), Look::Code),
+    ];
+    if names_its_scenario {
+        let play = format!("cargo course schedule {exercise} {schedule}{of}");
+        lines.extend([
+            Line::of(
+                format!(
+                    "    Go through it step by step, and be the scheduler{}:",
+                    key("x")
+                ),
+                Look::Faint,
+            ),
+            Line::fixed(format!("      {play}"), Look::Code),
+        ]);
+    }
+    lines.push(Line::empty());
     lines
 }
 
@@ -199,7 +251,7 @@ fn summary(judgement: &Judgement) -> Line {
     let all = judgement.records.len();
     let line = if judgement.failed() + judgement.not_judged() == 0 && !judgement.pending.is_empty()
     {
-        let pending = words::count(judgement.pending.len(), "slow test");
+        let pending = words::count(judgement.pending.len(), "test");
         let passed = words::count(all, "test");
         Line::of(
             format!("{passed} passed, {pending} still running"),

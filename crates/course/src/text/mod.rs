@@ -14,6 +14,7 @@
 //! terminal.
 
 pub mod ansi;
+pub mod plainly;
 
 use std::sync::Arc;
 
@@ -144,6 +145,15 @@ impl Line {
             }
         }
         text
+    }
+
+    /// The same line, faint: it is about to be replaced.
+    #[must_use]
+    pub fn dimmed(mut self) -> Line {
+        for span in &mut self.spans {
+            span.look = Look::Faint;
+        }
+        self
     }
 
     /// How many columns it takes.

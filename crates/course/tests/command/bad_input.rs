@@ -48,7 +48,16 @@ fn a_source_that_is_missing_or_a_folder_or_no_text_is_named() {
         .could_not("none.rs cannot be read");
     course
         .run(&["check", "add-one", "--source", "exercises"])
-        .could_not("it is a folder");
+        .could_not("exercises is a folder");
+    // A FIFO that nobody writes to must not be waited for.
+    nix::unistd::mkfifo(&course.root.join("fifo"), nix::sys::stat::Mode::S_IRWXU).unwrap();
+    course
+        .run(&["check", "add-one", "--source", "fifo"])
+        .could_not("fifo is not an ordinary file");
+    std::os::unix::fs::symlink("nowhere", course.root.join("dangling")).unwrap();
+    course
+        .run(&["check", "add-one", "--source", "dangling"])
+        .could_not("dangling cannot be read");
     fs::write(course.root.join("latin.rs"), b"// \xe9\n").unwrap();
     course
         .run(&["check", "add-one", "--source", "latin.rs"])

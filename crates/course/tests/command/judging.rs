@@ -28,7 +28,11 @@ fn a_learner_goes_from_the_stub_to_a_pass() {
     course.exercise("src/lib.rs", WRONG);
     let wrong = course.run(&["check"]);
     wrong.says(1, "one more than");
-    wrong.says(1, "Count on your fingers");
+    wrong.says(1, "this may be: adds two");
+    // The explanation may tell the solution, so a hint comes first.
+    assert!(!wrong.out.contains("Count on your fingers"), "{wrong:?}");
+    course.run(&["hint", "add-one"]).says(0, "hint 1 of 3");
+    course.run(&["check"]).says(1, "Count on your fingers");
 
     course.exercise("src/lib.rs", RIGHT);
     course
@@ -78,14 +82,70 @@ fn json_has_a_line_for_each_test_and_one_for_all() {
     assert_eq!(lines[0]["outcome"], "fail");
     assert_eq!(lines[1]["test"], "worlds::zero_has_a_successor");
     assert!(lines[1]["millis"].is_u64());
+    assert_eq!(lines[0]["file"], "exercises/sums/add-one/src/lib.rs");
     let sum = serde_json::json!({
-        "exercise": "add-one", "passed": 0, "failed": 2, "not_judged": 0,
-        "warnings": 0, "known_mistake": {
-            "what": "adds two",
+        "exercise": "add-one", "file": "exercises/sums/add-one/src/lib.rs",
+        "passed": 0, "failed": 2, "not_judged": 0, "warnings": 0,
+        "points": 0, "possible_points": 1, "known_mistake": {
+            "test": "one_is_added", "what": "adds two",
             "explain": "Count on your fingers: you end one finger too far.",
         }
     });
     assert_eq!(lines[2], sum);
+}
+
+#[test]
+fn many_files_are_judged_one_after_the_other() {
+    let course = Fixture::built();
+    course.write("in/right.rs", RIGHT);
+    course.write("in/wrong.rs", WRONG);
+    fs::write(course.root.join("in/latin.rs"), b"// \xe9\n").unwrap();
+    let files = [
+        "in/wrong.rs",
+        "in/latin.rs",
+        "in/none.rs",
+        "in",
+        "in/right.rs",
+    ];
+    let words = [&["check", "add-one", "--json", "--source"], &files[..]].concat();
+    let said = course.run(&words);
+    assert_eq!(said.code, 2, "{said:?}");
+    let lines = lines(&said);
+    let last_of = |file: &str| {
+        let mut of_file = lines.iter().filter(|line| line["file"] == file);
+        of_file.next_back().unwrap().clone()
+    };
+    assert_eq!(last_of("in/wrong.rs")["points"], 0);
+    assert_eq!(last_of("in/wrong.rs")["known_mistake"]["what"], "adds two");
+    assert_eq!(last_of("in/right.rs")["points"], 1);
+    for file in ["in/latin.rs", "in/none.rs", "in"] {
+        let line = last_of(file);
+        assert_eq!(line["outcome"], "not-judged", "{line}");
+        assert!(line["cause"].as_str().unwrap().contains(file), "{line}");
+    }
+    // The exercise may also stand behind the files.
+    course
+        .run(&["check", "--source", "in/right.rs", "add-one"])
+        .says(0, "add-one · Add one · in/right.rs");
+    let both = course.run(&["check", "add-one", "--source", "in/right.rs", "in/wrong.rs"]);
+    both.says(1, "all 2 tests passed");
+    both.says(1, "2 of 2 failed");
+    both.says(1, "Count on your fingers");
+}
+
+#[test]
+fn all_exercises_are_judged_in_one_go() {
+    let course = Fixture::built();
+    course.exercise("src/lib.rs", RIGHT);
+    course
+        .run(&["check", "--all"])
+        .says(0, "✓ add-one  all 2 tests passed");
+    course.run(&["list"]).says(0, "1 of 1 passed");
+    course.exercise("src/lib.rs", WRONG);
+    let wrong = course.run(&["check", "--all"]);
+    wrong.says(1, "✗ add-one  2 of 2 failed");
+    let said = course.run(&["check", "--all", "--json"]);
+    assert_eq!(lines(&said).len(), 3);
 }
 
 #[test]

@@ -59,7 +59,7 @@ fn what_a_program_prints_steers_nothing() {
     course.exercise("src/lib.rs", &printing);
     terminal.until("]0;OWNED");
     terminal.press("e");
-    terminal.until("printed:");
+    terminal.until("stdout");
     let raw = terminal.raw();
     let holds = |bytes: &[u8]| raw.windows(bytes.len()).any(|window| window == bytes);
     for sequence in ["\x1b]0;", "\x1b[?1049l", "\x1b]52", "\x1b[5n", "\u{9b}2J"] {

@@ -59,7 +59,7 @@ fn a_race_is_broken_by_hand_and_its_string_is_replayed_with_the_same_failure() {
     );
     course.is_clean();
 
-    let (_, replay) = said.out.split_once("again: cargo course ").unwrap();
+    let (_, replay) = said.out.split_once("again:\n    cargo course ").unwrap();
     let words: Vec<&str> = replay.lines().next().unwrap().split(' ').collect();
     assert_eq!(words[..2], ["replay", "spin-lock"]);
     assert!(words[2].starts_with("both_lock:a2b2a"), "{words:?}");
@@ -69,6 +69,11 @@ fn a_race_is_broken_by_hand_and_its_string_is_replayed_with_the_same_failure() {
         "data race on the payload: two threads were inside at once",
     );
     again.says(1, "payload #1 write → collides");
+    // The game can begin with it, and each of its steps can be undone.
+    let begun = ["schedule", "spin-lock", words[2], "--source", &source];
+    let said = course.says(&begun, "u\nq\n");
+    said.says(0, "✗ broken: data race on the payload");
+    said.says(0, "back: ");
     // Its three scenarios are in one test: only the one that is named was run.
     assert_eq!(again.out.matches("two_threads_never_hold").count(), 1);
 }
@@ -121,7 +126,7 @@ fn no_schedule_breaks_the_reference() {
     ];
     let said = course.says(&words, "n\n");
     said.says(0, "✓ the test expects this end: livelock");
-    said.says(0, "again: cargo course replay spin-lock waiting_for_ever:a");
+    said.says(0, "    cargo course replay spin-lock waiting_for_ever:a");
     course.is_clean();
 }
 

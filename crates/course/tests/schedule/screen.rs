@@ -65,7 +65,7 @@ fn a_race_is_broken_step_by_step() {
     assert_eq!(terminal.end().code(), Some(1));
     terminal.is_as_before();
     // The command stays on the terminal, where it can be copied.
-    terminal.until("again: cargo course replay spin-lock both_lock:a2b2a");
+    terminal.until("    cargo course replay spin-lock both_lock:a2b2a");
     terminal.leaves_nothing();
     course.is_clean();
 }

@@ -42,27 +42,51 @@ pub(super) fn head(state: &State) -> Vec<Line> {
     lines
 }
 
+/// The line to look at, if the learner's file exists.
+pub fn place_to_edit(state: &State) -> Option<Spot> {
+    let spot = state.content.spot.as_ref()?;
+    Some(where_to_look(state, spot))
+}
+
 /// The line of the first failure in the learner's file, or else the place where
 /// there is something to write.
 fn where_to_look(state: &State, spot: &Spot) -> Spot {
     let failed = match &state.report {
         Some(Ok(report)) => report.records.iter().find_map(|record| {
             let place = record.at.as_ref()?;
-            (place.file == spot.short).then_some(place.line)
+            (place.file == spot.short).then_some(place.line as usize)
         }),
         _ => None,
     };
+    // Or else the last line of the learner's file on the first failing schedule.
+    let scheduled = || match &state.report {
+        Some(Ok(report)) => {
+            let timeline = report
+                .records
+                .iter()
+                .find_map(|one| one.timeline.as_ref())?;
+            timeline.steps.iter().rev().find_map(|step| {
+                let (file, line) = step.place.rsplit_once(':')?;
+                let is_own = spot.short.ends_with(&format!("/{file}"));
+                is_own.then(|| line.parse().ok())?
+            })
+        }
+        _ => None,
+    };
     Spot {
-        line: failed.map_or(spot.line, |line| line as usize),
+        line: failed.or_else(scheduled).unwrap_or(spot.line),
         ..spot.clone()
     }
 }
 
 fn title(state: &State) -> Line {
     let card = state.card();
-    let left = Line::of(&card.id, Look::Strong)
+    let mut left = Line::of(&card.id, Look::Strong)
         .then(" · ", Look::Faint)
         .then(&card.title, Look::Plain);
+    if card.passed && fails_now(state) {
+        left = left.then(" · passed before, fails now", Look::Bad);
+    }
     let done = state.exercises.iter().filter(|card| card.passed).count();
     let all = state.exercises.len();
     let right = match minutes_left(&state.exercises) {
@@ -71,6 +95,14 @@ fn title(state: &State) -> Line {
     };
     let short = format!("{done}/{all}");
     ends(left, &[&right, &short], state.size.0)
+}
+
+/// Whether the learner's file as it is now does not pass.
+fn fails_now(state: &State) -> bool {
+    match &state.report {
+        Some(Ok(report)) => !state.is_old && (report.failed() > 0 || report.uncompiled.is_some()),
+        _ => false,
+    }
 }
 
 /// A line with `left` at its beginning and the first of `rights` for which
@@ -236,8 +268,12 @@ pub fn status(state: &State) -> Line {
             } else if judgement.failed() > 0 {
                 let failed = judgement.failed();
                 let line = Line::of(format!("✗ {failed} of {all} failed"), Look::Bad);
-                match state.fresh && state.page == Page::Task {
+                match state.content.untouched && state.page == Page::Task {
                     true => line.then(" · red is where you start", Look::Faint),
+                    false if !report.unrun.is_empty() => {
+                        let left = words::count(report.unrun.len(), "test");
+                        line.then(format!(" · {left} not run yet (g)"), Look::Faint)
+                    }
                     false => line.then(" · watching", Look::Faint),
                 }
             } else {
@@ -268,6 +304,8 @@ fn footer(state: &State) -> Line {
         (Page::Task, _) => &[
             ("h", "hint"),
             ("v", "verdict"),
+            ("w", "words"),
+            ("o", "editor"),
             ("n", "next"),
             ("l", "list"),
             ("b", "book"),
@@ -277,6 +315,8 @@ fn footer(state: &State) -> Line {
         _ => &[
             ("h", "hint"),
             ("e", "explain"),
+            ("w", "words"),
+            ("o", "editor"),
             ("t", "task"),
             ("n", "next"),
             ("l", "list"),
@@ -285,6 +325,30 @@ fn footer(state: &State) -> Line {
             ("q", "quit"),
         ],
     };
+    // What there is to see or to do only for this verdict comes first.
+    let mut keys = keys.to_vec();
+    if let (Page::Verdict, None, Some(Ok(report))) = (state.page, state.question, &state.report) {
+        let has_schedule = report.records.iter().any(|one| one.schedule.is_some());
+        let own = [
+            (has_schedule, ("x", "schedule")),
+            (report.known.is_some(), ("m", "mistake")),
+            (!report.unrun.is_empty(), ("g", "go on")),
+        ];
+        for (_, key) in own.into_iter().filter(|(is_there, _)| *is_there) {
+            keys.insert(0, key);
+        }
+    }
+    // On a narrow screen, the help (the last key but one) names the others.
+    loop {
+        let line = listed(&keys);
+        if line.width() <= state.size.0 || keys.len() <= 3 {
+            return line;
+        }
+        keys.remove(keys.len() - 3);
+    }
+}
+
+fn listed(keys: &[(&str, &str)]) -> Line {
     let mut line = Line::empty();
     for (key, does) in keys {
         let gap = if line.spans.is_empty() { "" } else { "  " };

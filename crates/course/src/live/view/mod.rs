@@ -20,7 +20,7 @@ mod verdict;
 
 use super::state::{Page, State};
 use crate::text::Line;
-pub use chrome::{bar, minutes_left, notice, status};
+pub use chrome::{bar, minutes_left, notice, place_to_edit, status};
 
 /// The whole screen.
 pub fn frame(state: &State) -> Vec<Line> {
@@ -53,6 +53,8 @@ pub fn body(state: &State) -> Vec<Line> {
         Page::Hints => pages::hints(state),
         Page::List => pages::list(state),
         Page::Explain => verdict::explained(state),
+        Page::Mistake => verdict::mistake(state),
+        Page::Words => pages::words(state),
         Page::Solution => passed::solution(state),
         Page::Passed => passed::page(state),
         Page::Help => pages::help(),

@@ -1,5 +1,6 @@
 //! The pages that need no verdict: welcome, task, hints, list, help.
 
+use crate::live::content;
 use crate::live::keys::KEYS;
 use crate::live::markdown;
 use crate::live::state::State;
@@ -58,7 +59,7 @@ fn machine(findings: &[String]) -> Vec<Line> {
 
 /// What to build.
 pub(super) fn task(state: &State) -> Vec<Line> {
-    markdown::lines(&state.content.task)
+    markdown::lines(&state.content.task, state.size.0)
 }
 
 /// The hints that are shown, the newest one last.
@@ -98,7 +99,7 @@ fn hints_up_to(state: &State, number: usize) -> Vec<Line> {
             format!("Hint {} of {all}", index + 1),
             Look::Strong,
         ));
-        lines.extend(markdown::lines(hint));
+        lines.extend(markdown::lines(hint, state.size.0));
     }
     lines
 }
@@ -168,6 +169,58 @@ fn entries(state: &State) -> (Vec<Line>, usize) {
         ));
     }
     (lines, at)
+}
+
+/// The terms in the verdict, the task and the hints so far, each with what it
+/// means. The terms of the verdict come first.
+pub(super) fn words(state: &State) -> Vec<Line> {
+    let all = &state.content.terms;
+    let text = |lines: Vec<Line>| {
+        let lines: Vec<String> = lines.iter().map(Line::text).collect();
+        lines.join(" ")
+    };
+    let verdict = content::terms_in(all, &text(super::verdict::page(state)));
+    let task = format!(
+        "{} {}",
+        state.content.task,
+        text(hints_up_to(state, state.hints))
+    );
+    let task: Vec<_> = content::terms_in(all, &task)
+        .into_iter()
+        .filter(|term| !verdict.contains(term))
+        .collect();
+    let mut lines = Vec::new();
+    for (title, terms) in [
+        ("Terms in the verdict", verdict),
+        ("Terms in the task", task),
+    ] {
+        if terms.is_empty() {
+            continue;
+        }
+        if !lines.is_empty() {
+            lines.push(Line::empty());
+        }
+        lines.push(Line::of(title, Look::Strong));
+        for term in terms {
+            let mut line = Line::plain("- ");
+            let words = format!("**{}**: {}", term.name, term.means);
+            for span in markdown::lines(&words, usize::MAX)
+                .into_iter()
+                .flat_map(|line| line.spans)
+            {
+                line.spans.push(span);
+            }
+            lines.push(line);
+        }
+    }
+    if lines.is_empty() {
+        lines.push(Line::plain(
+            "The glossary of the book explains no term on this page.",
+        ));
+    }
+    lines.push(Line::empty());
+    lines.push(Line::of("b opens the chapter of the book.", Look::Faint));
+    lines
 }
 
 /// The keys.

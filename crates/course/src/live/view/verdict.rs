@@ -24,17 +24,37 @@ pub(super) fn page(state: &State) -> Vec<Line> {
             .lines()
             .map(|line| Line::of(line, Look::Unsure))
             .collect(),
-        Some(Ok(judgement)) => show::verdict(
-            judgement,
-            &Layout {
+        Some(Ok(judgement)) => {
+            let layout = Layout {
                 columns: state.size.0,
-                // What helps most comes first: the details may fill several screens,
-                // and one timeline is enough to begin with.
-                known_first: true,
+                on_a_page: true,
+                explains: false,
+                // The details may fill several screens: one timeline is enough
+                // to begin with.
                 every_timeline: false,
                 source: None,
+            };
+            let lines = show::verdict(judgement, &layout);
+            match state.is_old {
+                true => lines.into_iter().map(Line::dimmed).collect(),
+                false => lines,
+            }
+        }
+    }
+}
+
+/// The known mistake.
+pub(super) fn mistake(state: &State) -> Vec<Line> {
+    match &state.report {
+        Some(Ok(judgement)) => judgement.known.as_ref().map_or_else(
+            || {
+                vec![Line::plain(
+                    "Your code no longer looks like a mistake that the course knows.",
+                )]
             },
+            show::known_mistake,
         ),
+        _ => page(state),
     }
 }
 
