@@ -1,4 +1,4 @@
-//! Checks that no known mistake is explained as another one.
+//! Checks that each known mistake is told from the others.
 
 use judging::exercise::catalogue::Exercise;
 use judging::files;
@@ -9,7 +9,8 @@ use proctor::Record;
 
 use super::Complaint;
 
-/// The mistakes for which a learner would see the explanation of another mistake.
+/// The mistakes for which a learner would see the explanation of another
+/// mistake, or none because several fit.
 pub(crate) fn explanations(exercise: &Exercise) -> Vec<Complaint> {
     let signatures = Signatures::read(exercise);
     let solution = files::text(&exercise.solution().join("src/lib.rs")).unwrap_or_default();
@@ -18,21 +19,33 @@ pub(crate) fn explanations(exercise: &Exercise) -> Vec<Complaint> {
         .iter()
         .flat_map(|path| mistake::read(path))
         .collect();
-    let explained_as = |mistake: &Mistake| {
+    let others = |mistake: &Mistake| {
         let records = records_of(signatures.0.get(&mistake.name)?);
         let source = mistake.applied_to(&solution).ok()?;
-        let mistakes = mistakes.clone();
-        mistake::singled_out(mistakes, &signatures, &records, &source)
-            .filter(|other| other.name != mistake.name)
+        let fitting = mistake::fitting(mistakes.clone(), &signatures, &records, &source);
+        let names = fitting.into_iter().map(|other| other.name);
+        let others: Vec<String> = names.filter(|name| *name != mistake.name).collect();
+        (!others.is_empty()).then(|| others.join("`, `"))
     };
-    let wrong = mistakes.iter().filter_map(|mistake| {
-        let other = explained_as(mistake)?;
+    let complaints = mistakes.iter().filter_map(|mistake| {
+        let others = others(mistake)?;
         Some(format!(
-            "the mistake `{}` would be explained as `{}`: make the `Cause:` of the latter more specific, or add a `Source:` to it",
-            mistake.name, other.name
+            "the mistake `{}` cannot be told from `{others}`: make the `Cause:` of the latter more specific, or add \
+             a `Source:` to both",
+            mistake.name
         ))
     });
-    wrong
+    let impossible = mistakes.iter().filter_map(|mistake| {
+        let source = mistake.applied_to(&solution).ok()?;
+        (!mistake.is_possible_in(&source)).then(|| {
+            format!(
+                "the `Source:` of the mistake `{}` does not fit its own source",
+                mistake.name
+            )
+        })
+    });
+    complaints
+        .chain(impossible)
         .map(|what| Complaint::new(&exercise.id, what))
         .collect()
 }

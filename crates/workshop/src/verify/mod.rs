@@ -15,6 +15,7 @@ mod manifests;
 mod plan;
 mod report;
 mod runs;
+mod shape;
 mod strays;
 mod task;
 mod texts;
@@ -200,6 +201,9 @@ fn look_at_files(
         complaints.extend(manifests::manifests(exercise));
         complaints.extend(texts::texts(exercise));
         complaints.extend(texts::gaps(course, exercise));
+        if let Some(stub) = originals::files_of(exercise)?.get("src/lib.rs") {
+            complaints.extend(shape::shapes(exercise, stub));
+        }
     }
     if !blessing {
         complaints.extend(agreements(exercises));

@@ -6,6 +6,7 @@
 //! {minutes} minutes · needs `a`, `b` · man pages: …
 //!
 //! ## The idea
+//! ## What you need to know  a list of two or three facts
 //! ## What to build
 //! ## What is allowed        (or not)
 //! ## How it is judged       a table with a row for each test, and the commands
@@ -76,8 +77,9 @@ fn head(exercise: &Exercise, text: &str) -> Option<String> {
     None
 }
 
-const SECTIONS: [&str; 4] = [
+const SECTIONS: [&str; 5] = [
     "The idea",
+    "What you need to know",
     "What to build",
     "What is allowed",
     "How it is judged",
@@ -88,10 +90,10 @@ fn sections(text: &str) -> Option<String> {
         .lines()
         .filter_map(|line| line.strip_prefix("## "))
         .collect();
-    let [idea, build, _, judged] = SECTIONS;
-    (found != SECTIONS && found != [idea, build, judged]).then(|| {
+    let [idea, know, build, _, judged] = SECTIONS;
+    (found != SECTIONS && found != [idea, know, build, judged]).then(|| {
         format!(
-            "has the sections {found:?}: they should be {SECTIONS:?}, of which the third may be missing"
+            "has the sections {found:?}: they should be {SECTIONS:?}, of which the fourth may be missing"
         )
     })
 }
@@ -155,18 +157,20 @@ mod tests {
                 .map(|n| format!("## {n}\n\n"))
                 .collect::<String>()
         };
-        let (idea, build, allowed, judged) = (
+        let (idea, know, build, allowed, judged) = (
             "The idea",
+            "What you need to know",
             "What to build",
             "What is allowed",
             "How it is judged",
         );
-        assert_eq!(sections(&text(&[idea, build, allowed, judged])), None);
-        assert_eq!(sections(&text(&[idea, build, judged])), None);
+        assert_eq!(sections(&text(&[idea, know, build, allowed, judged])), None);
+        assert_eq!(sections(&text(&[idea, know, build, judged])), None);
         for wrong in [
             vec![idea, judged],
-            vec![build, idea, judged],
-            vec![idea, build, "More", judged],
+            vec![idea, build, judged],
+            vec![know, idea, build, judged],
+            vec![idea, know, build, "More", judged],
         ] {
             assert!(sections(&text(&wrong)).is_some(), "{wrong:?}");
         }
