@@ -83,6 +83,7 @@ impl Progress {
         course: &Course,
         change: impl FnOnce(&mut Progress),
     ) -> Result<Progress, Trouble> {
+        course.is_still_there()?;
         let file = path(course);
         let lock = file.with_extension("lock");
         let folder = lock.parent().unwrap_or(&lock);

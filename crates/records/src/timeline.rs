@@ -13,6 +13,7 @@
 //! Where the columns would become too narrow, each line names its thread instead.
 
 use std::fmt::{self, Write};
+use std::ops::Range;
 
 use serde::{Deserialize, Serialize};
 
@@ -109,6 +110,28 @@ pub enum Told<'a> {
     LeftOut(usize),
 }
 
+/// The longest circle that is looked for, and the fewest turns of it that are
+/// drawn as one.
+const LONGEST: usize = 24;
+const TURNS: usize = 3;
+
+/// How many steps at the beginning are a circle, and how often they are done in
+/// a row: one step, once, if they do not repeat.
+fn circle(steps: &[Step]) -> (usize, usize) {
+    let turns = |length: usize| {
+        let (first, rest) = steps.split_at(length);
+        1 + rest
+            .chunks_exact(length)
+            .take_while(|next| *next == first)
+            .count()
+    };
+    let lengths = 1..=LONGEST.min(steps.len() / TURNS);
+    lengths
+        .map(|length| (length, turns(length)))
+        .find(|(_, times)| *times >= TURNS)
+        .unwrap_or((1, 1))
+}
+
 fn runs(steps: &[Step]) -> Vec<Told<'_>> {
     let runs = steps.chunk_by(|one, next| one == next);
     runs.map(|run| Told::Step(&run[0], run.len())).collect()
@@ -166,33 +189,63 @@ impl<'a> Picture<'a> {
                 let _ = write!(self.text, "│ {:width$}", fit(thread, width));
             }
         }
-        let mut last: Option<(&str, usize)> = None;
-        for (number, step) in self.of.steps.iter().enumerate() {
-            if self.of.left_out > 0 && number == Timeline::FIRST {
-                let left_out = self.of.left_out;
-                let _ = write!(self.text, "\n{:margin$}… {left_out} steps left out …", "");
-                last = None;
-            }
-            let here = (step.place.as_str(), step.thread);
-            if last != Some(here) {
-                let text = match step.source.as_str() {
-                    "" => "·",
-                    source => source,
-                };
-                self.row(&step.place, step.thread, text);
-            }
-            last = Some(here);
-            let text = format!("  {}", step.told(1));
-            for (part, line) in wrap(&text, self.room()).into_iter().enumerate() {
-                let is_last = number + 1 == self.of.steps.len();
-                let mark = part == 0 && self.of.failed && is_last;
-                let place = if mark { "      ✗ here" } else { "" };
-                self.row(place, step.thread, &line);
-            }
+        let all = &self.of.steps;
+        let gap = match self.of.left_out {
+            0 => all.len(),
+            _ => Timeline::FIRST.min(all.len()),
+        };
+        self.circles(0..gap);
+        if self.of.left_out > 0 {
+            let left_out = self.of.left_out;
+            let _ = write!(self.text, "\n{:margin$}… {left_out} steps left out …", "");
+            self.circles(gap..all.len());
         }
         // Without columns there is no heading before the first row.
         if self.text.starts_with('\n') {
             self.text.remove(0);
+        }
+    }
+
+    /// Draws these steps. What is done several times in a row is drawn once.
+    fn circles(&mut self, range: Range<usize>) {
+        let margin = self.margin;
+        let mut last: Option<(&str, usize)> = None;
+        let mut begin = range.start;
+        while begin < range.end {
+            let (length, times) = circle(&self.of.steps[begin..range.end]);
+            let next = begin + length * times;
+            for number in begin..begin + length {
+                let step = &self.of.steps[number];
+                let here = (step.place.as_str(), step.thread);
+                if last != Some(here) {
+                    let text = match step.source.as_str() {
+                        "" => "·",
+                        source => source,
+                    };
+                    self.row(&step.place, step.thread, text);
+                }
+                last = Some(here);
+                let is_last = next == self.of.steps.len() && number + 1 == begin + length;
+                let text = format!("  {}", step.told(1));
+                for (part, line) in wrap(&text, self.room()).into_iter().enumerate() {
+                    let mark = part == 0 && self.of.failed && is_last;
+                    let place = if mark { "      ✗ here" } else { "" };
+                    self.row(place, step.thread, &line);
+                }
+            }
+            if times > 1 {
+                let what = match length {
+                    1 => "this step".to_owned(),
+                    several => format!("these {several} steps"),
+                };
+                let _ = write!(
+                    self.text,
+                    "\n{:margin$}↻ {what}, {times} times in a row",
+                    ""
+                );
+                last = None;
+            }
+            begin = next;
         }
     }
 
@@ -317,6 +370,44 @@ mod tests {
         let picture = timeline(25).picture(98);
         assert!(picture.contains("│ t24"), "{picture}");
         assert!(!picture.contains("│ t0 (name)"), "{picture}");
+    }
+
+    #[test]
+    fn a_circle_is_drawn_once() {
+        let mut timeline = timeline(2);
+        let round = [
+            step(0, "swap(true)"),
+            step(1, "swap(false)"),
+            step(1, "load"),
+        ];
+        let rounds = |times| {
+            std::iter::repeat_n(&round, times)
+                .flatten()
+                .cloned()
+                .collect::<Vec<_>>()
+        };
+        timeline.steps = [vec![step(0, "begin")], rounds(7), vec![step(1, "end")]].concat();
+        let picture = timeline.picture(80);
+        assert_eq!(picture.matches("swap(true)").count(), 1, "{picture}");
+        assert!(
+            picture.contains("↻ these 3 steps, 7 times in a row"),
+            "{picture}"
+        );
+        assert!(
+            picture.contains("begin") && picture.contains("end"),
+            "{picture}"
+        );
+        timeline.steps = vec![step(0, "load"); 5];
+        timeline.failed = true;
+        let picture = timeline.picture(80);
+        assert!(
+            picture.contains("↻ this step, 5 times in a row"),
+            "{picture}"
+        );
+        assert_eq!(picture.matches("✗ here").count(), 1, "{picture}");
+        // Twice is not yet a circle.
+        timeline.steps = rounds(2);
+        assert!(!timeline.picture(80).contains('↻'));
     }
 
     #[test]

@@ -41,6 +41,9 @@ impl Run {
         number: u64,
         events: &Sender<Event>,
     ) -> Result<Run, String> {
+        course
+            .is_still_there()
+            .map_err(|trouble| trouble.to_string())?;
         // This very program, even if a newer one was built meanwhile.
         let spec = Spec::new("/proc/self/exe")
             .args([COMMAND, exercise])

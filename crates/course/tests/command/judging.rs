@@ -95,6 +95,28 @@ fn json_has_a_line_for_each_test_and_one_for_all() {
 }
 
 #[test]
+fn a_hang_says_at_which_line_the_thread_is() {
+    if std::process::Command::new("addr2line")
+        .arg("--version")
+        .output()
+        .is_err()
+    {
+        eprintln!("skipped: this machine has no addr2line (binutils)");
+        return;
+    }
+    if cfg!(not(target_arch = "x86_64")) {
+        eprintln!("skipped: a running thread can be looked at only on x86-64");
+        return;
+    }
+    let course = Fixture::built();
+    let endless = "{\n    while n > 0 {\n        std::hint::spin_loop();\n    }\n    n + 1\n}";
+    course.exercise("src/lib.rs", &RIGHT.replace("{\n    n + 1\n}", endless));
+    let said = course.run(&["check", "add-one"]);
+    said.says(1, "s of CPU time), at line ");
+    said.says(1, "at exercises/sums/add-one/src/lib.rs:");
+}
+
+#[test]
 fn many_files_are_judged_one_after_the_other() {
     let course = Fixture::built();
     course.write("in/right.rs", RIGHT);

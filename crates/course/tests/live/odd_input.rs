@@ -104,6 +104,21 @@ fn progress_that_cannot_be_kept_is_said_and_the_loop_goes_on() {
 }
 
 #[test]
+fn a_course_that_is_moved_is_not_made_again_in_its_old_place() {
+    let course = Fixture::built();
+    let terminal = Terminal::begun(&course);
+    let moved = course.root.with_extension("moved");
+    let _ = fs::remove_dir_all(&moved);
+    fs::rename(&course.root, &moved).unwrap();
+    terminal.press("h");
+    terminal.until("your progress was not saved: the course is no longer in");
+    terminal.press("\r");
+    terminal.until("does not exist any more");
+    assert!(!course.root.exists());
+    fs::rename(&moved, &course.root).unwrap();
+}
+
+#[test]
 fn two_loops_at_once_lose_nothing_of_each_other() {
     let course = Fixture::built();
     let one = Terminal::begun(&course);

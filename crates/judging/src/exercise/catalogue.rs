@@ -118,6 +118,21 @@ impl Course {
         })
     }
 
+    /// Checks that the course is still in its folder. A program that runs for
+    /// long must not make the folder again after somebody has moved it.
+    ///
+    /// # Errors
+    /// The folder was moved or removed.
+    pub fn is_still_there(&self) -> Result<(), Trouble> {
+        match catalogue_in(&self.root).is_file() {
+            true => Ok(()),
+            false => Err(Trouble::Refused(format!(
+                "the course is no longer in {}: quit, and start again in the folder where it is now",
+                self.root.display()
+            ))),
+        }
+    }
+
     /// The exercise that has this name, or once had it.
     ///
     /// # Errors

@@ -51,16 +51,16 @@ pub(super) fn of(picture: &Picture, most: usize) -> Lines {
         let threads = process.threads.iter().take(most);
         let stacks: Vec<(Pid, Vec<u64>)> = threads
             .filter_map(|thread| {
-                let (pc, sp) = position(process.pid, thread.tid, &thread.wait)?;
-                Some((thread.tid, program.addresses(pc, sp)))
+                let (counters, stack) = position(process.pid, thread.tid, &thread.wait)?;
+                Some((thread.tid, program.addresses(&counters, stack)))
             })
             .collect();
         let all: Vec<u64> = stacks.iter().flat_map(|(_, all)| all.clone()).collect();
         let mut places = program.places(&all).into_iter();
         for (tid, addresses) in stacks {
             let its: Vec<_> = places.by_ref().take(addresses.len()).collect();
-            let found = its.into_iter().flatten();
-            if let Some(place) = found.filter_map(|place| learners.own(place)).next() {
+            let mut found = its.into_iter().flatten();
+            if let Some(place) = found.find_map(|place| learners.own(place)) {
                 lines.insert(tid, place);
             }
         }
@@ -68,23 +68,34 @@ pub(super) fn of(picture: &Picture, most: usize) -> Lines {
     lines
 }
 
-/// The program counter and the stack pointer of a thread.
-fn position(pid: Pid, tid: Pid, wait: &Wait) -> Option<(u64, u64)> {
+/// The program counter and the stack pointer of a thread. If the thread runs,
+/// several program counters: the compiler gives some instructions no line.
+fn position(pid: Pid, tid: Pid, wait: &Wait) -> Option<(Vec<u64>, u64)> {
     match (wait, proc::syscall(pid, tid).ok()?) {
         (Wait::Ended | Wait::Stopped, _) => None,
-        (_, Syscall::Inside { sp, pc, .. } | Syscall::Outside { sp, pc }) => Some((pc, sp)),
+        (_, Syscall::Inside { sp, pc, .. } | Syscall::Outside { sp, pc }) => Some((vec![pc], sp)),
         (_, Syscall::Running) => running(tid),
     }
 }
 
 #[cfg(target_arch = "x86_64")]
-fn running(tid: Pid) -> Option<(u64, u64)> {
-    let registers = super::spin::registers_of(tid)?;
-    Some((registers.rip, registers.rsp))
+fn running(tid: Pid) -> Option<(Vec<u64>, u64)> {
+    /// How often the thread is stopped for a moment.
+    const LOOKS: usize = 8;
+    let look = |_| {
+        // Stopped again at once, it would be where it was.
+        std::thread::sleep(Duration::from_micros(200));
+        super::spin::registers_of(tid)
+    };
+    let looks: Vec<_> = (0..LOOKS).map_while(look).collect();
+    let stack = looks.last()?.rsp;
+    // The last look fits the stack best.
+    let counters = looks.iter().rev().map(|registers| registers.rip);
+    Some((counters.collect(), stack))
 }
 
 #[cfg(not(target_arch = "x86_64"))]
-fn running(_tid: Pid) -> Option<(u64, u64)> {
+fn running(_tid: Pid) -> Option<(Vec<u64>, u64)> {
     None
 }
 
@@ -118,7 +129,7 @@ impl Program {
     }
 
     /// The addresses in the file at which this thread may be, innermost first.
-    fn addresses(&self, pc: u64, sp: u64) -> Vec<u64> {
+    fn addresses(&self, counters: &[u64], sp: u64) -> Vec<u64> {
         let is_code = |word: u64| {
             self.code
                 .iter()
@@ -130,9 +141,10 @@ impl Program {
         let words = words.map(|word| u64::from_ne_bytes(word.try_into().unwrap_or_default()));
         // A return address is that of the next instruction.
         let callers = words.filter(|&word| is_code(word)).map(|word| word - 1);
-        Some(pc)
+        counters
+            .iter()
+            .copied()
             .filter(|&pc| is_code(pc))
-            .into_iter()
             .chain(callers)
             .take(MOST)
             .map(|address| address - self.base)
@@ -156,14 +168,15 @@ impl Program {
         process_vm_readv(pid, &mut [IoSliceMut::new(&mut into[..length])], &remote).unwrap_or(0)
     }
 
-    /// The place of each address, if it is known.
-    fn places(&self, addresses: &[u64]) -> Vec<Option<Place>> {
+    /// The places of each address. There are several where functions were
+    /// inlined, the innermost one first.
+    fn places(&self, addresses: &[u64]) -> Vec<Vec<Place>> {
         if addresses.is_empty() {
             return Vec::new();
         }
         let arguments = addresses.iter().map(|address| format!("{address:#x}"));
         let spec = Spec::new("addr2line")
-            .arg("-e")
+            .args(["--addresses", "--inlines", "-e"])
             .arg(format!("/proc/{}/exe", self.pid))
             .args(arguments.map(OsString::from));
         let limits = Limits {
@@ -173,8 +186,22 @@ impl Program {
         let Ok(outcome) = processes::run(spec, b"", limits) else {
             return Vec::new();
         };
-        outcome.stdout.text().lines().map(place).collect()
+        groups(&outcome.stdout.text())
     }
+}
+
+/// What `addr2line` prints: for each address a line with it, and then a line for
+/// each function that is there.
+fn groups(printed: &str) -> Vec<Vec<Place>> {
+    let mut groups: Vec<Vec<Place>> = Vec::new();
+    for line in printed.lines() {
+        match groups.last_mut() {
+            _ if line.starts_with("0x") => groups.push(Vec::new()),
+            Some(group) => group.extend(place(line)),
+            None => {}
+        }
+    }
+    groups
 }
 
 /// `file:line`, as `addr2line` prints it, sometimes with a remark behind it.
@@ -233,6 +260,17 @@ mod tests {
         for unknown in ["??:0", "??:?", "/a/src/lib.rs:?", ""] {
             assert!(place(unknown).is_none(), "{unknown}");
         }
+    }
+
+    #[test]
+    fn inlined_functions_belong_to_one_address() {
+        let printed = "0x0012\n/core/hint.rs:7\n/a/src/lib.rs:3\n0x0013\n??:?\n0x0014\n/b.rs:1\n";
+        let groups = groups(printed);
+        let lines = |group: &[Place]| group.iter().map(|place| place.line).collect::<Vec<_>>();
+        assert_eq!(
+            groups.iter().map(|group| lines(group)).collect::<Vec<_>>(),
+            [vec![7, 3], vec![], vec![1]]
+        );
     }
 
     #[test]

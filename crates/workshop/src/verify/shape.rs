@@ -139,8 +139,11 @@ fn unnamed(head: &[TokenTree]) -> Vec<TokenTree> {
         |token: &TokenTree, mark: char| matches!(token, TokenTree::Punct(p) if p.as_char() == mark);
     let (mut kept, mut depth, mut in_name): (Vec<TokenTree>, i32, bool) = (Vec::new(), 0, true);
     let mut name: Vec<TokenTree> = Vec::new();
+    let mut after_minus = false;
     for token in tokens {
-        depth += i32::from(is(&token, '<')) - i32::from(is(&token, '>'));
+        // The `>` of an arrow closes nothing.
+        depth += i32::from(is(&token, '<')) - i32::from(is(&token, '>') && !after_minus);
+        after_minus = is(&token, '-');
         if depth == 0 && is(&token, ',') {
             // `self` has a name and no type.
             kept.append(&mut name);
@@ -196,8 +199,8 @@ mod tests {
 
     #[test]
     fn names_of_parameters_bodies_and_docs_do_not_count() {
-        let stub = "//! A file.\n/// Adds.\npub fn add(_one: u32, _two: &str,) -> u32 { todo!() }";
-        let solved = "use x::y;\npub fn add(one: u32, two: &str) -> u32 { help(one) }\nfn help(x: u32) -> u32 { x }";
+        let stub = "//! A file.\n/// Adds.\npub fn add(_one: impl Fn() -> Vec<u8>, _two: &str,) -> u32 { todo!() }";
+        let solved = "use x::y;\npub fn add(one: impl Fn() -> Vec<u8>, mut two: &str) -> u32 { help(one) }\nfn help(x: u32) -> u32 { x }";
         assert_eq!(shape(stub), shape(solved));
     }
 
