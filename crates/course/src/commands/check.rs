@@ -39,12 +39,12 @@ pub fn check(course: &Course, options: &Check) -> Result<u8, Trouble> {
         let _ = Progress::change(course, |kept| kept.at = Some(exercise.id.clone()));
     }
     match sources {
-        [] => one(course, exercise, None, options, &mut progress),
-        [only] => one(course, exercise, Some(only), options, &mut progress),
+        [] => one(course, exercise, None, false, options, &mut progress),
+        [only] => one(course, exercise, Some(only), false, options, &mut progress),
         several => {
             let mut worst = 0;
             for path in several {
-                let code = one(course, exercise, Some(path), options, &mut progress);
+                let code = one(course, exercise, Some(path), true, options, &mut progress);
                 worst = worst.max(code.unwrap_or_else(|trouble| {
                     complain(&trouble.to_string());
                     2
@@ -73,11 +73,13 @@ fn meant<'a>(course: &Course, options: &'a Check) -> (Option<&'a str>, &'a [Path
     (name, &options.source)
 }
 
-/// Judges one file: the learner's, or the one at this path.
+/// Judges one file: the learner's, or the one at this path, which is one of
+/// several or not.
 fn one(
     course: &Course,
     exercise: &Exercise,
     path: Option<&Path>,
+    is_one_of_several: bool,
     options: &Check,
     progress: &mut Progress,
 ) -> Result<u8, Trouble> {
@@ -110,7 +112,8 @@ fn one(
     } else if options.explain && judgement.uncompiled.is_none() {
         say(&printed(&show::explain(&judgement), COLUMNS));
     } else {
-        print(exercise, &judgement, path.map(|_| name.as_str()), progress);
+        let source = path.map(|_| name.as_str());
+        print(exercise, &judgement, source, is_one_of_several, progress);
     }
     if path.is_none() && judgement.is_passed() {
         keep(course, exercise, &judgement, progress);
@@ -121,7 +124,13 @@ fn one(
     Ok(judgement.exit_code())
 }
 
-fn print(exercise: &Exercise, judgement: &Judgement, source: Option<&str>, progress: &Progress) {
+fn print(
+    exercise: &Exercise,
+    judgement: &Judgement,
+    source: Option<&str>,
+    is_one_of_several: bool,
+    progress: &Progress,
+) {
     let layout = Layout {
         columns: COLUMNS,
         on_a_page: false,
@@ -133,7 +142,8 @@ fn print(exercise: &Exercise, judgement: &Judgement, source: Option<&str>, progr
     let mut title = Line::of(&exercise.id, Look::Strong)
         .then(" · ", Look::Faint)
         .then(&exercise.title, Look::Plain);
-    if let Some(name) = source {
+    // Whoever judges many files has to know which one this is.
+    if let Some(name) = source.filter(|_| is_one_of_several) {
         title = title.then(" · ", Look::Faint).then(name, Look::Plain);
     }
     let mut lines = vec![title];
