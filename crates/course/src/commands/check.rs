@@ -10,15 +10,11 @@ use judging::mistake;
 use judging::terminal::{complain, say, words};
 use judging::trouble::Trouble;
 
-use super::{named_or_next, progress_of};
+use super::{columns, named_or_next, progress_of};
 use crate::cli::Check;
 use crate::progress::Progress;
 use crate::show::{self, Layout};
 use crate::text::{Line, Look, printed};
-
-/// How wide a verdict is printed: a pipe has no width, and longer lines are
-/// hard to read.
-const COLUMNS: usize = 98;
 
 /// Judges one or more files, or all exercises, and prints the verdicts.
 ///
@@ -110,7 +106,7 @@ fn one(
     if options.json {
         say(&show::json(&judgement, &name, exercise.points));
     } else if options.explain && judgement.uncompiled.is_none() {
-        say(&printed(&show::explain(&judgement), COLUMNS));
+        say(&printed(&show::explain(&judgement), columns()));
     } else {
         let source = path.map(|_| name.as_str());
         print(exercise, &judgement, source, is_one_of_several, progress);
@@ -132,7 +128,7 @@ fn print(
     progress: &Progress,
 ) {
     let layout = Layout {
-        columns: COLUMNS,
+        columns: columns(),
         on_a_page: false,
         // A learner asks for a hint first. Who judges a file is no learner.
         explains: source.is_some() || progress.hints_of(exercise) > 0,
@@ -148,7 +144,7 @@ fn print(
     }
     let mut lines = vec![title];
     lines.extend(show::verdict(judgement, &layout));
-    say(&printed(&lines, COLUMNS));
+    say(&printed(&lines, columns()));
 }
 
 /// Judges the learner's files of all exercises, one line for each.
@@ -192,7 +188,7 @@ fn all(course: &Course, options: &Check, progress: &mut Progress) -> Result<u8, 
             let line = Line::of(format!("{mark} "), look)
                 .then(format!("{id}{pad}  "), Look::Strong)
                 .then(words, Look::Plain);
-            say(&printed(&[line], COLUMNS));
+            say(&printed(&[line], columns()));
         }
         worst = worst.max(found.map_or(2, |judgement| judgement.exit_code()));
     }

@@ -1,7 +1,5 @@
 //! `hint`: prints one of an exercise's hints.
 
-use std::io::{self, IsTerminal};
-
 use judging::exercise::catalogue::Course;
 use judging::exercise::hints::hints;
 use judging::files;
@@ -9,15 +7,10 @@ use judging::terminal::words::{STRONG, styled};
 use judging::terminal::{complain, say};
 use judging::trouble::Trouble;
 
-use super::{named_or_next, progress_of};
+use super::{columns, named_or_next, progress_of};
 use crate::live::markdown;
-use crate::live::terminal::size;
 use crate::progress::Progress;
 use crate::text::printed;
-
-/// How wide a hint is printed: a pipe has no width, and longer lines are hard to
-/// read.
-const COLUMNS: usize = 98;
 
 /// Prints hint `number`, or the first one that was not shown yet (or the last
 /// one if all were shown).
@@ -44,10 +37,7 @@ pub fn hint(course: &Course, words: (Option<&str>, Option<usize>)) -> Result<u8,
         )));
     };
     let title = format!("{} · hint {number} of {}", exercise.id, hints.len());
-    let columns = match io::stdout().is_terminal() {
-        true => usize::from(size().0).clamp(40, COLUMNS),
-        false => COLUMNS,
-    };
+    let columns = columns();
     let text = printed(&markdown::lines(hint, columns), columns);
     say(&format!("{}\n\n{text}", styled(STRONG, title)));
     if number > shown {

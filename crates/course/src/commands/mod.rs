@@ -13,10 +13,13 @@ mod solution;
 mod who_waits;
 mod workshop;
 
+use std::io::{self, IsTerminal};
+
 use judging::exercise::catalogue::{Course, Exercise};
 use judging::terminal::complain;
 use judging::trouble::Trouble;
 
+use crate::live::terminal::size;
 use crate::progress::Progress;
 pub(crate) use check::read_source;
 pub use check::{check, next};
@@ -34,6 +37,16 @@ pub use solution::solution;
 pub(crate) use solution::solution_of;
 pub use who_waits::who_waits;
 pub use workshop::workshop;
+
+/// How wide texts are printed: as wide as the terminal, but no wider than is easy
+/// to read. A pipe has no width.
+pub(crate) fn columns() -> usize {
+    const WIDEST: usize = 98;
+    match (io::stdout().is_terminal(), size().0) {
+        (false, _) | (true, 0) => WIDEST,
+        (true, columns) => usize::from(columns).clamp(40, WIDEST),
+    }
+}
 
 /// Reads the progress. If its file cannot be used, says why, and begins with an
 /// empty one.

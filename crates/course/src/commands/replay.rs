@@ -11,6 +11,7 @@ use judging::trouble::Trouble;
 use proctor::{Outcome, Record};
 
 use super::check::read_source;
+use super::columns;
 use super::program::become_example;
 use crate::schedule::scenarios::scenarios;
 use crate::text::wrapped;
@@ -146,7 +147,7 @@ fn explorers(exercise: &Exercise, replay: &Replay) -> Result<Option<Vec<String>>
 fn drawn(record: &Record) -> String {
     let mut text = format!("{}: {}\n", styled(STRONG, &record.test), record.outcome);
     if !record.cause.is_empty() {
-        text.push_str(&wrapped(&record.cause, 96, "  "));
+        text.push_str(&wrapped(&record.cause, columns() - 2, "  "));
         text.push('\n');
     }
     if let Some(place) = &record.at {
@@ -155,7 +156,10 @@ fn drawn(record: &Record) -> String {
     if record.outcome == Outcome::Pass && record.covered.is_empty() {
         text.push_str("  the schedule ends as this test expects\n");
     }
-    let timeline = record.timeline.iter().map(|timeline| timeline.picture(96));
+    let timeline = record
+        .timeline
+        .iter()
+        .map(|timeline| timeline.picture(columns() - 2));
     for drawing in timeline.chain(record.covered.iter().cloned()) {
         text.push_str(&format!("\n{}\n", indented(&drawing, "  ")));
     }

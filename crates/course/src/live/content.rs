@@ -123,11 +123,14 @@ pub fn terms_in<'a>(terms: &'a [Term], text: &str) -> Vec<&'a Term> {
     terms.iter().filter(|term| occurs(&term.name)).collect()
 }
 
-/// The place of the first `todo!` in the learner's file, or else of its first line.
+/// The place of the first `todo!` in the learner's file, or else of its first
+/// public item.
 pub fn spot(course: &Course, exercise: &Exercise) -> Option<Spot> {
     let path = exercise.source();
     let text = files::text(&path).ok()?;
-    let line = text.lines().position(|line| line.contains("todo!("));
+    let first = |is: &dyn Fn(&str) -> bool| text.lines().position(is);
+    let line =
+        first(&|line| line.contains("todo!(")).or_else(|| first(&|line| line.starts_with("pub ")));
     Some(Spot {
         short: course.short(&path).display().to_string(),
         line: line.unwrap_or(0) + 1,

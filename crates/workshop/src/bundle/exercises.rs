@@ -46,6 +46,7 @@ impl<'a> Chosen<'a> {
         let mut all_given = Vec::new();
         for exercise in &exercises {
             let given = originals::given(exercise)?.ok_or_else(|| not_blessed(course, exercise))?;
+            is_unsolved(course, exercise, &given)?;
             notes.extend(changed_since(course, exercise, &given));
             all_given.push(given);
             let mut known = Vec::new();
@@ -81,6 +82,25 @@ impl<'a> Chosen<'a> {
         files::write(&house.join("course.toml"), &self.catalogue)?;
         files::write(&root.join(EXPLANATIONS), json(&self.explanations))
     }
+}
+
+/// A last look at what students would get. (`verify --bless` has judged the stub
+/// and blesses none that passes a test. Here nothing is compiled.)
+fn is_unsolved(course: &Course, exercise: &Exercise, given: &Files) -> Result<(), Trouble> {
+    let stub = given.get(SOURCE).map_or("", String::as_str);
+    let solution = exercise.solution().join(SOURCE);
+    let is_solution = files::text(&solution).is_ok_and(|solution| solution == stub);
+    let is_written = exercise.stub.cause.contains("not yet implemented") && !stub.contains("todo!");
+    if is_solution || is_written {
+        return Err(Trouble::Refused(format!(
+            "{}: the stub that was blessed looks solved: put the stub back into {}, and run \
+             `cargo course verify {} --bless`",
+            exercise.id,
+            course.short(&exercise.source()).display(),
+            exercise.id
+        )));
+    }
+    Ok(())
 }
 
 fn json(value: &impl Serialize) -> String {

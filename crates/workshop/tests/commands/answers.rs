@@ -63,7 +63,11 @@ fn a_patch_that_fits_nothing_is_named_and_the_rest_is_judged() {
     let baseless = patch("// C1: of nothing", "right/gone.rs", "n + 1", "n");
     write(&course, "wrong/baseless.patch", &baseless);
     let said = course.run(&["answers", "add-one"]);
-    said.says(1, "stale.patch: it does not fit the file that it changes");
+    said.says(
+        1,
+        "stale.patch: part 1 of 1 of the diff (`@@ -4,3`) does not fit the file",
+    );
+    said.says(1, "the file has no line `n + 7`");
     said.says(1, "right/gone.rs");
     said.says(1, "✓ add-one: right plain");
 }

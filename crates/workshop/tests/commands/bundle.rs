@@ -208,6 +208,17 @@ fn whatever_is_wrong_with_the_course_leaves_no_half_of_it() {
         .could_not("add-one.given");
     fs::write(&kept, &good).unwrap();
 
+    // A solved stub that was kept past `verify --bless`.
+    let stub = course.read("exercises/sums/add-one/src/lib.rs");
+    course.write("exercises/sums/add-one/src/lib.rs", RIGHT);
+    let opened = judging::Course::open(&course.root).unwrap();
+    judging::exercise::originals::keep(opened.exercise("add-one").unwrap()).unwrap();
+    course
+        .run(&["bundle", "students"])
+        .could_not("add-one: the stub that was blessed looks solved");
+    course.write("exercises/sums/add-one/src/lib.rs", &stub);
+    fs::write(&kept, &good).unwrap();
+
     let nameless = patch.replace("Explain:", "Explains:");
     course.write("solutions/sums/add-one/mistakes/two.patch", &nameless);
     course

@@ -1274,7 +1274,7 @@ fn a_thousand_calls_are_like_one(mut subject: Subject) {
     );
     assert!(
         answer.output.stdout == "-+".repeat(calls as usize),
-        "{calls} calls, and before each - was printed and in it +: not so on standard output"
+        "in each of {calls} calls, the caller printed - and then the closure printed +, but standard output holds something else"
     );
     each_call_had_its_child(&answer, calls as usize, 0, 0);
     let left = answer.evidence.heap.left;

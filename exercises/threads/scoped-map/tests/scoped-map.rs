@@ -381,7 +381,8 @@ fn as_many_calls_as_workers_are_in_progress_at_once(mut subject: Subject) {
 #[proctor::test(clauses = [4, 6], slow = true, deadline = 30.0, processes = 2048, memory = 131072, subject = |(workers, length, width): (usize, usize, usize)| -> usize {
     calls_that_meet(workers, length, width)
 }, room = |threads: usize| {
-    a_plain_call();
+    // No call of `map`: whatever it does, it must not look like a machine that
+    // allows too few threads.
     let all_are_there = Barrier::new(threads);
     thread::scope(|scope| {
         let mut started = 0;
@@ -400,7 +401,7 @@ fn hundreds_of_calls_are_in_progress_at_once(mut subject: Subject, mut room: Sub
     // More than anybody would allow, however many CPUs there are.
     let many = (8 * cpus + 1).clamp(1030, 1500);
     match room.try_ask(&many) {
-        Err(failing) if failing.outcome == Outcome::Exit => {
+        Err(failing) if failing.cause.contains("(status 7)") => {
             let why = format!("this machine does not allow {many} threads at a time");
             fail(Outcome::NotJudged, why);
         }

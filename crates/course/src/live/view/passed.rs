@@ -29,8 +29,15 @@ pub(super) fn page(state: &State) -> Vec<Line> {
     });
     lines.push(Line::empty());
     if let Some(solution) = &state.solution {
-        lines.extend(avoided(solution));
+        if !solution.mistakes.is_empty() {
+            let known = words::count(solution.mistakes.len(), "known mistake");
+            lines.push(Line::plain(format!(
+                "You avoided {known}. They stand below the solution."
+            )));
+            lines.push(Line::empty());
+        }
         lines.extend(sources(solution, state.size.0, true));
+        lines.extend(avoided(solution));
     }
     lines
 }
@@ -48,10 +55,12 @@ fn avoided(solution: &Solution) -> Vec<Line> {
         return Vec::new();
     }
     let known = words::count(solution.mistakes.len(), "known mistake");
-    let mut lines = vec![Line::of(format!("You avoided {known}:"), Look::Strong)];
+    let mut lines = vec![
+        Line::empty(),
+        Line::of(format!("You avoided {known}:"), Look::Strong),
+    ];
     let mistakes = solution.mistakes.iter();
     lines.extend(mistakes.map(|what| Line::plain(format!("- {}", what.trim_end_matches('.')))));
-    lines.push(Line::empty());
     lines
 }
 
