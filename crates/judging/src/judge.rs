@@ -10,6 +10,7 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
+use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use proctor::{Outcome, Record};
@@ -196,60 +197,6 @@ pub fn judge(
         tell("running the tests");
     }
     let asked = |name: &str| how.only.is_empty() || how.only.contains(&name);
-    let guarded = stage.guarded(course);
-    let tests_began = Instant::now();
-    let position = |test: &str| all.iter().position(|name| name == test);
-    // Shows what there is until now, and says whether to go on.
-    let tell = |judgement: &Judgement, record: &Record, left: &[&str]| {
-        if how.stop_at_timeout && record.outcome == Outcome::Timeout {
-            return false;
-        }
-        if let Some(progress) = how.progress {
-            let mut judgement = judgement.clone();
-            judgement
-                .records
-                .sort_by_key(|record| position(&record.test));
-            let has_verdict = |name: &&&str| judgement.records.iter().any(|r| r.test == **name);
-            judgement.pending = left
-                .iter()
-                .filter(|name| !has_verdict(name))
-                .map(ToString::to_string)
-                .collect();
-            judgement.ran = tests_began.elapsed();
-            progress(&judgement);
-        }
-        true
-    };
-    let run = |judgement: &mut Judgement, only: &[&str], left: &[&str]| {
-        if only.is_empty() {
-            return Ok(());
-        }
-        let before = judgement.records.clone();
-        let run = Run {
-            judge: &stage.judge(),
-            subject: &stage.subject(),
-            folder: &stage.folder(),
-            package: stage.package(),
-            guarded: &guarded,
-            expected: &expected,
-            only,
-            environment: how.environment,
-        };
-        let found = run::listen(&run, &mut |record| {
-            let mut record = record.clone();
-            rename(&mut record, &stage);
-            judgement.records.push(record.clone());
-            tell(judgement, &record, left)
-        })?;
-        judgement.records = before;
-        judgement
-            .records
-            .extend(found.into_iter().map(|mut record| {
-                rename(&mut record, &stage);
-                record
-            }));
-        Ok::<(), Trouble>(())
-    };
     let names = |is_slow| -> Vec<&str> {
         let of_kind = described.iter().filter(|test| test.is_slow == is_slow);
         let names = of_kind.map(|test| test.name.as_str());
@@ -257,7 +204,15 @@ pub fn judge(
     };
     let (quick, slow) = (names(false), names(true));
     let both: Vec<&str> = quick.iter().chain(&slow).copied().collect();
-    run(&mut judgement, &quick, &both)?;
+    let tests = Tests {
+        stage: &stage,
+        how,
+        guarded: stage.guarded(course),
+        expected: &expected,
+        order: &all,
+        began: Instant::now(),
+    };
+    let mut goes_on = tests.run(&mut judgement, &quick, &both)?;
     let probes = probes.iter().filter(|probe| asked(&probe.name));
     judgement
         .records
@@ -265,31 +220,99 @@ pub fn judge(
             Some(library) => probe.verdict(library),
             None => run::record(&probe.name, Outcome::NotJudged, NO_LIBRARY.into()),
         }));
-    let timed_out = |judgement: &Judgement| {
-        let mut records = judgement.records.iter();
-        how.stop_at_timeout && records.any(|record| record.outcome == Outcome::Timeout)
-    };
-    if !timed_out(&judgement) {
-        if let (Some(last), false) = (judgement.records.last(), slow.is_empty()) {
-            tell(&judgement, last, &slow);
-        }
-        run(&mut judgement, &slow, &slow)?;
+    if goes_on && !slow.is_empty() {
+        tests.show(&judgement, &slow);
+        goes_on = tests.run(&mut judgement, &slow, &slow)?;
     }
-    let has_verdict = |name: &&str| judgement.records.iter().any(|record| record.test == *name);
-    judgement.unrun = both
-        .iter()
-        .filter(|name| !has_verdict(name))
-        .map(ToString::to_string)
-        .collect();
-    judgement
-        .records
-        .sort_by_key(|record| position(&record.test));
-    judgement.ran = tests_began.elapsed();
+    if !goes_on {
+        judgement.unrun = without_verdict(&judgement, &both);
+    }
+    tests.finish(&mut judgement);
     // A part of the tests does not tell two mistakes apart.
     if how.only.is_empty() && judgement.unrun.is_empty() {
         judgement.known = known(exercise, &text, &judgement.records);
     }
     Ok(judgement)
+}
+
+/// The tests while they run.
+struct Tests<'a> {
+    stage: &'a Stage,
+    how: &'a How<'a>,
+    guarded: [PathBuf; 2],
+    /// The tests of the judging program.
+    expected: &'a [String],
+    /// All tests and probes, in the order in which they are shown.
+    order: &'a [String],
+    began: Instant,
+}
+
+impl Tests<'_> {
+    /// Runs some tests and adds their records. `left` are the tests that the
+    /// judgement lacks until then. Returns false if one of them reached its
+    /// deadline and nothing more is wanted then.
+    fn run(
+        &self,
+        judgement: &mut Judgement,
+        only: &[&str],
+        left: &[&str],
+    ) -> Result<bool, Trouble> {
+        if only.is_empty() {
+            return Ok(true);
+        }
+        let run = Run {
+            judge: &self.stage.judge(),
+            subject: &self.stage.subject(),
+            folder: &self.stage.folder(),
+            package: self.stage.package(),
+            guarded: &self.guarded,
+            expected: self.expected,
+            only,
+            environment: self.how.environment,
+        };
+        let renamed = |record: &Record| {
+            let mut record = record.clone();
+            rename(&mut record, self.stage);
+            record
+        };
+        let mut goes_on = true;
+        let mut so_far = judgement.clone();
+        let found = run::listen(&run, &mut |record| {
+            so_far.records.push(renamed(record));
+            goes_on &= !(self.how.stop_at_timeout && record.outcome == Outcome::Timeout);
+            if goes_on {
+                self.show(&so_far, left);
+            }
+            goes_on
+        })?;
+        // At the end, a pass may turn out to be none.
+        judgement.records.extend(found.iter().map(renamed));
+        Ok(goes_on)
+    }
+
+    /// Shows what there is until now.
+    fn show(&self, judgement: &Judgement, left: &[&str]) {
+        if let Some(progress) = self.how.progress {
+            let mut judgement = judgement.clone();
+            judgement.pending = without_verdict(&judgement, left);
+            self.finish(&mut judgement);
+            progress(&judgement);
+        }
+    }
+
+    /// Puts the records in order, and notes the time.
+    fn finish(&self, judgement: &mut Judgement) {
+        let place = |record: &Record| self.order.iter().position(|name| *name == record.test);
+        judgement.records.sort_by_key(place);
+        judgement.ran = self.began.elapsed();
+    }
+}
+
+/// Those of these tests that have no record yet.
+fn without_verdict(judgement: &Judgement, tests: &[&str]) -> Vec<String> {
+    let has_verdict = |name: &str| judgement.records.iter().any(|one| one.test == name);
+    let without = tests.iter().filter(|name| !has_verdict(name));
+    without.map(ToString::to_string).collect()
 }
 
 fn known(exercise: &Exercise, text: &str, records: &[Record]) -> Option<Known> {

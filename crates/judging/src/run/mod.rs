@@ -230,11 +230,12 @@ fn follow(
                 Err(RecordsError::Malformed(why)) => break Some(End::Garbled(why)),
             }
         }
+        let is_enough = !found[told..].iter().all(&mut *heard);
+        told = found.len();
         // If the judge has ended, there is nothing left to end early.
-        if !ended && !found[told..].iter().all(&mut *heard) {
+        if is_enough && !ended {
             break Some(End::Enough);
         }
-        told = found.len();
         if ended {
             break None;
         }
