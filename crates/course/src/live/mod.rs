@@ -15,6 +15,7 @@
 pub mod content;
 pub mod judging;
 pub mod keys;
+pub mod lend;
 pub mod markdown;
 pub mod plain;
 pub mod report;

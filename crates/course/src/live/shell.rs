@@ -2,19 +2,15 @@
 //! touches files, processes and the screen.
 
 use std::collections::VecDeque;
-use std::ffi::OsString;
-use std::io::{self, BufRead};
-use std::os::unix::process::CommandExt;
-use std::path::Path;
 use std::process::{Command, Stdio};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender};
 use std::time::Duration;
 
 use judging::exercise::catalogue::{Course, Exercise};
-use judging::terminal::say;
 use judging::trouble::Trouble;
 
-use super::content::{self, Spot};
+use super::content;
+use super::lend;
 use super::plain::Plain;
 use super::run::Run;
 use super::state::{Effect, Event, State};
@@ -161,8 +157,8 @@ impl Shell<'_> {
                 };
                 vec![Event::Notice(said.into())]
             }
-            Effect::Edit(spot) => self.lend(|| edit(&spot)),
-            Effect::Command(arguments) => self.lend(|| command(course, &arguments)),
+            Effect::Edit(spot) => self.lend(|| lend::edit(&spot)),
+            Effect::Command(arguments) => self.lend(|| lend::command(course, &arguments)),
             Effect::Suspend => match &mut self.screen {
                 Screen::Terminal(terminal, _) => {
                     terminal.suspend();
@@ -198,76 +194,6 @@ impl Shell<'_> {
             Ok(kept) => vec![Event::Progress(passed(self.course, &kept))],
             Err(trouble) => vec![not_kept(&trouble)],
         }
-    }
-}
-
-/// Opens a file in the learner's editor. Returns what went wrong.
-fn edit(spot: &Spot) -> Option<String> {
-    let named = ["VISUAL", "EDITOR"].into_iter().find_map(|name| {
-        let editor = std::env::var(name).ok()?;
-        (!editor.trim().is_empty()).then_some(editor)
-    });
-    let Some(editor) = named else {
-        return Some(
-            "no editor is named: set the environment variable EDITOR, for example with `export EDITOR=vim`"
-                .into(),
-        );
-    };
-    // The variable may hold options, as in `code --wait`.
-    let mut words = editor.split_whitespace();
-    let program = words.next().unwrap_or_default();
-    let mut arguments: Vec<OsString> = words.map(OsString::from).collect();
-    let path = spot.path.as_os_str();
-    match Path::new(program)
-        .file_name()
-        .and_then(|name| name.to_str())
-    {
-        Some("code" | "codium" | "cursor") => {
-            let mut place = path.to_owned();
-            place.push(format!(":{}", spot.line));
-            arguments.extend(["--goto".into(), place]);
-        }
-        Some("hx" | "helix" | "subl" | "zed") => {
-            let mut place = path.to_owned();
-            place.push(format!(":{}", spot.line));
-            arguments.push(place);
-        }
-        // vi, emacs, nano, micro, kakoune and others.
-        _ => arguments.extend([format!("+{}", spot.line).into(), path.to_owned()]),
-    }
-    ended(program, Command::new(program).args(arguments))
-}
-
-/// Runs a command of the course, and waits for a key before the page comes back.
-fn command(course: &Course, arguments: &[String]) -> Option<String> {
-    let is_drawn = arguments.first().is_some_and(|name| name == "replay");
-    let mut command = Command::new("/proc/self/exe");
-    command.args(arguments).current_dir(&course.root);
-    // The exit code says whether the schedule fails, as it should.
-    let failed = ended("the command", &mut command).filter(|said| !said.contains("status 1"));
-    if is_drawn || failed.is_some() {
-        say("\npress enter to go back to the course\n");
-        let _ = io::stdin().lock().read_line(&mut String::new());
-    }
-    None
-}
-
-/// Runs a program to its end. Returns why it could not be run, or how it failed.
-fn ended(name: &str, command: &mut Command) -> Option<String> {
-    // The loop's threads block these signals, and a new program would inherit that.
-    let unblock = || {
-        nix::sys::signal::SigSet::all().thread_unblock()?;
-        Ok(())
-    };
-    // SAFETY: between fork and exec, this makes one system call.
-    let status = unsafe { command.pre_exec(unblock) }.status();
-    match status {
-        Ok(status) if status.success() => None,
-        Ok(status) => Some(match status.code() {
-            Some(code) => format!("{name} ended with status {code}"),
-            None => format!("{name} was ended by a signal"),
-        }),
-        Err(error) => Some(format!("{name} cannot be started: {error}")),
     }
 }
 

@@ -130,6 +130,34 @@ fn the_list_filters_while_one_types() {
 }
 
 #[test]
+fn an_editor_has_the_terminal_and_gives_it_back() {
+    let course = Fixture::built();
+    // This editor prints what it is asked to open, waits for a line, and ends.
+    course.write(
+        "editor",
+        "#!/bin/sh\necho \"opened $*\"\nread line\necho \"read $line\"\n",
+    );
+    let editor = format!("sh {}", course.root.join("editor").display());
+    let terminal = Terminal::with(&course, &[], (100, 40), &[("EDITOR", &editor)]);
+    terminal.until("Press any key to begin");
+    terminal.press(" ");
+    terminal.until("2 of 2 failed");
+    terminal.press("o");
+    let file = course.path("src/lib.rs");
+    terminal.until(&format!("opened +5 {}", file.display()));
+    // The loop reads no key meanwhile.
+    terminal.press("hl\n");
+    terminal.until("red is where you start");
+    terminal.press("h");
+    terminal.until("Hint 1 of 3");
+    drop(terminal);
+    let terminal = Terminal::with(&course, &[], (100, 40), &[("EDITOR", "no-such-editor")]);
+    terminal.until("2 of 2 failed");
+    terminal.press("o");
+    terminal.until("cannot start `no-such-editor`");
+}
+
+#[test]
 fn a_reset_asks_first_and_keeps_a_backup() {
     let course = Fixture::built();
     let terminal = Terminal::begun(&course);
