@@ -271,7 +271,7 @@ fn what_next(
     let id = &exercise.id;
     if !judgement.is_passed() {
         return format!(
-            "\nnext: edit {}, then run cargo course check {id}\nfor a hint: cargo course hint {id}\n",
+            "\nnext: edit {}\nthen: cargo course check {id}\nfor a hint: cargo course hint {id}\n",
             course.short(&exercise.source()).display()
         );
     }

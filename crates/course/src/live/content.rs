@@ -124,13 +124,13 @@ pub fn terms_in<'a>(terms: &'a [Term], text: &str) -> Vec<&'a Term> {
 }
 
 /// The place of the first `todo!` in the learner's file, or else of its first
-/// public item.
+/// public function.
 pub fn spot(course: &Course, exercise: &Exercise) -> Option<Spot> {
     let path = exercise.source();
     let text = files::text(&path).ok()?;
     let first = |is: &dyn Fn(&str) -> bool| text.lines().position(is);
-    let line =
-        first(&|line| line.contains("todo!(")).or_else(|| first(&|line| line.starts_with("pub ")));
+    let is_function = |line: &str| line.trim_start().starts_with("pub ") && line.contains("fn ");
+    let line = first(&|line| line.contains("todo!(")).or_else(|| first(&is_function));
     Some(Spot {
         short: course.short(&path).display().to_string(),
         line: line.unwrap_or(0) + 1,

@@ -82,13 +82,10 @@ fn tell(word: &Word) {
 
 /// Picks the messages of cargo about work that takes long.
 fn worth_telling(line: &str) -> Option<String> {
-    const VERBS: [&str; 5] = [
-        "Compiling",
-        "Downloading",
-        "Updating",
-        "Blocking",
-        "running",
-    ];
+    if line.starts_with("Blocking") {
+        return Some("another cargo builds here, perhaps the book: waiting for it".to_owned());
+    }
+    const VERBS: [&str; 4] = ["Compiling", "Downloading", "Updating", "running"];
     VERBS
         .iter()
         .any(|verb| line.starts_with(verb))

@@ -86,7 +86,11 @@ impl State {
 
     fn answer(&mut self, question: Question, key: Key) -> Vec<Effect> {
         if !matches!(key, Key::Char('y' | 'Y')) {
-            self.notice = Some("nothing was changed".to_owned());
+            let said = match question {
+                Question::Reset => "nothing was changed",
+                Question::GiveUp => "the solution stays hidden",
+            };
+            self.notice = Some(said.to_owned());
             return Vec::new();
         }
         match question {
@@ -160,7 +164,9 @@ impl State {
     fn mistake(&mut self) {
         let is_known = matches!(&self.report, Some(Ok(report)) if report.known.is_some());
         if !is_known {
-            self.say("your code does not look like a mistake that the course knows");
+            self.say(
+                "your code may have several mistakes at once, or one that the course does not know",
+            );
         } else if self.hints == 0 && !self.content.hints.is_empty() && !self.card().passed {
             self.say("the explanation may tell you the solution: ask for a hint first (h)");
         } else {

@@ -346,12 +346,13 @@ impl State {
         if self.in_lines {
             return;
         }
+        // Once it was shown, the learner may have gone on to another page.
         let stays = self.fresh
-            || match self.page {
-                Page::Welcome | Page::Verdict | Page::List | Page::Help => true,
-                Page::Explain | Page::Mistake | Page::Words | Page::Hints => self.was_shown,
-                _ => false,
-            };
+            || self.was_shown
+            || matches!(
+                self.page,
+                Page::Welcome | Page::Verdict | Page::List | Page::Help
+            );
         self.was_shown = true;
         self.report = Some(Ok(self.merged(report)));
         self.is_old = false;
@@ -384,10 +385,10 @@ impl State {
         // The first verdict is that of the stub: the task is more important.
         let stays = match self.page {
             Page::Welcome | Page::List | Page::Help => true,
-            Page::Task => first && tests.is_none(),
+            Page::Verdict => false,
+            Page::Task if first && tests.is_none() => true,
             // The learner has seen the verdict, and went on to this page.
-            Page::Explain | Page::Mistake | Page::Words | Page::Hints => self.was_shown,
-            _ => false,
+            _ => self.was_shown,
         };
         let Some(tests) = tests else {
             if !stays {
@@ -427,6 +428,7 @@ impl State {
         self.run += 1;
         self.running = Some(Running::default());
         self.was_shown = false;
+        self.sideways = 0;
         self.goes_on = !tests.is_empty();
         self.is_old = tests.is_empty();
         Effect::Judge(self.run, tests)

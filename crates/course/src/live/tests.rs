@@ -198,7 +198,7 @@ fn a_verdict_names_cause_line_and_known_mistake() {
 fn a_mistake_is_explained_after_the_first_hint() {
     let mut state = state();
     press(&mut state, "m");
-    assert!(screen(&state).contains("does not look like a mistake"));
+    assert!(screen(&state).contains("may have several mistakes at once"));
     state.on(Event::Saved);
     state.on(Event::Judged(state.run, Ok(judgement(Outcome::Fail))));
     press(&mut state, "m");
@@ -238,6 +238,9 @@ fn whoever_reads_on_while_tests_run_is_not_called_back() {
     first.pending = vec!["another".into()];
     state.on(Event::SoFar(state.run, first.clone()));
     assert_eq!(state.page, Page::Verdict);
+    press(&mut state, "t");
+    state.on(Event::SoFar(state.run, first.clone()));
+    assert_eq!(state.page, Page::Task);
     press(&mut state, "e");
     state.on(Event::SoFar(state.run, first));
     assert_eq!(state.page, Page::Explain);

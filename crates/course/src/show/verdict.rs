@@ -37,7 +37,7 @@ pub struct Layout<'a> {
 pub fn verdict(judgement: &Judgement, layout: &Layout) -> Vec<Line> {
     let mut lines = match &judgement.uncompiled {
         Some(uncompiled) => {
-            let mut lines = diagnostics(&judgement.exercise, uncompiled, layout.on_a_page);
+            let mut lines = diagnostics(&judgement.exercise, uncompiled, layout);
             lines.extend(judgement.known.as_ref().map(|known| guess(known, layout)));
             lines
         }
@@ -67,11 +67,15 @@ fn guess(known: &Known, layout: &Layout) -> Line {
     }
 }
 
-/// The compiler's words. Where they scroll by, they are left as they are.
-fn diagnostics(id: &str, uncompiled: &Uncompiled, on_a_page: bool) -> Vec<Line> {
+/// The compiler's words. Where they scroll by, they are left as they are. On a
+/// page, what does not fit is wrapped: the end of a line says what is wrong.
+fn diagnostics(id: &str, uncompiled: &Uncompiled, layout: &Layout) -> Vec<Line> {
     let mut said = ansi::lines(uncompiled.said.trim_end());
     for line in &mut said {
-        line.fixed |= !on_a_page;
+        line.fixed = match layout.on_a_page {
+            true => line.fixed && line.width() <= layout.columns,
+            false => true,
+        };
     }
     // Errors in the tests are not the learner's words: ours come first.
     let remark = Line::of(remark(id, uncompiled), Look::Strong);
@@ -217,7 +221,7 @@ fn commands(
     };
     let replay = format!("cargo course replay {exercise} {schedule}{test}{of}");
     if !explained {
-        return vec![Line::fixed(format!("    {replay}"), Look::Code)];
+        return vec![Line::fixed(format!("    $ {replay}"), Look::Code)];
     }
     let key = |key: &str| match layout.on_a_page {
         true => format!(" (or press {key})"),

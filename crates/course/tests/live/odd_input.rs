@@ -10,7 +10,7 @@ fn a_file_that_is_saved_half_way_is_no_end() {
     let course = Fixture::built();
     let terminal = Terminal::begun(&course);
     course.exercise("src/lib.rs", "");
-    terminal.until("does not compile yet");
+    terminal.until("the tests cannot use it yet");
     course.exercise("src/lib.rs", &RIGHT[..60]);
     terminal.until("does not compile yet");
     fs::write(course.path("src/lib.rs"), b"pub fn add_one \xff\xfe").unwrap();

@@ -6,7 +6,7 @@ use records::Outcome;
 use super::Watched;
 use super::closed::World;
 use super::lines::{self, Lines};
-use super::waits::{MOST, Picture, Wait};
+use super::waits::{MOST, Picture, Thread, Wait};
 use crate::outcome::Failing;
 use crate::text;
 
@@ -26,9 +26,19 @@ pub(super) fn prove(before: &Picture, now: &Picture, watched: &Watched) -> Optio
     all_wait.then(|| {
         let mut lines = lines::of(now, MOST);
         let cause = explain(now, &world, &lines);
-        // A thread that only joins others is where it should be.
-        let threads = || now.alive().flat_map(|process| &process.threads);
-        let stuck = threads().find(|thread| !now.joins(thread) && lines.contains_key(&thread.tid));
+        // A thread that only joins others is where it should be, and the first
+        // thread often waits for the others in another way.
+        let of_all = |first: bool| {
+            let processes = now.alive();
+            processes.flat_map(move |process| {
+                let threads = process.threads.iter();
+                threads.filter(move |thread| (thread.tid == process.pid) == first)
+            })
+        };
+        let is_stuck = |thread: &&Thread| !now.joins(thread) && lines.contains_key(&thread.tid);
+        let stuck = of_all(false)
+            .find(is_stuck)
+            .or_else(|| of_all(true).find(is_stuck));
         Failing {
             at: stuck.and_then(|thread| lines.remove(&thread.tid)),
             ..Failing::new(Outcome::Deadlock, cause)

@@ -3,6 +3,7 @@
 
 use std::sync::Arc;
 
+use judging::build::compiled::{Part, Uncompiled};
 use judging::terminal::words;
 
 use crate::live::content::Spot;
@@ -264,7 +265,11 @@ pub fn status(state: &State) -> Line {
                     Look::Good,
                 )
             } else if judgement.uncompiled.is_some() {
-                Line::of("✗ it does not compile yet", Look::Bad)
+                let is_own = |uncompiled: &Uncompiled| matches!(uncompiled.part, Part::File);
+                match judgement.uncompiled.as_ref().is_some_and(is_own) {
+                    true => Line::of("✗ it does not compile yet", Look::Bad),
+                    false => Line::of("✗ the tests cannot use it yet", Look::Bad),
+                }
             } else if judgement.failed() > 0 {
                 let failed = judgement.failed();
                 let line = Line::of(format!("✗ {failed} of {all} failed"), Look::Bad);
@@ -309,6 +314,18 @@ fn footer(state: &State) -> Line {
             ("n", "next"),
             ("l", "list"),
             ("b", "book"),
+            ("?", "keys"),
+            ("q", "quit"),
+        ],
+        (
+            Page::Hints | Page::Explain | Page::Mistake | Page::Words | Page::Solution | Page::Help,
+            _,
+        ) => &[
+            ("esc", "back"),
+            ("h", "hint"),
+            ("t", "task"),
+            ("n", "next"),
+            ("l", "list"),
             ("?", "keys"),
             ("q", "quit"),
         ],
