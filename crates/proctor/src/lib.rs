@@ -59,6 +59,7 @@ mod refused;
 mod subject;
 mod temporary;
 mod text;
+mod threads;
 mod warden;
 mod wire;
 

@@ -8,6 +8,8 @@ use std::path::PathBuf;
 use processes::proc::{self, Target};
 use serde::{Deserialize, Serialize};
 
+use crate::threads;
+
 /// The state that the calling thread and its process share with whatever they
 /// call: signal mask, signal dispositions with their handlers, timers, CPUs,
 /// priorities, timer slack, limits, descriptors, threads, children, process group, session,
@@ -27,7 +29,7 @@ use serde::{Deserialize, Serialize};
 pub struct Surroundings(BTreeMap<String, String>);
 
 /// The lines of `/proc/thread-self/status` that a call must not change.
-const OF_THE_THREAD: [(&str, &str); 11] = [
+const OF_THE_THREAD: [(&str, &str); 10] = [
     ("Name", "the name of the thread"),
     ("Uid", "the list of user ids"),
     ("Gid", "the list of group ids"),
@@ -40,7 +42,6 @@ const OF_THE_THREAD: [(&str, &str); 11] = [
         "Cpus_allowed_list",
         "the list of CPUs on which the thread may run",
     ),
-    ("Threads", "the number of threads"),
     ("Umask", "the umask"),
 ];
 
@@ -73,6 +74,10 @@ impl Surroundings {
                 format!("{what} (flags {:#o})", open.flags),
             );
         }
+        all.insert(
+            "the number of threads".to_owned(),
+            threads::living(me).to_string(),
+        );
         for child in proc::children(me).unwrap_or_default() {
             all.insert(format!("child {child}"), "there".to_owned());
         }
