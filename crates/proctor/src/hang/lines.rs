@@ -14,7 +14,7 @@ use std::collections::HashMap;
 use std::ffi::OsString;
 use std::io::IoSliceMut;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use nix::sys::uio::{RemoteIoVec, process_vm_readv};
 use processes::proc::{self, Syscall};
@@ -31,38 +31,47 @@ pub const PACKAGE: &str = "PROCTOR_PACKAGE";
 const DEEPEST: usize = 64 << 10;
 /// So many possible return addresses are looked up for each thread.
 const MOST: usize = 300;
-/// `addr2line` takes a twentieth of a second for a large program.
+/// How long all of it may take. `addr2line` takes a twentieth of a second for a
+/// large program.
 const PATIENCE: Duration = Duration::from_secs(5);
 
 /// The lines at which threads are, by the thread's ID.
 pub(super) type Lines = HashMap<Pid, Place>;
 
-/// Where the threads of these processes are, except for those that have ended
-/// or are stopped. At most `most` threads of each process are looked at.
+/// Where the first threads of the picture are, except for those that have ended
+/// or are stopped. Only `most` threads are looked at: each process costs a run
+/// of `addr2line`, and a fork bomb has thousands.
 pub(super) fn of(picture: &Picture, most: usize) -> Lines {
     let Some(learners) = Learners::find() else {
         return Lines::new();
     };
+    let until = Instant::now() + PATIENCE;
     let mut lines = Lines::new();
+    let mut left = most;
     for process in picture.alive() {
+        let threads = &process.threads[..process.threads.len().min(left)];
+        if threads.is_empty() {
+            break;
+        }
+        left -= threads.len();
         let Some(program) = Program::of(process.pid) else {
             continue;
         };
-        let threads = process.threads.iter().take(most);
         let stacks: Vec<(Pid, Vec<u64>)> = threads
+            .iter()
             .filter_map(|thread| {
                 let (counters, stack) = position(process.pid, thread.tid, &thread.wait)?;
                 Some((thread.tid, program.addresses(&counters, stack)))
             })
             .collect();
         let all: Vec<u64> = stacks.iter().flat_map(|(_, all)| all.clone()).collect();
-        let mut places = program.places(&all).into_iter();
+        let mut places = program.places(&all, until).into_iter();
         for (tid, addresses) in stacks {
-            let its: Vec<_> = places.by_ref().take(addresses.len()).collect();
-            let mut found = its.into_iter().flatten();
-            if let Some(place) = found.find_map(|place| learners.own(place)) {
-                lines.insert(tid, place);
-            }
+            let mut its = places.by_ref().take(addresses.len()).flatten();
+            let found = its.find_map(|place| learners.own(place));
+            // The next thread's places begin behind all of these.
+            its.for_each(drop);
+            lines.extend(found.map(|place| (tid, place)));
         }
     }
     lines
@@ -170,8 +179,9 @@ impl Program {
 
     /// The places of each address. There are several where functions were
     /// inlined, the innermost one first.
-    fn places(&self, addresses: &[u64]) -> Vec<Vec<Place>> {
-        if addresses.is_empty() {
+    fn places(&self, addresses: &[u64], until: Instant) -> Vec<Vec<Place>> {
+        let left = until.saturating_duration_since(Instant::now());
+        if addresses.is_empty() || left.is_zero() {
             return Vec::new();
         }
         let arguments = addresses.iter().map(|address| format!("{address:#x}"));
@@ -180,7 +190,7 @@ impl Program {
             .arg(format!("/proc/{}/exe", self.pid))
             .args(arguments.map(OsString::from));
         let limits = Limits {
-            wall: Some(PATIENCE),
+            wall: Some(left),
             ..Limits::default()
         };
         let Ok(outcome) = processes::run(spec, b"", limits) else {

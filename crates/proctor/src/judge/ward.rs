@@ -20,6 +20,7 @@ use crate::outcome::Failing;
 use crate::part::Site;
 use crate::temporary::TemporaryFolder;
 use crate::text;
+use crate::threads;
 use crate::warden::starts::faults::Failure;
 use crate::wire::{self, Counts, Ending, Left, Order, ROLE, Report};
 
@@ -287,7 +288,7 @@ impl Ward {
             children: count(below.iter().filter(|stat| !stat.has_ended()).count()),
             zombies: count(zombies),
             orphans: count(self.orphans(&below)),
-            threads: status.as_ref().map_or(0, |status| status.threads),
+            threads: threads::living(self.subject),
             peak_memory: status.as_ref().map_or(0, |status| status.peak_resident),
             cpu: stat.map_or(Duration::ZERO, |stat| stat.cpu()),
             ..Evidence::default()
