@@ -5,6 +5,7 @@ const assert = require("node:assert");
 const fs = require("node:fs");
 const os = require("node:os");
 const path = require("node:path");
+const { after } = require("node:test");
 const { pathToFileURL } = require("node:url");
 
 const BOOK = path.resolve(process.env.BOOK || path.join(__dirname, "../../target/book"));
@@ -40,18 +41,21 @@ function pages() {
 
 const address = (page, folder = BOOK) => pathToFileURL(path.join(folder, page)).href;
 
-async function browser() {
-    const { chromium } = require("playwright-core");
-    return chromium.launch({
+// One browser for all tests of a file. The first page starts it.
+let started;
+function browser() {
+    started ??= require("playwright-core").chromium.launch({
         executablePath: CHROMIUM,
         args: ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--no-first-run"],
     });
+    return started;
 }
+after(async () => (await started)?.close());
 
 // A page of the book. At the end, `clean` says whether it asked for anything
 // outside the book, or complained.
-async function open(browser, name, { theme, folder, media, ...context } = {}) {
-    const opened = await browser.newContext({ viewport: { width: 1280, height: 900 }, ...context });
+async function open(name, { theme, folder, media, ...context } = {}) {
+    const opened = await (await browser()).newContext({ viewport: { width: 1280, height: 900 }, ...context });
     const page = await opened.newPage();
     const wrong = [];
     page.on("request", (request) => {

@@ -3,16 +3,8 @@
 const assert = require("node:assert");
 const fs = require("node:fs");
 const path = require("node:path");
-const { after, before, test } = require("node:test");
-const { BOOK, browser, open, pages, skip, violations } = require("./common.js");
-
-let chromium;
-before(async () => {
-    if (!skip) {
-        chromium = await browser();
-    }
-});
-after(async () => chromium?.close());
+const { test } = require("node:test");
+const { BOOK, open, pages, skip, violations } = require("./common.js");
 
 const all = skip ? [] : pages();
 
@@ -23,7 +15,7 @@ test("the book can be tested here", { skip }, () => {
 for (const theme of ["light", "coal"]) {
     for (const name of all) {
         test(`${name} in ${theme}: accessible, and nothing from outside`, { skip }, async () => {
-            const page = await open(chromium, name, { theme });
+            const page = await open(name, { theme });
             assert.deepStrictEqual(await violations(page), []);
             await page.clean();
         });
@@ -32,7 +24,7 @@ for (const theme of ["light", "coal"]) {
 
 test("no page scrolls sideways on a narrow screen", { skip }, async () => {
     for (const name of all) {
-        const page = await open(chromium, name, { viewport: { width: 380, height: 800 } });
+        const page = await open(name, { viewport: { width: 380, height: 800 } });
         const wider = await page.evaluate(() => document.documentElement.scrollWidth - innerWidth);
         assert.ok(wider <= 0, `${name} is ${wider} pixels wider than the screen`);
         await page.clean();
@@ -41,7 +33,7 @@ test("no page scrolls sideways on a narrow screen", { skip }, async () => {
 
 test("every picture has a text alternative", { skip }, async () => {
     for (const name of all) {
-        const page = await open(chromium, name);
+        const page = await open(name);
         const without = await page.locator("main svg").evaluateAll((pictures) =>
             pictures
                 .filter((picture) => {
@@ -58,7 +50,7 @@ test("every picture has a text alternative", { skip }, async () => {
 });
 
 test("without a script, the chapter is there", { skip }, async () => {
-    const page = await open(chromium, "sync.html", { javaScriptEnabled: false });
+    const page = await open("sync.html", { javaScriptEnabled: false });
     const levels = page.locator(".schedules .level");
     assert.strictEqual(await levels.count(), 6);
     for (const level of await levels.all()) {
@@ -74,7 +66,7 @@ test("without a script, the chapter is there", { skip }, async () => {
 });
 
 test("forced colors leave the figures readable", { skip }, async () => {
-    const page = await open(chromium, "sync.html", { media: { forcedColors: "active" } });
+    const page = await open("sync.html", { media: { forcedColors: "active" } });
     const tree = page.locator(".schedules .level:not([hidden]) svg.tree");
     const colors = await tree.evaluate((tree) => {
         const edge = getComputedStyle(tree.querySelector(".edge")).stroke;
@@ -85,7 +77,7 @@ test("forced colors leave the figures readable", { skip }, async () => {
 });
 
 test("reduced motion: nothing moves", { skip }, async () => {
-    const page = await open(chromium, "sync.html", { media: { reducedMotion: "reduce" } });
+    const page = await open("sync.html", { media: { reducedMotion: "reduce" } });
     await page.locator(".schedules .level:not([hidden])").getByRole("button", { name: "Run A" }).click();
     const moving = await page.evaluate(() =>
         document.getAnimations().map((one) => one.effect.target.outerHTML.slice(0, 80)),
@@ -95,7 +87,7 @@ test("reduced motion: nothing moves", { skip }, async () => {
 });
 
 test("printed, the whole tree and all answers are there", { skip }, async () => {
-    const page = await open(chromium, "sync.html", { media: { media: "print" }, javaScriptEnabled: false });
+    const page = await open("sync.html", { media: { media: "print" }, javaScriptEnabled: false });
     assert.ok(await page.locator(".schedules svg.tree").first().isVisible());
     const answers = page.locator("form.gate details > :not(summary):not([hidden])");
     assert.ok(await answers.first().isVisible());
@@ -103,7 +95,7 @@ test("printed, the whole tree and all answers are there", { skip }, async () => 
 });
 
 test("the search finds a word by its beginning", { skip }, async () => {
-    const page = await open(chromium, "index.html");
+    const page = await open("index.html");
     await page.keyboard.press("/");
     await page.keyboard.type("semaph");
     await page.locator("#mdbook-searchresults li").first().waitFor();
@@ -114,7 +106,7 @@ test("the search finds a word by its beginning", { skip }, async () => {
 test("a page can be used within a second", { skip }, async () => {
     const times = [];
     for (let attempt = 0; attempt < 5; attempt += 1) {
-        const page = await open(chromium, "sync.html");
+        const page = await open("sync.html");
         times.push(await page.evaluate(() => performance.getEntriesByType("navigation")[0].domContentLoadedEventEnd));
         assert.ok(await page.locator("figure.schedules.alive").count());
         await page.clean();

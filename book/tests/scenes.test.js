@@ -1,16 +1,8 @@
 // Figures in scenes, walked through with the keyboard alone.
 "use strict";
 const assert = require("node:assert");
-const { after, before, test } = require("node:test");
-const { browser, open, skip, violations } = require("./common.js");
-
-let chromium;
-before(async () => {
-    if (!skip) {
-        chromium = await browser();
-    }
-});
-after(async () => chromium?.close());
+const { test } = require("node:test");
+const { open, skip, violations } = require("./common.js");
 
 // The figures, by page: how many scenes each of their runs has.
 const FIGURES = [
@@ -24,7 +16,7 @@ const focused = (page) => page.evaluate(() => document.activeElement.textContent
 
 for (const [name, id, runs] of FIGURES) {
     test(`${id}: every scene is reached with the keyboard alone`, { skip }, async () => {
-        const page = await open(chromium, name);
+        const page = await open(name);
         const figure = page.locator(`#figure-${id}`);
         const picks = figure.getByRole("group", { name: "What to watch" }).getByRole("button");
         for (let run = 0; run < runs.length; run += 1) {
@@ -58,7 +50,7 @@ for (const [name, id, runs] of FIGURES) {
     });
 
     test(`${id}: who does not want to guess need not`, { skip }, async () => {
-        const page = await open(chromium, name);
+        const page = await open(name);
         const figure = page.locator(`#figure-${id}`);
         const next = figure.getByRole("button", { name: "Next" });
         await next.focus();
@@ -91,10 +83,10 @@ for (const [name, id, runs] of FIGURES) {
 
     test(`${id}: without a script and in print, all scenes are there`, { skip }, async () => {
         const all = runs.reduce((sum, count) => sum + count, 0);
-        const plain = await open(chromium, name, { javaScriptEnabled: false });
+        const plain = await open(name, { javaScriptEnabled: false });
         assert.strictEqual(await plain.locator(`#figure-${id} svg:visible`).count(), all);
         await plain.clean();
-        const print = await open(chromium, name, { media: { media: "print" } });
+        const print = await open(name, { media: { media: "print" } });
         assert.strictEqual(await print.locator(`#figure-${id} svg:visible`).count(), all);
         await print.clean();
     });

@@ -1,16 +1,8 @@
 // "Be the scheduler", played with the keyboard alone.
 "use strict";
 const assert = require("node:assert");
-const { after, before, test } = require("node:test");
+const { test } = require("node:test");
 const { browser, changed, open, skip, violations } = require("./common.js");
-
-let chromium;
-before(async () => {
-    if (!skip) {
-        chromium = await browser();
-    }
-});
-after(async () => chromium?.close());
 
 const PAGE = "sync.html";
 
@@ -36,7 +28,7 @@ const focused = (page) => page.evaluate(() => {
 });
 
 test("the focus goes through the figure from top to bottom", { skip }, async () => {
-    const page = await open(chromium, PAGE);
+    const page = await open(PAGE);
     await enter(page);
     const order = [];
     for (let step = 0; step < 14; step += 1) {
@@ -63,7 +55,7 @@ test("the focus goes through the figure from top to bottom", { skip }, async () 
 });
 
 test("a level is broken with the keyboard alone", { skip }, async () => {
-    const page = await open(chromium, PAGE);
+    const page = await open(PAGE);
     const figure = await enter(page);
     assert.strictEqual(await status(figure), "6 schedules are left, 4 of them end wrong.");
     for (const key of ["a", "b"]) {
@@ -88,7 +80,7 @@ test("a level is broken with the keyboard alone", { skip }, async () => {
 });
 
 test("every level can be broken but the last, and its tree shows it", { skip }, async () => {
-    const page = await open(chromium, PAGE);
+    const page = await open(PAGE);
     const figure = page.locator("figure.schedules");
     const buttons = figure.getByRole("group", { name: "Level" }).getByRole("button");
     for (let index = 0; index < 6; index += 1) {
@@ -107,7 +99,7 @@ test("every level can be broken but the last, and its tree shows it", { skip }, 
 });
 
 test("each string of the table leads to its end, and back to the table", { skip }, async () => {
-    const page = await open(chromium, PAGE);
+    const page = await open(PAGE);
     const figure = page.locator("figure.schedules");
     const rows = await figure.locator("details.all tbody tr").evaluateAll((rows) =>
         rows.map((row) => [row.cells[2].textContent, row.cells[1].textContent]),
@@ -124,7 +116,7 @@ test("each string of the table leads to its end, and back to the table", { skip 
 });
 
 test("what is no schedule is said, and changes nothing", { skip }, async () => {
-    const page = await open(chromium, PAGE);
+    const page = await open(PAGE);
     const figure = await enter(page);
     await page.keyboard.press("a");
     const before = await status(figure);
@@ -140,7 +132,7 @@ test("what is no schedule is said, and changes nothing", { skip }, async () => {
 });
 
 test("a schedule can be pasted in every form in which it is written", { skip }, async () => {
-    const page = await open(chromium, PAGE);
+    const page = await open(PAGE);
     const figure = page.locator("figure.schedules");
     const forms = [
         "two_steps:a2bab2a2", "a2bab2a2", "aababbaa", " TWO_STEPS:A2BAB2A2 ",
@@ -161,7 +153,7 @@ test("a schedule can be pasted in every form in which it is written", { skip }, 
 });
 
 test("who has broken a level is led to the next one", { skip }, async () => {
-    const page = await open(chromium, PAGE);
+    const page = await open(PAGE);
     const figure = await enter(page);
     const next = () => level(figure).getByRole("button", { name: "Next level" });
     assert.ok(!(await next().isVisible()));
@@ -177,14 +169,14 @@ test("who has broken a level is led to the next one", { skip }, async () => {
 });
 
 test("printed, all levels are there", { skip }, async () => {
-    const page = await open(chromium, PAGE, { media: { media: "print" } });
+    const page = await open(PAGE, { media: { media: "print" } });
     assert.strictEqual(await page.locator("figure.schedules svg.tree:visible").count(), 6);
     assert.ok(!(await page.locator("figure.schedules .show").first().isVisible()));
     await page.clean();
 });
 
 test("keys act only inside the figure, and turn no page there", { skip }, async () => {
-    const page = await open(chromium, PAGE);
+    const page = await open(PAGE);
     const figure = page.locator("figure.schedules");
     await page.locator("h1").first().click();
     await page.keyboard.press("a");
@@ -206,7 +198,7 @@ test("data that is damaged or of another version is said", { skip }, async () =>
     ];
     for (const change of spoilt) {
         const folder = changed(PAGE, change);
-        const page = await open(chromium, PAGE, { folder });
+        const page = await open(PAGE, { folder });
         const figure = page.locator("figure.schedules");
         assert.match(await figure.locator(".how").innerText(), /damaged or of another version/);
         assert.strictEqual(await figure.locator("svg.tree").count(), 6);
@@ -217,7 +209,7 @@ test("data that is damaged or of another version is said", { skip }, async () =>
 });
 
 test("storage that is refused changes nothing", { skip }, async () => {
-    const context = await chromium.newContext();
+    const context = await (await browser()).newContext();
     await context.addInitScript(() => {
         Object.defineProperty(window, "localStorage", { get() { throw new DOMException("refused", "SecurityError"); } });
     });

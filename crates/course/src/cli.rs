@@ -22,28 +22,39 @@ pub struct Cli {
     pub plain: bool,
 }
 
-/// The commands that a learner does not need, below those that a learner does.
-const OTHERS: &str = "\
-For instructors:
-  bundle     Copy the course for students, without solutions and mistakes
-
-For authors:
-  verify     Check that stubs, solutions, alternatives, mistakes and texts agree
-  answers    Judge a folder of right and wrong answers, and show where the tests disagree
-  new        Make a new exercise in which every place to fill in is marked";
-
 impl Cli {
     /// Reads the command line, or ends the program with a message about it.
     #[must_use]
     pub fn read() -> Self {
-        // A student's copy does not have the program that these commands start.
+        let command = Cli::command();
+        // A student's copy does not have the program that the other commands start.
         let workshop = concat!(env!("CARGO_MANIFEST_DIR"), "/../workshop");
         let command = match Path::new(workshop).is_dir() {
-            true => Cli::command().after_help(OTHERS),
-            false => Cli::command(),
+            true => {
+                let others = others(&command);
+                command.after_help(others)
+            }
+            false => command,
         };
         Cli::from_arg_matches(&command.get_matches()).unwrap_or_else(|error| error.exit())
     }
+}
+
+/// The commands that a learner does not need. They are hidden, and what they are
+/// about begins with those whom they are for.
+fn others(command: &clap::Command) -> String {
+    let mut text = String::new();
+    for whom in ["For instructors: ", "For authors: "] {
+        text += &format!("{}\n", whom.trim_end());
+        for one in command.get_subcommands() {
+            let about = one.get_about().map(ToString::to_string).unwrap_or_default();
+            if let Some(does) = about.strip_prefix(whom) {
+                text += &format!("  {:10} {does}\n", one.get_name());
+            }
+        }
+        text.push('\n');
+    }
+    text
 }
 
 /// What `cargo course` can do.
@@ -191,11 +202,7 @@ impl Check {
     pub fn of(exercise: &str) -> Self {
         Check {
             exercise: Some(exercise.to_owned()),
-            source: Vec::new(),
-            all: false,
-            json: false,
-            explain: false,
-            without_policy: false,
+            ..Check::default()
         }
     }
 }

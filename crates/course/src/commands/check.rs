@@ -7,7 +7,7 @@ use judging::exercise::catalogue::{Course, Exercise};
 use judging::files;
 use judging::judge::{How, Judgement, Source, judge};
 use judging::mistake;
-use judging::terminal::{complain, say, words};
+use judging::terminal::{complain, say};
 use judging::trouble::Trouble;
 
 use super::{columns, named_or_next, progress_of};
@@ -159,25 +159,15 @@ fn all(course: &Course, options: &Check, progress: &mut Progress) -> Result<u8, 
         let id = &exercise.id;
         let found = judge(course, exercise, &Source::Learner, &how);
         let file = course.short(&exercise.source()).display().to_string();
-        let (mark, look, words) = match &found {
-            Err(trouble) => ("?", Look::Unsure, trouble.to_string()),
-            Ok(judgement) if judgement.is_passed() => {
-                keep(course, exercise, judgement, progress);
-                let tests = words::count(judgement.records.len(), "test");
-                ("✓", Look::Good, format!("all {tests} passed"))
-            }
-            Ok(judgement) if judgement.uncompiled.is_some() => {
-                ("✗", Look::Bad, "does not compile yet".to_owned())
-            }
-            Ok(judgement) => {
-                let all = judgement.records.len();
-                let mut words = format!("{} of {all} failed", judgement.failed());
-                if judgement.not_judged() > 0 {
-                    words += &format!(", {} could not be judged", judgement.not_judged());
-                }
-                ("✗", Look::Bad, words)
-            }
+        let words = match &found {
+            Err(trouble) => Line::of(format!("? {trouble}"), Look::Unsure),
+            Ok(judgement) => show::status(judgement),
         };
+        if let Ok(judgement) = &found
+            && judgement.is_passed()
+        {
+            keep(course, exercise, judgement, progress);
+        }
         if options.json {
             say(&match &found {
                 Ok(judgement) => show::json(judgement, &file, exercise.points),
@@ -185,9 +175,8 @@ fn all(course: &Course, options: &Check, progress: &mut Progress) -> Result<u8, 
             });
         } else {
             let pad = " ".repeat(widest.unwrap_or(0).saturating_sub(id.len()));
-            let line = Line::of(format!("{mark} "), look)
-                .then(format!("{id}{pad}  "), Look::Strong)
-                .then(words, Look::Plain);
+            let mut line = Line::of(format!("{id}{pad}  "), Look::Strong);
+            line.spans.extend(words.spans);
             say(&printed(&[line], columns()));
         }
         worst = worst.max(found.map_or(2, |judgement| judgement.exit_code()));

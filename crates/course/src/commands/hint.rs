@@ -10,6 +10,7 @@ use judging::trouble::Trouble;
 use super::{columns, named_or_next, progress_of};
 use crate::live::markdown;
 use crate::progress::Progress;
+use crate::text::printed;
 
 /// Prints hint `number`, or the first one that was not shown yet (or the last
 /// one if all were shown).
@@ -37,12 +38,8 @@ pub fn hint(course: &Course, words: (Option<&str>, Option<usize>)) -> Result<u8,
     };
     let title = format!("{} · hint {number} of {}", exercise.id, hints.len());
     let columns = columns();
-    say(&format!("{}\n\n", styled(STRONG, title)));
-    for line in markdown::lines(hint, columns) {
-        for part in line.wrapped(columns) {
-            say(&format!("{}\n", part.styled()));
-        }
-    }
+    let text = printed(&markdown::lines(hint, columns), columns);
+    say(&format!("{}\n\n{text}", styled(STRONG, title)));
     if number > shown {
         let kept = Progress::change(course, |kept| kept.has_seen(exercise, number));
         if let Err(trouble) = kept {

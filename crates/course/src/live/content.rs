@@ -9,6 +9,8 @@ use judging::exercise::originals;
 use judging::files;
 use judging::mistake;
 
+use super::glossary::{self, Term};
+
 /// An exercise's texts.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Content {
@@ -22,15 +24,6 @@ pub struct Content {
     pub untouched: bool,
     /// The book's glossary.
     pub terms: Vec<Term>,
-}
-
-/// An entry of the glossary.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Term {
-    /// The term, in the singular.
-    pub name: String,
-    /// What it means, as Markdown.
-    pub means: String,
 }
 
 /// A line in a file.
@@ -72,55 +65,8 @@ pub fn content(course: &Course, exercise: &Exercise) -> Content {
             let own = files::text(&exercise.source()).ok();
             own.is_some() && given.get("src/lib.rs") == own.as_ref()
         }),
-        terms: files::text(&course.root.join(GLOSSARY))
-            .map(|text| terms(&text))
-            .unwrap_or_default(),
+        terms: glossary::terms(course),
     }
-}
-
-/// The book's glossary: each term is a line of its own, and what it means
-/// follows behind a colon.
-const GLOSSARY: &str = "book/src/glossary.md";
-
-fn terms(glossary: &str) -> Vec<Term> {
-    let lines: Vec<&str> = glossary.lines().collect();
-    let entries = lines.windows(2).filter_map(|pair| {
-        let means = pair[1].strip_prefix(": ")?;
-        // The arrow leads to places in the book.
-        let means = means.split(" → ").next().unwrap_or(means);
-        Some(Term {
-            name: pair[0].trim().to_owned(),
-            means: means.trim().to_owned(),
-        })
-    });
-    entries.collect()
-}
-
-/// The terms that occur in a text, in the order of the glossary.
-pub fn terms_in<'a>(terms: &'a [Term], text: &str) -> Vec<&'a Term> {
-    let words = |text: &str| -> Vec<String> {
-        let parts = text.split(|c: char| !c.is_alphanumeric());
-        let words = parts.filter(|word| !word.is_empty());
-        words.map(str::to_lowercase).collect()
-    };
-    let text = words(text);
-    let occurs = |name: &str| {
-        let name = words(name);
-        let is_same = |word: &String, wanted: &String| {
-            word == wanted
-                || word.strip_suffix('s') == Some(wanted)
-                || word.strip_suffix("es") == Some(wanted)
-        };
-        let mut places = text.windows(name.len().max(1));
-        !name.is_empty()
-            && places.any(|place| {
-                place
-                    .iter()
-                    .zip(&name)
-                    .all(|(word, one)| is_same(word, one))
-            })
-    };
-    terms.iter().filter(|term| occurs(&term.name)).collect()
 }
 
 /// The place of the first `todo!` in the learner's file, or else of its first
@@ -151,27 +97,5 @@ pub fn solution(course: &Course, exercise: &Exercise) -> Solution {
             .map(|mistake| mistake.what)
             .collect(),
         alternatives: others.map_or(0, |entries| entries.flatten().count()),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_glossary_is_read_without_its_links() {
-        let text =
-            "# Glossary\n\n## A\n\nair lock\n: Two doors. → [x](y)\n\nbuddy\n: A `friend`.\n";
-        let terms = terms(text);
-        let [lock, buddy] = &terms[..] else {
-            panic!("{terms:?}")
-        };
-        assert_eq!(
-            (lock.name.as_str(), lock.means.as_str()),
-            ("air lock", "Two doors.")
-        );
-        assert_eq!(buddy.means, "A `friend`.");
-        assert_eq!(terms_in(&terms, "behind two Air locks."), [lock]);
-        assert!(terms_in(&terms, "an airlock, or air; locked").is_empty());
     }
 }

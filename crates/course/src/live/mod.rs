@@ -13,7 +13,9 @@
 //! started.
 
 pub mod content;
+pub mod glossary;
 pub mod judging;
+pub mod keyboard;
 pub mod keys;
 pub mod lend;
 pub mod markdown;

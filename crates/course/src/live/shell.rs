@@ -10,11 +10,12 @@ use judging::exercise::catalogue::{Course, Exercise};
 use judging::trouble::Trouble;
 
 use super::content;
+use super::keyboard::Keys;
 use super::lend;
 use super::plain::Plain;
 use super::run::Run;
 use super::state::{Effect, Event, State};
-use super::terminal::{Keys, Terminal, size};
+use super::terminal::{Terminal, size};
 use super::view;
 use super::watch::Watch;
 use crate::commands::{is_built, restore};

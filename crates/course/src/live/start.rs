@@ -14,7 +14,7 @@ use super::shell::{Screen, Shell, passed};
 use super::state::{Card, Event, Page, State};
 use super::terminal::{self, Terminal};
 use super::watch::Watch;
-use super::{signals, view};
+use super::{keyboard, signals, view};
 use crate::progress::{self, Progress};
 
 /// Whether input and output are a terminal.
@@ -52,7 +52,7 @@ pub fn live(course: &Course, exercise: Option<&str>, in_lines: bool) -> Result<u
         Screen::Plain(Plain::default())
     } else {
         let terminal = Terminal::take().map_err(refused)?;
-        let keys = terminal::read_keys(events.clone()).map_err(refused)?;
+        let keys = keyboard::read(events.clone()).map_err(refused)?;
         Screen::Terminal(terminal, keys)
     };
     let folder = course.exercises[state.current].folder();

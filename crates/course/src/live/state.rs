@@ -165,6 +165,10 @@ pub struct Running {
     pub doing: String,
     /// For how long.
     pub elapsed: Duration,
+    /// Whether a part of what it finds was shown already.
+    was_shown: bool,
+    /// Whether it goes on with the tests that the run before left out.
+    goes_on: bool,
 }
 
 /// Everything that decides what is shown.
@@ -192,12 +196,6 @@ pub struct State {
     pub run: u64,
     /// What the last run of this exercise found, or why there is no verdict.
     pub report: Option<Result<Box<Judgement>, String>>,
-    /// Whether that was found before the file was saved for the last time.
-    pub is_old: bool,
-    /// Whether a part of what this run finds was shown already.
-    was_shown: bool,
-    /// Whether the run goes on with the tests that were left out.
-    goes_on: bool,
     /// How many hints are shown.
     pub hints: usize,
     /// The solution, once it may be shown.
@@ -241,9 +239,6 @@ impl State {
             running: None,
             run: 0,
             report: None,
-            is_old: false,
-            was_shown: false,
-            goes_on: false,
             hints: 0,
             solution: None,
             notice: None,
@@ -260,6 +255,13 @@ impl State {
     /// The exercise that is open.
     pub fn card(&self) -> &Card {
         &self.exercises[self.current]
+    }
+
+    /// Whether the verdict is about to be replaced: a new run has begun, and has
+    /// shown nothing yet.
+    pub fn is_old(&self) -> bool {
+        let running = self.running.as_ref();
+        running.is_some_and(|run| !run.was_shown && !run.goes_on)
     }
 
     /// The indexes of the exercises that the filter lets through.
@@ -338,32 +340,32 @@ impl State {
     /// Shows what a run has found so far. Whoever reads or scrolls the verdict
     /// goes on undisturbed.
     fn so_far(&mut self, report: Box<Judgement>) {
-        if let Some(running) = &mut self.running {
-            let left = report.pending.len();
-            running.doing = format!("{} still to come", count(left, "test"));
-        }
+        let Some(running) = &mut self.running else {
+            return;
+        };
+        let left = count(report.pending.len(), "test");
+        running.doing = format!("{left} still to come");
         // Lines that were printed cannot be replaced, so they wait for the end.
         if self.in_lines {
             return;
         }
         // Once it was shown, the learner may have gone on to another page.
-        let stays = self.fresh
-            || self.was_shown
+        let stays = std::mem::replace(&mut running.was_shown, true)
+            || self.fresh
             || matches!(
                 self.page,
                 Page::Welcome | Page::Verdict | Page::List | Page::Help
             );
-        self.was_shown = true;
-        self.report = Some(Ok(self.merged(report)));
-        self.is_old = false;
+        let goes_on = running.goes_on;
+        self.report = Some(Ok(self.merged(report, goes_on)));
         if !stays {
             self.show(Page::Verdict);
         }
     }
 
     /// If the run goes on where an earlier run stopped: both together.
-    fn merged(&self, mut report: Box<Judgement>) -> Box<Judgement> {
-        if let (true, Some(Ok(before))) = (self.goes_on, &self.report) {
+    fn merged(&self, mut report: Box<Judgement>, goes_on: bool) -> Box<Judgement> {
+        if let (true, Some(Ok(before))) = (goes_on, &self.report) {
             let earlier = before.records.iter();
             let is_new = |test: &str| report.records.iter().any(|record| record.test == test);
             let mut records: Vec<_> = earlier.filter(|one| !is_new(&one.test)).cloned().collect();
@@ -376,9 +378,8 @@ impl State {
 
     fn judged(&mut self, found: Result<Box<Judgement>, String>) -> Vec<Effect> {
         let first = self.fresh;
-        self.running = None;
-        self.is_old = false;
-        let found = found.map(|report| self.merged(report));
+        let run = self.running.take().unwrap_or_default();
+        let found = found.map(|report| self.merged(report, run.goes_on));
         let passed = found.as_ref().ok().filter(|r| r.is_passed());
         let tests = passed.map(|report| report.tests.clone());
         self.report = Some(found);
@@ -388,7 +389,7 @@ impl State {
             Page::Verdict => false,
             Page::Task if first && tests.is_none() => true,
             // The learner has seen the verdict, and went on to this page.
-            _ => self.was_shown,
+            _ => run.was_shown,
         };
         let Some(tests) = tests else {
             if !stays {
@@ -426,11 +427,11 @@ impl State {
 
     fn judge_only(&mut self, tests: Vec<String>) -> Effect {
         self.run += 1;
-        self.running = Some(Running::default());
-        self.was_shown = false;
+        self.running = Some(Running {
+            goes_on: !tests.is_empty(),
+            ..Running::default()
+        });
         self.sideways = 0;
-        self.goes_on = !tests.is_empty();
-        self.is_old = tests.is_empty();
         Effect::Judge(self.run, tests)
     }
 

@@ -7,7 +7,8 @@ use judging::run::record;
 use proctor::{Outcome, Place};
 use records::{Step, Timeline};
 
-use super::content::{Content, Solution, Spot, Term};
+use super::content::{Content, Solution, Spot};
+use super::glossary::Term;
 use super::plain::Plain;
 use super::state::{Card, Effect, Event, Key, Page, Question, State};
 use super::view;

@@ -14,9 +14,9 @@ use super::asking::Asker;
 use super::game::{Effect, Game};
 use super::position::Reached;
 use super::{lines, view};
-use crate::live::signals;
 use crate::live::state::{Event, believed};
 use crate::live::terminal::{self, Terminal};
+use crate::live::{keyboard, signals};
 
 /// What the learner sees if the file has changed since it was built.
 const STALE: &str = "your file has changed: to schedule the new version, quit (q) and start again";
@@ -111,7 +111,7 @@ impl Table {
             Face::Lines(Box::new(game.clone()), VecDeque::new())
         } else {
             let terminal = Terminal::take()?;
-            terminal::read_keys(self.events)?;
+            keyboard::read(self.events)?;
             Face::Screen(terminal, size())
         };
         let (ask, asking) = start(asker, self.hear);

@@ -139,13 +139,13 @@ fn records(judgement: &Judgement, layout: &Layout) -> Vec<Line> {
     if judgement.warnings > 0 {
         let warnings = words::count(judgement.warnings, "warning");
         let id = &judgement.exercise;
-        lines.push(
+        lines.extend([
             Line::of(
-                format!("the compiler printed {warnings}; to read them: "),
+                format!("the compiler printed {warnings}; to read them:"),
                 Look::Faint,
-            )
-            .then(format!("cargo check -p {id}"), Look::Code),
-        );
+            ),
+            Line::fixed(format!("  cargo check -p {id}"), Look::Code),
+        ]);
     }
     lines
 }

@@ -291,17 +291,11 @@ pub fn wrapped(text: &str, columns: usize, indent: &str) -> String {
     lines.join("\n")
 }
 
-/// Lines as a command prints them, each wrapped to `columns`. What is there to
-/// be copied (code, commands) and what has a layout stays on one line.
+/// Lines as a command prints them, each wrapped to `columns` unless it is fixed.
 pub fn printed(lines: &[Line], columns: usize) -> String {
     let mut text = String::new();
     for line in lines {
-        let is_copied = line.spans.iter().any(|span| span.look == Look::Code);
-        let parts = match is_copied {
-            true => vec![line.clone()],
-            false => line.wrapped(columns),
-        };
-        for part in parts {
+        for part in line.wrapped(columns) {
             text.push_str(&part.styled());
             text.push('\n');
         }

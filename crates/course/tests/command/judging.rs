@@ -162,11 +162,11 @@ fn all_exercises_are_judged_in_one_go() {
     course.exercise("src/lib.rs", RIGHT);
     course
         .run(&["check", "--all"])
-        .says(0, "✓ add-one  all 2 tests passed");
+        .says(0, "add-one  ✓ all 2 tests passed");
     course.run(&["list"]).says(0, "1 of 1 passed");
     course.exercise("src/lib.rs", WRONG);
     let wrong = course.run(&["check", "--all"]);
-    wrong.says(1, "✗ add-one  2 of 2 failed");
+    wrong.says(1, "add-one  ✗ 2 of 2 failed");
     let said = course.run(&["check", "--all", "--json"]);
     assert_eq!(lines(&said).len(), 3);
 }

@@ -3,11 +3,11 @@
 
 use std::sync::Arc;
 
-use judging::build::compiled::{Part, Uncompiled};
 use judging::terminal::words;
 
 use crate::live::content::Spot;
 use crate::live::state::{Card, Page, Question, State};
+use crate::show;
 use crate::text::{Line, Look};
 
 /// The words of each question.
@@ -101,7 +101,7 @@ fn title(state: &State) -> Line {
 /// Whether the learner's file as it is now does not pass.
 fn fails_now(state: &State) -> bool {
     match &state.report {
-        Some(Ok(report)) => !state.is_old && (report.failed() > 0 || report.uncompiled.is_some()),
+        Some(Ok(report)) => !state.is_old() && (report.failed() > 0 || report.uncompiled.is_some()),
         _ => false,
     }
 }
@@ -257,37 +257,19 @@ pub fn status(state: &State) -> Line {
         None => Line::of("waiting for you to save", Look::Faint),
         Some(Err(_)) => Line::of("? could not judge (v shows why)", Look::Unsure),
         Some(Ok(report)) => {
-            let judgement = report;
-            let all = judgement.records.len();
-            if judgement.is_passed() {
-                Line::of(
-                    format!("✓ all {} passed", words::count(all, "test")),
-                    Look::Good,
-                )
-            } else if judgement.uncompiled.is_some() {
-                let is_own = |uncompiled: &Uncompiled| matches!(uncompiled.part, Part::File);
-                match judgement.uncompiled.as_ref().is_some_and(is_own) {
-                    true => Line::of("✗ it does not compile yet", Look::Bad),
-                    false => Line::of("✗ the tests cannot use it yet", Look::Bad),
-                }
-            } else if judgement.failed() > 0 {
-                let failed = judgement.failed();
-                let line = Line::of(format!("✗ {failed} of {all} failed"), Look::Bad);
-                match state.content.untouched && state.page == Page::Task {
-                    true => line.then(" · red is where you start", Look::Faint),
-                    false if !report.unrun.is_empty() => {
-                        let left = words::count(report.unrun.len(), "test");
-                        line.then(format!(" · {left} not run yet (g)"), Look::Faint)
-                    }
-                    false => line.then(" · watching", Look::Faint),
-                }
-            } else {
-                let unsure = judgement.not_judged();
-                Line::of(
-                    format!("? {unsure} of {all} could not be judged"),
-                    Look::Unsure,
-                )
+            let line = show::status(report);
+            if report.failed() == 0 || report.uncompiled.is_some() {
+                return line;
             }
+            let left = words::count(report.unrun.len(), "test");
+            let more = match report.unrun.as_slice() {
+                _ if state.content.untouched && state.page == Page::Task => {
+                    " · red is where you start".to_owned()
+                }
+                [] => " · watching".to_owned(),
+                _ => format!(" · {left} not run yet (g)"),
+            };
+            line.then(more, Look::Faint)
         }
     }
 }

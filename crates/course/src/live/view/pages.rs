@@ -1,6 +1,6 @@
 //! The pages that need no verdict: welcome, task, hints, list, help.
 
-use crate::live::content;
+use crate::live::glossary;
 use crate::live::keys::KEYS;
 use crate::live::markdown;
 use crate::live::state::State;
@@ -179,13 +179,13 @@ pub(super) fn words(state: &State) -> Vec<Line> {
         let lines: Vec<String> = lines.iter().map(Line::text).collect();
         lines.join(" ")
     };
-    let verdict = content::terms_in(all, &text(super::verdict::page(state)));
+    let verdict = glossary::terms_in(all, &text(super::verdict::page(state)));
     let task = format!(
         "{} {}",
         state.content.task,
         text(hints_up_to(state, state.hints))
     );
-    let task: Vec<_> = content::terms_in(all, &task)
+    let task: Vec<_> = glossary::terms_in(all, &task)
         .into_iter()
         .filter(|term| !verdict.contains(term))
         .collect();

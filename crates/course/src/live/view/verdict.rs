@@ -35,7 +35,7 @@ pub(super) fn page(state: &State) -> Vec<Line> {
                 source: None,
             };
             let lines = show::verdict(judgement, &layout);
-            match state.is_old {
+            match state.is_old() {
                 true => lines.into_iter().map(Line::dimmed).collect(),
                 false => lines,
             }
