@@ -80,7 +80,7 @@ pub use record::{RECORDS, Records, RecordsError};
 pub use subject::memory::on_free;
 pub use subject::witness::witness;
 pub use temporary::{end_descendants, remove_temporary_folder};
-pub use text::harmless;
+pub use text::{count, harmless};
 pub use warden::fence::{GUARDED, landlock_version};
 pub use warden::starts::faults::{Failure, Fault, Whose};
 pub use wire::SUBJECT;

@@ -82,7 +82,7 @@ pub(crate) fn quoted(message: &str) -> String {
     }
     let more = lines.count();
     if more > 0 {
-        text.push_str(&format!("\n│ … {}", count(more, "more line", "more lines")));
+        text.push_str(&format!("\n│ … {}", count(more, "more line")));
     }
     text
 }
@@ -182,11 +182,6 @@ pub(crate) fn next_step(failing: &Failing) -> Option<String> {
     ))
 }
 
-/// `1 process`, `3 processes`.
-pub(crate) fn count(number: usize, one: &str, many: &str) -> String {
-    format!("{number} {}", if number == 1 { one } else { many })
-}
-
 pub(crate) fn zombies(number: usize) -> String {
     if number == 1 {
         "your code left a zombie: a child has ended, and your code did not wait for it".to_owned()
@@ -205,7 +200,10 @@ pub(crate) fn still_running(processes: &[&processes::proc::Stat]) -> String {
         .collect();
     format!(
         "{} still running after the answer: {}{}",
-        count(processes.len(), "process is", "processes are"),
+        match processes.len() {
+            1 => "1 process is".to_owned(),
+            many => format!("{many} processes are"),
+        },
         names.join(", "),
         if processes.len() > 5 { ", …" } else { "" }
     )
@@ -214,7 +212,7 @@ pub(crate) fn still_running(processes: &[&processes::proc::Stat]) -> String {
 pub(crate) fn relics(names: &[String]) -> String {
     format!(
         "your code left {} behind that would outlive the program: {}{} (the judge has removed {})",
-        count(names.len(), "kernel object", "kernel objects"),
+        count(names.len(), "kernel object"),
         names.iter().take(5).cloned().collect::<Vec<_>>().join(", "),
         if names.len() > 5 { ", …" } else { "" },
         if names.len() == 1 { "it" } else { "them" },
@@ -239,6 +237,17 @@ pub(crate) fn signal(number: i32) -> String {
         _ => "",
     };
     format!("signal {number}, {}{meaning}", signal.as_str())
+}
+
+/// A number and what is counted, for messages: `1 thread`, `3 threads`,
+/// `0 processes`.
+pub fn count(number: usize, what: &str) -> String {
+    let plural = match what {
+        _ if number == 1 => "",
+        what if what.ends_with('s') => "es",
+        _ => "s",
+    };
+    format!("{number} {what}{plural}")
 }
 
 #[cfg(test)]

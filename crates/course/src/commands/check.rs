@@ -7,7 +7,7 @@ use judging::exercise::catalogue::{Course, Exercise};
 use judging::files;
 use judging::judge::{How, Judgement, Source, judge};
 use judging::mistake;
-use judging::terminal::{complain, say};
+use judging::terminal::{complain, passing, say};
 use judging::trouble::Trouble;
 
 use super::{columns, named_or_next, progress_of};
@@ -86,10 +86,13 @@ fn one(
     let how = How {
         colour: !options.json && is_coloured(),
         without_policy: options.without_policy,
+        progress: Some(&show_progress),
         ..How::default()
     };
     let source = path.map_or(Ok(Source::Learner), |path| read_source(exercise, path));
+    passing(&format!("{}: compiling …", exercise.id));
     let judgement = source.and_then(|source| judge(course, exercise, &source, &how));
+    passing("");
     let judgement = match judgement {
         Ok(judgement) => judgement,
         Err(trouble) => {
@@ -118,6 +121,20 @@ fn one(
         say(&what_next(course, exercise, &judgement, progress));
     }
     Ok(judgement.exit_code())
+}
+
+/// A line that says how far the tests are.
+fn show_progress(so_far: &Judgement) {
+    let all = so_far.records.len() + so_far.pending.len();
+    let judged = so_far.records.len();
+    let failed = match so_far.failed() {
+        0 => String::new(),
+        failed => format!(", {failed} failed"),
+    };
+    passing(&format!(
+        "{}: {judged} of {all} tests judged{failed} …",
+        so_far.exercise
+    ));
 }
 
 fn print(
@@ -151,13 +168,16 @@ fn print(
 fn all(course: &Course, options: &Check, progress: &mut Progress) -> Result<u8, Trouble> {
     let how = How {
         without_policy: options.without_policy,
+        progress: Some(&show_progress),
         ..How::default()
     };
     let widest = course.exercises.iter().map(|one| one.id.len()).max();
     let mut worst = 0;
     for exercise in &course.exercises {
         let id = &exercise.id;
+        passing(&format!("{id}: compiling …"));
         let found = judge(course, exercise, &Source::Learner, &how);
+        passing("");
         let file = course.short(&exercise.source()).display().to_string();
         let words = match &found {
             Err(trouble) => Line::of(format!("? {trouble}"), Look::Unsure),

@@ -3,8 +3,9 @@
 use std::fmt::Write;
 
 use judging::exercise::catalogue::Course;
+use judging::exercise::originals::is_untouched;
 use judging::terminal::say;
-use judging::terminal::words::{FAINT, GOOD, STRONG, styled};
+use judging::terminal::words::{FAINT, GOOD, STRONG, UNSURE, styled};
 use judging::trouble::Trouble;
 
 use super::progress_of;
@@ -31,7 +32,8 @@ pub fn list(course: &Course) -> Result<u8, Trouble> {
         let mark = match progress.has_passed(exercise) {
             true => styled(GOOD, "✓"),
             false if current == Some(&exercise.id) => styled(STRONG, "▸"),
-            false => " ".to_owned(),
+            false if is_untouched(exercise) => " ".to_owned(),
+            false => styled(UNSURE, "…"),
         };
         let needs = match exercise.needs.as_slice() {
             [] => String::new(),
@@ -50,6 +52,14 @@ pub fn list(course: &Course) -> Result<u8, Trouble> {
         .filter(|e| progress.has_passed(e))
         .count();
     let _ = writeln!(text, "\n{done} of {} passed", course.exercises.len());
+    let begun = |one: &&judging::Exercise| !progress.has_passed(one) && !is_untouched(one);
+    let begun = course.exercises.iter().filter(begun).count();
+    if begun > 0 {
+        let _ = writeln!(
+            text,
+            "… {begun} begun: the file is no longer the one that you were given"
+        );
+    }
     if let Some(current) = current {
         let _ = writeln!(text, "next: cargo course check {current}");
     }

@@ -61,10 +61,7 @@ pub fn content(course: &Course, exercise: &Exercise) -> Content {
             .map(|text| hints(&format!("\n{text}")))
             .unwrap_or_default(),
         spot: spot(course, exercise),
-        untouched: originals::pristine(exercise).is_ok_and(|given| {
-            let own = files::text(&exercise.source()).ok();
-            own.is_some() && given.get("src/lib.rs") == own.as_ref()
-        }),
+        untouched: originals::is_untouched(exercise),
         terms: glossary::terms(course),
     }
 }

@@ -6,6 +6,7 @@ use std::path::Path;
 
 use judging::exercise::catalogue::Course;
 use judging::terminal::say;
+use nix::sys::termios::{self, FlushArg, LocalFlags, SetArg, Termios};
 use processes::{Ending, Spec};
 
 use super::content::Spot;
@@ -52,17 +53,42 @@ pub fn command(course: &Course, arguments: &[String]) -> Option<String> {
     let spec = Spec::new("/proc/self/exe")
         .args(arguments)
         .current_dir(&course.root);
+    let prints = arguments.first().is_some_and(|name| name == "replay");
+    let _quiet = prints.then(Quiet::begin);
     let ending = match run(spec) {
         Ok(ending) => ending,
         Err(said) => return Some(said),
     };
-    let prints = arguments.first().is_some_and(|name| name == "replay");
     // Status 1 means that the schedule fails, as it should.
     if prints || !matches!(ending, Ending::Exited(0 | 1)) {
         say("\npress enter to go back to the course\n");
+        let _ = termios::tcflush(io::stdin(), FlushArg::TCIFLUSH);
         let _ = io::stdin().lock().read_line(&mut String::new());
     }
     None
+}
+
+/// While this value lives, the terminal does not show the keys that are pressed:
+/// a command that only prints does not read them.
+struct Quiet(Option<Termios>);
+
+impl Quiet {
+    fn begin() -> Quiet {
+        let before = termios::tcgetattr(io::stdin()).ok();
+        if let Some(mut now) = before.clone() {
+            now.local_flags.remove(LocalFlags::ECHO);
+            let _ = termios::tcsetattr(io::stdin(), SetArg::TCSANOW, &now);
+        }
+        Quiet(before)
+    }
+}
+
+impl Drop for Quiet {
+    fn drop(&mut self) {
+        if let Some(before) = &self.0 {
+            let _ = termios::tcsetattr(io::stdin(), SetArg::TCSANOW, before);
+        }
+    }
 }
 
 /// Runs a program to its end, in this terminal.

@@ -3,9 +3,9 @@
 use judging::judge::Judgement;
 use judging::mistake::outcome;
 use judging::terminal::words::count;
-use proctor::{Evidence, Exchange, Outcome, Record};
+use proctor::{Evidence, Exchange, Outcome, Output, Record};
 
-use crate::text::plainly::plainly;
+use crate::text::plainly::{pairs, plainly};
 use crate::text::{Line, Look};
 
 /// How many lines of each output stream are shown.
@@ -103,6 +103,23 @@ fn exchange(exchange: &Exchange, is_explored: bool) -> Vec<Line> {
         "subject" => String::new(),
         name => format!("{} · ", name.replace('_', " ")),
     };
+    if let Some((shown, all)) = pairs(asked, answered) {
+        let questions = match all {
+            0 => "several questions".to_owned(),
+            all => count(all, "question"),
+        };
+        lines.push(entry("asked", &format!("{who}{questions}")));
+        for (number, (asked, answered)) in shown.iter().enumerate() {
+            lines.push(entry(&format!("{:>6}.", number + 1), asked));
+            lines.push(entry("      →", answered));
+        }
+        if all == 0 || all > shown.len() {
+            lines.push(entry("", "(the others are not shown)"));
+        }
+        lines.extend(evidence.as_ref().map(observed));
+        lines.extend(printed(output));
+        return lines;
+    }
     if asked != "()" || !who.is_empty() {
         lines.push(entry("asked", &format!("{who}{}", plainly(asked))));
     }
@@ -118,6 +135,13 @@ fn exchange(exchange: &Exchange, is_explored: bool) -> Vec<Line> {
         None => entry("answered", &plainly(answered)),
     });
     lines.extend(evidence.as_ref().map(observed));
+    lines.extend(printed(output));
+    lines
+}
+
+/// What the code printed.
+fn printed(output: &Output) -> Vec<Line> {
+    let mut lines = Vec::new();
     for (name, stream) in [("stdout", &output.stdout), ("stderr", &output.stderr)] {
         let printed: Vec<_> = stream.trim_end().lines().collect();
         let skipped = printed.len().saturating_sub(LINES);

@@ -11,8 +11,12 @@
 use std::iter::Peekable;
 use std::str::Chars;
 
-/// So many elements of a list are shown.
+/// So many elements of a list of numbers or words are shown.
 const SHOWN: usize = 8;
+/// So many elements are shown if they have parts of their own.
+const SHOWN_WITH_PARTS: usize = 3;
+/// The largest `usize`, with which tests mean "no limit".
+const NO_LIMIT: &str = "18446744073709551615";
 /// So many characters of a text are shown.
 const LONGEST: usize = 48;
 
@@ -27,6 +31,31 @@ pub fn plainly(debug: &str) -> String {
         Some(value) if parser.is_done() => value.words(true),
         _ => debug.to_owned(),
     }
+}
+
+/// A list of questions and the list of their answers, in pairs, if the two forms
+/// are such lists: the first few, and how many there are.
+pub fn pairs(asked: &str, answered: &str) -> Option<(Vec<(String, String)>, usize)> {
+    let list = |debug: &str| {
+        let mut rest = Parser {
+            rest: debug.trim().chars().peekable(),
+            depth: 0,
+        };
+        match rest.value()? {
+            Value::List(values) if rest.is_done() => Some(values),
+            _ => None,
+        }
+    };
+    let (asked, answered) = (list(asked)?, list(answered)?);
+    let count = asked.len().max(answered.len());
+    let whole = !asked.last()?.is_cut() && !answered.last()?.is_cut();
+    let one_for_one = asked.len() == answered.len() || !whole;
+    if count < 2 || !one_for_one || !asked.iter().any(Value::has_parts) {
+        return None;
+    }
+    let both = asked.iter().zip(&answered).take(SHOWN_WITH_PARTS);
+    let pairs = both.map(|(asked, answered)| (asked.words(true), answered.words(true)));
+    Some((pairs.collect(), if whole { count } else { 0 }))
 }
 
 /// A value in debug form.
@@ -57,6 +86,20 @@ impl Value {
         }
     }
 
+    fn is_no_limit(&self) -> bool {
+        matches!(self, Value::Word(word) if word == NO_LIMIT)
+    }
+
+    /// Whether it is more than a number, a word or a name.
+    fn has_parts(&self) -> bool {
+        match self {
+            Value::Word(_) | Value::Cut => false,
+            Value::Named(_, values) => values.iter().any(Value::has_parts),
+            Value::List(values) | Value::Tuple(values) => !values.is_empty(),
+            Value::Fields(_) => true,
+        }
+    }
+
     /// In words. `alone` says that no brackets are needed around several parts.
     fn words(&self, alone: bool) -> String {
         let enclosed = |words: String| match alone {
@@ -64,14 +107,19 @@ impl Value {
             false => format!("({words})"),
         };
         match self {
+            Value::Word(word) if word == NO_LIMIT => "no limit".to_owned(),
             Value::Word(word) => word.clone(),
             Value::Cut => "…".to_owned(),
             Value::List(values) => format!("[{}]", listed(values)),
             Value::Tuple(values) if values.is_empty() => "nothing".to_owned(),
             Value::Tuple(values) => enclosed(listed(values)),
             Value::Fields(fields) => {
+                if let Some(step) = step(fields) {
+                    return step;
+                }
                 let fields: Vec<String> = fields
                     .iter()
+                    .filter(|(name, value)| name != "at_most" || !value.is_no_limit())
                     .map(|(name, value)| format!("{}: {}", spaced(name), value.words(false)))
                     .collect();
                 enclosed(fields.join(", "))
@@ -90,11 +138,31 @@ impl Value {
     }
 }
 
+/// A step of a script ([`proctor::script`]): what happens, and how often.
+fn step(fields: &[(String, Value)]) -> Option<String> {
+    let [(what, happens), (times, often)] = fields else {
+        return None;
+    };
+    if what != "what" || times != "times" {
+        return None;
+    }
+    let happens = happens.words(true);
+    Some(match often {
+        Value::Word(once) if once == "1" => happens,
+        often if often.is_no_limit() => format!("{happens}, always"),
+        often => format!("{happens}, {} times", often.words(false)),
+    })
+}
+
 fn listed(values: &[Value]) -> String {
     let is_cut = values.last().is_some_and(Value::is_cut);
-    let shown = values.iter().take(SHOWN);
+    let most = match values.iter().any(Value::has_parts) {
+        true => SHOWN_WITH_PARTS,
+        false => SHOWN,
+    };
+    let shown = values.iter().take(most);
     let mut words: Vec<String> = shown.map(|value| value.words(false)).collect();
-    if values.len() > SHOWN {
+    if values.len() > most {
         words.push(match is_cut {
             true => "…".to_owned(),
             false => format!("… {} in all", values.len()),
@@ -257,7 +325,7 @@ impl Parser<'_> {
 
 #[cfg(test)]
 mod tests {
-    use super::plainly;
+    use super::{pairs, plainly};
 
     fn is(debug: &str, words: &str) {
         assert_eq!(plainly(debug), words, "{debug}");
@@ -312,6 +380,40 @@ mod tests {
         is("Got { result: Ok(…", "result: …");
         is("Got { given: 1, res…", "given: 1");
         is("\"abc", "\"abc…\"");
+    }
+
+    #[test]
+    fn of_values_with_parts_fewer_are_shown() {
+        let list: Vec<Vec<u32>> = vec![vec![1]; 5];
+        is(&format!("{list:?}"), "[[1], [1], [1], … 5 in all]");
+        is("[18446744073709551615]", "[no limit]");
+    }
+
+    #[test]
+    fn the_steps_of_a_script_say_how_often() {
+        is(
+            "[Step { what: Takes(5), times: 1 }, Step { what: Takes(7), times: 3 }, Step { what: End, times: 18446744073709551615 }]",
+            "[takes 5, takes 7, 3 times, end, always]",
+        );
+        is(
+            "Gives { bytes: [1], at_most: 18446744073709551615 }",
+            "bytes: [1]",
+        );
+    }
+
+    #[test]
+    fn questions_and_answers_are_paired() {
+        let pair = |one: &str, other: &str| (one.to_owned(), other.to_owned());
+        assert_eq!(
+            pairs("[([1], 0), ([2], 0)]", "[Ok(1), Err(Os(4))]"),
+            Some((vec![pair("[1], 0", "1"), pair("[2], 0", "error: os 4")], 2))
+        );
+        // The number of the rest is not known.
+        let cut = pairs("[([1], 0), ([2], 0), ([3…", "[1, 2, 3, 4]");
+        assert_eq!(cut.map(|(pairs, count)| (pairs.len(), count)), Some((3, 0)));
+        assert_eq!(pairs("[1, 2]", "[1, 2]"), None);
+        assert_eq!(pairs("[(1, 2)]", "[1]"), None);
+        assert_eq!(pairs("[[1], [2]]", "[1, 2, 3]"), None);
     }
 
     #[test]

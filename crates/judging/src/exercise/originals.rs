@@ -100,6 +100,14 @@ pub fn pristine(exercise: &Exercise) -> Result<Files, Trouble> {
     Ok(given)
 }
 
+/// Whether the learner's file is still the stub. Also true while the exercise is
+/// being written and the course keeps no originals of it.
+pub fn is_untouched(exercise: &Exercise) -> bool {
+    let own = files::text(&exercise.source()).ok();
+    let is_own = |given: Files| own.is_some() && given.get("src/lib.rs") == own.as_ref();
+    given(exercise).is_ok_and(|given| given.is_none_or(is_own))
+}
+
 /// The text of the tests that judge; see [`pristine`].
 ///
 /// # Errors

@@ -3,7 +3,7 @@
 //! Whatever is printed goes through [`say`] or [`complain`]: names of files and
 //! processes, and what a compiler quotes, may hold anything.
 
-use std::io::Write;
+use std::io::{IsTerminal, Write};
 
 pub mod words;
 
@@ -18,6 +18,16 @@ pub fn say(text: &str) {
 /// Prints a line to standard error.
 pub fn complain(text: &str) {
     let _ = writeln!(anstream::stderr().lock(), "{}", visible(text));
+}
+
+/// Shows a line on standard error that the next call replaces, as a sign of life.
+/// An empty text removes it. Does nothing if standard error is not a terminal.
+pub fn passing(text: &str) {
+    const ERASE_LINE: &str = "\r\u{1b}[2K";
+    let mut stderr = std::io::stderr().lock();
+    if stderr.is_terminal() {
+        let _ = write!(stderr, "{ERASE_LINE}{}", proctor::harmless(text));
+    }
 }
 
 /// Makes a text harmless to the terminal: of all escape sequences it keeps only

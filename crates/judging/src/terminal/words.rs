@@ -18,6 +18,8 @@ pub const STRONG: Style = Style::new().bold();
 /// What matters less.
 pub const FAINT: Style = Style::new().dimmed();
 
+pub use proctor::count;
+
 /// A text in a style.
 pub fn styled(style: Style, text: impl std::fmt::Display) -> String {
     format!("{style}{text}{style:#}")
@@ -29,11 +31,6 @@ pub fn indented(text: &str, indent: &str) -> String {
         .map(|line| format!("{indent}{line}").trim_end().to_owned())
         .collect::<Vec<_>>()
         .join("\n")
-}
-
-/// `1 test`, `3 tests`.
-pub fn count(number: usize, what: &str) -> String {
-    format!("{number} {what}{}", if number == 1 { "" } else { "s" })
 }
 
 /// `12 ms`, `3.4 s`.

@@ -58,7 +58,7 @@ fn explain(picture: &Picture, world: &World<'_>, at: &Lines) -> String {
         }
         None => format!(
             "all {} wait, and nothing can wake them",
-            text::count(picture.alive().count(), "process", "processes")
+            text::count(picture.alive().count(), "process")
         ),
     };
     format!("{first}\n{}", picture.describe(at))

@@ -212,10 +212,7 @@ impl Picture {
         }
         if lines.len() > MOST {
             let more = lines.split_off(MOST).len();
-            lines.push(format!(
-                "and {}",
-                text::count(more, "more thread", "more threads")
-            ));
+            lines.push(format!("and {}", text::count(more, "more thread")));
         }
         lines.join("\n")
     }

@@ -21,8 +21,8 @@ pub(crate) fn ran_on(pid: Pid) -> Failing {
     Failing::new(
         Outcome::Fail,
         format!(
-            "a child ran on into the caller's code: process {pid}, which your code forked, returned \
-             as if it were the parent\nA forked child must end inside your function, by exec or _exit."
+            "a child ran on into the caller's code: process {pid}, which your code forked, left \
+             your function as if it were the parent, by `return` or by a panic\nA forked child must end inside your function, by exec or _exit."
         ),
     )
 }

@@ -98,7 +98,7 @@ impl Demand {
     }
 }
 
-fn is_rejection(record: &Record) -> bool {
+pub(crate) fn is_rejection(record: &Record) -> bool {
     ![Outcome::Pass, Outcome::NotJudged].contains(&record.outcome)
 }
 

@@ -20,6 +20,7 @@ mod strays;
 mod task;
 mod texts;
 
+use std::collections::BTreeSet;
 use std::path::Path;
 
 use judging::exercise::catalogue::{Course, Exercise};
@@ -62,6 +63,9 @@ pub fn verify(course: &Course, options: &Verify) -> Result<u8, Trouble> {
             say(&format!("{}\n\n{table}\n", exercise.id));
         }
         return Ok(0);
+    }
+    if options.bless_texts {
+        return bless_texts(course, &chosen(course, &options.exercises)?);
     }
     let mut unwritten = unwritten::unwritten(course);
     let is_unwritten = |id: &str| unwritten.iter().any(|exercise| exercise.id == id);
@@ -125,6 +129,39 @@ pub fn verify(course: &Course, options: &Verify) -> Result<u8, Trouble> {
         &complaints,
         &unwritten,
     ))
+}
+
+/// Keeps the tasks and hints as they are. Code and tests, on which the verdicts
+/// depend, must be those that are kept already.
+fn bless_texts(course: &Course, exercises: &[&Exercise]) -> Result<u8, Trouble> {
+    let is_text = |name: &str| matches!(name, "README.md" | "hints.md");
+    let mut complaints = Vec::new();
+    for exercise in exercises {
+        let before = originals::given(exercise)?.unwrap_or_default();
+        let now = originals::files_of(exercise)?;
+        let names: BTreeSet<&String> = before.keys().chain(now.keys()).collect();
+        let changed = |name: &&&String| before.get(**name) != now.get(**name);
+        let (texts, others): (Vec<&String>, Vec<&String>) =
+            names.iter().filter(changed).partition(|name| is_text(name));
+        let id = &exercise.id;
+        if let Some(other) = others.first() {
+            complaints.push(Complaint::new(
+                id,
+                format!(
+                    "{other} has changed too, so the verdicts may: run `cargo course verify {id} --bless --repeat 2`"
+                ),
+            ));
+            continue;
+        }
+        if !texts.is_empty() {
+            originals::keep(exercise)?;
+            let texts: Vec<&str> = texts.iter().map(|name| name.as_str()).collect();
+            say(&format!("{id}: kept {}\n", texts.join(" and ")));
+        }
+    }
+    complaints.extend(look_at_files(course, exercises, false)?);
+    report::complaints(&complaints);
+    Ok(u8::from(!complaints.is_empty()))
 }
 
 /// The files that `--bless` has kept. Until they are accepted, what was kept before is put back: also

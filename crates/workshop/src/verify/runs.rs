@@ -10,7 +10,7 @@ use judging::signatures::{self, Signature, signature, without_numbers};
 use judging::trouble::Trouble;
 use proctor::{Outcome, Record};
 
-use super::demand::Demand;
+use super::demand::{Demand, is_rejection};
 use super::plan::{Plan, Variant};
 use super::report;
 use crate::cli::Verify;
@@ -121,7 +121,10 @@ fn records_of(variant: &Variant, all_tests: bool) -> Result<Vec<Record>, Trouble
     };
     let mut records = Vec::new();
     if variant.tests.iter().any(|test| asked(&test)) {
-        records = run::run(&Run {
+        // One rejection of a wrong answer is enough.
+        let is_wrong = matches!(variant.demand, Demand::Wrong { .. });
+        let mut goes_on = |record: &Record| !(is_wrong && is_rejection(record));
+        let run = Run {
             judge: &variant.judge,
             subject: program,
             folder: &variant.folder,
@@ -134,7 +137,8 @@ fn records_of(variant: &Variant, all_tests: bool) -> Result<Vec<Record>, Trouble
             expected: &variant.tests,
             only: &only,
             environment: &[],
-        })?;
+        };
+        records = run::listen(&run, &mut goes_on)?;
     }
     // An unwritten stub already has the right signatures. The probes may pass
     // with it, so they do not count there.

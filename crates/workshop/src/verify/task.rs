@@ -11,6 +11,9 @@
 //! ## What is allowed        (or not)
 //! ## How it is judged       a table with a row for each test, and the commands
 //! ```
+//!
+//! Drawings and code have at most [`WIDEST`] columns, because the loop shows
+//! them as they are.
 
 use judging::exercise::catalogue::Exercise;
 use judging::exercise::{expected, originals, probes};
@@ -26,6 +29,7 @@ pub(super) fn complaints(exercise: &Exercise) -> Vec<String> {
         head(exercise, &text),
         sections(&text),
         commands(exercise, &text),
+        width(&text),
     ]
     .into_iter()
     .flatten()
@@ -98,6 +102,22 @@ fn sections(text: &str) -> Option<String> {
     })
 }
 
+/// So many columns fit on a narrow terminal.
+const WIDEST: usize = 76;
+
+/// The first line of a drawing or of code that is too wide.
+fn width(text: &str) -> Option<String> {
+    let mut is_block = false;
+    let wide = text.lines().enumerate().find(|(_, line)| {
+        is_block ^= line.starts_with("```");
+        is_block && !line.starts_with("```") && line.chars().count() > WIDEST
+    })?;
+    let (line, columns) = (wide.0 + 1, wide.1.chars().count());
+    Some(format!(
+        "has a drawing or code of {columns} columns in line {line}: at most {WIDEST} fit on a narrow terminal"
+    ))
+}
+
 /// The last thing is how to run the tests.
 fn commands(exercise: &Exercise, text: &str) -> Option<String> {
     let id = &exercise.id;
@@ -147,7 +167,18 @@ fn rows(tests: impl Iterator<Item = String>, text: &str) -> Vec<String> {
 
 #[cfg(test)]
 mod tests {
-    use super::{rows, sections};
+    use super::{rows, sections, width};
+
+    #[test]
+    fn code_fits_on_a_narrow_terminal() {
+        let wide = "x".repeat(77);
+        assert_eq!(
+            width(&format!("{wide}\n```text\n{}\n```\n{wide}\n", &wide[1..])),
+            None
+        );
+        let found = width(&format!("```rust\n{wide}\n```\n"));
+        assert!(found.is_some_and(|what| what.contains("77 columns in line 2")));
+    }
 
     #[test]
     fn sections_are_known_and_in_order() {

@@ -361,7 +361,7 @@ fn a_closure_may_call_it_again(mut subject: Subject) {
         let printed = &answer.output.stdout;
         assert!(
             *printed == format!("{before}{after}"),
-            "the closures printed {before}{after}, and {printed} came out"
+            "the closures printed {before}{after}, but standard output holds {printed}"
         );
         each_call_had_its_child(&answer, 1, depth.into(), 0);
     }
@@ -511,7 +511,7 @@ fn a_thread_of_the_closure_can_print(mut subject: Subject) {
     for stream in [&answer.output.stdout, &answer.output.stderr] {
         assert!(
             *stream == printed,
-            "the threads printed {printed}, and {stream} came out"
+            "two threads printed {printed}, one in the closure and then one in the caller, but the stream holds {stream}"
         );
     }
     each_call_had_its_child(&answer, 1, 0, 0);
@@ -1220,9 +1220,9 @@ fn nothing_is_printed_twice_and_nothing_is_lost(mut subject: Subject) {
         all += "<after>";
         assert!(
             *printed == all,
-            "standard output is not what caller and closure printed, in this order: {:?} in place of {:?}",
-            cut(printed),
-            cut(&all)
+            "standard output is not what caller and closure printed, in the order in which they printed it: it should be {:?}, and it is {:?}",
+            cut(&all),
+            cut(printed)
         );
         assert!(
             panics || answer.output.stderr.is_empty(),

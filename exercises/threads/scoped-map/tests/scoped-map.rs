@@ -24,8 +24,16 @@ use std::thread::{self, ThreadId};
 
 use proctor::{
     Answer, EmptyProbe, Failing, Failure, Fault, Gate, Life, Onlooker, Outcome, Probe, Probes,
-    Subject, Surroundings, fail, threads_left,
+    Subject, Surroundings, count as counted, fail, threads_left,
 };
+
+/// That not so many calls are in progress as are due.
+fn too_few(due: usize) -> String {
+    match due {
+        1 => "no call of f is in progress".to_owned(),
+        due => format!("fewer than {due} calls of f are in progress at once"),
+    }
+}
 
 // ---- C1, C2, C3: results, calls, numbers ----
 
@@ -77,7 +85,7 @@ fn results_come_back_in_the_order_of_the_items(mut subject: Subject) {
         .collect();
     let answers = subject.ask(&cases).value;
     for ((workers, numbers), (results, calls)) in cases.iter().zip(answers) {
-        let called = format!("map({workers}, {} items)", numbers.len());
+        let called = format!("map(workers: {workers}, items: {})", numbers.len());
         assert_in_order(&called, numbers, &results);
         assert_called_once(&called, &calls);
     }
@@ -132,7 +140,7 @@ fn the_order_does_not_depend_on_who_finishes_first(mut subject: Subject) {
     for length in [2, 3, 8] {
         let answer = ask_at_the_gate(&mut subject, &length, || {
             format!(
-                "an item waits for one that has not begun: map({length}, {length} items) must \
+                "an item waits for one that has not begun: map(workers: {length}, items: {length}) must \
                  have all {length} in progress at once"
             )
         });
@@ -160,7 +168,7 @@ fn the_order_does_not_depend_on_who_finishes_first(mut subject: Subject) {
 fn no_item_is_taken_twice(mut subject: Subject) {
     for (workers, length) in [(2, 20_000), (4, 30_000)] {
         let calls = subject.ask(&(workers, length)).value;
-        assert_called_once(&format!("map({workers}, {length} items)"), &calls);
+        assert_called_once(&format!("map(workers: {workers}, items: {length})"), &calls);
     }
 }
 
@@ -192,11 +200,12 @@ fn a_call_that_panicked_is_not_made_again(mut subject: Subject) {
         let (calls, threads) = subject.ask(&(workers, length, bad)).value;
         assert!(
             threads <= workers.min(length),
-            "map({workers}, {length} items) whose f panics called f on {threads} threads"
+            "map(workers: {workers}, items: {length}) whose f panics called f on {}",
+            counted(threads, "thread")
         );
         if let Some(index) = calls.iter().position(|calls| *calls > 1) {
             panic!(
-                "map({workers}, {length} items) whose f panics called f {} times for item {index}: \
+                "map(workers: {workers}, items: {length}) whose f panics called f {} times for item {index}: \
                  no call may be made again",
                 calls[index]
             );
@@ -204,7 +213,7 @@ fn a_call_that_panicked_is_not_made_again(mut subject: Subject) {
         // The first item of all that panic has been reached by somebody.
         assert!(
             (0..length).any(|index| index % bad == bad - 1 && calls[index] == 1),
-            "map({workers}, {length} items) called f for none of the items for which it panics"
+            "map(workers: {workers}, items: {length}) called f for none of the items for which it panics"
         );
     }
 }
@@ -245,7 +254,7 @@ fn any_number_of_items_and_workers_will_do(mut subject: Subject) {
         (rng.usize(1..9), rng.usize(65_538..90_000)),
     ]);
     for (workers, length) in cases {
-        let called = format!("map({workers}, {length} items)");
+        let called = format!("map(workers: {workers}, items: {length})");
         let asked = subject.try_ask(&(workers, length));
         let answer = asked.unwrap_or_else(|mut failing| {
             failing.cause = format!("{called} does not return: {}", failing.cause);
@@ -307,7 +316,7 @@ fn a_million_items_are_nothing_special(mut subject: Subject) {
     subject.ask(&(2, 4));
     // More than 2^16 and 2^20 of them, and more than 2^16 for each worker.
     let (workers, length) = (3, 3 * proctor::rng().usize(380_000..400_000));
-    let called = format!("map({workers}, {length} items)");
+    let called = format!("map(workers: {workers}, items: {length})");
     let answer = subject.ask(&(workers, length));
     let seen = answer.value;
     assert!(
@@ -324,8 +333,10 @@ fn a_million_items_are_nothing_special(mut subject: Subject) {
     let started = answer.evidence.threads_started;
     assert!(
         seen.threads <= workers && started.is_none_or(|started| started as usize <= workers),
-        "{called} called f on {} threads and started {started:?}: at most {workers} may be used",
-        seen.threads
+        "{called} called f on {} and started {}: it may use at most {}",
+        counted(seen.threads, "thread"),
+        counted(started.unwrap_or(0) as usize, "thread"),
+        counted(workers, "thread")
     );
     assert!(
         answer.evidence.heap.left < 4096,
@@ -439,8 +450,9 @@ fn assert_they_meet(
             ""
         };
         format!(
-            "fewer than {due} calls of f are in progress at once: map({workers}, {length} \
-                 items) with calls that wait until {due} of them have begun goes no further{more}"
+            "{}: map(workers: {workers}, items: {length}) with calls that wait until {due} of \
+                 them have begun goes no further{more}",
+            too_few(due)
         )
     });
 }
@@ -474,7 +486,7 @@ fn a_worker_does_not_wait_for_the_calls_of_others(mut subject: Subject) {
         for rank in 0..workers {
             ask_at_the_gate(&mut subject, &(workers, rounds, rank), || {
                 format!(
-                    "map({workers}, {} items): a worker waits for the calls of other workers, \
+                    "map(workers: {workers}, items: {}): a worker waits for the calls of other workers, \
                      before it has made its share of {rounds} calls",
                     workers * rounds
                 )
@@ -521,14 +533,14 @@ const CROWDS: [(usize, usize); 12] = [
 fn no_more_threads_than_workers_call_f(mut subject: Subject) {
     for (workers, length) in CROWDS {
         let most = workers.min(length);
-        let called = format!("map({workers}, {length} items)");
+        let called = format!("map(workers: {workers}, items: {length})");
         let width = if length.is_multiple_of(most) {
             most
         } else {
             most / 2 + 1
         };
         let answer = ask_at_the_gate(&mut subject, &(workers, length, width), || {
-            format!("{called}: fewer than {width} calls of f are in progress at once")
+            format!("{called}: {}", too_few(width))
         });
         let (used, inside) = answer.value;
         assert!(
@@ -555,8 +567,9 @@ fn no_more_threads_than_workers_or_items_are_started(mut subject: Subject) {
         if let Some(started) = answer.evidence.threads_started {
             assert!(
                 started as usize <= most,
-                "map({workers}, {length} items) started {started} threads: at most {most} have \
-                 anything to do"
+                "map(workers: {workers}, items: {length}) started {}: at most {most} have anything \
+                 to do",
+                counted(started as usize, "thread")
             );
         }
     }
@@ -594,9 +607,12 @@ fn every_thread_has_ended_at_the_end(mut subject: Subject) {
         let evidence = answer.evidence;
         assert!(
             evidence.threads == 1 && evidence.children + evidence.zombies + evidence.orphans == 0,
-            "{called} left {} threads and {} processes",
-            evidence.threads - 1,
-            evidence.children + evidence.zombies + evidence.orphans
+            "{called} left {} and {}",
+            counted(evidence.threads as usize - 1, "thread"),
+            counted(
+                (evidence.children + evidence.zombies + evidence.orphans) as usize,
+                "process"
+            )
         );
     }
 }
@@ -733,8 +749,9 @@ static HOOKED: AtomicUsize = AtomicUsize::new(0);
 })]
 fn nothing_is_left_behind(mut subject: Subject) {
     for (rounds, length) in [(1, 10), (1, 12), (50, 4), (1, 200)] {
-        let called =
-            format!("{rounds} times map(2, {length} items), and {rounds} times with a panic,");
+        let called = format!(
+            "{rounds} times map(workers: 2, items: {length}), and {rounds} times with a panic,"
+        );
         let answer = subject.ask(&(rounds, length));
         let (changes, hooked) = answer.value;
         assert!(
@@ -905,7 +922,7 @@ fn a_panic_reaches_the_caller_with_its_payload(mut subject: Subject) {
     for ((workers, length, bad), kind) in cases.into_iter().zip((0..9).cycle()) {
         let secret = proctor::random::<u64>();
         let called = format!(
-            "map({workers}, {length} items) whose f panics for item {bad} with {} as its payload",
+            "map(workers: {workers}, items: {length}) whose f panics for item {bad} with {} as its payload",
             KINDS[usize::from(kind)]
         );
         let answer = match subject.try_ask(&(workers, length, bad, kind, secret)) {
@@ -964,7 +981,8 @@ fn of_several_panics_one_reaches_the_caller(mut subject: Subject) {
         (4, 12, 4),
         (7, 7, 7),
     ] {
-        let called = format!("map({workers}, {length} items) whose f panics for every item");
+        let called =
+            format!("map(workers: {workers}, items: {length}) whose f panics for every item");
         let answer = match subject.try_ask(&(workers, length, width)) {
             Ok(answer) => answer,
             Err(failing) => never_returns(failing, &called).end(),
@@ -1056,8 +1074,10 @@ fn every_result_is_returned_or_dropped_once(mut subject: Subject) {
         (5, 200, 150),
     ] {
         let called = match bad {
-            0 => format!("map({workers}, {length} items)"),
-            _ => format!("map({workers}, {length} items) whose f panics for every {bad}th item"),
+            0 => format!("map(workers: {workers}, items: {length})"),
+            _ => format!(
+                "map(workers: {workers}, items: {length}) whose f panics for every {bad}th item"
+            ),
         };
         let asked = subject.try_ask(&(workers, length, bad));
         let fate = asked
@@ -1144,8 +1164,8 @@ fn a_thread_that_cannot_be_started_is_no_disaster(mut subject: Subject) {
         let failure = Failure::of(Fault::Thread, errno);
         subject.fail(failure.after(started).times(refused));
         let called = format!(
-            "map({workers}, {length} items), when {started} threads can be started and the next \
-             cannot,"
+            "map(workers: {workers}, items: {length}), when {} can be started and the next cannot,",
+            counted(started as usize, "thread")
         );
         let answer = match subject.try_ask(&(workers, length)) {
             Ok(answer) => answer,
@@ -1169,9 +1189,9 @@ fn a_thread_that_cannot_be_started_is_no_disaster(mut subject: Subject) {
         );
         assert!(
             seen.inside == 0 && seen.threads == 0,
-            "{called} came back while {} calls were in progress, and {} threads stay",
-            seen.inside,
-            seen.threads
+            "{called} came back while {} of f ran, and left {} behind",
+            counted(seen.inside, "call"),
+            counted(seen.threads, "thread")
         );
         assert!(
             seen.alive == 0 && seen.wrongs.is_empty(),
@@ -1229,9 +1249,9 @@ fn f_may_call_map(mut subject: Subject) {
     for (outer, inner) in [(1, 1), (1, 3), (3, 1), (2, 2), (4, 5)] {
         let answer = ask_at_the_gate(&mut subject, &(outer, inner), || {
             format!(
-                "a map({inner}, {inner} items) inside of the f of map({outer}, {outer} items): \
-                 fewer than {} inner calls are in progress at once",
-                outer * inner
+                "a map(workers: {inner}, items: {inner}) inside of the f of map(workers: {outer}, \
+                 items: {outer}), inner calls: {}",
+                too_few(outer * inner)
             )
         });
         let (inside, is_right) = answer.value;
@@ -1338,8 +1358,8 @@ fn a_call_knows_nothing_of_earlier_calls(
     let (panics, workers) = (300, 4);
     let met = ask_at_the_gate(&mut after_panics, &(panics, workers), || {
         format!(
-            "after {panics} calls of map that panicked, map({workers}, {workers} items): fewer \
-             than {workers} calls of f are in progress at once"
+            "after {panics} calls of map that panicked, map(workers: {workers}, items: {workers}): {}",
+            too_few(workers)
         )
     });
     assert!(met.value == workers, "{} calls met at the gate", met.value);
@@ -1458,8 +1478,10 @@ fn text_of(payload: &(dyn Any + Send)) -> String {
 
 fn called_with_panic(workers: usize, length: usize, bad: Option<usize>) -> String {
     match bad {
-        Some(bad) => format!("map({workers}, {length} items) whose f panics for item {bad}"),
-        None => format!("map({workers}, {length} items)"),
+        Some(bad) => {
+            format!("map(workers: {workers}, items: {length}) whose f panics for item {bad}")
+        }
+        None => format!("map(workers: {workers}, items: {length})"),
     }
 }
 
