@@ -131,18 +131,22 @@ pub fn verify(course: &Course, options: &Verify) -> Result<u8, Trouble> {
     ))
 }
 
-/// Keeps the tasks and hints as they are. Code and tests, on which the verdicts
-/// depend, must be those that are kept already.
+/// Keeps the tasks, hints and comments as they are. Code and tests, on which the
+/// verdicts depend, must be those that are kept already.
 fn bless_texts(course: &Course, exercises: &[&Exercise]) -> Result<u8, Trouble> {
-    let is_text = |name: &str| matches!(name, "README.md" | "hints.md");
     let mut complaints = Vec::new();
     for exercise in exercises {
         let before = originals::given(exercise)?.unwrap_or_default();
         let now = originals::files_of(exercise)?;
         let names: BTreeSet<&String> = before.keys().chain(now.keys()).collect();
         let changed = |name: &&&String| before.get(**name) != now.get(**name);
+        let is_text = |name: &&String| {
+            let both = (before.get(*name), now.get(*name));
+            matches!(name.as_str(), "README.md" | "hints.md")
+                || matches!(both, (Some(one), Some(other)) if code(name, one) == code(name, other))
+        };
         let (texts, others): (Vec<&String>, Vec<&String>) =
-            names.iter().filter(changed).partition(|name| is_text(name));
+            names.iter().filter(changed).partition(is_text);
         let id = &exercise.id;
         if let Some(other) = others.first() {
             complaints.push(Complaint::new(
@@ -162,6 +166,13 @@ fn bless_texts(course: &Course, exercises: &[&Exercise]) -> Result<u8, Trouble> 
     complaints.extend(look_at_files(course, exercises, false)?);
     report::complaints(&complaints);
     Ok(u8::from(!complaints.is_empty()))
+}
+
+/// The lines of a Rust file that are more than comments; all lines of another file.
+fn code<'a>(name: &str, text: &'a str) -> Vec<&'a str> {
+    let is_rust = name.ends_with(".rs");
+    let is_code = |line: &&str| !is_rust || !line.trim_start().starts_with("//");
+    text.lines().filter(is_code).collect()
 }
 
 /// The files that `--bless` has kept. Until they are accepted, what was kept before is put back: also

@@ -183,15 +183,22 @@ fn once_no_mark_is_left_it_is_verified_like_any_other() {
     assert!(blessed.exists());
 
     // A changed text alone is kept without judging anything again.
-    let hints = stub.parent().and_then(Path::parent).expect("a folder").join("hints.md");
+    let hints = stub
+        .parent()
+        .and_then(Path::parent)
+        .expect("a folder")
+        .join("hints.md");
     let more = fs::read_to_string(&hints).unwrap() + "\nMore.\n";
     fs::write(&hints, more).unwrap();
     let said = course.run(&["verify", "ticket-lock", "--bless-texts"]);
     said.says(1, "ticket-lock: kept hints.md");
     assert!(!said.out.contains("holds other texts"), "{said:?}");
     assert!(!said.out.contains("variants"), "{said:?}");
-    let code = fs::read_to_string(&stub).unwrap() + "\n";
-    fs::write(&stub, code).unwrap();
+    let code = fs::read_to_string(&stub).unwrap() + "// Again.\n";
+    fs::write(&stub, &code).unwrap();
+    let said = course.run(&["verify", "ticket-lock", "--bless-texts"]);
+    said.says(1, "ticket-lock: kept src/lib.rs");
+    fs::write(&stub, code + "\n").unwrap();
     let said = course.run(&["verify", "ticket-lock", "--bless-texts"]);
     said.says(1, "src/lib.rs has changed too");
 }

@@ -1,0 +1,1298 @@
+//! Judges `pipeline` by what the programs see and by what the kernel says of
+//! the processes.
+//!
+//! The programs are those that every Linux system has (sh, cat, ls, …). They
+//! tell what they found in the texts that go through the pipes. Where programs
+//! must wait for each other, they wait for a pipe or for a state in /proc, and
+//! never for an amount of time.
+proctor::exercise!(pipeline);
+
+use std::collections::BTreeMap;
+use std::env;
+use std::ffi::CString;
+use std::fmt::Debug;
+use std::fs::{self, File};
+use std::io::Write;
+use std::os::fd::{AsRawFd, OwnedFd};
+use std::os::unix::fs::symlink;
+use std::os::unix::process::ExitStatusExt;
+use std::process::{Command, Stdio};
+
+use nix::errno::Errno;
+use nix::fcntl::{FcntlArg, FdFlag, OFlag, fcntl};
+use nix::libc;
+use nix::sys::memfd::{MFdFlags, memfd_create};
+use nix::sys::resource::{Resource, getrlimit, setrlimit};
+use nix::sys::signal::{SaFlags, SigAction, SigHandler, SigSet, Signal, sigaction};
+use nix::sys::stat::{Mode, umask};
+use nix::sys::wait::{Id, WaitPidFlag, waitid};
+use nix::unistd::{Pid, dup2_stdin, getpgrp, getsid, pipe2};
+use proctor::{Answer, Failure, Fault, Gate, Subject, Surroundings, Whose};
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+
+/// A program and its arguments, as plain data.
+type Words = Vec<Vec<u8>>;
+
+/// How a program ended, as plain data.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+enum Ended {
+    Exited(u8),
+    Killed(i32),
+}
+use Ended::{Exited, Killed};
+
+/// What `pipeline` returned, as plain data.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+enum Reported {
+    Piped(Vec<u8>, Vec<Ended>),
+    /// The number of the error, if it has one, and its text.
+    Error(Option<i32>, String),
+    /// What the call has changed in the caller.
+    Changed(String),
+}
+use Reported::{Changed, Error, Piped};
+
+// -------------------------------------------------------- in the subject
+
+/// Calls `pipeline`, and looks at what the call has changed in the caller.
+fn run(stages: &[Words]) -> Reported {
+    let before = Surroundings::now();
+    let reported = call(stages);
+    let mut changes = before.changes();
+    // The judge counts the children.
+    changes.retain(|change| !(change.starts_with("child ") && change.contains(" is new ")));
+    match changes.is_empty() {
+        true => reported,
+        false => Changed(changes.join("; ")),
+    }
+}
+
+#[allow(unused_unsafe)]
+fn call(stages: &[Words]) -> Reported {
+    let text = |word: &Vec<u8>| CString::new(word.clone()).expect("a text without a zero");
+    let stages: Vec<pipeline::Stage> = stages
+        .iter()
+        .map(|words| pipeline::Stage {
+            program: text(&words[0]),
+            arguments: words[1..].iter().map(text).collect(),
+        })
+        .collect();
+    // SAFETY: a subject has one thread.
+    match unsafe { pipeline::pipeline(&stages) } {
+        Ok(piped) => Piped(
+            piped.output,
+            piped
+                .endings
+                .iter()
+                .map(|ending| match *ending {
+                    pipeline::Ending::Exited(code) => Exited(code),
+                    pipeline::Ending::Killed(signal) => Killed(signal),
+                })
+                .collect(),
+        ),
+        Err(error) => Error(error.raw_os_error(), error.to_string()),
+    }
+}
+
+/// Makes a pipe the standard input, and returns the end at which nobody writes:
+/// a program that reads there does not end.
+fn endless_input() -> OwnedFd {
+    let (reader, writer) = pipe2(OFlag::O_CLOEXEC).expect("a pipe");
+    dup2_stdin(reader).expect("the pipe as standard input");
+    writer
+}
+
+/// Installs a handler, or SIG_DFL or SIG_IGN.
+fn set(signal: Signal, handler: SigHandler) {
+    // Not for a child that stops: another child may start at that time.
+    let action = SigAction::new(handler, SaFlags::SA_NOCLDSTOP, SigSet::empty());
+    // SAFETY: the handlers of this file do nothing.
+    let _ = unsafe { sigaction(signal, &action) };
+}
+
+extern "C" fn interrupt(_: i32) {}
+
+/// The descriptors that exec does not close, with what they refer to.
+fn inheritable() -> BTreeMap<i32, String> {
+    let names = fs::read_dir("/proc/self/fd").expect("/proc");
+    let names: Vec<_> = names.flatten().map(|entry| entry.file_name()).collect();
+    let numbers = names.iter().filter_map(|name| name.to_str()?.parse().ok());
+    let target = |fd: i32| {
+        // SAFETY: takes integers.
+        let flags = unsafe { libc::fcntl(fd, libc::F_GETFD) };
+        let target = fs::read_link(format!("/proc/self/fd/{fd}")).ok()?;
+        let is_kept = flags >= 0 && flags & libc::FD_CLOEXEC == 0;
+        is_kept.then(|| (fd, target.display().to_string()))
+    };
+    numbers.filter_map(target).collect()
+}
+
+// ----------------------------------------------------------- in the judge
+
+fn words(of: &[&str]) -> Words {
+    of.iter().map(|word| word.as_bytes().to_vec()).collect()
+}
+
+fn sh(script: &str) -> Words {
+    words(&["sh", "-c", script])
+}
+
+/// Asks. If the code hangs, the verdict says first what that means.
+#[track_caller]
+fn ask<Q, A>(subject: &mut Subject<Q, A>, question: &Q, a_hang_means: &str) -> Answer<A>
+where
+    Q: Serialize + DeserializeOwned + Debug,
+    A: Serialize + DeserializeOwned + Debug,
+{
+    match subject.try_ask(question) {
+        Ok(answer) => answer,
+        Err(failing) => Gate::explained(failing, a_hang_means).end(),
+    }
+}
+
+/// What a hang means where programs read all of their input.
+const NO_END: &str = "a program reads until its input ends, and its input does not end although the program before it has ended";
+
+/// Output and endings of a call in which nothing fails.
+#[track_caller]
+fn piped(reported: &Reported) -> (String, &[Ended]) {
+    match reported {
+        Piped(output, endings) => (String::from_utf8_lossy(output).into_owned(), endings),
+        Changed(what) => changed(what),
+        Error(_, text) => {
+            panic!("no step failed, and the call returned an error all the same: {text}")
+        }
+    }
+}
+
+#[track_caller]
+fn ended(endings: &[Ended], expected: &[Ended]) {
+    assert!(
+        endings == expected,
+        "the programs end with {expected:?}, in the order of the stages, and the call returned {endings:?}"
+    );
+}
+
+#[track_caller]
+fn changed(what: &str) -> ! {
+    panic!("the caller is not as it was before the call: {what}")
+}
+
+/// Demands this error.
+#[track_caller]
+fn failed_with(reported: &Reported, errno: &[Errno], what_failed: &str) {
+    let expected = errno[0];
+    match reported {
+        Error(Some(number), _) if errno.iter().any(|errno| *errno as i32 == *number) => {}
+        Error(_, text) => {
+            panic!("{what_failed} ({expected}), and the error of the call is another one: {text}")
+        }
+        Changed(what) => changed(what),
+        Piped(_, endings) => {
+            panic!("{what_failed} ({expected}), and the call returned no error but {endings:?}")
+        }
+    }
+}
+
+/// In the judge, by the kernel's word: the call has started so many processes,
+/// and nothing is left of them.
+#[track_caller]
+fn each_stage_was_one_process<A>(answer: &Answer<A>, stages: usize, others: usize) {
+    // `None` where the machine forbids to count.
+    if let Some(started) = answer.evidence.processes_started {
+        let started = (started as usize).saturating_sub(others);
+        assert!(
+            started == stages,
+            "the contract says that the call starts one process for each program (number of programs: {stages}), and the number of processes that were started is {started}"
+        );
+    }
+    nothing_is_left(answer);
+}
+
+#[track_caller]
+fn nothing_is_left<A>(answer: &Answer<A>) {
+    let evidence = &answer.evidence;
+    assert!(
+        evidence.children == 0 && evidence.orphans == 0,
+        "the call has returned, and {} of the processes that it started still run",
+        evidence.children.max(evidence.orphans)
+    );
+    assert!(
+        evidence.zombies == 0,
+        "the call has returned, and {} of the processes that it started are zombies, because the call has not waited for them",
+        evidence.zombies
+    );
+    assert!(
+        evidence.threads == 1,
+        "the call has returned, and the caller has {} threads instead of one",
+        evidence.threads
+    );
+    assert!(
+        evidence.descriptors_left == 0,
+        "the call has returned, and {} descriptors are open that were not open before",
+        evidence.descriptors_left
+    );
+    assert!(
+        evidence.relics.is_empty() && evidence.files_left.is_empty(),
+        "the call has left {:?} and {:?}",
+        evidence.relics,
+        evidence.files_left
+    );
+}
+
+/// The call prints nothing, and the programs of most tests do not either.
+#[track_caller]
+fn nothing_is_printed<A>(answer: &Answer<A>) {
+    let output = &answer.output;
+    assert!(
+        output.stdout.is_empty() && output.stderr.is_empty(),
+        "the call prints nothing, says the contract, but this appeared on the caller's standard output: {:?}, and on its standard error: {:?}",
+        output.stdout,
+        output.stderr
+    );
+}
+
+// ------------------------------------------------------------ the programs
+
+#[proctor::test(clauses = [1, 3, 4, 8, 9, 10, 11], subject = |stages: Vec<Words>| -> Vec<Reported> {
+    // Several calls are like one.
+    (0..8).map(|_| run(&stages)).collect()
+})]
+fn each_program_reads_what_the_one_before_it_writes(mut subject: Subject) {
+    let text: String = proctor::random();
+    let stages = vec![
+        words(&["printf", "%s\\n\\n", &text]),
+        words(&["sed", "s/^/1/"]),
+        words(&["sed", "s/^/2/"]),
+        words(&["sed", "s/^/3/"]),
+    ];
+    let answer = ask(&mut subject, &stages, NO_END);
+    for (number, reported) in answer.value.iter().enumerate() {
+        let (output, endings) = piped(reported);
+        let expected = format!("321{text}\n321\n");
+        assert!(
+            output == expected,
+            "call {}: printf wrote {text:?} and two newlines, three programs put 1, 2 and 3 before each line, so the output is {expected:?}, but the call returned {output:?}",
+            number + 1
+        );
+        ended(endings, &[Exited(0); 4]);
+    }
+    each_stage_was_one_process(&answer, 8 * stages.len(), 0);
+    nothing_is_printed(&answer);
+}
+
+#[proctor::test(clauses = [1, 2, 3, 4, 8, 9, 10, 11], subject = |stages: Vec<Words>| -> Reported { run(&stages) })]
+fn a_program_gets_its_arguments_as_they_are(mut subject: Subject) {
+    let texts = "|two words|*|$HOME|'|\"|\\n|a\nb|;|>x|-|~| |";
+    let mut arguments: Vec<Vec<u8>> = texts.split('|').map(|text| text.into()).collect();
+    arguments.push(vec![0xff, 0xfe, b'x', 0x80]);
+    arguments.push(vec![b'l'; 100_000]);
+    arguments.push(proctor::random::<String>().into_bytes());
+    arguments.push(Vec::new());
+    let mut stage = words(&["printf", "[%s]"]);
+    stage.extend(arguments.iter().cloned());
+    let answer = subject.ask(&vec![stage, words(&["cat"])]);
+    let (_, endings) = piped(&answer.value);
+    let Piped(output, _) = &answer.value else {
+        unreachable!("checked above")
+    };
+    let mut rest = &output[..];
+    for argument in &arguments {
+        let mut expected = vec![b'['];
+        expected.extend(argument);
+        expected.push(b']');
+        let shown: String = String::from_utf8_lossy(argument).chars().take(60).collect();
+        rest = rest.strip_prefix(&expected[..]).unwrap_or_else(|| {
+            panic!("the program did not get the argument {shown:?} as it is, in its place")
+        });
+    }
+    assert!(
+        rest.is_empty(),
+        "the program got more arguments than the stage has"
+    );
+    ended(endings, &[Exited(0); 2]);
+    each_stage_was_one_process(&answer, 2, 0);
+}
+
+#[proctor::test(clauses = [1, 3, 4, 8, 9, 10, 11], subject = |(): ()| -> (Reported, String) {
+    // A program that only the caller's PATH finds, under a name of its own.
+    let folder = format!("{}/tools", env::temp_dir().display());
+    let tool = format!("{folder}/the-tool");
+    fs::create_dir(&folder).expect("a folder");
+    symlink("/bin/sh", &tool).expect("a link");
+    // execvp does not look in the working folder.
+    env::set_current_dir(env::temp_dir()).expect("the folder");
+    symlink("/bin/false", "the-tool").expect("a link");
+    let path = env::var("PATH").unwrap_or_default();
+    // SAFETY: a subject has one thread.
+    unsafe { env::set_var("PATH", format!("{folder}:{path}")) };
+    let script = b"echo \"$0 $PPID $$\"; while read -r line; do echo \"$line\"; done".to_vec();
+    let stages = [
+        vec![b"the-tool".to_vec(), b"-c".to_vec(), b"echo \"$0 $PPID $$\"".to_vec()],
+        vec![tool.clone().into_bytes(), b"-c".to_vec(), script.clone()],
+        vec![b"the-tool".to_vec(), b"-c".to_vec(), script],
+    ];
+    let reported = run(&stages);
+    fs::remove_dir_all(&folder).expect("the folder");
+    fs::remove_file("the-tool").expect("the link");
+    (reported, tool)
+})]
+fn each_program_is_a_child_of_the_caller(mut subject: Subject) {
+    let answer = ask(&mut subject, &(), NO_END);
+    let (reported, tool) = &answer.value;
+    let (output, endings) = piped(reported);
+    ended(endings, &[Exited(0); 3]);
+    let expected = ["the-tool", tool, "the-tool"];
+    let lines: Vec<Vec<&str>> = output
+        .lines()
+        .map(|line| line.split(' ').collect())
+        .collect();
+    assert!(
+        lines.len() == 3 && lines.iter().all(|line| line.len() == 3),
+        "three programs each wrote one line, and the output is {output:?}"
+    );
+    for (line, name) in lines.iter().zip(expected) {
+        assert!(
+            line[0] == name,
+            "argument 0 of the program {name} is {}: the contract says that it is the program",
+            line[0]
+        );
+        assert!(
+            line[1] == answer.evidence.pid.to_string(),
+            "the parent of a program is process {}, and the caller is process {}",
+            line[1],
+            answer.evidence.pid
+        );
+    }
+    each_stage_was_one_process(&answer, 3, 0);
+}
+
+#[proctor::test(clauses = [1, 2, 3, 4, 6, 8, 9, 10, 11], subject = |text: String| -> Reported {
+    // The first program waits for a line in its input. All programs inherit the
+    // end at which the line is written.
+    let (reader, writer) = pipe2(OFlag::empty()).expect("a pipe");
+    dup2_stdin(reader).expect("the pipe as standard input");
+    let opens = writer.as_raw_fd();
+    assert!(opens < 10, "sh knows descriptors up to 9");
+    let script = format!("echo {text} >&{opens}; exec cat");
+    run(&[
+        [&b"head"[..], b"-n", b"1"].map(<[u8]>::to_vec).to_vec(),
+        vec![b"cat".to_vec()],
+        vec![b"sh".to_vec(), b"-c".to_vec(), script.into_bytes()],
+    ])
+})]
+fn all_programs_run_at_the_same_time(mut subject: Subject) {
+    let text: String = proctor::random();
+    let answer = ask(
+        &mut subject,
+        &text,
+        "the first program waits for a line that the third program writes as soon as it runs, and the third program does not run at the same time",
+    );
+    let (output, endings) = piped(&answer.value);
+    assert!(
+        output == format!("{text}\n"),
+        "the first program passed on a line that the third program had given to it, {text:?}, and the call returned {output:?}"
+    );
+    ended(endings, &[Exited(0); 3]);
+    each_stage_was_one_process(&answer, 3, 0);
+}
+
+// ------------------------------------------------------------- the streams
+
+/// Lists the descriptors of each program, under a headline for each. The
+/// listing of a later program comes first.
+fn listing_stages() -> Vec<Words> {
+    let list = "ls -l /proc/self/fd";
+    vec![
+        sh(&format!("echo program 0; {list}; exit 0")),
+        sh(&format!("echo program 1; {list}; exec cat")),
+        sh(&format!("echo program 2; {list}; exec cat")),
+    ]
+}
+
+/// What the descriptors of each program refer to, from the listings.
+fn descriptors_of_programs(output: &str) -> Vec<BTreeMap<i32, String>> {
+    let mut programs = vec![BTreeMap::new(); 3];
+    let mut program = 0;
+    for line in output.lines() {
+        if let Some(number) = line.strip_prefix("program ") {
+            program = number.parse().unwrap_or(0).min(2);
+        } else if let Some((left, target)) = line.split_once(" -> ") {
+            // `ls` itself opens the folder that it lists.
+            if target.starts_with("/proc/") {
+                continue;
+            }
+            if let Some(Ok(fd)) = left.split(' ').next_back().map(str::parse) {
+                programs[program].insert(fd, target.to_owned());
+            }
+        }
+    }
+    programs
+}
+
+const NAMES: [&str; 3] = [
+    "the first program",
+    "the second program",
+    "the last program",
+];
+
+/// Compares the programs' descriptors with what the contract says. `caller` are
+/// the descriptors that the programs may inherit.
+#[track_caller]
+fn streams_are_connected(output: &str, caller: &BTreeMap<i32, String>, when: &str) {
+    let programs = descriptors_of_programs(output);
+    let shown = |fd: Option<&String>| fd.cloned().unwrap_or_else(|| "closed".to_owned());
+    // A stream that the caller does not have may be closed or /dev/null.
+    let is_the_callers = |fd: i32, is: Option<&String>| match caller.get(&fd) {
+        Some(target) => is == Some(target),
+        None => is.is_none_or(|target| target == "/dev/null"),
+    };
+    for (number, program) in programs.iter().enumerate() {
+        let name = NAMES[number];
+        let (input, output, error) = (program.get(&0), program.get(&1), program.get(&2));
+        assert!(
+            output.is_some_and(|target| target.starts_with("pipe:")),
+            "{when}, the standard output of {name} is not a pipe but {}",
+            shown(output)
+        );
+        match number.checked_sub(1) {
+            None => assert!(
+                is_the_callers(0, input),
+                "{when}, the standard input of the first program is {}, and that of the caller is {}",
+                shown(input),
+                shown(caller.get(&0))
+            ),
+            Some(previous) => assert!(
+                input == programs[previous].get(&1),
+                "{when}, the standard input of {name} is {}, and the standard output of the program before it is {}: they must be the two ends of one pipe",
+                shown(input),
+                shown(programs[previous].get(&1))
+            ),
+        }
+        assert!(
+            is_the_callers(2, error),
+            "{when}, the standard error of {name} is {}, and that of the caller is {}",
+            shown(error),
+            shown(caller.get(&2))
+        );
+        for (fd, target) in program.range(3..) {
+            assert!(
+                caller.get(fd) == Some(target),
+                "{when}, {name} has the descriptor {fd} ({target}), which the call has opened: the program may have only its standard input and its standard output"
+            );
+        }
+    }
+}
+
+#[proctor::test(clauses = [1, 3, 4, 8, 9, 10, 11], subject = |stages: Vec<Words>| -> (Reported, BTreeMap<i32, String>) {
+    // An input that is not the one which every process here has.
+    let (reader, _writer) = pipe2(OFlag::O_CLOEXEC).expect("a pipe");
+    dup2_stdin(reader).expect("the pipe as standard input");
+    let reported = run(&stages);
+    (reported, inheritable())
+})]
+fn neighbours_are_connected_by_a_pipe(mut subject: Subject) {
+    let answer = ask(&mut subject, &listing_stages(), NO_END);
+    let (reported, caller) = &answer.value;
+    let (output, endings) = piped(reported);
+    streams_are_connected(&output, caller, "after the start");
+    ended(endings, &[Exited(0); 3]);
+    each_stage_was_one_process(&answer, 3, 3);
+    nothing_is_printed(&answer);
+}
+
+#[proctor::test(clauses = [1, 3, 4, 8, 9, 10, 11], subject = |(stages, input): (Vec<Words>, String)| -> Reported {
+    let file = memfd_create(c"input", MFdFlags::MFD_CLOEXEC).expect("a file in memory");
+    fs::write(format!("/proc/self/fd/{}", file.as_raw_fd()), input).expect("room");
+    dup2_stdin(file).expect("the file as standard input");
+    run(&stages)
+})]
+fn the_first_program_reads_the_callers_input_and_errors_go_to_its_standard_error(
+    mut subject: Subject,
+) {
+    let (input, errors) = (proctor::random::<String>(), proctor::random::<String>());
+    for programs in 1..=3 {
+        let stages = vec![sh(&format!("echo {errors} >&2; exec cat")); programs];
+        let answer = ask(&mut subject, &(stages, input.clone()), NO_END);
+        let (output, endings) = piped(&answer.value);
+        assert!(
+            output == input,
+            "the caller's standard input holds {input:?}, the programs pass on what they read (number of programs: {programs}), and the call returned {output:?}"
+        );
+        ended(endings, &vec![Exited(0); programs]);
+        let seen = &answer.output.stderr;
+        assert!(
+            *seen == format!("{errors}\n").repeat(programs),
+            "each program wrote {errors:?} to its standard error (number of programs: {programs}), and this arrived at the caller's standard error: {seen:?}"
+        );
+        assert!(
+            answer.output.stdout.is_empty(),
+            "the caller's standard output got {:?}: what the last program writes belongs in the result",
+            answer.output.stdout
+        );
+        each_stage_was_one_process(&answer, programs, 0);
+    }
+}
+
+#[proctor::test(clauses = [1, 2, 3, 4, 5, 8, 9, 10, 11], deadline = 5.0, subject = |stages: Vec<Words>| -> Reported { run(&stages) })]
+fn a_writer_without_a_reader_is_killed_by_sigpipe(mut subject: Subject) {
+    let (yes, cat) = (words(&["yes"]), words(&["cat"]));
+    let (head, nothing) = (words(&["head", "-n", "1"]), words(&["true"]));
+    let (broken, fine) = (Killed(Signal::SIGPIPE as i32), Exited(0));
+    for (stages, text, expected) in [
+        (vec![yes.clone(), head.clone()], "y\n", vec![broken, fine]),
+        (
+            vec![yes.clone(), cat.clone(), nothing],
+            "",
+            vec![broken, broken, fine],
+        ),
+        (
+            vec![yes, cat.clone(), head, cat],
+            "y\n",
+            vec![broken, broken, fine, fine],
+        ),
+    ] {
+        let answer = ask(
+            &mut subject,
+            &stages,
+            "a program writes without end, the program that reads from it has ended, and the writer does not end",
+        );
+        let (output, endings) = piped(&answer.value);
+        assert!(
+            endings == expected,
+            "a program that writes after its reader has ended is killed by SIGPIPE (13), so the endings are {expected:?}, but the call returned {endings:?}"
+        );
+        assert!(
+            output == text,
+            "the last program wrote {text:?}, and the call returned {output:?}"
+        );
+        each_stage_was_one_process(&answer, stages.len(), 0);
+    }
+}
+
+// ------------------------------------------------------- what is inherited
+
+/// What the caller does with signals before the call.
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
+enum Caller {
+    /// Ignores SIGPIPE, as Rust programs do.
+    Ignores,
+    /// Has a handler for it.
+    Handles,
+    /// Blocks it, and others.
+    Blocks,
+}
+
+#[proctor::test(clauses = [1, 3, 4, 5, 6, 8, 9, 10, 11], subject = |(caller, stages): (Caller, Vec<Words>)| -> (Reported, u64) {
+    match caller {
+        Caller::Ignores => set(Signal::SIGPIPE, SigHandler::SigIgn),
+        Caller::Handles => set(Signal::SIGPIPE, SigHandler::Handler(interrupt)),
+        Caller::Blocks => {
+            let mut blocked = SigSet::all();
+            // It would be pending after the call.
+            blocked.remove(Signal::SIGCHLD);
+            blocked.thread_set_mask().expect("a mask");
+        }
+    }
+    let status = fs::read_to_string("/proc/self/status").expect("/proc");
+    let ignored = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
+    let ignored = u64::from_str_radix(ignored.unwrap_or_default().trim(), 16);
+    (run(&stages), ignored.expect("a set of signals"))
+})]
+fn a_program_starts_with_the_usual_signals(mut subject: Subject) {
+    let stages = vec![
+        words(&["cat", "/proc/self/status"]),
+        words(&["cat", "/proc/self/status", "-"]),
+        words(&["cat", "/proc/self/status", "-"]),
+    ];
+    for caller in [Caller::Ignores, Caller::Handles, Caller::Blocks] {
+        let answer = ask(&mut subject, &(caller, stages.clone()), NO_END);
+        let (reported, ignored_by_the_caller) = &answer.value;
+        let (output, _) = piped(reported);
+        let broken_pipe = 1 << (Signal::SIGPIPE as i32 - 1);
+        // The last program writes its own status first.
+        let sets = |key: &str| -> Vec<u64> {
+            let lines = output.lines().filter_map(|line| line.strip_prefix(key));
+            let sets = lines.map(|set| u64::from_str_radix(set.trim(), 16).unwrap_or(u64::MAX));
+            sets.collect()
+        };
+        let (blocked, ignored) = (sets("SigBlk:"), sets("SigIgn:"));
+        assert!(
+            blocked.len() == 3 && ignored.len() == 3,
+            "three programs each wrote their own status, and the output has {} of them",
+            blocked.len()
+        );
+        for (blocked, name) in blocked.iter().rev().zip(NAMES) {
+            assert!(
+                *blocked == 0,
+                "{name} starts with blocked signals (the mask {blocked:#x}): the contract says that its mask is empty"
+            );
+        }
+        for (ignored, name) in ignored.iter().rev().zip(NAMES) {
+            assert!(
+                ignored & broken_pipe == 0,
+                "{name} ignores SIGPIPE: the contract says that SIGPIPE has its default action"
+            );
+            let expected = ignored_by_the_caller & !broken_pipe;
+            assert!(
+                *ignored == expected,
+                "apart from SIGPIPE, a program ignores the signals that the caller ignores (the set {expected:#x}), and {name} ignores the set {ignored:#x}"
+            );
+        }
+        each_stage_was_one_process(&answer, stages.len(), 0);
+        subject.fresh();
+    }
+}
+
+const FACTS: [&str; 8] = [
+    "environment variable",
+    "working folder",
+    "umask",
+    "limit of descriptors",
+    "process group and session",
+    "nice value",
+    "descriptor that is not close-on-exec",
+    "descriptor that is close-on-exec",
+];
+
+#[proctor::test(clauses = [1, 3, 4, 6, 8, 9, 10, 11], subject = |text: String| -> (Reported, Vec<String>) {
+    // Nothing is as it is in most processes.
+    env::set_current_dir("/proc").expect("another folder");
+    umask(Mode::from_bits_truncate(0o027));
+    // SAFETY: a subject has one thread.
+    unsafe { env::set_var("PIPELINE", &text) };
+    let (_, hard) = getrlimit(Resource::RLIMIT_NOFILE).expect("a limit");
+    setrlimit(Resource::RLIMIT_NOFILE, 77, hard).expect("another limit");
+    set(Signal::SIGUSR1, SigHandler::SigIgn);
+    set(Signal::SIGINT, SigHandler::SigIgn);
+    // SAFETY: takes integers.
+    unsafe { libc::setpriority(libc::PRIO_PROCESS, 0, 5) };
+    let kept = File::open("/dev/null").expect("a file");
+    fcntl(&kept, FcntlArg::F_SETFD(FdFlag::empty())).expect("a flag");
+    let closed = File::open("/dev/null").expect("a file");
+    let script = format!(
+        "echo \"$PIPELINE\"; pwd; umask; ulimit -S -n
+         read -r pid name state parent group session rest </proc/$$/stat; echo $group $session
+         set -- $rest; echo ${{13}}
+         [ -e /proc/$$/fd/{kept} ] && echo open || echo closed
+         [ -e /proc/$$/fd/{closed} ] && echo open || echo closed
+         while read -r key value; do [ $key = SigIgn: ] && echo $value; done </proc/$$/status
+         exec cat",
+        kept = kept.as_raw_fd(),
+        closed = closed.as_raw_fd(),
+    );
+    let stage = vec![b"sh".to_vec(), b"-c".to_vec(), script.into_bytes()];
+    let reported = run(&vec![stage; 3]);
+    let group = format!("{} {}", getpgrp(), getsid(None).expect("a session"));
+    let facts = [&text, "/proc", "0027", "77", &group, "5", "open", "closed"];
+    let facts = facts.map(str::to_owned).to_vec();
+    (reported, facts)
+})]
+fn everything_else_is_inherited(mut subject: Subject) {
+    let text: String = proctor::random();
+    let answer = ask(&mut subject, &text, NO_END);
+    let (reported, facts) = &answer.value;
+    let (output, _) = piped(reported);
+    let lines: Vec<&str> = output.lines().collect();
+    assert!(
+        lines.len() == 27,
+        "three programs each wrote nine facts about themselves, and the output has {} lines",
+        lines.len()
+    );
+    // The last program writes first.
+    for (found, name) in lines.chunks(9).rev().zip(NAMES) {
+        for ((what, is), was) in FACTS.iter().zip(found).zip(facts) {
+            assert!(
+                is == was,
+                "{name} does not find the {what} that fork and exec hand on: it finds {is}, and the contract says {was}"
+            );
+        }
+        let ignored = u64::from_str_radix(found[8], 16).unwrap_or(0);
+        for signal in [Signal::SIGUSR1, Signal::SIGINT] {
+            assert!(
+                ignored & 1 << (signal as i32 - 1) != 0,
+                "the caller ignores {signal}, and {name} does not: exec hands the ignored signals on"
+            );
+        }
+    }
+    each_stage_was_one_process(&answer, 3, 0);
+}
+
+/// Closes those of the descriptors 0, 1 and 2 that are in the set, for the time
+/// of the call.
+fn without_streams<T>(closed: &[i32], call: impl FnOnce() -> T) -> T {
+    let keep = |fd: &i32| {
+        // SAFETY: takes integers; the number belongs to this function alone.
+        let saved = unsafe { libc::fcntl(*fd, libc::F_DUPFD_CLOEXEC, 50) };
+        // SAFETY: nothing else uses it until it is open again.
+        unsafe { libc::close(*fd) };
+        (*fd, saved)
+    };
+    let saved: Vec<(i32, i32)> = closed.iter().map(keep).collect();
+    let value = call();
+    for (fd, saved) in saved {
+        // SAFETY: both numbers belong to this function.
+        unsafe {
+            libc::dup2(saved, fd);
+            libc::close(saved);
+        }
+    }
+    value
+}
+
+#[proctor::test(clauses = [1, 3, 4, 7, 8, 9, 10, 11], subject = |(closed, stages): (Vec<i32>, Vec<Words>)| -> (Reported, BTreeMap<i32, String>) {
+    without_streams(&closed, || {
+        let before = inheritable();
+        (run(&stages), before)
+    })
+})]
+fn a_caller_may_have_closed_its_streams(mut subject: Subject) {
+    for set in 1..8 {
+        let closed: Vec<i32> = (0..3).filter(|fd| set & 1 << fd != 0).collect();
+        let when = format!("with the caller's descriptors {closed:?} closed");
+        let answer = ask(&mut subject, &(closed.clone(), listing_stages()), NO_END);
+        let (reported, caller) = &answer.value;
+        let (output, endings) = piped(reported);
+        streams_are_connected(&output, caller, &when);
+        ended(endings, &[Exited(0); 3]);
+        each_stage_was_one_process(&answer, 3, 3);
+        nothing_is_printed(&answer);
+    }
+}
+
+// ---------------------------------------------------------------- the result
+
+#[proctor::test(clauses = [1, 2, 3, 4, 8, 9, 10, 11], subject = |(input, copies): (Vec<u8>, usize)| -> Reported {
+    let file = memfd_create(c"input", MFdFlags::MFD_CLOEXEC).expect("a file in memory");
+    fs::write(format!("/proc/self/fd/{}", file.as_raw_fd()), input).expect("room");
+    dup2_stdin(file).expect("the file as standard input");
+    run(&vec![vec![b"cat".to_vec()]; copies])
+})]
+fn all_bytes_of_the_output_come_back(mut subject: Subject) {
+    let mut bytes = vec![0; 100_001];
+    proctor::rng().fill(&mut bytes);
+    let inputs: [(&[u8], usize); 5] = [
+        (b"", 1),
+        (b" \n two lines \r\n\n\n", 1),
+        (b"no newline", 3),
+        (&[0; 65_536], 1),
+        (&bytes, 3),
+    ];
+    for (input, programs) in inputs {
+        let length = input.len();
+        let answer = ask(
+            &mut subject,
+            &(input.to_vec(), programs),
+            &format!(
+                "each program copies {length} bytes from its input to its output (number of programs: {programs}), and the call does not come back"
+            ),
+        );
+        let (_, endings) = piped(&answer.value);
+        ended(endings, &vec![Exited(0); programs]);
+        let Piped(output, _) = &answer.value else {
+            unreachable!("checked above")
+        };
+        let difference = output.iter().zip(input).position(|(is, was)| is != was);
+        assert!(
+            output.len() == length && difference.is_none(),
+            "the last program wrote {length} bytes, and the output has {} bytes (the first byte that differs: {difference:?})",
+            output.len()
+        );
+        each_stage_was_one_process(&answer, programs, 0);
+    }
+}
+
+#[proctor::test(clauses = [1, 2, 3, 4, 8, 9, 10, 11], subject = |stages: Vec<Words>| -> Reported {
+    match run(&stages) {
+        // A short text takes the place of the output, so that the answer is small.
+        Piped(output, endings) => {
+            let other = output.iter().filter(|byte| **byte != 0).count();
+            let text = format!("{} bytes, of which {other} are not zero", output.len());
+            Piped(text.into_bytes(), endings)
+        }
+        other => other,
+    }
+})]
+fn the_output_may_be_larger_than_any_buffer(mut subject: Subject) {
+    let bytes = 5_000_000 + u64::from(proctor::random::<u16>());
+    let stages = vec![
+        words(&["head", "-c", &bytes.to_string(), "/dev/zero"]),
+        words(&["cat"]),
+    ];
+    let answer = ask(
+        &mut subject,
+        &stages,
+        "the last program writes 5 MB, and a write to a full pipe waits until the reader has read",
+    );
+    let (output, endings) = piped(&answer.value);
+    assert!(
+        output == format!("{bytes} bytes, of which 0 are not zero"),
+        "the last program wrote {bytes} bytes, all of them zero, and the call returned {output}"
+    );
+    ended(endings, &[Exited(0); 2]);
+    each_stage_was_one_process(&answer, 2, 0);
+}
+
+/// Writes until the next program has ended, and then ends with this code.
+fn ends_after_the_next(code: u8) -> Words {
+    sh(&format!(
+        "trap '' PIPE; while echo x; do :; done 2>/dev/null; exit {code}"
+    ))
+}
+
+#[proctor::test(clauses = [1, 2, 3, 4, 8, 9, 10, 11], deadline = 5.0, subject = |stages: Vec<Words>| -> Reported { run(&stages) })]
+fn each_ending_is_in_its_place(mut subject: Subject) {
+    let code = proctor::rng().u8(2..250);
+    let dies = |signal: i32| sh(&format!("kill -{signal} $$"));
+    let exits = |code: u8| sh(&format!("exit {code}"));
+    for (stages, expected) in [
+        // Of signals, those that leave no core file.
+        (
+            vec![
+                dies(15),
+                exits(code),
+                exits(0),
+                dies(9),
+                exits(143),
+                exits(255),
+            ],
+            vec![
+                Killed(15),
+                Exited(code),
+                Exited(0),
+                Killed(9),
+                Exited(143),
+                Exited(255),
+            ],
+        ),
+        (vec![exits(0), dies(1)], vec![Exited(0), Killed(1)]),
+        (vec![exits(1), exits(0)], vec![Exited(1), Exited(0)]),
+        (vec![exits(127)], vec![Exited(127)]),
+        // The last one ends first, and the first one ends last.
+        (
+            vec![
+                ends_after_the_next(code),
+                ends_after_the_next(2),
+                ends_after_the_next(1),
+                dies(14),
+            ],
+            vec![Exited(code), Exited(2), Exited(1), Killed(14)],
+        ),
+    ] {
+        let answer = ask(
+            &mut subject,
+            &stages,
+            "each program ends as soon as the next program has ended, and the call does not come back",
+        );
+        let (output, endings) = piped(&answer.value);
+        ended(endings, &expected);
+        assert!(
+            output.is_empty(),
+            "the last program wrote nothing, and the call returned the output {output:?}"
+        );
+        each_stage_was_one_process(&answer, stages.len(), 0);
+    }
+}
+
+// A shell function: waits until the caller sleeps in the kernel.
+const WHEN_THE_CALLER_WAITS: &str = "when_the_caller_waits() {
+    state=R
+    while [ \"$state\" != S ]; do read -r pid name state rest </proc/$PPID/stat || break; done
+}
+disturb() {
+    i=0
+    while [ $i -lt 30 ]; do when_the_caller_waits; kill -USR1 $PPID; i=$((i+1)); done
+}";
+
+#[proctor::test(clauses = [1, 2, 3, 4, 8, 9, 10, 11], deadline = 5.0, subject = |stages: Vec<Words>| -> Reported {
+    set(Signal::SIGUSR1, SigHandler::Handler(interrupt));
+    set(Signal::SIGCHLD, SigHandler::Handler(interrupt));
+    run(&stages)
+})]
+fn it_waits_for_all_programs_whatever_signals_arrive(mut subject: Subject) {
+    let text: String = proctor::random();
+    let code = proctor::rng().u8(1..250);
+    // While the caller reads, and while it waits for the end.
+    let alone = sh(&format!(
+        "{WHEN_THE_CALLER_WAITS}
+        echo first; disturb; echo {text}; exec >&-; disturb; exit {code}"
+    ));
+    // When the last program has ended, the first one still runs.
+    let first = sh(&format!(
+        "{WHEN_THE_CALLER_WAITS}
+        trap '' PIPE; while echo x; do :; done 2>/dev/null; exec >&-; disturb; exit {code}"
+    ));
+    // A program that is stopped goes on later.
+    let stops = sh(&format!("echo $$; kill -STOP $$; exit {code}"));
+    let continues = sh(&format!(
+        "{WHEN_THE_CALLER_WAITS}
+        read -r other; exec >&-; state=R
+        while [ \"$state\" != T ]; do read -r pid name state rest </proc/$other/stat || break; done
+        when_the_caller_waits; kill -CONT $other"
+    ));
+    for (stages, text, expected) in [
+        (vec![alone], format!("first\n{text}\n"), vec![Exited(code)]),
+        (
+            vec![first, words(&["head", "-n", "1"])],
+            "x\n".to_owned(),
+            vec![Exited(code), Exited(0)],
+        ),
+        (
+            vec![stops, continues],
+            String::new(),
+            vec![Exited(code), Exited(0)],
+        ),
+    ] {
+        let answer = ask(
+            &mut subject,
+            &stages,
+            "a program sends signals to the caller and then ends, and the call does not come back",
+        );
+        let (output, endings) = match &answer.value {
+            Error(number, text) if *number == Some(Errno::EINTR as i32) => panic!(
+                "a signal for which the caller has a handler interrupted a system call, and pipeline returned this error: {text}"
+            ),
+            reported => piped(reported),
+        };
+        assert!(
+            output == text,
+            "while signals arrived, the last program wrote {} bytes, {text:?}, and the call returned {} bytes, {output:?}",
+            text.len(),
+            output.len()
+        );
+        assert!(
+            endings == expected,
+            "after the output was closed, the first program went on, and it ended with exit code {code}, so the endings are {expected:?}, but the call returned {endings:?}"
+        );
+        each_stage_was_one_process(&answer, stages.len(), 0);
+    }
+}
+
+#[proctor::test(clauses = [1, 3, 4, 8, 9, 10, 11, 13], faults = [Process, Wait], subject = |stages: Vec<Words>| -> Reported { run(&stages) })]
+fn hundreds_of_interruptions_do_not_end_the_wait(mut subject: Subject) {
+    let interruptions = Failure::of(Fault::Wait, Errno::EINTR)
+        .times(300)
+        .whose(Whose::TheSubjects);
+    subject.fail(interruptions);
+    let answer = subject.ask(&vec![sh("exit 3"), sh("exit 4")]);
+    if let Error(_, text) = &answer.value {
+        panic!(
+            "signals for which the caller has a handler interrupted the wait, and the call returned an error: {text}"
+        );
+    }
+    let (_, endings) = piped(&answer.value);
+    assert!(
+        endings == [Exited(3), Exited(4)],
+        "the programs ended with exit codes 3 and 4, and after 300 interruptions of the wait the call returned {endings:?}"
+    );
+    each_stage_was_one_process(&answer, 2, 0);
+    // The wait after an error, too.
+    subject.fail(Failure::of(Fault::Process, Errno::EAGAIN).after(1));
+    subject.fail(interruptions);
+    let answer = subject.ask(&vec![words(&["cat"]), words(&["cat"])]);
+    let what = "signals interrupted the wait after fork had failed";
+    failed_with(&answer.value, &[Errno::EAGAIN], what);
+    nothing_is_left(&answer);
+}
+
+// ---------------------------------------------------------------- the caller
+
+#[proctor::test(clauses = [1, 3, 4, 8, 9, 10, 11], subject = |(stages, code): (Vec<Words>, u8)| -> (Reported, Option<i32>, bool) {
+    let exits = format!("exit {code}");
+    let mut ended = Command::new("sh").args(["-c", &exits]).spawn().expect("sh");
+    let id = Id::Pid(Pid::from_raw(ended.id().cast_signed()));
+    waitid(id, WaitPidFlag::WEXITED | WaitPidFlag::WNOWAIT).expect("its end");
+    let mut running = Command::new("cat").stdin(Stdio::piped()).spawn().expect("cat");
+    let reported = run(&stages);
+    let code = ended.wait().ok().and_then(|status| status.code());
+    let still_runs = matches!(running.try_wait(), Ok(None));
+    drop(running.stdin.take());
+    let ends_well = running.wait().is_ok_and(|status| status.into_raw() == 0);
+    (reported, code, still_runs && ends_well)
+})]
+fn other_children_of_the_caller_are_left_alone(mut subject: Subject) {
+    let code = proctor::rng().u8(1..250);
+    let stages = vec![sh("exit 3"), sh("exit 4")];
+    let answer = ask(
+        &mut subject,
+        &(stages, code),
+        "the caller has another child, which runs until the call has returned, and the call waits for that child, too",
+    );
+    let (reported, status, is_fine) = &answer.value;
+    assert!(
+        *status == Some(i32::from(code)),
+        "another child of the caller had ended before the call, and after the call the caller cannot learn its exit code: the call has reaped a child that it did not start"
+    );
+    assert!(
+        *is_fine,
+        "another child of the caller ran during the call, and after the call it does not run any more, or the caller cannot wait for it"
+    );
+    let (_, endings) = piped(reported);
+    assert!(
+        endings == [Exited(3), Exited(4)],
+        "the programs ended with exit codes 3 and 4, and the call returned the endings {endings:?}"
+    );
+    each_stage_was_one_process(&answer, 2, 2);
+}
+
+#[proctor::test(clauses = [8, 9, 11, 12], subject = |(): ()| -> Reported { run(&[]) })]
+fn without_stages_nothing_is_started(mut subject: Subject) {
+    let answer = ask(
+        &mut subject,
+        &(),
+        "the call has no programs to wait for, and it does not come back",
+    );
+    let reported = &answer.value;
+    assert!(
+        *reported == Piped(Vec::new(), Vec::new()),
+        "the call got no stages, so output and endings are empty, and it returned {reported:?}"
+    );
+    each_stage_was_one_process(&answer, 0, 0);
+    nothing_is_printed(&answer);
+}
+
+#[proctor::test(clauses = [1, 3, 4, 8, 9, 10, 11, 12], subject = |(text, programs): (String, usize)| -> Reported {
+    let mut stages = vec![vec![b"cat".to_vec()]; programs];
+    stages[0] = vec![b"printf".to_vec(), b"%s".to_vec(), text.into_bytes()];
+    let (soft, hard) = getrlimit(Resource::RLIMIT_NOFILE).expect("a limit");
+    setrlimit(Resource::RLIMIT_NOFILE, 40, hard).expect("a lower limit");
+    let mut others = Vec::new();
+    while let Ok(file) = File::open("/dev/null") {
+        others.push(file);
+    }
+    others.truncate(others.len() - 10);
+    let reported = call(&stages);
+    drop(others);
+    setrlimit(Resource::RLIMIT_NOFILE, soft, hard).expect("a limit");
+    reported
+})]
+fn a_hundred_stages_need_ten_descriptors(mut subject: Subject) {
+    let text: String = proctor::random();
+    for programs in [1, 8, 100] {
+        let answer = ask(
+            &mut subject,
+            &(text.clone(), programs),
+            &format!(
+                "each program passes on a text (number of programs: {programs}), and the call does not come back"
+            ),
+        );
+        if let Error(number, _) = &answer.value {
+            assert!(
+                *number != Some(Errno::EMFILE as i32),
+                "the caller may open ten more descriptors, and with {programs} stages the call tried to have more than ten open at a time (EMFILE)"
+            );
+        }
+        let (output, endings) = piped(&answer.value);
+        assert!(
+            output == text,
+            "the first program wrote {text:?}, all others passed it on (number of programs: {programs}), and the call returned {output:?}"
+        );
+        ended(endings, &vec![Exited(0); programs]);
+        each_stage_was_one_process(&answer, programs, 0);
+    }
+}
+
+// -------------------------------------------------------------------- errors
+
+/// Programs that do not end, because their input does not end, and that ignore
+/// SIGTERM.
+fn call_with_endless_programs(stages: &[Words]) -> Reported {
+    let _input = endless_input();
+    set(Signal::SIGTERM, SigHandler::SigIgn);
+    run(stages)
+}
+
+const DOES_NOT_END_THEM: &str = "a step failed, and the call does not return the error but waits for the other programs, which do not end by themselves: it must kill them with SIGKILL";
+
+#[proctor::test(clauses = [1, 2, 3, 4, 8, 9, 10, 11, 13], faults = [Process], subject = |stages: Vec<Words>| -> (Reported, Reported) {
+    let failed = call_with_endless_programs(&stages);
+    (failed, run(&[vec![b"true".to_vec()]]))
+})]
+fn an_error_of_fork_is_returned(mut subject: Subject) {
+    let stages = vec![words(&["cat"]); 3];
+    for (errno, before) in [Errno::EAGAIN, Errno::ENOMEM]
+        .iter()
+        .flat_map(|errno| [(*errno, 0), (*errno, 1), (*errno, 2)])
+    {
+        let failure = Failure::of(Fault::Process, errno).after(before);
+        subject.fail(failure.whose(Whose::TheSubjects));
+        let answer = ask(&mut subject, &stages, DOES_NOT_END_THEM);
+        let (failed, next) = &answer.value;
+        failed_with(failed, &[errno], "fork failed");
+        assert!(
+            *next == Piped(Vec::new(), vec![Exited(0)]),
+            "fork failed in one call, and the next call, in which nothing failed, returned {next:?}"
+        );
+        // (And the one program of the next call.)
+        each_stage_was_one_process(&answer, before as usize, 1);
+    }
+}
+
+#[proctor::test(clauses = [1, 2, 3, 4, 8, 9, 10, 11, 13], faults = [Pipe], subject = |(endless, stages): (bool, Vec<Words>)| -> Reported {
+    match endless {
+        true => call_with_endless_programs(&stages),
+        false => {
+            dup2_stdin(File::open("/dev/null").expect("/dev/null")).expect("an empty input");
+            run(&stages)
+        }
+    }
+})]
+fn an_error_of_pipe_is_returned(mut subject: Subject) {
+    let stages = vec![words(&["cat"]); 3];
+    for before in 0..20 {
+        let errno = match before % 2 {
+            0 => Errno::EMFILE,
+            _ => Errno::ENFILE,
+        };
+        // The test itself makes the first pipe of an endless call.
+        let failure = Failure::of(Fault::Pipe, errno).whose(Whose::TheSubjects);
+        subject.fail(failure.after(before));
+        let answer = ask(&mut subject, &(false, stages.clone()), DOES_NOT_END_THEM);
+        nothing_is_left(&answer);
+        if answer.evidence.faults == 0 {
+            assert!(
+                before >= 3,
+                "three programs need three pipes, and the call made {before}"
+            );
+            break;
+        }
+        failed_with(&answer.value, &[errno], "a pipe could not be made");
+        subject.fail(failure.after(before + 1));
+        let answer = ask(&mut subject, &(true, stages.clone()), DOES_NOT_END_THEM);
+        failed_with(&answer.value, &[errno], "a pipe could not be made");
+        nothing_is_left(&answer);
+    }
+}
+
+/// Stands for an argument of 3 MiB.
+const TOO_LONG: &str = "3 MiB";
+
+#[proctor::test(clauses = [1, 2, 3, 4, 8, 9, 10, 11, 13, 14, 15], subject = |mut stages: Vec<Words>| -> Reported {
+    for word in stages.iter_mut().flatten().filter(|word| **word == TOO_LONG.as_bytes()) {
+        *word = vec![b'x'; 3 << 20];
+    }
+    // Only folders that can be searched: others make execvp say EACCES.
+    let path = env::var_os("PATH").unwrap_or_default();
+    let folders = env::split_paths(&path).filter(|folder| fs::read_dir(folder).is_ok());
+    let path = env::join_paths(folders).expect("a list of folders");
+    // SAFETY: a subject has one thread.
+    unsafe { env::set_var("PATH", path) };
+    let mut stranger = Command::new("cat").stdin(Stdio::piped()).spawn().expect("cat");
+    let reported = call_with_endless_programs(&stages);
+    let still_runs = matches!(stranger.try_wait(), Ok(None));
+    drop(stranger.stdin.take());
+    match stranger.wait() {
+        Ok(status) if still_runs && status.success() => reported,
+        _ => Changed("another child of the caller ran before the call, and after the call it does not run any more".to_owned()),
+    }
+})]
+fn a_program_that_cannot_be_executed_is_an_error(mut subject: Subject) {
+    let missing = format!("no-such-program-{}", proctor::random::<String>());
+    for (program, errno) in [
+        (missing.as_str(), Errno::ENOENT),
+        ("/dev/null", Errno::EACCES),
+        ("/", Errno::EACCES),
+        ("/dev/null/program", Errno::ENOTDIR),
+        ("", Errno::ENOENT),
+    ] {
+        for place in 0..3 {
+            let mut stages = vec![words(&["cat"]); 3];
+            stages[place] = words(&[program, "argument"]);
+            let answer = ask(&mut subject, &stages, DOES_NOT_END_THEM);
+            failed_with(
+                &answer.value,
+                &[errno],
+                &format!("{} ({program:?}) could not be executed", NAMES[place]),
+            );
+            nothing_is_left(&answer);
+        }
+    }
+    // The program is there, and only exec itself can tell that this is too long.
+    let stages = vec![words(&["true", TOO_LONG])];
+    let answer = ask(&mut subject, &stages, DOES_NOT_END_THEM);
+    let what = "a program with an argument of 3 MiB could not be executed";
+    failed_with(&answer.value, &[Errno::E2BIG], what);
+    nothing_is_left(&answer);
+    // Several, also the only one.
+    for programs in [1, 3] {
+        let mut stages = vec![words(&[&missing]); programs];
+        stages[0] = words(&["/dev/null"]);
+        let answer = ask(&mut subject, &stages, DOES_NOT_END_THEM);
+        let errors: &[Errno] = match programs {
+            1 => &[Errno::EACCES],
+            _ => &[Errno::EACCES, Errno::ENOENT],
+        };
+        failed_with(&answer.value, errors, "no program could be executed");
+        nothing_is_left(&answer);
+    }
+}
+
+/// The judge finds these marks if the child runs what belongs to the caller.
+const AT_EXIT: u64 = 1;
+const DESTRUCTOR: u64 = 2;
+
+extern "C" fn at_exit() {
+    proctor::witness(AT_EXIT);
+}
+
+/// A value of the caller's, which is dropped once, by the caller.
+struct OfTheCaller;
+
+impl Drop for OfTheCaller {
+    fn drop(&mut self) {
+        proctor::witness(DESTRUCTOR);
+    }
+}
+
+#[proctor::test(clauses = [1, 3, 4, 8, 9, 10, 11, 13, 14, 15], subject = |(text, stages): (String, Vec<Words>)| -> Reported {
+    // SAFETY: the handler sends a note to the judge.
+    unsafe { libc::atexit(at_exit) };
+    let _value = OfTheCaller;
+    print!("{text}");
+    // Several times, because the call may kill such a child before it does harm.
+    let reported = run(&stages);
+    let others: Vec<Reported> = (0..10).map(|_| call(&stages)).collect();
+    let _ = std::io::stdout().flush();
+    others.into_iter().find(|other| *other != reported).unwrap_or(reported)
+})]
+fn a_child_that_cannot_execute_ends_at_once(mut subject: Subject) {
+    for place in 0..3 {
+        let text: String = proctor::random();
+        let mut stages = vec![words(&["true"]); 3];
+        stages[place] = words(&["/no/such/program"]);
+        let answer = subject.ask(&(text.clone(), stages));
+        let evidence = &answer.evidence;
+        let ran = |mark: u64| {
+            evidence
+                .witnesses
+                .iter()
+                .filter(move |seen| seen.mark == mark)
+        };
+        assert!(
+            ran(AT_EXIT).count() == 0,
+            "a child that could not execute its program ran a handler that the caller had registered with atexit"
+        );
+        assert!(
+            ran(DESTRUCTOR).all(|seen| seen.pid == evidence.pid),
+            "a child that could not execute its program left the function: it dropped a value of the caller's"
+        );
+        failed_with(
+            &answer.value,
+            &[Errno::ENOENT],
+            &format!("{} could not be executed", NAMES[place]),
+        );
+        let printed = &answer.output.stdout;
+        assert!(
+            printed.matches(&text).count() == 1,
+            "the caller printed {text:?} once, and this came out: {printed:?}"
+        );
+        assert!(
+            *printed == text && answer.output.stderr.is_empty(),
+            "a program could not be executed, and the call or its child printed something: {printed:?} and, to standard error, {:?}",
+            answer.output.stderr
+        );
+        nothing_is_left(&answer);
+        subject.fresh();
+    }
+}
