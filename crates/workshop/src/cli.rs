@@ -54,8 +54,9 @@ pub struct Verify {
     /// test says about each mistake
     #[arg(long)]
     pub bless: bool,
-    /// Record only the tasks, hints and comments as they are now. Nothing is
-    /// judged again, and it is an error if code has changed
+    /// Record only the tasks, hints, comments and the clauses that tests name as
+    /// they are now. Nothing is judged again, and it is an error if code has
+    /// changed
     #[arg(long, conflicts_with = "bless")]
     pub bless_texts: bool,
     /// Only print each clause of the contracts with its tests and mistakes

@@ -131,8 +131,8 @@ pub fn verify(course: &Course, options: &Verify) -> Result<u8, Trouble> {
     ))
 }
 
-/// Keeps the tasks, hints and comments as they are. Code and tests, on which the
-/// verdicts depend, must be those that are kept already.
+/// Keeps the tasks, hints, comments and the clauses that tests name as they are.
+/// Code, on which the verdicts depend, must be what is kept already.
 fn bless_texts(course: &Course, exercises: &[&Exercise]) -> Result<u8, Trouble> {
     let mut complaints = Vec::new();
     for exercise in exercises {
@@ -140,8 +140,8 @@ fn bless_texts(course: &Course, exercises: &[&Exercise]) -> Result<u8, Trouble> 
         let now = originals::files_of(exercise)?;
         let names: BTreeSet<&String> = before.keys().chain(now.keys()).collect();
         let changed = |name: &&&String| before.get(**name) != now.get(**name);
-        let is_text = |name: &&String| {
-            let both = (before.get(*name), now.get(*name));
+        let is_text = |name: &&&String| {
+            let both = (before.get(**name), now.get(**name));
             matches!(name.as_str(), "README.md" | "hints.md")
                 || matches!(both, (Some(one), Some(other)) if code(name, one) == code(name, other))
         };
@@ -168,11 +168,23 @@ fn bless_texts(course: &Course, exercises: &[&Exercise]) -> Result<u8, Trouble> 
     Ok(u8::from(!complaints.is_empty()))
 }
 
-/// The lines of a Rust file that are more than comments; all lines of another file.
-fn code<'a>(name: &str, text: &'a str) -> Vec<&'a str> {
-    let is_rust = name.ends_with(".rs");
-    let is_code = |line: &&str| !is_rust || !line.trim_start().starts_with("//");
-    text.lines().filter(is_code).collect()
+/// What a file says to the compiler: of a Rust file, all lines but comments,
+/// without the clauses that tests name.
+fn code(name: &str, text: &str) -> Vec<String> {
+    if !name.ends_with(".rs") {
+        return text.lines().map(ToOwned::to_owned).collect();
+    }
+    let is_code = |line: &&str| !line.trim_start().starts_with("//");
+    text.lines()
+        .filter(is_code)
+        .map(|line| match line.split_once("clauses = [") {
+            Some((before, after)) => {
+                let (_, after) = after.split_once(']').unwrap_or_default();
+                format!("{before}{after}")
+            }
+            None => line.to_owned(),
+        })
+        .collect()
 }
 
 /// The files that `--bless` has kept. Until they are accepted, what was kept before is put back: also

@@ -131,8 +131,11 @@ fn who(place: usize) -> Pid {
     pid_of(number(place).load(Relaxed))
 }
 
+/// A process id. If a wrong answer holds another number, such as one that stands
+/// for all processes, this is a number that no process has.
 fn pid_of(number: u64) -> Pid {
-    Pid::from_raw(number as i32)
+    let pid = i32::try_from(number).ok().filter(|pid| *pid > 0);
+    Pid::from_raw(pid.unwrap_or(i32::MAX))
 }
 
 /// Waits for something that another process does in any case.

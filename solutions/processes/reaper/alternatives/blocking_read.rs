@@ -92,10 +92,12 @@ impl Reaper {
         }
         look(child, WaitPidFlag::WNOWAIT)?;
         self.watched.insert(child);
-        (&self.writer).write_all(b".").or_else(|error| match error.kind() {
-            io::ErrorKind::WouldBlock => Ok(()),
-            _ => Err(error),
-        })
+        (&self.writer)
+            .write_all(b".")
+            .or_else(|error| match error.kind() {
+                io::ErrorKind::WouldBlock => Ok(()),
+                _ => Err(error),
+            })
     }
 
     /// Returns the watched children that have ended, without waiting.

@@ -52,8 +52,7 @@ impl Reaper {
         if COUNTER.load(Ordering::SeqCst) != -1 {
             return Err(Errno::EBUSY.into());
         }
-        let counter =
-            EventFd::from_flags(EfdFlags::EFD_CLOEXEC.union(EfdFlags::EFD_NONBLOCK))?;
+        let counter = EventFd::from_flags(EfdFlags::EFD_CLOEXEC.union(EfdFlags::EFD_NONBLOCK))?;
         COUNTER.store(counter.as_fd().as_raw_fd(), Ordering::SeqCst);
         let handler = SigHandler::Handler(count);
         let action = SigAction::new(handler, SaFlags::SA_RESTART, SigSet::all());

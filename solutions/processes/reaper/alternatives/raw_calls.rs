@@ -40,7 +40,12 @@ extern "C" fn handle(_: i32, _: *mut libc::siginfo_t, _: *mut libc::c_void) {
     // SAFETY: send is async-signal-safe, and errno belongs to this thread.
     unsafe {
         let errno = *libc::__errno_location();
-        libc::send(socket, c"!".as_ptr().cast(), 1, libc::MSG_DONTWAIT | libc::MSG_NOSIGNAL);
+        libc::send(
+            socket,
+            c"!".as_ptr().cast(),
+            1,
+            libc::MSG_DONTWAIT | libc::MSG_NOSIGNAL,
+        );
         *libc::__errno_location() = errno;
     }
 }
