@@ -80,6 +80,9 @@ pub struct Answers {
     /// each exercise (the answers that the course keeps if left out)
     #[arg(long, value_name = "FOLDER")]
     pub from: Option<PathBuf>,
+    /// Judge only the right or only the wrong answers
+    #[arg(long, value_name = "KIND", value_parser = ["right", "wrong"])]
+    pub only: Option<String>,
     /// How often each program runs; each run must give the same verdict
     #[arg(long, default_value_t = 1, value_name = "N")]
     pub repeat: u32,

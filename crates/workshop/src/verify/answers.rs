@@ -57,7 +57,12 @@ pub fn answers(course: &Course, options: &Answers) -> Result<u8, Trouble> {
         ));
     }
     let find = |exercise: &Exercise, _: &[String], complaints: &mut Vec<Complaint>| {
-        drafts(exercise, &folder(exercise), complaints)
+        drafts(
+            exercise,
+            &folder(exercise),
+            options.only.as_deref(),
+            complaints,
+        )
     };
     let (plan, complaints, _building) = build::build(course, &exercises, true, &find)?;
     let how = Verify {
@@ -73,11 +78,12 @@ pub fn answers(course: &Course, options: &Answers) -> Result<u8, Trouble> {
 fn drafts(
     exercise: &Exercise,
     folder: &Path,
+    only: Option<&str>,
     complaints: &mut Vec<Complaint>,
 ) -> Result<Drafts, Trouble> {
     let mut drafts = Drafts::new();
     for kind in ["right", "wrong"] {
-        if !folder.join(kind).is_dir() {
+        if !folder.join(kind).is_dir() || only.is_some_and(|only| only != kind) {
             continue;
         }
         for path in files::below(&folder.join(kind))? {
