@@ -880,7 +880,7 @@ fn a_closed_stream_is_not_the_end(mut subject: Subject) {
         let program = help.program().map_or(0, Pid::as_raw);
         Onlooker::of_process(program).until_it_stops();
         // The caller sees the end of the program before the gate opens.
-        help.watch(60, Duration::from_millis(10));
+        help.watch(300, Duration::from_millis(10));
         help.gates.open(1);
     })
 })]
@@ -944,7 +944,7 @@ const RELATIVE: &str = r#"x=$( (trap "" HUP INT TERM; exec >&5; read x <&9; echo
     run_with(Gates::new(), &mut sh(&script), LONG, |help| {
         let program = help.program().map_or(0, Pid::as_raw);
         Onlooker::of_process(program).until_it_stops();
-        help.watch(60, Duration::from_millis(10));
+        help.watch(300, Duration::from_millis(10));
         help.gates.open(2);
     })
 })]
@@ -1131,7 +1131,7 @@ fn a_flood_of_output_ends_at_the_limit(mut subject: Subject) {
         // The caller is stopped until its limit is over.
         thread::sleep(over.saturating_duration_since(Instant::now()));
         let _ = kill(help.caller, Signal::SIGCONT);
-        help.watch(12, Duration::from_millis(10));
+        help.watch(300, Duration::from_millis(10));
         help.go_on(program);
     });
     fs::remove_file(too_late).is_err().then_some(ran)
