@@ -39,6 +39,20 @@ pub(crate) struct Watched {
     pub cpu_seconds: u64,
 }
 
+/// Calls that would have started a process or a thread, and that the judge has
+/// cut short when it stopped the thread that made them. The kernel begins them
+/// again, so the warden counts each of them twice.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct CutShort {
+    pub processes: u32,
+    pub threads: u32,
+}
+
+/// What this thread of the judge has cut short until now.
+pub(crate) fn cut_short() -> CutShort {
+    spin::cut_short()
+}
+
 /// The watch over one question.
 pub(crate) struct Hang {
     next: Instant,

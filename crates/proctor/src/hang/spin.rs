@@ -21,10 +21,10 @@ use std::time::Instant;
 use processes::{Pid, proc};
 use records::Outcome;
 
-use super::Watched;
 use super::closed::World;
 use super::lines;
 use super::waits::{MOST, Picture, Spent, Wait};
+use super::{CutShort, Watched};
 use crate::outcome::Failing;
 
 #[cfg(target_arch = "x86_64")]
@@ -153,6 +153,14 @@ pub(super) fn prove(now: &Picture, watched: &Watched, budget: Duration) -> Optio
         at: runners.iter().find_map(|(_, tid, _)| lines.remove(tid)),
         ..Failing::new(Outcome::Spin, cause)
     })
+}
+
+/// The starts that stops by this thread of the judge have cut short.
+pub(super) fn cut_short() -> CutShort {
+    #[cfg(target_arch = "x86_64")]
+    return traced::cut_short();
+    #[cfg(not(target_arch = "x86_64"))]
+    CutShort::default()
 }
 
 /// The registers of a running thread, which is stopped for a moment.

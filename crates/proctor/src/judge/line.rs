@@ -147,6 +147,7 @@ impl Line {
         self.witnesses.clear();
         self.trouble = None;
         let before = self.ward.counts();
+        let cut_before = hang::cut_short();
         self.ward.allow_cpu(self.settings.cpu_seconds());
         let descriptors = self.ward.descriptors();
         let asked = Instant::now();
@@ -239,8 +240,14 @@ impl Line {
         evidence.relics = left.relics;
         evidence.files_left = left.files;
         if let (Some(before), Some(after)) = (before, after) {
-            evidence.processes_started = Some(after.processes - before.processes);
-            evidence.threads_started = Some(after.threads - before.threads);
+            let cut = hang::cut_short();
+            let twice = [
+                cut.processes - cut_before.processes,
+                cut.threads - cut_before.threads,
+            ];
+            let started = |counted: u32, twice| Some(counted.saturating_sub(twice));
+            evidence.processes_started = started(after.processes - before.processes, twice[0]);
+            evidence.threads_started = started(after.threads - before.threads, twice[1]);
             evidence.faults = after.faults - before.faults;
         }
         Ok(RawAnswer { bytes, evidence })

@@ -42,7 +42,7 @@ use relics::Relics;
 use crate::warden::fence;
 use crate::wire::Counts;
 
-const CLONE_THREAD: u64 = libc::CLONE_THREAD as u64;
+pub(crate) const CLONE_THREAD: u64 = libc::CLONE_THREAD as u64;
 
 /// The warden's view of the starts below it.
 pub(crate) struct Starts {
@@ -380,14 +380,14 @@ fn alive(subject: i32) -> u32 {
 }
 
 /// The first field of `struct clone_args`, read from the caller's memory.
-fn flags_of_clone3(pid: i32, address: u64) -> Option<u64> {
+pub(crate) fn flags_of_clone3(pid: i32, address: u64) -> Option<u64> {
     let mut bytes = [0u8; size_of::<u64>()];
     read_memory(pid, address, &mut bytes)?;
     Some(u64::from_ne_bytes(bytes))
 }
 
 /// Fills `bytes` from another process's memory; `None` if it cannot read all of them.
-fn read_memory(pid: i32, address: u64, bytes: &mut [u8]) -> Option<()> {
+pub(crate) fn read_memory(pid: i32, address: u64, bytes: &mut [u8]) -> Option<()> {
     let length = bytes.len();
     let remote = nix::sys::uio::RemoteIoVec {
         base: usize::try_from(address).ok()?,

@@ -8,6 +8,7 @@ use processes::{Pid, proc};
 
 use super::memory::{Memory, Writable};
 use super::traced::{Stepped, Traced};
+use crate::warden::starts::read_memory;
 
 /// More steps than any waiting loop takes for one turn, in a debug build too.
 const STEPS: usize = 30_000;
@@ -175,8 +176,8 @@ impl Code {
         }
         let mut bytes = [0u8; 3];
         // The end of a page may be near; two bytes are enough.
-        if super::memory::read(self.pid, address, &mut bytes).is_none() {
-            super::memory::read(self.pid, address, &mut bytes[..2])?;
+        if read_memory(self.pid, address, &mut bytes).is_none() {
+            read_memory(self.pid, address, &mut bytes[..2])?;
         }
         Some(match bytes {
             [0x0f, 0x05, _] => Instruction::SystemCall,

@@ -1,11 +1,11 @@
 //! The memory that a process could have changed, to compare before and after.
 
 use std::hash::{DefaultHasher, Hasher};
-use std::io::IoSliceMut;
 use std::ops::Range;
 
-use nix::sys::uio::{RemoteIoVec, process_vm_readv};
 use processes::{Pid, proc};
+
+use crate::warden::starts::read_memory;
 
 const PAGE: u64 = 4096;
 /// A process with more pages is not compared: it would be stopped for too long.
@@ -62,7 +62,7 @@ impl Memory {
                     return None;
                 }
                 let address = start + index as u64 * PAGE;
-                read(pid, address, &mut page)?;
+                read_memory(pid, address, &mut page)?;
                 blank(&mut page, address, own);
                 hasher.write_u64(address);
                 hasher.write(&page);
@@ -82,18 +82,6 @@ fn blank(page: &mut [u8], address: u64, range: &Range<u64>) {
     if from < to {
         page[(from - address) as usize..(to - address) as usize].fill(0);
     }
-}
-
-/// Reads another process's memory: all of the bytes, or none.
-pub(super) fn read(pid: Pid, address: u64, into: &mut [u8]) -> Option<()> {
-    let length = into.len();
-    let remote = RemoteIoVec {
-        base: usize::try_from(address).ok()?,
-        len: length,
-    };
-    let pid = nix::unistd::Pid::from_raw(pid);
-    let read = process_vm_readv(pid, &mut [IoSliceMut::new(into)], &[remote]).ok()?;
-    (read == length).then_some(())
 }
 
 #[cfg(test)]

@@ -1,5 +1,6 @@
 //! A thread under ptrace(2), which runs one instruction at a time.
 
+use std::cell::Cell;
 use std::ops::Range;
 
 use nix::sys::ptrace;
@@ -7,6 +8,18 @@ use nix::sys::signal::Signal;
 use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
 use nix::unistd::Pid as Thread;
 use processes::Pid;
+
+use crate::hang::CutShort;
+use crate::warden::starts;
+
+thread_local! {
+    static CUT_SHORT: Cell<CutShort> = const { Cell::new(CutShort { processes: 0, threads: 0 }) };
+}
+
+/// The starts that stops by this thread of the judge have cut short.
+pub(crate) fn cut_short() -> CutShort {
+    CUT_SHORT.get()
+}
 
 /// How a step ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -72,11 +85,31 @@ impl Traced {
             && (0..registers.rsi.cast_signed()).contains(&registers.rax.cast_signed());
         let interrupted = error == i64::from(libc::EINTR) || is_chance;
         self.in_call = interrupted || RESTARTS.contains(&error);
+        if error == ERESTARTNOINTR {
+            self.note_a_start(&registers);
+        }
         if interrupted {
             registers.rax = (-ERESTARTNOINTR).cast_unsigned();
             ptrace::setregs(self.thread, registers).ok()?;
         }
         Some(())
+    }
+
+    /// A fork that the stop has cut short has started nothing. It begins again,
+    /// and the warden counts it twice.
+    fn note_a_start(&self, registers: &libc::user_regs_struct) {
+        let flags = match registers.orig_rax.cast_signed() {
+            libc::SYS_fork | libc::SYS_vfork => Some(0),
+            libc::SYS_clone => Some(registers.rdi),
+            libc::SYS_clone3 => starts::flags_of_clone3(self.thread.as_raw(), registers.rdi),
+            _ => return,
+        };
+        let mut cut_short = CUT_SHORT.get();
+        // Where the flags cannot be read, the warden counts a process and a thread.
+        let is_thread = flags.map(|flags| flags & starts::CLONE_THREAD != 0);
+        cut_short.processes += u32::from(is_thread != Some(true));
+        cut_short.threads += u32::from(is_thread != Some(false));
+        CUT_SHORT.set(cut_short);
     }
 
     /// Whether the thread was in a system call that may wait. A step would
@@ -185,5 +218,92 @@ impl Drop for Traced {
             let _ = self.wait();
         }
         let _ = ptrace::detach(self.thread, self.pending);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use nix::libc;
+    use nix::sys::ptrace;
+    use nix::sys::signal::{Signal, kill};
+    use nix::sys::wait::waitpid;
+    use nix::unistd::{ForkResult, fork};
+
+    use super::{Traced, cut_short};
+    use crate::hang::CutShort;
+
+    /// Makes this call for ever.
+    fn call_for_ever(number: i64) -> ! {
+        loop {
+            // SAFETY: raw calls, which need nothing of this process.
+            unsafe {
+                match libc::syscall(number) {
+                    0 => libc::_exit(0),
+                    child => libc::waitpid(child as i32, std::ptr::null_mut(), 0),
+                };
+            }
+        }
+    }
+
+    /// What a stop notes that is due when a process enters this call. `None` if
+    /// this machine does not allow ptrace.
+    fn noted_at(number: i64) -> Option<CutShort> {
+        // SAFETY: the child makes system calls and nothing else.
+        let child = match unsafe { fork() }.unwrap() {
+            ForkResult::Child => call_for_ever(number),
+            ForkResult::Parent { child } => child,
+        };
+        let before = cut_short();
+        let stop = || {
+            ptrace::seize(child, ptrace::Options::empty()).ok()?;
+            ptrace::interrupt(child).ok()?;
+            let mut traced = Traced {
+                thread: child,
+                stopped: false,
+                in_call: false,
+                pending: None,
+            };
+            traced.wait()?;
+            // On the way into a call, the kernel's answer is not there yet.
+            let enters = |traced: &Traced| {
+                let registers = traced.registers()?;
+                let [call, answer] = [registers.orig_rax, registers.rax].map(u64::cast_signed);
+                Some(call == number && answer == -i64::from(libc::ENOSYS))
+            };
+            while !enters(&traced)? {
+                ptrace::syscall(child, None).ok()?;
+                traced.wait()?;
+            }
+            ptrace::interrupt(child).ok()?;
+            ptrace::cont(child, None).ok()?;
+            traced.wait()?;
+            traced.hide_the_stop()
+        };
+        let stopped = stop();
+        kill(child, Signal::SIGKILL).unwrap();
+        let _ = waitpid(child, None);
+        stopped?;
+        let now = cut_short();
+        Some(CutShort {
+            processes: now.processes - before.processes,
+            threads: now.threads - before.threads,
+        })
+    }
+
+    #[test]
+    fn a_fork_that_a_stop_cuts_short_is_noted() {
+        let Some(noted) = noted_at(libc::SYS_fork) else {
+            println!("skipped: this machine does not allow ptrace");
+            return;
+        };
+        assert_eq!(
+            noted,
+            CutShort {
+                processes: 1,
+                threads: 0
+            }
+        );
+        // Other calls start nothing.
+        assert_eq!(noted_at(libc::SYS_getppid), Some(CutShort::default()));
     }
 }
