@@ -86,13 +86,10 @@ fn one(
     let how = How {
         colour: !options.json && is_coloured(),
         without_policy: options.without_policy,
-        progress: Some(&show_progress),
         ..How::default()
     };
     let source = path.map_or(Ok(Source::Learner), |path| read_source(exercise, path));
-    passing(&format!("{}: compiling …", exercise.id));
-    let judgement = source.and_then(|source| judge(course, exercise, &source, &how));
-    passing("");
+    let judgement = source.and_then(|source| judge_visibly(course, exercise, &source, how));
     let judgement = match judgement {
         Ok(judgement) => judgement,
         Err(trouble) => {
@@ -121,6 +118,20 @@ fn one(
         say(&what_next(course, exercise, &judgement, progress));
     }
     Ok(judgement.exit_code())
+}
+
+/// Judges, and shows in a passing line what is being done.
+fn judge_visibly(
+    course: &Course,
+    exercise: &Exercise,
+    source: &Source,
+    how: How,
+) -> Result<Judgement, Trouble> {
+    passing(&format!("{}: compiling …", exercise.id));
+    let progress: Option<&dyn Fn(&Judgement)> = Some(&show_progress);
+    let judgement = judge(course, exercise, source, &How { progress, ..how });
+    passing("");
+    judgement
 }
 
 /// A line that says how far the tests are.
@@ -168,16 +179,13 @@ fn print(
 fn all(course: &Course, options: &Check, progress: &mut Progress) -> Result<u8, Trouble> {
     let how = How {
         without_policy: options.without_policy,
-        progress: Some(&show_progress),
         ..How::default()
     };
     let widest = course.exercises.iter().map(|one| one.id.len()).max();
     let mut worst = 0;
     for exercise in &course.exercises {
         let id = &exercise.id;
-        passing(&format!("{id}: compiling …"));
-        let found = judge(course, exercise, &Source::Learner, &how);
-        passing("");
+        let found = judge_visibly(course, exercise, &Source::Learner, how);
         let file = course.short(&exercise.source()).display().to_string();
         let words = match &found {
             Err(trouble) => Line::of(format!("? {trouble}"), Look::Unsure),

@@ -22,6 +22,7 @@ pub fn list(course: &Course) -> Result<u8, Trouble> {
     };
     let ids = widest(&|exercise| exercise.id.len());
     let titles = widest(&|exercise| exercise.title.chars().count());
+    let mut begun = 0;
     let mut text = String::new();
     let mut topic = "";
     for exercise in &course.exercises {
@@ -29,11 +30,14 @@ pub fn list(course: &Course) -> Result<u8, Trouble> {
             topic = &exercise.topic;
             let _ = writeln!(text, "{}", styled(STRONG, topic));
         }
-        let mark = match progress.has_passed(exercise) {
+        let has_passed = progress.has_passed(exercise);
+        let is_begun = !has_passed && !is_untouched(exercise);
+        begun += usize::from(is_begun);
+        let mark = match has_passed {
             true => styled(GOOD, "✓"),
             false if current == Some(&exercise.id) => styled(STRONG, "▸"),
-            false if is_untouched(exercise) => " ".to_owned(),
-            false => styled(UNSURE, "…"),
+            false if is_begun => styled(UNSURE, "…"),
+            false => " ".to_owned(),
         };
         let needs = match exercise.needs.as_slice() {
             [] => String::new(),
@@ -52,8 +56,6 @@ pub fn list(course: &Course) -> Result<u8, Trouble> {
         .filter(|e| progress.has_passed(e))
         .count();
     let _ = writeln!(text, "\n{done} of {} passed", course.exercises.len());
-    let begun = |one: &&judging::Exercise| !progress.has_passed(one) && !is_untouched(one);
-    let begun = course.exercises.iter().filter(begun).count();
     if begun > 0 {
         let _ = writeln!(
             text,

@@ -6,6 +6,7 @@
 //! (`demand`).
 
 mod answers;
+mod bless_texts;
 mod build;
 mod clauses;
 mod demand;
@@ -20,7 +21,6 @@ mod strays;
 mod task;
 mod texts;
 
-use std::collections::BTreeSet;
 use std::path::Path;
 
 use judging::exercise::catalogue::{Course, Exercise};
@@ -65,7 +65,7 @@ pub fn verify(course: &Course, options: &Verify) -> Result<u8, Trouble> {
         return Ok(0);
     }
     if options.bless_texts {
-        return bless_texts(course, &chosen(course, &options.exercises)?);
+        return bless_texts::bless_texts(course, &chosen(course, &options.exercises)?);
     }
     let mut unwritten = unwritten::unwritten(course);
     let is_unwritten = |id: &str| unwritten.iter().any(|exercise| exercise.id == id);
@@ -129,62 +129,6 @@ pub fn verify(course: &Course, options: &Verify) -> Result<u8, Trouble> {
         &complaints,
         &unwritten,
     ))
-}
-
-/// Keeps the tasks, hints, comments and the clauses that tests name as they are.
-/// Code, on which the verdicts depend, must be what is kept already.
-fn bless_texts(course: &Course, exercises: &[&Exercise]) -> Result<u8, Trouble> {
-    let mut complaints = Vec::new();
-    for exercise in exercises {
-        let before = originals::given(exercise)?.unwrap_or_default();
-        let now = originals::files_of(exercise)?;
-        let names: BTreeSet<&String> = before.keys().chain(now.keys()).collect();
-        let changed = |name: &&&String| before.get(**name) != now.get(**name);
-        let is_text = |name: &&&String| {
-            let both = (before.get(**name), now.get(**name));
-            matches!(name.as_str(), "README.md" | "hints.md")
-                || matches!(both, (Some(one), Some(other)) if code(name, one) == code(name, other))
-        };
-        let (texts, others): (Vec<&String>, Vec<&String>) =
-            names.iter().filter(changed).partition(is_text);
-        let id = &exercise.id;
-        if let Some(other) = others.first() {
-            complaints.push(Complaint::new(
-                id,
-                format!(
-                    "{other} has changed too, so the verdicts may: run `cargo course verify {id} --bless --repeat 2`"
-                ),
-            ));
-            continue;
-        }
-        if !texts.is_empty() {
-            originals::keep(exercise)?;
-            let texts: Vec<&str> = texts.iter().map(|name| name.as_str()).collect();
-            say(&format!("{id}: kept {}\n", texts.join(" and ")));
-        }
-    }
-    complaints.extend(look_at_files(course, exercises, false)?);
-    report::complaints(&complaints);
-    Ok(u8::from(!complaints.is_empty()))
-}
-
-/// What a file says to the compiler: of a Rust file, all lines but comments,
-/// without the clauses that tests name.
-fn code(name: &str, text: &str) -> Vec<String> {
-    if !name.ends_with(".rs") {
-        return text.lines().map(ToOwned::to_owned).collect();
-    }
-    let is_code = |line: &&str| !line.trim_start().starts_with("//");
-    text.lines()
-        .filter(is_code)
-        .map(|line| match line.split_once("clauses = [") {
-            Some((before, after)) => {
-                let (_, after) = after.split_once(']').unwrap_or_default();
-                format!("{before}{after}")
-            }
-            None => line.to_owned(),
-        })
-        .collect()
 }
 
 /// The files that `--bless` has kept. Until they are accepted, what was kept before is put back: also
