@@ -69,9 +69,10 @@ pub use records::{Evidence, Exchange, Heap, Outcome, Output, Place, Record, Time
 
 pub use devices::{
     Calls, EmptyProbe, Event, Gate, Life, Onlooker, Probe, Probes, Surroundings, Task, Zeros,
-    jostle, leave_a_core_file, script, threads_left,
+    do_nothing, jostle, leave_a_core_file, on_signal, other_child, script, threads_left,
 };
 pub use hang::PACKAGE;
+pub use judge::left::Left;
 pub use judge::random::{Random, random, rng};
 pub use judge::trial::covered;
 pub use judge::{Answer, Subject};

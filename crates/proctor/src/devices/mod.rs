@@ -9,6 +9,7 @@
 //! | values that must be dropped once, in order, on their thread | [`Probes`] |
 //! | what a call has changed and not put back | [`Surroundings`] |
 //! | what one thread has done meanwhile | [`Task`] |
+//! | children and handlers that the caller has besides | [`other_child`], [`on_signal`], [`do_nothing`] |
 //! | streams that do little, fail, or end | [`script`] |
 //! | slices that are longer than the memory | [`Zeros`] |
 //! | the bit in a status that says "core dumped" | [`leave_a_core_file`] |
@@ -17,6 +18,7 @@
 //! the process that it judges. [`Evidence`](crate::Evidence) says what the
 //! kernel saw.
 
+mod child;
 mod core_file;
 mod freeze;
 mod gate;
@@ -29,6 +31,7 @@ mod surroundings;
 mod task;
 mod zeros;
 
+pub use child::{do_nothing, on_signal, other_child};
 pub use core_file::leave_a_core_file;
 pub use gate::Gate;
 pub use jostle::jostle;

@@ -11,6 +11,7 @@
 
 mod asked;
 pub(crate) mod causes;
+pub(crate) mod left;
 pub(crate) mod line;
 mod orphans;
 mod output;
