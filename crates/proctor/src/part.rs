@@ -8,12 +8,13 @@ use std::rc::Rc;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use crate::judge::Subject;
 use crate::judge::trial::Trial;
 use crate::judge::watch;
-use crate::subject::{self, Serving};
+use crate::judge::{Asking, Subject};
+use crate::subject::{self, Code, Serving};
 use crate::warden;
 use crate::warden::starts::faults::Fault;
+use crate::wire::Types;
 
 thread_local! {
     /// In a program that holds learner code: what the judge asked it to serve.
@@ -102,6 +103,16 @@ enum Role {
 /// panic, which libtest counts as a failure. In the process of a warden or a
 /// subject it does not return.
 pub fn run(site: Site, settings: Settings, body: impl FnOnce(&Parts)) {
+    let mut body = Some(body);
+    play(site, settings, &mut |parts| {
+        if let Some(body) = body.take() {
+            body(parts);
+        }
+    });
+}
+
+/// [`run`], compiled once for all tests.
+fn play(site: Site, settings: Settings, body: &mut dyn FnMut(&Parts)) {
     let role = if let Some(serving) = SERVING.take() {
         Role::Subject(RefCell::new(Some(serving)))
     } else {
@@ -125,7 +136,7 @@ pub fn run(site: Site, settings: Settings, body: impl FnOnce(&Parts)) {
         Role::Judge(trial) => {
             watch::test_begins();
             let trial = Rc::clone(trial);
-            trial.conduct(|| body(&parts));
+            trial.conduct(&mut || body(&parts));
         }
         Role::Warden { .. } | Role::Subject(_) => body(&parts),
     }
@@ -156,8 +167,16 @@ impl Parts {
         Q: Serialize + DeserializeOwned + Debug,
         A: Serialize + DeserializeOwned + Debug,
     {
-        match &self.role {
-            Role::Judge(trial) => Subject::new(Rc::clone(trial), name),
+        let code = Code {
+            types: Types::of::<Q, A>(),
+            answer: &move |question| subject::answer(code, question),
+        };
+        Subject::new(self.asking(name, &code))
+    }
+
+    fn asking(&self, name: &'static str, code: &Code) -> Asking {
+        let trial = match &self.role {
+            Role::Judge(trial) => Rc::clone(trial),
             Role::Warden { name: wanted } if wanted == name => {
                 warden::start(&self.site, &self.settings, code)
             }
@@ -166,10 +185,12 @@ impl Parts {
                 if let Some(serving) = serving.borrow_mut().take_if(wanted) {
                     subject::serve(serving, self.site, code)
                 }
-                Subject::absent(self.site, self.settings, name)
+                Trial::new(self.site, self.settings)
             }
-            Role::Warden { .. } => Subject::absent(self.site, self.settings, name),
-        }
+            // Another subject of the same test, which this process does not serve.
+            Role::Warden { .. } => Trial::new(self.site, self.settings),
+        };
+        Asking::new(trial, name, code.types)
     }
 
     /// To call when all subjects are named: only the judge goes on from here.

@@ -182,17 +182,33 @@ pub(crate) struct Usage {
     pub heap: Heap,
 }
 
+/// The names of the types of a subject's questions and answers.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Types {
+    question: &'static str,
+    answer: &'static str,
+}
+
+impl Types {
+    pub(crate) fn of<Q, A>() -> Self {
+        Types {
+            question: std::any::type_name::<Q>(),
+            answer: std::any::type_name::<A>(),
+        }
+    }
+}
+
 /// A hash of what a test and its subject exchange. It shows whether two
 /// binaries that were built separately fit together. Their crates may have
 /// different names.
-pub(crate) fn signature<Q, A>(site: Site, subject: &str) -> u64 {
+pub(crate) fn signature(site: Site, subject: &str, types: Types) -> u64 {
     let own = format!("{}::", site.name.split("::").next().unwrap_or_default());
     let name = |name: &str| name.replace(&own, "crate::");
     let text = format!(
         "{} {subject} {} {}",
         site.test(),
-        name(std::any::type_name::<Q>()),
-        name(std::any::type_name::<A>()),
+        name(types.question),
+        name(types.answer),
     );
     fnv(FNV_BASIS, text.as_bytes())
 }

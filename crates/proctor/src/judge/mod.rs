@@ -35,9 +35,9 @@ use serde::de::DeserializeOwned;
 use crate::judge::line::{Line, RawAnswer};
 use crate::judge::trial::Trial;
 use crate::outcome::Failing;
-use crate::part::{Settings, Site};
+use crate::text;
 use crate::warden::starts::faults::Failure;
-use crate::{text, wire};
+use crate::wire::{self, Types};
 
 /// How many bytes of the debug form of a question or an answer the record
 /// keeps.
@@ -50,10 +50,16 @@ const SHOWN: usize = 2000;
 /// ends it, so that the next question starts another process. When the test
 /// ends, everything that the subject started is ended too.
 pub struct Subject<Q = (), A = ()> {
+    asking: Asking,
+    code: PhantomData<fn(Q) -> A>,
+}
+
+/// A [`Subject`] without its types, compiled once for all of them.
+pub(crate) struct Asking {
     trial: Rc<Trial>,
     name: &'static str,
+    types: Types,
     line: Rc<RefCell<Option<Line>>>,
-    code: PhantomData<fn(Q) -> A>,
 }
 
 impl<Q, A> Subject<Q, A>
@@ -61,20 +67,11 @@ where
     Q: Serialize + DeserializeOwned + Debug,
     A: Serialize + DeserializeOwned + Debug,
 {
-    pub(crate) fn new(trial: Rc<Trial>, name: &'static str) -> Self {
-        let line = Rc::new(RefCell::new(None));
-        trial.lines.borrow_mut().push(Rc::clone(&line));
+    pub(crate) fn new(asking: Asking) -> Self {
         Subject {
-            trial,
-            name,
-            line,
+            asking,
             code: PhantomData,
         }
-    }
-
-    /// A subject of the same test that this process does not serve.
-    pub(crate) fn absent(site: Site, settings: Settings, name: &'static str) -> Self {
-        Self::new(Trial::new(site, settings), name)
     }
 
     /// Asks the code a question. If the code does not answer (a panic, a crash,
@@ -98,38 +95,15 @@ where
     /// # Errors
     /// How the subject ended instead of answering.
     pub fn try_ask(&mut self, question: &Q) -> Result<Answer<A>, Failing> {
-        let payload = postcard::to_stdvec(question).map_err(|error| {
-            Failing::new(
-                Outcome::NotJudged,
-                format!("the judge cannot serialize the question: {error}"),
-            )
-        })?;
+        let mut value = None;
+        let payload = postcard::to_stdvec(question);
         let asked = text::debug(question, SHOWN);
-        let (result, output) = self.exchange(payload);
-        let result = result.and_then(|raw| {
-            let value = postcard::from_bytes::<A>(&raw.bytes).map_err(|error| {
-                Failing::new(
-                    Outcome::Fail,
-                    format!("the judge cannot read the answer: {error}"),
-                )
-            })?;
-            Ok((value, raw.evidence))
-        });
-        let (answered, evidence) = match &result {
-            Ok((value, evidence)) => (text::debug(value, SHOWN), Some(evidence.clone())),
-            Err(failing) => (
-                format!("{}: {}", failing.outcome, failing.cause),
-                failing.evidence.as_deref().cloned(),
-            ),
-        };
-        self.trial.exchanges.borrow_mut().push(Exchange {
-            subject: self.name.to_owned(),
-            asked,
-            answered,
-            evidence,
-            output: output.clone(),
-        });
-        result.map(|(value, evidence)| Answer {
+        let (evidence, output) = self.asking.ask(payload, asked, &mut |bytes| {
+            let read = value.insert(postcard::from_bytes::<A>(bytes)?);
+            Ok(text::debug(read, SHOWN))
+        })?;
+        let value = value.ok_or_else(|| unreadable(&"it was not read"))?;
+        Ok(Answer {
             value,
             evidence,
             output,
@@ -146,26 +120,9 @@ where
     /// watch system calls.
     #[track_caller]
     pub fn fail(&mut self, failure: Failure) {
-        let mut slot = self.line.borrow_mut();
-        let opened = match slot.take() {
-            Some(line) => Ok(line),
-            None => self.open(),
-        };
-        let failed = opened.and_then(|mut line| {
-            let failed = line.fail(failure);
-            *slot = Some(line);
-            failed
-        });
-        drop(slot);
-        if let Err(failing) = failed {
+        if let Err(failing) = self.asking.fail(failure) {
             failing.end();
         }
-    }
-
-    fn open(&self) -> Result<Line, Failing> {
-        let trial = &self.trial;
-        let signature = wire::signature::<Q, A>(trial.site, self.name);
-        Line::open(&trial.site, &trial.settings, self.name, signature)
     }
 
     /// Ends the process, so that the next question goes to a new one.
@@ -174,10 +131,81 @@ where
     /// Ends the test if the process left something behind.
     #[track_caller]
     pub fn fresh(&mut self) {
-        let line = self.line.borrow_mut().take();
-        if let Some(Err(failing)) = line.map(|line| line.part(self.trial.settings.orphans)) {
+        if let Err(failing) = self.asking.part() {
             failing.end();
         }
+    }
+}
+
+impl Asking {
+    pub(crate) fn new(trial: Rc<Trial>, name: &'static str, types: Types) -> Self {
+        let line = Rc::new(RefCell::new(None));
+        trial.lines.borrow_mut().push(Rc::clone(&line));
+        Asking {
+            trial,
+            name,
+            types,
+            line,
+        }
+    }
+
+    /// Sends an encoded question. `read` decodes the answer and returns how the
+    /// record shows it.
+    fn ask(
+        &mut self,
+        question: postcard::Result<Vec<u8>>,
+        asked: String,
+        read: &mut dyn FnMut(&[u8]) -> postcard::Result<String>,
+    ) -> Result<(Evidence, Output), Failing> {
+        let question = question.map_err(|error| {
+            let why = format!("the judge cannot serialize the question: {error}");
+            Failing::new(Outcome::NotJudged, why)
+        })?;
+        let (result, output) = self.exchange(question);
+        let result = result.and_then(|raw| {
+            let shown = read(&raw.bytes).map_err(|error| unreadable(&error))?;
+            Ok((shown, raw.evidence))
+        });
+        let (answered, evidence) = match &result {
+            Ok((shown, evidence)) => (shown.clone(), Some(evidence.clone())),
+            Err(failing) => (
+                format!("{}: {}", failing.outcome, failing.cause),
+                failing.evidence.as_deref().cloned(),
+            ),
+        };
+        self.trial.exchanges.borrow_mut().push(Exchange {
+            subject: self.name.to_owned(),
+            asked,
+            answered,
+            evidence,
+            output: output.clone(),
+        });
+        result.map(|(_, evidence)| (evidence, output))
+    }
+
+    fn fail(&mut self, failure: Failure) -> Result<(), Failing> {
+        let mut slot = self.line.borrow_mut();
+        let opened = match slot.take() {
+            Some(line) => Ok(line),
+            None => self.open(),
+        };
+        opened.and_then(|mut line| {
+            let failed = line.fail(failure);
+            *slot = Some(line);
+            failed
+        })
+    }
+
+    fn open(&self) -> Result<Line, Failing> {
+        let trial = &self.trial;
+        let signature = wire::signature(trial.site, self.name, self.types);
+        Line::open(&trial.site, &trial.settings, self.name, signature)
+    }
+
+    /// Ends the process.
+    fn part(&mut self) -> Result<(), Failing> {
+        let line = self.line.borrow_mut().take();
+        line.map_or(Ok(()), |line| line.part(self.trial.settings.orphans))
     }
 
     fn exchange(&mut self, payload: Vec<u8>) -> (Result<RawAnswer, Failing>, Output) {
@@ -200,9 +228,15 @@ where
     }
 }
 
+fn unreadable(why: &dyn std::fmt::Display) -> Failing {
+    let what = format!("the judge cannot read the answer: {why}");
+    Failing::new(Outcome::Fail, what)
+}
+
 impl<Q, A> Debug for Subject<Q, A> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Subject").field("name", &self.name).finish()
+        let name = &self.asking.name;
+        f.debug_struct("Subject").field("name", name).finish()
     }
 }
 

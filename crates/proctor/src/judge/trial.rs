@@ -58,7 +58,7 @@ impl Trial {
 
     /// Runs the judge's body, ends its subjects, sends the record, and panics
     /// unless the test passed.
-    pub(crate) fn conduct(self: Rc<Self>, body: impl FnOnce()) {
+    pub(crate) fn conduct(self: Rc<Self>, body: &mut dyn FnMut()) {
         CURRENT.set(Some(Rc::clone(&self)));
         warden::keep_out();
         take_over_the_panics_of_judges();

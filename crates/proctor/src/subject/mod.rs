@@ -16,7 +16,6 @@ pub(crate) mod witness;
 
 use std::cell::RefCell;
 use std::ffi::CString;
-use std::fmt::Debug;
 use std::io::Write as _;
 use std::os::fd::{AsFd, AsRawFd, FromRawFd, OwnedFd};
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -30,10 +29,39 @@ use serde::de::DeserializeOwned;
 
 use crate::part::Site;
 use crate::text;
-use crate::wire::{self, BYE, Body, HELLO, Question, Reply, Usage};
+use crate::wire::{self, BYE, Body, HELLO, Question, Reply, Types, Usage};
 
 thread_local! {
     static PANICKED_AT: RefCell<Option<Place>> = const { RefCell::new(None) };
+}
+
+/// The code of a subject, from an encoded question to an encoded answer.
+///
+/// A test program has a subject of other types for each test. Only this much of
+/// it is compiled for each of them; all else is compiled once.
+pub(crate) struct Code<'a> {
+    pub types: Types,
+    pub answer: &'a dyn Fn(&[u8]) -> Body,
+}
+
+/// Decodes the question, calls the code, and encodes the answer. A panic of the
+/// code goes through.
+pub(crate) fn answer<Q, A>(code: fn(Q) -> A, question: &[u8]) -> Body
+where
+    Q: DeserializeOwned,
+    A: Serialize,
+{
+    let question = match postcard::from_bytes::<Q>(question) {
+        Ok(question) => question,
+        Err(error) => return Body::BadQuestion(error.to_string()),
+    };
+    match postcard::to_stdvec(&code(question)) {
+        Ok(bytes) => Body::Answer(bytes),
+        Err(error) => Body::Panicked {
+            message: format!("the answer cannot be serialized: {error}"),
+            at: None,
+        },
+    }
 }
 
 /// What a judge asked for, and the line to it.
@@ -108,16 +136,12 @@ impl Serving {
 }
 
 /// Serves until the judge hangs up.
-pub(crate) fn serve<Q, A>(mut serving: Serving, site: Site, code: fn(Q) -> A) -> !
-where
-    Q: Serialize + DeserializeOwned + Debug,
-    A: Serialize + DeserializeOwned + Debug,
-{
+pub(crate) fn serve(mut serving: Serving, site: Site, code: &Code) -> ! {
     report_panics_in_one_line();
     trouble::report_stack_overflows();
     name_this_process(site);
     let me = std::process::id();
-    let signature = wire::signature::<Q, A>(site, &serving.subject);
+    let signature = wire::signature(site, &serving.subject, code.types);
     serving.reply(HELLO, Body::Ready { signature }, Usage::default());
     while let Ok(received) = serving.line.recv() {
         let (id, payload) = match received.value {
@@ -130,10 +154,7 @@ where
         };
         let before = usage();
         let held = memory::begin();
-        let body = match postcard::from_bytes::<Q>(&payload) {
-            Ok(question) => answer(code, question),
-            Err(error) => Body::BadQuestion(error.to_string()),
-        };
+        let body = answer_or_panic(code, &payload);
         let mut usage = usage().since(&before);
         usage.heap = without_answer(memory::end(held), &body);
         if std::process::id() != me {
@@ -164,16 +185,10 @@ fn name_this_process(site: Site) {
     }
 }
 
-fn answer<Q, A: Serialize>(code: fn(Q) -> A, question: Q) -> Body {
+fn answer_or_panic(code: &Code, question: &[u8]) -> Body {
     PANICKED_AT.set(None);
-    match catch_unwind(AssertUnwindSafe(|| code(question))) {
-        Ok(answer) => match postcard::to_stdvec(&answer) {
-            Ok(bytes) => Body::Answer(bytes),
-            Err(error) => Body::Panicked {
-                message: format!("the answer cannot be serialized: {error}"),
-                at: None,
-            },
-        },
+    match catch_unwind(AssertUnwindSafe(|| (code.answer)(question))) {
+        Ok(body) => body,
         Err(payload) => Body::Panicked {
             message: text::brief(&text::panic_message(&*payload)),
             at: PANICKED_AT.take(),

@@ -21,7 +21,6 @@ pub(crate) mod fence;
 pub(crate) mod starts;
 
 use std::ffi::CString;
-use std::fmt::Debug;
 use std::io::Write as _;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
 use std::time::{Duration, Instant};
@@ -35,11 +34,9 @@ use nix::sys::signal::{Signal, kill};
 use nix::sys::socket::{AddressFamily, SockFlag, SockType, socketpair};
 use nix::sys::wait::{Id, WaitPidFlag, WaitStatus, waitid, waitpid};
 use nix::unistd::{ForkResult, Pid, execveat, fork, setsid};
-use serde::Serialize;
-use serde::de::DeserializeOwned;
 
 use crate::part::{Settings, Site};
-use crate::subject;
+use crate::subject::{self, Code};
 use crate::temporary::TemporaryFolder;
 use crate::warden::starts::Starts;
 use crate::wire::{self, Ending, Left, Order, Report};
@@ -54,11 +51,7 @@ const FEWEST_DESCRIPTORS: i32 = 16;
 type Control = ipc::Channel<Report, Order>;
 
 /// Turns this process into warden and subject; neither returns.
-pub(crate) fn start<Q, A>(site: &Site, settings: &Settings, code: fn(Q) -> A) -> !
-where
-    Q: Serialize + DeserializeOwned + Debug,
-    A: Serialize + DeserializeOwned + Debug,
-{
+pub(crate) fn start(site: &Site, settings: &Settings, code: &Code) -> ! {
     keep_out();
     let mut control = control();
     let temporary = TemporaryFolder::of(std::process::id()).made();
@@ -115,16 +108,12 @@ fn control() -> Control {
 }
 
 /// Forks the subject. Returns only in the warden.
-fn split<Q, A>(
+fn split(
     site: &Site,
     settings: &Settings,
     temporary: Option<&TemporaryFolder>,
-    code: fn(Q) -> A,
-) -> Result<(Pid, Starts), (&'static str, Errno)>
-where
-    Q: Serialize + DeserializeOwned + Debug,
-    A: Serialize + DeserializeOwned + Debug,
-{
+    code: &Code,
+) -> Result<(Pid, Starts), (&'static str, Errno)> {
     let step = |name| move |errno| (name, errno);
     prctl::set_child_subreaper(true).map_err(step("becoming the subreaper"))?;
     let (ours, theirs) = socketpair(
