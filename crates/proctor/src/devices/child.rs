@@ -23,11 +23,12 @@ pub fn other_child(life: impl FnOnce() -> u8) -> Pid {
 
 /// Sets what the process does on `signal`, with an empty mask. Without
 /// `SA_RESTART` in `flags`, the signal interrupts system calls (man 7 signal).
-/// A handler must do only what man 7 signal-safety allows.
+/// A handler must do only what man 7 signal-safety allows. SIGKILL and SIGSTOP
+/// stay as they are.
 pub fn on_signal(signal: Signal, handler: SigHandler, flags: SaFlags) {
     let action = SigAction::new(handler, flags, SigSet::empty());
     // SAFETY: handlers in tests keep to what this function's documentation says.
-    unsafe { sigaction(signal, &action) }.expect("a signal that can be handled");
+    let _ = unsafe { sigaction(signal, &action) };
 }
 
 /// A handler that does nothing: the signal only interrupts.

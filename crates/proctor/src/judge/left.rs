@@ -1,4 +1,5 @@
-//! Demands that calls have left nothing behind, by what the kernel counted.
+//! Demands that calls have left nothing behind, by what the kernel counted, and
+//! have printed nothing.
 
 use super::Answer;
 use crate::text::count;
@@ -35,6 +36,17 @@ impl<A> Answer<A> {
         if let Some(what) = self.is_left(left) {
             panic!("{when}, {what}");
         }
+    }
+
+    /// Panics if the subject has printed anything on standard output or
+    /// standard error.
+    #[track_caller]
+    pub fn nothing_is_printed(&self) {
+        let (stdout, stderr) = (&self.output.stdout, &self.output.stderr);
+        assert!(
+            stdout.is_empty() && stderr.is_empty(),
+            "nothing was to be printed, and standard output got {stdout:?} and standard error {stderr:?}"
+        );
     }
 
     fn is_left(&self, left: Left) -> Option<String> {

@@ -25,8 +25,10 @@ use nix::sys::mman::{
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use nix::sys::signal::{SaFlags, SigAction, SigHandler, SigSet, Signal, kill, raise, sigaction};
 use nix::sys::wait::{Id, WaitPidFlag, WaitStatus, waitid, waitpid};
-use nix::unistd::{ForkResult, Pid, SysconfVar, fork, getpid, getppid, sysconf};
-use proctor::{Answer, Failure, Fault, Onlooker, Outcome, Subject, Surroundings, Whose};
+use nix::unistd::{Pid, SysconfVar, getpid, getppid, sysconf};
+use proctor::{
+    Answer, Failure, Fault, Onlooker, Outcome, Subject, Surroundings, Whose, other_child,
+};
 use serde::{Deserialize, Serialize};
 
 // ------------------------------------------------------------- what is asked
@@ -545,39 +547,13 @@ fn nothing_else_was_started<A>(answer: &Answer<A>, calls: usize, others: u32) {
 
 #[track_caller]
 fn nothing_is_left<A>(answer: &Answer<A>) {
-    let evidence = &answer.evidence;
+    let at_exit = |seen: &proctor::Witness| seen.mark == AT_EXIT;
     let printed = &answer.output.stdout;
     assert!(
-        !evidence.witnesses.iter().any(|seen| seen.mark == AT_EXIT),
+        !answer.evidence.witnesses.iter().any(at_exit),
         "the child ran a handler that the caller had registered with atexit for its own end"
     );
-    for (number, what) in [
-        (
-            evidence.zombies,
-            "children are zombies: the caller has not waited for them",
-        ),
-        (evidence.children, "children are still running"),
-        (
-            evidence.orphans,
-            "processes that were started are no children of the caller",
-        ),
-        (
-            evidence.threads - 1,
-            "threads of the caller are still running that were not there before",
-        ),
-        (
-            evidence.descriptors_left,
-            "descriptors are still open that were not open before",
-        ),
-    ] {
-        assert!(number == 0, "all calls have returned, and {number} {what}");
-    }
-    assert!(
-        evidence.relics.is_empty() && evidence.files_left.is_empty(),
-        "all calls have returned, and they left {:?} and {:?}",
-        evidence.relics,
-        evidence.files_left
-    );
+    answer.nothing_is_left("all calls have returned");
     assert!(
         printed.is_empty() || printed.starts_with('<'),
         "nothing was printed by the caller or by the closure, and standard output holds {printed:?}"
@@ -1093,22 +1069,9 @@ fn signals_do_not_end_the_call(mut subject: Subject) {
     each_call_had_its_child(&answer, 1, 0);
 }
 
-/// A child of the test's own.
-fn other_child(life: impl FnOnce()) -> Pid {
-    // SAFETY: a subject has one thread, and this child only does what it is told.
-    match unsafe { fork() }.expect("a child") {
-        ForkResult::Child => {
-            life();
-            // SAFETY: ends the process and touches no memory.
-            unsafe { libc::_exit(3) }
-        }
-        ForkResult::Parent { child } => child,
-    }
-}
-
 /// A child that has ended, and that nobody has waited for.
 fn zombie() -> Pid {
-    let child = other_child(|| ());
+    let child = other_child(|| 3);
     let flags = WaitPidFlag::WEXITED | WaitPidFlag::WNOWAIT;
     waitid(Id::Pid(child), flags).expect("its end");
     child
@@ -1116,7 +1079,10 @@ fn zombie() -> Pid {
 
 #[proctor::test(clauses = [1, 2, 4, 5, 10, 11], subject = |case: Case| -> (Found, bool, bool) {
     let ended = zombie();
-    let stopped = other_child(|| _ = raise(Signal::SIGSTOP));
+    let stopped = other_child(|| {
+        let _ = raise(Signal::SIGSTOP);
+        3
+    });
     waitid(Id::Pid(stopped), WaitPidFlag::WSTOPPED | WaitPidFlag::WNOWAIT).expect("its stop");
     let found = run(&case);
     let has_ended = waitpid(ended, None) == Ok(WaitStatus::Exited(ended, 3));
@@ -1361,6 +1327,7 @@ impl Family {
                 }
                 let _ = says.write_all(b"!");
                 let _ = gate.read(&mut [0]);
+                3
             })
         };
         let members = [getpid(), child(1), child(2), child(3)];
@@ -1548,6 +1515,7 @@ enum Gone {
         // SAFETY: nothing in this process uses it.
         unsafe { libc::close(key.as_raw_fd()) };
         let _ = gate.read(&mut [0]);
+        3
     });
     let lists = [vec![pid], vec![me, pid], vec![pid, me], vec![me, pid, younger], vec![younger, pid, me]];
     let found = lists.iter().map(|list| size_of(list)).collect();
@@ -1598,6 +1566,7 @@ fn a_process_that_has_ended_is_an_error(mut subject: Subject) {
         }
         let _ = says.write_all(b"!");
         let _ = gate.read(&mut [0]);
+        3
     });
     ready.read_exact(&mut [0]).expect("the child");
     let forbidden = fs::read_to_string(format!("/proc/{closed}/smaps_rollup"));

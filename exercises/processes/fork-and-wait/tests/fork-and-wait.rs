@@ -25,11 +25,14 @@ use nix::fcntl::OFlag;
 use nix::libc;
 use nix::sys::mman::{MapFlags, ProtFlags, mmap_anonymous};
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
-use nix::sys::signal::{SaFlags, SigAction, SigHandler, SigSet, Signal, kill, raise, sigaction};
+use nix::sys::signal::{SaFlags, SigHandler, SigSet, Signal, kill, raise};
 use nix::sys::stat::{Mode, umask};
 use nix::sys::wait::{Id, WaitPidFlag, WaitStatus, waitid, waitpid};
 use nix::unistd::{ForkResult, Pid, dup2_stdin, dup2_stdout, fork, getpid, pipe2};
-use proctor::{Answer, Evidence, Failure, Fault, Onlooker, Subject, Surroundings, Whose};
+use proctor::{
+    Answer, Evidence, Failure, Fault, Left, Onlooker, Subject, Surroundings, Whose, on_signal,
+    other_child,
+};
 use serde::{Deserialize, Serialize};
 
 /// What `run_in_child` returned, as plain data.
@@ -189,50 +192,17 @@ fn nothing_else_was_started(evidence: &Evidence, calls: usize, others: u32) {
 
 #[track_caller]
 fn nothing_is_left<A>(answer: &Answer<A>, orphans: u32) {
-    let evidence = &answer.evidence;
-    assert!(
-        evidence.orphans <= orphans,
-        "{} processes that were started are no children of the caller: nobody but the parent can wait for a child",
-        evidence.orphans - orphans
-    );
-    assert!(
-        evidence.zombies == 0,
-        "all children have ended, and {} of them are zombies: the kernel keeps them until the parent has waited for them",
-        evidence.zombies
-    );
-    assert!(
-        evidence.children <= orphans,
-        "all calls have returned, and {} processes are still running",
-        evidence.children
-    );
-    assert!(
-        evidence.threads == 1,
-        "all calls have returned, and the caller has {} threads",
-        evidence.threads
-    );
-    assert!(
-        evidence.descriptors_left == 0,
-        "all calls have returned, and {} descriptors are still open that were not open before",
-        evidence.descriptors_left
-    );
-    assert!(
-        evidence.relics.is_empty() && evidence.files_left.is_empty(),
-        "the calls left {:?} and {:?}",
-        evidence.relics,
-        evidence.files_left
-    );
+    let left = Left {
+        orphans,
+        processes: orphans,
+        ..Left::default()
+    };
+    answer.only_this_is_left(left, "all calls have returned");
 }
 
 /// As a closure sees it, its caller.
 fn parent() -> Pid {
     nix::unistd::getppid()
-}
-
-/// Installs a handler, or SIG_DFL or SIG_IGN.
-fn set(signal: Signal, handler: SigHandler, flags: SaFlags) {
-    let action = SigAction::new(handler, flags, SigSet::empty());
-    // SAFETY: the handlers of this file only count.
-    let _ = unsafe { sigaction(signal, &action) };
 }
 
 // ------------------------------------------------------------ the child's life
@@ -249,7 +219,7 @@ extern "C" fn note_the_end(_: i32, info: *mut libc::siginfo_t, _: *mut libc::c_v
 }
 
 #[proctor::test(clauses = [1, 2, 6, 8, 10, 12, 14, 16], subject = |codes: Vec<u8>| -> Vec<(Reported, i32)> {
-    set(Signal::SIGCHLD, SigHandler::SigAction(note_the_end), SaFlags::SA_RESTART);
+    on_signal(Signal::SIGCHLD, SigHandler::SigAction(note_the_end), SaFlags::SA_RESTART);
     let ask = |code: &u8| {
         STATUS.store(i32::MIN, Relaxed);
         let code = *code;
@@ -393,13 +363,13 @@ fn set_limits() {
     umask(Mode::from_bits_truncate(0o027));
     // SAFETY: a subject has one thread.
     unsafe { std::env::set_var("FORK_AND_WAIT", name) };
-    set(Signal::SIGHUP, SigHandler::SigIgn, SaFlags::empty());
-    set(Signal::SIGUSR1, SigHandler::Handler(interrupt), SaFlags::empty());
+    on_signal(Signal::SIGHUP, SigHandler::SigIgn, SaFlags::empty());
+    on_signal(Signal::SIGUSR1, SigHandler::Handler(interrupt), SaFlags::empty());
     let action = match broken_pipes {
         true => SigHandler::SigDfl,
         false => SigHandler::SigIgn,
     };
-    set(Signal::SIGPIPE, action, SaFlags::empty());
+    on_signal(Signal::SIGPIPE, action, SaFlags::empty());
     let mut blocked = SigSet::empty();
     blocked.add(Signal::SIGUSR2);
     blocked.add(Signal::SIGWINCH);
@@ -453,7 +423,7 @@ fn the_closure_finds_what_the_caller_had(mut subject: Subject) {
         umask(Mode::from_bits_truncate(0o077));
         let _ = setrlimit(Resource::RLIMIT_CORE, 0, 0);
         let _ = setrlimit(Resource::RLIMIT_NOFILE, 100, 200);
-        set(Signal::SIGUSR1, SigHandler::SigIgn, SaFlags::empty());
+        on_signal(Signal::SIGUSR1, SigHandler::SigIgn, SaFlags::empty());
         let _ = SigSet::all().thread_block();
         let _ = dup2_stdin(&reader);
         std::mem::forget(std::fs::File::open("/dev/null"));
@@ -753,7 +723,7 @@ fn nothing_that_the_caller_prepared_for_its_end_happens(mut subject: Subject) {
 
 /// Ends this process by a signal. (Rust ignores or handles some of them.)
 fn die_by(signal: Signal) -> u8 {
-    set(signal, SigHandler::SigDfl, SaFlags::empty());
+    on_signal(signal, SigHandler::SigDfl, SaFlags::empty());
     let _ = raise(signal);
     0
 }
@@ -918,7 +888,7 @@ fn disturbed((code, signals, time): (u8, u32, Duration)) -> (Reported, bool, boo
     let mut onlooker = Onlooker::of_this_thread();
     for signal in [Signal::SIGUSR1, Signal::SIGINT] {
         // No SA_RESTART, with which the kernel would make the call again itself.
-        set(signal, SigHandler::Handler(interrupt), SaFlags::empty());
+        on_signal(signal, SigHandler::Handler(interrupt), SaFlags::empty());
     }
     let (ended, end) = pipe2(OFlag::O_CLOEXEC | OFlag::O_NONBLOCK).expect("a pipe");
     let work = || {
@@ -1092,19 +1062,6 @@ fn no_zombie_is_left(mut subject: Subject) {
             &expected,
             "children returned or were killed in turns",
         );
-    }
-}
-
-/// A child of the test's own.
-fn other_child(life: impl FnOnce() -> u8) -> Pid {
-    // SAFETY: a subject has one thread, and this child only does what it is told.
-    match unsafe { fork() }.expect("a child") {
-        ForkResult::Child => {
-            let code = life();
-            // SAFETY: ends the process and touches no memory.
-            unsafe { libc::_exit(code.into()) }
-        }
-        ForkResult::Parent { child } => child,
     }
 }
 
@@ -1383,7 +1340,7 @@ fn an_error_of_the_wait_is_returned(mut subject: Subject) {
 }
 
 #[proctor::test(clauses = [1, 2, 6, 8, 10, 12, 14, 16, 21], subject = |code: u8| -> (Reported, bool) {
-    set(Signal::SIGCHLD, SigHandler::SigIgn, SaFlags::empty());
+    on_signal(Signal::SIGCHLD, SigHandler::SigIgn, SaFlags::empty());
     let mut onlooker = Onlooker::of_this_thread();
     let (ended, end) = pipe2(OFlag::O_CLOEXEC | OFlag::O_NONBLOCK).expect("a pipe");
     let work = || {

@@ -21,11 +21,14 @@ use nix::errno::Errno;
 use nix::fcntl::OFlag;
 use nix::libc;
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
-use nix::sys::signal::{SaFlags, SigAction, SigHandler, SigSet, Signal, kill, raise, sigaction};
+use nix::sys::signal::{SaFlags, SigHandler, SigSet, Signal, kill, raise};
 use nix::sys::stat::{Mode, umask};
 use nix::sys::wait::{Id, WaitPidFlag, WaitStatus, waitid, waitpid};
 use nix::unistd::{ForkResult, Pid, fork, getpid, getppid, pipe2};
-use proctor::{Answer, Failure, Fault, Onlooker, Subject, Surroundings, Whose, threads_left};
+use proctor::{
+    Answer, Failure, Fault, Onlooker, Subject, Surroundings, Whose, do_nothing, on_signal,
+    threads_left,
+};
 use serde::{Deserialize, Serialize};
 
 /// What `run` returned, as plain data.
@@ -95,15 +98,6 @@ fn changed_signals(before: &Surroundings) -> Vec<String> {
     changes.retain(|change| change.contains("signal"));
     changes
 }
-
-/// Installs a handler, or SIG_DFL or SIG_IGN, without SA_RESTART.
-fn set(signal: Signal, handler: SigHandler) {
-    let action = SigAction::new(handler, SaFlags::empty(), SigSet::empty());
-    // SAFETY: the handler of this file does nothing.
-    let _ = unsafe { sigaction(signal, &action) };
-}
-
-extern "C" fn interrupt(_: i32) {}
 
 /// The number of open descriptors of a process that is about to wait.
 fn open_descriptors(pid: Pid) -> usize {
@@ -200,38 +194,7 @@ fn is_an_io_error(reported: &Reported, because: &str) {
 /// Nothing is left of the servers after they have been dropped.
 #[track_caller]
 fn nothing_is_left<A>(answer: &Answer<A>, changes: &[String]) {
-    let evidence = &answer.evidence;
-    assert!(
-        evidence.orphans == 0,
-        "the ForkServer has been dropped, and the number of processes that have lost their parent is {} instead of 0",
-        evidence.orphans
-    );
-    assert!(
-        evidence.zombies == 0,
-        "the ForkServer has been dropped, and the number of zombies is {} instead of 0: a process has ended and its parent has not waited for it",
-        evidence.zombies
-    );
-    assert!(
-        evidence.children == 0,
-        "the ForkServer has been dropped, and the number of processes that still run is {} instead of 0",
-        evidence.children
-    );
-    assert!(
-        evidence.threads == 1,
-        "the ForkServer has been dropped, and the caller has {} threads instead of 1",
-        evidence.threads
-    );
-    assert!(
-        evidence.descriptors_left == 0,
-        "the ForkServer has been dropped, and the caller has {} more open descriptors than before",
-        evidence.descriptors_left
-    );
-    assert!(
-        evidence.relics.is_empty() && evidence.files_left.is_empty(),
-        "the ForkServer has been dropped, and it left {:?} and {:?}",
-        evidence.relics,
-        evidence.files_left
-    );
+    answer.nothing_is_left("the ForkServer has been dropped");
     assert!(
         changes.is_empty(),
         "start, run and drop changed the caller: {}",
@@ -524,15 +487,15 @@ fn signals(_: &[u8]) -> Vec<u8> {
             // SIGSEGV and SIGBUS: a subject reports a stack overflow with them.
             // SIGCHLD: there is another test.
             _ if [7, 11, 17].contains(&number) => {}
-            0 => set(signal, SigHandler::SigIgn),
-            1 => set(signal, SigHandler::Handler(interrupt)),
-            2 => set(signal, SigHandler::SigDfl),
+            0 => on_signal(signal, SigHandler::SigIgn, SaFlags::empty()),
+            1 => on_signal(signal, SigHandler::Handler(do_nothing), SaFlags::empty()),
+            2 => on_signal(signal, SigHandler::SigDfl, SaFlags::empty()),
             _ => blocked.add(signal),
         }
     }
     blocked.add(Signal::SIGUSR2);
-    set(Signal::SIGPIPE, SigHandler::SigIgn);
-    set(Signal::SIGHUP, SigHandler::Handler(interrupt));
+    on_signal(Signal::SIGPIPE, SigHandler::SigIgn, SaFlags::empty());
+    on_signal(Signal::SIGHUP, SigHandler::Handler(do_nothing), SaFlags::empty());
     blocked.thread_set_mask().expect("a mask");
     // nix knows no real-time signals.
     // SAFETY: zeros are a valid set, which the first call fills.
@@ -548,7 +511,7 @@ fn signals(_: &[u8]) -> Vec<u8> {
     let first = run(&server, b"?");
     changes.extend(changed_signals(&before));
     SigSet::all().thread_set_mask().expect("a mask");
-    set(Signal::SIGWINCH, SigHandler::Handler(interrupt));
+    on_signal(Signal::SIGWINCH, SigHandler::Handler(do_nothing), SaFlags::empty());
     let second = run(&server, b"?");
     (vec![first, second], changes)
 })]
@@ -891,7 +854,7 @@ fn end_as_asked(request: &[u8]) -> Vec<u8> {
 
 #[proctor::test(clauses = [2, 8, 9, 15], subject = |(requests, ignores): (Vec<[u8; 2]>, bool)| -> (Vec<(Reported, Reported)>, Vec<String>) {
     if ignores {
-        set(Signal::SIGCHLD, SigHandler::SigIgn);
+        on_signal(Signal::SIGCHLD, SigHandler::SigIgn, SaFlags::empty());
     }
     let before = Surroundings::now();
     let server = start(end_as_asked);
@@ -1228,7 +1191,7 @@ fn run_while_the_server_stands_still(
 }
 
 #[proctor::test(clauses = [2, 7, 11, 15], deadline = 5.0, subject = |(): ()| -> (Reported, Reported) {
-    set(Signal::SIGUSR1, SigHandler::Handler(interrupt));
+    on_signal(Signal::SIGUSR1, SigHandler::Handler(do_nothing), SaFlags::empty());
     CALLER.store(getpid().as_raw(), Relaxed);
     let server = start(interrupt_the_caller);
     let received = run(&server, b"abcd");
@@ -1443,7 +1406,7 @@ fn an_error_in_the_server_is_returned_and_the_next_request_works(mut subject: Su
 }
 
 #[proctor::test(clauses = [2, 4, 9, 14, 15], subject = |(ignores, lengths): (bool, Vec<usize>)| -> (Vec<Reported>, Vec<String>) {
-    set(Signal::SIGPIPE, if ignores { SigHandler::SigIgn } else { SigHandler::SigDfl });
+    on_signal(Signal::SIGPIPE, if ignores { SigHandler::SigIgn } else { SigHandler::SigDfl }, SaFlags::empty());
     let before = Surroundings::now();
     let server = start(reverse);
     let pid = pid_of(&server);
@@ -1482,7 +1445,7 @@ fn kill_the_server(_: &[u8]) -> Vec<u8> {
 }
 
 #[proctor::test(clauses = [2, 9, 14, 15], deadline = 5.0, subject = |(): ()| -> Vec<Reported> {
-    set(Signal::SIGPIPE, SigHandler::SigDfl);
+    on_signal(Signal::SIGPIPE, SigHandler::SigDfl, SaFlags::empty());
     // The job becomes a child of this process when it loses its parent.
     let _ = nix::sys::prctl::set_child_subreaper(true);
     let mut gate = Gate::new();

@@ -23,11 +23,11 @@ use nix::fcntl::{FcntlArg, FdFlag, OFlag, fcntl};
 use nix::libc;
 use nix::sys::memfd::{MFdFlags, memfd_create};
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
-use nix::sys::signal::{SaFlags, SigAction, SigHandler, SigSet, Signal, sigaction};
+use nix::sys::signal::{SaFlags, SigHandler, SigSet, Signal};
 use nix::sys::stat::{Mode, umask};
 use nix::sys::wait::{Id, WaitPidFlag, waitid};
 use nix::unistd::{Pid, dup2_stdin, getpgrp, getsid, pipe2};
-use proctor::{Answer, Failure, Fault, Gate, Subject, Surroundings, Whose};
+use proctor::{Answer, Failure, Fault, Gate, Subject, Surroundings, Whose, do_nothing, on_signal};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
@@ -102,16 +102,6 @@ fn endless_input() -> OwnedFd {
     dup2_stdin(reader).expect("the pipe as standard input");
     writer
 }
-
-/// Installs a handler, or SIG_DFL or SIG_IGN.
-fn set(signal: Signal, handler: SigHandler) {
-    // Not for a child that stops: another child may start at that time.
-    let action = SigAction::new(handler, SaFlags::SA_NOCLDSTOP, SigSet::empty());
-    // SAFETY: the handlers of this file do nothing.
-    let _ = unsafe { sigaction(signal, &action) };
-}
-
-extern "C" fn interrupt(_: i32) {}
 
 /// The descriptors that exec does not close, with what they refer to.
 fn inheritable() -> BTreeMap<i32, String> {
@@ -207,51 +197,10 @@ fn each_stage_was_one_process<A>(answer: &Answer<A>, stages: usize, others: usiz
             "the contract says that the call starts one process for each program (number of programs: {stages}), and the number of processes that were started is {started}"
         );
     }
-    nothing_is_left(answer);
+    answer.nothing_is_left(RETURNED);
 }
 
-#[track_caller]
-fn nothing_is_left<A>(answer: &Answer<A>) {
-    let evidence = &answer.evidence;
-    assert!(
-        evidence.children == 0 && evidence.orphans == 0,
-        "the call has returned, and {} of the processes that it started still run",
-        evidence.children.max(evidence.orphans)
-    );
-    assert!(
-        evidence.zombies == 0,
-        "the call has returned, and {} of the processes that it started are zombies, because the call has not waited for them",
-        evidence.zombies
-    );
-    assert!(
-        evidence.threads == 1,
-        "the call has returned, and the caller has {} threads instead of one",
-        evidence.threads
-    );
-    assert!(
-        evidence.descriptors_left == 0,
-        "the call has returned, and {} descriptors are open that were not open before",
-        evidence.descriptors_left
-    );
-    assert!(
-        evidence.relics.is_empty() && evidence.files_left.is_empty(),
-        "the call has left {:?} and {:?}",
-        evidence.relics,
-        evidence.files_left
-    );
-}
-
-/// The call prints nothing, and the programs of most tests do not either.
-#[track_caller]
-fn nothing_is_printed<A>(answer: &Answer<A>) {
-    let output = &answer.output;
-    assert!(
-        output.stdout.is_empty() && output.stderr.is_empty(),
-        "the call prints nothing, says the contract, but this appeared on the caller's standard output: {:?}, and on its standard error: {:?}",
-        output.stdout,
-        output.stderr
-    );
-}
+const RETURNED: &str = "the call has returned";
 
 // ------------------------------------------------------------ the programs
 
@@ -279,7 +228,7 @@ fn each_program_reads_what_the_one_before_it_writes(mut subject: Subject) {
         ended(endings, &[Exited(0); 4]);
     }
     each_stage_was_one_process(&answer, 8 * stages.len(), 0);
-    nothing_is_printed(&answer);
+    answer.nothing_is_printed();
 }
 
 #[proctor::test(clauses = [1, 2, 3, 4, 8, 9, 10, 11], subject = |stages: Vec<Words>| -> Reported { run(&stages) })]
@@ -499,7 +448,7 @@ fn neighbours_are_connected_by_a_pipe(mut subject: Subject) {
     streams_are_connected(&output, caller, "after the start");
     ended(endings, &[Exited(0); 3]);
     each_stage_was_one_process(&answer, 3, 3);
-    nothing_is_printed(&answer);
+    answer.nothing_is_printed();
 }
 
 #[proctor::test(clauses = [1, 3, 4, 8, 9, 10, 11], subject = |(stages, input): (Vec<Words>, String)| -> Reported {
@@ -586,8 +535,8 @@ enum Caller {
 
 #[proctor::test(clauses = [1, 3, 4, 5, 6, 8, 9, 10, 11], subject = |(caller, stages): (Caller, Vec<Words>)| -> (Reported, u64) {
     match caller {
-        Caller::Ignores => set(Signal::SIGPIPE, SigHandler::SigIgn),
-        Caller::Handles => set(Signal::SIGPIPE, SigHandler::Handler(interrupt)),
+        Caller::Ignores => on_signal(Signal::SIGPIPE, SigHandler::SigIgn, SaFlags::SA_NOCLDSTOP),
+        Caller::Handles => on_signal(Signal::SIGPIPE, SigHandler::Handler(do_nothing), SaFlags::SA_NOCLDSTOP),
         Caller::Blocks => {
             let mut blocked = SigSet::all();
             // It would be pending after the call.
@@ -666,8 +615,8 @@ const FACTS: [&str; 8] = [
     unsafe { env::set_var("PIPELINE", &text) };
     let (_, hard) = getrlimit(Resource::RLIMIT_NOFILE).expect("a limit");
     setrlimit(Resource::RLIMIT_NOFILE, 77, hard).expect("another limit");
-    set(Signal::SIGUSR1, SigHandler::SigIgn);
-    set(Signal::SIGINT, SigHandler::SigIgn);
+    on_signal(Signal::SIGUSR1, SigHandler::SigIgn, SaFlags::SA_NOCLDSTOP);
+    on_signal(Signal::SIGINT, SigHandler::SigIgn, SaFlags::SA_NOCLDSTOP);
     // SAFETY: takes integers.
     unsafe { libc::setpriority(libc::PRIO_PROCESS, 0, 5) };
     let kept = File::open("/dev/null").expect("a file");
@@ -759,7 +708,7 @@ fn a_caller_may_have_closed_its_streams(mut subject: Subject) {
         streams_are_connected(&output, caller, &when);
         ended(endings, &[Exited(0); 3]);
         each_stage_was_one_process(&answer, 3, 3);
-        nothing_is_printed(&answer);
+        answer.nothing_is_printed();
     }
 }
 
@@ -908,8 +857,8 @@ disturb() {
 }";
 
 #[proctor::test(clauses = [1, 2, 3, 4, 8, 9, 10, 11], deadline = 5.0, subject = |stages: Vec<Words>| -> Reported {
-    set(Signal::SIGUSR1, SigHandler::Handler(interrupt));
-    set(Signal::SIGCHLD, SigHandler::Handler(interrupt));
+    on_signal(Signal::SIGUSR1, SigHandler::Handler(do_nothing), SaFlags::SA_NOCLDSTOP);
+    on_signal(Signal::SIGCHLD, SigHandler::Handler(do_nothing), SaFlags::SA_NOCLDSTOP);
     run(&stages)
 })]
 fn it_waits_for_all_programs_whatever_signals_arrive(mut subject: Subject) {
@@ -995,7 +944,7 @@ fn hundreds_of_interruptions_do_not_end_the_wait(mut subject: Subject) {
     let answer = subject.ask(&vec![words(&["cat"]), words(&["cat"])]);
     let what = "signals interrupted the wait after fork had failed";
     failed_with(&answer.value, &[Errno::EAGAIN], what);
-    nothing_is_left(&answer);
+    answer.nothing_is_left(RETURNED);
 }
 
 // ---------------------------------------------------------------- the caller
@@ -1051,7 +1000,7 @@ fn without_stages_nothing_is_started(mut subject: Subject) {
         "the call got no stages, so output and endings are empty, and it returned {reported:?}"
     );
     each_stage_was_one_process(&answer, 0, 0);
-    nothing_is_printed(&answer);
+    answer.nothing_is_printed();
 }
 
 #[proctor::test(clauses = [1, 3, 4, 8, 9, 10, 11, 12], subject = |(text, programs): (String, usize)| -> Reported {
@@ -1101,7 +1050,7 @@ fn a_hundred_stages_need_ten_descriptors(mut subject: Subject) {
 /// SIGTERM.
 fn call_with_endless_programs(stages: &[Words]) -> Reported {
     let _input = endless_input();
-    set(Signal::SIGTERM, SigHandler::SigIgn);
+    on_signal(Signal::SIGTERM, SigHandler::SigIgn, SaFlags::SA_NOCLDSTOP);
     run(stages)
 }
 
@@ -1151,7 +1100,7 @@ fn an_error_of_pipe_is_returned(mut subject: Subject) {
         let failure = Failure::of(Fault::Pipe, errno).whose(Whose::TheSubjects);
         subject.fail(failure.after(before));
         let answer = ask(&mut subject, &(false, stages.clone()), DOES_NOT_END_THEM);
-        nothing_is_left(&answer);
+        answer.nothing_is_left(RETURNED);
         if answer.evidence.faults == 0 {
             assert!(
                 before >= 3,
@@ -1163,7 +1112,7 @@ fn an_error_of_pipe_is_returned(mut subject: Subject) {
         subject.fail(failure.after(before + 1));
         let answer = ask(&mut subject, &(true, stages.clone()), DOES_NOT_END_THEM);
         failed_with(&answer.value, &[errno], "a pipe could not be made");
-        nothing_is_left(&answer);
+        answer.nothing_is_left(RETURNED);
     }
 }
 
@@ -1207,7 +1156,7 @@ fn a_program_that_cannot_be_executed_is_an_error(mut subject: Subject) {
                 &[errno],
                 &format!("{} ({program:?}) could not be executed", NAMES[place]),
             );
-            nothing_is_left(&answer);
+            answer.nothing_is_left(RETURNED);
         }
     }
     // The program is there, and only exec itself can tell that this is too long.
@@ -1215,7 +1164,7 @@ fn a_program_that_cannot_be_executed_is_an_error(mut subject: Subject) {
     let answer = ask(&mut subject, &stages, DOES_NOT_END_THEM);
     let what = "a program with an argument of 3 MiB could not be executed";
     failed_with(&answer.value, &[Errno::E2BIG], what);
-    nothing_is_left(&answer);
+    answer.nothing_is_left(RETURNED);
     // Several, also the only one.
     for programs in [1, 3] {
         let mut stages = vec![words(&[&missing]); programs];
@@ -1226,7 +1175,7 @@ fn a_program_that_cannot_be_executed_is_an_error(mut subject: Subject) {
             _ => &[Errno::EACCES, Errno::ENOENT],
         };
         failed_with(&answer.value, errors, "no program could be executed");
-        nothing_is_left(&answer);
+        answer.nothing_is_left(RETURNED);
     }
 }
 
@@ -1294,7 +1243,7 @@ fn a_child_that_cannot_execute_ends_at_once(mut subject: Subject) {
             "a program could not be executed, and the call or its child printed something: {printed:?} and, to standard error, {:?}",
             answer.output.stderr
         );
-        nothing_is_left(&answer);
+        answer.nothing_is_left(RETURNED);
         subject.fresh();
     }
 }

@@ -25,8 +25,11 @@ use nix::libc;
 use nix::sys::mman::{MapFlags, ProtFlags, mmap_anonymous};
 use nix::sys::signal::{SaFlags, SigAction, SigHandler, SigSet, Signal, kill, raise, sigaction};
 use nix::sys::wait::{Id, WaitPidFlag, WaitStatus, waitid, waitpid};
-use nix::unistd::{ForkResult, Pid, fork, getpid, getppid};
-use proctor::{Answer, Evidence, Failure, Fault, Onlooker, Outcome, Subject, Surroundings, Whose};
+use nix::unistd::{Pid, getpid, getppid};
+use proctor::{
+    Answer, Evidence, Failure, Fault, Onlooker, Outcome, Subject, Surroundings, Whose, on_signal,
+    other_child,
+};
 use serde::{Deserialize, Serialize};
 
 // ------------------------------------------------------------------- plain data
@@ -194,14 +197,6 @@ fn meet(width: u64) {
     }
 }
 
-/// Installs a handler, or SIG_DFL or SIG_IGN.
-fn set(signal: Signal, handler: SigHandler) {
-    // No SA_RESTART, with which the kernel would make the call again itself.
-    let action = SigAction::new(handler, SaFlags::empty(), SigSet::empty());
-    // SAFETY: the handlers of this file do what a handler may do.
-    let _ = unsafe { sigaction(signal, &action) };
-}
-
 /// Whether a process has ended, whether or not its parent has waited for it.
 fn has_ended(pid: Pid) -> bool {
     // While other threads still end, its descriptors may be open.
@@ -242,19 +237,6 @@ fn has_zombies() -> bool {
         waitid(Id::All, flags),
         Ok(WaitStatus::StillAlive) | Err(Errno::ECHILD)
     )
-}
-
-/// A child of the test's own.
-fn other_child(life: impl FnOnce() -> u8) -> Pid {
-    // SAFETY: a subject has one thread, and this child only does what it is told.
-    match unsafe { fork() }.expect("a child") {
-        ForkResult::Child => {
-            let code = life();
-            // SAFETY: ends the process and touches no memory.
-            unsafe { libc::_exit(code.into()) }
-        }
-        ForkResult::Parent { child } => child,
-    }
 }
 
 // ------------------------------------------------------------------ the watcher
@@ -485,29 +467,8 @@ fn started(evidence: &Evidence, processes: usize, others: u32, when: &str) {
 /// The pool is dropped.
 #[track_caller]
 fn nothing_is_left<A>(answer: &Answer<A>) {
-    let evidence = &answer.evidence;
-    only_the_caller_goes_on(evidence);
-    assert!(
-        evidence.zombies == 0,
-        "the pool is dropped, and {} of its workers are zombies: no process has waited for them",
-        evidence.zombies
-    );
-    assert!(
-        evidence.children == 0,
-        "the pool is dropped, and {} of its processes still run",
-        evidence.children
-    );
-    assert!(
-        evidence.descriptors_left == 0,
-        "the pool is dropped, and {} file descriptors are still open that were not open before",
-        evidence.descriptors_left
-    );
-    assert!(
-        evidence.relics.is_empty() && evidence.files_left.is_empty(),
-        "the pool is dropped, and these are left: {:?} {:?}",
-        evidence.relics,
-        evidence.files_left
-    );
+    only_the_caller_goes_on(&answer.evidence);
+    answer.nothing_is_left("the pool is dropped");
 }
 
 // ---------------------------------------------------------------------- results
@@ -799,7 +760,7 @@ fn obey(item: u64) -> u64 {
         EXIT_AT_ONCE => unsafe { libc::_exit(argument as i32) },
         DIE => {
             if let Ok(signal) = Signal::try_from(argument as i32) {
-                set(signal, SigHandler::SigDfl);
+                on_signal(signal, SigHandler::SigDfl, SaFlags::empty());
                 let _ = raise(signal);
             }
         }
@@ -1048,7 +1009,7 @@ fn answer_and_die(item: u64) -> u64 {
 }
 
 #[proctor::test(clauses = [1, 2, 3, 5, 6, 7, 8, 9, 13, 14, 15], subject = |(items, more): (Vec<u64>, Vec<u64>)| -> [Mapped; 2] {
-    set(Signal::SIGUSR1, SigHandler::Handler(hold));
+    on_signal(Signal::SIGUSR1, SigHandler::Handler(hold), SaFlags::empty());
     watched(|| {
         let mut pool = start(2, answer_and_die);
         let first = map(&mut pool, &items);
@@ -1226,7 +1187,7 @@ fn disturb(item: u64) -> u64 {
 
 #[proctor::test(clauses = [1, 2, 3, 6, 8, 9, 13, 14, 15], subject = |items: Vec<u64>| -> (Mapped, u64) {
     HANDLED.store(0, Relaxed);
-    set(Signal::SIGUSR1, SigHandler::Handler(interrupt));
+    on_signal(Signal::SIGUSR1, SigHandler::Handler(interrupt), SaFlags::empty());
     watched(|| {
         let mut pool = start(2, disturb);
         let mapped = map(&mut pool, &items);
@@ -1319,7 +1280,7 @@ enum State {
 fn ignore_signals() {
     use Signal::{SIGALRM, SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGUSR1};
     for signal in [SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGALRM, SIGUSR1] {
-        set(signal, SigHandler::SigIgn);
+        on_signal(signal, SigHandler::SigIgn, SaFlags::empty());
     }
 }
 
@@ -1498,8 +1459,8 @@ fn look_around(item: u64) -> u64 {
 }
 
 #[proctor::test(clauses = [1, 2, 3, 6, 8, 9, 13, 14], subject = |(): ()| -> [(String, Vec<String>); 3] {
-    set(Signal::SIGHUP, SigHandler::SigIgn);
-    set(Signal::SIGUSR1, SigHandler::Handler(interrupt));
+    on_signal(Signal::SIGHUP, SigHandler::SigIgn, SaFlags::empty());
+    on_signal(Signal::SIGUSR1, SigHandler::Handler(interrupt), SaFlags::empty());
     // With SA_RESTART: this signal can arrive during a fork, and the judge looks
     // at each fork.
     let action = SigAction::new(

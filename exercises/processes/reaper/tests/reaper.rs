@@ -259,35 +259,14 @@ fn value<A>(answer: &Answer<Told<A>>) -> &A {
 /// reaper has started none and printed nothing.
 #[track_caller]
 fn nothing_is_left<A>(answer: &Answer<A>, started: usize) {
-    let evidence = &answer.evidence;
-    assert!(
-        evidence.zombies == 0,
-        "{} children have ended and are still zombies: they were watched, and no call has reaped them",
-        evidence.zombies
-    );
-    assert!(
-        evidence.descriptors_left == 0,
-        "the reaper was dropped, and {} descriptors are still open that were not open before",
-        evidence.descriptors_left
-    );
-    if let Some(processes) = evidence.processes_started {
+    if let Some(processes) = answer.evidence.processes_started {
         assert!(
             processes as usize == started,
             "the test started {started} processes, and {processes} were started in all: a reaper starts no process"
         );
     }
-    assert!(
-        evidence.children == 0 && evidence.orphans == 0 && evidence.threads == 1,
-        "the reaper was dropped, and {} processes and {} threads are still running (the caller has one thread)",
-        evidence.children + evidence.orphans,
-        evidence.threads
-    );
-    assert!(
-        answer.output.stdout.is_empty() && answer.output.stderr.is_empty(),
-        "the caller prints nothing, and this was printed: {:?} {:?}",
-        answer.output.stdout,
-        answer.output.stderr
-    );
+    answer.nothing_is_left("the reaper was dropped");
+    answer.nothing_is_printed();
 }
 
 /// The children with these codes, as `reap` returns them, from this place on.
