@@ -59,10 +59,12 @@ impl<A> Answer<A> {
             ));
         }
         if let Some(more) = beyond(found.zombies, left.zombies) {
-            return Some(format!(
-                "and {} left as zombies: they have ended, and nobody has waited for them",
-                is(more, "process")
-            ));
+            return Some(match more {
+                1 => "and 1 process is a zombie: it has ended, and nobody has waited for it".into(),
+                _ => format!(
+                    "and {more} processes are zombies: they have ended, and nobody has waited for them"
+                ),
+            });
         }
         if let Some(more) = beyond(found.children, left.processes) {
             return Some(format!("and {} still running", is(more, "process")));
@@ -138,7 +140,7 @@ mod tests {
                     zombies: 2,
                     ..Left::default()
                 },
-                "2 processes are left as zombies",
+                "2 processes are zombies",
             ),
             (
                 |found| found.threads = 3,
