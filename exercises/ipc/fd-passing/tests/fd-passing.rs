@@ -238,7 +238,7 @@ fn words(number: usize) -> Vec<String> {
 
 // ------------------------------------------------------------------ one message
 
-#[proctor::test(clauses = [6, 7], subject = |texts: Vec<String>| -> Vec<(Got, (Vec<u8>, Vec<String>), bool)> {
+#[proctor::test(clauses = [4, 6, 7], subject = |texts: Vec<String>| -> Vec<(Got, (Vec<u8>, Vec<String>), bool)> {
     let (a, b) = pair();
     let look = |text: &String| {
         let file = file_with(text);
@@ -266,7 +266,7 @@ fn a_message_is_one_byte_with_one_descriptor(mut subject: Subject) {
     nothing_else(&answer, 0, 0);
 }
 
-#[proctor::test(clauses = [1], subject = |(text, value): (String, u8)| -> Option<(u64, String, u64, bool)> {
+#[proctor::test(clauses = [1, 2, 4], subject = |(text, value): (String, u8)| -> Option<(u64, String, u64, bool)> {
     let (a, b) = pair();
     let mut file = file_with(&text);
     give(&a, &[value], &[file.as_raw_fd()]);
@@ -304,7 +304,7 @@ fn identity(file: impl AsFd) -> Option<(u64, u64, i32)> {
     Some((stat.st_dev, stat.st_ino, flags))
 }
 
-#[proctor::test(clauses = [1], subject = |(): ()| -> Vec<(String, Got, bool)> {
+#[proctor::test(clauses = [1, 2, 4, 6, 7], subject = |(): ()| -> Vec<(String, Got, bool)> {
     let (a, b) = pair();
     let (reader, writer) = io::pipe().expect("a pipe");
     let path = |path: &str, flags| {
@@ -342,7 +342,7 @@ fn every_kind_of_file_arrives(mut subject: Subject) {
     nothing_else(&answer, 0, 0);
 }
 
-#[proctor::test(clauses = [1], subject = |text: String| -> (Vec<(i32, Got, Got)>, Option<i32>, Option<i32>) {
+#[proctor::test(clauses = [1, 2, 4, 6, 7], subject = |text: String| -> (Vec<(i32, Got, Got)>, Option<i32>, Option<i32>) {
     let (a, b) = pair();
     let file = file_with(&text);
     let pass = |number: RawFd| {
@@ -379,7 +379,7 @@ fn the_numbers_do_not_matter(mut subject: Subject) {
     nothing_else(&answer, 0, 0);
 }
 
-#[proctor::test(clauses = [1, 3, 7, 11], subject = |text: String| -> (Vec<Got>, i32, i32) {
+#[proctor::test(clauses = [1, 2, 3, 4, 6, 7, 11], subject = |text: String| -> (Vec<Got>, i32, i32) {
     let (a, b) = pair();
     let mut got = vec![send(&a, file_with(&text)), receive(&b)];
     let sender = child(|| u8::from(send(&a, file_with(&text)) != Sent));
@@ -441,7 +441,7 @@ fn descriptors_of(process: Pid, file: &Path) -> Vec<(OsString, bool)> {
 
 // The test follows a receiver from system call to system call (ptrace(2)), and
 // looks at its descriptors before and after each of them.
-#[proctor::test(clauses = [9], subject = |(): ()| -> (Option<bool>, i32, bool) {
+#[proctor::test(clauses = [1, 2, 4, 9], subject = |(): ()| -> (Option<bool>, i32, bool) {
     let (a, b) = pair();
     let (reader, _writer) = io::pipe().expect("a pipe");
     let link = fs::read_link(format!("/proc/self/fd/{}", reader.as_raw_fd()));
@@ -490,7 +490,7 @@ fn it_is_close_on_exec_from_the_beginning(mut subject: Subject) {
 
 // ---------------------------------------------------------- one byte of a stream
 
-#[proctor::test(clauses = [1, 2, 11], subject = |texts: Vec<String>| -> (Vec<Got>, Vec<Got>, String, Got) {
+#[proctor::test(clauses = [1, 2, 4, 6, 7, 11], subject = |texts: Vec<String>| -> (Vec<Got>, Vec<Got>, String, Got) {
     let (mut a, mut b) = pair();
     let sent = texts.iter().map(|text| send(&a, file_with(text))).collect();
     let _ = a.write_all(b"and the rest");
@@ -519,7 +519,7 @@ fn several_messages_arrive_one_by_one(mut subject: Subject) {
     nothing_else(&answer, 0, 0);
 }
 
-#[proctor::test(clauses = [1, 2, 11, 12], subject = |text: String| -> Vec<Got> {
+#[proctor::test(clauses = [1, 2, 4, 11, 12], subject = |text: String| -> Vec<Got> {
     let (a, b) = pair();
     let file = file_with(&text);
     give(&a, b"ab", &[]);
@@ -545,7 +545,7 @@ fn a_byte_without_a_descriptor_is_refused(mut subject: Subject) {
     nothing_else(&answer, 0, 0);
 }
 
-#[proctor::test(clauses = [7, 11], subject = |text: String| -> Vec<Got> {
+#[proctor::test(clauses = [1, 2, 4, 6, 7, 11], subject = |text: String| -> Vec<Got> {
     let mut got = Vec::new();
     let (a, b) = pair();
     drop(a);
@@ -580,7 +580,7 @@ fn the_end_of_the_stream_is_none(mut subject: Subject) {
 
 // --------------------------------------------------------------- peers that lie
 
-#[proctor::test(clauses = [1, 2, 12, 13], subject = |(text, number, length): (String, usize, usize)| -> (Vec<Got>, usize, bool) {
+#[proctor::test(clauses = [1, 2, 4, 12, 13], subject = |(text, number, length): (String, usize, usize)| -> (Vec<Got>, usize, bool) {
     let (a, b) = pair();
     let (mut reader, writer) = io::pipe().expect("a pipe");
     let file = file_with(&text);
@@ -630,7 +630,7 @@ fn with_room<A>(room: u64, work: impl FnOnce() -> A) -> A {
     done
 }
 
-#[proctor::test(clauses = [1, 2, 13, 14], subject = |(text, sent, room): (String, usize, u64)| -> (Got, usize, Got) {
+#[proctor::test(clauses = [1, 2, 4, 13, 14], subject = |(text, sent, room): (String, usize, u64)| -> (Got, usize, Got) {
     let (a, b) = pair();
     let file = file_with(&text);
     let before = open_descriptors();
@@ -668,7 +668,7 @@ fn a_full_table_of_descriptors_is_an_error(mut subject: Subject) {
     }
 }
 
-#[proctor::test(clauses = [10], subject = |text: String| -> Vec<Got> {
+#[proctor::test(clauses = [1, 2, 4, 6, 7, 10, 11, 12, 13], subject = |text: String| -> Vec<Got> {
     let (a, b) = pair();
     setsockopt(&b, sockopt::PassCred, &true).expect("credentials");
     let file = file_with(&text);
@@ -726,7 +726,7 @@ fn dispositions_of(process: Pid) -> Vec<u64> {
     sets.into_iter().filter_map(set).collect()
 }
 
-#[proctor::test(clauses = [1, 3], subject = |text: String| -> (Got, bool) {
+#[proctor::test(clauses = [1, 2, 3, 4], subject = |text: String| -> (Got, bool) {
     on_signal(Signal::SIGUSR1, SigHandler::Handler(do_nothing), SaFlags::SA_NODEFER);
     let (a, b) = pair();
     let file = file_with(&text);
@@ -747,7 +747,7 @@ fn interruptions_do_not_end_the_wait_for_a_message(mut subject: Subject) {
     nothing_else(&answer, 1, 0);
 }
 
-#[proctor::test(clauses = [3, 6, 8], subject = |text: String| -> (Got, bool, (Vec<u8>, Vec<String>)) {
+#[proctor::test(clauses = [3, 4, 6, 7, 8], subject = |text: String| -> (Got, bool, (Vec<u8>, Vec<String>)) {
     on_signal(Signal::SIGUSR1, SigHandler::Handler(do_nothing), SaFlags::SA_NODEFER);
     on_signal(Signal::SIGPIPE, SigHandler::SigDfl, SaFlags::empty());
     let (a, b) = pair();
@@ -777,7 +777,7 @@ fn interruptions_do_not_end_the_wait_for_room(mut subject: Subject) {
     nothing_else(&answer, 1, 0);
 }
 
-#[proctor::test(clauses = [5, 6], subject = |text: String| -> (Vec<Got>, Vec<(usize, Vec<String>)>) {
+#[proctor::test(clauses = [1, 2, 4, 5, 6, 7], subject = |text: String| -> (Vec<Got>, Vec<(usize, Vec<String>)>) {
     let short = Some(Duration::from_millis(1));
     let (a, b) = pair();
     let file = file_with(&text);
@@ -831,7 +831,7 @@ extern "C" fn count_signal(_: i32) {
     PIPE_SIGNALS.fetch_add(1, Relaxed);
 }
 
-#[proctor::test(clauses = [5, 8], subject = |is_handled: bool| -> (Got, Got, u32) {
+#[proctor::test(clauses = [4, 5, 6, 7, 8], subject = |is_handled: bool| -> (Got, Got, u32) {
     let handler = if is_handled { SigHandler::Handler(count_signal) } else { SigHandler::SigDfl };
     on_signal(Signal::SIGPIPE, handler, SaFlags::SA_RESTART);
     let file = file_with("");
@@ -857,7 +857,7 @@ fn a_closed_peer_is_an_error_and_no_signal(mut subject: Subject) {
     }
 }
 
-#[proctor::test(clauses = [1, 5, 11], subject = |text: String| -> Vec<Got> {
+#[proctor::test(clauses = [1, 2, 4, 5, 11], subject = |text: String| -> Vec<Got> {
     let flags = SockFlag::SOCK_CLOEXEC;
     let alone = socket(AddressFamily::Unix, SockType::Stream, flags, None).expect("a socket");
     let alone = UnixStream::from(alone);
@@ -895,7 +895,7 @@ fn options(socket: &UnixStream) -> String {
     format!("{timeouts:?} {:?}", getsockopt(socket, sockopt::PassCred))
 }
 
-#[proctor::test(clauses = [4], subject = |text: String| -> Vec<(String, Vec<String>)> {
+#[proctor::test(clauses = [2, 4, 6, 7, 8, 11, 12, 13], subject = |text: String| -> Vec<(String, Vec<String>)> {
     let (a, b) = pair();
     let file = file_with(&text);
     let one = file.as_raw_fd();
@@ -939,7 +939,7 @@ fn a_call_leaves_the_process_as_it_was(mut subject: Subject) {
     nothing_else(&answer, 0, 0);
 }
 
-#[proctor::test(clauses = [4], subject = |(text, rounds): (String, u32)| -> (u32, Option<Got>, i32) {
+#[proctor::test(clauses = [1, 2, 4, 6, 7], subject = |(text, rounds): (String, u32)| -> (u32, Option<Got>, i32) {
     let (a, b) = pair();
     setsockopt(&a, sockopt::SndBuf, &4096).expect("a small buffer");
     let file = file_with(&text);
@@ -980,7 +980,7 @@ fn a_thousand_messages_need_no_more_than_one(mut subject: Subject) {
     nothing_else(&answer, 1, 0);
 }
 
-#[proctor::test(clauses = [3, 4], subject = |texts: Vec<String>| -> Vec<Got> {
+#[proctor::test(clauses = [1, 2, 3, 4, 6, 7], subject = |texts: Vec<String>| -> Vec<Got> {
     let ((a, b), (c, d)) = (pair(), pair());
     // The other direction of the same socket, and another socket.
     let meanwhile = || [(&b, &a), (&c, &d)].map(|(from, to)| {

@@ -1,6 +1,5 @@
-//! First looks at the byte with MSG_PEEK, which waits for it and opens nothing
-//! as there is no room for control data. Then takes it with a call that does not
-//! wait.
+//! Builds and reads the control data by hand on both sides, and keeps numbers
+//! and not owners until it knows how many there are.
 
 use std::io::{self, Error, ErrorKind};
 use std::mem::{ManuallyDrop, zeroed};
@@ -56,18 +55,6 @@ pub fn send_file(socket: &UnixStream, file: BorrowedFd<'_>) -> io::Result<()> {
 pub fn receive_file(socket: &UnixStream) -> io::Result<Option<OwnedFd>> {
     let number = socket.as_raw_fd();
     let mut byte = 0_u8;
-    // SAFETY: there is one byte.
-    let there = again(|| unsafe {
-        libc::recv(
-            number,
-            (&raw const byte).cast_mut().cast(),
-            1,
-            libc::MSG_PEEK,
-        )
-    })?;
-    if there == 0 {
-        return Ok(None);
-    }
     let mut control = Control([0; 4096]);
     let mut buffer = libc::iovec {
         iov_base: (&raw mut byte).cast(),
@@ -81,8 +68,10 @@ pub fn receive_file(socket: &UnixStream) -> io::Result<Option<OwnedFd>> {
         header.msg_control = (&raw mut control).cast();
         header.msg_controllen = 4096;
         let header = std::cell::UnsafeCell::new(header);
-        let flags = libc::MSG_DONTWAIT | libc::MSG_CMSG_CLOEXEC;
-        again(|| libc::recvmsg(number, header.get(), flags))?;
+        let flags = libc::MSG_CMSG_CLOEXEC;
+        if again(|| libc::recvmsg(number, header.get(), flags))? == 0 {
+            return Ok(None);
+        }
         let header = header.into_inner();
         let mut files = ManuallyDrop::new(Vec::new());
         let mut message = libc::CMSG_FIRSTHDR(&raw const header);
