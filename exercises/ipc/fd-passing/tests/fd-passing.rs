@@ -139,8 +139,11 @@ fn give(socket: &UnixStream, bytes: &[u8], files: &[RawFd]) {
     assert_eq!(sent, Ok(bytes.len()), "the test's own message");
 }
 
-/// Receives what is there: the bytes, and the text of each file.
-fn take(socket: &UnixStream) -> (Vec<u8>, Vec<String>) {
+/// Bytes, and the text of each file that came with them.
+type Taken = (Vec<u8>, Vec<String>);
+
+/// Receives what is there.
+fn take(socket: &UnixStream) -> Taken {
     let (mut bytes, mut texts) = (Vec::new(), Vec::new());
     let mut room = [0; 4096];
     let mut control = nix::cmsg_space!([RawFd; MOST]);
@@ -237,7 +240,7 @@ fn words(number: usize) -> Vec<String> {
 
 // ------------------------------------------------------------------ one message
 
-#[proctor::test(clauses = [4, 6, 7], subject = |texts: Vec<String>| -> Vec<(Got, (Vec<u8>, Vec<String>), bool)> {
+#[proctor::test(clauses = [4, 6, 7], subject = |texts: Vec<String>| -> Vec<(Got, Taken, bool)> {
     let (a, b) = pair();
     let look = |text: &String| {
         let mut file = file_with(text);
@@ -342,7 +345,10 @@ fn every_kind_of_file_arrives(mut subject: Subject) {
     nothing_else(&answer, 0, 0);
 }
 
-#[proctor::test(clauses = [1, 2, 4, 6, 7], subject = |text: String| -> (Vec<(i32, Got, Got)>, Option<i32>, Option<i32>) {
+/// A number, and what the two calls returned.
+type Passed = (i32, Got, Got);
+
+#[proctor::test(clauses = [1, 2, 4, 6, 7], subject = |text: String| -> (Vec<Passed>, Option<i32>, Option<i32>) {
     let (a, b) = pair();
     let file = file_with(&text);
     let pass = |number: RawFd| {
@@ -734,7 +740,7 @@ fn interruptions_do_not_end_the_wait_for_a_message(mut subject: Subject) {
     nothing_else(&answer, 1, 0);
 }
 
-#[proctor::test(clauses = [3, 4, 6, 7, 8], subject = |text: String| -> (Got, bool, (Vec<u8>, Vec<String>)) {
+#[proctor::test(clauses = [3, 4, 6, 7, 8], subject = |text: String| -> (Got, bool, Taken) {
     on_signal(Signal::SIGUSR1, SigHandler::Handler(do_nothing), SaFlags::SA_NODEFER);
     on_signal(Signal::SIGPIPE, SigHandler::SigDfl, SaFlags::empty());
     let (a, b) = pair();

@@ -132,7 +132,7 @@ unsafe fn descriptors(header: &libc::msghdr) -> Vec<OwnedFd> {
         let mut message = libc::CMSG_FIRSTHDR(header);
         while let Some(found) = message.as_ref() {
             if (found.cmsg_level, found.cmsg_type) == (libc::SOL_SOCKET, libc::SCM_RIGHTS) {
-                let length = found.cmsg_len as usize - libc::CMSG_LEN(0) as usize;
+                let length = found.cmsg_len - libc::CMSG_LEN(0) as usize;
                 let first = libc::CMSG_DATA(message).cast::<RawFd>();
                 let numbers =
                     (0..length / size_of::<RawFd>()).map(|n| first.add(n).read_unaligned());
