@@ -170,8 +170,9 @@ pub struct Served {
 /// - C10: A request is handled if at most `limits.outbox` bytes wait for its client,
 ///   and not otherwise. While more bytes wait, nothing is read from this client. When
 ///   it has read enough, its requests are handled again, also those that were read
-///   before and for which nothing new arrives. For each client, `serve` holds at most
-///   512 KiB of heap memory, plus eight times the sum of `limits.message`,
+///   before and for which nothing new arrives. At most 512 KiB plus `limits.message` of
+///   a client's bytes are read and belong to no handled request. For each client, `serve`
+///   holds at most 512 KiB of heap memory, plus eight times the sum of `limits.message`,
 ///   `limits.outbox` and the longest answer to this client.
 /// - C11: When a client has sent its last byte (a shutdown of its write half), it
 ///   still gets the answers to its whole requests. Then its connection is closed. An
@@ -183,9 +184,9 @@ pub struct Served {
 ///   outstanding requests are still handled is not defined. An error of a client's
 ///   socket ends only this connection. `serve` causes no SIGPIPE, also if the process
 ///   does not ignore that signal.
-/// - C13: At most `limits.clients` clients are connected at a time. Further clients
-///   wait in the backlog of the listener. When a connection has been closed, the
-///   client that has waited longest is accepted. With a limit of 0, no client is
+/// - C13: At most `limits.clients` clients are connected at a time, each until its
+///   connection is closed. Further clients wait in the backlog of the listener. When a
+///   connection has been closed, the client that has waited longest is accepted. With a limit of 0, no client is
 ///   accepted. With [`usize::MAX`], there is no limit.
 /// - C14: If `accept` fails because no descriptor is free (EMFILE, ENFILE) and a client
 ///   is connected, new clients wait in the backlog, and the connected ones are served
@@ -207,7 +208,7 @@ pub struct Served {
 ///   call ends, also by an error or by a panic of `handler`, the listener and all
 ///   descriptors of the call are closed. The panic reaches the caller with its
 ///   payload. While the call runs, all its descriptors are close-on-exec. Nothing
-///   else in the process changes, and the listener's file stays.
+///   else in the process changes, no memory is kept, and the listener's file stays.
 ///
 /// # Errors
 /// C14, and the errors of epoll(7) or poll(2). The tests do not make these fail.
