@@ -1590,6 +1590,9 @@ fn who_is_gone_disturbs_nobody(mut subject: Subject) {
             found.push(answered(&mut others)?);
             others[0].finishes();
             found.push(answered(&mut others)?);
+            // Before the clients leave and others are accepted.
+            server.stopper.take();
+            server.calm();
             Ok(found)
         })
     },
