@@ -305,48 +305,46 @@ fn memory_is_for_bytes_that_have_arrived(mut subject: Subject) {
     }
 }
 
+/// In each scene, megabytes wait all the time.
 #[proctor::test(clauses = [1, 4], subject = |(scene, count): (u8, usize)| -> usize {
     let mut decoder = Decoder::new(u32::MAX);
-    match scene {
-        0 => {
-            decoder.push(&vec![0; 4 * count]);
-            (0..count).filter(|_| decoder.message() == Ok(Some(Vec::new()))).count()
-        }
-        1 => {
-            decoder.push(&(count as u32).to_be_bytes());
-            for _ in 1..count {
-                decoder.push(b"x");
-                assert!(decoder.message() == Ok(None), "a message came before its last byte");
+    let one = frame(&PIECE[..60]);
+    if scene < 2 {
+        decoder.push(&one.repeat(2 * count));
+        let mut turn = || {
+            if scene == 1 {
+                decoder.push(&one);
             }
-            decoder.push(b"x");
-            decoder.message().map_or(0, |message| message.map_or(0, |message| message.len()))
-        }
-        _ => {
-            decoder.push(&vec![0; 16 * count]);
-            let mut turn = || {
-                decoder.push(&[0; 4]);
-                decoder.message() == Ok(Some(Vec::new()))
-            };
-            (0..count).filter(|_| turn()).count()
-        }
+            decoder.message().is_ok_and(|message| message.is_some_and(|message| message == PIECE[..60]))
+        };
+        return (0..count).filter(|_| turn()).count();
     }
+    let large = 300 << 16;
+    decoder.push(&(large as u32 + count as u32).to_be_bytes());
+    decoder.push(&PIECE.repeat(300));
+    for _ in 0..count {
+        assert!(decoder.message() == Ok(None), "a message came before its last byte");
+        decoder.push(b"x");
+    }
+    let message = decoder.message().unwrap_or_default().unwrap_or_default();
+    message.len().saturating_sub(large)
 })]
 fn the_time_does_not_grow_with_what_waits(mut subject: Subject) {
-    for (question, what) in [
+    for (scene, what) in [
         (
-            (0, 1_000_000),
-            "a push brings 1,000,000 empty messages, and they are taken one by one",
+            0,
+            "a push brings 400,000 messages, and 200,000 of them are taken one by one",
         ),
         (
-            (1, 600_000),
-            "a message of 600,000 bytes comes byte by byte",
+            1,
+            "400,000 messages wait, and in 200,000 turns one is added and one is taken",
         ),
         (
-            (2, 250_000),
-            "1,000,000 empty messages wait, and in 250,000 turns one is added and one is taken",
+            2,
+            "20 MB of a message have come, and its last 200,000 bytes come one by one",
         ),
     ] {
-        has_time_for(&mut subject, question, what);
+        has_time_for(&mut subject, (scene, 200_000), what);
     }
 }
 
@@ -627,26 +625,36 @@ fn memory_is_for_bytes_that_wait(mut subject: Subject) {
     }
 }
 
+/// In each scene, 20 MB wait all the time.
 #[proctor::test(clauses = [5, 6, 7], subject = |(scene, count): (u8, usize)| -> usize {
     let mut outbox = Outbox::new();
+    outbox.queue(&PIECE.repeat(300));
     if scene == 0 {
-        outbox.queue(&vec![7; count - 4]);
-        let mut sink = Sink::new(1, []);
+        let mut sink = Sink::new(1, [(count, What::Blocks)]);
         let _ = outbox.flush(&mut sink);
         return sink.taken.len();
     }
-    (0..count).for_each(|_| outbox.queue(b""));
-    (0..count).filter(|_| outbox.flush(&mut Room(4)).is_ok()).count()
+    let mut turn = || {
+        if scene == 2 {
+            outbox.queue(b"");
+        }
+        outbox.flush(&mut Room(4)).is_ok_and(|done| !done)
+    };
+    (0..count).filter(|_| turn()).count()
 })]
 fn a_slow_stream_costs_no_time(mut subject: Subject) {
-    for (question, what) in [
-        ((0, 1_000_000), "a stream takes 1,000,000 bytes one by one"),
+    for (scene, what) in [
+        (0, "20 MB wait, and a stream takes 200,000 bytes one by one"),
         (
-            (1, 500_000),
-            "500,000 empty messages wait, and each flush finds room for one",
+            1,
+            "20 MB wait, and each of 200,000 flushes finds room for four bytes",
+        ),
+        (
+            2,
+            "20 MB wait, and in 200,000 turns a message is queued and four bytes go out",
         ),
     ] {
-        has_time_for(&mut subject, question, what);
+        has_time_for(&mut subject, (scene, 200_000), what);
     }
 }
 
