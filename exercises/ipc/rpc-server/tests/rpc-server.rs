@@ -1,0 +1,2025 @@
+//! Judges the decoder and the outbox on their own, call by call, and then the
+//! server, which runs in a thread of the subject while the test plays its clients.
+//!
+//! A test never waits for a clock. It waits until something has happened, or until
+//! the server's thread sleeps in the kernel: then it will not happen any more.
+
+proctor::exercise!(rpc_server);
+
+use std::cell::RefCell;
+use std::collections::VecDeque;
+use std::fs::File;
+use std::io::{self, ErrorKind, PipeWriter, Read, Write};
+use std::mem::ManuallyDrop;
+use std::net::Shutdown;
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
+use std::os::unix::fs::FileExt;
+use std::os::unix::net::{UnixListener, UnixStream};
+use std::panic::{AssertUnwindSafe, catch_unwind, panic_any, resume_unwind};
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, AtomicI32, AtomicU64, Ordering::SeqCst};
+use std::sync::{Arc, OnceLock, mpsc};
+use std::thread;
+use std::time::Duration;
+
+use nix::fcntl::{FcntlArg, FdFlag, fcntl};
+use nix::libc;
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use nix::sys::signal::{SaFlags, SigHandler, Signal};
+use nix::sys::socket::sockopt::AcceptConn;
+use nix::sys::socket::{AddressFamily, SockFlag, SockType, UnixAddr, connect, getsockopt, socket};
+use nix::unistd::{dup, gettid};
+use proctor::script::IoError;
+use proctor::{
+    Answer, Errno, Gate, Heap, Outcome, Subject, Surroundings, Zeros, do_nothing, on_signal,
+};
+use rpc_server::{Decoder, Limits, Outbox, TooLong};
+use serde::{Deserialize, Serialize};
+
+// ------------------------------------------------------------------ plain data
+
+fn frame(message: &[u8]) -> Vec<u8> {
+    [&(message.len() as u32).to_be_bytes(), message].concat()
+}
+
+fn frames(messages: &[Vec<u8>]) -> Vec<u8> {
+    messages.iter().flat_map(|message| frame(message)).collect()
+}
+
+fn message_of(length: usize) -> Vec<u8> {
+    let mut message = vec![0; length];
+    proctor::rng().fill(&mut message);
+    message
+}
+
+/// The messages of frames that stand one behind the other, and what remains.
+fn unframed(mut bytes: &[u8]) -> (Vec<Vec<u8>>, &[u8]) {
+    let mut messages = Vec::new();
+    while let Some((prefix, rest)) = bytes.split_first_chunk::<4>() {
+        let length = u32::from_be_bytes(*prefix) as usize;
+        let Some(message) = rest.get(..length) else {
+            break;
+        };
+        messages.push(message.to_vec());
+        bytes = &rest[length..];
+    }
+    (messages, bytes)
+}
+
+/// Cuts bytes into pieces of 0 to `most` bytes.
+fn pieces(mut bytes: &[u8], most: usize) -> Vec<Vec<u8>> {
+    let mut rng = proctor::rng();
+    let mut all = Vec::new();
+    while !bytes.is_empty() {
+        let (piece, rest) = bytes.split_at(rng.usize(0..=most).min(bytes.len()));
+        all.push(piece.to_vec());
+        bytes = rest;
+    }
+    all
+}
+
+/// Demands an answer that the code gives only if it does not do far too much work.
+#[track_caller]
+fn has_time_for(subject: &mut Subject<(u8, usize), usize>, question: (u8, usize), what: &str) {
+    let answered = subject.try_ask(&question).unwrap_or_else(|mut failing| {
+        failing.cause = match failing.outcome {
+            Outcome::Panic => failing.cause,
+            _ => format!(
+                "{what}. Moving the waiting bytes in each call takes far too long\n{}",
+                failing.cause
+            ),
+        };
+        failing.end()
+    });
+    let (value, count) = (answered.value, question.1);
+    assert!(
+        value == count,
+        "{what}: {count} should come out, and {value} did"
+    );
+}
+
+/// Demands that no more memory was held than `most` waiting bytes in a few messages
+/// allow, nor more at the end than `at_the_end` bytes do. The test itself needs some.
+#[track_caller]
+fn holds_little(heap: Heap, most: u64, at_the_end: u64, what: &str) {
+    let may = |bytes| (64 << 10) + 8 * bytes + 65 * 128 + (2 << 10);
+    for (waiting, held, when) in [
+        (most, heap.peak, "at a time"),
+        (at_the_end, heap.left, "at the end"),
+    ] {
+        assert!(
+            held <= may(waiting),
+            "{what}: at most {waiting} bytes wait {when}, so {} bytes of memory may be held, and {held} are",
+            may(waiting)
+        );
+    }
+}
+
+static PIECE: [u8; 1 << 16] = [7; 1 << 16];
+
+// ------------------------------------------------------------- Part 1: Decoder
+
+/// A limit, the bytes of each push, and whether the messages are taken after each.
+type Decoding = (u32, Vec<Vec<u8>>, bool);
+
+/// What comes out after each push: messages, or the length that is refused.
+type Out = Vec<Vec<Result<Vec<u8>, u32>>>;
+
+fn decoded((limit, pieces, takes_each): Decoding) -> Out {
+    let mut decoder = Decoder::new(limit);
+    let mut out = Vec::new();
+    for (number, piece) in pieces.iter().enumerate() {
+        decoder.push(piece);
+        let takes = takes_each || number + 1 == pieces.len();
+        let mut taken = Vec::new();
+        while takes && taken.len() < 10_000 {
+            match decoder.message() {
+                Ok(Some(message)) => taken.push(Ok(message)),
+                Ok(None) => break,
+                Err(TooLong { length }) => {
+                    taken.push(Err(length));
+                    // The error stays.
+                    taken.extend(decoder.message().err().map(|error| Err(error.length)));
+                    break;
+                }
+            }
+        }
+        out.push(taken);
+    }
+    out
+}
+
+fn should_be_decoded((limit, pieces, takes_each): &Decoding) -> Out {
+    let mut bytes: Vec<u8> = Vec::new();
+    let mut out = Vec::new();
+    for (number, piece) in pieces.iter().enumerate() {
+        bytes.extend(piece);
+        let takes = *takes_each || number + 1 == pieces.len();
+        let mut taken = Vec::new();
+        while takes && let Some((prefix, rest)) = bytes.split_first_chunk::<4>() {
+            let length = u32::from_be_bytes(*prefix);
+            if length > *limit {
+                taken.extend([Err(length), Err(length)]);
+                break;
+            }
+            let Some(message) = rest.get(..length as usize) else {
+                break;
+            };
+            taken.push(Ok(message.to_vec()));
+            bytes.drain(..4 + length as usize);
+        }
+        out.push(taken);
+    }
+    out
+}
+
+#[track_caller]
+fn decodes(subject: &mut Subject<Decoding, Out>, question: Decoding, how: &str) {
+    let (is, should) = (subject.ask(&question).value, should_be_decoded(&question));
+    for (number, (is, should)) in is.iter().zip(&should).enumerate() {
+        let so_far: usize = question.1[..=number].iter().map(Vec::len).sum();
+        let lengths = |out: &[Result<Vec<u8>, u32>]| {
+            let all = out.iter().map(|one| match one {
+                Ok(message) => message.len().to_string(),
+                Err(length) => format!("TooLong({length})"),
+            });
+            all.take(12).collect::<Vec<_>>().join(", ")
+        };
+        let why = match lengths(is) == lengths(should) {
+            true => "the bytes of the messages are others".to_owned(),
+            false => format!("[{}] came", lengths(is)),
+        };
+        assert!(
+            is == should,
+            "{how}. The limit is {}. After {so_far} bytes, messages of these lengths should come: [{}], and {why}",
+            question.0,
+            lengths(should)
+        );
+    }
+}
+
+#[proctor::test(clauses = [1, 2], subject = |question: Decoding| -> Out { decoded(question) })]
+fn messages_come_out_however_their_bytes_arrive(mut subject: Subject) {
+    let long = frames(&[0, 1, 3, 4, 5, 300, 0, 0, 65_536, 70_000, 2].map(message_of));
+    let mut short = [0, 1, 3, 4, 5, 0, 260, 7].map(message_of).to_vec();
+    // Bytes that look like lengths.
+    short.extend([vec![0; 9], vec![0xff; 9], frame(b"abc")]);
+    let each: Vec<Vec<u8>> = short.iter().map(|message| frame(message)).collect();
+    let short = frames(&short);
+    let bytes = short.iter().map(|byte| vec![*byte]).collect();
+    for (pieces, how) in [
+        (each, "Each frame comes in a push of its own"),
+        (vec![short.clone()], "Short frames come in one push"),
+        (vec![long.clone()], "Frames come in one push"),
+        (bytes, "Each byte comes in a push of its own"),
+        (pieces(&short, 9), "Short frames come in small pieces"),
+        (pieces(&long, 9000), "Frames come in pieces"),
+        (vec![vec![], vec![]], "Nothing comes"),
+    ] {
+        decodes(&mut subject, (70_000, pieces.clone(), true), how);
+        let how = format!("{how}, and the messages are taken at the end");
+        decodes(&mut subject, (u32::MAX, pieces, false), &how);
+    }
+}
+
+#[proctor::test(clauses = [1, 2, 3], subject = |question: Decoding| -> Out { decoded(question) })]
+fn a_length_over_the_limit_is_refused_for_good(mut subject: Subject) {
+    let random = proctor::rng().u32(1000..9000);
+    for limit in [0, 1, 255, random, 65_535, 65_536, u32::MAX - 1, u32::MAX] {
+        let longest = if limit < 1 << 17 { limit } else { 300 };
+        let good = frame(&message_of(longest as usize));
+        let short = frame(&message_of(limit.min(9) as usize));
+        // The last one is allowed, and the message does not come.
+        for length in [
+            u32::MAX,
+            limit.saturating_add(1),
+            1 << 31,
+            1 << 16,
+            limit.max(1),
+        ] {
+            let [first, rest @ ..] = length.to_be_bytes();
+            let good = if length == u32::MAX { &good } else { &short };
+            let mut pieces = vec![good.clone(), vec![first], rest[..2].to_vec()];
+            pieces.extend([rest[2..].to_vec(), frame(b""), frame(b"").repeat(9)]);
+            let whole = vec![pieces.concat()];
+            let how = format!("After a good frame comes the length {length}");
+            decodes(&mut subject, (limit, pieces, true), &how);
+            decodes(&mut subject, (limit, whole, true), &how);
+        }
+    }
+}
+
+#[proctor::test(clauses = [1, 2, 3], subject = |scene: u8| {
+    let mut decoder = Decoder::new(if scene == 1 { 1000 } else { u32::MAX });
+    let mut arrives = |bytes: &[u8]| {
+        decoder.push(bytes);
+        drop(decoder.message());
+    };
+    match scene {
+        0 => {
+            arrives(&(1_u32 << 30).to_be_bytes());
+            arrives(&PIECE[..10_000]);
+        }
+        1 => {
+            arrives(&1001_u32.to_be_bytes());
+            (0..100).for_each(|_| arrives(&PIECE));
+        }
+        2 => {
+            arrives(&(64_u32 << 16).to_be_bytes());
+            (0..64).for_each(|_| arrives(&PIECE));
+        }
+        _ => {
+            arrives(&1000_u32.to_be_bytes());
+            for _ in 0..20_000 {
+                // The end of one frame, and the beginning of the next.
+                arrives(&PIECE[..500]);
+                arrives(&[&PIECE[..500], &1000_u32.to_be_bytes()].concat());
+            }
+        }
+    }
+    let _kept = ManuallyDrop::new(decoder);
+})]
+fn memory_is_for_bytes_that_have_arrived(mut subject: Subject) {
+    for (scene, most, at_the_end, what) in [
+        (
+            0,
+            10_004,
+            10_004,
+            "a frame claims 1 GiB, and 10,000 bytes of it come",
+        ),
+        (1, 4, 0, "a length was refused, and 6 MiB come after it"),
+        (
+            2,
+            (64 << 16) + 4,
+            0,
+            "a message of 4 MiB has come and was taken",
+        ),
+        (
+            3,
+            1504,
+            1504,
+            "20,000 messages of 1000 bytes come, and the decoder is never empty",
+        ),
+    ] {
+        holds_little(subject.ask(&scene).evidence.heap, most, at_the_end, what);
+    }
+}
+
+/// In each scene, megabytes wait all the time.
+#[proctor::test(clauses = [1, 4], subject = |(scene, count): (u8, usize)| -> usize {
+    let mut decoder = Decoder::new(u32::MAX);
+    let one = frame(&PIECE[..60]);
+    if scene < 2 {
+        decoder.push(&one.repeat(2 * count));
+        let mut turn = || {
+            if scene == 1 {
+                decoder.push(&one);
+            }
+            decoder.message().is_ok_and(|message| message.is_some_and(|message| message == PIECE[..60]))
+        };
+        return (0..count).filter(|_| turn()).count();
+    }
+    let large = 300 << 16;
+    decoder.push(&(large as u32 + count as u32).to_be_bytes());
+    decoder.push(&PIECE.repeat(300));
+    for _ in 0..count {
+        assert!(decoder.message() == Ok(None), "a message came before its last byte");
+        decoder.push(b"x");
+    }
+    let message = decoder.message().unwrap_or_default().unwrap_or_default();
+    message.len().saturating_sub(large)
+})]
+fn the_time_does_not_grow_with_what_waits(mut subject: Subject) {
+    for (scene, what) in [
+        (
+            0,
+            "a push brings 400,000 messages, and 200,000 of them are taken one by one",
+        ),
+        (
+            1,
+            "400,000 messages wait, and in 200,000 turns one is added and one is taken",
+        ),
+        (
+            2,
+            "20 MB of a message have come, and its last 200,000 bytes come one by one",
+        ),
+    ] {
+        has_time_for(&mut subject, (scene, 200_000), what);
+    }
+}
+
+// -------------------------------------------------------------- Part 2: Outbox
+
+/// What a stream does once, before it takes the next byte.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+enum What {
+    Blocks,
+    Interrupted(u32),
+    Fails(IoError),
+    TakesNothing,
+}
+
+/// A stream that takes at most `most` bytes a call, and does what `events` say when
+/// it has taken so many bytes. In how many calls a writer comes there does not matter.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+struct Sink {
+    most: usize,
+    events: VecDeque<(usize, What)>,
+    taken: Vec<u8>,
+    calls: u64,
+}
+
+impl Sink {
+    fn new(most: usize, events: impl IntoIterator<Item = (usize, What)>) -> Sink {
+        let (events, taken, calls) = (events.into_iter().collect(), Vec::new(), 0);
+        Sink {
+            most,
+            events,
+            taken,
+            calls,
+        }
+    }
+}
+
+impl Write for Sink {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.calls += 1;
+        let next = self.events.front_mut();
+        let until = next
+            .as_ref()
+            .map_or(usize::MAX, |(at, _)| at - self.taken.len());
+        if let Some((_, What::Interrupted(times @ 2..))) = next
+            && until == 0
+        {
+            *times -= 1;
+            return Err(ErrorKind::Interrupted.into());
+        }
+        if until == 0 {
+            return match self.events.pop_front() {
+                Some((_, What::Blocks)) => Err(ErrorKind::WouldBlock.into()),
+                Some((_, What::Interrupted(_))) => Err(ErrorKind::Interrupted.into()),
+                Some((_, What::Fails(error))) => Err(error.make()),
+                Some((_, What::TakesNothing)) | None => Ok(0),
+            };
+        }
+        let count = self.most.min(bytes.len()).min(until);
+        self.taken.extend(&bytes[..count]);
+        Ok(count)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+/// Queues a message, or flushes.
+type Op = Option<Vec<u8>>;
+
+/// After an operation: what `flush` has returned, what `waiting` returns, how many
+/// bytes the stream has taken, and whether the operation has called the stream.
+type After = (Option<Result<bool, IoError>>, usize, usize, bool);
+
+/// What to do with an outbox and which stream.
+type Operations = (Vec<Op>, Sink);
+
+/// What came of it, and the bytes that the stream has taken.
+type Operated = (Vec<After>, Vec<u8>);
+
+fn operated((ops, mut sink): Operations) -> Operated {
+    let mut outbox = Outbox::new();
+    let mut all = Vec::new();
+    for op in ops {
+        let calls = sink.calls;
+        let flushed = match op {
+            Some(message) => {
+                outbox.queue(&message);
+                None
+            }
+            None => Some(outbox.flush(&mut sink)),
+        };
+        // The text of this error is the outbox's own.
+        let told = |error: io::Error| match error.kind() {
+            ErrorKind::WriteZero => IoError::Kind(ErrorKind::WriteZero),
+            _ => IoError::of(&error),
+        };
+        let flushed = flushed.map(|flushed| flushed.map_err(told));
+        all.push((
+            flushed,
+            outbox.waiting(),
+            sink.taken.len(),
+            sink.calls != calls,
+        ));
+    }
+    (all, sink.taken)
+}
+
+fn should_be_operated((ops, sink): &Operations) -> Operated {
+    let (mut queued, mut taken, mut events) = (Vec::new(), 0, sink.events.clone());
+    let mut all = Vec::new();
+    for op in ops {
+        if let Some(message) = op {
+            queued.extend(frame(message));
+            all.push((None, queued.len() - taken, taken, false));
+            continue;
+        }
+        let calls = taken < queued.len();
+        let mut flushed = Ok(true);
+        while taken < queued.len() {
+            let next = events.front().map_or(usize::MAX, |(at, _)| *at);
+            if next > taken {
+                taken = next.min(queued.len());
+                continue;
+            }
+            flushed = match events.pop_front() {
+                Some((_, What::Blocks)) => Ok(false),
+                Some((_, What::Fails(error))) => Err(error),
+                Some((_, What::TakesNothing)) => Err(IoError::Kind(ErrorKind::WriteZero)),
+                _ => continue,
+            };
+            break;
+        }
+        all.push((Some(flushed), queued.len() - taken, taken, calls));
+    }
+    queued.truncate(taken);
+    (all, queued)
+}
+
+#[track_caller]
+fn operates(subject: &mut Subject<Operations, Operated>, question: Operations, how: &str) {
+    let (is, bytes) = subject.ask(&question).value;
+    let (should, all) = should_be_operated(&question);
+    for (op, (is, should)) in question.0.iter().zip(is.iter().zip(&should)) {
+        let op = match op {
+            Some(message) => format!("queue(a message of {} bytes)", message.len()),
+            None => "flush".to_owned(),
+        };
+        assert!(
+            is == should,
+            "{how}. After {op}, (what flush returned, how many bytes wait, how many the stream has taken, whether it was called) should be {should:?} and is {is:?}"
+        );
+    }
+    assert!(
+        bytes == all,
+        "{how}. The stream got other bytes than the frames of the queued messages in their order"
+    );
+}
+
+/// Messages of these lengths, with a flush after each, and some flushes at the end.
+fn queued(lengths: &[usize], flushes_each: bool) -> Vec<Op> {
+    let each = |length: &usize| {
+        let flush = flushes_each.then_some(None);
+        [Some(message_of(*length))].into_iter().chain(flush)
+    };
+    lengths.iter().flat_map(each).chain(vec![None; 7]).collect()
+}
+
+#[proctor::test(clauses = [5, 7], subject = |question: Operations| -> Operated { operated(question) })]
+fn every_byte_goes_out_once_and_in_order(mut subject: Subject) {
+    for (most, each) in [
+        (1, true),
+        (2, false),
+        (3, true),
+        (7, true),
+        (4096, true),
+        (usize::MAX, false),
+    ] {
+        let lengths = [0, 1, 5, 300, 0, if most < 4096 { 700 } else { 70_000 }, 3];
+        let how = format!("The stream takes at most {most} bytes a call");
+        operates(
+            &mut subject,
+            (queued(&lengths, each), Sink::new(most, [])),
+            &how,
+        );
+        let how = format!("{how}, and none at all at some bytes (WouldBlock)");
+        let ops = [queued(&lengths, each), queued(&[9, 0], each)].concat();
+        let events = [0, 2, 4, 6, 6, 15, 350].map(|at| (at, What::Blocks));
+        operates(&mut subject, (ops, Sink::new(most, events)), &how);
+    }
+    let nothing = (vec![None, None], Sink::new(9, []));
+    operates(&mut subject, nothing, "Nothing is queued");
+}
+
+#[proctor::test(clauses = [5, 7], subject = |question: Operations| -> Operated { operated(question) })]
+fn errors_lose_nothing_and_interruptions_are_none(mut subject: Subject) {
+    let often = What::Interrupted(proctor::rng().u32(70_000..80_000));
+    for most in [1, 3, usize::MAX] {
+        let sink = Sink::new(
+            most,
+            [0, 1, 4, 5, 9, 9, 40].map(|at| (at, What::Interrupted(2))),
+        );
+        operates(
+            &mut subject,
+            (queued(&[3, 0, 90, 7], true), sink),
+            "Signals interrupt the writes",
+        );
+        let sink = Sink::new(most, [(2, often.clone()), (2, What::Blocks)]);
+        operates(
+            &mut subject,
+            (queued(&[3, 9], false), sink),
+            "A signal interrupts a write again and again",
+        );
+        for error in [
+            What::Fails(IoError::Os(Errno::EPIPE as i32)),
+            What::Fails(IoError::Os(Errno::ECONNRESET as i32)),
+            What::Fails(IoError::Kind(ErrorKind::TimedOut)),
+            What::Fails(IoError::Marked(ErrorKind::Other, proctor::random())),
+            What::TakesNothing,
+        ] {
+            let how = format!("A write ends like this: {error:?}");
+            let sink = Sink::new(most, [0, 3, 4, 6, 6, 11].map(|at| (at, error.clone())));
+            let ops = [queued(&[3, 0, 9], true), queued(&[20], true)].concat();
+            operates(&mut subject, (ops, sink), &how);
+        }
+    }
+}
+
+/// Takes a number of bytes and then no more, and keeps none of them.
+struct Room(usize);
+
+impl Write for Room {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let count = self.0.min(bytes.len());
+        self.0 -= count;
+        match count {
+            0 => Err(ErrorKind::WouldBlock.into()),
+            count => Ok(count),
+        }
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+#[proctor::test(clauses = [5, 6, 7], subject = |scene: u8| {
+    let mut outbox = Outbox::new();
+    if scene == 0 {
+        (0..64).for_each(|_| outbox.queue(&PIECE));
+        let _ = outbox.flush(&mut Room(1_000_000));
+        let _ = outbox.flush(&mut Room(usize::MAX));
+    } else {
+        outbox.queue(&PIECE[..1000]);
+        for _ in 0..20_000 {
+            outbox.queue(&PIECE[..996]);
+            let _ = outbox.flush(&mut Room(1000));
+        }
+    }
+    let _kept = ManuallyDrop::new(outbox);
+})]
+fn memory_is_for_bytes_that_wait(mut subject: Subject) {
+    for (scene, most, at_the_end, what) in [
+        (
+            0,
+            64 * 65_540,
+            0,
+            "messages of 4 MiB were queued, and the stream has taken all",
+        ),
+        (
+            1,
+            2004,
+            2004,
+            "20,000 messages of 996 bytes go through an outbox that is never empty",
+        ),
+    ] {
+        holds_little(subject.ask(&scene).evidence.heap, most, at_the_end, what);
+    }
+}
+
+/// In each scene, 20 MB wait all the time.
+#[proctor::test(clauses = [5, 6, 7], subject = |(scene, count): (u8, usize)| -> usize {
+    let mut outbox = Outbox::new();
+    outbox.queue(&PIECE.repeat(300));
+    if scene == 0 {
+        let mut sink = Sink::new(1, [(count, What::Blocks)]);
+        let _ = outbox.flush(&mut sink);
+        return sink.taken.len();
+    }
+    let mut turn = || {
+        if scene == 2 {
+            outbox.queue(b"");
+        }
+        outbox.flush(&mut Room(4)).is_ok_and(|done| !done)
+    };
+    (0..count).filter(|_| turn()).count()
+})]
+fn a_slow_stream_costs_no_time(mut subject: Subject) {
+    for (scene, what) in [
+        (0, "20 MB wait, and a stream takes 200,000 bytes one by one"),
+        (
+            1,
+            "20 MB wait, and each of 200,000 flushes finds room for four bytes",
+        ),
+        (
+            2,
+            "20 MB wait, and in 200,000 turns a message is queued and four bytes go out",
+        ),
+    ] {
+        has_time_for(&mut subject, (scene, 200_000), what);
+    }
+}
+
+#[proctor::test(clauses = [5], memory = 5120, subject = |beyond: usize| -> Option<(bool, usize)> {
+    let zeros = Zeros::new((1 << 32) + beyond).ok()?;
+    let mut outbox = Outbox::new();
+    outbox.queue(b"before");
+    let panics = catch_unwind(AssertUnwindSafe(|| outbox.queue(&zeros))).is_err();
+    Some((panics, outbox.waiting()))
+})]
+fn four_gibibytes_are_too_long(mut subject: Subject) {
+    for beyond in [0, 3] {
+        let Some((panics, waiting)) = subject.ask(&beyond).value else {
+            continue;
+        };
+        assert!(
+            panics,
+            "the length of a message does not fit into four bytes: `queue` should panic, and it did not"
+        );
+        assert!(
+            waiting == 10,
+            "10 bytes waited, and `queue` has panicked: now {waiting} bytes wait"
+        );
+    }
+}
+
+// --------------------------------------------------- Part 3: a server and clients
+
+/// A value, or in words what the server did wrong.
+type Said<T> = Result<T, String>;
+
+/// What `serve` returned, its clients and requests or the number of its error, and how
+/// often it has called the handler.
+type Ended = (Result<(u64, u64), Option<i32>>, u64);
+
+/// How a thread looks from outside.
+#[derive(PartialEq, Eq)]
+enum Look {
+    Busy,
+    /// It sleeps in the kernel, and has not moved for 20 looks.
+    Asleep,
+    /// It uses the CPU all the time, or wakes up again and again.
+    Spins,
+    Ended,
+}
+
+/// What was seen of a thread since something last happened.
+#[derive(Default)]
+struct Seen {
+    /// How often it has left the CPU, of itself and forced.
+    switches: Option<(u64, u64)>,
+    still: u32,
+    woken: u32,
+    cpu: Option<u64>,
+}
+
+/// A server that runs in a thread of its own.
+struct Server {
+    path: PathBuf,
+    thread: i32,
+    /// Files of /proc that stay open: some tests use up all descriptors.
+    status: File,
+    schedstat: File,
+    /// The other end of `stop`.
+    stopper: RefCell<Option<PipeWriter>>,
+    /// The handler has begun with the request `hold`, and is to end it.
+    begins: mpsc::Receiver<()>,
+    ends: mpsc::Sender<()>,
+}
+
+fn text(file: &File) -> String {
+    let mut bytes = [0; 4096];
+    let count = file.read_at(&mut bytes, 0).unwrap_or(0);
+    String::from_utf8_lossy(&bytes[..count]).into_owned()
+}
+
+impl Server {
+    fn look(&self, seen: &mut Seen) -> Look {
+        let (status, schedstat) = (text(&self.status), text(&self.schedstat));
+        let field = |name: &str| {
+            Some(
+                status
+                    .lines()
+                    .find_map(|line| line.strip_prefix(name))?
+                    .trim(),
+            )
+        };
+        let count = |name| field(name)?.parse::<u64>().ok();
+        let state = field("State:").unwrap_or("X");
+        let own = count("voluntary_ctxt_switches:");
+        let (Some(own), Some(forced), false) = (
+            own,
+            count("nonvoluntary_ctxt_switches:"),
+            state.starts_with(['X', 'Z']),
+        ) else {
+            return Look::Ended;
+        };
+        let nanoseconds = schedstat.split_whitespace().next().unwrap_or_default();
+        let cpu: u64 = nanoseconds.parse().unwrap_or(0);
+        let used = cpu.saturating_sub(*seen.cpu.get_or_insert(cpu));
+        // On one CPU, each look takes it from the server: such switches do not count.
+        seen.woken += u32::from(seen.switches.is_some_and(|last| last.0 != own));
+        let moved = seen.switches.replace((own, forced)) != Some((own, forced));
+        seen.still = match moved || !state.starts_with('S') {
+            true => 0,
+            false => seen.still + 1,
+        };
+        match () {
+            () if seen.still >= 20 => Look::Asleep,
+            () if used > 1_500_000_000 || seen.woken > 300 => Look::Spins,
+            () => Look::Busy,
+        }
+    }
+
+    /// Waits until `step` says that it is done. If the server sleeps and `step`
+    /// cannot go on, it never will.
+    fn until(&self, what: &str, mut step: impl FnMut() -> Said<Step>) -> Said<()> {
+        let mut seen = Seen::default();
+        let mut last = None;
+        loop {
+            match (step()?, last.take()) {
+                (Step::Done, _) => return Ok(()),
+                (Step::Moved, _) => seen = Seen::default(),
+                (Step::Stuck, Some(does)) => return Err(format!("{what}, but serve {does}")),
+                (Step::Stuck, None) => {
+                    thread::sleep(Duration::from_micros(30));
+                    // What it did before this look is visible in the next step.
+                    last = match self.look(&mut seen) {
+                        Look::Busy => None,
+                        Look::Asleep => Some("sleeps in the kernel, and this does not wake it"),
+                        Look::Spins => Some("uses the CPU all the time and does not do it"),
+                        Look::Ended => Some("has ended"),
+                    };
+                }
+            }
+        }
+    }
+
+    /// Waits until the server has done all that it can do now.
+    fn calm(&self) {
+        let mut seen = Seen::default();
+        while self.look(&mut seen) == Look::Busy {
+            thread::sleep(Duration::from_micros(30));
+        }
+    }
+
+    /// The same, and demands that it really sleeps.
+    fn rests(&self, when: &str) -> Said<()> {
+        self.calm();
+        let mut seen = Seen::default();
+        loop {
+            match self.look(&mut seen) {
+                Look::Busy => thread::sleep(Duration::from_millis(1)),
+                Look::Asleep => return Ok(()),
+                Look::Spins => {
+                    return Err(format!(
+                        "{when}. So there is nothing to do, but the thread of serve wakes up again and again"
+                    ));
+                }
+                Look::Ended => return Err(format!("{when}, and serve has ended")),
+            }
+        }
+    }
+
+    fn connect(&self) -> Said<Client<'_>> {
+        let stream = UnixStream::connect(&self.path);
+        let stream = stream.map_err(|error| format!("a client cannot connect: {error}"))?;
+        Ok(self.client(stream))
+    }
+
+    fn client(&self, stream: UnixStream) -> Client<'_> {
+        stream.set_nonblocking(true).expect("a socket");
+        let (got, server) = (Vec::new(), self);
+        Client {
+            server,
+            stream,
+            got,
+            closed: false,
+        }
+    }
+
+    /// A client that has got an answer, so it is connected.
+    fn known(&self) -> Said<Client<'_>> {
+        let mut client = self.connect()?;
+        client.asks(b"known")?;
+        Ok(client)
+    }
+
+    /// Runs `work` while the handler works on a request of this client. What `work`
+    /// prepares, the server finds all at once.
+    fn during<R>(&self, client: &mut Client, work: impl FnOnce() -> Said<R>) -> Said<R> {
+        client.sends(&frame(b"hold"))?;
+        self.until("a client has sent a request", || {
+            match self.begins.try_recv() {
+                Ok(()) => Ok(Step::Done),
+                Err(_) => Ok(Step::Stuck),
+            }
+        })?;
+        let result = work();
+        let _ = self.ends.send(());
+        result
+    }
+}
+
+enum Step {
+    Done,
+    Moved,
+    Stuck,
+}
+
+/// A client of the test, which never waits in a call.
+struct Client<'a> {
+    server: &'a Server,
+    stream: UnixStream,
+    /// What has come and was not returned as an answer.
+    got: Vec<u8>,
+    closed: bool,
+}
+
+impl Client<'_> {
+    /// Reads what is there. Returns whether something was there.
+    fn reads(&mut self) -> bool {
+        let mut buffer = [0; 1 << 16];
+        let result = self.stream.read(&mut buffer);
+        let count = result.as_ref().map_or(0, |count| *count);
+        self.got.extend(&buffer[..count]);
+        self.closed |=
+            count == 0 && !result.is_err_and(|error| error.kind() == ErrorKind::WouldBlock);
+        count > 0
+    }
+
+    fn writes(&mut self, bytes: &mut &[u8]) -> Said<bool> {
+        match self.stream.write(bytes) {
+            Ok(count) => {
+                *bytes = &bytes[count..];
+                Ok(count > 0)
+            }
+            Err(error) if error.kind() == ErrorKind::WouldBlock => Ok(false),
+            Err(error) => Err(format!(
+                "a client sends requests, and its connection is closed ({error})"
+            )),
+        }
+    }
+
+    /// Sends everything, and reads meanwhile if it has to.
+    fn sends(&mut self, mut bytes: &[u8]) -> Said<()> {
+        let server = self.server;
+        server.until(
+            "a client sends requests and reads answers, and serve should take both turns",
+            || {
+                let moved = self.writes(&mut bytes)?;
+                Ok(match bytes.is_empty() {
+                    true => Step::Done,
+                    false if moved || self.reads() => Step::Moved,
+                    false => Step::Stuck,
+                })
+            },
+        )
+    }
+
+    /// Sends as much as the server takes while this client reads nothing.
+    fn stuffs(&mut self, bytes: &[u8]) -> Said<usize> {
+        let mut rest = bytes;
+        loop {
+            while !rest.is_empty() && self.writes(&mut rest)? {}
+            self.server.calm();
+            if rest.is_empty() || !self.writes(&mut rest)? {
+                return Ok(bytes.len() - rest.len());
+            }
+        }
+    }
+
+    fn answers(&mut self, count: usize) -> Said<Vec<Vec<u8>>> {
+        let server = self.server;
+        let mut have = Vec::new();
+        server.until("a client should get an answer", || {
+            let moved = self.reads();
+            let (more, rest) = unframed(&self.got);
+            have.extend(more);
+            self.got = rest.to_vec();
+            match (have.len() >= count, moved) {
+                (true, _) => Ok(Step::Done),
+                (_, true) => Ok(Step::Moved),
+                _ if self.closed => Err(format!(
+                    "a client should get {count} answers, and its connection was closed after {}",
+                    have.len()
+                )),
+                _ => Ok(Step::Stuck),
+            }
+        })?;
+        Ok(have)
+    }
+
+    /// One request and its answer.
+    fn asks(&mut self, request: &[u8]) -> Said<Vec<u8>> {
+        self.sends(&frame(request))?;
+        let mut answers = self.answers(1)?;
+        match answers.len() {
+            1 => Ok(answers.remove(0)),
+            more => Err(format!("one request has got {more} answers")),
+        }
+    }
+
+    /// Sends no more, like a program that has written its last request.
+    fn finishes(&self) {
+        let _ = self.stream.shutdown(Shutdown::Write);
+    }
+
+    /// The answers until the server closes the connection.
+    fn until_closed(&mut self, when: &str) -> Said<Vec<Vec<u8>>> {
+        let server = self.server;
+        let what = format!("{when}: its connection should be closed");
+        server.until(&what, || match (self.reads(), self.closed) {
+            (_, true) => Ok(Step::Done),
+            (moved, _) => Ok(if moved { Step::Moved } else { Step::Stuck }),
+        })?;
+        let (answers, rest) = unframed(&self.got);
+        match rest.len() {
+            0 => Ok(answers),
+            rest => Err(format!(
+                "{when}: its connection was closed within an answer, after {rest} bytes of it"
+            )),
+        }
+    }
+}
+
+fn limits(message: u32, outbox: usize, clients: usize) -> Limits {
+    Limits {
+        message,
+        outbox,
+        clients,
+    }
+}
+
+/// Limits that do not matter.
+const WIDE: Limits = Limits {
+    message: 1 << 20,
+    outbox: 1 << 20,
+    clients: usize::MAX,
+};
+
+fn listen() -> (UnixListener, PathBuf) {
+    let path = std::env::temp_dir().join("socket");
+    let _ = std::fs::remove_file(&path);
+    (UnixListener::bind(&path).expect("a listener"), path)
+}
+
+/// Plays `script` against a server, then stops the server and waits for its end.
+fn plays<R>(
+    limits: Limits,
+    mut handler: impl FnMut(&[u8]) -> Vec<u8> + Send + 'static,
+    script: impl FnOnce(&Server) -> Said<R>,
+) -> Said<(Ended, R)> {
+    on_signal(Signal::SIGPIPE, SigHandler::SigDfl, SaFlags::empty());
+    let (listener, path) = listen();
+    let (stop, stopper) = io::pipe().expect("a pipe");
+    // A stop request after the end must not be a write to a pipe without a reader.
+    let _twin = stop.try_clone().expect("a descriptor");
+    let ((begin, begins), (ends, end)) = (mpsc::channel(), mpsc::channel());
+    let (sender, receiver) = mpsc::channel();
+    let thread = thread::spawn(move || {
+        let _ = sender.send(gettid().as_raw());
+        let mut calls = 0;
+        let counted = |request: &[u8]| {
+            calls += 1;
+            if request == b"hold" {
+                let _ = begin.send(());
+                let _ = end.recv();
+            }
+            handler(request)
+        };
+        let served = rpc_server::serve(listener, stop.as_fd(), limits, counted);
+        let served = served.map(|served| (served.clients, served.requests));
+        (served.map_err(|error| error.raw_os_error()), calls)
+    });
+    let number = receiver.recv().expect("a thread");
+    let open = |name| File::open(format!("/proc/self/task/{number}/{name}"));
+    let (Ok(status), Ok(schedstat)) = (open("status"), open("schedstat")) else {
+        let ended = thread.join().unwrap_or_else(|panic| resume_unwind(panic));
+        return Err(format!("serve has returned at once: {:?}", ended.0));
+    };
+    let stopper = RefCell::new(Some(stopper));
+    let server = Server {
+        path,
+        thread: number,
+        status,
+        schedstat,
+        stopper,
+        begins,
+        ends,
+    };
+    let said = script(&server);
+    if let Some(stopper) = &mut *server.stopper.borrow_mut() {
+        let _ = stopper.write_all(b"!");
+    }
+    let ended = server.until("`stop` is ready and serve should return", || {
+        Ok(if thread.is_finished() {
+            Step::Done
+        } else {
+            Step::Stuck
+        })
+    });
+    if !thread.is_finished() {
+        return Err(said.err().or(ended.err()).unwrap_or_default());
+    }
+    let ended = thread.join().unwrap_or_else(|panic| resume_unwind(panic));
+    let _ = std::fs::remove_file(&server.path);
+    match (said, ended.0) {
+        (Ok(said), _) => Ok((ended, said)),
+        (Err(why), Ok(_)) => Err(why),
+        (Err(_), Err(number)) => Err(format!(
+            "serve has returned an error ({}), and it should go on",
+            Errno::from_raw(number.unwrap_or(0))
+        )),
+    }
+}
+
+/// Judges what a script has said, and what `serve` returned and left. Returns what was
+/// found, with the number of handled requests.
+#[track_caller]
+fn went_well<R>(answer: Answer<Said<(Ended, R)>>, clients: u64) -> (u64, R) {
+    let found = answer.value.as_ref();
+    found.unwrap_or_else(|why| panic!("{why}"));
+    answer.nothing_is_left("serve has returned");
+    let ((served, calls), said) = answer.value.expect("looked at above");
+    assert!(
+        served == Ok((clients, calls)),
+        "{clients} clients were accepted, the handler was called {calls} times, and then `stop` was ready: serve should return these numbers, and returned {served:?}"
+    );
+    (calls, said)
+}
+
+fn echo(request: &[u8]) -> Vec<u8> {
+    match request {
+        b"large" => vec![7; 1 << 16],
+        _ => request.to_vec(),
+    }
+}
+
+/// The number of open descriptors.
+fn open_descriptors() -> usize {
+    std::fs::read_dir("/proc/self/fd").map_or(0, Iterator::count)
+}
+
+// --------------------------------------------------------------- Part 3: answers
+
+/// What the handler of the next test answers.
+fn answer_to(key: u8, request: &[u8]) -> Vec<u8> {
+    match request.first() {
+        Some(0..80) => Vec::new(),
+        _ => request
+            .iter()
+            .rev()
+            .map(|byte| byte ^ key)
+            .chain([key])
+            .collect(),
+    }
+}
+
+type Messages = Vec<Vec<u8>>;
+
+#[proctor::test(clauses = [1, 8, 17], subject = |(key, how, all): (u8, u8, Vec<Messages>)| -> Said<(Ended, Vec<Messages>)> {
+    plays(WIDE, move |request| answer_to(key, request), |server| {
+        let clients: Said<Vec<Client>> = all.iter().map(|_| server.connect()).collect();
+        let (mut clients, mut answers) = (clients?, vec![Vec::new(); all.len()]);
+        for turn in 0..all[0].len() {
+            for (number, client) in clients.iter_mut().enumerate() {
+                let request = &all[number][turn];
+                match how {
+                    // In turns, one request each.
+                    0 => answers[number].push(client.asks(request)?),
+                    // Without waiting for the answers.
+                    1 => client.sends(&frame(request))?,
+                    // All at once.
+                    2 if turn == 0 => client.sends(&frames(&all[number]))?,
+                    2 => {}
+                    // Byte by byte, and the server sees each alone.
+                    _ => for byte in frame(request) {
+                        client.sends(&[byte])?;
+                        server.calm();
+                    },
+                }
+            }
+        }
+        for (client, answers) in clients.iter_mut().zip(&mut answers) {
+            client.finishes();
+            answers.extend(client.until_closed("a client has sent its last request")?);
+        }
+        Ok(answers)
+    })
+})]
+fn each_request_gets_its_answer_in_order(mut subject: Subject) {
+    for (how, lengths) in [
+        (0, &[0, 1, 4, 300, 0, 9][..]),
+        (1, &[0, 1, 4, 300, 0, 0, 0, 9, 5000, 30, 2]),
+        (2, &[0, 1, 4, 300, 0, 65_532, 1, 100_000, 9]),
+        (3, &[3, 0, 1, 20, 2]),
+    ] {
+        let messages = |_| lengths.iter().map(|length| message_of(*length)).collect();
+        let (key, requests): (u8, Vec<Messages>) =
+            (proctor::random(), (0..2).map(messages).collect());
+        let question = (key, how, requests);
+        let (handled, got) = went_well(subject.ask(&question), 2);
+        for (requests, got) in question.2.iter().zip(&got) {
+            let should: Messages = requests.iter().map(|one| answer_to(key, one)).collect();
+            assert!(
+                handled == 2 * requests.len() as u64 && got.len() == requests.len(),
+                "two clients have sent {} requests each, {handled} requests were handled, and one client got {} answers",
+                requests.len(),
+                got.len()
+            );
+            assert!(
+                *got == should,
+                "a client sends several requests: it should get what the handler returned for each, in the order of the requests, and that is not what came"
+            );
+        }
+    }
+}
+
+/// While the handler works, some clients ask, some leave, and new ones come.
+#[proctor::test(clauses = [8, 9, 12, 13, 17], subject = |count: usize| -> Said<(Ended, bool)> {
+    plays(WIDE, echo, |server| {
+        let mut first = server.known()?;
+        let clients: Said<Vec<Client>> = (0..count).map(|_| server.known()).collect();
+        let (mut stay, mut new) = (Vec::new(), Vec::new());
+        server.during(&mut first, || {
+            for (number, mut client) in clients?.into_iter().enumerate() {
+                let request = number.to_be_bytes();
+                if number % 3 == 0 {
+                    client.sends(&frame(&request))?;
+                    stay.push((request, client));
+                } else {
+                    client.sends(&frame(&request)[..number % 3 * 3])?;
+                    drop(client);
+                    let mut client = server.connect()?;
+                    client.sends(&frame(&request))?;
+                    new.push((request, client));
+                }
+            }
+            Ok(())
+        })?;
+        let mut right = first.answers(1)? == [b"hold"];
+        for (request, client) in stay.iter_mut().chain(&mut new) {
+            right &= client.answers(1)? == [*request];
+        }
+        Ok(right)
+    })
+})]
+fn two_hundred_clients_come_and_go(mut subject: Subject) {
+    let (_, right) = went_well(subject.ask(&200), 1 + 200 + 133);
+    assert!(
+        right,
+        "more than 200 clients have sent one request each, and one has got a wrong answer"
+    );
+}
+
+#[proctor::test(clauses = [1, 5, 8, 9, 10, 17], subject = |count: usize| -> Said<(Ended, usize)> {
+    plays(limits(100, 100_000, 9), echo, |server| {
+        let (mut slow, mut half) = (server.known()?, server.known()?);
+        let (mut quick, _silent) = (server.known()?, server.connect()?);
+        slow.stuffs(&frame(b"large").repeat(count))?;
+        half.sends(&frame(b"half")[..6])?;
+        for _ in 0..5 {
+            quick.asks(b"quick")?;
+        }
+        half.sends(&frame(b"half")[6..])?;
+        half.answers(1)?;
+        server.known()?;
+        Ok(slow.answers(count)?.len())
+    })
+})]
+fn a_slow_client_holds_up_nobody(mut subject: Subject) {
+    let (_, got) = went_well(subject.ask(&60), 5);
+    assert!(
+        got == 60,
+        "a slow client has got {got} answers to 60 requests"
+    );
+}
+
+/// A client that sends the next request of 1000 bytes whenever the handler is called
+/// with one, and reads every answer. Returns how many were handled before another
+/// client's request and before a new client's, or after a stop request.
+fn floods((flood, stops): (u64, bool)) -> Said<(Ended, Vec<u64>)> {
+    let counts: Arc<[AtomicU64; 3]> = Arc::default();
+    let mine = Arc::clone(&counts);
+    let twin: Arc<OnceLock<UnixStream>> = Arc::default();
+    let floods = Arc::clone(&twin);
+    let handler = move |request: &[u8]| {
+        if request.len() == 1000 {
+            let mut end = floods.get().expect("the client's end");
+            while end.read(&mut [0; 4096]).is_ok_and(|count| count > 0) {}
+            if mine[0].fetch_add(1, SeqCst) < flood {
+                let _ = end.write_all(&frame(request));
+            }
+        } else if let Some(place) = [b"old", b"new"].iter().position(|one| *one == request) {
+            mine[place + 1].store(mine[0].load(SeqCst), SeqCst);
+        }
+        Vec::new()
+    };
+    plays(WIDE, handler, |server| {
+        let (mut busy, mut old, mut new) = (server.known()?, server.known()?, None);
+        let _ = twin.set(busy.stream.try_clone().expect("a descriptor"));
+        server.during(&mut busy, || {
+            let mut end = twin.get().expect("the client's end");
+            let _ = end.write_all(&frame(&[7; 1000]));
+            old.sends(&frame(b"old"))?;
+            let new = new.insert(server.connect()?);
+            new.sends(&frame(b"new"))?;
+            server.stopper.borrow_mut().take_if(|_| stops);
+            Ok(())
+        })?;
+        if !stops {
+            old.answers(1)?;
+            new.iter_mut()
+                .try_for_each(|new| new.answers(1).map(drop))?;
+        }
+        server.calm();
+        let counts: Vec<u64> = counts.iter().map(|count| count.load(SeqCst)).collect();
+        Ok(if stops {
+            counts[..1].to_vec()
+        } else {
+            counts[1..].to_vec()
+        })
+    })
+}
+
+/// What C9 allows of these requests.
+const MIB_OF_REQUESTS: u64 = (1 << 20) / 1004;
+
+#[proctor::test(clauses = [8, 9, 17], subject = |flood: u64| -> Said<(Ended, Vec<u64>)> { floods((flood, false)) })]
+fn a_client_that_always_sends_takes_turns(mut subject: Subject) {
+    let (_, before) = went_well(subject.ask(&4000), 3);
+    for (who, before) in ["another client", "a new client"].iter().zip(before) {
+        assert!(
+            before <= MIB_OF_REQUESTS,
+            "a client always has a next request of 1004 bytes, and {before} of them were handled before the request of {who}: at most {MIB_OF_REQUESTS} (1 MiB) may be"
+        );
+    }
+}
+
+// ---------------------------------------------------------- Part 3: backpressure
+
+/// How much a Unix socket takes when nobody reads, in writes of `piece` bytes.
+fn room(piece: usize) -> usize {
+    let (mut to, _from) = UnixStream::pair().expect("sockets");
+    to.set_nonblocking(true).expect("a socket");
+    let bytes = vec![0; piece];
+    std::iter::from_fn(|| to.write(&bytes).ok()).sum()
+}
+
+/// So many bytes may wait for a client. It sends so many requests of `length` bytes,
+/// as far as the server takes them, and reads none of the answers of `size` bytes.
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
+struct Stuff {
+    outbox: usize,
+    count: usize,
+    length: usize,
+    size: usize,
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+struct Stuffed {
+    /// The bytes that went out, and the requests of which they are at least a part.
+    sent: usize,
+    whole: usize,
+    handled: u64,
+    /// What the sockets hold themselves.
+    rooms: (usize, usize),
+    /// The right answers when the client reads at last.
+    answers: usize,
+}
+
+fn stuffed(
+    Stuff {
+        outbox,
+        count,
+        length,
+        size,
+    }: Stuff,
+) -> Said<(Ended, Stuffed)> {
+    let handled = Arc::new(AtomicU64::new(0));
+    let counts = Arc::clone(&handled);
+    let handler = move |request: &[u8]| {
+        counts.fetch_add(1, SeqCst);
+        vec![request[0]; size]
+    };
+    plays(limits(10_000, outbox, 9), handler, |server| {
+        let mut client = server.connect()?;
+        let one = frame(&vec![7; length]);
+        let bytes = one.repeat(count);
+        let sent = client.stuffs(&bytes)?;
+        server.rests("A client reads nothing, and too much waits for it")?;
+        let handled = handled.load(SeqCst);
+        let rooms = (room(one.len()), room(size + 4));
+        // The rest of the request that was cut.
+        let whole = sent.div_ceil(one.len());
+        client.sends(&bytes[sent..whole * one.len()])?;
+        client.finishes();
+        let mut answers = client.until_closed("a client reads again after a while")?;
+        answers.retain(|answer| *answer == vec![7; size]);
+        Ok(Stuffed {
+            sent,
+            whole,
+            handled,
+            rooms,
+            answers: answers.len(),
+        })
+    })
+}
+
+#[proctor::test(clauses = [1, 5, 8, 9, 10, 11, 15, 17], subject = |question: Stuff| -> Said<(Ended, Stuffed)> { stuffed(question) })]
+fn a_client_that_does_not_read_has_to_wait(mut subject: Subject) {
+    for (outbox, count, length, size) in [
+        (100_000, 1000, 4000, 50_000),
+        (0, 3000, 996, 20_000),
+        (0, 40, 1, 70_000),
+    ] {
+        let stuff = Stuff {
+            outbox,
+            count,
+            length,
+            size,
+        };
+        let answer = subject.ask(&stuff);
+        let heap = answer.evidence.heap.peak as usize;
+        let (_, found) = went_well(answer, 1);
+        let most = (2 * found.rooms.1 + outbox) / (size + 4) + 2;
+        assert!(
+            (1..=most as u64).contains(&found.handled),
+            "a client reads nothing ({stuff:?}): 1 to {most} of its requests should be handled, and {} were",
+            found.handled
+        );
+        let held = (512 << 10) + 8 * (10_000 + outbox + size);
+        let ahead = (512 << 10) + 10_000;
+        let all = found.handled as usize * (length + 4) + 2 * found.rooms.0 + ahead;
+        assert!(
+            found.sent <= all,
+            "a client reads nothing ({stuff:?}): serve should not read on, and it has read at least {} bytes of {} requests",
+            found.sent - 2 * found.rooms.0,
+            found.sent / (length + 4)
+        );
+        // The test holds the requests and, at the end, the answers.
+        let own = count * (length + 4) + 4 * found.whole * (size + 4) + (1 << 16);
+        assert!(
+            heap <= held + own,
+            "a client reads nothing ({stuff:?}): {heap} bytes of memory were held"
+        );
+        assert!(
+            found.answers == found.whole,
+            "a client reads after a while ({stuff:?}): it should get {} answers, and got {} right ones",
+            found.whole,
+            found.answers
+        );
+    }
+}
+
+#[proctor::test(clauses = [1, 5, 8, 9, 10, 11, 17], subject = |question: Stuff| -> Said<(Ended, Stuffed)> { stuffed(question) })]
+fn the_limit_of_the_outbox_says_who_has_to_wait(mut subject: Subject) {
+    // In the last case one read brings many thousand requests.
+    for (outbox, count, size) in [
+        (usize::MAX, 80, 1 << 16),
+        (3 << 20, 80, 1 << 16),
+        (1 << 20, 80, 1 << 16),
+        (1 << 20, 20_000, 1),
+    ] {
+        let length = 1;
+        let stuff = Stuff {
+            outbox,
+            count,
+            length,
+            size,
+        };
+        let (_, found) = went_well(subject.ask(&stuff), 1);
+        let least = stuff.count.min(outbox / (stuff.size + 4) + 1);
+        let most = stuff
+            .count
+            .min(outbox.saturating_add(2 * found.rooms.1) / (stuff.size + 4) + 2);
+        assert!(
+            (least as u64..=most as u64).contains(&found.handled),
+            "a client reads nothing ({stuff:?}): {least} to {most} of its requests should be handled, and {} were",
+            found.handled
+        );
+    }
+}
+
+// ------------------------------------------------------------- Part 3: the ends
+
+/// A client sends requests for large answers, then some bytes, and then no more.
+#[proctor::test(clauses = [1, 2, 5, 8, 9, 10, 11, 12, 15, 17], subject = |(outbox, count, tail, finishes): (usize, usize, Vec<u8>, bool)| -> Said<(Ended, (usize, bool))> {
+    plays(limits(5, outbox, 9), echo, |server| {
+        let mut other = server.known()?;
+        let before = open_descriptors();
+        let mut client = server.connect()?;
+        client.stuffs(&[frame(b"large").repeat(count), tail].concat())?;
+        if finishes {
+            client.finishes();
+        }
+        if count > 20 {
+            server.rests("A client has sent its last request and does not read its answers")?;
+        }
+        other.asks(b"other")?;
+        let answers = client.until_closed("a client has sent its last request")?;
+        server.calm();
+        drop(client);
+        Ok((answers.len(), open_descriptors() == before))
+    })
+})]
+fn who_sends_no_more_gets_the_outstanding_answers(mut subject: Subject) {
+    let long = [&6_u32.to_be_bytes()[..], b"123456", &frame(b"large")].concat();
+    for (tail, finishes, what) in [
+        (vec![], true, "closes its sending half"),
+        (
+            frame(b"half")[..2].to_vec(),
+            true,
+            "closes its sending half within a length",
+        ),
+        (
+            frame(b"half")[..7].to_vec(),
+            true,
+            "closes its sending half within a request",
+        ),
+        (long.clone(), false, "sends a length over the limit"),
+        (vec![0xff; 4], false, "sends the length 0xffffffff"),
+        (
+            long,
+            true,
+            "sends a length over the limit and closes its sending half",
+        ),
+    ] {
+        let mut cases = vec![(100_000, 0), (100_000, 25)];
+        if tail.is_empty() || !finishes {
+            cases.extend([(usize::MAX, 25), (100_000, 2)]);
+        }
+        for (outbox, count) in cases {
+            let answer = subject.ask(&(outbox, count, tail.clone(), finishes));
+            let (handled, (got, closed)) = went_well(answer, 2);
+            assert!(
+                (handled, got) == (2 + count as u64, count),
+                "a client sends {count} requests and {what}: {count} should be handled and answered, and {} were handled and {got} answered",
+                handled - 2
+            );
+            assert!(
+                closed,
+                "a client {what}: its connection is shut down, and its descriptor is still open"
+            );
+        }
+    }
+}
+
+/// How a client can leave. In the last way it does not close its socket.
+const WAYS: [&str; 7] = [
+    "closes its socket",
+    "closes its socket in the middle of a request",
+    "closes its socket while too much waits for it",
+    "closes its socket with an unread answer",
+    "closes its socket while the handler works on its request",
+    "closes its sending half and then its socket, with many unread answers",
+    "shuts down both halves",
+];
+
+#[proctor::test(clauses = [9, 12, 15, 17], subject = |way: usize| -> Said<(Ended, bool)> {
+    plays(limits(100, 100_000, 9), echo, |server| {
+        let mut other = server.known()?;
+        let before = open_descriptors();
+        let mut client = server.known()?;
+        let mut shut = None;
+        match way {
+            1 => client.sends(&frame(b"large")[..7])?,
+            2 | 5 => _ = client.stuffs(&frame(b"large").repeat(30))?,
+            3 => _ = client.stuffs(&frame(b"unread"))?,
+            _ => {}
+        }
+        match way {
+            4 => {
+                let twin = client.stream.try_clone().expect("a descriptor");
+                server.during(&mut client, || {
+                    let _ = twin.shutdown(Shutdown::Both);
+                    Ok(())
+                })?;
+            }
+            5 => client.finishes(),
+            6 => _ = client.stream.shutdown(Shutdown::Both),
+            _ => {}
+        }
+        server.calm();
+        if way == 6 {
+            shut = Some(client);
+        } else {
+            drop(client);
+        }
+        server.rests("A client has left")?;
+        let closed = open_descriptors() == before + usize::from(shut.is_some());
+        other.asks(b"other")?;
+        server.known()?;
+        Ok(closed)
+    })
+})]
+fn who_is_gone_disturbs_nobody(mut subject: Subject) {
+    for (way, what) in WAYS.iter().enumerate() {
+        let (_, closed) = went_well(subject.ask(&way), 3);
+        assert!(
+            closed,
+            "a client {what}: serve goes on and keeps its descriptor open"
+        );
+    }
+}
+
+// ------------------------------------------------------ Part 3: limited resources
+
+/// Returns how many of five new clients have an answer at the beginning, after the
+/// first client has left, and after one of them has sent its last request.
+#[proctor::test(
+    clauses = [1, 8, 9, 12, 13, 15, 16, 17],
+    three = |(): ()| -> Said<(Ended, Vec<usize>)> {
+        plays(limits(100, 1000, 3), echo, |server| {
+            let (mut first, mut others) = (server.known()?, Vec::new());
+            // It is connected until it has got its answers.
+            let mut half_closed = server.known()?;
+            half_closed.stuffs(&frame(b"large").repeat(25))?;
+            half_closed.finishes();
+            // They all are in the backlog when the server looks.
+            server.during(&mut first, || {
+                for _ in 0..5 {
+                    others.push(server.connect()?);
+                }
+                others.iter_mut().try_for_each(|client| client.sends(&frame(b"other")))
+            })?;
+            let answered = |others: &mut [Client]| {
+                server.rests("The limit of clients is reached, and others are in the backlog")?;
+                let has = |client: &mut Client| client.reads() || !client.got.is_empty();
+                let all: Vec<bool> = others.iter_mut().map(has).collect();
+                // In the order of their arrival.
+                Ok::<_, String>(all.iter().take_while(|has| **has).count())
+            };
+            let mut found = vec![answered(&mut others)?];
+            drop(first);
+            found.push(answered(&mut others)?);
+            others[0].finishes();
+            found.push(answered(&mut others)?);
+            // Before the clients leave and others are accepted.
+            server.stopper.take();
+            server.calm();
+            Ok(found)
+        })
+    },
+    none = |(): ()| -> Said<(Ended, bool)> {
+        plays(limits(100, 1000, 0), echo, |server| {
+            let mut client = server.connect()?;
+            client.sends(&frame(b"asks"))?;
+            server.rests("No client may be connected, and one is in the backlog")?;
+            Ok(!client.reads() && !client.closed)
+        })
+    },
+)]
+fn further_clients_wait_in_the_backlog(mut three: Subject, mut none: Subject) {
+    let answer = three.ask(&());
+    let found = answer.value.as_ref().map(|(_, found)| found.clone());
+    for (found, (should, when)) in found.unwrap_or_default().iter().zip([
+        (1, "two clients are connected, one of them has outstanding answers, and five are in the backlog"),
+        (2, "then the client without outstanding answers leaves"),
+        (3, "then the first of the five closes its sending half"),
+    ]) {
+        assert!(
+            *found == should,
+            "3 clients may be connected; {when}: the first {should} of the five should have an answer, and the first {found} have"
+        );
+    }
+    went_well(answer, 5);
+    let (_, waits) = went_well(none.ask(&()), 0);
+    assert!(
+        waits,
+        "no client may be connected, and one in the backlog was served or closed"
+    );
+}
+
+/// Uses up all descriptors, and then connects with sockets that were made before.
+fn without_descriptors(server: &Server, count: usize) -> (Vec<OwnedFd>, Vec<Client<'_>>) {
+    let new = |_| {
+        socket(
+            AddressFamily::Unix,
+            SockType::Stream,
+            SockFlag::SOCK_CLOEXEC,
+            None,
+        )
+    };
+    let sockets: Vec<OwnedFd> = (0..count)
+        .map(|number| new(number).expect("a socket"))
+        .collect();
+    let fillers = std::iter::from_fn(|| dup(io::stderr()).ok()).collect();
+    let address = UnixAddr::new(&server.path).expect("an address");
+    let connects = |socket: OwnedFd| {
+        // If it fails, serve has ended.
+        let _ = connect(socket.as_raw_fd(), &address);
+        server.client(socket.into())
+    };
+    (fillers, sockets.into_iter().map(connects).collect())
+}
+
+#[proctor::test(
+    clauses = [12, 14, 15, 17],
+    descriptors = 100,
+    some = |(): ()| -> Said<(Ended, bool)> {
+        plays(WIDE, echo, |server| {
+            let (mut first, mut second) = (server.known()?, server.known()?);
+            let (fillers, mut others) = without_descriptors(server, 2);
+            others.iter_mut().try_for_each(|client| client.sends(&frame(b"other")))?;
+            server.rests("No descriptor is free, and a client is in the backlog")?;
+            first.asks(b"first")?;
+            second.asks(b"second")?;
+            let wait = others.iter_mut().all(|client| !client.reads() && !client.closed);
+            drop(first);
+            others[0].answers(1)?;
+            second.finishes();
+            second.until_closed("a client has sent its last request")?;
+            drop(second);
+            others[1].answers(1)?;
+            others[0].asks(b"other")?;
+            drop(fillers);
+            Ok(wait)
+        })
+    },
+    none = |(): ()| -> Said<(Ended, ())> {
+        plays(WIDE, echo, |server| {
+            // A client has come and gone.
+            drop(server.known()?);
+            server.calm();
+            let all = without_descriptors(server, 1);
+            server.calm();
+            drop(all);
+            Ok(())
+        })
+    },
+)]
+fn without_descriptors_new_clients_wait(mut some: Subject, mut none: Subject) {
+    let (_, wait) = went_well(some.ask(&()), 4);
+    assert!(
+        wait,
+        "no descriptor is free, and a client in the backlog was served or closed"
+    );
+    let answer = none.ask(&());
+    answer.nothing_is_left("serve has returned");
+    let ((served, _), ()) = answer.value.unwrap_or_else(|why| panic!("{why}"));
+    assert!(
+        served == Err(Some(Errno::EMFILE as i32)),
+        "no descriptor is free and no client is connected: serve should return the error EMFILE, and returned {served:?}"
+    );
+}
+
+// -------------------------------------------------------------- Part 3: sleeping
+
+#[proctor::test(clauses = [2, 5, 8, 10, 15, 17], subject = |signals: u32| -> Said<(Ended, (bool, bool))> {
+    on_signal(Signal::SIGUSR1, SigHandler::Handler(do_nothing), SaFlags::empty());
+    let thread = Arc::new(AtomicI32::new(0));
+    let handled_by = Arc::clone(&thread);
+    let handler = move |request: &[u8]| {
+        handled_by.store(gettid().as_raw(), SeqCst);
+        echo(request)
+    };
+    plays(WIDE, handler, |server| {
+        server.rests("Nobody has connected")?;
+        let _silent = server.connect()?;
+        server.rests("A client has connected and sends nothing")?;
+        let mut client = server.known()?;
+        server.rests("A client has got its answer")?;
+        client.sends(&frame(b"half")[..6])?;
+        server.rests("A client has sent a half of a request")?;
+        client.sends(&frame(b"half")[6..])?;
+        client.answers(1)?;
+        // This does not fit into the socket at once, in neither direction.
+        let huge = vec![0xfe; WIDE.message as usize];
+        let right = client.asks(&huge)? == huge;
+        server.rests("A client has got a large answer")?;
+        for _ in 0..signals {
+            server.calm();
+            // SAFETY: numbers in, a number out.
+            unsafe { libc::syscall(libc::SYS_tgkill, libc::getpid(), server.thread, libc::SIGUSR1) };
+        }
+        client.asks(b"after the signals")?;
+        server.known()?;
+        Ok((right, thread.load(SeqCst) == server.thread))
+    })
+})]
+fn it_sleeps_while_there_is_nothing_to_do(mut subject: Subject) {
+    let answer = subject.ask(&20);
+    let started = [
+        answer.evidence.processes_started,
+        answer.evidence.threads_started,
+    ];
+    let (_, (right, same)) = went_well(answer, 3);
+    assert!(
+        right,
+        "a request of 1 MiB, the limit, has got a wrong answer"
+    );
+    assert!(
+        same,
+        "the handler was not called on the thread that has called serve"
+    );
+    // One thread, the server's, is the test's own.
+    let [processes, threads] = started.map(|count| count.unwrap_or(0));
+    assert!(
+        processes == 0 && threads <= 1,
+        "serve has started processes or threads"
+    );
+}
+
+/// Another process may accept from the same listener. Here the handler does so.
+#[proctor::test(clauses = [15, 17], subject = |(): ()| -> Said<(Ended, u64)> {
+    let twin: Arc<OnceLock<UnixListener>> = Arc::default();
+    let stolen = Arc::new(AtomicU64::new(0));
+    let (thief, count) = (Arc::clone(&twin), Arc::clone(&stolen));
+    let handler = move |request: &[u8]| {
+        if request == b"steal" && let Some(listener) = thief.get() {
+            let mut ready = [PollFd::new(listener.as_fd(), PollFlags::POLLIN)];
+            if poll(&mut ready, PollTimeout::ZERO) == Ok(1) {
+                count.fetch_add(listener.accept().map_or(0, |_| 1), SeqCst);
+            }
+        }
+        echo(request)
+    };
+    let (ended, ()) = plays(WIDE, handler, |server| {
+        let (mut client, mut thief) = (server.known()?, server.known()?);
+        let _ = twin.set(twin_of_the_listener().ok_or("the listener is closed while serve runs")?);
+        for _ in 0..4 {
+            server.during(&mut client, || {
+                thief.sends(&frame(b"steal"))?;
+                server.connect().map(drop)
+            })?;
+            client.answers(1)?;
+            thief.answers(1)?;
+        }
+        client.asks(b"after all")?;
+        server.known().map(drop)
+    })?;
+    Ok((ended, stolen.load(SeqCst)))
+})]
+fn it_does_not_wait_in_accept(mut subject: Subject) {
+    let answer = subject.ask(&());
+    let stolen = answer.value.as_ref().map_or(0, |(_, stolen)| *stolen);
+    went_well(answer, 7 - stolen);
+}
+
+/// A second descriptor for the only listening socket of this process.
+fn twin_of_the_listener() -> Option<UnixListener> {
+    (3..100).find_map(|number| {
+        // SAFETY: it is used for two calls only, and if it is no socket, they fail.
+        let borrowed = unsafe { BorrowedFd::borrow_raw(number) };
+        let listens = getsockopt(&borrowed, AcceptConn) == Ok(true);
+        listens.then(|| dup(borrowed).ok().map(UnixListener::from))?
+    })
+}
+
+// ------------------------------------------------------------------ Part 3: stop
+
+/// When a stop request can come. In the last scene it is a byte, in the others the end
+/// of the pipe.
+const STOPS: [&str; 4] = [
+    "serve sleeps",
+    "too much waits for a client",
+    "a client has sent a half of a request",
+    "serve sleeps",
+];
+
+#[proctor::test(
+    clauses = [8, 9, 16, 17],
+    early = |closed: bool| -> ((u64, u64), u64, bool, bool) {
+        let (listener, path) = listen();
+        let mut client = UnixStream::connect(&path).expect("a backlog");
+        let _ = client.write_all(&frame(b"asks"));
+        let (mut stop, mut stopper) = io::pipe().expect("a pipe");
+        if !closed {
+            let _ = stopper.write_all(b"!");
+        }
+        let stopper = (!closed).then_some(stopper);
+        let mut handled = 0;
+        let handler = |request: &[u8]| {
+            handled += 1;
+            echo(request)
+        };
+        let served = rpc_server::serve(listener, stop.as_fd(), WIDE, handler);
+        let served = served.map_or((999, 999), |served| (served.clients, served.requests));
+        // The client's connection is closed, one way or the other.
+        let disconnects = client.read(&mut [0; 9]).unwrap_or(0) == 0;
+        drop(stopper);
+        let unread = stop.read(&mut [0; 9]).is_ok_and(|count| count == usize::from(!closed));
+        let _ = std::fs::remove_file(path);
+        (served, handled, disconnects, unread)
+    },
+    later = |scene: usize| -> Said<(Ended, ())> {
+        plays(limits(100, 100_000, 9), echo, |server| {
+            let mut client = server.known()?;
+            match scene {
+                1 => _ = client.stuffs(&frame(b"large").repeat(30))?,
+                2 => client.sends(&frame(b"half")[..7])?,
+                _ => {}
+            }
+            server.calm();
+            if scene < 3 {
+                server.stopper.take();
+            } else if let Some(stopper) = &mut *server.stopper.borrow_mut() {
+                let _ = stopper.write_all(b"!");
+            }
+            // The client is there until the end.
+            server.until("`stop` is ready and serve should return", || {
+                let ended = server.look(&mut Seen::default()) == Look::Ended;
+                Ok(if ended { Step::Done } else { Step::Stuck })
+            })
+        })
+    },
+    flooded = |flood: u64| -> Said<(Ended, Vec<u64>)> { floods((flood, true)) },
+)]
+fn a_stop_request_ends_it_at_once(mut early: Subject, mut later: Subject, mut flooded: Subject) {
+    for closed in [false, true] {
+        let answer = early.try_ask(&closed).unwrap_or_else(|failing| {
+            let meaning = "`stop` is ready at the call, and serve does not return";
+            Gate::explained(failing, meaning).end()
+        });
+        answer.nothing_is_left("serve has returned");
+        let (served, handled, disconnects, unread) = answer.value;
+        assert!(
+            (served, handled) == ((0, 0), 0),
+            "`stop` is ready at the call: serve should accept and handle nothing, and returned that (clients, requests) were {served:?}"
+        );
+        assert!(
+            disconnects,
+            "serve has returned, and a client in the backlog is still connected"
+        );
+        assert!(unread, "serve has read from `stop`");
+    }
+    for (scene, when) in STOPS.iter().enumerate() {
+        let mut answer = later.ask(&scene);
+        answer.value = answer
+            .value
+            .map_err(|why| format!("a stop request comes while {when}: {why}"));
+        went_well(answer, 1);
+    }
+    let answer = flooded.ask(&4000);
+    let accepted = answer
+        .value
+        .as_ref()
+        .map_or(0, |((served, _), _)| served.map_or(0, |served| served.0));
+    let (_, after) = went_well(answer, accepted);
+    assert!(
+        after[0] <= MIB_OF_REQUESTS,
+        "a client always has a next request of 1004 bytes, and {} of them were handled after `stop` was ready: at most {MIB_OF_REQUESTS} (1 MiB) may be",
+        after[0]
+    );
+}
+
+/// The handler panics in the fourth request, with a payload of its own. A client has
+/// left before. Here `serve` runs on the main thread.
+#[proctor::test(clauses = [12, 17], subject = |payload: u64| -> (Option<u64>, bool, bool, Vec<String>) {
+    on_signal(Signal::SIGPIPE, SigHandler::SigDfl, SaFlags::empty());
+    let (stop, stopper) = io::pipe().expect("a pipe");
+    let before = Surroundings::now();
+    let (listener, path) = listen();
+    let mut clients = [(); 4].map(|()| UnixStream::connect(&path).expect("a backlog"));
+    for client in &mut clients {
+        let _ = client.write_all(&frame(b"asks").repeat(2));
+    }
+    let mut clients = clients.into_iter();
+    drop(clients.next());
+    let mut handled = 0;
+    let handler = |request: &[u8]| {
+        handled += 1;
+        if handled == 4 {
+            panic_any(payload);
+        }
+        echo(request)
+    };
+    let call = || rpc_server::serve(listener, stop.as_fd(), WIDE, handler);
+    let payload = catch_unwind(AssertUnwindSafe(call)).err().and_then(|panic| match panic.downcast::<u64>() {
+        Ok(payload) => Some(*payload),
+        Err(other) => resume_unwind(other),
+    });
+    let refuses = UnixStream::connect(&path).is_err();
+    let closed = clients.all(|mut client| {
+        let _ = client.set_nonblocking(true);
+        let end = client.read_to_end(&mut Vec::new());
+        !end.is_err_and(|error| error.kind() == ErrorKind::WouldBlock)
+    });
+    drop(clients);
+    let changes = before.changes();
+    drop((stop, stopper));
+    let _ = std::fs::remove_file(path);
+    (payload, refuses, closed, changes)
+})]
+fn a_panic_of_the_handler_closes_everything(mut subject: Subject) {
+    for _ in 0..2 {
+        let payload = proctor::random();
+        let answer = subject.ask(&payload);
+        let (got, refuses, closed, changes) = &answer.value;
+        assert!(
+            *got == Some(payload),
+            "the handler panics with a payload of its own, and the caller of serve does not get it"
+        );
+        assert!(
+            *refuses,
+            "the handler has panicked, and the listener is not closed"
+        );
+        assert!(
+            *closed,
+            "the handler has panicked, and a client is still connected"
+        );
+        assert!(
+            changes.is_empty(),
+            "the handler has panicked, and then this is not as it was before the call: {}",
+            changes.join("; ")
+        );
+        answer.nothing_is_left("the panic has left serve");
+    }
+}
+
+/// The descriptors that another program would inherit.
+fn inherited() -> Vec<i32> {
+    let all = (3..200).filter(|number| {
+        // SAFETY: it is used for one call only, which fails if it is no descriptor.
+        let borrowed = unsafe { BorrowedFd::borrow_raw(*number) };
+        fcntl(borrowed, FcntlArg::F_GETFD).is_ok_and(|flags| flags & FdFlag::FD_CLOEXEC.bits() == 0)
+    });
+    all.collect()
+}
+
+#[proctor::test(clauses = [12, 16, 17], subject = |rounds: usize| -> Said<(Vec<String>, bool, bool)> {
+    on_signal(Signal::SIGPIPE, SigHandler::SigDfl, SaFlags::empty());
+    let before = Surroundings::now();
+    let (known, mut there) = (inherited(), true);
+    let inherits = Arc::new(AtomicBool::new(false));
+    for _ in 0..rounds {
+        let (known, inherits) = (known.clone(), Arc::clone(&inherits));
+        let handler = move |request: &[u8]| {
+            inherits.fetch_or(inherited() != known, SeqCst);
+            echo(request)
+        };
+        let (ended, ()) = plays(WIDE, handler, |server| {
+            let (mut client, leaves) = (server.known()?, server.known()?);
+            drop(leaves);
+            client.asks(b"asks")?;
+            server.stopper.take();
+            client.until_closed("`stop` is ready")?;
+            there &= server.path.exists();
+            Ok(())
+        })?;
+        ended.0.map_err(|number| format!("serve has returned the error {number:?}"))?;
+    }
+    Ok((before.changes(), inherits.load(SeqCst), there))
+})]
+fn nothing_is_left_after_many_calls(mut subject: Subject) {
+    // The process itself keeps something of its first question.
+    subject.ask(&1);
+    let answer = subject.ask(&30);
+    answer.nothing_is_left("serve has returned");
+    let left = answer.evidence.heap.left;
+    let (changes, inherits, there) = answer.value.unwrap_or_else(|why| panic!("{why}"));
+    assert!(
+        changes.is_empty(),
+        "serve should leave everything in the process as it was, and did not: {}",
+        changes.join("; ")
+    );
+    assert!(
+        !inherits,
+        "while serve runs, a descriptor that it has opened is not close-on-exec"
+    );
+    assert!(there, "serve has removed the file of the listener");
+    assert!(
+        left <= 1 << 10,
+        "after 30 calls of serve, {left} bytes more are held than before"
+    );
+}
