@@ -1953,7 +1953,7 @@ fn a_failed_start_is_a_failed_run(mut subject: Subject) {
     nothing_is_left(&answer);
 }
 
-#[proctor::test(clauses = [1, 5, 11, 16, 21, 22], deadline = 3.0, subject = |(): ()| -> (Story, String, bool) {
+#[proctor::test(clauses = [1, 5, 9, 11, 16, 21, 22], deadline = 3.0, subject = |(): ()| -> (Story, String, bool) {
     let (output, writer) = pipe().expect("a pipe");
     let (input, gate) = pipe().expect("a pipe");
     let (mut stop, request) = pipe().expect("a pipe");
