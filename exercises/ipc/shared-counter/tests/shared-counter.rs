@@ -1,0 +1,1057 @@
+//! Judges the table of counters from outside: scripts in one thread, every execution that the memory
+//! model allows, processes that count together, and a process that is looked at after each instruction.
+#![allow(clippy::drop_non_drop)] // a mapping has a Drop; the stub has none
+
+proctor::exercise!(shared_counter);
+
+use std::collections::BTreeMap;
+use std::fs::{self, File};
+use std::io::{self, Read};
+use std::os::fd::AsRawFd;
+use std::os::unix::fs::{FileExt, MetadataExt};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use interleave::{Exploration, Explore};
+use nix::errno::Errno;
+use nix::sys::memfd::{MFdFlags, memfd_create};
+use nix::sys::ptrace;
+use nix::sys::resource::{Resource, getrlimit, setrlimit};
+use nix::sys::signal::{SaFlags, SigHandler, Signal, kill, raise};
+use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
+use nix::unistd::Pid;
+use proctor::{Gate, Subject};
+use serde::{Deserialize, Serialize};
+use shared_counter::{Counter, Memory, Table, TableError, create};
+
+// The judge's own copy: a learner could change the library's.
+const LAST: usize = 0;
+const TAKEN: usize = 1;
+const ENTRIES: usize = 2;
+const SIZE: usize = 3;
+const MOST: usize = 1 << 20;
+
+/// How many words a table with so many entries has.
+const fn length(entries: usize) -> usize {
+    ENTRIES + SIZE * entries
+}
+
+// ------------------------------------------------------------- one thread, a script
+
+/// A step of a script.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+enum Op {
+    New,
+    Join(u32),
+    /// To the counter that was joined under this name.
+    Add(u32, u32),
+    Get(u32),
+    Sum,
+    /// Another process stores a value in a word.
+    Store(usize, u32),
+}
+use Op::{Add, Get, Join, New, Store, Sum};
+
+/// What a call returned, as plain data.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+enum Got {
+    /// A table, a counter, or nothing.
+    Done,
+    Value(u64),
+    Full,
+    Broken,
+    /// An earlier step should have made the table or the counter.
+    Missing,
+}
+
+/// The words at the beginning, and what happens then.
+type Script = (Vec<u32>, Vec<Op>);
+/// What each step returned, and the words after it.
+type Played = Vec<(Got, Vec<u32>)>;
+
+/// For the subject: plays a script.
+fn play((words, ops): Script) -> Played {
+    let words: Vec<AtomicU32> = words.into_iter().map(AtomicU32::new).collect();
+    let mut counters: BTreeMap<u32, Counter<'_>> = BTreeMap::new();
+    let mut made = None;
+    let mut played = Played::new();
+    for op in ops {
+        let got = match (op, &made) {
+            (New, _) => Table::new(&words).map(|table| {
+                made = Some(table);
+                Got::Done
+            }),
+            (Join(name), Some(table)) => table.join(name).map(|counter| {
+                counters.insert(name, counter);
+                Got::Done
+            }),
+            (Sum, Some(table)) => table.sum().map(Got::Value),
+            (Add(name, amount), _) => Ok(counters.get(&name).map_or(Got::Missing, |counter| {
+                counter.add(amount);
+                Got::Done
+            })),
+            (Get(name), _) => {
+                let count = counters.get(&name).map(Counter::get);
+                Ok(count.map_or(Got::Missing, |count| Got::Value(count.into())))
+            }
+            (Store(at, value), _) => {
+                words[at].store(value, Ordering::Release);
+                Ok(Got::Done)
+            }
+            (_, None) => Ok(Got::Missing),
+        };
+        let got = got.unwrap_or_else(|error| match error {
+            TableError::Full => Got::Full,
+            TableError::Broken => Got::Broken,
+        });
+        played.push((got, snapshot(&words)));
+    }
+    played
+}
+
+fn snapshot(words: &[AtomicU32]) -> Vec<u32> {
+    let load = |word: &AtomicU32| word.load(Ordering::Acquire);
+    words.iter().map(load).collect()
+}
+
+/// The offsets of the entries in the list; `None` if it is broken.
+fn list(words: &[u32]) -> Option<Vec<usize>> {
+    let entries = (words.len() - ENTRIES) / SIZE;
+    let (mut offsets, mut next) = (Vec::new(), words[LAST] as usize);
+    while next != 0 {
+        let begins = next >= ENTRIES && (next - ENTRIES).is_multiple_of(SIZE) && next < words.len();
+        if !begins || offsets.len() == entries {
+            return None;
+        }
+        offsets.push(next);
+        next = words[next + 2] as usize;
+    }
+    Some(offsets)
+}
+
+/// For the judge: what a script should do.
+struct Model {
+    words: Vec<u32>,
+    /// The offsets of the entries by name.
+    counters: BTreeMap<u32, usize>,
+}
+
+impl Model {
+    fn step(&mut self, op: Op) -> Got {
+        let words = &mut self.words;
+        match op {
+            New => Got::Done,
+            Join(name) => {
+                let Some(list) = list(words) else {
+                    return Got::Broken;
+                };
+                if let Some(entry) = list.into_iter().find(|entry| words[*entry] == name) {
+                    self.counters.insert(name, entry);
+                    return Got::Done;
+                }
+                let entry = length(words[TAKEN] as usize);
+                if entry >= words.len() {
+                    return Got::Full;
+                }
+                let next = words[LAST];
+                words[entry..][..SIZE].copy_from_slice(&[name, 0, next]);
+                words[LAST] = entry as u32;
+                words[TAKEN] += 1;
+                self.counters.insert(name, entry);
+                Got::Done
+            }
+            Add(name, amount) => {
+                let count = &mut words[self.counters[&name] + 1];
+                *count = count.saturating_add(amount);
+                Got::Done
+            }
+            Get(name) => Got::Value(words[self.counters[&name] + 1].into()),
+            Sum => list(words).map_or(Got::Broken, |list| {
+                let counts = list.into_iter().map(|entry| u64::from(words[entry + 1]));
+                Got::Value(counts.sum())
+            }),
+            Store(at, value) => {
+                words[at] = value;
+                Got::Done
+            }
+        }
+    }
+}
+
+/// What it means if a script hangs.
+const HANGS: &str = "a call does not return, although no other process uses the table now: it waits for a process that was stopped or killed, or it walks in a circle along wrong links";
+
+/// Asks the subject to play a script, and demands what it should do.
+#[track_caller]
+fn plays(subject: &mut Subject<Script, Played>, words: &[u32], ops: &[Op]) {
+    // The first of them.
+    let show = |words: &[u32]| format!("{:?}", &words[..words.len().min(14)]);
+    let asked = subject.try_ask(&(words.to_vec(), ops.to_vec()));
+    let played = asked.unwrap_or_else(|failing| Gate::explained(failing, HANGS).end());
+    let mut model = Model {
+        words: words.to_vec(),
+        counters: BTreeMap::new(),
+    };
+    assert_eq!(played.value.len(), ops.len());
+    for (number, (op, (got, after))) in ops.iter().zip(played.value).enumerate() {
+        let at = format!(
+            "step {number} of a script, {op:?}, on a table of {} words that are {}",
+            words.len(),
+            show(&model.words)
+        );
+        let due = model.step(*op);
+        assert_eq!(
+            got, due,
+            "{at}: the call returned (left), and should have returned (right)"
+        );
+        assert!(
+            after == model.words,
+            "{at}: afterwards the words are {}, and should be {} (LAST, TAKEN, then name, count and next of each entry)",
+            show(&after),
+            show(&model.words)
+        );
+    }
+}
+
+fn name() -> u32 {
+    proctor::random::<u32>()
+}
+
+#[proctor::test(clauses = [1, 10, 13], subject = |script: Script| play(script))]
+fn a_name_has_one_counter(mut subject: Subject) {
+    for entries in [1_usize, 2, 3, 40] {
+        let mut names = vec![0, u32::MAX, 1, 2, 5];
+        names.resize_with(entries.max(5), name);
+        let mut ops = vec![New];
+        for (number, name) in names[..entries].iter().enumerate() {
+            ops.extend([Join(*name), Get(*name), Add(*name, number as u32 + 1)]);
+            // An old one, by the same table and by a new one.
+            let old = names[proctor::rng().usize(0..=number)];
+            ops.extend([Join(old), Add(old, 1), New, Join(old), Get(old), Sum]);
+        }
+        plays(&mut subject, &vec![0; length(entries)], &ops);
+    }
+}
+
+#[proctor::test(clauses = [1, 10], subject = |script: Script| play(script))]
+fn a_new_counter_begins_at_zero(mut subject: Subject) {
+    for garbage in [1, ENTRIES as u32, u32::MAX, name()] {
+        let mut words = vec![garbage; length(4)];
+        words[LAST] = 0;
+        words[TAKEN] = 0;
+        // The words that nobody has given a meaning look like this name.
+        let mut ops = vec![New, Sum, Join(garbage), Get(garbage), Add(garbage, 3), Sum];
+        ops.extend([Join(6), Get(6), Join(garbage), Get(garbage), Sum]);
+        plays(&mut subject, &words, &ops);
+    }
+}
+
+#[proctor::test(clauses = [1, 8, 10, 11, 12], subject = |script: Script| play(script))]
+fn an_entry_that_is_not_in_the_list_is_not_used(mut subject: Subject) {
+    // Entry 1 was taken by a process that died before it pushed the entry. Entries 3, 0 and 2 were
+    // pushed in this order.
+    let mut words = vec![0; length(6)];
+    words[LAST] = length(2) as u32;
+    words[TAKEN] = 4;
+    for (entry, next) in [(3, 0), (0, length(3)), (2, length(0))] {
+        let at = length(entry);
+        words[at..][..SIZE].copy_from_slice(&[10 + entry as u32, name() / 8, next as u32]);
+    }
+    words[length(1)..][..SIZE].copy_from_slice(&[11, 5, 77]);
+    for ops in [
+        [Join(10), Get(10), Join(12), Get(12), Join(13), Sum],
+        [Join(11), Get(11), Add(11, 4), Sum, Join(10), Get(11)],
+        [Join(14), Join(11), Join(15), Get(11), Sum, Get(14)],
+    ] {
+        plays(&mut subject, &words, &[&[New], &ops[..]].concat());
+    }
+}
+
+#[proctor::test(clauses = [1, 8, 10, 11], subject = |script: Script| play(script))]
+fn a_full_table_takes_no_new_name(mut subject: Subject) {
+    for entries in [1_u32, 2, 33] {
+        let mut ops = vec![New];
+        ops.extend((0..entries).map(Join));
+        for new in [entries, name() | 64, name() | 64] {
+            ops.extend([Join(new), Join(0), Add(0, 1), Join(entries - 1), Sum]);
+        }
+        plays(&mut subject, &vec![0; length(entries as usize)], &ops);
+    }
+    // More than all were taken, and none of them is in the list.
+    for taken in [2, 3, 1 << 20, 0x5555_5555, 1 << 31, u32::MAX - 1, u32::MAX] {
+        let mut words = vec![0; length(2)];
+        words[TAKEN] = taken;
+        plays(&mut subject, &words, &[New, Join(1), Join(1), Sum]);
+    }
+}
+
+#[proctor::test(clauses = [1, 12, 13], subject = |script: Script| play(script))]
+fn a_count_stops_at_the_top_and_the_sum_does_not(mut subject: Subject) {
+    let (top, half) = (u32::MAX, 1 << 31);
+    for amounts in [
+        [0, 0, 1, 0, 0],
+        [top, 0, 1, top, top],
+        [top - 1, 1, 1, 7, 0],
+        [half, half - 1, 0, 1, half],
+        [half, half, half, 5, 0],
+        [name(), name(), name(), top, 1],
+    ] {
+        let mut ops = vec![New, Join(1), Join(2), Sum, Join(3), Add(3, top)];
+        for amount in amounts {
+            ops.extend([Add(2, amount), Get(2), Get(1), Sum]);
+        }
+        ops.extend([Add(1, half), Sum, Join(4), Add(4, top), Sum]);
+        plays(&mut subject, &[0; length(4)], &ops);
+    }
+}
+
+#[proctor::test(clauses = [1, 9, 10, 11, 12], memory = 4096, subject = |(entries, stride): (usize, usize)| -> Result<[u64; 6], String> {
+    // A list through all entries but one, in another order than that of their offsets.
+    let mut words: Vec<AtomicU32> = (0..length(entries)).map(|_| AtomicU32::new(0)).collect();
+    let mut entry = 0;
+    for _ in 0..entries {
+        let after = (entry + stride) % entries;
+        if entry != entries - 1 {
+            let last = *words[LAST].get_mut();
+            *words[length(entry)].get_mut() = entry as u32;
+            *words[length(entry) + 1].get_mut() = 3;
+            *words[length(entry) + 2].get_mut() = last;
+            *words[LAST].get_mut() = length(entry) as u32;
+        }
+        entry = after;
+    }
+    *words[TAKEN].get_mut() = entries as u32 - 1;
+    let table = Table::new(&words).map_err(|error| format!("new returned {error:?}"))?;
+    let first = table.join(0).map_err(|error| format!("join of a name that is in the list returned {error:?}"))?;
+    first.add(5);
+    let new = table.join(u32::MAX).map_err(|error| format!("join of a new name returned {error:?}"))?;
+    new.add(7);
+    let full = table.join(u32::MAX - 1).is_err_and(|error| error == TableError::Full);
+    let sum = table.sum().map_err(|error| format!("sum returned {error:?}"))?;
+    let at = |word: usize| u64::from(words[word].load(Ordering::Relaxed));
+    Ok([sum, at(LAST), at(TAKEN), at(length(0) + 1), at(length(entries - 1) + 1), u64::from(full)])
+})]
+fn a_table_can_have_a_million_entries(mut subject: Subject) {
+    for entries in [300, 70_000, MOST] {
+        // It has no divisor in common with the numbers of entries.
+        let found = subject.ask(&(entries, 11)).value;
+        let (sum, last) = (3 * (entries - 1) + 12, length(entries - 1));
+        let due = [sum, last, entries, 8, 7, 1].map(|number| number as u64);
+        assert_eq!(
+            found,
+            Ok(due),
+            "in a table with {entries} entries, of which all but one are in the list with 3 as their count: after add(5) to an old counter and join and add(7) to a new one, the sum, words[LAST], words[TAKEN], the two counts, and whether a further join found the table full are (left) and should be (right)"
+        );
+    }
+}
+
+#[proctor::test(clauses = [9], subject = |lengths: Vec<usize>| -> Vec<bool> {
+    let longest = lengths.iter().copied().max().unwrap_or(0);
+    let words: Vec<AtomicU32> = (0..longest).map(|_| AtomicU32::new(0)).collect();
+    let is_table = |length| Table::new(&words[..length]).is_ok();
+    lengths.into_iter().map(is_table).collect()
+})]
+fn words_of_another_length_are_no_table(mut subject: Subject) {
+    let most = length(MOST);
+    let lengths = (0..30).chain(1_000..1_003).chain(most - 3..most + 4);
+    let lengths: Vec<usize> = lengths.chain([2 * most, 2 * most - ENTRIES]).collect();
+    for (length, is_table) in lengths.iter().zip(subject.ask(&lengths).value) {
+        let (whole, entries) = (length % SIZE == ENTRIES, length / SIZE);
+        let due = whole && (1..=MOST).contains(&entries);
+        assert_eq!(
+            is_table, due,
+            "whether Table::new accepts {length} words is (left) and should be (right): a table has {ENTRIES} words and {SIZE} more for each of its 1 to {MOST} entries"
+        );
+    }
+}
+
+#[proctor::test(clauses = [1, 9, 12], subject = |script: Script| play(script))]
+fn wrong_links_are_broken(mut subject: Subject) {
+    for (entries, held) in [(1, 0), (1, 1), (2, 1), (2, 2), (5, 1), (5, 4), (5, 5)] {
+        // The list has `held` entries, and the wrong link is in words[LAST] or in an entry.
+        let mut words = vec![0; length(entries)];
+        words[TAKEN] = held as u32;
+        for entry in 0..held {
+            let next = words[LAST];
+            words[length(entry)..][..SIZE].copy_from_slice(&[entry as u32, 1, next]);
+            words[LAST] = length(entry) as u32;
+        }
+        let end = length(entries) as u32;
+        let mut wrong = vec![1, 3, 4, end - 1, end, end + 1, end + 3, 1 << 31, u32::MAX];
+        // Entries would begin at these offsets in a longer table, or in words of 16 bits.
+        wrong.extend([u32::MAX - 1, 0x5555_5556, 65_538, 196_610, 196_613]);
+        let ops_of = |link, value: &u32| [Store(link, *value), Join(99), Sum, Join(98)];
+        for entry in 0..held {
+            let link = length(entry) + 2;
+            let ops: Vec<Op> = wrong.iter().flat_map(|value| ops_of(link, value)).collect();
+            plays(&mut subject, &words, &[&[New], &ops[..]].concat());
+            // Where the list should end, a circle begins.
+            let ops = ops_of(length(0) + 2, &(length(entry) as u32));
+            plays(&mut subject, &words, &[&[New], &ops[..]].concat());
+        }
+        let ops: Vec<Op> = wrong.iter().flat_map(|value| ops_of(LAST, value)).collect();
+        plays(&mut subject, &words, &[&[New], &ops[..]].concat());
+    }
+}
+
+// ------------------------------------- every schedule, and every value that may be seen
+
+interleave::scenarios! {
+    exercise = shared_counter_explored;
+
+    use std::sync::atomic::{AtomicU32, Ordering::SeqCst};
+
+    type Words = Arc<Vec<AtomicU32>>;
+
+    /// An empty table in words of which the others have this value.
+    fn fresh(entries: u32, garbage: u32) -> Words {
+        let word = |at| AtomicU32::new(if at < 2 { 0 } else { garbage });
+        Arc::new((0..2 + 3 * entries).map(word).collect())
+    }
+
+    /// The same with counter 7, which has counted this.
+    fn with_a_counter(entries: u32, count: u32) -> Words {
+        let words = fresh(entries, 0);
+        for (at, value) in [2, 1, 7, count, 0].into_iter().enumerate() {
+            words[at].store(value, SeqCst);
+        }
+        words
+    }
+
+    fn table(words: &Words) -> exercise::Table<'_> {
+        exercise::Table::new(words).unwrap_or_else(|_| panic!("Table::new refuses the words of a table"))
+    }
+
+    fn join(words: &Words, name: u32) -> exercise::Counter<'_> {
+        table(words).join(name).unwrap_or_else(|error| panic!("join({name}) returns {error:?}, and the table has a free entry for every name and correct links"))
+    }
+
+    /// The names and counts in the list, in the order of the names.
+    fn counts(words: &Words) -> Vec<(u32, u32)> {
+        let (mut all, mut next) = (Vec::new(), words[0].load(SeqCst) as usize);
+        while next != 0 {
+            let is_entry = next > 1 && next + 2 < words.len() && all.len() < words.len() / 3;
+            assert!(is_entry, "two threads have joined names, and the links are wrong");
+            let [name, count, link] = [0, 1, 2].map(|word| words[next + word].load(SeqCst));
+            all.push((name, count));
+            next = link as usize;
+        }
+        all.sort_unstable();
+        all
+    }
+
+    /// Two threads add to the same counter, which both have joined before.
+    pub fn both_add() {
+        let words = with_a_counter(1, 5);
+        let theirs = Arc::clone(&words);
+        let thread = thread::spawn(move || join(&theirs, 7).add(10));
+        join(&words, 7).add(100);
+        thread.join().unwrap();
+        let found = join(&words, 7).get();
+        assert_eq!(found, 115, "one thread added 10 to a counter of 5 and another one added 100, and get() returns (left) instead of (right)");
+    }
+
+    /// Two threads add at the top, and one of them looks in between.
+    pub fn both_reach_the_top() {
+        let words = with_a_counter(1, u32::MAX - 3);
+        let theirs = Arc::clone(&words);
+        let thread = thread::spawn(move || join(&theirs, 7).add(2));
+        let mine = join(&words, 7);
+        let before = mine.get();
+        mine.add(2);
+        let after = mine.get();
+        thread.join().unwrap();
+        assert!(before >= u32::MAX - 3 && after >= u32::MAX - 1, "a count near the top became smaller: get() returned {before}, and {after} after add(2)");
+        let found = mine.get();
+        assert_eq!(found, u32::MAX, "two threads added 2 each to u32::MAX - 3, and get() returns (left) instead of (right)");
+    }
+
+    /// Two threads join a name each, and add 1 and 10 to their counters.
+    fn two_join(words: Words, names: [u32; 2], due: &[(u32, u32)]) {
+        let count = move |words: &Words, number: usize| {
+            let counter = join(words, names[number]);
+            let (before, others) = (counter.get(), if names[0] == names[1] { [10, 1][number] } else { 0 });
+            assert!([0, others].contains(&before), "join({}) gave a counter that begins at {before}: the call saw the count that was in the words before the entry was taken, or that of another entry", names[number]);
+            counter.add([1, 10][number]);
+        };
+        let theirs = Arc::clone(&words);
+        let thread = thread::spawn(move || count(&theirs, 0));
+        count(&words, 1);
+        thread.join().unwrap();
+        let counts = counts(&words);
+        assert_eq!(counts, due, "two threads joined the names {names:?} and added 1 and 10: the names and counts in the list are (left) and should be (right)");
+    }
+
+    /// Two threads join the same name and add.
+    pub fn both_join_a_name() {
+        two_join(fresh(2, 0), [7, 7], &[(7, 11)]);
+    }
+
+    /// Two threads join different names and add.
+    pub fn both_join_their_own_name() {
+        two_join(fresh(2, 0), [8, 9], &[(8, 1), (9, 10)]);
+    }
+
+    /// All free words were 9. A thread joins a name, and another one joins the name 9.
+    pub fn joining_what_was_in_the_words() {
+        two_join(fresh(2, 9), [5, 9], &[(5, 1), (9, 10)]);
+    }
+
+    /// All free words were 9. Two threads join the same name.
+    pub fn finding_an_entry() {
+        two_join(fresh(2, 9), [5, 5], &[(5, 11)]);
+    }
+
+    /// Three threads join: two the same name, and the third another one.
+    pub fn three_join() {
+        let words = with_a_counter(4, 0);
+        let threads = [(8, 1), (9, 10)].map(|(name, amount)| {
+            let theirs = Arc::clone(&words);
+            thread::spawn(move || join(&theirs, name).add(amount))
+        });
+        join(&words, 8).add(100);
+        for thread in threads {
+            thread.join().unwrap();
+        }
+        let counts = counts(&words);
+        assert_eq!(counts, [(7, 0), (8, 101), (9, 10)], "beside the counter 7, three threads joined the names 8, 9 and 8 and added 1, 10 and 100: the names and counts in the list are (left) and should be (right)");
+    }
+
+    /// A thread joins two names and adds, and another one takes the sum.
+    pub fn summing_beside_a_join() {
+        let words = fresh(2, 9);
+        let theirs = Arc::clone(&words);
+        let thread = thread::spawn(move || {
+            join(&theirs, 5).add(2);
+            join(&theirs, 6).add(4);
+        });
+        let sum = table(&words).sum().unwrap_or_else(|error| panic!("sum() returns {error:?} while another thread joins: it has seen a link that was not yet written"));
+        thread.join().unwrap();
+        assert!([0, 2, 6].contains(&sum) || sum == 4, "two counters began at 0 and 2 and 4 were added to them: sum() returned {sum} meanwhile");
+    }
+
+    /// Two threads join in a table with one entry, and add 1 and 10.
+    fn two_join_for_the_last_entry(names: [u32; 2]) {
+        let words = fresh(1, 0);
+        let add = move |words: &Words, number: usize| match table(words).join(names[number]) {
+            Ok(counter) => {
+                counter.add([1, 10][number]);
+                [1, 10][number]
+            }
+            Err(_) => 0,
+        };
+        let theirs = Arc::clone(&words);
+        let thread = thread::spawn(move || add(&theirs, 0));
+        let mine = add(&words, 1);
+        let added = [thread.join().unwrap(), mine];
+        let (counts, taken) = (counts(&words), words[1].load(SeqCst));
+        let name = if mine > 0 { names[1] } else { names[0] };
+        let is_one = names[0] == names[1] || added.contains(&0);
+        assert!(is_one && taken == 1 && counts == [(name, added[0] + added[1])], "two threads joined the names {names:?} in a table with one entry, and added 1 and 10 if they got a counter. They have added {added:?}, words[TAKEN] is {taken}, and the names and counts in the list are {counts:?}");
+    }
+
+    /// Two threads join different names, and only one entry is free.
+    pub fn both_join_for_the_last_entry() {
+        two_join_for_the_last_entry([8, 9]);
+    }
+
+    /// Two threads join the same name, and only one entry is free.
+    pub fn both_join_a_name_for_the_last_entry() {
+        two_join_for_the_last_entry([8, 8]);
+    }
+}
+
+/// Explores scenarios.
+macro_rules! explored {
+    ($($scenario:ident)+) => {
+        vec![$(Explore::new().executions(400).of(scenarios::$scenario)),+]
+    };
+}
+
+#[proctor::test(clauses = [1, 13], subject = |(): ()| explored![both_add both_reach_the_top], disturbed = |question: Call| states(question))]
+fn no_addition_is_lost(mut subject: Subject, mut disturbed: Subject) {
+    all_hold(&subject.ask(&()).value);
+    // Counter 7; another process adds 1 to its count, and to the last word, after each instruction.
+    let words = vec![2, 1, 7, 40, 0, 0, 0, 0];
+    let Some(states) = disturbed.ask(&(words, Add(7, 1_000), 8_000)).value else {
+        return;
+    };
+    let (count, others) = (states[0][3], states[0][7]);
+    assert_eq!(
+        count,
+        1_040 + others,
+        "a process added 1000 to a count of 40, and another one added 1, {others} times, once after each instruction of the first process: the count is (left) and should be (right)"
+    );
+}
+
+#[proctor::test(clauses = [1, 7, 8, 10, 13], subject = |(): ()| explored![both_join_a_name three_join])]
+fn a_name_that_two_join_is_there_once(mut subject: Subject) {
+    all_hold(&subject.ask(&()).value);
+}
+
+#[proctor::test(clauses = [1, 7, 11, 13], subject = |(): ()| {
+    explored![both_join_their_own_name both_join_for_the_last_entry both_join_a_name_for_the_last_entry]
+})]
+fn names_that_are_joined_together_are_all_there(mut subject: Subject) {
+    all_hold(&subject.ask(&()).value);
+}
+
+#[proctor::test(clauses = [1, 7, 10, 12, 13], subject = |(): ()| explored![joining_what_was_in_the_words finding_an_entry summing_beside_a_join])]
+fn an_entry_is_found_with_all_its_words(mut subject: Subject) {
+    all_hold(&subject.ask(&()).value);
+}
+
+fn all_hold(found: &[Exploration]) {
+    // A schedule that is replayed belongs to those scenarios that could follow it.
+    let followed = |found: &&Exploration| found.replayed.is_some() && found.not_judged.is_none();
+    let is_replay = found.iter().any(|found| followed(&found));
+    for found in found.iter().filter(|found| !is_replay || followed(found)) {
+        found.must_hold();
+    }
+}
+
+// --------------------------------------------------------------- files and mappings
+
+/// A result as plain data: the name of the kernel's error, or the kind of an error without a number.
+type Told<T> = Result<T, String>;
+
+fn told<T>(result: io::Result<T>) -> Told<T> {
+    result.map_err(|error| match error.raw_os_error() {
+        Some(number) => format!("{:?}", Errno::from_raw(number)),
+        None => format!("{:?}", error.kind()),
+    })
+}
+
+fn error<T>(name: &str) -> Told<T> {
+    Err(name.to_owned())
+}
+
+/// For the subject: a file of the test's own.
+fn file_of(bytes: u64) -> File {
+    let file = memfd_create(c"of-the-test", MFdFlags::MFD_CLOEXEC).map(File::from);
+    let file = file.expect("a file in memory");
+    file.set_len(bytes).expect("the file gets this length");
+    file
+}
+
+fn made(entries: usize) -> File {
+    create(entries).unwrap_or_else(|error| panic!("create({entries}) returned: {error}"))
+}
+
+fn mapped(file: &File) -> Memory {
+    Memory::map(file).unwrap_or_else(|error| panic!("Memory::map, on a table, returned: {error}"))
+}
+
+fn table(memory: &Memory) -> Table<'_> {
+    Table::new(memory.words()).expect("Table::new returned an error for the words of a mapping")
+}
+
+fn join(memory: &Memory, name: u32) -> Counter<'_> {
+    let joined = table(memory).join(name);
+    joined.expect("join returned an error although entries were free")
+}
+
+/// The words in the file, by read and not by a mapping.
+fn read_words(file: &File) -> Vec<u32> {
+    let mut bytes = vec![0; file.metadata().expect("a file").len() as usize];
+    file.read_exact_at(&mut bytes, 0).expect("its bytes");
+    let (words, _) = bytes.as_chunks();
+    words.iter().map(|word| u32::from_ne_bytes(*word)).collect()
+}
+
+fn write_word(file: &File, at: usize, value: u32) {
+    let written = file.write_all_at(&value.to_ne_bytes(), 4 * at as u64);
+    written.expect("the file can be written");
+}
+
+/// How many mappings of this file the process has.
+fn mappings(file: &fs::Metadata) -> usize {
+    let maps = fs::read_to_string("/proc/self/maps").expect("what is mapped");
+    let inode = file.ino().to_string();
+    let is_of_the_file = |line: &&str| line.split_whitespace().nth(4) == Some(&inode);
+    maps.lines().filter(is_of_the_file).count()
+}
+
+/// Lowers a limit while `call` runs.
+fn limited<T>(resource: Resource, limit: Option<u64>, call: impl FnOnce() -> T) -> T {
+    let (soft, hard) = getrlimit(resource).expect("a limit");
+    setrlimit(resource, limit.unwrap_or(soft), hard).expect("a lower limit");
+    let result = call();
+    setrlimit(resource, soft, hard).expect("the limit as it was");
+    result
+}
+
+#[proctor::test(clauses = [2], subject = |entries: usize| -> (u64, bool, u64, bool) {
+    let (file, another) = (made(entries), made(entries));
+    let about = file.metadata().expect("a file");
+    let all_zero = read_words(&file).iter().all(|word| *word == 0);
+    write_word(&file, 1, 77);
+    let is_new = read_words(&file)[1] == 77 && read_words(&another).get(1) == Some(&0);
+    (about.len(), all_zero, about.nlink(), is_new)
+})]
+fn a_new_file_has_the_length_of_its_table(mut subject: Subject) {
+    for entries in [1, 2, 3, 341, 70_000, MOST] {
+        let answer = subject.ask(&entries);
+        assert_eq!(
+            answer.value,
+            (4 * length(entries) as u64, true, 0, true),
+            "of the file that create({entries}) made, the length in bytes, whether all bytes are 0, how many names it has in folders, and whether it is another file than that of a second call are (left) and should be (right)"
+        );
+        answer.nothing_is_left("the files were closed");
+    }
+}
+
+#[proctor::test(clauses = [2, 3], subject = |(entries, descriptors, bytes): (usize, Option<u64>, Option<u64>)| -> (Told<u64>, Told<u64>) {
+    proctor::on_signal(Signal::SIGXFSZ, SigHandler::SigIgn, SaFlags::empty());
+    let make = |entries: usize| told(create(entries).and_then(|file| Ok(file.metadata()?.len())));
+    let failed = limited(Resource::RLIMIT_NOFILE, descriptors, || limited(Resource::RLIMIT_FSIZE, bytes, || make(entries)));
+    (failed, make(100))
+})]
+fn a_file_that_cannot_be_made_is_an_error(mut subject: Subject) {
+    let huge = 1_usize << 62;
+    let mut cases = [
+        0,
+        MOST + 1,
+        1 << 32,
+        huge,
+        huge + 1,
+        usize::MAX / 3,
+        usize::MAX,
+    ]
+    .map(|entries| ((entries, None, None), "InvalidInput"))
+    .to_vec();
+    cases.push(((100, Some(0), None), "EMFILE"));
+    cases.push(((100, None, Some(100)), "EFBIG"));
+    for (question, name) in cases {
+        let answer = subject.ask(&question);
+        assert_eq!(
+            answer.value,
+            (error(name), Ok(4 * length(100) as u64)),
+            "create({}), with {:?} as the limit of descriptors and {:?} as the limit of the length of a file, and after that create(100) without these limits returned (left) instead of (right)",
+            question.0,
+            question.1,
+            question.2
+        );
+        answer.nothing_is_left("create has returned an error, and then a file that was closed");
+    }
+}
+
+#[proctor::test(clauses = [1, 2, 4, 5], subject = |(name, amount): (u32, u32)| -> Vec<(String, u32)> {
+    let mut found = Vec::new();
+    let mut look = |what: &str, value: u32| found.push((what.to_owned(), value));
+    let (file, count, unused) = (made(4), length(0) + 1, length(3) + 1);
+    write_word(&file, unused, amount);
+    let (one, two) = (mapped(&file), mapped(&file));
+    look("a word that was in the file before it was mapped, in the mapping", one.words()[unused].load(Ordering::Relaxed));
+    look("the same word in the file after the file was mapped", read_words(&file)[unused]);
+    let first = join(&one, name);
+    first.add(amount);
+    look("the count after add, in another mapping of the same process", join(&two, name).get());
+    look("the count after add, in the file", read_words(&file)[count]);
+    write_word(&file, count, !amount);
+    look("the count after a write to the file, in a mapping", !first.get());
+    write_word(&file, count, amount);
+    drop(one);
+    let second = file.try_clone().expect("a second descriptor");
+    drop(file);
+    let three = mapped(&second);
+    drop(second);
+    look("the count in the second mapping, after the first was dropped", join(&two, name).get());
+    look("the count in a third mapping, after all descriptors were closed", join(&three, name).get());
+    drop(two);
+    let is_whole = three.words().len() == length(4) && three.words()[LAST].load(Ordering::Relaxed) == 2;
+    look("the count in the third mapping, if it has all words", if is_whole { join(&three, name).get() } else { !amount });
+    found
+})]
+fn all_mappings_of_a_file_share_its_words(mut subject: Subject) {
+    let question = (name(), proctor::rng().u32(1..1 << 31));
+    let answer = subject.ask(&question);
+    for (what, found) in &answer.value {
+        assert_eq!(
+            *found, question.1,
+            "{what}: it is (left) and should be (right)"
+        );
+    }
+    answer.nothing_is_left("all mappings were dropped and all descriptors closed");
+}
+
+/// The length of a mapping in words, and how many mappings are left.
+fn tried(file: &File) -> (Told<usize>, usize) {
+    let words = Memory::map(file).map(|memory| memory.words().len());
+    (told(words), mappings(&file.metadata().expect("a file")))
+}
+
+#[proctor::test(clauses = [5, 6], subject = |bytes: u64| -> ((Told<usize>, usize), u64) {
+    let file = file_of(bytes);
+    (tried(&file), file.metadata().expect("a file").len())
+})]
+fn a_file_of_another_length_is_not_mapped(mut subject: Subject) {
+    let ends = [
+        4_095,
+        4_096,
+        4_116,
+        4 * length(MOST) - 4,
+        4 * length(MOST + 1),
+    ];
+    let tables = [1, 2, 340, 341, 342, MOST].map(|entries| 4 * length(entries));
+    for bytes in (0..=34).chain(ends).chain(tables) {
+        let is_table = bytes > 8 && (bytes - 8) % 12 == 0 && bytes <= 4 * length(MOST);
+        let due = if is_table {
+            Ok(bytes / 4)
+        } else {
+            error("InvalidData")
+        };
+        let answer = subject.ask(&(bytes as u64));
+        assert_eq!(
+            answer.value,
+            ((due, 0), bytes as u64),
+            "Memory::map on a file of {bytes} bytes: the number of words or the error, the number of mappings that are left, and the length of the file afterwards are (left) and should be (right). (An access to words behind the end of a file ends the process with SIGBUS)"
+        );
+        answer.nothing_is_left("Memory::map has returned, and the mapping was dropped");
+    }
+}
+
+#[proctor::test(clauses = [2, 4, 5, 6], subject = |(): ()| -> [(Told<usize>, usize); 3] {
+    let file = made(MOST);
+    let readable = File::open(format!("/proc/self/fd/{}", file.as_raw_fd())).expect("the file can be opened again");
+    // Two MiB more than there are now, and the table needs twelve.
+    let pages = fs::read_to_string("/proc/self/statm").expect("the size of this process");
+    let pages: u64 = pages.split(' ').next().and_then(|pages| pages.parse().ok()).expect("a number");
+    let no_memory = limited(Resource::RLIMIT_AS, Some(4_096 * pages + (2 << 20)), || tried(&file));
+    [tried(&readable), no_memory, tried(&file)]
+})]
+fn an_error_of_the_mapping_is_returned(mut subject: Subject) {
+    let answer = subject.ask(&());
+    let refused = ["EACCES", "ENOMEM"].map(|name| (error(name), 0));
+    assert_eq!(
+        answer.value[..],
+        [&refused[..], &[(Ok(length(MOST)), 0)]].concat(),
+        "Memory::map with a descriptor that can only be read, with a limit of the memory that the table does not fit into, and without either: the results and the numbers of mappings that are left are (left) and should be (right)"
+    );
+    answer.nothing_is_left("Memory::map has returned two errors");
+}
+
+#[proctor::test(clauses = [2, 4, 5], subject = |rounds: usize| -> (usize, usize, usize) {
+    let lines = || fs::read_to_string("/proc/self/maps").expect("what is mapped").lines().count();
+    let (mut without, mut left, before) = (0, 0, lines());
+    for _ in 0..rounds {
+        let file = made(500);
+        let (about, memory) = (file.metadata().expect("a file"), mapped(&file));
+        join(&memory, 1).add(1);
+        drop(file);
+        without += usize::from(mappings(&about) == 0);
+        drop(memory);
+        left += mappings(&about);
+    }
+    (without, left, lines().saturating_sub(before))
+})]
+fn a_dropped_mapping_leaves_nothing(mut subject: Subject) {
+    let answer = subject.ask(&300);
+    let (without, left, more) = answer.value;
+    assert_eq!(
+        (without, left),
+        (0, 0),
+        "300 times a file was made and mapped. How often its mapping was not in /proc/self/maps before the drop, and how often it was still there after the drop, is (left) and should be (right)"
+    );
+    let heap = answer.evidence.heap.left;
+    // The allocator may have taken or given back a region.
+    assert!(
+        more <= 8 && heap < 2_000,
+        "300 times a file was made, mapped and dropped: now the process has {more} more mappings in /proc/self/maps, and {heap} bytes of memory are still allocated"
+    );
+    answer.nothing_is_left("all files and mappings were dropped");
+}
+
+// ------------------------------------------------------------------------ processes
+
+/// Forks another process. Its exit code is what `life` returns, or 101.
+fn other(life: impl FnOnce() -> u8) -> Pid {
+    proctor::other_child(|| catch_unwind(AssertUnwindSafe(life)).unwrap_or(101))
+}
+
+/// How many processes count, and how many names all of them join.
+const COUNTING: u32 = 4;
+const COMMON: u32 = 25;
+
+/// What one of the processes does: it joins all names and adds its number to each counter.
+fn count(memory: &Memory, me: u32, rounds: u32) {
+    let names = (0..COMMON).map(|turn| (turn + 5 * me) % COMMON);
+    let common: Vec<_> = names.map(|name| join(memory, name)).collect();
+    let own = join(memory, 1_000 + me);
+    for _ in 0..rounds {
+        // The kernel interrupts the process now and then, wherever it is.
+        proctor::jostle();
+        common.iter().for_each(|counter| counter.add(me));
+        own.add(1);
+    }
+}
+
+#[proctor::test(clauses = [1, 2, 4, 5, 7, 8, 10, 12, 13], subject = |rounds: u32| -> (Vec<String>, Option<u64>, Vec<u32>) {
+    let file = made(COUNTING as usize * (COMMON as usize + 1));
+    let memory = mapped(&file);
+    let (mut gate, opens) = io::pipe().expect("a pipe");
+    let mut opens = Some(opens);
+    let children: Vec<Pid> = (1..=COUNTING).map(|me| other(|| {
+        // They begin together, when the caller has closed its end.
+        drop(opens.take());
+        let _ = gate.read(&mut [0]);
+        match me {
+            // Two of them use the caller's mapping, and two make one of their own.
+            1 | 2 => count(&memory, me, rounds),
+            _ => count(&mapped(&file), me, rounds),
+        }
+        match me {
+            2 => _ = raise(Signal::SIGKILL),
+            4 => _ = raise(Signal::SIGSTOP),
+            _ => {}
+        }
+        0
+    })).collect();
+    drop(opens);
+    let mut ends: Vec<String> = children[..3].iter().map(|child| ending(*child)).collect();
+    // The fourth has stopped.
+    ends.push(ending(children[3]));
+    join(&memory, 3).add(5);
+    let sum = table(&memory).sum().ok();
+    let _ = kill(children[3], Signal::SIGCONT);
+    ends.push(ending(children[3]));
+    (ends, sum, read_words(&file))
+})]
+fn processes_count_together(mut subject: Subject) {
+    let rounds = 400;
+    let answer = subject.ask(&rounds);
+    let (ends, sum, words) = &answer.value;
+    assert_eq!(
+        ends[..],
+        ["code 0", "SIGKILL", "code 0", "SIGSTOP", "code 0"],
+        "{COUNTING} processes joined names and added; they ended or stopped with (left) instead of (right) (code 101 is a panic)"
+    );
+    let offsets = list(words).unwrap_or_default();
+    let count = |entry: &usize| (words[*entry], words[entry + 1]);
+    let mut counts: Vec<(u32, u32)> = offsets.iter().map(count).collect();
+    counts.sort_unstable();
+    let all = rounds * COUNTING * (COUNTING + 1) / 2;
+    let common = (0..COMMON).map(|name| (name, if name == 3 { all + 5 } else { all }));
+    let own = (1..=COUNTING).map(|me| (1_000 + me, rounds));
+    let due: Vec<(u32, u32)> = common.chain(own).collect();
+    let total = due.iter().map(|(_, count)| u64::from(*count)).sum();
+    assert_eq!(
+        (counts, *sum),
+        (due, Some(total)),
+        "{COUNTING} processes joined {COMMON} names and one of their own, and added their numbers {rounds} times (one was killed after that, one was stopped, and the caller added 5 to the counter 3): the names and counts in the file, and what sum() returned, are (left) and should be (right)"
+    );
+    answer.nothing_is_left("all processes have ended");
+}
+
+/// How a child ended or stopped.
+fn ending(child: Pid) -> String {
+    match waitpid(child, Some(WaitPidFlag::WUNTRACED)) {
+        Ok(WaitStatus::Exited(_, code)) => format!("code {code}"),
+        Ok(WaitStatus::Signaled(_, signal, _) | WaitStatus::Stopped(_, signal)) => {
+            signal.to_string()
+        }
+        other => format!("{other:?}"),
+    }
+}
+
+/// More instructions than any call needs on a small table.
+const INSTRUCTIONS: usize = 300_000;
+
+/// The words, the call, and for how many instructions it is disturbed.
+type Call = (Vec<u32>, Op, usize);
+
+/// Runs a call in another process, one instruction at a time. Returns each state of the words after
+/// the first, as other processes see them, or `None` where that cannot be done. If the call is
+/// disturbed, returns only the last state.
+fn states((words, op, disturbed): Call) -> Option<Vec<Vec<u32>>> {
+    if !cfg!(target_arch = "x86_64") {
+        // Elsewhere, an atomic step may be a loop that an interruption starts again.
+        return None;
+    }
+    let file = file_of(4 * words.len() as u64);
+    let map = memmap2::MmapRaw::map_raw(&file).expect("memory for the test");
+    let start = map.as_ptr().cast::<AtomicU32>();
+    // SAFETY: it has this many words, and it lives as long as they are used.
+    let shared = unsafe { std::slice::from_raw_parts(start, words.len()) };
+    for (word, value) in shared.iter().zip(&words) {
+        word.store(*value, Ordering::Release);
+    }
+    let table = Table::new(shared).expect("the words of a table");
+    let counter = table.join(7).expect("its name is in the list");
+    let child = other(|| {
+        if ptrace::traceme().is_err() {
+            return 1;
+        }
+        let _ = raise(Signal::SIGSTOP);
+        match op {
+            Join(name) => _ = table.join(name),
+            Sum => _ = table.sum(),
+            Add(_, amount) => counter.add(amount),
+            _ => {}
+        }
+        0
+    });
+    match ending(child).as_str() {
+        "SIGSTOP" => {}
+        "code 1" => return None,
+        how => panic!("a process did not come as far as its call: {how}"),
+    }
+    let mut states = vec![words];
+    for instruction in 0..INSTRUCTIONS {
+        ptrace::step(child, None).expect("a stopped child");
+        match ending(child).as_str() {
+            "SIGTRAP" => {}
+            "code 0" if disturbed > 0 => return Some(vec![snapshot(shared)]),
+            "code 0" => return Some(states.split_off(1)),
+            how => panic!("a process called a function of the library, and ended: {how}"),
+        }
+        if instruction < disturbed {
+            for word in [3, shared.len() - 1] {
+                shared[word].fetch_add(1, Ordering::AcqRel);
+            }
+        } else if disturbed == 0 && *states[states.len() - 1] != snapshot(shared) {
+            states.push(snapshot(shared));
+        }
+    }
+    panic!(
+        "after {INSTRUCTIONS} instructions, a call is still at work, although nothing else happens"
+    )
+}
+
+#[proctor::test(clauses = [1, 7, 8, 10, 11, 12, 13], deadline = 20.0, subject = |question: Call| states(question), others = |script: Script| play(script))]
+fn a_process_that_stops_anywhere_holds_up_nobody(mut subject: Subject, mut others: Subject) {
+    // Counter 7 and counter 8. The free words have had another use. A table with and one without them.
+    let full = vec![5, 2, 7, u32::MAX - 1, 0, 8, 100, 2];
+    let free = [&full[..], &[6; 3 * SIZE]].concat();
+    for (words, op, changes) in [
+        (&free, Join(9), 1..9),
+        (&free, Add(7, 3), 1..2),
+        (&free, Join(7), 0..1),
+        (&full, Join(9), 0..1),
+        (&free, Sum, 0..1),
+    ] {
+        let answer = subject.ask(&(words.clone(), op, 0));
+        let Some(states) = &answer.value else { return };
+        assert!(
+            changes.contains(&states.len()),
+            "another process made the call {op:?} with the words {words:?}. It should change the words at least {} and less than {} times, and it changed them {} times: {states:?}",
+            changes.start,
+            changes.end,
+            states.len()
+        );
+        let when = format!("a process was stopped in the middle of the call {op:?}");
+        let old = list(words).expect("a list");
+        let new = [&[length(2)], &old[..]].concat();
+        for state in states {
+            let found = list(state);
+            let is_whole = |at: usize| op == Join(9) && state[at..][..SIZE] == [9, 0, words[LAST]];
+            assert!(
+                found.as_ref() == Some(&old) || found.as_ref() == Some(&new) && is_whole(new[0]),
+                "{when}. The words are {state:?}, which is neither the list as it was ({words:?}) nor the list with a complete new entry: another process sees a wrong list, and if the first one is killed now, it stays wrong"
+            );
+            let mut ops = vec![New, Sum, Join(7), Add(7, 3), Get(7)];
+            ops.extend([Join(9), Join(11), Join(9), Sum]);
+            plays(&mut others, state, &ops);
+        }
+    }
+}
