@@ -6,9 +6,13 @@
 use std::sync::atomic::AtomicU32;
 use std::time::Duration;
 
-/// Sleeps until another thread, of any process, wakes the waiters of `word`, but for at most
-/// `timeout`. Returns false if the time was up. Otherwise as [`wait`](super::wait): the caller must
-/// look at the word again.
+/// Sleeps until another thread, of any process, wakes the waiters of `word`. Otherwise as the private
+/// [`wait`](super::wait): the caller must look at the word again.
+pub fn wait(word: &AtomicU32, expected: u32) {
+    super::call(word, libc::FUTEX_WAIT, expected, None);
+}
+
+/// [`wait`] for at most `timeout`, on the monotonic clock. Returns false if the time was up.
 pub fn wait_timeout(word: &AtomicU32, expected: u32, timeout: Duration) -> bool {
     !super::is_timeout(super::call(word, libc::FUTEX_WAIT, expected, Some(timeout)))
 }
