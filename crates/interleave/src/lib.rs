@@ -61,6 +61,7 @@ pub use records::{Place, Step, Timeline, schedule};
 
 pub use exploration::{Exploration, Failure, Limit};
 pub use explore::{Explore, REPLAY, explore};
+pub use verdict::all_must_hold;
 
 /// The std of explored code.
 pub mod std {

@@ -8,6 +8,16 @@ use crate::exploration::{Exploration, Failure};
 /// If the code under test has fewer scheduling points than this, the exploration explored nothing.
 const LEAST_POINTS: u64 = 2;
 
+/// [`Exploration::must_hold`] for the scenarios of one test. A schedule that is replayed belongs to
+/// those of them that could follow it, and then only these must hold.
+pub fn all_must_hold(found: &[Exploration]) {
+    let followed = |found: &&Exploration| found.replayed.is_some() && found.not_judged.is_none();
+    let is_replay = found.iter().any(|found| followed(&found));
+    for found in found.iter().filter(|found| !is_replay || followed(found)) {
+        found.must_hold();
+    }
+}
+
 impl Exploration {
     /// Returns if the exploration found nothing wrong, after noting in the test's record what it
     /// covered; ends the test with a verdict otherwise. In the judge only.

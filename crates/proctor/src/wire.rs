@@ -51,7 +51,7 @@ pub(crate) enum Report {
     Counts(Counts),
     /// What exists that outlives the process that made it, asked for by
     /// [`Order::List`].
-    Left(Left),
+    Left(Remains),
     /// Whether something was still alive after the warden had ended the
     /// subject, asked for by [`Order::Finish`].
     Outlived(bool),
@@ -88,7 +88,7 @@ pub(crate) struct Counts {
 
 /// What the descendants of a warden made and what still exists, by name.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
-pub(crate) struct Left {
+pub(crate) struct Remains {
     /// Shared memory, queues and semaphores.
     pub relics: Vec<String>,
     /// Files in the folder for temporary files.

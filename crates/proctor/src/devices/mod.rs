@@ -18,7 +18,7 @@
 //! the process that it judges. [`Evidence`](crate::Evidence) says what the
 //! kernel saw.
 
-mod child;
+mod caller;
 mod core_file;
 mod freeze;
 mod gate;
@@ -31,7 +31,7 @@ mod surroundings;
 mod task;
 mod zeros;
 
-pub use child::{do_nothing, on_signal, other_child};
+pub use caller::{do_nothing, on_signal, other_child};
 pub use core_file::leave_a_core_file;
 pub use gate::Gate;
 pub use jostle::jostle;

@@ -95,15 +95,33 @@ where
     /// # Errors
     /// How the subject ended instead of answering.
     pub fn try_ask(&mut self, question: &Q) -> Result<Answer<A>, Failing> {
-        let mut value = None;
-        let payload = postcard::to_stdvec(question);
-        let asked = text::debug(question, SHOWN);
-        let (evidence, output) = self.asking.ask(payload, asked, &mut |bytes| {
-            let read = value.insert(postcard::from_bytes::<A>(bytes)?);
-            Ok(text::debug(read, SHOWN))
+        let payload = postcard::to_stdvec(question).map_err(|error| {
+            let why = format!("the judge cannot serialize the question: {error}");
+            Failing::new(Outcome::NotJudged, why)
         })?;
-        let value = value.ok_or_else(|| unreadable(&"it was not read"))?;
-        Ok(Answer {
+        let (result, output) = self.asking.exchange(payload);
+        let result = result.and_then(|raw| {
+            let value = postcard::from_bytes::<A>(&raw.bytes).map_err(|error| {
+                let why = format!("the judge cannot read the answer: {error}");
+                Failing::new(Outcome::Fail, why)
+            })?;
+            Ok((value, raw.evidence))
+        });
+        let (answered, evidence) = match &result {
+            Ok((value, evidence)) => (text::debug(value, SHOWN), Some(evidence)),
+            Err(failing) => (
+                format!("{}: {}", failing.outcome, failing.cause),
+                failing.evidence.as_deref(),
+            ),
+        };
+        self.asking.trial.exchanges.borrow_mut().push(Exchange {
+            subject: self.asking.name.to_owned(),
+            asked: text::debug(question, SHOWN),
+            answered,
+            evidence: evidence.cloned(),
+            output: output.clone(),
+        });
+        result.map(|(value, evidence)| Answer {
             value,
             evidence,
             output,
@@ -149,40 +167,6 @@ impl Asking {
         }
     }
 
-    /// Sends an encoded question. `read` decodes the answer and returns how the
-    /// record shows it.
-    fn ask(
-        &mut self,
-        question: postcard::Result<Vec<u8>>,
-        asked: String,
-        read: &mut dyn FnMut(&[u8]) -> postcard::Result<String>,
-    ) -> Result<(Evidence, Output), Failing> {
-        let question = question.map_err(|error| {
-            let why = format!("the judge cannot serialize the question: {error}");
-            Failing::new(Outcome::NotJudged, why)
-        })?;
-        let (result, output) = self.exchange(question);
-        let result = result.and_then(|raw| {
-            let shown = read(&raw.bytes).map_err(|error| unreadable(&error))?;
-            Ok((shown, raw.evidence))
-        });
-        let (answered, evidence) = match &result {
-            Ok((shown, evidence)) => (shown.clone(), Some(evidence.clone())),
-            Err(failing) => (
-                format!("{}: {}", failing.outcome, failing.cause),
-                failing.evidence.as_deref().cloned(),
-            ),
-        };
-        self.trial.exchanges.borrow_mut().push(Exchange {
-            subject: self.name.to_owned(),
-            asked,
-            answered,
-            evidence,
-            output: output.clone(),
-        });
-        result.map(|(_, evidence)| (evidence, output))
-    }
-
     fn fail(&mut self, failure: Failure) -> Result<(), Failing> {
         let mut slot = self.line.borrow_mut();
         let opened = match slot.take() {
@@ -226,11 +210,6 @@ impl Asking {
         }
         (result, output)
     }
-}
-
-fn unreadable(why: &dyn std::fmt::Display) -> Failing {
-    let what = format!("the judge cannot read the answer: {why}");
-    Failing::new(Outcome::Fail, what)
 }
 
 impl<Q, A> Debug for Subject<Q, A> {

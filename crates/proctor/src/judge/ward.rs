@@ -22,7 +22,7 @@ use crate::temporary::TemporaryFolder;
 use crate::text;
 use crate::threads;
 use crate::warden::starts::faults::Failure;
-use crate::wire::{self, Counts, Ending, Left, Order, ROLE, Report};
+use crate::wire::{self, Counts, Ending, Order, ROLE, Remains, Report};
 
 /// How long a process may take to vanish after the answer.
 const GRACE: Duration = Duration::from_millis(250);
@@ -235,7 +235,7 @@ impl Ward {
     }
 
     /// What the subject and its descendants made and did not remove.
-    pub(crate) fn left(&mut self) -> Left {
+    pub(crate) fn left(&mut self) -> Remains {
         let left = self.ask(&Order::List, |report| match report {
             Report::Left(left) => Some(left.clone()),
             _ => None,

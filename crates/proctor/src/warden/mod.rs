@@ -39,7 +39,7 @@ use crate::part::{Settings, Site};
 use crate::subject::{self, Code};
 use crate::temporary::TemporaryFolder;
 use crate::warden::starts::Starts;
-use crate::wire::{self, Ending, Left, Order, Report};
+use crate::wire::{self, Ending, Order, Remains, Report};
 
 /// How long the code's processes may take to vanish after the subject has
 /// ended.
@@ -358,7 +358,7 @@ fn watch(
                             Report::Counts(starts.counts())
                         }
                         Order::Count => Report::Counts(starts.counts()),
-                        Order::List => Report::Left(Left {
+                        Order::List => Report::Left(Remains {
                             relics: starts.relics.names(),
                             files: temporary.map_or_else(Vec::new, TemporaryFolder::entries),
                         }),

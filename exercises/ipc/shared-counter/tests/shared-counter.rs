@@ -12,7 +12,7 @@ use std::os::unix::fs::{FileExt, MetadataExt};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicU32, Ordering};
 
-use interleave::{Exploration, Explore};
+use interleave::{Explore, all_must_hold};
 use nix::errno::Errno;
 use nix::sys::memfd::{MFdFlags, memfd_create};
 use nix::sys::ptrace;
@@ -570,7 +570,7 @@ macro_rules! explored {
 
 #[proctor::test(clauses = [1, 13], subject = |(): ()| explored![both_add both_reach_the_top], disturbed = |question: Call| states(question))]
 fn no_addition_is_lost(mut subject: Subject, mut disturbed: Subject) {
-    all_hold(&subject.ask(&()).value);
+    all_must_hold(&subject.ask(&()).value);
     // Counter 7; another process adds 1 to its count, and to the last word, after each instruction.
     let words = vec![2, 1, 7, 40, 0, 0, 0, 0];
     let Some(states) = disturbed.ask(&(words, Add(7, 1_000), 8_000)).value else {
@@ -586,28 +586,19 @@ fn no_addition_is_lost(mut subject: Subject, mut disturbed: Subject) {
 
 #[proctor::test(clauses = [1, 7, 8, 10, 13], subject = |(): ()| explored![both_join_a_name three_join])]
 fn a_name_that_two_join_is_there_once(mut subject: Subject) {
-    all_hold(&subject.ask(&()).value);
+    all_must_hold(&subject.ask(&()).value);
 }
 
 #[proctor::test(clauses = [1, 7, 11, 13], subject = |(): ()| {
     explored![both_join_their_own_name both_join_for_the_last_entry both_join_a_name_for_the_last_entry]
 })]
 fn names_that_are_joined_together_are_all_there(mut subject: Subject) {
-    all_hold(&subject.ask(&()).value);
+    all_must_hold(&subject.ask(&()).value);
 }
 
 #[proctor::test(clauses = [1, 7, 10, 12, 13], subject = |(): ()| explored![joining_what_was_in_the_words finding_an_entry summing_beside_a_join])]
 fn an_entry_is_found_with_all_its_words(mut subject: Subject) {
-    all_hold(&subject.ask(&()).value);
-}
-
-fn all_hold(found: &[Exploration]) {
-    // A schedule that is replayed belongs to those scenarios that could follow it.
-    let followed = |found: &&Exploration| found.replayed.is_some() && found.not_judged.is_none();
-    let is_replay = found.iter().any(|found| followed(&found));
-    for found in found.iter().filter(|found| !is_replay || followed(found)) {
-        found.must_hold();
-    }
+    all_must_hold(&subject.ask(&()).value);
 }
 
 // --------------------------------------------------------------- files and mappings

@@ -14,7 +14,7 @@ use std::thread;
 use std::time::Duration;
 
 use futex::shared as futex;
-use interleave::{Exploration, Explore};
+use interleave::{Exploration, Explore, all_must_hold};
 use nix::errno::Errno;
 use nix::fcntl::{FcntlArg, SealFlag, fcntl};
 use nix::sys::memfd::{MFdFlags, memfd_create};
@@ -1230,40 +1230,31 @@ interleave::scenarios! {
     explored(scenarios::two_through_one_slot),
 ])]
 fn numbers_arrive_whatever_the_schedule(mut subject: Subject) {
-    all_hold(&subject.ask(&()).value);
+    all_must_hold(&subject.ask(&()).value);
 }
 
 #[proctor::test(clauses = [1, 2, 3, 6, 7, 8, 9, 10], subject = |(): ()| {
     [scenarios::one_is_waited_for as fn(), scenarios::room_is_waited_for, scenarios::notes_arrive_with_what_is_waited_for].map(explored).to_vec()
 })]
 fn no_wake_up_is_lost(mut subject: Subject) {
-    all_hold(&subject.ask(&()).value);
+    all_must_hold(&subject.ask(&()).value);
 }
 
 #[proctor::test(clauses = [3, 6, 7, 8, 9, 10], subject = |(): ()| {
     [scenarios::notes_arrive_with_what_is_tried as fn(), scenarios::notes_arrive_with_what_is_waited_for].map(explored).to_vec()
 })]
 fn what_the_producer_wrote_arrives_with_the_number(mut subject: Subject) {
-    all_hold(&subject.ask(&()).value);
+    all_must_hold(&subject.ask(&()).value);
 }
 
 #[proctor::test(clauses = [3, 6, 7, 8, 9, 10], subject = |(): ()| {
     [scenarios::answers_arrive_with_the_room_that_is_tried as fn(), scenarios::answers_arrive_with_the_room_that_is_waited_for].map(explored).to_vec()
 })]
 fn what_the_consumer_wrote_arrives_with_the_room(mut subject: Subject) {
-    all_hold(&subject.ask(&()).value);
+    all_must_hold(&subject.ask(&()).value);
 }
 
 /// The simplest executions, and nearly always all of them.
 fn explored(scenario: fn()) -> Exploration {
     Explore::new().executions(800).of(scenario)
-}
-
-fn all_hold(found: &[Exploration]) {
-    // A schedule that is replayed belongs to those scenarios that could follow it.
-    let followed = |found: &&Exploration| found.replayed.is_some() && found.not_judged.is_none();
-    let is_replay = found.iter().any(|found| followed(&found));
-    for found in found.iter().filter(|found| !is_replay || followed(found)) {
-        found.must_hold();
-    }
 }

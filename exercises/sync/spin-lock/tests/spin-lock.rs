@@ -13,7 +13,7 @@ use std::sync::{MutexGuard, mpsc};
 use std::thread;
 use std::time::Duration;
 
-use interleave::{Exploration, Explore, FailureKind};
+use interleave::{Exploration, Explore, FailureKind, all_must_hold};
 use proctor::{
     Answer, EmptyProbe, Errno, Failure, Fault, Gate, Onlooker, Outcome, Probes, Subject,
     Surroundings,
@@ -403,7 +403,7 @@ interleave::scenarios! {
     [scenarios::both_lock, scenarios::one_locks_and_one_tries, scenarios::both_try].map(interleave::explore).to_vec()
 })]
 fn two_threads_never_hold_it_at_once(mut subject: Subject) {
-    all_hold(&subject.ask(&()).value);
+    all_must_hold(&subject.ask(&()).value);
 }
 
 #[proctor::test(clauses = [1, 10, 12, 15], subject = |(): ()| {
@@ -413,19 +413,19 @@ fn two_threads_never_hold_it_at_once(mut subject: Subject) {
         .to_vec()
 })]
 fn three_threads_never_hold_it_at_once(mut subject: Subject) {
-    all_hold(&subject.ask(&()).value);
+    all_must_hold(&subject.ask(&()).value);
 }
 
 #[proctor::test(clauses = [1, 10, 12], subject = |(): ()| {
     vec![Explore::new().executions(3).of(scenarios::a_crowd_waits)]
 })]
 fn a_crowd_of_waiters_gets_in_one_by_one(mut subject: Subject) {
-    all_hold(&subject.ask(&()).value);
+    all_must_hold(&subject.ask(&()).value);
 }
 
 #[proctor::test(clauses = [1, 10, 12], subject = |(): ()| vec![interleave::explore(scenarios::both_add_twice)])]
 fn no_update_is_lost(mut subject: Subject) {
-    all_hold(&subject.ask(&()).value);
+    all_must_hold(&subject.ask(&()).value);
 }
 
 /// More steps than any lock needs for one lock() and four try_lock().
@@ -434,7 +434,7 @@ const STEPS_OF_TRYING: u64 = 60;
 #[proctor::test(clauses = [1, 14, 15], subject = |(): ()| vec![interleave::explore(scenarios::trying_while_it_is_held)])]
 fn try_lock_gives_up_while_it_is_held(mut subject: Subject) {
     let found = subject.ask(&()).value;
-    all_hold(&found);
+    all_must_hold(&found);
     let steps = found[0].scheduling_points;
     assert!(
         steps <= STEPS_OF_TRYING,
@@ -450,7 +450,7 @@ fn try_lock_gives_up_while_it_is_held(mut subject: Subject) {
     ].map(interleave::explore).to_vec()
 })]
 fn try_lock_takes_a_free_lock(mut subject: Subject) {
-    all_hold(&subject.ask(&()).value);
+    all_must_hold(&subject.ask(&()).value);
 }
 
 #[proctor::test(clauses = [1, 10, 11, 12], subject = |(): ()| {
@@ -498,7 +498,7 @@ fn must_spin(found: &Exploration, returned: &str) {
     [scenarios::both_lock, scenarios::one_locks_and_one_tries, scenarios::both_try, scenarios::a_holder_panics].map(interleave::explore).to_vec()
 })]
 fn what_a_holder_wrote_the_next_one_sees(mut subject: Subject) {
-    all_hold(&subject.ask(&()).value);
+    all_must_hold(&subject.ask(&()).value);
 }
 
 #[proctor::test(clauses = [1, 10, 12, 15], subject = |(): ()| {
@@ -513,16 +513,7 @@ fn what_a_holder_wrote_the_next_one_sees(mut subject: Subject) {
     .to_vec()
 })]
 fn what_a_holder_wrote_is_seen_after_waiting(mut subject: Subject) {
-    all_hold(&subject.ask(&()).value);
-}
-
-fn all_hold(found: &[Exploration]) {
-    // A schedule that is replayed belongs to those scenarios that could follow it.
-    let followed = |found: &&Exploration| found.replayed.is_some() && found.not_judged.is_none();
-    let is_replay = found.iter().any(|found| followed(&found));
-    for found in found.iter().filter(|found| !is_replay || followed(found)) {
-        found.must_hold();
-    }
+    all_must_hold(&subject.ask(&()).value);
 }
 
 // Real threads.
