@@ -890,7 +890,7 @@ fn waited(subject: &mut Subject<Wait, Waited>, wait: Wait, is_full: bool) {
     answer.nothing_is_left(&format!("{call} has returned"));
 }
 
-#[proctor::test(clauses = [1, 2, 4, 8], subject = |wait: Wait| -> Waited { waiting_pop(wait) })]
+#[proctor::test(clauses = [1, 2, 4, 8, 9], subject = |wait: Wait| -> Waited { waiting_pop(wait) })]
 fn pop_sleeps_until_a_number_is_put_in(mut subject: Subject) {
     for wait in all_waits() {
         waited(&mut subject, wait, false);
@@ -1156,8 +1156,9 @@ fn map_sparse((path, capacity): (PathBuf, u32)) -> Option<Sparse> {
     })
 }
 
-/// A large file with holes, which the judge makes: the subject must not make
-/// such files. It is removed in the end.
+/// A large file with holes. The judge makes it, because the subject's files have
+/// a limit of 256 MiB (RLIMIT_FSIZE). The subject removes it when it has opened
+/// it, and the judge does so if the subject did not.
 struct SparseFile(PathBuf);
 
 impl SparseFile {
