@@ -2,12 +2,16 @@
 //! that share the words, and every execution that the memory model allows.
 proctor::exercise!(shared_ring);
 
+use std::env;
 use std::fmt;
 use std::fs::{self, File};
-use std::io::{self, Write};
+use std::io::{self, Seek, SeekFrom, Write};
 use std::num::NonZeroUsize;
 use std::os::fd::{AsRawFd, OwnedFd};
+use std::os::unix::fs::FileExt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::PathBuf;
+use std::process;
 use std::slice;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::thread;
@@ -16,10 +20,10 @@ use std::time::Duration;
 use futex::shared as futex;
 use interleave::{Exploration, Explore, all_must_hold};
 use nix::errno::Errno;
-use nix::fcntl::{FcntlArg, SealFlag, fcntl};
+use nix::fcntl::{FcntlArg, OFlag, SealFlag, fcntl};
 use nix::sys::memfd::{MFdFlags, memfd_create};
-use nix::sys::mman::{MapFlags, ProtFlags, mmap_anonymous};
-use nix::sys::resource::{Resource, getrlimit, setrlimit};
+use nix::sys::mman::{MapFlags, ProtFlags, mmap, mmap_anonymous, munmap};
+use nix::sys::resource::{Resource, UsageWho, getrlimit, getrusage, setrlimit};
 use nix::sys::signal::{SaFlags, SigHandler, Signal, kill, raise};
 use nix::sys::wait::{WaitStatus, waitpid};
 use nix::unistd::{Pid, getpid};
@@ -315,8 +319,69 @@ fn numbers_come_out_once_and_in_order(mut subject: Subject) {
     }
 }
 
-#[proctor::test(clauses = [1, 7, 9], subject = |script: Script| play(script))]
-fn a_full_ring_takes_no_more_and_an_empty_one_gives_none(mut subject: Subject) {
+/// What calls of one kind did, one after the other.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+struct Tries {
+    /// Whether each of them returned what it should.
+    right: bool,
+    /// How often the thread gave up the CPU to wait.
+    sleeps: u64,
+}
+
+/// How often this thread gave up the CPU to wait, until now.
+fn sleeps() -> u64 {
+    let usage = getrusage(UsageWho::RUSAGE_THREAD).expect("numbers of this thread");
+    usage.voluntary_context_switches().cast_unsigned()
+}
+
+/// Makes a call again and again, and stops early if it sleeps again and again.
+fn again(times: u32, mut is_right: impl FnMut() -> bool) -> Tries {
+    let before = sleeps();
+    let mut right = true;
+    for time in 0..times {
+        right &= is_right();
+        if time % 64 == 0 && sleeps() > before + 20 {
+            break;
+        }
+    }
+    let sleeps = sleeps() - before;
+    Tries { right, sleeps }
+}
+
+/// How often a call that fails is made in a row.
+const FAILURES: u32 = 15_000;
+/// How often calls that succeed are made in a row.
+const SUCCESSES: u32 = 2_000;
+
+/// For the subject: the calls that never sleep, in a ring of its own. First
+/// those that fail, with the ring full, with it empty, and with an impossible
+/// count, and at last those that succeed.
+fn tries(capacity: u32) -> [Tries; 5] {
+    let words: Vec<AtomicU32> = (0..SLOTS as u32 + capacity)
+        .map(|_| AtomicU32::new(0))
+        .collect();
+    let mut producer = Producer::new(&words).expect("an empty ring");
+    let mut consumer = Consumer::new(&words).expect("an empty ring");
+    let empty = again(FAILURES, || consumer.try_pop() == Ok(None));
+    words[PUT].store(capacity + 1, Ordering::Release);
+    let too_many = again(FAILURES, || consumer.try_pop().is_err());
+    words[PUT].store(0, Ordering::Release);
+    let both = again(SUCCESSES, || {
+        producer.try_push(7) == Ok(true) && consumer.try_pop() == Ok(Some(7))
+    });
+    let filled = (0..capacity).all(|_| producer.try_push(7) == Ok(true));
+    let mut full = again(FAILURES, || producer.try_push(8) == Ok(false));
+    full.right &= filled;
+    words[TAKEN].fetch_add(capacity + 1, Ordering::AcqRel);
+    let too_few = again(FAILURES, || producer.try_push(9).is_err());
+    [empty, too_many, both, full, too_few]
+}
+
+#[proctor::test(clauses = [1, 5, 7, 9], subject = |script: Script| play(script), trying = |capacity: u32| -> [Tries; 5] { tries(capacity) })]
+fn a_full_ring_takes_no_more_and_an_empty_one_gives_none(
+    mut subject: Subject,
+    mut trying: Subject,
+) {
     for capacity in [1_usize, 2, 16, 512] {
         let mut ops = vec![NewProducer, NewConsumer, TryPop, TryPop];
         for _ in 0..2 {
@@ -326,6 +391,33 @@ fn a_full_ring_takes_no_more_and_an_empty_one_gives_none(mut subject: Subject) {
             ops.extend([TryPop, TryPop]);
         }
         plays(&mut subject, &empty_at(0, capacity), &ops);
+    }
+    for capacity in [1, 16] {
+        // The kernel may make a thread wait for a page of its program. So a
+        // kind of calls sleeps only if it sleeps each time.
+        let times = [(); 3].map(|()| trying.ask(&capacity).value);
+        for (kind, call) in [
+            "calls of try_pop() on an empty ring",
+            "calls of try_pop() with an impossible words[PUT]",
+            "pairs of try_push() and try_pop()",
+            "calls of try_push() on a full ring",
+            "calls of try_push() with an impossible words[TAKEN]",
+        ]
+        .into_iter()
+        .enumerate()
+        {
+            let number = if kind == 2 { SUCCESSES } else { FAILURES };
+            assert!(
+                times.iter().all(|tries| tries[kind].right),
+                "of {number} {call} in a row, in a ring with {capacity} slots, one returned something else than the first ones should"
+            );
+            let sleeps = times.iter().map(|tries| tries[kind].sleeps).min();
+            assert_eq!(
+                sleeps,
+                Some(0),
+                "{number} {call} in a row, in a ring with {capacity} slots, slept in the kernel (left) times, at least: try_push() and try_pop() never sleep"
+            );
+        }
     }
 }
 
@@ -379,7 +471,7 @@ fn words_that_are_no_ring_are_broken(mut subject: Subject) {
     }
 }
 
-#[proctor::test(clauses = [1, 2, 3], memory = 40_000, subject = |value: u32| -> Option<(Vec<Got>, [u32; 3])> {
+#[proctor::test(clauses = [1, 2, 3, 11, 12, 13], memory = 40_000, subject = |value: u32| -> Option<(Vec<Got>, [u32; 3])> {
     let slots = 1_u32 << 31;
     // The last slot is the next one.
     let words = sparse(SLOTS + slots as usize)?;
@@ -399,31 +491,54 @@ fn words_that_are_no_ring_are_broken(mut subject: Subject) {
         got.push(made(Producer::new(words), &mut producer));
     }
     Some((got, last))
-}, too_long = |(): ()| -> Option<[bool; 2]> {
-    let words = sparse((1_usize << 32) + SLOTS)?;
-    Some([Producer::new(words).is_err(), Consumer::new(words).is_err()])
-})]
-fn the_largest_ring_has_two_to_the_31st_slots(mut subject: Subject, mut too_long: Subject) {
+}, wrong_length = |(): ()| -> Vec<usize> {
+    // As much of it as there is address space for.
+    let lengths = [(1_usize << 33) + SLOTS, (1 << 32) + 8 + SLOTS, (1 << 31) + 1 + SLOTS];
+    let Some(words) = lengths.into_iter().find_map(sparse) else {
+        return Vec::new();
+    };
+    let (half, all) = (1_usize << 31, 1_usize << 32);
+    let slots = [
+        half - 1, half + 1, half + half / 2, all - 2, all - 1, all, all + 1, all + 2, all + 8, all + half, 2 * all,
+    ];
+    let mut accepted = Vec::new();
+    for slots in slots {
+        let Some(words) = words.get(..SLOTS + slots) else { continue };
+        if Producer::new(words).is_ok() || Consumer::new(words).is_ok() {
+            accepted.push(slots);
+        }
+    }
+    accepted
+}, mapped = |question: (PathBuf, u32)| -> Option<Sparse> { map_sparse(question) })]
+fn the_largest_ring_has_two_to_the_31st_slots(
+    mut subject: Subject,
+    mut wrong_length: Subject,
+    mut mapped: Subject,
+) {
     let value = proctor::random::<u32>();
     // A machine without so much address space decides nothing here.
-    let Some((got, words)) = subject.ask(&value).value else {
-        return;
-    };
-    let [done, broken] = [Got::Done, Got::Broken];
-    assert_eq!(
-        got,
-        [done, done, done, Got::Value(value), done, broken],
-        "on a ring with 2³¹ slots whose counts are 2³¹ - 1, Producer::new, Consumer::new, try_push({value}), try_pop(), then Producer::new on the full ring and on one with one number more than slots gave (left) and should have given (right)"
-    );
-    assert_eq!(
-        words,
-        [1 << 31, 1 << 31, value],
-        "words[PUT], words[TAKEN] and the last slot of a ring with 2³¹ slots are (left) and should be (right)"
-    );
+    if let Some((got, words)) = subject.ask(&value).value {
+        let [done, broken] = [Got::Done, Got::Broken];
+        assert_eq!(
+            got,
+            [done, done, done, Got::Value(value), done, broken],
+            "on a ring with 2³¹ slots whose counts are 2³¹ - 1, Producer::new, Consumer::new, try_push({value}), try_pop(), then Producer::new on the full ring and on one with one number more than slots gave (left) and should have given (right)"
+        );
+        assert_eq!(
+            words,
+            [1 << 31, 1 << 31, value],
+            "words[PUT], words[TAKEN] and the last slot of a ring with 2³¹ slots are (left) and should be (right)"
+        );
+    }
+    let accepted = wrong_length.ask(&()).value;
     assert!(
-        matches!(too_long.ask(&()).value, None | Some([true, true])),
-        "Producer::new or Consumer::new accepted words with 2³² slots: the largest ring has 2³¹ of them"
+        accepted.is_empty(),
+        "Producer::new or Consumer::new accepted words with {} slots: a ring has a power of two of them, and at most 2³¹",
+        accepted[0]
     );
+    for capacity in [1 << 29, 1 << 30, 1 << 31] {
+        keeps_a_sparse_file(&mut mapped, capacity, 4 * (u64::from(capacity) + 2));
+    }
 }
 
 #[proctor::test(clauses = [1, 2, 5, 7, 9], subject = |script: Script| play(script))]
@@ -532,6 +647,103 @@ fn is_asleep_on(word: &AtomicU32, process: Pid) -> bool {
     })
 }
 
+/// How often [`is_woken`] tries before it waits until the call sleeps.
+const YIELDS: usize = 200;
+
+/// The same as [`is_asleep_on`], and quick if the process soon sleeps again.
+fn is_woken(word: &AtomicU32, process: Pid) -> bool {
+    let soon = (0..YIELDS).any(|_| {
+        let woken = futex::wake_one(word);
+        if !woken {
+            thread::yield_now();
+        }
+        woken
+    });
+    soon || is_asleep_on(word, process)
+}
+
+/// A call that has to wait, and what the other process does meanwhile.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+struct Wait {
+    capacity: u32,
+    /// The count of the end that waits.
+    start: u32,
+    /// What is put in, or the first number that is taken out.
+    value: u32,
+    /// The wake-ups for no reason.
+    wakes: usize,
+    /// The signals, each after some of the wake-ups.
+    signals: usize,
+    /// What the other process stores in the count of the end that waits.
+    own: Option<u32>,
+    /// By how much the other process changes its own count at last. It is
+    /// impossible if it is more than the capacity.
+    by: u32,
+}
+
+impl Wait {
+    /// No wake-up but one, and then one number or one free slot.
+    fn new(capacity: u32, start: u32) -> Self {
+        Wait {
+            capacity,
+            start,
+            value: proctor::rng().u32(1..),
+            wakes: 1,
+            signals: 0,
+            own: None,
+            by: 1,
+        }
+    }
+
+    /// The other end's count at the beginning: the ring is empty, or full.
+    fn theirs(&self, is_full: bool) -> u32 {
+        self.start
+            .wrapping_sub(if is_full { self.capacity } else { 0 })
+    }
+
+    fn slot(&self, number: u32) -> usize {
+        SLOTS + (number % self.capacity) as usize
+    }
+}
+
+/// The waits of a test: in small and large rings, for the smallest and for the
+/// largest change, with lies about the own count, and with as many needless
+/// wake-ups as are cheap.
+fn all_waits() -> Vec<Wait> {
+    let mut all = vec![Wait::new(2, 0), Wait::new(1, 0)];
+    for capacity in [1, 2, 16, 512] {
+        for by in [1, capacity] {
+            let start = proctor::random::<u32>();
+            // Two impossible counts, and a possible one.
+            for wrong in [2 * capacity + 1, u32::MAX, 1 << 31] {
+                let own = Some(start.wrapping_add(wrong));
+                all.push(Wait {
+                    own,
+                    by,
+                    ..Wait::new(capacity, start)
+                });
+            }
+        }
+    }
+    let start = proctor::random::<u32>();
+    let many = |wait| Wait {
+        wakes: WAKES,
+        signals: SIGNALS,
+        ..wait
+    };
+    all.push(many(Wait::new(2, u32::MAX)));
+    all.push(many(Wait {
+        own: Some(start.wrapping_sub(1)),
+        ..Wait::new(1, start)
+    }));
+    all
+}
+
+/// Wake-ups for no reason while one call waits.
+const WAKES: usize = 2_000;
+/// Signals while one call waits.
+const SIGNALS: usize = 200;
+
 /// What came of a call that has to wait.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 struct Waited {
@@ -541,41 +753,78 @@ struct Waited {
     words: Vec<u32>,
 }
 
-/// For the subject: `wait` waits on `word`, and another process wakes it so many
-/// times for no reason, by a wake-up or by a signal. After that, it does `end`.
+/// For the subject: `call` waits on the second of the two counts, and another
+/// process wakes it for no reason, by wake-ups and by signals, and lies about
+/// the first count, its own. After that, the other process does `end`.
 fn waits(
     words: &'static [AtomicU32],
-    word: usize,
-    times: usize,
-    wait: impl FnOnce() -> Got,
+    [own, word]: [usize; 2],
+    wait: Wait,
+    call: impl FnOnce() -> Got,
     end: impl FnOnce(),
 ) -> Waited {
     // The judge cannot prove a deadlock where a handler may run, so the first
-    // question of a test goes without signals.
-    if times > 2 {
+    // questions of a test go without signals.
+    if wait.signals > 0 {
         // Without SA_RESTART.
         let handler = SigHandler::Handler(proctor::do_nothing);
         proctor::on_signal(Signal::SIGUSR1, handler, SaFlags::empty());
     }
     let caller = getpid();
+    let every = wait.wakes / wait.signals.max(1);
     let peer = other(|| {
         let mut asleep = true;
-        for time in 0..times {
-            asleep = asleep && is_asleep_on(&words[word], caller);
-            if time % 3 == 2 {
+        for time in 1..=wait.wakes {
+            asleep = asleep && is_woken(&words[word], caller);
+            // After the first sleep, so that it is a wait also for code that
+            // looks at its own count before it sleeps.
+            if let Some(lie) = wait.own {
+                words[own].store(lie, Ordering::Release);
+            }
+            if asleep && wait.signals > 0 && time % every == 0 {
                 Onlooker::of_process(caller.as_raw()).until_it_waits();
                 kill(caller, Signal::SIGUSR1).expect("the caller is there");
             }
         }
+        if wait.own.is_some() {
+            asleep = asleep && is_woken(&words[word], caller);
+        }
         end();
         u8::from(asleep)
     });
-    let got = wait();
+    let got = call();
     Waited {
         asleep: code(peer) == 1,
         got,
         words: snapshot(words),
     }
+}
+
+/// For the subject: pop waits.
+fn waiting_pop(wait: Wait) -> Waited {
+    let words = shared(wait.capacity as usize, wait.start, wait.theirs(false));
+    let mut consumer = Consumer::new(words).expect("an empty ring");
+    let call = || popped(consumer.pop());
+    waits(words, [TAKEN, PUT], wait, call, || {
+        if wait.by <= wait.capacity {
+            for number in 0..wait.by {
+                let slot = wait.slot(wait.start.wrapping_add(number));
+                words[slot].store(wait.value.wrapping_add(number), Ordering::Relaxed);
+            }
+        }
+        store_and_wake(&words[PUT], wait.start.wrapping_add(wait.by));
+    })
+}
+
+/// For the subject: push waits.
+fn waiting_push(wait: Wait) -> Waited {
+    let taken = wait.theirs(true);
+    let words = shared(wait.capacity as usize, wait.start, taken);
+    let mut producer = Producer::new(words).expect("a full ring");
+    let call = || pushed(producer.push(wait.value));
+    waits(words, [PUT, TAKEN], wait, call, || {
+        store_and_wake(&words[TAKEN], taken.wrapping_add(wait.by));
+    })
 }
 
 /// What the other process does: it stores, and wakes who sleeps there.
@@ -586,14 +835,9 @@ fn store_and_wake(word: &AtomicU32, value: u32) {
 
 /// Demands what came of it.
 #[track_caller]
-fn waited(
-    subject: &mut Subject<(u32, u32, usize), Waited>,
-    question: (u32, u32, usize),
-    call: &str,
-    due: Got,
-    words: &[u32],
-) {
-    let answer = subject.try_ask(&question).unwrap_or_else(|failing| {
+fn waited(subject: &mut Subject<Wait, Waited>, wait: Wait, is_full: bool) {
+    let call = if is_full { "push()" } else { "pop()" };
+    let answer = subject.try_ask(&wait).unwrap_or_else(|failing| {
         let meaning = format!(
             "{call} waited, another process changed the count that it waits for and called futex::shared::wake_one on this word, and {call} does not return. Perhaps it sleeps on another word, or with a private futex, which another process cannot wake"
         );
@@ -604,76 +848,78 @@ fn waited(
         asleep,
         words: after,
     } = &answer.value;
+    let ring = format!("in a ring with {} slots", wait.capacity);
+    let lie = match wait.own {
+        Some(lie) => format!(", stored {lie} in the count of the end that waits"),
+        None => String::new(),
+    };
+    let due = match (wait.by <= wait.capacity, is_full) {
+        (false, _) => Got::Broken,
+        (true, true) => Got::Done,
+        (true, false) => Got::Value(wait.value),
+    };
     assert_eq!(
         *got, due,
-        "{call} had to wait, another process woke it {} times for no reason, and then for a reason: it returned (left) and should have returned (right)",
-        question.2
+        "{ring}, {call} had to wait, another process woke it {} times for no reason{lie}, and then changed its own count by {} and woke it: it returned (left) and should have returned (right)",
+        wait.wakes, wait.by
     );
     assert!(
         *asleep,
-        "while {call} had to wait, another process called futex::shared::wake_one on the other end's count, and the kernel found nobody asleep there: the call does not sleep on this word, or it came back without a reason"
+        "while {call} had to wait {ring}, another process called futex::shared::wake_one on the other end's count{lie}, and the kernel found nobody asleep there: the call does not sleep on this word, or it came back without a reason"
     );
+    let mut words = vec![0; SLOTS + wait.capacity as usize];
+    let [own, theirs] = if is_full { [PUT, TAKEN] } else { [TAKEN, PUT] };
+    words[theirs] = wait.theirs(is_full).wrapping_add(wait.by);
+    words[own] = match due {
+        Got::Broken => wait.own.unwrap_or(wait.start),
+        _ => wait.start.wrapping_add(1),
+    };
+    match due {
+        Got::Done => words[wait.slot(wait.start)] = wait.value,
+        Got::Value(_) => {
+            for number in 0..wait.by {
+                words[wait.slot(wait.start.wrapping_add(number))] = wait.value.wrapping_add(number);
+            }
+        }
+        _ => {}
+    }
     assert_eq!(
-        after, words,
-        "after {call} had waited, the words are (left) and should be (right)"
+        *after, words,
+        "after {call} had waited {ring}{lie}, the words are (left) and should be (right)"
     );
     answer.nothing_is_left(&format!("{call} has returned"));
 }
 
-#[proctor::test(clauses = [1, 2, 8], subject = |(start, value, times): (u32, u32, usize)| -> Waited {
-    let words = shared(2, start, start);
-    let mut consumer = Consumer::new(words).expect("an empty ring");
-    waits(words, PUT, times, || popped(consumer.pop()), || {
-        words[SLOTS + (start % 2) as usize].store(value, Ordering::Relaxed);
-        store_and_wake(&words[PUT], start.wrapping_add(1));
-    })
-})]
+#[proctor::test(clauses = [1, 2, 4, 8, 9], subject = |wait: Wait| -> Waited { waiting_pop(wait) })]
 fn pop_sleeps_until_a_number_is_put_in(mut subject: Subject) {
-    for (start, times) in [(0, 1), (u32::MAX, 8), (proctor::random::<u32>(), 300)] {
-        let value = proctor::rng().u32(1..);
-        let next = start.wrapping_add(1);
-        let mut words = vec![next, next, 0, 0];
-        words[SLOTS + (start % 2) as usize] = value;
-        let question = (start, value, times);
-        waited(&mut subject, question, "pop()", Got::Value(value), &words);
+    for wait in all_waits() {
+        waited(&mut subject, wait, false);
     }
 }
 
-#[proctor::test(clauses = [1, 2, 7, 8], subject = |(start, value, times): (u32, u32, usize)| -> Waited {
-    let words = shared(1, start, start.wrapping_sub(1));
-    let mut producer = Producer::new(words).expect("a full ring");
-    waits(words, TAKEN, times, || pushed(producer.push(value)), || {
-        store_and_wake(&words[TAKEN], start);
-    })
-})]
+#[proctor::test(clauses = [1, 2, 4, 7, 8], subject = |wait: Wait| -> Waited { waiting_push(wait) })]
 fn push_sleeps_until_there_is_room(mut subject: Subject) {
-    for (start, times) in [(0, 1), (u32::MAX, 8), (proctor::random::<u32>(), 300)] {
-        let value = proctor::rng().u32(1..);
-        let words = [start.wrapping_add(1), start, value];
-        let question = (start, value, times);
-        waited(&mut subject, question, "push()", Got::Done, &words);
+    for wait in all_waits() {
+        waited(&mut subject, wait, true);
     }
 }
 
-#[proctor::test(clauses = [1, 5, 7, 8], subject = |(start, lie, times): (u32, u32, usize)| -> Waited {
-    let words = shared(4, start, start);
-    let mut consumer = Consumer::new(words).expect("an empty ring");
-    waits(words, PUT, times, || popped(consumer.pop()), || store_and_wake(&words[PUT], lie))
-}, full = |(start, lie, times): (u32, u32, usize)| -> Waited {
-    let words = shared(4, start.wrapping_add(4), start);
-    let mut producer = Producer::new(words).expect("a full ring");
-    waits(words, TAKEN, times, || pushed(producer.push(1_u32)), || store_and_wake(&words[TAKEN], lie))
-})]
+#[proctor::test(clauses = [1, 4, 5, 7, 8], subject = |wait: Wait| -> Waited { waiting_pop(wait) }, full = |wait: Wait| -> Waited { waiting_push(wait) })]
 fn an_impossible_count_ends_a_wait(mut subject: Subject, mut full: Subject) {
-    for lie in [5, 1 << 31, u32::MAX] {
-        let start = proctor::random::<u32>();
-        let put = start.wrapping_add(lie);
-        let words = [put, start, 0, 0, 0, 0];
-        waited(&mut subject, (start, put, 1), "pop()", Got::Broken, &words);
-        let filled = start.wrapping_add(4);
-        let taken = filled.wrapping_sub(lie);
-        let words = [filled, taken, 0, 0, 0, 0];
-        waited(&mut full, (start, taken, 1), "push()", Got::Broken, &words);
+    for capacity in [1, 4, 64] {
+        for by in [capacity + 1, 1 << 31, u32::MAX] {
+            let start = proctor::random::<u32>();
+            // Also if the lie would be possible with another count of its own.
+            for own in [None, Some(start.wrapping_add(by))] {
+                let wait = Wait {
+                    own,
+                    by,
+                    ..Wait::new(capacity, start)
+                };
+                waited(&mut subject, wait, false);
+                waited(&mut full, wait, true);
+            }
+        }
     }
 }
 
@@ -847,12 +1093,149 @@ fn memory_file() -> File {
         .into()
 }
 
+/// What came of a mapping of a file that is larger than the memory.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+struct Sparse {
+    /// The error of map, if there was one.
+    failed: Option<Refused>,
+    words: usize,
+    /// The last word, which was in the file before.
+    last: Option<u32>,
+    /// The length of the file afterwards.
+    length: u64,
+    /// The last word in the file, after this process has stored its complement,
+    /// and the last four bytes of the file.
+    after: [Option<u32>; 2],
+}
+
+/// Four bytes of a file.
+fn word_at(file: &File, at: u64) -> Option<u32> {
+    let mut bytes = [0; 4];
+    file.read_exact_at(&mut bytes, at).ok()?;
+    Some(u32::from_ne_bytes(bytes))
+}
+
+/// For the subject: maps the file. `None` if the kernel does not map so much.
+fn map_sparse((path, capacity): (PathBuf, u32)) -> Option<Sparse> {
+    let file = File::options().read(true).write(true).open(&path).ok()?;
+    _ = fs::remove_file(&path);
+    let length = file.metadata().ok()?.len();
+    // SAFETY: a new mapping, which nobody uses.
+    let probe = unsafe {
+        let access = ProtFlags::PROT_READ | ProtFlags::PROT_WRITE;
+        let bytes = NonZeroUsize::new(usize::try_from(length).ok()?)?;
+        let probe = mmap(None, bytes, access, MapFlags::MAP_SHARED, &file, 0).ok()?;
+        munmap(probe, bytes.get())
+    };
+    probe.ok()?;
+    let mapping = match map(&file, capacity) {
+        Ok(mapping) => mapping,
+        failed => {
+            return Some(Sparse {
+                failed: refused(failed),
+                words: 0,
+                last: None,
+                length: file.metadata().ok()?.len(),
+                after: [None; 2],
+            });
+        }
+    };
+    let words = mapping.words();
+    let end = 4 * (u64::from(capacity) + 1);
+    let last = words.last().map(|word| word.load(Ordering::Acquire));
+    if let (Some(word), Some(last)) = (words.last(), last) {
+        word.store(!last, Ordering::Release);
+    }
+    let length = file.metadata().ok()?.len();
+    Some(Sparse {
+        failed: None,
+        words: words.len(),
+        last,
+        length,
+        after: [word_at(&file, end), word_at(&file, length - 4)],
+    })
+}
+
+/// A large file with holes. The judge makes it, because the subject's files have
+/// a limit of 256 MiB (RLIMIT_FSIZE). The subject removes it when it has opened
+/// it, and the judge does so if the subject did not.
+struct SparseFile(PathBuf);
+
+impl SparseFile {
+    /// `None` where the machine has no such files.
+    fn new(length: u64, words: &[(u64, u32)]) -> Option<Self> {
+        let name = format!(
+            "ring-of-the-test-{}-{:x}",
+            process::id(),
+            proctor::random::<u64>()
+        );
+        let this = SparseFile(env::temp_dir().join(name));
+        let file = File::options()
+            .read(true)
+            .write(true)
+            .create_new(true)
+            .open(&this.0)
+            .ok()?;
+        file.set_len(length).ok()?;
+        for (at, word) in words {
+            file.write_all_at(&word.to_ne_bytes(), *at).ok()?;
+        }
+        Some(this)
+    }
+}
+
+impl Drop for SparseFile {
+    fn drop(&mut self) {
+        _ = fs::remove_file(&self.0);
+    }
+}
+
+/// Demands that map takes a file of this length as it is.
+#[track_caller]
+fn keeps_a_sparse_file(
+    subject: &mut Subject<(PathBuf, u32), Option<Sparse>>,
+    capacity: u32,
+    length: u64,
+) {
+    let (last, behind) = (proctor::random::<u32>(), proctor::random::<u32>());
+    let at = 4 * (u64::from(capacity) + 1);
+    let mut words = vec![(at, last)];
+    if length >= at + 8 {
+        words.push((length - 4, behind));
+    }
+    let Some(file) = SparseFile::new(length, &words) else {
+        return;
+    };
+    let Some(seen) = subject.ask(&(file.0.clone(), capacity)).value else {
+        return;
+    };
+    let call = format!("map(&file, {capacity}) of a file of {length} bytes");
+    assert_eq!(
+        seen.failed, None,
+        "{call} returned the error (left), with its number and its kind, and should have returned a mapping: the kernel maps this file"
+    );
+    assert_eq!(
+        (seen.words, seen.length),
+        (SLOTS + capacity as usize, length),
+        "after {call}, the number of words and the length of the file in bytes are (left) and should be (right)"
+    );
+    let end = if words.len() > 1 { behind } else { !last };
+    assert_eq!(
+        (seen.last, seen.after),
+        (Some(last), [Some(!last), Some(end)]),
+        "after {call}, the last word of the ring, then this word in the file after its complement was stored through the mapping, and the last 4 bytes of the file are (left) and should be (right)"
+    );
+}
+
 /// What came of a mapping that two processes use.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 struct Mapped {
     words: usize,
     /// The length of the file afterwards.
     length: u64,
+    /// The file's position and flags after the call.
+    position: u64,
+    same_flags: bool,
     /// The file's bytes after the call, before anything was stored.
     before: Vec<u8>,
     /// What the other process saw, and then what it stored and this one saw.
@@ -862,14 +1245,23 @@ struct Mapped {
     after: Vec<u8>,
 }
 
-#[proctor::test(clauses = [11, 12], subject = |(bytes, capacity, start): (Vec<u8>, u32, u32)| -> Mapped {
+/// How the file is open: its position, and whether it is open for appending.
+type Opened = (u64, bool);
+
+#[proctor::test(clauses = [11, 12], memory = 40_000, subject = |(bytes, capacity, start, (position, appends)): (Vec<u8>, u32, u32, Opened)| -> Mapped {
     let mut file = memory_file();
     file.write_all(&bytes).expect("memory for a few bytes");
+    file.seek(SeekFrom::Start(position)).expect("a file in memory");
+    let flag = if appends { OFlag::O_APPEND } else { OFlag::empty() };
+    fcntl(&file, FcntlArg::F_SETFL(flag)).expect("flags that can be set");
+    let flags = fcntl(&file, FcntlArg::F_GETFL).expect("flags");
     let read = |file: &File| fs::read(format!("/proc/self/fd/{}", file.as_raw_fd())).expect("a file that can be read");
     let mapping = map(&file, capacity).expect("a file that can be extended and mapped");
     let mut seen = Mapped {
         words: mapping.words().len(),
         length: file.metadata().expect("an open file").len(),
+        position: file.stream_position().expect("a file in memory"),
+        same_flags: fcntl(&file, FcntlArg::F_GETFL) == Ok(flags),
         before: read(&file),
         theirs: false,
         ours: Vec::new(),
@@ -897,28 +1289,45 @@ struct Mapped {
     drop(file);
     seen.ours = snapshot(mapping.words());
     seen
-})]
-fn processes_that_map_the_file_share_the_words(mut subject: Subject) {
-    for (capacity, length) in [
+}, large = |question: (PathBuf, u32)| -> Option<Sparse> { map_sparse(question) })]
+fn processes_that_map_the_file_share_the_words(mut subject: Subject, mut large: Subject) {
+    let files = [
         (2, 16),
         (1, 0),
         (4, 13),
         (8, 5_000),
         (1024, 0),
         (2048, 4_096),
-    ] {
+    ];
+    let cases = files
+        .into_iter()
+        .flat_map(|file| [(file, false), (file, true)]);
+    for (number, ((capacity, length), appends)) in cases.enumerate() {
         let size = 4 * (SLOTS + capacity as usize);
         let mut bytes = vec![0; length];
         bytes
             .iter_mut()
             .for_each(|byte| *byte = proctor::rng().u8(1..));
         let start = proctor::random::<u32>();
-        let seen = subject.ask(&(bytes.clone(), capacity, start)).value;
-        let call = format!("map(&file, {capacity}) of a file of {length} bytes");
+        // Its beginning, its end, or behind that.
+        let position = [0, length, length + 2 * size][(number / 2 + number) % 3] as u64;
+        let opened = (position, appends);
+        let seen = subject.ask(&(bytes.clone(), capacity, start, opened)).value;
+        let opened = if appends {
+            ", which is open for appending"
+        } else {
+            ""
+        };
+        let call = format!("map(&file, {capacity}) of a file of {length} bytes{opened}");
         assert_eq!(
             (seen.words, seen.length),
             (SLOTS + capacity as usize, length.max(size) as u64),
             "after {call}, the number of words and the length of the file in bytes are (left) and should be (right)"
+        );
+        assert_eq!(
+            (seen.position, seen.same_flags),
+            (position, true),
+            "after {call}, the file's position, and whether its flags are the same, are (left) and should be (right)"
         );
         bytes.resize(length.max(size), 0);
         assert!(
@@ -950,6 +1359,12 @@ fn processes_that_map_the_file_share_the_words(mut subject: Subject) {
             seen.after == bytes,
             "after {call}, the file does not have the stored words as its first bytes, or other bytes have changed"
         );
+    }
+    // Just over 31, 32 and 33 bits: by less than the words, and by more.
+    for bits in [31, 32, 33] {
+        for more in [4, 4_096] {
+            keeps_a_sparse_file(&mut large, 4, (1 << bits) + more);
+        }
     }
 }
 
@@ -985,6 +1400,7 @@ fn address_space() -> u64 {
     let mut all = vec![
         ("that may not grow (F_SEAL_GROW)".to_owned(), Some(Errno::EPERM as i32), refused(map(&sealed, 4))),
         ("that is open only for reading".to_owned(), Some(Errno::EACCES as i32), refused(map(&read_only, 4))),
+        ("that is open only for reading and too short".to_owned(), None, refused(map(&read_only, 2_048))),
         ("that is a pipe".to_owned(), None, refused(map(&pipe, 4))),
     ];
     let large = memory_file();
@@ -1034,10 +1450,11 @@ fn mappings() -> usize {
         .count()
 }
 
-#[proctor::test(clauses = [12, 14], subject = |times: u32| -> (Vec<String>, usize, usize) {
+#[proctor::test(clauses = [12, 14], subject = |times: u32| -> (Vec<String>, [usize; 2], u64) {
     let file = memory_file();
     drop(map(&file, 2));
     let before = Surroundings::now();
+    let space = address_space();
     let mut mapped = 0;
     for number in 0..times {
         let mapping = map(&file, 1024).expect("a file that can be extended and mapped");
@@ -1048,11 +1465,15 @@ fn mappings() -> usize {
         _ = (map(&file, 3).is_err(), Producer::new(&[]).is_err());
         mapped = mappings();
     }
-    (before.changes(), mapped, mappings())
+    let left = mappings();
+    let more = address_space().saturating_sub(space) / 4096;
+    (before.changes(), [mapped, left], more)
 })]
 fn nothing_is_left_behind(mut subject: Subject) {
+    // What the first mappings allocate once, for all, is no leak.
+    subject.ask(&8);
     let answer = subject.ask(&300);
-    let (changes, mapped, left) = &answer.value;
+    let (changes, [mapped, left], pages) = &answer.value;
     assert!(
         changes.is_empty(),
         "300 mappings with their rings were made and dropped, and this has changed: {}",
@@ -1065,8 +1486,12 @@ fn nothing_is_left_behind(mut subject: Subject) {
     started_nothing(&answer);
     let heap = answer.evidence.heap.left;
     assert!(
-        heap < 8_192,
-        "300 mappings with their rings were made and dropped, and {heap} bytes of memory are left"
+        heap < 300,
+        "300 mappings with their rings were made and dropped, and {heap} bytes of memory are left, which is at least one for each mapping"
+    );
+    assert!(
+        *pages < 300,
+        "300 mappings with their rings were made and dropped, and the process has {pages} more pages in its address space, which is at least one for each mapping"
     );
     answer.nothing_is_left("300 mappings with their rings have been dropped");
 }

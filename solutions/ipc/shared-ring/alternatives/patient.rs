@@ -1,16 +1,16 @@
 //! Every atomic is `SeqCst`, each wait looks a few times before it sleeps, and then sleeps for at most
-//! 50 ms at a time. The mapping is made with nix and not with memmap2, and the file is extended by a
-//! write to its last byte.
+//! 50 ms at a time. The mapping is made with nix and not with memmap2, and the file is extended with
+//! `fallocate`.
 
 use std::fs::File;
 use std::io;
 use std::num::NonZeroUsize;
-use std::os::unix::fs::FileExt;
 use std::ptr::NonNull;
 use std::sync::atomic::AtomicU32;
 use std::sync::atomic::Ordering::SeqCst;
 use std::time::Duration;
 
+use nix::fcntl::{FallocateFlags, fallocate};
 use nix::sys::mman::{MapFlags, ProtFlags, mmap, munmap};
 
 pub const PUT: usize = 0;
@@ -175,8 +175,8 @@ pub fn map(file: &File, capacity: u32) -> io::Result<Mapping> {
     }
     let words = capacity as usize + SLOTS;
     let bytes = words as u64 * 4;
-    if file.metadata()?.len() < bytes && file.write_at(&[0], bytes - 1)? == 0 {
-        return Err(io::Error::from_raw_os_error(nix::libc::ENOSPC));
+    if file.metadata()?.len() < bytes {
+        fallocate(file, FallocateFlags::empty(), 0, bytes.cast_signed())?;
     }
     let length = NonZeroUsize::new(words * 4).expect("two words or more");
     let access = ProtFlags::PROT_READ | ProtFlags::PROT_WRITE;
