@@ -1,5 +1,6 @@
 //! Judges the table of counters from outside: scripts in one thread, every execution that the memory
-//! model allows, processes that count together, and a process that is looked at after each instruction.
+//! model allows, processes that count together, a process that is looked at after each instruction, and
+//! others that are faster before each write.
 #![allow(clippy::drop_non_drop)] // a mapping has a Drop; the stub has none
 
 proctor::exercise!(shared_counter);
@@ -11,8 +12,8 @@ use std::os::fd::AsRawFd;
 use std::os::unix::fs::{FileExt, MetadataExt};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::ptr;
-use std::sync::atomic::{AtomicPtr, AtomicU32, AtomicUsize, Ordering};
-use std::thread;
+use std::sync::atomic::{AtomicBool, AtomicPtr, AtomicU32, AtomicUsize, Ordering};
+use std::thread::{self, Thread};
 
 use interleave::{Explore, all_must_hold};
 use nix::errno::Errno;
@@ -686,7 +687,7 @@ interleave::scenarios! {
 /// Explores scenarios.
 macro_rules! explored {
     ($($scenario:ident)+) => {
-        vec![$(Explore::new().executions(400).of(scenarios::$scenario)),+]
+        vec![$(Explore::new().executions(1_500).of(scenarios::$scenario)),+]
     };
 }
 
@@ -705,7 +706,7 @@ fn no_addition_is_lost(mut subject: Subject, mut overtaken: Subject) {
             Add(7, amount),
             Others::Add(times, theirs),
         );
-        let Some((times, words)) = overtaken.ask(&question).value else {
+        let Some((times, _, words)) = overtaken.ask(&question).value else {
             return;
         };
         let others = theirs.saturating_mul(times as u32);
@@ -1055,7 +1056,7 @@ fn an_error_of_the_mapping_is_returned(mut subject: Subject) {
     let lines = || fs::read_to_string("/proc/self/maps").expect("what is mapped").lines().count();
     let (mut without, mut left, before) = (0, 0, lines());
     for round in 0..rounds {
-        let file = made(500);
+        let file = if round < 300 { made(500) } else { file_of(4 * length(500) as u64) };
         let (about, memory) = (file.metadata().expect("a file"), mapped(&file));
         join(&memory, 1).add(1);
         drop(file);
@@ -1302,8 +1303,8 @@ struct Scene<'a> {
     others: Others,
     /// How often they were faster.
     times: AtomicUsize,
-    /// To and from the other thread.
-    pipes: (&'a io::PipeWriter, &'a io::PipeReader),
+    /// The thread beside the call, and whether it is its turn.
+    beside: (Thread, &'a AtomicBool),
 }
 
 /// The scene of the call that is at work.
@@ -1347,13 +1348,26 @@ impl Scene<'_> {
 
     /// The call has written.
     fn after(&self) {
-        let (mut to, mut from) = self.pipes;
+        let (thread, turn) = &self.beside;
         if self.others == Others::Call {
-            let answered = to.write_all(&[1]).and_then(|()| from.read_exact(&mut [0]));
-            self.times
-                .fetch_add(usize::from(answered.is_ok()), Ordering::Relaxed);
+            turn.store(true, Ordering::Release);
+            thread.unpark();
+            while turn.load(Ordering::Acquire) {
+                thread::park();
+            }
+            self.times.fetch_add(1, Ordering::Relaxed);
         }
     }
+}
+
+/// For the thread beside a call: adds to an old counter and to a new one, and takes the sum.
+fn calls_beside(words: &[AtomicU32]) -> bool {
+    let add = |table: &Table<'_>, name| table.join(name).map(|counter| counter.add(1)).is_ok();
+    let calls = || {
+        Table::new(words)
+            .is_ok_and(|table| add(&table, 8) && add(&table, 11) && table.sum().is_ok())
+    };
+    catch_unwind(AssertUnwindSafe(calls)).unwrap_or(false)
 }
 
 /// Handles SIGSEGV, which comes before a write of the call, and SIGTRAP, which comes after it.
@@ -1384,9 +1398,9 @@ extern "C" fn on_write(signal: i32, info: *mut libc::siginfo_t, context: *mut li
     *flags |= ONE_INSTRUCTION;
 }
 
-/// Makes a call, in which others are faster before each write. Returns how often they were, and the
-/// words at the end, or `None` where that cannot be done.
-fn overtaken((words, op, others): Overtaken) -> Option<(usize, Vec<u32>)> {
+/// Makes a call, in which others are faster before each write. Returns how often they were, whether
+/// their calls did what they should, and the words at the end, or `None` where that cannot be done.
+fn overtaken((words, op, others): Overtaken) -> Option<(usize, bool, Vec<u32>)> {
     #[cfg(not(target_arch = "x86_64"))]
     // Elsewhere, an atomic step may be a loop that an interruption starts again.
     return None;
@@ -1405,40 +1419,43 @@ fn overtaken((words, op, others): Overtaken) -> Option<(usize, Vec<u32>)> {
         }
         let table = Table::new(mine).expect("the words of a table");
         let counter = table.join(7).expect("its name is in the list");
-        let ((mut begins, begin), (ends, mut end)) = (io::pipe().ok()?, io::pipe().ok()?);
-        let scene = Scene {
-            mapping: &mapping,
-            shared,
-            others,
-            times: AtomicUsize::new(0),
-            pipes: (&begin, &ends),
-        };
-        thread::scope(|scope| {
-            scope.spawn(move || {
-                let mut told = [0];
-                let add = |table: &Table<'_>, name| table.join(name).map(|counter| counter.add(1));
-                while begins.read_exact(&mut told).is_ok() && told == [1] {
-                    let table = Table::new(shared).expect("the words of a table");
-                    let added = add(&table, 8).and_then(|()| add(&table, 11));
-                    added
-                        .and_then(|()| table.sum())
-                        .expect("entries are free, and all links are right");
-                    let _ = end.write(&[1]);
+        let (turn, is_over, are_right) = (
+            AtomicBool::new(false),
+            AtomicBool::new(false),
+            AtomicBool::new(true),
+        );
+        let caller = thread::current();
+        let times = thread::scope(|scope| {
+            let beside = scope.spawn(|| {
+                while !is_over.load(Ordering::Acquire) {
+                    if turn.load(Ordering::Acquire) {
+                        are_right.fetch_and(calls_beside(shared), Ordering::Relaxed);
+                        turn.store(false, Ordering::Release);
+                        caller.unpark();
+                    }
+                    thread::park();
                 }
             });
+            let beside = beside.thread().clone();
+            let scene = Scene {
+                mapping: &mapping,
+                shared,
+                others,
+                times: AtomicUsize::new(0),
+                beside: (beside, &turn),
+            };
             SCENE.store((&raw const scene).cast_mut().cast(), Ordering::Release);
             let action = SigAction::new(
                 SigHandler::SigAction(on_write),
                 SaFlags::SA_SIGINFO,
                 SigSet::empty(),
             );
-            // SAFETY: the handlers are for one thread, which runs only the call.
-            let before = [Signal::SIGSEGV, Signal::SIGTRAP].map(|signal| {
-                (
-                    signal,
-                    unsafe { sigaction(signal, &action) }.expect("a handler"),
-                )
-            });
+            // SAFETY: only this thread writes to the mapping, and no signal comes before its first write.
+            let set = |signal, action: &SigAction| {
+                unsafe { sigaction(signal, action) }.expect("a handler")
+            };
+            let before =
+                [Signal::SIGSEGV, Signal::SIGTRAP].map(|signal| (signal, set(signal, &action)));
             scene.protect(libc::PROT_READ);
             match op {
                 Join(name) => _ = table.join(name),
@@ -1446,14 +1463,14 @@ fn overtaken((words, op, others): Overtaken) -> Option<(usize, Vec<u32>)> {
                 _ => {}
             }
             scene.protect(libc::PROT_READ | libc::PROT_WRITE);
-            for (signal, action) in before {
-                // SAFETY: as it was.
-                let _ = unsafe { sigaction(signal, &action) };
+            for (signal, action) in &before {
+                set(*signal, action);
             }
-            // The other thread ends.
-            let _ = (&begin).write(&[0]);
+            is_over.store(true, Ordering::Release);
+            scene.beside.0.unpark();
+            scene.times.into_inner()
         });
-        Some((scene.times.into_inner(), snapshot(shared)))
+        Some((times, are_right.into_inner(), snapshot(shared)))
     }
 }
 
@@ -1493,10 +1510,17 @@ fn a_call_that_others_overtake_ends_well(mut subject: Subject) {
     ] {
         let words = [&begin[..], &vec![6; SIZE * (FASTER + 4)]].concat();
         let asked = subject.try_ask(&(words, op, others));
-        let answer = asked.unwrap_or_else(|failing| Gate::explained(failing, HANGS).end());
-        let Some((times, words)) = &answer.value else {
+        let hangs = format!(
+            "{what}: a call does not return. It waits for the other one, or it began again too often"
+        );
+        let answer = asked.unwrap_or_else(|failing| Gate::explained(failing, &hangs).end());
+        let Some((times, are_right, words)) = &answer.value else {
             return;
         };
+        assert!(
+            *are_right,
+            "a process made the call {op:?}. {what}: one of these calls returned an error or panicked, although entries are free and all links are right"
+        );
         let offsets = list(words).unwrap_or_default();
         let mut names: Vec<u32> = offsets.iter().map(|entry| words[*entry]).collect();
         names.sort_unstable();
