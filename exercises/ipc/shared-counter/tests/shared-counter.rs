@@ -1,5 +1,6 @@
 //! Judges the table of counters from outside: scripts in one thread, every execution that the memory
-//! model allows, processes that count together, and a process that is looked at after each instruction.
+//! model allows, processes that count together, a process that is looked at after each instruction, and
+//! others that are faster before each write.
 #![allow(clippy::drop_non_drop)] // a mapping has a Drop; the stub has none
 
 proctor::exercise!(shared_counter);
@@ -9,15 +10,19 @@ use std::fs::{self, File};
 use std::io::{self, Read};
 use std::os::fd::AsRawFd;
 use std::os::unix::fs::{FileExt, MetadataExt};
-use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+use std::ptr;
+use std::sync::atomic::{AtomicBool, AtomicPtr, AtomicU32, AtomicUsize, Ordering};
+use std::thread::{self, Thread};
 
 use interleave::{Explore, all_must_hold};
 use nix::errno::Errno;
+use nix::fcntl::{FcntlArg, SealFlag, fcntl};
+use nix::libc;
 use nix::sys::memfd::{MFdFlags, memfd_create};
 use nix::sys::ptrace;
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
-use nix::sys::signal::{SaFlags, SigHandler, Signal, kill, raise};
+use nix::sys::signal::{SaFlags, SigAction, SigHandler, SigSet, Signal, kill, raise, sigaction};
 use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
 use nix::unistd::Pid;
 use proctor::{Gate, Subject};
@@ -265,6 +270,39 @@ fn an_entry_that_is_not_in_the_list_is_not_used(mut subject: Subject) {
     ] {
         plays(&mut subject, &words, &[&[New], &ops[..]].concat());
     }
+    // Another process takes entry 2 out of the list, and then all entries, while this thread goes on.
+    let [first, all] = [length(0) as u32, 0].map(|last| Store(LAST, last));
+    for again in [Get(12), New] {
+        let mut ops = vec![
+            New,
+            Join(12),
+            Add(12, 3),
+            first,
+            again,
+            Join(12),
+            Get(12),
+            Sum,
+        ];
+        ops.extend([
+            Join(10),
+            Join(12),
+            Add(12, 4),
+            all,
+            again,
+            Join(12),
+            Get(12),
+        ]);
+        ops.extend([
+            Store(TAKEN, 0),
+            all,
+            again,
+            Join(12),
+            Join(10),
+            Get(12),
+            Sum,
+        ]);
+        plays(&mut subject, &words, &ops);
+    }
 }
 
 #[proctor::test(clauses = [1, 8, 10, 11], subject = |script: Script| play(script))]
@@ -314,7 +352,7 @@ fn a_count_stops_at_the_top_and_the_sum_does_not(mut subject: Subject) {
         if entry != entries - 1 {
             let last = *words[LAST].get_mut();
             *words[length(entry)].get_mut() = entry as u32;
-            *words[length(entry) + 1].get_mut() = 3;
+            *words[length(entry) + 1].get_mut() = if entry == 0 { 3 } else { u32::MAX };
             *words[length(entry) + 2].get_mut() = last;
             *words[LAST].get_mut() = length(entry) as u32;
         }
@@ -335,12 +373,12 @@ fn a_table_can_have_a_million_entries(mut subject: Subject) {
     for entries in [300, 70_000, MOST] {
         // It has no divisor in common with the numbers of entries.
         let found = subject.ask(&(entries, 11)).value;
-        let (sum, last) = (3 * (entries - 1) + 12, length(entries - 1));
+        let (sum, last) = (15 + (entries - 2) * u32::MAX as usize, length(entries - 1));
         let due = [sum, last, entries, 8, 7, 1].map(|number| number as u64);
         assert_eq!(
             found,
             Ok(due),
-            "in a table with {entries} entries, of which all but one are in the list with 3 as their count: after add(5) to an old counter and join and add(7) to a new one, the sum, words[LAST], words[TAKEN], the two counts, and whether a further join found the table full are (left) and should be (right)"
+            "in a table with {entries} entries, of which all but one are in the list, entry 0 with 3 as its count and the others with u32::MAX: after add(5) to an old counter and join and add(7) to a new one, the sum, words[LAST], words[TAKEN], the two counts, and whether a further join found the table full are (left) and should be (right)"
         );
     }
 }
@@ -466,6 +504,19 @@ interleave::scenarios! {
         assert_eq!(found, u32::MAX, "two threads added 2 each to u32::MAX - 3, and get() returns (left) instead of (right)");
     }
 
+    /// A thread adds all that fits into a count of 0, and another one adds 1.
+    pub fn one_reaches_the_top() {
+        let words = with_a_counter(1, 0);
+        let theirs = Arc::clone(&words);
+        let thread = thread::spawn(move || join(&theirs, 7).add(u32::MAX));
+        let mine = join(&words, 7);
+        mine.add(1);
+        let after = mine.get();
+        thread.join().unwrap();
+        let found = mine.get();
+        assert!([1, u32::MAX].contains(&after) && found == u32::MAX, "one thread added u32::MAX to a count of 0 and another one added 1: then get() returned {after}, and {found} at the end. The count should be 1 or u32::MAX, and u32::MAX at the end");
+    }
+
     /// Two threads join a name each, and add 1 and 10 to their counters.
     fn two_join(words: Words, names: [u32; 2], due: &[(u32, u32)]) {
         let count = move |words: &Words, number: usize| {
@@ -530,6 +581,78 @@ interleave::scenarios! {
         assert!([0, 2, 6].contains(&sum) || sum == 4, "two counters began at 0 and 2 and 4 were added to them: sum() returned {sum} meanwhile");
     }
 
+    /// One thread joins two names, and another one joins this name.
+    fn one_joins_two(name: u32, due: &[(u32, u32)]) {
+        let words = fresh(3, 9);
+        let theirs = Arc::clone(&words);
+        let thread = thread::spawn(move || join(&theirs, name).add(10));
+        join(&words, 5).add(1);
+        join(&words, 6).add(2);
+        thread.join().unwrap();
+        let counts = counts(&words);
+        assert_eq!(counts, due, "a thread joined the names 5 and 6 and added 1 and 2, and another one joined the name {name} and added 10: the names and counts in the list are (left) and should be (right)");
+    }
+
+    /// One thread joins two names, and another one joins the first of them.
+    pub fn the_first_of_two_is_joined_too() {
+        one_joins_two(5, &[(5, 11), (6, 2)]);
+    }
+
+    /// One thread joins two names, and another one joins the second of them.
+    pub fn the_second_of_two_is_joined_too() {
+        one_joins_two(6, &[(5, 1), (6, 12)]);
+    }
+
+    /// A thread joins a name. Another process takes an entry meanwhile, and dies.
+    fn joining_beside_a_death(entries: u32) {
+        let words = fresh(entries, 9);
+        let theirs = Arc::clone(&words);
+        let dying = thread::spawn(move || {
+            let one_more = |taken| (taken < entries).then_some(taken + 1);
+            theirs[1].fetch_update(SeqCst, SeqCst, one_more).is_ok()
+        });
+        let joined = table(&words).join(5).map(|counter| counter.add(1)).is_ok();
+        let took = dying.join().unwrap();
+        let counts = counts(&words);
+        let is_right = if joined { counts == [(5, 1)] } else { counts.is_empty() && took && entries == 1 };
+        assert!(is_right, "in a table with {entries} entries, another process has taken an entry ({took}) and died, while a thread joined the name 5 and added 1. It got a counter: {joined}. The names and counts in the list are {counts:?}");
+    }
+
+    /// A thread joins a name. Another process takes the only entry meanwhile, and dies.
+    pub fn the_last_entry_dies() {
+        joining_beside_a_death(1);
+    }
+
+    /// A thread joins a name. Another process takes one of two entries meanwhile, and dies.
+    pub fn one_of_two_entries_dies() {
+        joining_beside_a_death(2);
+    }
+
+    /// A thread joins a name. Another process stores a wrong offset meanwhile.
+    pub fn a_wrong_link_comes() {
+        let words = fresh(2, 0);
+        let theirs = Arc::clone(&words);
+        let thread = thread::spawn(move || theirs[0].store(4, SeqCst));
+        let joined = table(&words).join(5).map(|_| ());
+        thread.join().unwrap();
+        let next = words[4].load(SeqCst);
+        let is_right = match joined {
+            Ok(()) => next == 0,
+            Err(error) => error == exercise::TableError::Broken,
+        };
+        assert!(is_right, "another process stored the offset 4, at which no entry begins, in words[LAST] while a thread joined a name. join() returned {joined:?}, and the NEXT of its entry is {next}: it should return Broken, or push its entry before the offset comes");
+    }
+
+    /// A thread joins a name in a full table, and another one looks at the words.
+    pub fn a_full_table_is_looked_at() {
+        let words = with_a_counter(1, 0);
+        let theirs = Arc::clone(&words);
+        let thread = thread::spawn(move || table(&theirs).join(9).is_err());
+        let seen = [1, 0, 1].map(|at| words[at].load(SeqCst));
+        let is_full = thread.join().unwrap();
+        assert!(is_full && seen == [1, 2, 1], "a thread joined a new name in a full table, and got an error: {is_full}. Another one saw words[TAKEN], words[LAST] and words[TAKEN] as {seen:?} meanwhile, and they should stay as they are");
+    }
+
     /// Two threads join in a table with one entry, and add 1 and 10.
     fn two_join_for_the_last_entry(names: [u32; 2]) {
         let words = fresh(1, 0);
@@ -564,27 +687,38 @@ interleave::scenarios! {
 /// Explores scenarios.
 macro_rules! explored {
     ($($scenario:ident)+) => {
-        vec![$(Explore::new().executions(400).of(scenarios::$scenario)),+]
+        vec![$(Explore::new().executions(1_500).of(scenarios::$scenario)),+]
     };
 }
 
-#[proctor::test(clauses = [1, 13], subject = |(): ()| explored![both_add both_reach_the_top], disturbed = |question: Call| states(question))]
-fn no_addition_is_lost(mut subject: Subject, mut disturbed: Subject) {
+#[proctor::test(clauses = [1, 13], subject = |(): ()| explored![both_add both_reach_the_top one_reaches_the_top], overtaken = |question: Overtaken| overtaken(question))]
+fn no_addition_is_lost(mut subject: Subject, mut overtaken: Subject) {
     all_must_hold(&subject.ask(&()).value);
-    // Counter 7; another process adds 1 to its count, and to the last word, after each instruction.
-    let words = vec![2, 1, 7, 40, 0, 0, 0, 0];
-    let Some(states) = disturbed.ask(&(words, Add(7, 1_000), 8_000)).value else {
-        return;
-    };
-    let (count, others) = (states[0][3], states[0][7]);
-    assert_eq!(
-        count,
-        1_040 + others,
-        "a process added 1000 to a count of 40, and another one added 1, {others} times, once after each instruction of the first process: the count is (left) and should be (right)"
-    );
+    // Counter 7. Before each write of a process, another one adds to the count.
+    for (amount, times, theirs) in [
+        (1_000, FASTER, 1),
+        (u32::MAX, FASTER, 1),
+        (1, 1, u32::MAX),
+        (u32::MAX, 1, u32::MAX),
+    ] {
+        let question = (
+            vec![2, 1, 7, 40, 0, 0, 0, 0],
+            Add(7, amount),
+            Others::Add(times, theirs),
+        );
+        let Some((times, _, words)) = overtaken.ask(&question).value else {
+            return;
+        };
+        let others = theirs.saturating_mul(times as u32);
+        assert_eq!(
+            words[3],
+            40_u32.saturating_add(others).saturating_add(amount),
+            "a process added {amount} to a count of 40. Before each of its writes, another process added {theirs} ({times} times): the count is (left) and should be (right)"
+        );
+    }
 }
 
-#[proctor::test(clauses = [1, 7, 8, 10, 13], subject = |(): ()| explored![both_join_a_name three_join])]
+#[proctor::test(clauses = [1, 7, 8, 10, 13], subject = |(): ()| explored![both_join_a_name three_join the_first_of_two_is_joined_too])]
 fn a_name_that_two_join_is_there_once(mut subject: Subject) {
     all_must_hold(&subject.ask(&()).value);
 }
@@ -596,8 +730,13 @@ fn names_that_are_joined_together_are_all_there(mut subject: Subject) {
     all_must_hold(&subject.ask(&()).value);
 }
 
-#[proctor::test(clauses = [1, 7, 10, 12, 13], subject = |(): ()| explored![joining_what_was_in_the_words finding_an_entry summing_beside_a_join])]
+#[proctor::test(clauses = [1, 7, 10, 12, 13], subject = |(): ()| explored![joining_what_was_in_the_words finding_an_entry summing_beside_a_join the_second_of_two_is_joined_too])]
 fn an_entry_is_found_with_all_its_words(mut subject: Subject) {
+    all_must_hold(&subject.ask(&()).value);
+}
+
+#[proctor::test(clauses = [1, 7, 8, 9, 10, 11], subject = |(): ()| explored![the_last_entry_dies one_of_two_entries_dies a_wrong_link_comes a_full_table_is_looked_at])]
+fn others_may_die_and_write_anything_meanwhile(mut subject: Subject) {
     all_must_hold(&subject.ask(&()).value);
 }
 
@@ -672,15 +811,40 @@ fn limited<T>(resource: Resource, limit: Option<u64>, call: impl FnOnce() -> T) 
     result
 }
 
-#[proctor::test(clauses = [2], subject = |entries: usize| -> (u64, bool, u64, bool) {
+/// For the subject: makes three files while the descriptors 0 to 2 are free, and maps them.
+fn without_standard_streams() -> Vec<Told<usize>> {
+    let copies = [0, 1, 2].map(|number| {
+        // SAFETY: they are open, and the test puts them back.
+        let copy = unsafe { libc::fcntl(number, libc::F_DUPFD_CLOEXEC, 3) };
+        assert!(copy > 2, "a copy of a standard stream");
+        copy
+    });
+    for number in 0..3 {
+        // SAFETY: as above.
+        unsafe { libc::close(number) };
+    }
+    let files = [(); 3].map(|()| create(3));
+    let words = |file: &File| Memory::map(file).map(|memory| memory.words().len());
+    let made = files.map(|file| told(file.and_then(|file| words(&file))));
+    for (copy, number) in copies.into_iter().zip(0..) {
+        // SAFETY: as above.
+        unsafe {
+            libc::dup2(copy, number);
+            libc::close(copy);
+        }
+    }
+    made.to_vec()
+}
+
+#[proctor::test(clauses = [2, 4, 5], subject = |entries: usize| -> (u64, bool, u64, bool) {
     let (file, another) = (made(entries), made(entries));
     let about = file.metadata().expect("a file");
     let all_zero = read_words(&file).iter().all(|word| *word == 0);
     write_word(&file, 1, 77);
     let is_new = read_words(&file)[1] == 77 && read_words(&another).get(1) == Some(&0);
     (about.len(), all_zero, about.nlink(), is_new)
-})]
-fn a_new_file_has_the_length_of_its_table(mut subject: Subject) {
+}, closed = |(): ()| without_standard_streams())]
+fn a_new_file_has_the_length_of_its_table(mut subject: Subject, mut closed: Subject) {
     for entries in [1, 2, 3, 341, 70_000, MOST] {
         let answer = subject.ask(&entries);
         assert_eq!(
@@ -690,6 +854,13 @@ fn a_new_file_has_the_length_of_its_table(mut subject: Subject) {
         );
         answer.nothing_is_left("the files were closed");
     }
+    let made = closed.ask(&());
+    assert_eq!(
+        made.value,
+        vec![Ok(length(3)); 3],
+        "while the descriptors 0, 1 and 2 are free, create(3) makes three files, and Memory::map maps them: the numbers of words or the errors are (left) and should be (right)"
+    );
+    made.nothing_is_left("the files were closed");
 }
 
 #[proctor::test(clauses = [2, 3], subject = |(entries, descriptors, bytes): (usize, Option<u64>, Option<u64>)| -> (Told<u64>, Told<u64>) {
@@ -772,83 +943,146 @@ fn tried(file: &File) -> (Told<usize>, usize) {
     (told(words), mappings(&file.metadata().expect("a file")))
 }
 
-#[proctor::test(clauses = [5, 6], subject = |bytes: u64| -> ((Told<usize>, usize), u64) {
-    let file = file_of(bytes);
-    (tried(&file), file.metadata().expect("a file").len())
-})]
-fn a_file_of_another_length_is_not_mapped(mut subject: Subject) {
+#[proctor::test(clauses = [4, 5, 6], subject = |(bytes, start, path): (u64, Vec<u8>, Option<String>)| -> ((Told<usize>, usize), u64, Vec<u8>) {
+    let opened = |path: String| {
+        let file = File::options().read(true).write(true).open(&path).expect("the judge's file");
+        fs::remove_file(path).expect("the file has a name");
+        file
+    };
+    let file = path.map_or_else(|| file_of(bytes), opened);
+    let mut after = vec![0; start.len().min(bytes as usize)];
+    file.write_all_at(&start[..after.len()], 0).expect("the file can be written");
+    let tried = tried(&file);
+    file.read_exact_at(&mut after, 0).expect("the file can be read");
+    (tried, file.metadata().expect("a file").len(), after)
+}, its_folder = |(): ()| std::env::temp_dir().display().to_string())]
+fn a_file_of_another_length_is_not_mapped(mut subject: Subject, mut its_folder: Subject) {
+    let folder = its_folder.ask(&()).value;
+    let (top, small) = (u32::MAX, 4 * length(3) as u64);
+    let starts = [
+        // The list is empty, and entries were taken.
+        vec![0, 2, 0, 0, 0, 7, 5, 0],
+        vec![0, top, 7, 5, 2, 7, 5, 0, 7, 5, 0],
+        // Entries are in the list, and none or too few were taken.
+        vec![5, 0, 7, 3, 0, 7, 4, 2, 9, 9, 9],
+        vec![8, 4, 7, 3, 8, 8, 4, 2, 9, 5, 5],
+        vec![4, 1, 7, 3, 0],
+        vec![top; length(400)],
+        (0..length(3)).map(|_| name()).collect(),
+    ];
     let ends = [
         4_095,
         4_096,
         4_116,
-        4 * length(MOST) - 4,
-        4 * length(MOST + 1),
+        4 * length(MOST) as u64 - 4,
+        4 * length(MOST + 1) as u64,
     ];
-    let tables = [1, 2, 340, 341, 342, MOST].map(|entries| 4 * length(entries));
-    for bytes in (0..=34).chain(ends).chain(tables) {
-        let is_table = bytes > 8 && (bytes - 8) % 12 == 0 && bytes <= 4 * length(MOST);
+    let tables = [1, 2, 340, 341, 342, MOST].map(|entries| 4 * length(entries) as u64);
+    // The lengths of tables, but for the bits above the 32 of a number.
+    let large = [32, 33, 34, 36].map(|bit| (1 << bit) + small);
+    let of_lengths = (0..=34).chain(ends).chain(tables).chain(large);
+    let cases = of_lengths.zip(starts.iter().cycle());
+    for (bytes, start) in cases.chain(starts.iter().map(|start| (small, start))) {
+        let is_table = bytes > 8 && (bytes - 8) % 12 == 0 && bytes <= 4 * length(MOST) as u64;
         let due = if is_table {
-            Ok(bytes / 4)
+            Ok(bytes as usize / 4)
         } else {
             error("InvalidData")
         };
-        let answer = subject.ask(&(bytes as u64));
+        let mut start: Vec<u8> = start.iter().flat_map(|word| word.to_ne_bytes()).collect();
+        let path = (bytes > 1 << 32).then(|| format!("{folder}/{bytes}"));
+        if let Some(path) = &path {
+            // The subject may not make so long a file. It has few bytes on the disk.
+            let file = File::create(path).expect("a file");
+            if file.set_len(bytes).is_err() {
+                fs::remove_file(path).expect("the file has a name");
+                continue;
+            }
+        }
+        let answer = subject.ask(&(bytes, start.clone(), path));
+        let (tried, length, after) = &answer.value;
         assert_eq!(
-            answer.value,
-            ((due, 0), bytes as u64),
+            (tried, *length),
+            (&(due, 0), bytes),
             "Memory::map on a file of {bytes} bytes: the number of words or the error, the number of mappings that are left, and the length of the file afterwards are (left) and should be (right). (An access to words behind the end of a file ends the process with SIGBUS)"
+        );
+        start.truncate(bytes as usize);
+        let words = |bytes: &[u8]| -> Vec<u32> {
+            bytes
+                .as_chunks()
+                .0
+                .iter()
+                .take(14)
+                .map(|word| u32::from_ne_bytes(*word))
+                .collect()
+        };
+        assert!(
+            *after == start,
+            "Memory::map on a file of {bytes} bytes changed the bytes of the file: its first words are {:?} and were {:?}",
+            words(after),
+            words(&start)
         );
         answer.nothing_is_left("Memory::map has returned, and the mapping was dropped");
     }
 }
 
-#[proctor::test(clauses = [2, 4, 5, 6], subject = |(): ()| -> [(Told<usize>, usize); 3] {
+#[proctor::test(clauses = [2, 4, 5, 6], subject = |(): ()| -> [(Told<usize>, usize); 5] {
     let file = made(MOST);
-    let readable = File::open(format!("/proc/self/fd/{}", file.as_raw_fd())).expect("the file can be opened again");
+    let path = format!("/proc/self/fd/{}", file.as_raw_fd());
+    let readable = File::open(&path).expect("the file can be opened again");
+    let writable = File::options().write(true).open(&path).expect("the file can be opened again");
+    let sealed = memfd_create(c"of-the-test", MFdFlags::MFD_CLOEXEC | MFdFlags::MFD_ALLOW_SEALING);
+    let sealed = sealed.map(File::from).expect("a file in memory");
+    sealed.set_len(4 * length(3) as u64).expect("the file gets this length");
+    fcntl(&sealed, FcntlArg::F_ADD_SEALS(SealFlag::F_SEAL_WRITE)).expect("a seal");
     // Two MiB more than there are now, and the table needs twelve.
     let pages = fs::read_to_string("/proc/self/statm").expect("the size of this process");
     let pages: u64 = pages.split(' ').next().and_then(|pages| pages.parse().ok()).expect("a number");
     let no_memory = limited(Resource::RLIMIT_AS, Some(4_096 * pages + (2 << 20)), || tried(&file));
-    [tried(&readable), no_memory, tried(&file)]
+    [tried(&readable), tried(&writable), tried(&sealed), no_memory, tried(&file)]
 })]
 fn an_error_of_the_mapping_is_returned(mut subject: Subject) {
     let answer = subject.ask(&());
-    let refused = ["EACCES", "ENOMEM"].map(|name| (error(name), 0));
+    let refused = ["EACCES", "EACCES", "EPERM", "ENOMEM"].map(|name| (error(name), 0));
     assert_eq!(
         answer.value[..],
         [&refused[..], &[(Ok(length(MOST)), 0)]].concat(),
-        "Memory::map with a descriptor that can only be read, with a limit of the memory that the table does not fit into, and without either: the results and the numbers of mappings that are left are (left) and should be (right)"
+        "Memory::map with a descriptor that can only be read, with one that can only be written, with a file that is sealed against writes, with a limit of the memory that the table does not fit into, and without any of that: the results and the numbers of mappings that are left are (left) and should be (right)"
     );
-    answer.nothing_is_left("Memory::map has returned two errors");
+    answer.nothing_is_left("Memory::map has returned four errors");
 }
 
 #[proctor::test(clauses = [2, 4, 5], subject = |rounds: usize| -> (usize, usize, usize) {
     let lines = || fs::read_to_string("/proc/self/maps").expect("what is mapped").lines().count();
     let (mut without, mut left, before) = (0, 0, lines());
-    for _ in 0..rounds {
-        let file = made(500);
+    for round in 0..rounds {
+        let file = if round < 300 { made(500) } else { file_of(4 * length(500) as u64) };
         let (about, memory) = (file.metadata().expect("a file"), mapped(&file));
         join(&memory, 1).add(1);
         drop(file);
-        without += usize::from(mappings(&about) == 0);
+        without += usize::from(round < 100 && mappings(&about) == 0);
+        let start = memory.words().as_ptr().cast_mut();
         drop(memory);
-        left += mappings(&about);
+        // SAFETY: it only asks whether there is memory at this address.
+        left += usize::from(unsafe { libc::mincore(start.cast(), 1, &mut 0) } == 0);
+        left += if round < 100 { mappings(&about) } else { 0 };
     }
     (without, left, lines().saturating_sub(before))
 })]
 fn a_dropped_mapping_leaves_nothing(mut subject: Subject) {
-    let answer = subject.ask(&300);
+    let rounds = 3_000;
+    let answer = subject.ask(&rounds);
     let (without, left, more) = answer.value;
     assert_eq!(
         (without, left),
         (0, 0),
-        "300 times a file was made and mapped. How often its mapping was not in /proc/self/maps before the drop, and how often it was still there after the drop, is (left) and should be (right)"
+        "{rounds} times a file was made and mapped. How often its mapping was not in /proc/self/maps before the drop, and how often it was still there after the drop, is (left) and should be (right)"
     );
-    let heap = answer.evidence.heap.left;
     // The allocator may have taken or given back a region.
+    let heap = answer.evidence.heap.left;
     assert!(
         more <= 8 && heap < 2_000,
-        "300 times a file was made, mapped and dropped: now the process has {more} more mappings in /proc/self/maps, and {heap} bytes of memory are still allocated"
+        "{rounds} times a file was made, mapped and dropped: now the process has {more} more mappings in /proc/self/maps, and {heap} bytes of memory are still allocated"
     );
     answer.nothing_is_left("all files and mappings were dropped");
 }
@@ -948,13 +1182,12 @@ fn ending(child: Pid) -> String {
 /// More instructions than any call needs on a small table.
 const INSTRUCTIONS: usize = 300_000;
 
-/// The words, the call, and for how many instructions it is disturbed.
-type Call = (Vec<u32>, Op, usize);
+/// The words and the call.
+type Call = (Vec<u32>, Op);
 
 /// Runs a call in another process, one instruction at a time. Returns each state of the words after
-/// the first, as other processes see them, or `None` where that cannot be done. If the call is
-/// disturbed, returns only the last state.
-fn states((words, op, disturbed): Call) -> Option<Vec<Vec<u32>>> {
+/// the first, as other processes see them, or `None` where that cannot be done.
+fn states((words, op): Call) -> Option<Vec<Vec<u32>>> {
     if !cfg!(target_arch = "x86_64") {
         // Elsewhere, an atomic step may be a loop that an interruption starts again.
         return None;
@@ -988,19 +1221,14 @@ fn states((words, op, disturbed): Call) -> Option<Vec<Vec<u32>>> {
         how => panic!("a process did not come as far as its call: {how}"),
     }
     let mut states = vec![words];
-    for instruction in 0..INSTRUCTIONS {
+    for _ in 0..INSTRUCTIONS {
         ptrace::step(child, None).expect("a stopped child");
         match ending(child).as_str() {
             "SIGTRAP" => {}
-            "code 0" if disturbed > 0 => return Some(vec![snapshot(shared)]),
             "code 0" => return Some(states.split_off(1)),
             how => panic!("a process called a function of the library, and ended: {how}"),
         }
-        if instruction < disturbed {
-            for word in [3, shared.len() - 1] {
-                shared[word].fetch_add(1, Ordering::AcqRel);
-            }
-        } else if disturbed == 0 && *states[states.len() - 1] != snapshot(shared) {
+        if *states[states.len() - 1] != snapshot(shared) {
             states.push(snapshot(shared));
         }
     }
@@ -1021,7 +1249,7 @@ fn a_process_that_stops_anywhere_holds_up_nobody(mut subject: Subject, mut other
         (&full, Join(9), 0..1),
         (&free, Sum, 0..1),
     ] {
-        let answer = subject.ask(&(words.clone(), op, 0));
+        let answer = subject.ask(&(words.clone(), op));
         let Some(states) = &answer.value else { return };
         assert!(
             changes.contains(&states.len()),
@@ -1044,5 +1272,277 @@ fn a_process_that_stops_anywhere_holds_up_nobody(mut subject: Subject, mut other
             ops.extend([Join(9), Join(11), Join(9), Sum]);
             plays(&mut others, state, &ops);
         }
+    }
+}
+
+// ---------------------------------------------------- others are faster, again and again
+
+/// What others do before each write of a call, or after it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+enum Others {
+    /// Before each of so many writes to the first count, another process adds this to it.
+    Add(usize, u32),
+    /// Before each of so many writes to `words[TAKEN]`, another process takes an entry.
+    Take(usize),
+    /// Before each of so many writes to `words[LAST]`, another process pushes an entry. The last of
+    /// these entries has this name.
+    Push(usize, u32),
+    /// After each write, another thread of the process makes some calls.
+    Call,
+}
+
+/// The words, the call, and what others do.
+type Overtaken = (Vec<u32>, Op, Others);
+
+/// What the handlers of the signals need.
+struct Scene<'a> {
+    /// The words of the call. The process may only read them, so each write is a SIGSEGV.
+    mapping: &'a memmap2::MmapRaw,
+    /// The same words, for the others.
+    shared: &'a [AtomicU32],
+    others: Others,
+    /// How often they were faster.
+    times: AtomicUsize,
+    /// The thread beside the call, and whether it is its turn.
+    beside: (Thread, &'a AtomicBool),
+}
+
+/// The scene of the call that is at work.
+static SCENE: AtomicPtr<Scene<'static>> = AtomicPtr::new(ptr::null_mut());
+
+impl Scene<'_> {
+    fn protect(&self, protection: i32) {
+        let (start, bytes) = (self.mapping.as_mut_ptr().cast(), self.mapping.len());
+        // SAFETY: the mapping is the test's, and the call uses it by atomics.
+        assert_eq!(unsafe { libc::mprotect(start, bytes, protection) }, 0);
+    }
+
+    /// The call is about to write to this word.
+    fn before(&self, word: usize) {
+        let times = self.times.load(Ordering::Relaxed);
+        let load = |at: usize| self.shared[at].load(Ordering::Acquire);
+        let store = |at: usize, value| self.shared[at].store(value, Ordering::Release);
+        match (self.others, word) {
+            (Others::Add(most, amount), 3) if times < most => {
+                store(3, load(3).saturating_add(amount));
+            }
+            (Others::Take(most), TAKEN) if times < most => store(TAKEN, load(TAKEN) + 1),
+            (Others::Push(most, name), LAST) if times < most => {
+                let (last, taken) = (load(LAST), load(TAKEN));
+                let entry = length(taken as usize);
+                let name = if times + 1 == most {
+                    name
+                } else {
+                    100 + times as u32
+                };
+                for (at, value) in (entry..).zip([name, 0, last]) {
+                    store(at, value);
+                }
+                store(TAKEN, taken + 1);
+                store(LAST, entry as u32);
+            }
+            _ => return,
+        }
+        self.times.store(times + 1, Ordering::Relaxed);
+    }
+
+    /// The call has written.
+    fn after(&self) {
+        let (thread, turn) = &self.beside;
+        if self.others == Others::Call {
+            turn.store(true, Ordering::Release);
+            thread.unpark();
+            while turn.load(Ordering::Acquire) {
+                thread::park();
+            }
+            self.times.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+}
+
+/// For the thread beside a call: adds to an old counter and to a new one, and takes the sum.
+fn calls_beside(words: &[AtomicU32]) -> bool {
+    let add = |table: &Table<'_>, name| table.join(name).map(|counter| counter.add(1)).is_ok();
+    let calls = || {
+        Table::new(words)
+            .is_ok_and(|table| add(&table, 8) && add(&table, 11) && table.sum().is_ok())
+    };
+    catch_unwind(AssertUnwindSafe(calls)).unwrap_or(false)
+}
+
+/// Handles SIGSEGV, which comes before a write of the call, and SIGTRAP, which comes after it.
+#[cfg(target_arch = "x86_64")]
+extern "C" fn on_write(signal: i32, info: *mut libc::siginfo_t, context: *mut libc::c_void) {
+    const ONE_INSTRUCTION: i64 = 0x100; // the trap flag
+    // SAFETY: a scene is there as long as this handler is; the kernel supplies the other two.
+    let (scene, info, context) = unsafe {
+        let context = &mut *context.cast::<libc::ucontext_t>();
+        (&*SCENE.load(Ordering::Acquire), &*info, context)
+    };
+    let flags = &mut context.uc_mcontext.gregs[libc::REG_EFL as usize];
+    if signal == libc::SIGTRAP {
+        *flags &= !ONE_INSTRUCTION;
+        scene.protect(libc::PROT_READ);
+        return scene.after();
+    }
+    // SAFETY: a SIGSEGV has an address.
+    let address = unsafe { info.si_addr() } as usize;
+    let at = address.wrapping_sub(scene.mapping.as_ptr() as usize);
+    if at >= scene.mapping.len() {
+        // It is not about the words: the same again ends the process.
+        proctor::on_signal(Signal::SIGSEGV, SigHandler::SigDfl, SaFlags::empty());
+        return;
+    }
+    scene.before(at / 4);
+    scene.protect(libc::PROT_READ | libc::PROT_WRITE);
+    *flags |= ONE_INSTRUCTION;
+}
+
+/// Makes a call, in which others are faster before each write. Returns how often they were, whether
+/// their calls did what they should, and the words at the end, or `None` where that cannot be done.
+fn overtaken((words, op, others): Overtaken) -> Option<(usize, bool, Vec<u32>)> {
+    #[cfg(not(target_arch = "x86_64"))]
+    // Elsewhere, an atomic step may be a loop that an interruption starts again.
+    return None;
+    #[cfg(target_arch = "x86_64")]
+    {
+        let file = file_of(4 * words.len() as u64);
+        let map = || memmap2::MmapRaw::map_raw(&file).expect("memory for the test");
+        let (mapping, another) = (map(), map());
+        let all = |map: &memmap2::MmapRaw| {
+            // SAFETY: it has this many words, and it lives as long as they are used.
+            unsafe { std::slice::from_raw_parts(map.as_ptr().cast::<AtomicU32>(), words.len()) }
+        };
+        let (mine, shared) = (all(&mapping), all(&another));
+        for (word, value) in shared.iter().zip(&words) {
+            word.store(*value, Ordering::Release);
+        }
+        let table = Table::new(mine).expect("the words of a table");
+        let counter = table.join(7).expect("its name is in the list");
+        let (turn, is_over, are_right) = (
+            AtomicBool::new(false),
+            AtomicBool::new(false),
+            AtomicBool::new(true),
+        );
+        let caller = thread::current();
+        let times = thread::scope(|scope| {
+            let beside = scope.spawn(|| {
+                while !is_over.load(Ordering::Acquire) {
+                    if turn.load(Ordering::Acquire) {
+                        are_right.fetch_and(calls_beside(shared), Ordering::Relaxed);
+                        turn.store(false, Ordering::Release);
+                        caller.unpark();
+                    }
+                    thread::park();
+                }
+            });
+            let beside = beside.thread().clone();
+            let scene = Scene {
+                mapping: &mapping,
+                shared,
+                others,
+                times: AtomicUsize::new(0),
+                beside: (beside, &turn),
+            };
+            SCENE.store((&raw const scene).cast_mut().cast(), Ordering::Release);
+            let action = SigAction::new(
+                SigHandler::SigAction(on_write),
+                SaFlags::SA_SIGINFO,
+                SigSet::empty(),
+            );
+            let set = |signal, action: &SigAction| {
+                // SAFETY: the handler touches only what the scene holds, which outlives it.
+                unsafe { sigaction(signal, action) }.expect("a handler")
+            };
+            let before =
+                [Signal::SIGSEGV, Signal::SIGTRAP].map(|signal| (signal, set(signal, &action)));
+            scene.protect(libc::PROT_READ);
+            let call = || match op {
+                Join(name) => _ = table.join(name),
+                Add(_, amount) => counter.add(amount),
+                _ => {}
+            };
+            let ended = catch_unwind(AssertUnwindSafe(call));
+            scene.protect(libc::PROT_READ | libc::PROT_WRITE);
+            for (signal, action) in &before {
+                set(*signal, action);
+            }
+            is_over.store(true, Ordering::Release);
+            scene.beside.0.unpark();
+            ended.unwrap_or_else(|panic| resume_unwind(panic));
+            scene.times.into_inner()
+        });
+        Some((times, are_right.into_inner(), snapshot(shared)))
+    }
+}
+
+/// How often others are faster in one call.
+const FASTER: usize = 1_000;
+
+#[proctor::test(clauses = [1, 7, 8, 10], subject = |question: Overtaken| overtaken(question))]
+fn a_call_that_others_overtake_ends_well(mut subject: Subject) {
+    // Counter 7 and counter 8, and free words, which have had another use.
+    let begin = [5, 2, 7, 40, 0, 8, 100, 2];
+    for (op, others, what) in [
+        (
+            Join(9),
+            Others::Take(FASTER),
+            "Before it could take an entry, another process took one",
+        ),
+        (
+            Join(9),
+            Others::Push(FASTER, 10),
+            "Before it could push its entry, another process pushed one",
+        ),
+        (
+            Join(9),
+            Others::Push(FASTER, 9),
+            "Before it could push its entry, another process pushed one, and the last of these entries had the same name",
+        ),
+        (
+            Join(9),
+            Others::Call,
+            "After each of its writes, another thread of its process called join, add and sum",
+        ),
+        (
+            Add(7, 3),
+            Others::Call,
+            "After each of its writes, another thread of its process called join, add and sum",
+        ),
+    ] {
+        let words = [&begin[..], &vec![6; SIZE * (FASTER + 4)]].concat();
+        let asked = subject.try_ask(&(words, op, others));
+        let hangs = format!(
+            "{what}: a call does not return. It waits for the other one, or it began again too often"
+        );
+        let answer = asked.unwrap_or_else(|failing| Gate::explained(failing, &hangs).end());
+        let Some((times, are_right, words)) = &answer.value else {
+            return;
+        };
+        assert!(
+            *are_right,
+            "a process made the call {op:?}. {what}: one of these calls returned an error or panicked, although entries are free and all links are right"
+        );
+        let offsets = list(words).unwrap_or_default();
+        let mut names: Vec<u32> = offsets.iter().map(|entry| words[*entry]).collect();
+        names.sort_unstable();
+        let mut due = match others {
+            Others::Push(most, name) if *times == most => {
+                (100..99 + *times as u32).chain([name]).collect()
+            }
+            Others::Push(..) => (100..100 + *times as u32).collect(),
+            Others::Call if *times > 0 => vec![11],
+            _ => vec![],
+        };
+        due.extend(if op == Join(9) { [7, 8, 9] } else { [7, 8, 8] });
+        due.sort_unstable();
+        due.dedup();
+        let ends = |names: &[u32]| (names.len(), names[..names.len().min(8)].to_vec());
+        assert!(
+            names == due,
+            "a process made the call {op:?}. {what} ({times} times). In the end, the number of names in the list and the smallest names are {:?}, and they should be {:?}",
+            ends(&names),
+            ends(&due)
+        );
     }
 }

@@ -143,8 +143,9 @@ impl<'a> Table<'a> {
             }
             // Another process was faster, perhaps with the same name. Then the entry stays unused.
             if let Some(counter) = self.find(name, last)? {
+                // Release: what was stored in the entry comes before what its next owner stores.
                 let number = ((entry - ENTRIES) / SIZE) as u32;
-                let _ = self.words[TAKEN].compare_exchange(number + 1, number, Relaxed, Relaxed);
+                let _ = self.words[TAKEN].compare_exchange(number + 1, number, Release, Relaxed);
                 return Ok(counter);
             }
         }
@@ -195,7 +196,7 @@ impl<'a> Table<'a> {
     /// Takes a free entry.
     fn take(&self) -> Result<usize, TableError> {
         let one_more = |taken| ((taken as usize) < self.entries).then(|| taken + 1);
-        let taken = self.words[TAKEN].fetch_update(Relaxed, Relaxed, one_more);
+        let taken = self.words[TAKEN].fetch_update(Acquire, Relaxed, one_more);
         let taken = taken.map_err(|_| TableError::Full)?;
         Ok(ENTRIES + SIZE * taken as usize)
     }
