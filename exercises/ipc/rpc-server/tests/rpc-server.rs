@@ -9,15 +9,15 @@ proctor::exercise!(rpc_server);
 use std::cell::RefCell;
 use std::collections::VecDeque;
 use std::fs::File;
-use std::io::{self, ErrorKind, PipeWriter, Read, Write};
+use std::io::{self, ErrorKind, Read, Write};
 use std::mem::ManuallyDrop;
 use std::net::Shutdown;
-use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
 use std::os::unix::fs::FileExt;
-use std::os::unix::net::{UnixListener, UnixStream};
-use std::panic::{AssertUnwindSafe, catch_unwind, panic_any, resume_unwind};
+use std::os::unix::net::{UnixDatagram, UnixListener, UnixStream};
+use std::panic::{self, AssertUnwindSafe, catch_unwind, panic_any, resume_unwind};
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicBool, AtomicI32, AtomicU64, Ordering::SeqCst};
+use std::sync::atomic::{AtomicBool, AtomicI32, AtomicU64, AtomicUsize, Ordering::SeqCst};
 use std::sync::{Arc, OnceLock, mpsc};
 use std::thread;
 use std::time::Duration;
@@ -25,10 +25,14 @@ use std::time::Duration;
 use nix::fcntl::{FcntlArg, FdFlag, fcntl};
 use nix::libc;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use nix::sys::resource::{Resource, getrlimit};
 use nix::sys::signal::{SaFlags, SigHandler, Signal};
 use nix::sys::socket::sockopt::AcceptConn;
-use nix::sys::socket::{AddressFamily, SockFlag, SockType, UnixAddr, connect, getsockopt, socket};
-use nix::unistd::{dup, gettid};
+use nix::sys::socket::{
+    AddressFamily, MsgFlags, SockFlag, SockType, UnixAddr, connect, getsockopt, send, shutdown,
+    socket,
+};
+use nix::unistd::{dup, gettid, write};
 use proctor::script::IoError;
 use proctor::{
     Answer, Errno, Gate, Heap, Outcome, Subject, Surroundings, Zeros, do_nothing, on_signal,
@@ -605,7 +609,9 @@ fn every_byte_goes_out_once_and_in_order(mut subject: Subject) {
         let how = format!("{how}, and none at all at some bytes (WouldBlock)");
         let ops = [queued(&lengths, each), queued(&[9, 0], each)].concat();
         let blocks = errors_of(ErrorKind::WouldBlock, Errno::EAGAIN);
-        let events = [0, 2, 4, 6, 6, 15, 350].into_iter().zip(blocks.iter().cycle());
+        let events = [0, 2, 4, 6, 6, 15, 350]
+            .into_iter()
+            .zip(blocks.iter().cycle());
         let events = events.map(|(at, error)| (at, What::Fails(error.clone(), 1)));
         operates(&mut subject, (ops, Sink::new(most, events)), &how);
     }
@@ -621,7 +627,9 @@ fn errors_lose_nothing_and_interruptions_are_none(mut subject: Subject) {
     let often = What::Fails(IoError::Kind(ErrorKind::Interrupted), times);
     let blocks = What::Fails(IoError::Kind(ErrorKind::WouldBlock), 1);
     for most in [1, 3, usize::MAX] {
-        let events = [0, 1, 4, 5, 9, 9, 40].into_iter().zip(interrupted.iter().cycle());
+        let events = [0, 1, 4, 5, 9, 9, 40]
+            .into_iter()
+            .zip(interrupted.iter().cycle());
         let events = events.map(|(at, error)| (at, What::Fails(error.clone(), 2)));
         operates(
             &mut subject,
@@ -825,11 +833,75 @@ struct Server {
     /// Files of /proc that stay open: some tests use up all descriptors.
     status: File,
     schedstat: File,
-    /// The other end of `stop`.
-    stopper: RefCell<Option<PipeWriter>>,
+    /// The other end of `stop`. If nothing else happens, dropping it makes `stop` ready.
+    stopper: RefCell<Option<Stopper>>,
     /// The handler has begun with the request `hold`, and is to end it.
     begins: mpsc::Receiver<()>,
     ends: mpsc::Sender<()>,
+}
+
+/// How `stop` becomes ready.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+enum Way {
+    /// A byte in a pipe.
+    Byte,
+    /// The other end of a pipe is closed.
+    End,
+    /// The peer of a socket shuts down its write half. So no byte is there to read, and
+    /// no end is closed.
+    HalfClosed,
+    /// A datagram without a byte.
+    Datagram,
+}
+
+const ALL_WAYS: [Way; 4] = [Way::Byte, Way::End, Way::HalfClosed, Way::Datagram];
+
+/// The end of a pipe or socket whose other end is `stop`.
+struct Stopper {
+    way: Way,
+    end: Option<OwnedFd>,
+}
+
+impl Stopper {
+    fn new(way: Way) -> (OwnedFd, Stopper) {
+        let (stop, end) = match way {
+            Way::Byte | Way::End => {
+                let (stop, end) = io::pipe().expect("a pipe");
+                (OwnedFd::from(stop), OwnedFd::from(end))
+            }
+            Way::HalfClosed => {
+                let (stop, end) = UnixStream::pair().expect("sockets");
+                (stop.into(), end.into())
+            }
+            Way::Datagram => {
+                let (stop, end) = UnixDatagram::pair().expect("sockets");
+                (stop.into(), end.into())
+            }
+        };
+        (
+            stop,
+            Stopper {
+                way,
+                end: end.into(),
+            },
+        )
+    }
+
+    /// Makes `stop` ready.
+    fn stops(&mut self) {
+        let Some(end) = &self.end else { return };
+        match self.way {
+            Way::Byte => _ = write(end, b"!"),
+            Way::End => self.end = None,
+            Way::HalfClosed => _ = shutdown(end.as_raw_fd(), nix::sys::socket::Shutdown::Write),
+            Way::Datagram => _ = send(end.as_raw_fd(), b"", MsgFlags::empty()),
+        }
+    }
+}
+
+/// The flags of an open file description.
+fn flags(descriptor: BorrowedFd) -> Option<i32> {
+    fcntl(descriptor, FcntlArg::F_GETFL).ok()
 }
 
 fn text(file: &File) -> String {
@@ -924,6 +996,24 @@ impl Server {
                 Look::Ended => return Err(format!("{when}, and serve has ended")),
             }
         }
+    }
+
+    /// Sends a signal to the thread, and waits until it sleeps again.
+    fn is_interrupted(&self) -> Said<()> {
+        let sleeps = || {
+            let status = text(&self.status);
+            let own = status.lines().find(|line| line.starts_with("voluntary"));
+            own.map(str::to_owned)
+        };
+        let before = sleeps();
+        // SAFETY: numbers in, a number out.
+        unsafe { libc::syscall(libc::SYS_tgkill, libc::getpid(), self.thread, libc::SIGUSR1) };
+        self.until("a signal has interrupted the wait", || {
+            Ok(match sleeps() != before {
+                true => Step::Done,
+                false => Step::Stuck,
+            })
+        })
     }
 
     fn connect(&self) -> Said<Client<'_>> {
@@ -1103,8 +1193,8 @@ const WIDE: Limits = Limits {
     clients: usize::MAX,
 };
 
-fn listen() -> (UnixListener, PathBuf) {
-    let path = std::env::temp_dir().join("socket");
+fn listen(name: &str) -> (UnixListener, PathBuf) {
+    let path = std::env::temp_dir().join(name);
     let _ = std::fs::remove_file(&path);
     (UnixListener::bind(&path).expect("a listener"), path)
 }
@@ -1112,14 +1202,30 @@ fn listen() -> (UnixListener, PathBuf) {
 /// Plays `script` against a server, then stops the server and waits for its end.
 fn plays<R>(
     limits: Limits,
+    handler: impl FnMut(&[u8]) -> Vec<u8> + Send + 'static,
+    script: impl FnOnce(&Server) -> Said<R>,
+) -> Said<(Ended, R)> {
+    plays_until(Way::Byte, limits, handler, script)
+}
+
+/// The same, with another way to stop the server.
+fn plays_until<R>(
+    way: Way,
+    limits: Limits,
     mut handler: impl FnMut(&[u8]) -> Vec<u8> + Send + 'static,
     script: impl FnOnce(&Server) -> Said<R>,
 ) -> Said<(Ended, R)> {
     on_signal(Signal::SIGPIPE, SigHandler::SigDfl, SaFlags::empty());
-    let (listener, path) = listen();
-    let (stop, stopper) = io::pipe().expect("a pipe");
+    let (listener, path) = listen("socket");
+    let (stop, stopper) = Stopper::new(way);
+    // If so many descriptors are allowed, it gets a number beyond those of select(2).
+    let stop = fcntl(&stop, FcntlArg::F_DUPFD_CLOEXEC(1100)).map_or(stop, |number| {
+        // SAFETY: the call has just made it.
+        unsafe { OwnedFd::from_raw_fd(number) }
+    });
     // A stop request after the end must not be a write to a pipe without a reader.
-    let _twin = stop.try_clone().expect("a descriptor");
+    let twin = stop.try_clone().expect("a descriptor");
+    let flags_before = flags(twin.as_fd());
     let ((begin, begins), (ends, end)) = (mpsc::channel(), mpsc::channel());
     let (sender, receiver) = mpsc::channel();
     let thread = thread::spawn(move || {
@@ -1155,7 +1261,7 @@ fn plays<R>(
     };
     let said = script(&server);
     if let Some(stopper) = &mut *server.stopper.borrow_mut() {
-        let _ = stopper.write_all(b"!");
+        stopper.stops();
     }
     let ended = server.until("`stop` is ready and serve should return", || {
         Ok(if thread.is_finished() {
@@ -1169,6 +1275,9 @@ fn plays<R>(
     }
     let ended = thread.join().unwrap_or_else(|panic| resume_unwind(panic));
     let _ = std::fs::remove_file(&server.path);
+    if flags(twin.as_fd()) != flags_before {
+        return Err("serve has changed the flags of `stop`".to_owned());
+    }
     match (said, ended.0) {
         (Ok(said), _) => Ok((ended, said)),
         (Err(why), Ok(_)) => Err(why),
@@ -1223,37 +1332,80 @@ fn answer_to(key: u8, request: &[u8]) -> Vec<u8> {
 
 type Messages = Vec<Vec<u8>>;
 
-#[proctor::test(clauses = [1, 8, 17], subject = |(key, how, all): (u8, u8, Vec<Messages>)| -> Said<(Ended, Vec<Messages>)> {
-    plays(WIDE, move |request| answer_to(key, request), |server| {
-        let clients: Said<Vec<Client>> = all.iter().map(|_| server.connect()).collect();
-        let (mut clients, mut answers) = (clients?, vec![Vec::new(); all.len()]);
-        for turn in 0..all[0].len() {
-            for (number, client) in clients.iter_mut().enumerate() {
-                let request = &all[number][turn];
-                match how {
-                    // In turns, one request each.
-                    0 => answers[number].push(client.asks(request)?),
-                    // Without waiting for the answers.
-                    1 => client.sends(&frame(request))?,
-                    // All at once.
-                    2 if turn == 0 => client.sends(&frames(&all[number]))?,
-                    2 => {}
-                    // Byte by byte, and the server sees each alone.
-                    _ => for byte in frame(request) {
-                        client.sends(&[byte])?;
-                        server.calm();
-                    },
+/// A client sends so many empty requests at once, and takes each answer before the
+/// next request is handled. So nothing ever waits for it, and nothing new arrives.
+/// Returns the bytes of the answers.
+fn takes_each_at_once(count: usize) -> Said<(Ended, usize)> {
+    let twin: Arc<OnceLock<UnixStream>> = Arc::default();
+    let taken = Arc::new(AtomicUsize::new(0));
+    let (end, counts) = (Arc::clone(&twin), Arc::clone(&taken));
+    let handler = move |request: &[u8]| {
+        if let Some(mut end) = end.get() {
+            counts.fetch_add(end.read(&mut [0; 64]).unwrap_or(0), SeqCst);
+        }
+        request.to_vec()
+    };
+    plays(WIDE, handler, |server| {
+        let (mut client, mut other) = (server.known()?, server.known()?);
+        let _ = twin.set(client.stream.try_clone().expect("a descriptor"));
+        let bytes = vec![0; 4 * count];
+        let mut rest = &bytes[..];
+        server.during(&mut other, || {
+            while !rest.is_empty() && client.writes(&mut rest)? {}
+            Ok(())
+        })?;
+        client.sends(rest)?;
+        server.until(
+            "many requests have come at once and should be answered",
+            || {
+                let moved = client.reads();
+                let all = taken.load(SeqCst) + client.got.len();
+                Ok(match all >= 4 * count {
+                    true => Step::Done,
+                    false if moved => Step::Moved,
+                    false => Step::Stuck,
+                })
+            },
+        )?;
+        Ok(taken.load(SeqCst) + client.got.len())
+    })
+}
+
+#[proctor::test(
+    clauses = [1, 8, 17],
+    some = |(key, how, all): (u8, u8, Vec<Messages>)| -> Said<(Ended, Vec<Messages>)> {
+        plays(WIDE, move |request| answer_to(key, request), |server| {
+            let clients: Said<Vec<Client>> = all.iter().map(|_| server.connect()).collect();
+            let (mut clients, mut answers) = (clients?, vec![Vec::new(); all.len()]);
+            for turn in 0..all[0].len() {
+                for (number, client) in clients.iter_mut().enumerate() {
+                    let request = &all[number][turn];
+                    match how {
+                        // In turns, one request each.
+                        0 => answers[number].push(client.asks(request)?),
+                        // Without waiting for the answers.
+                        1 => client.sends(&frame(request))?,
+                        // All at once.
+                        2 if turn == 0 => client.sends(&frames(&all[number]))?,
+                        2 => {}
+                        // Byte by byte, and the server sees each alone.
+                        _ => for byte in frame(request) {
+                            client.sends(&[byte])?;
+                            server.calm();
+                        },
+                    }
                 }
             }
-        }
-        for (client, answers) in clients.iter_mut().zip(&mut answers) {
-            client.finishes();
-            answers.extend(client.until_closed("a client has sent its last request")?);
-        }
-        Ok(answers)
-    })
-})]
-fn each_request_gets_its_answer_in_order(mut subject: Subject) {
+            for (client, answers) in clients.iter_mut().zip(&mut answers) {
+                client.finishes();
+                answers.extend(client.until_closed("a client has sent its last request")?);
+            }
+            Ok(answers)
+        })
+    },
+    many = |count: usize| -> Said<(Ended, usize)> { takes_each_at_once(count) },
+)]
+fn each_request_gets_its_answer_in_order(mut some: Subject, mut many: Subject) {
     for (how, lengths) in [
         (0, &[0, 1, 4, 300, 0, 9][..]),
         (1, &[0, 1, 4, 300, 0, 0, 0, 9, 5000, 30, 2]),
@@ -1264,7 +1416,7 @@ fn each_request_gets_its_answer_in_order(mut subject: Subject) {
         let (key, requests): (u8, Vec<Messages>) =
             (proctor::random(), (0..2).map(messages).collect());
         let question = (key, how, requests);
-        let (handled, got) = went_well(subject.ask(&question), 2);
+        let (handled, got) = went_well(some.ask(&question), 2);
         for (requests, got) in question.2.iter().zip(&got) {
             let should: Messages = requests.iter().map(|one| answer_to(key, one)).collect();
             assert!(
@@ -1279,11 +1431,31 @@ fn each_request_gets_its_answer_in_order(mut subject: Subject) {
             );
         }
     }
+    let (_, bytes) = went_well(many.ask(&17_000), 2);
+    assert!(
+        bytes == 68_000,
+        "a client sends 17,000 empty requests: the frames of the answers should have 68,000 bytes, and {bytes} came"
+    );
 }
 
-/// While the handler works, some clients ask, some leave, and new ones come.
-#[proctor::test(clauses = [8, 9, 12, 13, 17], subject = |count: usize| -> Said<(Ended, bool)> {
-    plays(WIDE, echo, |server| {
+/// While the handler works, some clients ask, some leave, and new ones come. As many
+/// others as there are descriptors for, up to `most`, are connected all the time.
+/// Returns their number, and whether all answers were right.
+#[proctor::test(clauses = [8, 9, 12, 13, 17], descriptors = 4096, subject = |(count, most): (usize, usize)| -> Said<(Ended, (usize, bool))> {
+    plays(limits(100, 1 << 32, 1 << 32), echo, |server| {
+        let (descriptors, _) = getrlimit(Resource::RLIMIT_NOFILE).expect("a limit");
+        let others = most.min((descriptors as usize / 2).saturating_sub(count + 50));
+        let mut connected = Vec::new();
+        for number in 0..others {
+            let mut client = server.connect()?;
+            client.sends(&frame(&number.to_be_bytes()))?;
+            connected.push(client);
+            // There is room for some clients in the backlog.
+            if number % 100 == 99 || number + 1 == others {
+                let from = number - number % 100;
+                connected[from..].iter_mut().try_for_each(|client| client.answers(1).map(drop))?;
+            }
+        }
         let mut first = server.known()?;
         let clients: Said<Vec<Client>> = (0..count).map(|_| server.known()).collect();
         let (mut stay, mut new) = (Vec::new(), Vec::new());
@@ -1307,14 +1479,22 @@ fn each_request_gets_its_answer_in_order(mut subject: Subject) {
         for (request, client) in stay.iter_mut().chain(&mut new) {
             right &= client.answers(1)? == [*request];
         }
-        Ok(right)
+        for (number, client) in connected.iter_mut().enumerate() {
+            client.sends(&frame(&(number + 7).to_be_bytes()))?;
+        }
+        for (number, client) in connected.iter_mut().enumerate() {
+            right &= client.answers(1)? == [(number + 7).to_be_bytes()];
+        }
+        Ok((others, right))
     })
 })]
-fn two_hundred_clients_come_and_go(mut subject: Subject) {
-    let (_, right) = went_well(subject.ask(&200), 1 + 200 + 133);
+fn many_clients_come_and_go(mut subject: Subject) {
+    let answer = subject.ask(&(200, 1050));
+    let others = answer.value.as_ref().map_or(0, |(_, (others, _))| *others);
+    let (_, (_, right)) = went_well(answer, 1 + 200 + 133 + others as u64);
     assert!(
         right,
-        "more than 200 clients have sent one request each, and one has got a wrong answer"
+        "many clients have sent their requests, and one has got a wrong answer"
     );
 }
 
@@ -1341,64 +1521,121 @@ fn a_slow_client_holds_up_nobody(mut subject: Subject) {
     );
 }
 
+/// What a busy client has been before it is busy.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+enum Past {
+    Connected,
+    /// It is in the backlog.
+    New,
+    /// Too much has waited for it, and now it takes everything.
+    Behind,
+}
+
+/// The clients that are connected and those that are in the backlog, besides a busy one.
+const OLD: usize = 2;
+const NEW: usize = 3;
+
 /// A client that sends the next request of 1000 bytes whenever the handler is called
-/// with one, and reads every answer. Returns how many were handled before another
-/// client's request and before a new client's, or after a stop request.
-fn floods((flood, stops): (u64, bool)) -> Said<(Ended, Vec<u64>)> {
-    let counts: Arc<[AtomicU64; 3]> = Arc::default();
+/// with one, and reads every answer. Returns how many were handled before the request
+/// of each other client, or after a stop request.
+fn floods((past, flood, stops): (Past, u64, bool)) -> Said<(Ended, Vec<u64>)> {
+    // The last one counts the requests of the busy client.
+    let counts: Arc<[AtomicU64; OLD + NEW + 1]> = Arc::default();
     let mine = Arc::clone(&counts);
     let twin: Arc<OnceLock<UnixStream>> = Arc::default();
     let floods = Arc::clone(&twin);
+    let large = room(1 << 16) + (1 << 16);
     let handler = move |request: &[u8]| {
-        if request.len() == 1000 {
-            let mut end = floods.get().expect("the client's end");
-            while end.read(&mut [0; 4096]).is_ok_and(|count| count > 0) {}
-            if mine[0].fetch_add(1, SeqCst) < flood {
-                let _ = end.write_all(&frame(request));
+        let busy = &mine[OLD + NEW];
+        match request {
+            b"large" => return vec![7; large],
+            [number] => mine[usize::from(*number)].store(busy.load(SeqCst), SeqCst),
+            _ if request.len() == 1000 => {
+                let mut end = floods.get().expect("the client's end");
+                while end.read(&mut [0; 1 << 16]).is_ok_and(|count| count > 0) {}
+                if busy.fetch_add(1, SeqCst) < flood {
+                    let _ = end.write_all(&frame(request));
+                }
             }
-        } else if let Some(place) = [b"old", b"new"].iter().position(|one| *one == request) {
-            mine[place + 1].store(mine[0].load(SeqCst), SeqCst);
+            _ => {}
         }
         Vec::new()
     };
-    plays(WIDE, handler, |server| {
-        let (mut busy, mut old, mut new) = (server.known()?, server.known()?, None);
-        let _ = twin.set(busy.stream.try_clone().expect("a descriptor"));
-        server.during(&mut busy, || {
-            let mut end = twin.get().expect("the client's end");
-            let _ = end.write_all(&frame(&[7; 1000]));
-            old.sends(&frame(b"old"))?;
-            let new = new.insert(server.connect()?);
-            new.sends(&frame(b"new"))?;
+    plays(limits(1000, 0, usize::MAX), handler, |server| {
+        // One that came before the busy client, and one that came after it.
+        let mut others = vec![server.known()?];
+        let mut busy = (past != Past::New).then(|| server.known()).transpose()?;
+        others.push(server.known()?);
+        if past == Past::Behind
+            && let Some(busy) = &mut busy
+        {
+            busy.sends(&frame(b"large"))?;
+            server.calm();
+        }
+        let mut holds = server.known()?;
+        server.during(&mut holds, || {
+            let mut busy = match busy.take() {
+                Some(busy) => busy,
+                None => server.connect()?,
+            };
+            let _ = twin.set(busy.stream.try_clone().expect("a descriptor"));
+            while busy.reads() {}
+            busy.sends(&frame(&[7; 1000]))?;
+            for _ in 0..NEW {
+                others.push(server.connect()?);
+            }
+            for (number, other) in others.iter_mut().enumerate() {
+                other.sends(&frame(&[number as u8]))?;
+            }
             server.stopper.borrow_mut().take_if(|_| stops);
             Ok(())
         })?;
         if !stops {
-            old.answers(1)?;
-            new.iter_mut()
-                .try_for_each(|new| new.answers(1).map(drop))?;
+            others
+                .iter_mut()
+                .try_for_each(|other| other.answers(1).map(drop))?;
         }
         server.calm();
-        let counts: Vec<u64> = counts.iter().map(|count| count.load(SeqCst)).collect();
+        let mut counts: Vec<u64> = counts.iter().map(|count| count.load(SeqCst)).collect();
+        let busy = counts.pop();
         Ok(if stops {
-            counts[..1].to_vec()
+            busy.into_iter().collect()
         } else {
-            counts[1..].to_vec()
+            counts
         })
     })
 }
 
 /// What C9 allows of these requests.
-const MIB_OF_REQUESTS: u64 = (1 << 20) / 1004;
+const REQUESTS: u64 = ((1 << 20) + 1000) / 1004;
 
-#[proctor::test(clauses = [8, 9, 17], subject = |flood: u64| -> Said<(Ended, Vec<u64>)> { floods((flood, false)) })]
+#[proctor::test(clauses = [8, 9, 17], subject = |question: (Past, u64, bool)| -> Said<(Ended, Vec<u64>)> { floods(question) })]
 fn a_client_that_always_sends_takes_turns(mut subject: Subject) {
-    let (_, before) = went_well(subject.ask(&4000), 3);
-    for (who, before) in ["another client", "a new client"].iter().zip(before) {
-        assert!(
-            before <= MIB_OF_REQUESTS,
-            "a client always has a next request of 1004 bytes, and {before} of them were handled before the request of {who}: at most {MIB_OF_REQUESTS} (1 MiB) may be"
-        );
+    for (past, what) in [
+        (Past::Connected, "A client"),
+        (Past::New, "A new client"),
+        (
+            Past::Behind,
+            "A client has taken everything that waited for it, and then it",
+        ),
+    ] {
+        let clients = 2 + OLD + NEW;
+        let (_, before) = went_well(subject.ask(&(past, 2500, false)), clients as u64);
+        let mut earlier = 0;
+        for (number, before) in before.into_iter().enumerate() {
+            let who = match number < OLD {
+                true => "another client",
+                false => "the next client in the backlog",
+            };
+            let more = before.saturating_sub(earlier);
+            assert!(
+                more <= REQUESTS,
+                "{what} always has a next request of 1004 bytes, and {more} of them were handled before the request of {who}: at most {REQUESTS} (1 MiB and `limits.message`) may be"
+            );
+            if number >= OLD {
+                earlier = earlier.max(before);
+            }
+        }
     }
 }
 
@@ -1522,7 +1759,7 @@ fn a_client_that_does_not_read_has_to_wait(mut subject: Subject) {
 fn the_limit_of_the_outbox_says_who_has_to_wait(mut subject: Subject) {
     // In the last case one read brings many thousand requests.
     for (outbox, count, size) in [
-        (usize::MAX, 80, 1 << 16),
+        (1 << 32, 80, 1 << 16),
         (3 << 20, 80, 1 << 16),
         (1 << 20, 80, 1 << 16),
         (1 << 20, 20_000, 1),
@@ -1565,8 +1802,8 @@ fn the_limit_of_the_outbox_says_who_has_to_wait(mut subject: Subject) {
         other.asks(b"other")?;
         let answers = client.until_closed("a client has sent its last request")?;
         server.calm();
-        drop(client);
-        Ok((answers.len(), open_descriptors() == before))
+        // The client's own end is still open.
+        Ok((answers.len(), open_descriptors() == before + 1))
     })
 })]
 fn who_sends_no_more_gets_the_outstanding_answers(mut subject: Subject) {
@@ -1611,8 +1848,8 @@ fn who_sends_no_more_gets_the_outstanding_answers(mut subject: Subject) {
     }
 }
 
-/// How a client can leave. In the last way it does not close its socket.
-const WAYS: [&str; 7] = [
+/// How a client can leave. In the last two ways it does not close its socket.
+const WAYS: [&str; 8] = [
     "closes its socket",
     "closes its socket in the middle of a request",
     "closes its socket while too much waits for it",
@@ -1620,6 +1857,7 @@ const WAYS: [&str; 7] = [
     "closes its socket while the handler works on its request",
     "closes its sending half and then its socket, with many unread answers",
     "shuts down both halves",
+    "shuts down its read half, and then sends a request",
 ];
 
 #[proctor::test(clauses = [9, 12, 15, 17], subject = |way: usize| -> Said<(Ended, bool)> {
@@ -1644,10 +1882,14 @@ const WAYS: [&str; 7] = [
             }
             5 => client.finishes(),
             6 => _ = client.stream.shutdown(Shutdown::Both),
+            7 => {
+                let _ = client.stream.shutdown(Shutdown::Read);
+                client.sends(&frame(b"asks"))?;
+            }
             _ => {}
         }
         server.calm();
-        if way == 6 {
+        if way >= 6 {
             shut = Some(client);
         } else {
             drop(client);
@@ -1672,7 +1914,8 @@ fn who_is_gone_disturbs_nobody(mut subject: Subject) {
 // ------------------------------------------------------ Part 3: limited resources
 
 /// Returns how many of five new clients have an answer at the beginning, after the
-/// first client has left, and after one of them has sent its last request.
+/// first client has left, after one of them has sent its last request, and after a
+/// client has left whose answers were outstanding.
 #[proctor::test(
     clauses = [1, 8, 9, 11, 12, 13, 15, 16, 17],
     three = |(): ()| -> Said<(Ended, Vec<usize>)> {
@@ -1701,6 +1944,9 @@ fn who_is_gone_disturbs_nobody(mut subject: Subject) {
             found.push(answered(&mut others)?);
             others[0].finishes();
             found.push(answered(&mut others)?);
+            // This one leaves with unread answers: the server's next write fails.
+            drop(half_closed);
+            found.push(answered(&mut others)?);
             // Before the clients leave and others are accepted.
             server.stopper.take();
             server.calm();
@@ -1723,13 +1969,14 @@ fn further_clients_wait_in_the_backlog(mut three: Subject, mut none: Subject) {
         (1, "two clients are connected, one of them has outstanding answers, and five are in the backlog"),
         (2, "then the client without outstanding answers leaves"),
         (3, "then the first of the five closes its sending half"),
+        (4, "then the client with outstanding answers closes its socket"),
     ]) {
         assert!(
             *found == should,
             "3 clients may be connected; {when}: the first {should} of the five should have an answer, and the first {found} have"
         );
     }
-    went_well(answer, 5);
+    went_well(answer, 6);
     let (_, waits) = went_well(none.ask(&()), 0);
     assert!(
         waits,
@@ -1764,20 +2011,37 @@ fn without_descriptors(server: &Server, count: usize) -> (Vec<OwnedFd>, Vec<Clie
     clauses = [12, 14, 15, 17],
     descriptors = 100,
     some = |(): ()| -> Said<(Ended, bool)> {
-        plays(WIDE, echo, |server| {
-            let (mut first, mut second) = (server.known()?, server.known()?);
-            let (fillers, mut others) = without_descriptors(server, 2);
+        plays(limits(100, 100_000, 9), echo, |server| {
+            let mut first = [server.known()?, server.known()?, server.known()?, server.known()?, server.known()?];
+            // Too much waits for two of them, and they leave in other ways than the rest.
+            for client in &mut first[2..4] {
+                client.stuffs(&frame(b"large").repeat(25))?;
+            }
+            let (fillers, mut others) = without_descriptors(server, 5);
             others.iter_mut().try_for_each(|client| client.sends(&frame(b"other")))?;
             server.rests("No descriptor is free, and a client is in the backlog")?;
-            first.asks(b"first")?;
-            second.asks(b"second")?;
+            first[0].asks(b"first")?;
+            first[1].asks(b"second")?;
             let wait = others.iter_mut().all(|client| !client.reads() && !client.closed);
-            drop(first);
-            others[0].answers(1)?;
-            second.finishes();
-            second.until_closed("a client has sent its last request")?;
-            drop(second);
-            others[1].answers(1)?;
+            for (number, mut client) in first.into_iter().enumerate() {
+                match number {
+                    // With an unread answer.
+                    0 => _ = client.stuffs(&frame(b"unread"))?,
+                    1 => {
+                        client.finishes();
+                        client.until_closed("a client has sent its last request")?;
+                    }
+                    3 => _ = client.stream.shutdown(Shutdown::Both),
+                    4 => {
+                        client.sends(&[0xff; 4])?;
+                        client.until_closed("a client has sent a length over the limit")?;
+                    }
+                    _ => {}
+                }
+                // This one does not close its own end yet.
+                let _kept = (number == 3).then_some(client);
+                others[number].answers(1)?;
+            }
             others[0].asks(b"other")?;
             drop(fillers);
             Ok(wait)
@@ -1796,7 +2060,7 @@ fn without_descriptors(server: &Server, count: usize) -> (Vec<OwnedFd>, Vec<Clie
     },
 )]
 fn without_descriptors_new_clients_wait(mut some: Subject, mut none: Subject) {
-    let (_, wait) = went_well(some.ask(&()), 4);
+    let (_, wait) = went_well(some.ask(&()), 10);
     assert!(
         wait,
         "no descriptor is free, and a client in the backlog was served or closed"
@@ -1835,9 +2099,7 @@ fn without_descriptors_new_clients_wait(mut some: Subject, mut none: Subject) {
         let right = client.asks(&huge)? == huge;
         server.rests("A client has got a large answer")?;
         for _ in 0..signals {
-            server.calm();
-            // SAFETY: numbers in, a number out.
-            unsafe { libc::syscall(libc::SYS_tgkill, libc::getpid(), server.thread, libc::SIGUSR1) };
+            server.is_interrupted()?;
         }
         client.asks(b"after the signals")?;
         server.known()?;
@@ -1845,7 +2107,7 @@ fn without_descriptors_new_clients_wait(mut some: Subject, mut none: Subject) {
     })
 })]
 fn it_sleeps_while_there_is_nothing_to_do(mut subject: Subject) {
-    let answer = subject.ask(&20);
+    let answer = subject.ask(&300);
     let started = [
         answer.evidence.processes_started,
         answer.evidence.threads_started,
@@ -1915,27 +2177,22 @@ fn twin_of_the_listener() -> Option<UnixListener> {
 
 // ------------------------------------------------------------------ Part 3: stop
 
-/// When a stop request can come. In the last scene it is a byte, in the others the end
-/// of the pipe.
-const STOPS: [&str; 4] = [
+/// When a stop request can come.
+const SCENES: [&str; 3] = [
     "serve sleeps",
     "too much waits for a client",
     "a client has sent a half of a request",
-    "serve sleeps",
 ];
 
 #[proctor::test(
     clauses = [8, 9, 16, 17],
-    early = |closed: bool| -> ((u64, u64), u64, bool, bool) {
-        let (listener, path) = listen();
+    early = |way: Way| -> ((u64, u64), u64, bool, bool, bool) {
+        let (listener, path) = listen("socket");
         let mut client = UnixStream::connect(&path).expect("a backlog");
         let _ = client.write_all(&frame(b"asks"));
-        let (mut stop, mut stopper) = io::pipe().expect("a pipe");
-        if !closed {
-            let _ = stopper.write_all(b"!");
-        }
-        let stopper = (!closed).then_some(stopper);
-        let mut handled = 0;
+        let (stop, mut stopper) = Stopper::new(way);
+        stopper.stops();
+        let (mut handled, before) = (0, flags(stop.as_fd()));
         let handler = |request: &[u8]| {
             handled += 1;
             echo(request)
@@ -1944,13 +2201,14 @@ const STOPS: [&str; 4] = [
         let served = served.map_or((999, 999), |served| (served.clients, served.requests));
         // The client's connection is closed, one way or the other.
         let disconnects = client.read(&mut [0; 9]).unwrap_or(0) == 0;
-        drop(stopper);
-        let unread = stop.read(&mut [0; 9]).is_ok_and(|count| count == usize::from(!closed));
+        let unchanged = flags(stop.as_fd()) == before;
+        let mut ready = [PollFd::new(stop.as_fd(), PollFlags::POLLIN)];
+        let unread = poll(&mut ready, PollTimeout::ZERO) == Ok(1);
         let _ = std::fs::remove_file(path);
-        (served, handled, disconnects, unread)
+        (served, handled, disconnects, unread, unchanged)
     },
-    later = |scene: usize| -> Said<(Ended, ())> {
-        plays(limits(100, 100_000, 9), echo, |server| {
+    later = |(scene, way): (usize, Way)| -> Said<(Ended, ())> {
+        plays_until(way, limits(100, 100_000, 9), echo, |server| {
             let mut client = server.known()?;
             match scene {
                 1 => _ = client.stuffs(&frame(b"large").repeat(30))?,
@@ -1958,10 +2216,8 @@ const STOPS: [&str; 4] = [
                 _ => {}
             }
             server.calm();
-            if scene < 3 {
-                server.stopper.take();
-            } else if let Some(stopper) = &mut *server.stopper.borrow_mut() {
-                let _ = stopper.write_all(b"!");
+            if let Some(stopper) = &mut *server.stopper.borrow_mut() {
+                stopper.stops();
             }
             // The client is there until the end.
             server.until("`stop` is ready and serve should return", || {
@@ -1970,53 +2226,59 @@ const STOPS: [&str; 4] = [
             })
         })
     },
-    flooded = |flood: u64| -> Said<(Ended, Vec<u64>)> { floods((flood, true)) },
+    flooded = |question: (Past, u64, bool)| -> Said<(Ended, Vec<u64>)> { floods(question) },
 )]
 fn a_stop_request_ends_it_at_once(mut early: Subject, mut later: Subject, mut flooded: Subject) {
-    for closed in [false, true] {
-        let answer = early.try_ask(&closed).unwrap_or_else(|failing| {
+    for way in ALL_WAYS {
+        let answer = early.try_ask(&way).unwrap_or_else(|failing| {
             let meaning = "`stop` is ready at the call, and serve does not return";
             Gate::explained(failing, meaning).end()
         });
         answer.nothing_is_left("serve has returned");
-        let (served, handled, disconnects, unread) = answer.value;
+        let (served, handled, disconnects, unread, unchanged) = answer.value;
         assert!(
             (served, handled) == ((0, 0), 0),
-            "`stop` is ready at the call: serve should accept and handle nothing, and returned that (clients, requests) were {served:?}"
+            "`stop` is ready at the call ({way:?}): serve should accept and handle nothing, and returned that (clients, requests) were {served:?}"
         );
         assert!(
             disconnects,
             "serve has returned, and a client in the backlog is still connected"
         );
-        assert!(unread, "serve has read from `stop`");
+        assert!(unread, "serve has read from `stop` ({way:?})");
+        assert!(unchanged, "serve has changed the flags of `stop` ({way:?})");
     }
-    for (scene, when) in STOPS.iter().enumerate() {
-        let mut answer = later.ask(&scene);
+    let ways = ALL_WAYS.map(|way| (0, way));
+    for (scene, way) in [(1, Way::End), (2, Way::End)].into_iter().chain(ways) {
+        let mut answer = later.ask(&(scene, way));
+        let when = SCENES[scene];
         answer.value = answer
             .value
-            .map_err(|why| format!("a stop request comes while {when}: {why}"));
+            .map_err(|why| format!("a stop request comes while {when} ({way:?}): {why}"));
         went_well(answer, 1);
     }
-    let answer = flooded.ask(&4000);
+    let answer = flooded.ask(&(Past::Connected, 2500, true));
     let accepted = answer
         .value
         .as_ref()
         .map_or(0, |((served, _), _)| served.map_or(0, |served| served.0));
     let (_, after) = went_well(answer, accepted);
     assert!(
-        after[0] <= MIB_OF_REQUESTS,
-        "a client always has a next request of 1004 bytes, and {} of them were handled after `stop` was ready: at most {MIB_OF_REQUESTS} (1 MiB) may be",
+        after[0] <= REQUESTS,
+        "a client always has a next request of 1004 bytes, and {} of them were handled after `stop` was ready: at most {REQUESTS} (1 MiB and `limits.message`) may be",
         after[0]
     );
 }
 
 /// The handler panics in the fourth request, with a payload of its own. A client has
 /// left before. Here `serve` runs on the main thread.
-#[proctor::test(clauses = [12, 17], subject = |payload: u64| -> (Option<u64>, bool, bool, Vec<String>) {
+#[proctor::test(clauses = [12, 17], subject = |payload: u64| -> (Option<u64>, bool, bool, bool, Vec<String>) {
     on_signal(Signal::SIGPIPE, SigHandler::SigDfl, SaFlags::empty());
     let (stop, stopper) = io::pipe().expect("a pipe");
+    let (hooks, hook) = (Arc::new(AtomicU64::new(0)), panic::take_hook());
+    let counts = Arc::clone(&hooks);
+    panic::set_hook(Box::new(move |_| _ = counts.fetch_add(1, SeqCst)));
     let before = Surroundings::now();
-    let (listener, path) = listen();
+    let (listener, path) = listen("socket");
     let mut clients = [(); 4].map(|()| UnixStream::connect(&path).expect("a backlog"));
     for client in &mut clients {
         let _ = client.write_all(&frame(b"asks").repeat(2));
@@ -2046,13 +2308,15 @@ fn a_stop_request_ends_it_at_once(mut early: Subject, mut later: Subject, mut fl
     let changes = before.changes();
     drop((stop, stopper));
     let _ = std::fs::remove_file(path);
-    (payload, refuses, closed, changes)
+    let _ = catch_unwind(|| panic!("after the call"));
+    panic::set_hook(hook);
+    (payload, refuses, closed, hooks.load(SeqCst) == 2, changes)
 })]
 fn a_panic_of_the_handler_closes_everything(mut subject: Subject) {
     for _ in 0..2 {
         let payload = proctor::random();
         let answer = subject.ask(&payload);
-        let (got, refuses, closed, changes) = &answer.value;
+        let (got, refuses, closed, hooked, changes) = &answer.value;
         assert!(
             *got == Some(payload),
             "the handler panics with a payload of its own, and the caller of serve does not get it"
@@ -2064,6 +2328,10 @@ fn a_panic_of_the_handler_closes_everything(mut subject: Subject) {
         assert!(
             *closed,
             "the handler has panicked, and a client is still connected"
+        );
+        assert!(
+            *hooked,
+            "the handler has panicked, and then the code of the test: the panic hook should have been called each time"
         );
         assert!(
             changes.is_empty(),
@@ -2084,29 +2352,53 @@ fn inherited() -> Vec<i32> {
     all.collect()
 }
 
-#[proctor::test(clauses = [12, 16, 17], subject = |rounds: usize| -> Said<(Vec<String>, bool, bool)> {
+/// A call of `serve` with one client and two requests, within a handler. Returns the
+/// numbers of clients and requests.
+fn inner_call() -> Vec<u8> {
+    let (listener, path) = listen("inner");
+    let mut client = UnixStream::connect(&path).expect("a backlog");
+    let _ = client.write_all(&frame(b"inner").repeat(2));
+    let (stop, stopper) = io::pipe().expect("a pipe");
+    let (mut stopper, mut handled) = (Some(stopper), 0);
+    let handler = |request: &[u8]| {
+        handled += 1;
+        stopper.take_if(|_| handled == 2);
+        echo(request)
+    };
+    let served = rpc_server::serve(listener, stop.as_fd(), WIDE, handler);
+    let _ = std::fs::remove_file(path);
+    served.map_or(Vec::new(), |served| {
+        vec![served.clients as u8, served.requests as u8]
+    })
+}
+
+#[proctor::test(clauses = [12, 16, 17], subject = |rounds: usize| -> Said<(Vec<String>, bool, bool, bool)> {
     on_signal(Signal::SIGPIPE, SigHandler::SigDfl, SaFlags::empty());
     let before = Surroundings::now();
-    let (known, mut there) = (inherited(), true);
+    let (known, mut there, mut counts) = (inherited(), true, true);
     let inherits = Arc::new(AtomicBool::new(false));
     for _ in 0..rounds {
         let (known, inherits) = (known.clone(), Arc::clone(&inherits));
         let handler = move |request: &[u8]| {
             inherits.fetch_or(inherited() != known, SeqCst);
-            echo(request)
+            match request {
+                b"inner" => inner_call(),
+                _ => echo(request),
+            }
         };
         let (ended, ()) = plays(WIDE, handler, |server| {
             let (mut client, leaves) = (server.known()?, server.known()?);
             drop(leaves);
-            client.asks(b"asks")?;
+            counts &= client.asks(b"inner")? == [1, 2];
             server.stopper.take();
             client.until_closed("`stop` is ready")?;
             there &= server.path.exists();
             Ok(())
         })?;
-        ended.0.map_err(|number| format!("serve has returned the error {number:?}"))?;
+        let served = ended.0.map_err(|number| format!("serve has returned the error {number:?}"))?;
+        counts &= served == (2, 3);
     }
-    Ok((before.changes(), inherits.load(SeqCst), there))
+    Ok((before.changes(), inherits.load(SeqCst), there, counts))
 })]
 fn nothing_is_left_after_many_calls(mut subject: Subject) {
     // The process itself keeps something of its first question.
@@ -2114,7 +2406,7 @@ fn nothing_is_left_after_many_calls(mut subject: Subject) {
     let answer = subject.ask(&30);
     answer.nothing_is_left("serve has returned");
     let left = answer.evidence.heap.left;
-    let (changes, inherits, there) = answer.value.unwrap_or_else(|why| panic!("{why}"));
+    let (changes, inherits, there, counts) = answer.value.unwrap_or_else(|why| panic!("{why}"));
     assert!(
         changes.is_empty(),
         "serve should leave everything in the process as it was, and did not: {}",
@@ -2125,6 +2417,10 @@ fn nothing_is_left_after_many_calls(mut subject: Subject) {
         "while serve runs, a descriptor that it has opened is not close-on-exec"
     );
     assert!(there, "serve has removed the file of the listener");
+    assert!(
+        counts,
+        "the handler calls serve: the inner call should count 1 client and 2 requests, and the outer one 2 clients and 3 requests"
+    );
     assert!(
         left <= 1 << 10,
         "after 30 calls of serve, {left} bytes more are held than before"
