@@ -241,8 +241,8 @@ pub struct Served {
 ///   the listener's socket may be non-blocking, also for duplicates of the listener.
 ///
 /// # Errors
-/// C14, the errors of epoll(7) or poll(2), and other errors of accept(2) than EAGAIN,
-/// EINTR and ECONNABORTED. The tests cause only those of C14.
+/// C14, the errors of epoll(7) or poll(2), and every other error of accept(2) except
+/// EAGAIN and EINTR. The tests cause only those of C14.
 ///
 /// # Panics
 /// If an answer has more than [`u32::MAX`] bytes.
