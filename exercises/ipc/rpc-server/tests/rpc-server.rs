@@ -1450,20 +1450,25 @@ fn each_request_gets_its_answer_in_order(mut some: Subject, mut many: Subject) {
 /// Returns their number, and whether all answers were right.
 #[proctor::test(clauses = [8, 9, 12, 13, 17], descriptors = 4096, subject = |(count, most): (usize, usize)| -> Said<(Ended, (usize, bool))> {
     plays(limits(100, 1 << 32, 1 << 32), echo, |server| {
+        let mut first = server.known()?;
         let (descriptors, _) = getrlimit(Resource::RLIMIT_NOFILE).expect("a limit");
         let others = most.min((descriptors as usize / 2).saturating_sub(count + 50));
-        let mut connected = Vec::new();
-        for number in 0..others {
-            let mut client = server.connect()?;
-            client.sends(&frame(&number.to_be_bytes()))?;
-            connected.push(client);
-            // There is room for some clients in the backlog.
-            if number % 100 == 99 || number + 1 == others {
-                let from = number - number % 100;
-                connected[from..].iter_mut().try_for_each(|client| client.answers(1).map(drop))?;
+        let (mut connected, mut right) = (Vec::new(), true);
+        // There is room for some clients in the backlog.
+        for from in (0..others).step_by(100) {
+            server.during(&mut first, || {
+                for number in from..others.min(from + 100) {
+                    let mut client = server.connect()?;
+                    client.sends(&frame(&number.to_be_bytes()))?;
+                    connected.push(client);
+                }
+                Ok(())
+            })?;
+            right &= first.answers(1)? == [b"hold"];
+            for (number, client) in connected.iter_mut().enumerate().skip(from) {
+                right &= client.answers(1)? == [number.to_be_bytes()];
             }
         }
-        let mut first = server.known()?;
         let clients: Said<Vec<Client>> = (0..count).map(|_| server.known()).collect();
         let (mut stay, mut new) = (Vec::new(), Vec::new());
         server.during(&mut first, || {
@@ -1482,13 +1487,14 @@ fn each_request_gets_its_answer_in_order(mut some: Subject, mut many: Subject) {
             }
             Ok(())
         })?;
-        let mut right = first.answers(1)? == [b"hold"];
+        right &= first.answers(1)? == [b"hold"];
         for (request, client) in stay.iter_mut().chain(&mut new) {
             right &= client.answers(1)? == [*request];
         }
-        for (number, client) in connected.iter_mut().enumerate() {
-            client.sends(&frame(&(number + 7).to_be_bytes()))?;
-        }
+        server.during(&mut first, || {
+            let mut all = connected.iter_mut().enumerate();
+            all.try_for_each(|(number, client)| client.sends(&frame(&(number + 7).to_be_bytes())))
+        })?;
         for (number, client) in connected.iter_mut().enumerate() {
             right &= client.answers(1)? == [(number + 7).to_be_bytes()];
         }
@@ -1745,7 +1751,7 @@ fn spares((count, length, spare): (usize, usize, usize)) -> Said<(Ended, ())> {
 }
 
 #[proctor::test(
-    clauses = [1, 5, 8, 9, 10, 11, 15, 17],
+    clauses = [1, 5, 8, 9, 10, 11, 12, 15, 17],
     stuffs = |question: Stuff| -> Said<(Ended, Stuffed)> { stuffed(question) },
     spare = |question: (usize, usize, usize)| -> Said<(Ended, ())> { spares(question) },
 )]
@@ -2061,7 +2067,7 @@ fn without_descriptors(server: &Server, count: usize) -> (Vec<OwnedFd>, Vec<Clie
 }
 
 #[proctor::test(
-    clauses = [12, 14, 15, 17],
+    clauses = [8, 9, 12, 14, 15, 17],
     descriptors = 100,
     some = |(): ()| -> Said<(Ended, bool)> {
         plays(limits(100, 100_000, 9), echo, |server| {
@@ -2288,7 +2294,7 @@ const SCENES: [&str; 3] = [
 )]
 fn a_stop_request_ends_it_at_once(mut early: Subject, mut later: Subject, mut flooded: Subject) {
     let ways = ALL_WAYS.map(|way| (0, way));
-    for (scene, way) in [(1, Way::End), (2, Way::End)].into_iter().chain(ways) {
+    for (scene, way) in ways.into_iter().chain([(1, Way::End), (2, Way::End)]) {
         let mut answer = later.ask(&(scene, way));
         let when = SCENES[scene];
         answer.value = answer
@@ -2430,7 +2436,7 @@ fn inner_call() -> Vec<u8> {
     })
 }
 
-#[proctor::test(clauses = [12, 16, 17], subject = |rounds: usize| -> Said<(Vec<String>, bool, bool, bool)> {
+#[proctor::test(clauses = [1, 8, 12, 16, 17], subject = |rounds: usize| -> Said<(Vec<String>, bool, bool, bool)> {
     on_signal(Signal::SIGPIPE, SigHandler::SigDfl, SaFlags::empty());
     let before = Surroundings::now();
     let (known, mut there, mut counts) = (inherited(), true, true);
