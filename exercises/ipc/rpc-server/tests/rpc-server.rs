@@ -1622,7 +1622,7 @@ fn floods((past, flood, stops): (Past, u64, bool)) -> Said<(Ended, Vec<u64>)> {
 /// What C9 allows of these requests.
 const REQUESTS: u64 = ((1 << 20) + 1000) / 1004;
 
-#[proctor::test(clauses = [8, 9, 17], subject = |question: (Past, u64, bool)| -> Said<(Ended, Vec<u64>)> { floods(question) })]
+#[proctor::test(clauses = [8, 9, 12, 17], subject = |question: (Past, u64, bool)| -> Said<(Ended, Vec<u64>)> { floods(question) })]
 fn a_client_that_always_sends_takes_turns(mut subject: Subject) {
     for (past, what) in [
         (Past::Connected, "A client"),
@@ -1814,7 +1814,7 @@ fn a_client_that_does_not_read_has_to_wait(mut stuffs: Subject, mut spare: Subje
     );
 }
 
-#[proctor::test(clauses = [1, 5, 8, 9, 10, 11, 17], subject = |question: Stuff| -> Said<(Ended, Stuffed)> { stuffed(question) })]
+#[proctor::test(clauses = [1, 5, 8, 9, 10, 11, 12, 17], subject = |question: Stuff| -> Said<(Ended, Stuffed)> { stuffed(question) })]
 fn the_limit_of_the_outbox_says_who_has_to_wait(mut subject: Subject) {
     // In the last case one read brings many thousand requests.
     for (outbox, count, size) in [
@@ -2249,7 +2249,7 @@ const SCENES: [&str; 3] = [
 ];
 
 #[proctor::test(
-    clauses = [8, 9, 16, 17],
+    clauses = [8, 9, 12, 16, 17],
     early = |way: Way| -> ((u64, u64), u64, bool, bool, bool) {
         let (listener, path) = listen("socket");
         let mut client = UnixStream::connect(&path).expect("a backlog");
