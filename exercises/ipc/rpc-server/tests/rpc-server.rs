@@ -1448,7 +1448,7 @@ fn each_request_gets_its_answer_in_order(mut some: Subject, mut many: Subject) {
 /// While the handler works, some clients ask, some leave, and new ones come. As many
 /// others as there are descriptors for, up to `most`, are connected all the time.
 /// Returns their number, and whether all answers were right.
-#[proctor::test(clauses = [8, 9, 12, 13, 17], descriptors = 4096, subject = |(count, most): (usize, usize)| -> Said<(Ended, (usize, bool))> {
+#[proctor::test(clauses = [8, 9, 12, 13, 17], deadline = 30.0, descriptors = 4096, subject = |(count, most): (usize, usize)| -> Said<(Ended, (usize, bool))> {
     plays(limits(100, 1 << 32, 1 << 32), echo, |server| {
         let mut first = server.known()?;
         let (descriptors, _) = getrlimit(Resource::RLIMIT_NOFILE).expect("a limit");
@@ -1502,7 +1502,7 @@ fn each_request_gets_its_answer_in_order(mut some: Subject, mut many: Subject) {
     })
 })]
 fn many_clients_come_and_go(mut subject: Subject) {
-    let answer = subject.ask(&(200, 1050));
+    let answer = subject.ask(&(200, 700));
     let others = answer.value.as_ref().map_or(0, |(_, (others, _))| *others);
     let (_, (_, right)) = went_well(answer, 1 + 200 + 133 + others as u64);
     assert!(
