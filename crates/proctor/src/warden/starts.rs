@@ -169,7 +169,13 @@ impl Starts {
             attributes,
         };
         match opening.open(pid) {
-            Ok(queue) => queues::hand_over(listener, call.id, &queue),
+            Ok(queue) => {
+                let handed = queues::hand_over(listener, call.id, &queue);
+                if let Some(Err(Errno::ESRCH | Errno::ENOENT)) = handed {
+                    opening.undo();
+                }
+                handed
+            }
             Err(errno) => Some(Err(errno)),
         }
     }

@@ -58,6 +58,20 @@ impl Opening {
         // SAFETY: the kernel just made it for us.
         Ok(unsafe { OwnedFd::from_raw_fd(number) })
     }
+
+    /// Removes the queue again, if this call has certainly made it.
+    ///
+    /// The call has ended without its answer. Either the caller is dead, or a
+    /// signal came at the moment of the answer. In that case, kernels from before
+    /// the end of 2025 make the call again (commit cce436aafc2a, "seccomp: Fix a
+    /// race with WAIT_KILLABLE_RECV if the tracer replies too fast"), and it would
+    /// find the queue that it has made itself.
+    pub(super) fn undo(&self) {
+        if self.flags & (libc::O_CREAT | libc::O_EXCL) == libc::O_CREAT | libc::O_EXCL {
+            // SAFETY: reads the name.
+            unsafe { libc::syscall(libc::SYS_mq_unlink, self.name.as_ptr()) };
+        }
+    }
 }
 
 fn umask_of(pid: i32) -> Mode {
