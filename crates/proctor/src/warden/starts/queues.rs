@@ -63,7 +63,7 @@ impl Opening {
     ///
     /// The call has ended without its answer. Either the caller is dead, or a
     /// signal came at the moment of the answer. In that case, kernels from before
-    /// the end of 2025 make the call again (commit cce436aafc2a, "seccomp: Fix a
+    /// the end of 2025 make the call again ("seccomp: Fix a
     /// race with WAIT_KILLABLE_RECV if the tracer replies too fast"), and it would
     /// find the queue that it has made itself.
     pub(super) fn undo(&self) {
