@@ -189,7 +189,7 @@ impl Backoff {
     /// - C14: After a stable run (`ended - started >= stable_after`) the delay is
     ///   again that of the first restart, and from there it doubles as before. If
     ///   `stable_after` is zero, every run is stable, also a start that failed.
-    /// - C15: A restart counts if `decide` returned it for an end `t` with
+    /// - C15: An earlier restart counts if the run before it ended at a time `t` with
     ///   `ended - t < window`. `GiveUp` if `max_restarts` restarts count. A stable
     ///   run changes nothing about this. The memory does not grow with restarts
     ///   that no longer count.

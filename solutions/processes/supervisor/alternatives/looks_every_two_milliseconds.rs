@@ -168,7 +168,11 @@ fn wait(fds: &[BorrowedFd<'_>], deadline: Option<Instant>) -> io::Result<Vec<boo
         for fd in fds {
             let mut polled = [PollFd::new(*fd, PollFlags::POLLIN)];
             // With a timeout of zero, poll does not wait.
-            ready.push(poll(&mut polled, PollTimeout::ZERO)? > 0);
+            ready.push(match poll(&mut polled, PollTimeout::ZERO) {
+                Ok(count) => count > 0,
+                Err(Errno::EINTR) => false,
+                Err(errno) => return Err(errno.into()),
+            });
         }
         if is_over || ready.contains(&true) {
             return Ok(ready);
