@@ -10,8 +10,9 @@
 //! ```
 //!
 //! The four parts have tests of their own, and you can write them in any order.
-//! In all of them, the caller does not ignore SIGCHLD, no other code waits for
-//! the programs, and no program changes its process group or its session.
+//! In all of them, the caller does not ignore SIGCHLD, and no other code waits for
+//! the programs. No program changes its process group or its session, and no
+//! real-time signal (a signal from 32 on) ends a program.
 
 use std::io;
 use std::os::fd::{BorrowedFd, OwnedFd};
@@ -35,31 +36,37 @@ pub struct Running {
 
 /// Starts a program, with limits, so that it does not outlive its caller.
 ///
-/// `command` sets none of its streams to `Stdio::piped()` and no process group.
-/// Its `pre_exec` closures run before everything that `launch` itself does in the
-/// child, because they were added first.
+/// `command` sets none of its streams to `Stdio::piped()` and no process group,
+/// and `limits` names no resource twice. The `pre_exec` closures of `command` are
+/// called before those that `launch` adds. The new process group may exist before
+/// them (as with `Command::process_group`) or only after them.
 ///
 /// - C1: The program is a child of the calling process, in the caller's session.
 ///   It leads a new process group. It inherits no descriptor that `launch` has
-///   opened. Everything else is as `command` says.
+///   opened. Everything else is as `command` says: for example, the program
+///   inherits every descriptor of the caller that is not close-on-exec.
 /// - C2: When the program is executed, each `(resource, value)` of `limits` is in
 ///   force as the soft and as the hard limit. The program inherits all other
 ///   limits. The caller's limits do not change, not even during the call.
 /// - C3: When the program begins, none of the signals 1 to 31 is blocked or
-///   ignored, whatever the caller blocks and ignores. The caller's mask and
+///   ignored, whatever the caller blocks and ignores. `launch` may also unblock the
+///   signals from 32 on and set them to their default. The caller's mask and
 ///   dispositions do not change.
 /// - C4: The kernel kills the program with SIGKILL when the *thread* that called
 ///   `launch` ends, alone or with its process (PR_SET_PDEATHSIG). If the calling
 ///   process is dead before the child has asked for this signal, the child ends
 ///   without executing the program.
 /// - C5: The call returns without waiting for the end of the program. The pidfd
-///   is close-on-exec. `launch` does not reap the program, also if it has ended
-///   already: the caller can still wait for it.
+///   is close-on-exec, whatever its number. `launch` does not reap the program,
+///   also if it has ended already: the caller can still wait for it.
 ///
 /// # Errors
-/// - C6: The error of fork, of setrlimit and of exec, and of the steps that
-///   `command` asks for, comes back with its number (`raw_os_error`). Then no
-///   process, no zombie and no descriptor of this call is left.
+/// - C6: The error of fork, of setrlimit, of exec and of pidfd_open, and of the
+///   steps that `command` asks for, comes back with its number (`raw_os_error`).
+///   After every error, no process, no zombie and no descriptor of this call is
+///   left, also if the program had been started already. (Here, exec is what
+///   `Command::spawn` calls, execvp(3). The one of glibc runs a text file without
+///   `#!` with `/bin/sh`, so that is no error.)
 #[allow(unused_variables)]
 pub fn launch(command: Command, limits: &[(Resource, u64)]) -> io::Result<Running> {
     todo!("prepare the child with `pre_exec`, spawn it, and open its pidfd")
@@ -79,17 +86,20 @@ pub enum Ending {
 /// Asks a program to end, ends it after `grace` if it is still there, reaps it
 /// and returns how it ended.
 ///
+/// `running` is as [`launch`] has made it: the process to which its pidfd refers
+/// has or had the process ID `pid`.
+///
 /// - C7: First, every process of the program's group gets SIGTERM, and then
 ///   SIGCONT, so that stopped processes notice the SIGTERM.
 /// - C8: If the program has not ended when `grace` has passed since then, its
-///   whole group gets SIGKILL, and not before. Signals that interrupt the call
-///   change nothing about that, however many they are. A grace of zero means:
-///   at once. `Duration::MAX` means: never. While the call waits, it uses hardly
-///   any CPU time.
-/// - C9: As soon as the program itself has ended, every process that is still in
-///   its group gets SIGKILL. `stop` sends it before it reaps the program: as long
-///   as the program is a zombie, no other group can get its number. The call
-///   does not wait for those other processes.
+///   whole group gets SIGKILL, and not before, unless the wait fails. Signals
+///   that interrupt the call change nothing about that, however many they are. A
+///   grace of zero means: at once. `Duration::MAX` means: never. While the call
+///   waits, it uses hardly any CPU time.
+/// - C9: As soon as the program itself has ended, or the wait for that has failed,
+///   every process that is still in its group gets SIGKILL. `stop` sends it before
+///   it reaps the program: as long as the program is a zombie, no other group can
+///   get its number. The call does not wait for those other processes.
 /// - C10: `stop` signals and waits for nothing but the process to which the pidfd
 ///   refers, and its group. If that process has been reaped already, the number
 ///   `pid` may belong to another process. Then `stop` sends no signal and
@@ -100,7 +110,11 @@ pub enum Ending {
 ///   except that the pidfd is closed.
 ///
 /// # Errors
-/// ESRCH as C10 says, and those of poll(2) and waitid(2).
+/// ESRCH as C10 says, and those of poll(2) and waitid(2), or of the calls that you
+/// use in their place (a thread that cannot be started, for example). If the call
+/// with which you look whether the process is there (C10) fails, `stop` may return
+/// without a signal. After every later error, the group has got SIGKILL, and the
+/// program is reaped unless this is what has failed.
 #[allow(unused_variables)]
 pub fn stop(running: Running, grace: Duration) -> io::Result<Ending> {
     todo!("SIGTERM, wait for the pidfd, SIGKILL, reap")
@@ -167,16 +181,18 @@ impl Backoff {
     /// `GiveUp`, the caller does not call again.
     ///
     /// - C12: `Done` if [`Restart`] does not name this ending. Everything below is
-    ///   about the other endings.
-    /// - C13: The delay of the first restart is `first_delay`, and each further
-    ///   delay is twice the one before it, but none is longer than `max_delay`.
-    ///   No value overflows.
+    ///   about the other endings. Only `Exited` with the number 0 is a success, and
+    ///   every other number is a failure, also one with which no program can exit.
+    /// - C13: The delay of the first restart is `first_delay`, or `max_delay` if that
+    ///   is shorter. Each further delay is twice the one before it, or `max_delay`
+    ///   if that is shorter. No value overflows.
     /// - C14: After a stable run (`ended - started >= stable_after`) the delay is
-    ///   `first_delay` again, and from there it doubles as before.
-    /// - C15: `GiveUp` if `max_restarts` restarts have been decided since
-    ///   `ended - window`. A restart that was decided at exactly that time does
-    ///   not count any more. A stable run changes nothing about this count. The
-    ///   memory for it does not grow with restarts that no longer count.
+    ///   again that of the first restart, and from there it doubles as before. If
+    ///   `stable_after` is zero, every run is stable, also a start that failed.
+    /// - C15: An earlier restart counts if the run before it ended at a time `t` with
+    ///   `ended - t < window`. `GiveUp` if `max_restarts` restarts count. A stable
+    ///   run changes nothing about this. The memory does not grow with restarts
+    ///   that no longer count.
     #[allow(unused_variables)]
     pub fn decide(
         &mut self,
@@ -209,7 +225,7 @@ pub enum Event {
     Started(Pid),
     /// The program could not be started.
     NotStarted(io::Error),
-    /// The program has ended, and nobody had asked for a stop.
+    /// The program has ended, and there was no stop request when this was logged.
     Ended(Ending),
     /// It will be started again after this delay.
     RestartIn(Duration),
@@ -217,7 +233,7 @@ pub enum Event {
     Done,
     /// It was started again too often, and will not be started again.
     GaveUp,
-    /// The program has ended after a stop request.
+    /// The program has ended, and there was a stop request before its end was logged.
     Stopped(Ending),
 }
 
@@ -231,10 +247,13 @@ pub enum Event {
 ///   it on the calling thread. Each start is logged as `Started`. No service waits
 ///   until another has ended. When a program has ended, it is reaped, and only then
 ///   `Ended` is logged with its real ending.
+///   The limits of the service hold for every start.
 /// - C17: After each `Ended`, the next event of that service is what its own
-///   [`Backoff`] decides: `RestartIn`, `Done` or `GaveUp`. After a `RestartIn`, the
-///   program is started again when the delay has passed, and not before. Signals
-///   that interrupt the call change nothing about that.
+///   [`Backoff`] decides: `RestartIn`, `Done` or `GaveUp`, also if the stop request
+///   comes between the two. For the `Backoff`, a run begins with its own start. After
+///   a `RestartIn`, the program is started again when the delay has passed, and not
+///   before. The delay begins with the decision, or at the latest when `log` has
+///   returned. Signals that interrupt the call change nothing about that.
 /// - C18: Processes that a program leaves in its group when it ends get SIGKILL
 ///   before `Ended` is logged.
 /// - C19: While one service runs, or waits for its restart, the events of the
@@ -245,15 +264,19 @@ pub enum Event {
 /// - C21: It is a stop request when `stop` becomes readable or its other end is
 ///   closed. `supervise` reads nothing from it. All running programs are then
 ///   stopped as [`stop`] does it, each with its own grace, all at the same time.
-///   Each is logged as `Stopped`, and nothing is started any more. If the request is
-///   there before the call, nothing is started at all.
+///   The request counts at once: `supervise` looks at `stop` before each start and
+///   before it logs that a program has ended. When the request is there (from before
+///   the call or, for example, from inside of `log`), nothing is started any more,
+///   and every program that was started and whose end has not been logged is logged
+///   as `Stopped`, also if it had ended by itself.
 /// - C22: The call returns when no service runs or waits for a restart any more. No
 ///   process, zombie or descriptor is left then, however often services were
 ///   started. Other children of the caller are left alone. While nothing happens,
 ///   the call uses hardly any CPU time.
 ///
 /// # Errors
-/// Those of poll(2) and waitid(2). The tests do not make these calls fail.
+/// Those of poll(2) and waitid(2), or of the calls that you use in their place. The
+/// tests do not make these calls fail.
 #[allow(unused_variables)]
 pub fn supervise(
     services: Vec<Service>,

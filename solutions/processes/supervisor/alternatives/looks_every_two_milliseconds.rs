@@ -168,7 +168,11 @@ fn wait(fds: &[BorrowedFd<'_>], deadline: Option<Instant>) -> io::Result<Vec<boo
         for fd in fds {
             let mut polled = [PollFd::new(*fd, PollFlags::POLLIN)];
             // With a timeout of zero, poll does not wait.
-            ready.push(poll(&mut polled, PollTimeout::ZERO)? > 0);
+            ready.push(match poll(&mut polled, PollTimeout::ZERO) {
+                Ok(count) => count > 0,
+                Err(Errno::EINTR) => false,
+                Err(errno) => return Err(errno.into()),
+            });
         }
         if is_over || ready.contains(&true) {
             return Ok(ready);
@@ -345,13 +349,18 @@ pub fn supervise(
         }
         let mut ready = ready[1..].iter();
         for (index, one) in all.iter_mut().enumerate() {
+            let has_news = match one.state {
+                State::Due(at) => at.is_some_and(|at| at <= Instant::now()),
+                State::Runs { .. } => ready.next() == Some(&true),
+                State::Over => false,
+            };
+            // The request may have come since the wait, for example during a start.
+            if has_news && wait(&[stop], Some(clock))?[0] {
+                return stop_all(all, log);
+            }
             match one.state {
-                State::Due(at) if at.is_some_and(|at| at <= Instant::now()) => {
-                    one.start(clock, |event| log(index, event));
-                }
-                State::Runs { .. } if ready.next() == Some(&true) => {
-                    one.end(clock, |event| log(index, event))?;
-                }
+                State::Due(_) if has_news => one.start(clock, |event| log(index, event)),
+                State::Runs { .. } if has_news => one.end(clock, |event| log(index, event))?,
                 _ => {}
             }
         }

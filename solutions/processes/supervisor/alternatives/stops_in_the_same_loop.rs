@@ -339,24 +339,23 @@ pub fn supervise(
     mut log: impl FnMut(usize, Event),
 ) -> io::Result<()> {
     let clock = Instant::now();
-    let mut is_stopping = !wait(&[stop], Some(clock))?.contains(&false);
-    let mut all: Vec<Supervised> = Vec::new();
-    for service in services {
-        let state = if is_stopping {
-            State::Over
-        } else {
-            State::Due(Some(clock))
-        };
-        let backoff = Backoff::new(service.policy);
-        all.push(Supervised {
-            service,
-            backoff,
-            state,
-        });
-    }
+    let new = |service: Service| Supervised {
+        backoff: Backoff::new(service.policy),
+        state: State::Due(Some(clock)),
+        service,
+    };
+    let mut all: Vec<Supervised> = services.into_iter().map(new).collect();
+    let mut is_stopping = false;
     while all.iter().any(|one| !matches!(one.state, State::Over)) {
-        for (index, one) in all.iter_mut().enumerate() {
-            one.step(clock, &mut |event| log(index, event))?;
+        for index in 0..all.len() {
+            // Before each step, because the request may come during a step.
+            if !is_stopping && wait(&[stop], Some(clock))?[0] {
+                is_stopping = true;
+                for one in &mut all {
+                    one.ask_to_end()?;
+                }
+            }
+            all[index].step(clock, &mut |event| log(index, event))?;
         }
         let mut fds: Vec<BorrowedFd<'_>> = Vec::new();
         let mut next: Option<Instant> = None;
@@ -365,41 +364,34 @@ pub fn supervise(
                 State::Due(at) => (None, *at),
                 State::Runs(running, _) => (Some(running.pidfd.as_fd()), None),
                 State::Ends(running, at) => (Some(running.pidfd.as_fd()), *at),
-                State::Over => (None, None),
+                State::Over => continue,
             };
             fds.extend(fd);
             next = next.into_iter().chain(at).min();
         }
-        if is_stopping {
-            if !fds.is_empty() {
-                wait(&fds, next)?;
-            }
-            continue;
-        }
-        if fds.is_empty()
-            && next.is_none()
-            && all.iter().all(|one| matches!(one.state, State::Over))
-        {
+        if all.iter().all(|one| matches!(one.state, State::Over)) {
             break;
         }
-        fds.push(stop);
-        if wait(&fds, next)?.last() == Some(&true) {
-            is_stopping = true;
-            for one in &mut all {
-                one.state = match std::mem::replace(&mut one.state, State::Over) {
-                    State::Runs(running, _) => {
-                        ask_to_end(&running)?;
-                        State::Ends(running, Instant::now().checked_add(one.service.grace))
-                    }
-                    _ => State::Over,
-                };
-            }
+        if !is_stopping {
+            fds.push(stop);
         }
+        wait(&fds, next)?;
     }
     Ok(())
 }
 
 impl Supervised {
+    fn ask_to_end(&mut self) -> io::Result<()> {
+        self.state = match std::mem::replace(&mut self.state, State::Over) {
+            State::Runs(running, _) => {
+                ask_to_end(&running)?;
+                State::Ends(running, Instant::now().checked_add(self.service.grace))
+            }
+            _ => State::Over,
+        };
+        Ok(())
+    }
+
     /// Does what is to be done now, if anything is.
     fn step(&mut self, clock: Instant, log: &mut dyn FnMut(Event)) -> io::Result<()> {
         let now = Instant::now();
