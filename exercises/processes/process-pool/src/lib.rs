@@ -88,7 +88,8 @@ pub enum Ending {
 /// - C11: If the calling process ends without dropping the pool (a signal kills
 ///   it, for example), all workers end: an idle worker at once, also while others
 ///   are busy, and a busy worker at the latest when `job` has returned. (It may also
-///   end at once.)
+///   end at once. A worker may look from time to time whether its caller has ended,
+///   at least every 0.2 s.)
 ///
 /// The contract does not cover the following cases:
 /// - The caller ignores SIGCHLD, or it does not ignore SIGPIPE (every Rust program
@@ -140,12 +141,12 @@ impl Pool {
     ///   and an answer, items can be equal, and there can be any number of them. For
     ///   no items, the result is an empty vector.
     /// - C14: While an item waits, no worker is idle: a worker that has sent an answer
-    ///   gets the next item without waiting for any other worker. (A pool that looks
-    ///   for answers from time to time may notice an answer up to 0.2 s later.) A busy
-    ///   worker is not given a second item. So all workers work at the same time, and a
-    ///   long item delays no item that another worker could do. The pool gives out the
-    ///   items in their order, also if it had to look for another worker for one of
-    ///   them.
+    ///   gets the next item without waiting for any other worker. (A pool may sleep
+    ///   between two looks: at most 1 ms between two looks for answers, and at most
+    ///   10 ms between two looks for workers that have ended.) A busy worker is not
+    ///   given a second item. So all workers work at the same time, and a long item
+    ///   delays no item that another worker could do. The pool gives out the items in
+    ///   their order, also if it had to look for another worker for one of them.
     /// - C15: The call returns when every item has its result, and not before. There is
     ///   no limit of time. Signals that interrupt the call, however many, do not end
     ///   it, and a worker that stops (SIGSTOP) has not ended.

@@ -609,9 +609,9 @@ fn results_come_in_the_order_of_the_items(mut subject: Subject) {
     nothing_is_left(&answer);
 }
 
-#[proctor::test(clauses = [1, 2, 8, 9, 10, 13, 14], slow = true, deadline = 60.0, descriptors = 40, subject = |(seed, count): (u64, u64)| -> (Result<Option<usize>, Problem>, usize) {
+#[proctor::test(clauses = [1, 2, 8, 9, 10, 13, 14], slow = true, deadline = 120.0, descriptors = 64, subject = |(seed, count): (u64, u64)| -> (Result<Option<usize>, Problem>, usize) {
     let items: Vec<u64> = (0..count).map(|index| seed.wrapping_add(index * index)).collect();
-    let mut pool = start(2, mixed);
+    let mut pool = start(8, mixed);
     let mapped = map(&mut pool, &items);
     let wrong = mapped.map(|results| {
         let right = |(item, result): (&u64, &Result<u64, End>)| *result == Ok(mixed(*item));
@@ -631,7 +631,7 @@ fn seventy_thousand_items_are_not_too_many(mut subject: Subject) {
         Ok(Some(index)) => panic!("70,000 items: the result of item {index} is wrong or missing"),
         Err(error) => panic!("70,000 items: map returned an error: {}", error.text),
     }
-    started(&answer.evidence, 2, 0, "70,000 items for 2 workers");
+    started(&answer.evidence, 8, 0, "70,000 items for 8 workers");
     nothing_is_left(&answer);
 }
 
@@ -968,7 +968,7 @@ fn a_new_worker_takes_the_place_of_one_that_ended(mut subject: Subject) {
     nothing_is_left(&answer);
 }
 
-#[proctor::test(clauses = [1, 2, 3, 6, 8, 9, 13, 14], slow = true, subject = |(workers, maps): Maps| -> Vec<(Mapped, bool)> {
+#[proctor::test(clauses = [1, 2, 3, 6, 8, 9, 13, 14], slow = true, deadline = 60.0, subject = |(workers, maps): Maps| -> Vec<(Mapped, bool)> {
     obey_all(workers, &maps)
 })]
 fn hundreds_of_workers_may_end(mut subject: Subject) {
@@ -2194,6 +2194,28 @@ fn an_error_of_start_leaves_nothing(mut subject: Subject) {
     started(&none.evidence, 0, 1, "start(0, …)");
     nothing_is_left(&none);
     for (workers, before, fault, errno, what) in [
+        (1, 0, Fault::Process, Errno::EAGAIN, "fork fails"),
+        (
+            5,
+            2,
+            Fault::Process,
+            Errno::ENOMEM,
+            "fork fails for the third of 5 workers",
+        ),
+        (
+            5,
+            4,
+            Fault::Process,
+            Errno::EAGAIN,
+            "fork fails for the last of 5 workers",
+        ),
+        (
+            usize::MAX,
+            6,
+            Fault::Process,
+            Errno::EAGAIN,
+            "start(usize::MAX, …), and fork fails for the seventh worker",
+        ),
         (
             1 << 8 | 3,
             6,
@@ -2221,28 +2243,6 @@ fn an_error_of_start_leaves_nothing(mut subject: Subject) {
             Fault::Process,
             Errno::EAGAIN,
             "start(2^32 + 3, …), and fork fails for the seventh worker",
-        ),
-        (1, 0, Fault::Process, Errno::EAGAIN, "fork fails"),
-        (
-            5,
-            2,
-            Fault::Process,
-            Errno::ENOMEM,
-            "fork fails for the third of 5 workers",
-        ),
-        (
-            5,
-            4,
-            Fault::Process,
-            Errno::EAGAIN,
-            "fork fails for the last of 5 workers",
-        ),
-        (
-            usize::MAX,
-            6,
-            Fault::Process,
-            Errno::EAGAIN,
-            "start(usize::MAX, …), and fork fails for the seventh worker",
         ),
         (1, 0, Fault::Pipe, Errno::EMFILE, "pipe or socketpair fails"),
         (
