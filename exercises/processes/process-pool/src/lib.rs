@@ -139,7 +139,9 @@ impl Pool {
     /// - C13: The call returns one result for each item: `results[i]` belongs to
     ///   `items[i]`, in whatever order the workers finish. Every `u64` can be an item
     ///   and an answer, items can be equal, and there can be any number of them. For
-    ///   no items, the result is an empty vector.
+    ///   no items, the result is an empty vector. The results do not depend on how
+    ///   many descriptors the caller has open, nor on the numbers of the pool's
+    ///   descriptors (select(2) can only wait for those below 1,024).
     /// - C14: While an item waits, no worker is idle: a worker that has sent an answer
     ///   gets the next item without waiting for any other worker. (A pool may sleep
     ///   between two looks: at most 1 ms between two looks for answers, and at most

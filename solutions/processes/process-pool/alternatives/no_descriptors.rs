@@ -32,6 +32,7 @@ const ITEM: u32 = 1;
 const ANSWER: u32 = 2;
 
 /// What one worker shares with the pool.
+#[derive(Debug)]
 struct Desk {
     state: AtomicU32,
     value: AtomicU64,
