@@ -2089,9 +2089,18 @@ fn fate_of(pid: Pid) -> Fate {
     }
     let _ = kill(caller, Signal::SIGKILL);
     let _ = waitpid(caller, None);
-    let idle = (0..3).filter(|index| *index != busy).map(|index| fate_of(pids[index])).collect();
+    let mut idle: Vec<Fate> = Vec::new();
+    for index in (0..3).filter(|index| *index != busy) {
+        // One that stays is enough.
+        if idle.iter().all(|fate| *fate == Fate::Ended) {
+            idle.push(fate_of(pids[index]));
+        }
+    }
     open(2, 1);
-    let busy = fate_of(pids[busy]);
+    let busy = match idle.iter().all(|fate| *fate == Fate::Ended) {
+        true => fate_of(pids[busy]),
+        false => Fate::Ended,
+    };
     for pid in pids {
         if !has_ended(pid) {
             let _ = kill(pid, Signal::SIGKILL);
