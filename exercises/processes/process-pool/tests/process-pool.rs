@@ -12,10 +12,10 @@ use std::ffi::c_int;
 use std::fs;
 use std::io;
 use std::num::NonZeroUsize;
-use std::panic::{panic_any, resume_unwind};
+use std::panic::{panic_any, resume_unwind, set_hook, take_hook};
 use std::process::{abort, exit};
-use std::sync::OnceLock;
 use std::sync::atomic::{AtomicI32, AtomicU64, Ordering::Relaxed};
+use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 use std::thread;
 use std::time::Duration;
 
@@ -445,6 +445,16 @@ fn only_the_caller_goes_on(evidence: &Evidence) {
     }
 }
 
+/// The only worker got the items in their order.
+#[track_caller]
+fn ran_in_order(evidence: &Evidence, items: &[u64], when: &str) {
+    let ran: Vec<u64> = evidence.witnesses.iter().map(|seen| seen.mark).collect();
+    assert!(
+        ran == items,
+        "{when}: the only worker must get the items in their order, and it got them in another order"
+    );
+}
+
 /// The pool started this many processes. The watcher and other processes of the
 /// test's own are `others`.
 #[track_caller]
@@ -546,16 +556,9 @@ fn each_item_has_its_result(mut subject: Subject) {
             expect(mapped, &all_mixed(items), &when);
         }
         let pids = each_ran_once(&answer.evidence, maps.concat());
-        let ran: Vec<u64> = answer
-            .evidence
-            .witnesses
-            .iter()
-            .map(|seen| seen.mark)
-            .collect();
-        assert!(
-            workers > 1 || ran == maps.concat(),
-            "the only worker must get the items in their order, and it got them in another order"
-        );
+        if workers == 1 {
+            ran_in_order(&answer.evidence, &maps.concat(), "7 calls of map");
+        }
         assert!(
             pids.len() <= workers,
             "{workers} workers were started, and {} processes ran jobs",
@@ -606,9 +609,9 @@ fn results_come_in_the_order_of_the_items(mut subject: Subject) {
     nothing_is_left(&answer);
 }
 
-#[proctor::test(clauses = [1, 2, 8, 9, 10, 13, 14], slow = true, deadline = 60.0, descriptors = 40, subject = |(seed, count): (u64, u64)| -> (Result<Option<usize>, Problem>, usize) {
+#[proctor::test(clauses = [1, 2, 8, 9, 10, 13, 14], slow = true, deadline = 120.0, descriptors = 64, subject = |(seed, count): (u64, u64)| -> (Result<Option<usize>, Problem>, usize) {
     let items: Vec<u64> = (0..count).map(|index| seed.wrapping_add(index * index)).collect();
-    let mut pool = start(2, mixed);
+    let mut pool = start(8, mixed);
     let mapped = map(&mut pool, &items);
     let wrong = mapped.map(|results| {
         let right = |(item, result): (&u64, &Result<u64, End>)| *result == Ok(mixed(*item));
@@ -628,7 +631,7 @@ fn seventy_thousand_items_are_not_too_many(mut subject: Subject) {
         Ok(Some(index)) => panic!("70,000 items: the result of item {index} is wrong or missing"),
         Err(error) => panic!("70,000 items: map returned an error: {}", error.text),
     }
-    started(&answer.evidence, 2, 0, "70,000 items for 2 workers");
+    started(&answer.evidence, 8, 0, "70,000 items for 8 workers");
     nothing_is_left(&answer);
 }
 
@@ -640,10 +643,44 @@ fn meet_all(item: u64) -> u64 {
     u64::from(std::process::id()) << 32 | u64::from(getppid().as_raw().unsigned_abs())
 }
 
+/// The workers that ran jobs of [`meet_all`].
+fn workers_in(mapped: &Mapped) -> Vec<Pid> {
+    let ids = mapped.iter().flatten().flatten();
+    ids.map(|ids| pid_of(ids >> 32)).collect()
+}
+
+extern "C" fn note_signal(_: c_int) {
+    number(OPEN).fetch_add(1, Relaxed);
+}
+
+/// Lets signals with a handler interrupt each idle worker, and stops it and lets
+/// it go on.
+fn disturb_idle(workers: &[Pid]) {
+    for pid in workers {
+        let mut worker = Onlooker::of_process(pid.as_raw());
+        for _ in 0..2 {
+            worker.until_it_waits();
+            let before = number(OPEN).load(Relaxed);
+            let _ = kill(*pid, Signal::SIGUSR1);
+            until(|| number(OPEN).load(Relaxed) > before || has_ended(*pid));
+        }
+        worker.until_it_waits();
+        let _ = kill(*pid, Signal::SIGSTOP);
+        worker.until_it_stops();
+        let _ = kill(*pid, Signal::SIGCONT);
+    }
+}
+
 #[proctor::test(clauses = [1, 2, 8, 9, 13, 14], subject = |maps: Vec<Vec<u64>>| -> Vec<Mapped> {
+    on_signal(Signal::SIGUSR1, SigHandler::Handler(note_signal), SaFlags::empty());
     watched(|| {
         let mut pool = start(maps[0].len(), meet_all);
-        let mapped = maps.iter().map(|items| map(&mut pool, items)).collect();
+        let mapped = maps.iter().map(|items| {
+            let mapped = map(&mut pool, items);
+            disturb_idle(&workers_in(&mapped));
+            mapped
+        });
+        let mapped = mapped.collect();
         end(pool);
         mapped
     })
@@ -679,7 +716,7 @@ fn all_workers_work_at_the_same_time_and_stay(mut subject: Subject) {
             workers_of
                 .iter()
                 .all(|pids| *pids == seen && pids.len() == workers),
-            "{when}: in 3 calls of map, the processes {workers_of:?} ran the jobs, and they must be the same {workers}"
+            "{when}: in 3 calls of map, the processes {workers_of:?} ran the jobs, and they must be the same {workers}. (Between the calls, a signal with a handler interrupted each idle worker, and it was stopped and continued.)"
         );
         started(&answer.evidence, workers, 1, &when);
         nothing_is_left(&answer);
@@ -689,11 +726,15 @@ fn all_workers_work_at_the_same_time_and_stay(mut subject: Subject) {
 /// An item with this bit is long: its job waits for all short ones.
 const LONG: u64 = 1 << 60;
 
+/// The last of the short items lets the long ones go on. Each item says how many
+/// there are of both.
 fn long_or_short(item: u64) -> u64 {
     proctor::witness(item);
-    match item & LONG {
-        0 => open(0, 1),
-        _ => wait_at(0, item >> 56 & 0xf),
+    let (long, short) = (item >> 48 & 0xff, item >> 40 & 0xff);
+    if item & LONG != 0 {
+        wait_at(0, 1);
+    } else if number(TURN).fetch_add(1, Relaxed) + 1 == short {
+        open(0, long);
     }
     mixed(item)
 }
@@ -707,22 +748,26 @@ fn long_or_short(item: u64) -> u64 {
     })
 })]
 fn a_long_item_delays_no_other_item(mut subject: Subject) {
-    // Each long item waits for its share of the short ones, so all of them are
-    // done when the last long one ends.
     for (workers, places, short) in [
-        (2, vec![0], 15_usize),
-        (2, vec![1], 15),
-        (2, vec![9], 15),
-        (3, vec![0, 5], 24),
-        (4, vec![0, 1, 2], 27),
+        (2, 0..1, 15_usize),
+        (2, 1..2, 15),
+        (2, 9..10, 15),
+        (3, 4..6, 24),
+        (4, 0..3, 27),
+        (130, 0..129, 140),
+        (130, 1..130, 140),
     ] {
-        let mut items = numbers(short + places.len());
-        for place in &places {
-            items[*place] |= LONG | ((short / places.len()) as u64) << 56;
+        let long = places.len();
+        let counts = (long as u64) << 48 | (short as u64) << 40;
+        let items = numbers(short + long)
+            .into_iter()
+            .map(|item| item >> 16 | counts);
+        let mut items: Vec<u64> = items.collect();
+        for item in &mut items[places.clone()] {
+            *item |= LONG;
         }
         let when = format!(
-            "{workers} workers, {short} short items, and {} long items (at {places:?}) whose jobs wait for the short ones",
-            places.len()
+            "{workers} workers, {short} short items, and {long} long items (at {places:?}) whose jobs wait until the short ones are done"
         );
         let answer = ask(&mut subject, &(workers, items.clone()), &when);
         expect(&answer.value, &all_mixed(&items), &when);
@@ -745,6 +790,8 @@ const COUNT: u64 = 6;
 const PANIC: u64 = 7;
 const HOLD: u64 = 8;
 const DIE_LATER: u64 = 9;
+const RELEASE: u64 = 10;
+const SPOIL: u64 = 11;
 
 /// An item that makes the job do something.
 fn order(what: u64, argument: u64) -> u64 {
@@ -779,6 +826,12 @@ fn obey(item: u64) -> u64 {
             open(1, 1);
             wait_at(2, 1);
         }
+        RELEASE => open(2, 1),
+        SPOIL => {
+            wait_at(1, 1);
+            let _ = kill(getppid(), Signal::SIGUSR1);
+            until(|| number(OPEN).load(Relaxed) == 1);
+        }
         COUNT => {
             let open = descriptors();
             let lost = (0..=2).any(|fd| !open.contains(&fd));
@@ -795,6 +848,7 @@ fn obeyed(item: u64) -> Result<u64, End> {
     match item >> 56 {
         EXIT | EXIT_AT_ONCE => Err(Exited(argument as u8)),
         DIE => Err(Killed(argument as i32)),
+        DIE_LATER => Err(Killed(libc::SIGKILL)),
         ABORT => Err(Killed(libc::SIGABRT)),
         PANIC => Err(Exited(101)),
         _ => Ok(mixed(item)),
@@ -879,6 +933,9 @@ fn a_worker_that_ends_costs_only_its_item(mut subject: Subject) {
         let answer = ask(&mut subject, &(workers, maps.clone()), &when);
         all_obeyed_in(&answer.value, &maps, &when);
         each_ran_once(&answer.evidence, maps.concat());
+        if workers == 1 {
+            ran_in_order(&answer.evidence, &maps.concat(), &when);
+        }
         started(&answer.evidence, workers + deaths, 1, &when);
         nothing_is_left(&answer);
     }
@@ -911,6 +968,74 @@ fn a_new_worker_takes_the_place_of_one_that_ended(mut subject: Subject) {
     nothing_is_left(&answer);
 }
 
+#[proctor::test(clauses = [1, 2, 3, 6, 8, 9, 13, 14], slow = true, deadline = 60.0, subject = |(workers, maps): Maps| -> Vec<(Mapped, bool)> {
+    obey_all(workers, &maps)
+})]
+fn hundreds_of_workers_may_end(mut subject: Subject) {
+    // One worker is busy all the time, so the others end in the same place.
+    let deaths = 260;
+    let mut items = vec![order(HOLD, 0)];
+    items.extend((1..deaths).map(|code| order(EXIT_AT_ONCE, code as u64 & 0xff)));
+    items.extend([order(DIE_LATER, 0), order(RELEASE, 0)]);
+    let maps = vec![items, meetings(2)];
+    let when =
+        format!("2 workers: one is busy, and {deaths} workers end in the place of the other one");
+    let answer = ask(&mut subject, &(2, maps.clone()), &when);
+    all_obeyed_in(&answer.value, &maps, &when);
+    each_ran_once(&answer.evidence, maps.concat());
+    started(&answer.evidence, 2 + deaths, 1, &when);
+    nothing_is_left(&answer);
+}
+
+/// The job of a second pool, which returns something else.
+fn obey_with_a_twist(item: u64) -> u64 {
+    !obey(item)
+}
+
+#[proctor::test(clauses = [1, 2, 3, 6, 8, 9, 13, 14], subject = |turns: Vec<(bool, Vec<u64>)>| -> Vec<Mapped> {
+    watched(|| {
+        let mut first = start(2, obey);
+        let mut second = start(2, obey_with_a_twist);
+        let (last, others) = turns.split_last().expect("a last turn");
+        let mut mapped = Vec::new();
+        for (is_first, items) in others {
+            mapped.push(map(if *is_first { &mut first } else { &mut second }, items));
+        }
+        // The other pool is used once more.
+        let (dropped, mut kept) = if last.0 { (second, first) } else { (first, second) };
+        end(dropped);
+        mapped.push(map(&mut kept, &last.1));
+        end(kept);
+        mapped
+    })
+})]
+fn two_pools_keep_apart(mut subject: Subject) {
+    let when = "2 pools with different jobs, which are used in turns, and whose workers end and are replaced";
+    for last in [true, false] {
+        let turns: Vec<(bool, Vec<u64>)> = [true, false, true, false, last]
+            .into_iter()
+            .map(|is_first| {
+                let mut items = vec![order(EXIT, 3), order(DIE, Signal::SIGTERM as u64)];
+                items.extend(meetings(2));
+                items.extend(numbers(3));
+                (is_first, items)
+            })
+            .collect();
+        let answer = ask(&mut subject, &turns, when);
+        for ((is_first, items), mapped) in turns.iter().zip(&answer.value) {
+            let twist = |result: Result<u64, End>| match is_first {
+                true => result,
+                false => result.map(|value| !value),
+            };
+            let expected: Vec<_> = items.iter().map(|item| twist(obeyed(*item))).collect();
+            expect(mapped, &expected, when);
+        }
+        each_ran_once(&answer.evidence, turns.into_iter().flat_map(|turn| turn.1));
+        started(&answer.evidence, 4 + 10, 1, when);
+        nothing_is_left(&answer);
+    }
+}
+
 /// Panics when it is dropped.
 struct PanicsWhenDropped;
 
@@ -940,33 +1065,51 @@ extern "C" fn at_exit() {
     proctor::witness(AT_EXIT);
 }
 
+/// What the caller's panic hook prints besides.
+const HOOK: &str = "this is the hook of the caller";
+
 #[proctor::test(clauses = [1, 2, 3, 4, 6, 8, 9, 13, 14], subject = |(workers, maps): Maps| -> Vec<(Mapped, bool)> {
     // SAFETY: the handler sends a note to the judge.
     unsafe { libc::atexit(at_exit) };
-    obey_all(workers, &maps)
+    let hook = take_hook();
+    set_hook(Box::new(move |info| {
+        eprintln!("{HOOK}");
+        hook(info);
+    }));
+    let mapped = obey_all(workers, &maps);
+    let _ = take_hook();
+    mapped
 })]
 fn a_panic_ends_only_the_worker(mut subject: Subject) {
     for (way, payload) in PANICS.iter().enumerate() {
-        let item = order(PANIC, way as u64);
+        // The second and the third are those of workers that replaced another.
+        let panics = [(); 3].map(|()| order(PANIC, way as u64));
         let mut items = numbers(5);
-        items.insert(proctor::rng().usize(..6), item);
-        let maps = vec![items, meetings(1)];
+        items.insert(proctor::rng().usize(..6), panics[0]);
+        items.insert(proctor::rng().usize(..7), panics[1]);
+        let mut more = meetings(1);
+        more.insert(0, panics[2]);
+        let maps = vec![items, more];
         let when = format!("1 worker, and a job that panics with {payload}");
         let answer = ask(&mut subject, &(1, maps.clone()), &when);
         all_obeyed_in(&answer.value, &maps, &when);
         each_ran_once(&answer.evidence, maps.concat());
         if way == 0 {
-            let reports = answer
-                .output
-                .stderr
-                .matches(&format!("the panic of item {item}"))
-                .count();
+            let count = |text: &str| answer.output.stderr.matches(text).count();
+            for item in panics {
+                let reports = count(&format!("the panic of item {item}"));
+                assert!(
+                    reports == 1,
+                    "the panic hook of the caller must report the panic once, and it reported it {reports} times"
+                );
+            }
+            let reports = count(HOOK);
             assert!(
-                reports == 1,
-                "the panic hook of the caller must report the panic once, and it reported it {reports} times"
+                reports == 3,
+                "the caller has set a panic hook of its own. There were 3 panics, and this hook ran {reports} times"
             );
         }
-        started(&answer.evidence, 2, 1, &when);
+        started(&answer.evidence, 4, 1, &when);
         nothing_is_left(&answer);
         subject.fresh();
     }
@@ -994,7 +1137,14 @@ fn answer_and_die(item: u64) -> u64 {
                     worker.until_it_waits();
                     thread::sleep(Duration::from_millis(1));
                 }
-                let _ = kill(me, Signal::SIGKILL);
+                // SAFETY: ends the process and touches no memory.
+                let exit_with = |code| unsafe { libc::_exit(code) };
+                match item >> 2 & 3 {
+                    0 => _ = kill(me, Signal::SIGKILL),
+                    1 => exit_with(0),
+                    2 => exit_with(7),
+                    _ => abort(),
+                }
             });
         }
         1 => {
@@ -1019,40 +1169,80 @@ fn answer_and_die(item: u64) -> u64 {
     })
 })]
 fn an_answer_counts_even_if_its_worker_is_dead(mut subject: Subject) {
-    let item = |what: u64| proctor::random::<u64>() << 2 | what;
-    let (items, more) = ([item(0), item(1)].to_vec(), [item(2), item(2)].to_vec());
-    let when = "a worker sends its answer and is killed before map reads the answer";
-    let answer = ask(&mut subject, &(items.clone(), more.clone()), when);
-    expect(&answer.value[0], &all_mixed(&items), when);
-    expect(&answer.value[1], &all_mixed(&more), "the next map");
-    nothing_is_left(&answer);
+    let ends = [
+        "a signal (SIGKILL) ends it",
+        "it ends with exit code 0",
+        "it ends with exit code 7",
+        "it calls abort",
+    ];
+    for (way, end) in ends.iter().enumerate() {
+        let item = |what: u64| proctor::random::<u64>() << 4 | (way as u64) << 2 | what;
+        let (items, more) = ([item(0), item(1)].to_vec(), [item(2), item(2)].to_vec());
+        let when = format!("a worker sends its answer, and {end} before map reads the answer");
+        let answer = ask(&mut subject, &(items.clone(), more.clone()), &when);
+        expect(&answer.value[0], &all_mixed(&items), &when);
+        expect(&answer.value[1], &all_mixed(&more), "the next map");
+        nothing_is_left(&answer);
+    }
 }
 
-/// Kills some idle workers between two calls of `map`, again and again. Returns
-/// what each `map` returned, and the workers that were killed before it.
-fn kill_idle(workers: u64, rounds: &[Vec<usize>]) -> Vec<(Mapped, Vec<u64>)> {
+// The workers end when these signals arrive while they are idle.
+extern "C" fn exit_with_0(_: c_int) {
+    // SAFETY: ends the process; a handler may call it.
+    unsafe { libc::_exit(0) }
+}
+
+extern "C" fn exit_with_7(_: c_int) {
+    // SAFETY: ends the process; a handler may call it.
+    unsafe { libc::_exit(7) }
+}
+
+/// The signals that end an idle worker: it is killed, or a handler ends it.
+const KILLED: i32 = libc::SIGKILL;
+const EXITS_WITH_0: i32 = libc::SIGHUP;
+const EXITS_WITH_7: i32 = libc::SIGTERM;
+
+fn end_by_signals() {
+    on_signal(
+        Signal::SIGHUP,
+        SigHandler::Handler(exit_with_0),
+        SaFlags::empty(),
+    );
+    on_signal(
+        Signal::SIGTERM,
+        SigHandler::Handler(exit_with_7),
+        SaFlags::empty(),
+    );
+}
+
+fn send(signal: i32, pid: Pid) {
+    let _ = kill(pid, Signal::try_from(signal).unwrap_or(Signal::SIGKILL));
+}
+
+/// Which workers get which signal while they are idle.
+type Round = Vec<(usize, i32)>;
+
+/// Ends some idle workers between two calls of `map`, again and again. Returns
+/// what each `map` returned, and the workers that were ended before the next one.
+fn end_idle(workers: u64, rounds: &[Round]) -> Vec<(Mapped, Vec<i32>)> {
+    end_by_signals();
     watched(|| {
         let mut pool = start(workers as usize, meet_all);
         let mut all = Vec::new();
-        let items: Vec<u64> = (0..workers).map(|item| item << 8 | workers).collect();
+        let items = items_of_a_round(workers);
         let mut mapped = map(&mut pool, &items);
-        for which in rounds {
-            let pids: Vec<u64> = mapped
-                .iter()
-                .flatten()
-                .flatten()
-                .map(|ids| ids >> 32)
-                .collect();
-            let mut killed: Vec<u64> = which
-                .iter()
-                .filter_map(|index| pids.get(*index).copied())
-                .collect();
-            killed.sort_unstable();
-            for pid in &killed {
-                let _ = kill(pid_of(*pid), Signal::SIGKILL);
-                until_it_ends(pid_of(*pid));
+        for round in rounds {
+            let pids = workers_in(&mapped);
+            let mut ended = Vec::new();
+            for (index, signal) in round {
+                if let Some(pid) = pids.get(*index) {
+                    Onlooker::of_process(pid.as_raw()).until_it_waits();
+                    send(*signal, *pid);
+                    until_it_ends(*pid);
+                    ended.push(pid.as_raw());
+                }
             }
-            all.push((mapped, killed));
+            all.push((mapped, ended));
             mapped = map(&mut pool, &items);
         }
         all.push((mapped, Vec::new()));
@@ -1061,44 +1251,66 @@ fn kill_idle(workers: u64, rounds: &[Vec<usize>]) -> Vec<(Mapped, Vec<u64>)> {
     })
 }
 
-#[proctor::test(clauses = [1, 2, 3, 6, 7, 8, 9, 13, 14], subject = |(workers, rounds): (u64, Vec<Vec<usize>>)| -> Vec<(Mapped, Vec<u64>)> {
-    kill_idle(workers, &rounds)
+fn items_of_a_round(workers: u64) -> Vec<u64> {
+    (0..4).map(|item| item << 8 | workers).collect()
+}
+
+#[proctor::test(clauses = [1, 2, 3, 6, 7, 8, 9, 13, 14], subject = |(workers, rounds): (u64, Vec<Round>)| -> Vec<(Mapped, Vec<i32>)> {
+    end_idle(workers, &rounds)
 })]
 fn a_worker_that_dies_idle_costs_no_item(mut subject: Subject) {
-    let rounds = vec![
-        vec![1],
-        vec![0],
-        vec![3, 2],
-        vec![0, 1, 2, 3],
-        vec![3],
+    let aborted = libc::SIGABRT;
+    let of_four = vec![
+        vec![(1, KILLED)],
+        vec![(0, EXITS_WITH_0)],
+        vec![(3, EXITS_WITH_7), (2, aborted)],
+        vec![
+            (0, EXITS_WITH_0),
+            (1, KILLED),
+            (2, EXITS_WITH_7),
+            (3, aborted),
+        ],
+        vec![(3, EXITS_WITH_7)],
         vec![],
     ];
-    let when = "4 workers, of which some are killed (SIGKILL) between two calls of map, and then 4 jobs that wait for one another";
-    let answer = ask(&mut subject, &(4, rounds.clone()), when);
-    let mut before: Option<(BTreeSet<u64>, BTreeSet<u64>)> = None;
-    for (mapped, killed) in &answer.value {
-        let pids: Result<BTreeSet<u64>, &End> = results(mapped)
-            .iter()
-            .map(|result| result.as_ref().map(|ids| ids >> 32))
-            .collect();
-        let pids = pids.unwrap_or_else(|end| panic!("{when}: no item was given to these workers, and map returned Err({end:?}) for an item"));
-        assert!(
-            pids.len() == 4,
-            "{when}: the next 4 jobs ran in {} processes at the same time",
-            pids.len()
+    let of_one = [KILLED, EXITS_WITH_0, EXITS_WITH_7, aborted].map(|signal| vec![(0, signal)]);
+    for (workers, rounds) in [(4_u64, of_four), (1, of_one.to_vec())] {
+        let when = format!(
+            "{workers} workers, of which some end (by a signal, or with an exit code) between two calls of map, and then 4 items"
         );
-        if let Some((were, killed)) = &before {
-            let stayed: BTreeSet<u64> = were.difference(killed).copied().collect();
+        let answer = ask(&mut subject, &(workers, rounds.clone()), &when);
+        let mut before: Option<(BTreeSet<i32>, BTreeSet<i32>)> = None;
+        for (mapped, ended) in &answer.value {
+            let pids: Result<BTreeSet<i32>, &End> = results(mapped)
+                .iter()
+                .map(|result| result.as_ref().map(|ids| (ids >> 32) as i32))
+                .collect();
+            let pids = pids.unwrap_or_else(|end| panic!("{when}: no item was given to these workers, and map returned Err({end:?}) for an item"));
             assert!(
-                stayed.is_subset(&pids),
-                "{when}: the pool replaced a worker that was alive: {stayed:?} were alive, and {pids:?} work now"
+                pids.len() == workers as usize,
+                "{when}: these jobs ran in {} processes",
+                pids.len()
             );
+            if let Some((were, ended)) = &before {
+                let stayed: BTreeSet<i32> = were.difference(ended).copied().collect();
+                assert!(
+                    stayed.is_subset(&pids),
+                    "{when}: the pool replaced a worker that was alive: {stayed:?} were alive, and {pids:?} work now"
+                );
+            }
+            before = Some((pids, ended.iter().copied().collect()));
         }
-        before = Some((pids, killed.iter().copied().collect()));
+        let items: Vec<u64> = (0..=rounds.len())
+            .flat_map(|_| items_of_a_round(workers))
+            .collect();
+        if workers == 1 {
+            ran_in_order(&answer.evidence, &items, &when);
+        }
+        each_ran_once(&answer.evidence, items);
+        let deaths: usize = rounds.iter().map(Vec::len).sum();
+        started(&answer.evidence, workers as usize + deaths, 1, &when);
+        nothing_is_left(&answer);
     }
-    let deaths: usize = rounds.iter().map(Vec::len).sum();
-    started(&answer.evidence, 4 + deaths, 1, when);
-    nothing_is_left(&answer);
 }
 
 /// The long item kills the other worker, which has nothing to do any more.
@@ -1110,7 +1322,7 @@ fn kill_the_other(item: u64) -> u64 {
             // It has sent its last answer, and the caller has read it.
             Onlooker::of_process(other.as_raw()).until_it_waits();
             Onlooker::of_process(getppid().as_raw()).until_it_waits();
-            let _ = kill(other, Signal::SIGKILL);
+            send((item >> 2 & 0xff) as i32, other);
             until(|| has_ended(other));
         }
         1 => {
@@ -1123,6 +1335,7 @@ fn kill_the_other(item: u64) -> u64 {
 }
 
 #[proctor::test(clauses = [1, 2, 3, 6, 7, 8, 9, 13, 14, 15], subject = |maps: Vec<Vec<u64>>| -> Vec<Mapped> {
+    end_by_signals();
     watched(|| {
         let mut pool = start(2, kill_the_other);
         let mapped = maps.iter().map(|items| map(&mut pool, items)).collect();
@@ -1131,17 +1344,108 @@ fn kill_the_other(item: u64) -> u64 {
     })
 })]
 fn a_worker_may_die_idle_while_another_works(mut subject: Subject) {
-    let item = |what: u64| proctor::random::<u64>() << 2 | what;
-    let maps = vec![
-        vec![item(0), item(1), item(1), item(1)],
-        vec![item(2), item(2)],
-    ];
-    let when = "2 workers, of which one is killed while it is idle and the other is busy";
-    let answer = ask(&mut subject, &maps, when);
-    for (items, mapped) in maps.iter().zip(&answer.value) {
-        expect(mapped, &all_mixed(items), when);
+    for (signal, end) in [
+        (KILLED, "is killed"),
+        (EXITS_WITH_0, "ends with exit code 0"),
+        (EXITS_WITH_7, "ends with exit code 7"),
+    ] {
+        let item = |what: u64| proctor::random::<u64>() << 10 | (signal as u64) << 2 | what;
+        let maps = vec![
+            vec![item(0), item(1), item(1), item(1)],
+            vec![item(2), item(2)],
+        ];
+        let when = format!("2 workers, of which one {end} while it is idle and the other is busy");
+        let answer = ask(&mut subject, &maps, &when);
+        for (items, mapped) in maps.iter().zip(&answer.value) {
+            expect(mapped, &all_mixed(items), &when);
+        }
+        started(&answer.evidence, 3, 1, &when);
+        nothing_is_left(&answer);
     }
-    nothing_is_left(&answer);
+}
+
+/// The third item kills the other worker, which has stopped. The pool has given
+/// out the first two items then, one to each worker.
+fn kill_the_stopped(item: u64) -> u64 {
+    match item & 3 {
+        0 => return meet_all(item << 8 | 2),
+        1 => proctor::witness(item),
+        _ => {
+            proctor::witness(item);
+            let stopped = who(SECOND);
+            send(KILLED, stopped);
+            until(|| has_ended(stopped));
+        }
+    }
+    mixed(item)
+}
+
+#[proctor::test(clauses = [1, 2, 3, 6, 8, 9, 13, 14, 15], subject = |(stopped, maps): (usize, [Vec<u64>; 3])| -> [Mapped; 3] {
+    watched(|| {
+        let mut pool = start(2, kill_the_stopped);
+        let first = map(&mut pool, &maps[0]);
+        if let Some(pid) = workers_in(&first).get(stopped) {
+            let _ = kill(*pid, Signal::SIGSTOP);
+            Onlooker::of_process(pid.as_raw()).until_it_stops();
+            number(SECOND).store(pid.as_raw() as u64, Relaxed);
+        }
+        let second = map(&mut pool, &maps[1]);
+        let third = map(&mut pool, &maps[2]);
+        end(pool);
+        [first, second, third]
+    })
+})]
+fn an_item_that_was_given_is_given_to_no_other_worker(mut subject: Subject) {
+    let item = |what: u64| proctor::random::<u64>() >> 16 << 2 | what;
+    let when = "2 workers, of which one is stopped, is given an item, and is killed before it reads the item";
+    for stopped in 0..2 {
+        let maps = [
+            vec![item(0), item(0)],
+            vec![item(1), item(1), item(2)],
+            vec![item(0), item(0)],
+        ];
+        let answer = ask(&mut subject, &(stopped, maps.clone()), when);
+        let [first, second, third] = &answer.value;
+        let workers: Vec<i32> = results(first)
+            .iter()
+            .map(|result| result.map_or(0, |ids| (ids >> 32) as i32))
+            .collect();
+        let ran: Vec<_> = answer
+            .evidence
+            .witnesses
+            .iter()
+            .filter(|seen| maps[1].contains(&seen.mark))
+            .collect();
+        for seen in &ran {
+            assert!(
+                seen.pid == workers[1 - stopped],
+                "{when}: then the job ran for this item in another worker"
+            );
+        }
+        // If the workers take the items themselves, the stopped one has none.
+        let expected: Vec<_> = maps[1]
+            .iter()
+            .map(|item| match ran.iter().any(|seen| seen.mark == *item) {
+                true => Ok(mixed(*item)),
+                false => Err(Killed(libc::SIGKILL)),
+            })
+            .collect();
+        expect(second, &expected, when);
+        assert!(
+            ran.len() >= 2 && workers_of(third).len() == 2,
+            "{when}: afterwards, 2 workers must work at the same time"
+        );
+        started(&answer.evidence, 3, 1, when);
+        nothing_is_left(&answer);
+    }
+}
+
+/// The processes that ran the jobs of [`meet_all`], which must all have returned.
+#[track_caller]
+fn workers_of(mapped: &Mapped) -> BTreeSet<u64> {
+    let ids = results(mapped).iter();
+    ids.filter_map(|result| result.ok().map(|ids| ids >> 32))
+        .collect()
 }
 
 // --------------------------------------------------------------------- the wait
@@ -1198,12 +1502,12 @@ fn disturb(item: u64) -> u64 {
 fn neither_signals_nor_stops_end_the_wait(mut subject: Subject) {
     let item =
         |what: u64, times: u64| what << 56 | times << 32 | u64::from(proctor::random::<u32>());
-    let signals = vec![item(0, 0), item(1, 300), item(0, 0), item(0, 0)];
+    let signals = vec![item(0, 0), item(1, 1_100), item(0, 0), item(0, 0)];
     let stops = vec![item(2, 20), item(3, 20), item(0, 0), item(2, 0)];
     for (items, what) in [
         (
             signals,
-            "300 signals, each with a handler, arrive while map waits",
+            "1,100 signals, each with a handler, arrive while map waits",
         ),
         (stops, "a busy worker stops (SIGSTOP) and goes on, 20 times"),
     ] {
@@ -1581,6 +1885,135 @@ fn the_workers_have_few_descriptors(mut subject: Subject) {
     nothing_is_left(&answer);
 }
 
+/// Files that the caller has open: their numbers, and what makes each of them
+/// different from all others. A worker has the list as it was when it was started.
+static FILES: Mutex<Vec<(i32, u64)>> = Mutex::new(Vec::new());
+
+fn files() -> MutexGuard<'static, Vec<(i32, u64)>> {
+    FILES.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// The number of an open file in its file system.
+fn inode(fd: i32) -> u64 {
+    // SAFETY: zeros are a valid structure, which the call fills.
+    unsafe {
+        let mut stat: libc::stat = std::mem::zeroed();
+        match libc::fstat(fd, &raw mut stat) {
+            0 => stat.st_ino,
+            _ => 0,
+        }
+    }
+}
+
+/// Opens this many files. They get the lowest numbers that are free.
+fn open_files(count: usize) {
+    for _ in 0..count {
+        // SAFETY: makes a file in memory, with a static name.
+        let fd = unsafe { libc::memfd_create(c"file".as_ptr(), libc::MFD_CLOEXEC) };
+        files().push((fd, inode(fd)));
+    }
+}
+
+/// Takes all numbers below this one, as far as the limit allows.
+fn open_files_up_to(top: i32) {
+    let some = files()[0];
+    // SAFETY: makes a new descriptor of an open one.
+    let copies =
+        std::iter::repeat_with(|| unsafe { libc::fcntl(some.0, libc::F_DUPFD_CLOEXEC, 0) });
+    let copies = copies.take_while(|fd| *fd >= 0).map(|fd| (fd, some.1));
+    let last = |file: &(i32, u64)| file.0 >= top;
+    let mut files = files();
+    for copy in copies {
+        files.push(copy);
+        if last(&copy) {
+            return;
+        }
+    }
+    // There must be room for the pool.
+    let room = files.len().saturating_sub(100);
+    for (fd, _) in files.drain(room..) {
+        // SAFETY: nothing else uses it.
+        unsafe { libc::close(fd) };
+    }
+}
+
+/// Closes some of the files, so that their numbers are free.
+fn close_files(which: impl Fn(usize) -> bool) {
+    let mut place = 0;
+    files().retain(|(fd, _)| {
+        let closed = which(place);
+        place += 1;
+        if closed {
+            // SAFETY: nothing else uses it.
+            unsafe { libc::close(*fd) };
+        }
+        !closed
+    });
+}
+
+/// How many of the caller's files the worker does not have.
+fn count_lost(item: u64) -> u64 {
+    if item >> 56 == EXIT {
+        exit(1);
+    }
+    meet(item & 0xff);
+    let files = files();
+    let lost = files.iter().filter(|(fd, file)| inode(*fd) != *file);
+    lost.count() as u64
+}
+
+#[proctor::test(clauses = [1, 2, 3, 6, 8, 9, 10, 13, 14], descriptors = 1_400, subject = |(workers, ends): (u64, usize)| -> Vec<Mapped> {
+    let all: Vec<u64> = (0..workers).map(|_| workers).collect();
+    let some_end: Vec<u64> = (0..ends).map(|_| EXIT << 56).collect();
+    watched(|| {
+        // The pool's numbers lie between those of the caller's files, and above
+        // 1,023.
+        open_files(12);
+        open_files_up_to(1_050);
+        close_files(|place| place < 12 && place % 3 == 1);
+        let mut pool = start(workers as usize, count_lost);
+        let mut mapped = vec![map(&mut pool, &all)];
+        // Workers that are started later have these files, too. The first of them
+        // may take the numbers of the workers that end at last.
+        mapped.push(map(&mut pool, &[&all[..], &some_end].concat()));
+        open_files(3);
+        mapped.push(map(&mut pool, &all));
+        mapped.push(map(&mut pool, &[&some_end[..], &all].concat()));
+        end(pool);
+        // These take all the numbers that the first pool had.
+        open_files(30);
+        let mut pool = start(workers as usize, count_lost);
+        mapped.push(map(&mut pool, &all));
+        mapped.push(map(&mut pool, &[&some_end[..], &all].concat()));
+        end(pool);
+        close_files(|_| true);
+        mapped
+    })
+})]
+fn the_workers_have_the_files_of_the_caller(mut subject: Subject) {
+    let (workers, ends) = (5, 2);
+    let when = "a caller with a thousand open files";
+    let answer = ask(&mut subject, &(workers, ends), when);
+    for (call, mapped) in answer.value.iter().enumerate() {
+        for lost in results(mapped).iter().flatten() {
+            assert!(
+                *lost == 0,
+                "{when}: a worker must have open what the caller has open, and {lost} files are not there"
+            );
+        }
+        let mut expected = vec![Ok(0); workers as usize];
+        let ended = vec![Err(Exited(1)); ends];
+        match call {
+            1 => expected.extend(ended),
+            3 | 5 => expected = [ended, expected].concat(),
+            _ => {}
+        }
+        expect(mapped, &expected, when);
+    }
+    started(&answer.evidence, 2 * workers as usize + 3 * ends, 1, when);
+    nothing_is_left(&answer);
+}
+
 // ---------------------------------------------------------- the end of the caller
 
 /// One worker stays busy; all say who they are.
@@ -1600,17 +2033,27 @@ fn report_and_stay(item: u64) -> u64 {
 enum Fate {
     Ended,
     Sleeps,
+    LooksOn,
     RunsOn,
 }
 
+/// How often [`fate_of`] looks at a process before it says that it does not end.
+/// There are at least 10 ms between two looks.
+const LOOKS: u32 = 1_200;
+
 /// Waits until a process has ended, or has done nothing for a while, or has
-/// used the CPU for a while.
+/// used the CPU for a while, or still does something now and then.
 fn fate_of(pid: Pid) -> Fate {
     let mut before = None;
     let mut quiet = 0;
+    let mut looks = 0;
     let ticks = || stat(pid).map_or(0, |stat| stat.ticks);
     let spent = ticks();
     while !has_ended(pid) {
+        looks += 1;
+        if looks == LOOKS {
+            return Fate::LooksOn;
+        }
         let mut now = BTreeMap::new();
         let rests = look_at(pid, &mut now).is_some() && before.as_ref() == Some(&now);
         quiet = if rests { quiet + 1 } else { 0 };
@@ -1646,9 +2089,18 @@ fn fate_of(pid: Pid) -> Fate {
     }
     let _ = kill(caller, Signal::SIGKILL);
     let _ = waitpid(caller, None);
-    let idle = (0..3).filter(|index| *index != busy).map(|index| fate_of(pids[index])).collect();
+    let mut idle: Vec<Fate> = Vec::new();
+    for index in (0..3).filter(|index| *index != busy) {
+        // One that stays is enough.
+        if idle.iter().all(|fate| *fate == Fate::Ended) {
+            idle.push(fate_of(pids[index]));
+        }
+    }
     open(2, 1);
-    let busy = fate_of(pids[busy]);
+    let busy = match idle.iter().all(|fate| *fate == Fate::Ended) {
+        true => fate_of(pids[busy]),
+        false => Fate::Ended,
+    };
     for pid in pids {
         if !has_ended(pid) {
             let _ = kill(pid, Signal::SIGKILL);
@@ -1680,6 +2132,10 @@ fn the_workers_end_with_their_caller(mut subject: Subject) {
                 "{killed}, and {which}: it sleeps and waits for an item"
             );
             assert!(
+                !fates.contains(&Fate::LooksOn),
+                "{killed}, and {which}: it wakes up again and again, and stays"
+            );
+            assert!(
                 !fates.contains(&Fate::RunsOn),
                 "{killed}, and {which}: it uses the CPU without end"
             );
@@ -1690,17 +2146,47 @@ fn the_workers_end_with_their_caller(mut subject: Subject) {
 
 // ------------------------------------------------------------------------ errors
 
-/// Whether `start` failed, with which kind of error, and what it left.
-type Started = (Result<(), (Problem, bool)>, bool);
+/// Whether `start` failed, with which kind of error, what it has changed or
+/// left, how the caller's own child had ended, and whether there are others.
+type Started = (
+    Result<(), (Problem, bool)>,
+    Vec<String>,
+    Result<i32, String>,
+    bool,
+);
 
-#[proctor::test(clauses = [8, 12], faults = [Process, Pipe], subject = |workers: usize| -> Started {
-    let pool = try_start(workers, mix);
+/// The exit code of a child of the caller's own.
+const STRANGER: u8 = 77;
+
+/// A child of the caller that has ended. Its status waits for the caller.
+fn ended_stranger() -> Pid {
+    let stranger = other_child(|| STRANGER);
+    until_it_ends(stranger);
+    stranger
+}
+
+#[track_caller]
+fn stranger_is_there(status: &Result<i32, String>, when: &str) {
+    assert!(
+        *status == Ok(i32::from(STRANGER)),
+        "{when}: the caller has another child, which ended with {STRANGER}. When the caller waits for it, it gets {status:?}"
+    );
+}
+
+#[proctor::test(clauses = [8, 9, 12], faults = [Process, Pipe], subject = |workers: usize| -> Started {
+    let stranger = ended_stranger();
+    let before = Surroundings::now();
+    let result = match try_start(workers, mix) {
+        Ok(pool) => {
+            drop(pool);
+            Ok(())
+        }
+        Err(error) => Err((problem(&error), error.kind() == io::ErrorKind::InvalidInput)),
+    };
+    let changes = before.changes();
+    let status = status_of(stranger);
     let left = waitid(Id::All, WaitPidFlag::WEXITED | WaitPidFlag::WNOHANG | WaitPidFlag::WNOWAIT);
-    let has_children = left != Err(Errno::ECHILD);
-    let result = pool.map(drop).map_err(|error| {
-        (problem(&error), error.kind() == io::ErrorKind::InvalidInput)
-    });
-    (result, has_children)
+    (result, changes, status, left != Err(Errno::ECHILD))
 })]
 fn an_error_of_start_leaves_nothing(mut subject: Subject) {
     let none = subject.ask(&0);
@@ -1712,7 +2198,7 @@ fn an_error_of_start_leaves_nothing(mut subject: Subject) {
             error.text
         ),
     }
-    started(&none.evidence, 0, 0, "start(0, …)");
+    started(&none.evidence, 0, 1, "start(0, …)");
     nothing_is_left(&none);
     for (workers, before, fault, errno, what) in [
         (1, 0, Fault::Process, Errno::EAGAIN, "fork fails"),
@@ -1737,6 +2223,34 @@ fn an_error_of_start_leaves_nothing(mut subject: Subject) {
             Errno::EAGAIN,
             "start(usize::MAX, …), and fork fails for the seventh worker",
         ),
+        (
+            1 << 8 | 3,
+            6,
+            Fault::Process,
+            Errno::EAGAIN,
+            "start(259, …), and fork fails for the seventh worker",
+        ),
+        (
+            1 << 16,
+            6,
+            Fault::Process,
+            Errno::ENOMEM,
+            "start(65536, …), and fork fails for the seventh worker",
+        ),
+        (
+            1 << 32,
+            6,
+            Fault::Process,
+            Errno::EAGAIN,
+            "start(2^32, …), and fork fails for the seventh worker",
+        ),
+        (
+            1 << 32 | 3,
+            6,
+            Fault::Process,
+            Errno::EAGAIN,
+            "start(2^32 + 3, …), and fork fails for the seventh worker",
+        ),
         (1, 0, Fault::Pipe, Errno::EMFILE, "pipe or socketpair fails"),
         (
             5,
@@ -1753,18 +2267,20 @@ fn an_error_of_start_leaves_nothing(mut subject: Subject) {
             "the fifth call of pipe or socketpair fails",
         ),
     ] {
+        // The first process is the test's own.
+        let others = u32::from(fault == Fault::Process);
         subject.fail(
             Failure::of(fault, errno)
-                .after(before)
+                .after(before + others)
                 .whose(Whose::TheSubjects),
         );
         let answer = subject.ask(&workers);
         nothing_is_left(&answer);
-        // Other ways may need fewer pipes.
-        if fault == Fault::Pipe && before > 0 && answer.evidence.faults == 0 {
+        // Other ways may need fewer pipes, or none.
+        if fault == Fault::Pipe && answer.evidence.faults == 0 {
             continue;
         }
-        let (result, has_children) = &answer.value;
+        let (result, changes, status, has_children) = &answer.value;
         match result {
             Ok(()) => panic!("{what}: start must return the error, and it returned a pool"),
             Err((error, _)) => assert!(
@@ -1775,9 +2291,15 @@ fn an_error_of_start_leaves_nothing(mut subject: Subject) {
                 error.errno
             ),
         }
+        stranger_is_there(status, what);
         assert!(
             !has_children,
             "{what}: start has returned the error, and workers that it had started are still there"
+        );
+        assert!(
+            changes.is_empty(),
+            "{what}: start has returned the error, and has changed something in the caller: {}",
+            changes.join("; ")
         );
     }
 }
@@ -1789,30 +2311,94 @@ fn use_up_descriptors() -> Vec<i32> {
     copies.take_while(|fd| *fd >= 0).collect()
 }
 
+/// Makes every further poll fail: it may not look at more descriptors than the
+/// process may have open (man 2 poll, EINVAL).
+extern "C" fn spoil_poll(_: c_int) {
+    limit_descriptors(0);
+    number(OPEN).store(1, Relaxed);
+}
+
+/// Sets how many descriptors the process may have open, at most its hard limit.
+/// Returns how many it might have before.
+fn limit_descriptors(most: u64) -> u64 {
+    // SAFETY: zeros are a valid structure; the calls fill and read it.
+    unsafe {
+        let mut limit: libc::rlimit = std::mem::zeroed();
+        libc::getrlimit(libc::RLIMIT_NOFILE, &raw mut limit);
+        let before = limit.rlim_cur;
+        limit.rlim_cur = most.min(limit.rlim_max);
+        libc::setrlimit(libc::RLIMIT_NOFILE, &raw const limit);
+        before
+    }
+}
+
 /// What fails in `map`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 enum Step {
     Fork,
+    /// Many more items wait at that moment.
+    ForkForMany,
     Descriptors,
     Wait,
+    Poll,
 }
 
-/// What a call of `map` returns that fails, whether the worker that was busy
-/// still exists then, and what the next call returns.
-type Failed = (Mapped, bool, Mapped);
+/// What happens to a pool of `workers`: the calls of `map` fail, and the last one
+/// must work.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+struct Trouble {
+    workers: usize,
+    step: Step,
+    /// The items of the calls that fail.
+    failing: Vec<Vec<u64>>,
+    last: Vec<u64>,
+}
 
-#[proctor::test(clauses = [1, 2, 3, 6, 8, 9, 13, 14, 16], faults = [Process, Wait], descriptors = 64, subject = |(workers, step, items, more): (usize, Step, Vec<u64>, Vec<u64>)| -> Failed {
+/// What became of it.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+struct Failed {
+    failing: Vec<Mapped>,
+    /// Whether the worker that was busy still exists after the first call.
+    exists: bool,
+    last: Mapped,
+    changes: [Vec<String>; 2],
+    stranger: Result<i32, String>,
+}
+
+/// More items than any limit that a pool might have.
+const MANY: usize = 2_100_000;
+
+fn map_in_trouble(trouble: Trouble) -> Failed {
+    let Trouble {
+        workers,
+        step,
+        mut failing,
+        last,
+    } = trouble;
+    on_signal(
+        Signal::SIGUSR1,
+        SigHandler::Handler(spoil_poll),
+        SaFlags::empty(),
+    );
+    if step == Step::ForkForMany {
+        failing[0].resize(MANY, 0);
+    }
     watched(|| {
+        let stranger = ended_stranger();
+        let before = Surroundings::now();
         let mut pool = start(workers, obey);
         let copies = match step {
             Step::Descriptors => use_up_descriptors(),
             _ => Vec::new(),
         };
-        let mapped = map(&mut pool, &items);
+        let room = limit_descriptors(u64::MAX);
+        let failing = failing.iter().map(|items| map(&mut pool, items)).collect();
+        limit_descriptors(room);
         for copy in copies {
             // SAFETY: nothing else uses it.
             unsafe { libc::close(copy) };
         }
+        let after_the_error = changes(&before, &["child ", "file descriptor "]);
         let mut exists = false;
         // 0 if there was no such worker, or if the error came before it began.
         let busy = number(FIRST).load(Relaxed);
@@ -1824,85 +2410,151 @@ type Failed = (Mapped, bool, Mapped);
                 Onlooker::of_process(busy as i32).until_it_waits();
             }
         }
-        let after = map(&mut pool, &more);
+        let last = map(&mut pool, &last);
         end(pool);
-        (mapped, exists, after)
+        let changes = [after_the_error, changes(&before, &[])];
+        let stranger = status_of(stranger);
+        Failed {
+            failing,
+            exists,
+            last,
+            changes,
+            stranger,
+        }
     })
+}
+
+#[proctor::test(clauses = [1, 2, 3, 6, 8, 9, 13, 14, 16], faults = [Process, Wait], descriptors = 64, subject = |trouble: Trouble| -> Failed {
+    map_in_trouble(trouble)
 })]
 fn after_an_error_of_map_the_pool_can_be_used(mut subject: Subject) {
     let busy = "one of 2 workers is busy; the other one ends";
-    for (workers, step, errno, what) in [
+    for (workers, step, errno, times, what) in [
         (
             1,
             Step::Fork,
             Errno::EAGAIN,
-            "the only worker ends, and fork fails for the new one",
+            20,
+            "the only worker ends, and fork fails for the new one, in 20 calls of map",
         ),
-        (2, Step::Fork, Errno::ENOMEM, "fork fails for the new one"),
+        (
+            2,
+            Step::Fork,
+            Errno::ENOMEM,
+            1,
+            "fork fails for the new one",
+        ),
+        (
+            1,
+            Step::ForkForMany,
+            Errno::EAGAIN,
+            1,
+            "map gets 2,100,000 items, the only worker ends at the first item, and fork fails for the new one",
+        ),
         (
             1,
             Step::Descriptors,
             Errno::EMFILE,
-            "the only worker ends, and the caller has no descriptor left for the new one",
+            20,
+            "the only worker ends, and the caller has no descriptor left for the new one, in 20 calls of map",
         ),
         (
             2,
             Step::Descriptors,
             Errno::EMFILE,
+            1,
             "the caller has no descriptor left for the new one",
         ),
         (
             1,
             Step::Wait,
             Errno::ECHILD,
+            1,
             "the only worker ends, and the wait for it fails",
         ),
-        (2, Step::Wait, Errno::EINVAL, "the wait for it fails"),
+        (2, Step::Wait, Errno::EINVAL, 1, "the wait for it fails"),
+        (
+            2,
+            Step::Poll,
+            Errno::EINVAL,
+            1,
+            "one of 2 workers is busy, and poll begins to fail",
+        ),
     ] {
         let mut items = vec![order(DIE, Signal::SIGKILL as u64)];
         let mut when = what.to_owned();
-        if workers > 1 {
+        if step == Step::Poll {
+            items = vec![order(HOLD, 0), order(SPOIL, 0)];
+        } else if workers > 1 {
             // The second worker ends when the first one is busy.
             items = vec![order(HOLD, 0), order(DIE_LATER, 0)];
             when = format!("{busy}, and {what}");
         }
         items.extend(numbers(5));
-        let more = meetings(workers);
+        // If nothing fails, the busy worker can go on.
+        items.push(order(RELEASE, 0));
+        let mut failing = vec![items];
+        failing.resize_with(times, || numbers(3));
+        let last = meetings(workers);
         let failure = match step {
-            // The watcher is a process of the test's own.
-            Step::Fork => Some(Failure::of(Fault::Process, errno).after(1 + workers as u32)),
-            Step::Descriptors => None,
-            Step::Wait => Some(Failure::of(Fault::Wait, errno)),
+            // The watcher and the other child are processes of the test's own.
+            Step::Fork | Step::ForkForMany => Some(
+                Failure::of(Fault::Process, errno)
+                    .after(2 + workers as u32)
+                    .times(times as u32),
+            ),
+            Step::Wait => Some(Failure::of(Fault::Wait, errno).after(1)),
+            Step::Descriptors | Step::Poll => None,
         };
         if let Some(failure) = failure {
             subject.fail(failure.whose(Whose::TheSubjects));
         }
-        let answer = ask(&mut subject, &(workers, step, items, more.clone()), &when);
-        let (mapped, exists, after) = &answer.value;
-        match mapped {
-            Ok(_) => panic!("{when}: map must return the error, and it returned results"),
-            Err(error) => assert!(
-                error.errno == Some(errno as i32),
-                "{when} with the error number {}, and map returned another error: {} (number {:?})",
-                errno as i32,
-                error.text,
-                error.errno
-            ),
+        let trouble = Trouble {
+            workers,
+            step,
+            failing: failing.clone(),
+            last: last.clone(),
+        };
+        let answer = ask(&mut subject, &trouble, &when);
+        let found = &answer.value;
+        // Other ways need no descriptor for a new worker, or do not call poll.
+        let may_work = matches!(step, Step::Descriptors | Step::Poll);
+        for (items, mapped) in failing.iter().zip(&found.failing) {
+            match mapped {
+                Ok(_) if may_work => expect(mapped, &all_obeyed(items), &when),
+                Ok(_) => panic!("{when}: map must return the error, and it returned results"),
+                Err(error) => assert!(
+                    error.errno == Some(errno as i32)
+                        || step == Step::Poll && error.errno.is_some(),
+                    "{when} with the error number {}, and map returned another error: {} (number {:?})",
+                    errno as i32,
+                    error.text,
+                    error.errno
+                ),
+            }
         }
         assert!(
-            !exists,
+            !found.exists || found.failing[0].is_ok(),
             "{when}: map has returned the error, and the worker that was busy still exists"
         );
-        match after {
+        match &found.last {
             Ok(_) => expect(
-                after,
-                &all_obeyed(&more),
+                &found.last,
+                &all_obeyed(&last),
                 &format!("{when}. In the next map"),
             ),
             Err(error) => panic!(
                 "{when}. The next map must work, and it returned an error: {}",
                 error.text
             ),
+        }
+        stranger_is_there(&found.stranger, &when);
+        for (changes, call) in found.changes.iter().zip(["map", "dropping the pool"]) {
+            assert!(
+                changes.is_empty(),
+                "{when}: {call} has changed something in the caller and has not put it back: {}",
+                changes.join("; ")
+            );
         }
         nothing_is_left(&answer);
     }

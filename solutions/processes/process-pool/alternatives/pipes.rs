@@ -3,12 +3,12 @@
 //! it, so the pool remembers which workers it has reaped.
 
 use std::io::{self, PipeReader, PipeWriter, Read, Write};
-use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
+use std::os::fd::{AsFd, AsRawFd};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use nix::errno::Errno;
 use nix::libc;
-use nix::sys::select::{FdSet, select};
+use nix::poll::{PollFd, PollFlags, ppoll};
 use nix::sys::signal::{Signal, kill};
 use nix::sys::wait::{WaitStatus, waitpid};
 use nix::unistd::{ForkResult, Pid, fork};
@@ -65,7 +65,7 @@ impl Pool {
     /// Runs the job on every item.
     ///
     /// # Errors
-    /// Those of pipe(2), fork(2), select(2) and waitpid(2).
+    /// Those of pipe(2), fork(2), ppoll(2) and waitpid(2).
     pub fn map(&mut self, items: &[u64]) -> io::Result<Vec<Result<u64, Ending>>> {
         let results = self.try_map(items);
         if results.is_err() {
@@ -159,22 +159,21 @@ impl Pool {
             return Ok(Vec::new());
         }
         loop {
-            let mut set = FdSet::new();
-            busy().for_each(|(_, worker)| set.insert(descriptor(worker)));
-            match select(None, &mut set, None, None, None) {
+            let asked =
+                busy().map(|(_, worker)| PollFd::new(worker.answers.as_fd(), PollFlags::POLLIN));
+            let mut asked: Vec<PollFd> = asked.collect();
+            match ppoll(&mut asked, None, None) {
                 Ok(_) => {
-                    let ready = busy().filter(|(_, worker)| set.contains(descriptor(worker)));
-                    return Ok(ready.map(|(index, _)| index).collect());
+                    let ready = busy()
+                        .zip(&asked)
+                        .filter(|(_, asked)| asked.any() == Some(true));
+                    return Ok(ready.map(|((index, _), _)| index).collect());
                 }
                 Err(Errno::EINTR) => {}
                 Err(errno) => return Err(errno.into()),
             }
         }
     }
-}
-
-fn descriptor(worker: &Worker) -> BorrowedFd<'_> {
-    worker.answers.as_fd()
 }
 
 impl Worker {
