@@ -145,9 +145,9 @@ impl ForkServer {
     /// - C14: If SIGKILL has ended the server, the call returns [`RunError::Io`],
     ///   and so does every later call. If SIGKILL ends the server during a call, at
     ///   whatever moment, that call returns without waiting for the job, which may
-    ///   go on: it returns [`RunError::Io`], or the whole answer if the server has
-    ///   sent it before. SIGPIPE does not end the caller, even if SIGPIPE has its
-    ///   default disposition, and no SIGPIPE is pending when a call has returned.
+    ///   go on. It returns [`RunError::Io`], or the result if the server has sent
+    ///   all of it before. SIGPIPE does not end the caller, even if SIGPIPE has its
+    ///   default disposition, and a call leaves no SIGPIPE pending.
     #[allow(unused_variables)]
     pub fn run(&self, request: &[u8]) -> Result<Vec<u8>, RunError> {
         todo!("send the request, receive the answer or the ending")
