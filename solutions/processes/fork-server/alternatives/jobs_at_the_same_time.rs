@@ -267,7 +267,8 @@ fn work(job: Job, mut connection: UnixStream) -> ! {
     let code = match result {
         Ok(answer) => {
             let mut parts = answer.chunks(PART);
-            let sent = parts.try_for_each(|part| connection.write_all(&[&[DATA], part].concat()));
+            let sent =
+                parts.try_for_each(|part| connection.write_all(&[&[DATA][..], part].concat()));
             let sent = sent.and_then(|()| connection.write_all(&[RETURNED]));
             sent.map_or(1, |()| 0)
         }
