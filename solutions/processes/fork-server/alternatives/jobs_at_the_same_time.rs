@@ -1,7 +1,9 @@
 //! Correct in another way: the server runs jobs at the same time. Each call makes
 //! a connection of its own and sends one end of it to the server (SCM_RIGHTS).
 //! The child reads the request from it and writes the answer to it. After the
-//! child has ended, the server adds five bytes that say how.
+//! child has ended, the server adds a message that says how. The connection keeps
+//! messages apart (SOCK_SEQPACKET), so nobody takes the end of an answer for the
+//! message of a server that has been killed.
 
 use std::io::{self, IoSlice, IoSliceMut, Read, Write};
 use std::net::Shutdown;
@@ -14,7 +16,10 @@ use nix::libc;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::signal::{SaFlags, SigAction, SigHandler, SigSet, Signal, sigaction};
 use nix::sys::signalfd::{SfdFlags, SignalFd};
-use nix::sys::socket::{ControlMessage, ControlMessageOwned, MsgFlags, recvmsg, sendmsg};
+use nix::sys::socket::{
+    AddressFamily, ControlMessage, ControlMessageOwned, MsgFlags, SockFlag, SockType, recvmsg,
+    sendmsg, socketpair,
+};
 use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
 use nix::unistd::{ForkResult, Pid, fork};
 
@@ -87,21 +92,23 @@ impl ForkServer {
     /// # Errors
     /// The child died, or a system call failed.
     pub fn run(&self, request: &[u8]) -> Result<Vec<u8>, RunError> {
-        let (mut ours, theirs) = UnixStream::pair()?;
+        let (mut ours, theirs) = connection()?;
         pass(&self.control, theirs.as_fd())?;
         drop(theirs);
         // If this fails, the reply tells why, or that there is none.
-        let _ = ours.write_all(request);
+        let _ = request
+            .chunks(PART)
+            .try_for_each(|part| ours.write_all(part));
         let _ = ours.shutdown(Shutdown::Write);
-        let reply = self.reply(&mut ours)?;
-        decode(reply)
+        self.reply(&mut ours)
     }
 
-    /// Reads until the server has closed the connection. A job may hold it open
+    /// Reads until the message of the server. A job may hold the connection open
     /// after the server has been killed, so this looks at the server too.
-    fn reply(&self, ours: &mut UnixStream) -> io::Result<Vec<u8>> {
-        let mut reply = Vec::new();
-        let mut part = [0; 16 * 1024];
+    fn reply(&self, ours: &mut UnixStream) -> Result<Vec<u8>, RunError> {
+        let mut answer = Vec::new();
+        let mut has_returned = false;
+        let mut part = [0; PART + 1];
         loop {
             let mut watched = [
                 PollFd::new(ours.as_fd(), PollFlags::POLLIN),
@@ -109,22 +116,27 @@ impl ForkServer {
             ];
             match poll(&mut watched, PollTimeout::NONE) {
                 Err(Errno::EINTR) => continue,
-                other => other?,
+                other => other.map_err(io::Error::from)?,
             };
             let [ready, gone] = watched.map(|fd| fd.any().unwrap_or(true));
             if !ready && gone {
-                return Err(io::ErrorKind::UnexpectedEof.into());
+                return Err(io::Error::from(io::ErrorKind::UnexpectedEof).into());
             }
             if !ready {
                 continue;
             }
             match ours.read(&mut part) {
-                Ok(0) => return Ok(reply),
-                Ok(count) => reply.extend_from_slice(&part[..count]),
+                Ok(0) => return Err(io::Error::from(io::ErrorKind::UnexpectedEof).into()),
+                Ok(length) => match (part[0], &part[1..length]) {
+                    (DATA, bytes) => answer.extend_from_slice(bytes),
+                    (RETURNED, _) => has_returned = true,
+                    (EXITED, [0, ..]) if has_returned => return Ok(answer),
+                    (kind, number) => return Err(ending(kind, number)),
+                },
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 // The other side closed without having read everything.
                 Err(error) if error.kind() == io::ErrorKind::ConnectionReset => {}
-                Err(error) => return Err(error),
+                Err(error) => return Err(error.into()),
             }
         }
     }
@@ -137,27 +149,39 @@ impl Drop for ForkServer {
     }
 }
 
-/// The answer, one byte if the job returned, and five bytes of the server's.
-fn decode(mut reply: Vec<u8>) -> Result<Vec<u8>, RunError> {
-    let broken = || io::Error::from(io::ErrorKind::UnexpectedEof);
-    let at = reply.len().checked_sub(5).ok_or_else(broken)?;
-    let number = <[u8; 4]>::try_from(&reply[at..at + 4]).map_err(|_| broken())?;
-    let number = i32::from_le_bytes(number);
-    let kind = reply[at + 4];
-    reply.truncate(at);
-    match (kind, number) {
-        (1, 0) if reply.pop().is_some() => Ok(reply),
-        (1, code) => Err(RunError::Died(Ending::Exited(code as u8))),
-        (2, signal) => Err(RunError::Died(Ending::Killed(signal))),
-        (_, errno) => Err(io::Error::from_raw_os_error(errno).into()),
+/// The most bytes of a request or of an answer in one message.
+const PART: usize = 16 * 1024;
+
+// The first byte of a message to the caller. A part of the answer follows, or
+// nothing, or a number of four bytes.
+const DATA: u8 = 0;
+const RETURNED: u8 = 1;
+const EXITED: u8 = 2;
+const KILLED: u8 = 3;
+const FAILED: u8 = 4;
+
+fn connection() -> io::Result<(UnixStream, UnixStream)> {
+    let cloexec = SockFlag::SOCK_CLOEXEC;
+    let (a, b) = socketpair(AddressFamily::Unix, SockType::SeqPacket, None, cloexec)?;
+    Ok((a.into(), b.into()))
+}
+
+/// Why there is no answer.
+fn ending(kind: u8, number: &[u8]) -> RunError {
+    let number = number
+        .first_chunk()
+        .map_or(0, |bytes| i32::from_le_bytes(*bytes));
+    match kind {
+        EXITED => RunError::Died(Ending::Exited(number as u8)),
+        KILLED => RunError::Died(Ending::Killed(number)),
+        _ => io::Error::from_raw_os_error(number).into(),
     }
 }
 
 fn tell(connection: &mut UnixStream, number: i32, kind: u8) {
-    let mut bytes = number.to_le_bytes().to_vec();
-    bytes.push(kind);
+    let [a, b, c, d] = number.to_le_bytes();
     // If the caller is gone, nobody needs it.
-    let _ = connection.write_all(&bytes);
+    let _ = connection.write_all(&[kind, a, b, c, d]);
 }
 
 /// One event after the other: a request, the end of a child, the end of the
@@ -170,7 +194,11 @@ fn serve(control: UnixStream, job: Job) -> io::Result<()> {
     let ends = SignalFd::with_flags(&ended, SfdFlags::SFD_CLOEXEC | SfdFlags::SFD_NONBLOCK)?;
     let mut is_open = true;
     while is_open || !running.is_empty() {
-        let request = if is_open { PollFlags::POLLIN } else { PollFlags::empty() };
+        let request = if is_open {
+            PollFlags::POLLIN
+        } else {
+            PollFlags::empty()
+        };
         let mut watched = [
             PollFd::new(ends.as_fd(), PollFlags::POLLIN),
             PollFd::new(control.as_fd(), request),
@@ -202,7 +230,7 @@ fn serve(control: UnixStream, job: Job) -> io::Result<()> {
                     let _ = SigSet::empty().thread_set_mask();
                     work(job, connection)
                 }
-                Err(errno) => tell(&mut connection, errno as i32, 3),
+                Err(errno) => tell(&mut connection, errno as i32, FAILED),
             }
         }
     }
@@ -214,10 +242,10 @@ fn reap(running: Vec<(Pid, UnixStream)>) -> Vec<(Pid, UnixStream)> {
     let mut still = Vec::new();
     for (child, mut connection) in running {
         match waitpid(child, Some(WaitPidFlag::WNOHANG)) {
-            Ok(WaitStatus::Exited(_, code)) => tell(&mut connection, code, 1),
-            Ok(WaitStatus::Signaled(_, signal, _)) => tell(&mut connection, signal as i32, 2),
+            Ok(WaitStatus::Exited(_, code)) => tell(&mut connection, code, EXITED),
+            Ok(WaitStatus::Signaled(_, signal, _)) => tell(&mut connection, signal as i32, KILLED),
             Ok(_) | Err(Errno::EINTR) => still.push((child, connection)),
-            Err(errno) => tell(&mut connection, errno as i32, 3),
+            Err(errno) => tell(&mut connection, errno as i32, FAILED),
         }
     }
     still
@@ -225,15 +253,24 @@ fn reap(running: Vec<(Pid, UnixStream)>) -> Vec<(Pid, UnixStream)> {
 
 fn work(job: Job, mut connection: UnixStream) -> ! {
     let mut request = Vec::new();
-    if connection.read_to_end(&mut request).is_err() {
-        end(1)
+    let mut part = [0; PART];
+    loop {
+        match connection.read(&mut part) {
+            Ok(0) => break,
+            Ok(length) => request.extend_from_slice(&part[..length]),
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(_) => end(1),
+        }
     }
     let result = catch_unwind(AssertUnwindSafe(|| job(&request)));
     let _ = io::stdout().flush();
     let code = match result {
-        Ok(mut answer) => {
-            answer.push(1);
-            connection.write_all(&answer).map_or(1, |()| 0)
+        Ok(answer) => {
+            let mut parts = answer.chunks(PART);
+            let sent =
+                parts.try_for_each(|part| connection.write_all(&[&[DATA][..], part].concat()));
+            let sent = sent.and_then(|()| connection.write_all(&[RETURNED]));
+            sent.map_or(1, |()| 0)
         }
         Err(payload) => {
             std::mem::forget(payload);
@@ -295,4 +332,3 @@ fn reset_signals() {
     // Fails only for an invalid argument.
     let _ = SigSet::empty().thread_set_mask();
 }
-
