@@ -9,11 +9,11 @@ proctor::exercise!(pipeline);
 
 use std::collections::BTreeMap;
 use std::env;
-use std::ffi::CString;
+use std::ffi::{CString, OsString};
 use std::fmt::Debug;
 use std::fs::{self, File};
-use std::io::{Seek, SeekFrom, Write};
-use std::os::fd::{AsRawFd, FromRawFd, OwnedFd, RawFd};
+use std::io::{Read, Seek, SeekFrom, Write};
+use std::os::fd::{AsRawFd, FromRawFd, IntoRawFd, OwnedFd, RawFd};
 use std::os::unix::ffi::OsStringExt;
 use std::os::unix::fs::{PermissionsExt, symlink};
 use std::os::unix::net::UnixStream;
@@ -501,7 +501,7 @@ fn terminal() -> (OwnedFd, Option<OwnedFd>) {
         let name = nix::pty::ptsname_r(&master)?;
         let terminal = nix::fcntl::open(name.as_str(), flags, Mode::empty())?;
         // SAFETY: nothing else owns the number any more.
-        let master = unsafe { OwnedFd::from_raw_fd(std::os::fd::IntoRawFd::into_raw_fd(master)) };
+        let master = unsafe { OwnedFd::from_raw_fd(master.into_raw_fd()) };
         Ok((terminal, Some(master)))
     };
     opened().unwrap_or_else(|_| (file_in_memory(), None))
@@ -652,7 +652,8 @@ fn a_writer_without_a_reader_is_killed_by_sigpipe(mut subject: Subject) {
             [vec![broken; 30], vec![fine]].concat(),
         ),
     ] {
-        let others = if stages.len() > 30 { 1 } else { 0 };
+        // (The `cat` of the last of the 31.)
+        let others = usize::from(stages.len() > 30);
         let answer = ask(
             &mut subject,
             &stages,
@@ -910,7 +911,7 @@ fn handed_on(shown: &str) -> Vec<&str> {
     let shown = shown_by_proc();
     let reported = run(&[stage, next.clone(), next]);
     let variables = run(&[vec![b"cat".to_vec(), b"/proc/self/environ".to_vec()]]);
-    let variable = |(name, value): (std::ffi::OsString, std::ffi::OsString)| {
+    let variable = |(name, value): (OsString, OsString)| {
         [name.into_vec(), value.into_vec()].join(&b'=')
     };
     (reported, shown, variables, env::vars_os().map(variable).collect())
@@ -937,7 +938,7 @@ fn nothing_else_that_the_kernel_shows_is_changed(mut subject: Subject) {
         }
         assert!(is.len() == was.len(), "{name} wrote {program:?}");
     }
-    let (_, _) = piped(variables);
+    piped(variables);
     let Piped(output, _) = variables else {
         unreachable!("checked above")
     };
@@ -988,7 +989,7 @@ fn nothing_else_that_the_kernel_shows_is_changed(mut subject: Subject) {
     let mut hear = File::from(hear);
     let mut line = |length: usize| {
         let mut heard = vec![0; length];
-        let read = std::io::Read::read_exact(&mut hear, &mut heard);
+        let read = hear.read_exact(&mut heard);
         read.map_or_else(|_| "nothing".to_owned(), |()| String::from_utf8_lossy(&heard).into_owned())
     };
     let first = line(5);
