@@ -961,7 +961,7 @@ fn nothing_else_that_the_kernel_shows_is_changed(mut subject: Subject) {
     each_stage_was_one_process(&answer, 4, 0);
 }
 
-#[proctor::test(clauses = [1, 3, 6, 11], subject = |(): ()| -> String {
+#[proctor::test(clauses = [1, 3, 4, 6, 11], subject = |(): ()| -> String {
     // If calls panic, this one says so.
     call(&[vec![b"true".to_vec()]]);
     // The program inherits one end of each pipe.
@@ -1197,7 +1197,7 @@ fn each_ending_is_in_its_place(mut subject: Subject) {
     }
 }
 
-#[proctor::test(clauses = [1, 3, 4, 9], core_files = true, subject = |stages: Vec<Words>| -> (Reported, bool) {
+#[proctor::test(clauses = [1, 3, 4, 5, 9, 11], core_files = true, subject = |stages: Vec<Words>| -> (Reported, bool) {
     // The programs inherit the limit and the folder.
     let makes = proctor::leave_a_core_file();
     let reported = call(&stages);
@@ -1336,7 +1336,7 @@ extern "C" fn disturb_the_caller() {
     onlooker.until_it_waits();
 }
 
-#[proctor::test(clauses = [1, 2, 3, 4, 8, 9, 10, 11, 14], deadline = 30.0, subject = |stages: Vec<Words>| -> Reported {
+#[proctor::test(clauses = [1, 2, 3, 4, 8, 9, 10, 11, 14, 15], deadline = 30.0, subject = |stages: Vec<Words>| -> Reported {
     on_signal(Signal::SIGUSR1, SigHandler::Handler(do_nothing), SaFlags::SA_NOCLDSTOP);
     FORKS_BEFORE.store(stages.len() as i32, Relaxed);
     // SAFETY: a subject has one thread, so its child may do anything.
@@ -1370,7 +1370,7 @@ fn signals_arrive_before_the_programs_run(mut subject: Subject) {
     answer.nothing_is_left(RETURNED);
 }
 
-#[proctor::test(clauses = [1, 3, 4, 9, 10], slow = true, deadline = 60.0, subject = |stages: Vec<Words>| -> Reported { run(&stages) })]
+#[proctor::test(clauses = [1, 3, 4, 9, 10, 11], slow = true, deadline = 60.0, subject = |stages: Vec<Words>| -> Reported { run(&stages) })]
 fn it_has_no_limit_of_time(mut subject: Subject) {
     // While the call reads, and while it waits for the end.
     let stages = vec![sh("sleep 1; exec >&-; exec sleep 1"), words(&["cat"])];
@@ -1420,7 +1420,7 @@ fn a_thousand_interruptions_do_not_end_the_wait(mut subject: Subject) {
 
 // ---------------------------------------------------------------- the caller
 
-#[proctor::test(clauses = [1, 3, 4, 8, 9, 10, 11, 13, 14], faults = [Process, Pipe], subject = |(stages, code): (Vec<Words>, u8)| -> (Reported, Option<i32>, bool) {
+#[proctor::test(clauses = [1, 3, 4, 8, 9, 10, 11, 13, 14, 15], faults = [Process, Pipe], subject = |(stages, code): (Vec<Words>, u8)| -> (Reported, Option<i32>, bool) {
     let ended = other_child(|| code);
     let is_over = WaitPidFlag::WEXITED | WaitPidFlag::WNOWAIT;
     waitid(Id::Pid(ended), is_over).expect("its end");
@@ -1490,7 +1490,7 @@ fn other_children_of_the_caller_are_left_alone(mut subject: Subject) {
     }
 }
 
-#[proctor::test(clauses = [1, 9, 11, 14], subject = |(good, bad): (Words, Words)| -> Option<(usize, Reported)> {
+#[proctor::test(clauses = [1, 4, 9, 11, 14, 15], subject = |(good, bad): (Words, Words)| -> Option<(usize, Reported)> {
     let mut odd = None;
     let all = unchanged(|| {
         for number in 1..=260 {
@@ -1714,7 +1714,7 @@ extern "C" fn until_the_program_runs() {
     Errno::set_raw(errno);
 }
 
-#[proctor::test(clauses = [1, 2, 11, 13, 14], faults = [Process, Pipe], subject = |(place, programs): (usize, usize)| -> Reported {
+#[proctor::test(clauses = [1, 2, 11, 13, 14, 15], faults = [Process, Pipe], subject = |(place, programs): (usize, usize)| -> Reported {
     let (running, runs) = pipe2(OFlag::O_NONBLOCK).expect("a pipe");
     assert!(runs.as_raw_fd() < 10, "sh knows descriptors up to 9");
     RUNNING.store(running.as_raw_fd(), Relaxed);
