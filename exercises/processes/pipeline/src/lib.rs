@@ -54,64 +54,86 @@ pub struct Piped {
 /// - C1: For each stage, the call starts one process and no other. The process is
 ///   a child of the calling process, and it executes `program` as execvp(3) does:
 ///   if the name has no slash, execvp looks it up in the caller's `PATH`. The
-///   program's arguments are `program` and then `arguments`, byte for byte. No
-///   shell reads them.
+///   program's arguments are `program` and then `arguments`, byte for byte,
+///   whatever their number. No shell reads them.
 /// - C2: All programs run at the same time. The call does not wait for any program
-///   to read, to write or to end before it starts the next one.
+///   to read, to write or to end before it starts another one. It may start them
+///   in any order.
 /// - C3: The standard output of each program is the write end of a pipe (pipe(2)),
 ///   and the standard input of the next program is the read end of the same pipe.
-///   The first program has the caller's standard input. The last program also
-///   writes to a pipe, and the call reads from that pipe. All programs have the
-///   caller's standard error.
-/// - C4: No other process has an end of these pipes, except that the caller has the
-///   read end of the last pipe during the call. So a program reads the end of its
-///   input as soon as the program before it has ended, and a program that writes
-///   after the next program has ended gets SIGPIPE. A program has no other
-///   descriptor that the call has opened.
+///   The pipes have neither `O_NONBLOCK` nor `O_DIRECT`. The first program has the
+///   caller's standard input: the same open file, also if it is a terminal. The
+///   last program also writes to a pipe, and the call reads from that pipe. All
+///   programs have the caller's standard error.
+/// - C4: Once all programs run, no other process has an end of these pipes, except
+///   that the caller has the read end of the last pipe until it has read the
+///   output. So a program reads the end of its input as soon as the program before
+///   it has ended (or has closed its standard output), and a program that writes
+///   gets SIGPIPE as soon as the next program has ended (or has closed its standard
+///   input), even if later programs still run. While a program runs, it has no
+///   descriptor that the call has opened, except its two ends of pipes and what C7
+///   allows.
 /// - C5: Each program starts with an empty signal mask (no signal is blocked), and
-///   SIGPIPE has its default action, even if the caller blocks signals or ignores
-///   SIGPIPE.
+///   SIGPIPE has its default action, even if the caller blocks signals, or ignores
+///   or handles SIGPIPE.
 /// - C6: Everything else is as fork(2) and execve(2) hand it on: environment,
-///   working folder, umask, limits, priority, process group, session, the other
-///   signals that the caller ignores, and the caller's own descriptors above 2
-///   (exec closes those that are marked close-on-exec and no others).
-/// - C7: C3 and C4 also hold if the caller's descriptors 0, 1 or 2 are closed at the
-///   call. If descriptor 0 is closed, the first program's standard input is closed
-///   or is `/dev/null`. If descriptor 2 is closed, the same is true of the standard
-///   error of all programs.
+///   working folder, umask, limits, priority, CPU affinity, process group, session,
+///   the other signals from 1 to 31 that the caller ignores, and the caller's own
+///   descriptors above 2, whatever their numbers (exec closes those that are marked
+///   close-on-exec and no others). No program ends because the caller ends.
+/// - C7: C3, C4 and all that follows also hold if the caller's descriptors 0, 1 or 2
+///   are closed at the call. If descriptor 0 is closed, the first program's standard
+///   input is closed or is `/dev/null`. If descriptor 2 is closed, the same is true
+///   of the standard error of all programs.
 ///
 /// The call:
 /// - C8: `output` is everything that the last program wrote to its standard output:
 ///   all bytes, in order, whatever their values and their number.
 /// - C9: `endings` has one element for each stage, in the order of `stages`:
 ///   [`Ending::Exited`] with the exit code, or [`Ending::Killed`] with the number
-///   of the signal that ended the program (1 to 31).
+///   of the signal that ended the program (1 to 31), also if the kernel has written
+///   a core file.
 /// - C10: The call returns when all programs have ended, and not before. It has no
-///   limit of time, and it ends no program, except after an error. Signals for
-///   which the caller has a handler, however many, do not change the result.
-/// - C11: The call leaves the caller as it was: no child of the call is left, also
-///   no zombie, and no descriptor; signal mask, signal dispositions and all that C6
-///   lists are unchanged. Other children of the caller are left alone: the caller
-///   can still wait for each of them. The call prints nothing.
-/// - C12: `stages` has any length. Without stages, the call starts nothing, and
-///   output and endings are empty. With any number of stages, the call has at most
-///   10 descriptors open at a time in the calling process, in addition to those
-///   that were open before.
+///   limit of time, and it ends no program, except after an error. A program that
+///   is stopped has not ended. Signals for which the caller has a handler, however
+///   many and whenever they arrive, do not change the result. The call may block
+///   signals while it runs; the handlers then run when it returns.
+/// - C11: The call leaves the caller as it was, also after an error and each time:
+///   no child of the call is left, also no zombie, no thread and no descriptor;
+///   signal mask, signal dispositions (with their flags and masks) and all that C6
+///   lists are unchanged. Other children of the caller are left alone, those that
+///   run and those that have ended: the caller can still wait for each of them. The
+///   call prints nothing.
+/// - C12: `stages` has any length, as far as the system has processes. Without
+///   stages, the call starts nothing, and output and endings are empty. With any
+///   number of stages, the call has at most 10 descriptors open at a time in the
+///   calling process, in addition to those that were open before.
 ///
 /// # Errors
-/// Each error keeps its number ([`io::Error::raw_os_error`]), and C11 holds.
-/// - C13: If pipe(2) or fork(2) fails, the call returns its error and does not try
-///   again. It ends the programs that it has already started with SIGKILL.
+/// Each error keeps its number ([`io::Error::raw_os_error`]), and C11 holds. After
+/// an error, the call ends all programs that it has started with SIGKILL, and sends
+/// them no other signal. (A program may end a moment before, because the end of a
+/// pipe is closed. That makes no difference.)
+/// - C13: If pipe(2), fork(2) or another step in the calling process fails (EMFILE,
+///   ENFILE, EAGAIN, ENOMEM), the call returns this error and does not try again.
 /// - C14: If a program cannot be executed, the call returns the error of execvp(3),
-///   such as ENOENT, and not an ending. It ends the other programs with SIGKILL. If
-///   this happens to several programs, the call returns the error of one of them.
-/// - C15: A child that cannot execute its program ends without running anything of
-///   the caller's: it does not return from this function, it does not panic, and it
-///   runs no handlers of `atexit`. It prints nothing, neither a message nor the text
-///   that is still in the caller's buffers.
+///   such as ENOENT, and not an ending. If this happens to several programs, the
+///   call returns the error of one of them. This also holds under the conditions of
+///   C7 and C10.
+/// - C15: A child that cannot execute its program, whatever the error, does nothing
+///   more of what belongs to the caller: it does not return from this function, it
+///   does not panic, it drops no values of the caller's, and it runs no handlers of
+///   `atexit`. It prints nothing, neither a message nor the text that is still in
+///   the caller's buffers. (Handlers of `pthread_atfork`, which fork(3) runs, and
+///   handlers of signals that arrive at the child do not count.)
 ///
-/// Excluded are: callers that ignore SIGCHLD, programs that leave processes
-/// behind, and files for which execve(2) fails with ENOEXEC.
+/// The calling process has one thread when it calls. The call itself may start
+/// threads after its last fork, if they have ended when it returns.
+///
+/// Excluded are: callers that ignore SIGCHLD, that set `SA_NOCLDWAIT`, or whose
+/// handlers wait for children that they do not know; callers whose descriptors 0, 1
+/// or 2 are marked close-on-exec; programs that leave processes behind, or that a
+/// signal above 31 ends; and files for which execve(2) fails with ENOEXEC.
 ///
 /// # Safety
 /// The caller's process has one thread. In the copy that `fork` makes of a

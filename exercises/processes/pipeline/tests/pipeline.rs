@@ -9,25 +9,35 @@ proctor::exercise!(pipeline);
 
 use std::collections::BTreeMap;
 use std::env;
-use std::ffi::CString;
+use std::ffi::{CString, OsString};
 use std::fmt::Debug;
 use std::fs::{self, File};
-use std::io::Write;
-use std::os::fd::{AsRawFd, OwnedFd};
-use std::os::unix::fs::symlink;
-use std::os::unix::process::ExitStatusExt;
+use std::io::{Read, Seek, SeekFrom, Write};
+use std::os::fd::{AsRawFd, FromRawFd, IntoRawFd, OwnedFd, RawFd};
+use std::os::unix::ffi::OsStringExt;
+use std::os::unix::fs::{PermissionsExt, symlink};
+use std::os::unix::net::UnixStream;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::PathBuf;
 use std::process::{Command, Stdio};
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicI32, Ordering::Relaxed};
+use std::thread;
+use std::time::Duration;
 
 use nix::errno::Errno;
 use nix::fcntl::{FcntlArg, FdFlag, OFlag, fcntl};
 use nix::libc;
 use nix::sys::memfd::{MFdFlags, memfd_create};
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
-use nix::sys::signal::{SaFlags, SigHandler, SigSet, Signal};
+use nix::sys::signal::{SaFlags, SigAction, SigHandler, SigSet, Signal, kill, sigaction};
 use nix::sys::stat::{Mode, umask};
-use nix::sys::wait::{Id, WaitPidFlag, waitid};
-use nix::unistd::{Pid, dup2_stdin, getpgrp, getsid, pipe2};
-use proctor::{Answer, Failure, Fault, Gate, Subject, Surroundings, Whose, do_nothing, on_signal};
+use nix::sys::wait::{Id, WaitPidFlag, WaitStatus, waitid, waitpid};
+use nix::unistd::{Pid, dup2_stdin, getpgrp, getppid, getsid, mkfifo, pipe2};
+use proctor::{
+    Answer, Failure, Fault, Gate, Onlooker, Subject, Surroundings, Task, Whose, do_nothing,
+    on_signal, other_child,
+};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
@@ -57,8 +67,13 @@ use Reported::{Changed, Error, Piped};
 
 /// Calls `pipeline`, and looks at what the call has changed in the caller.
 fn run(stages: &[Words]) -> Reported {
+    unchanged(|| call(stages))
+}
+
+/// Looks at what the closure has changed in the caller.
+fn unchanged(calls: impl FnOnce() -> Reported) -> Reported {
     let before = Surroundings::now();
-    let reported = call(stages);
+    let reported = calls();
     let mut changes = before.changes();
     // The judge counts the children.
     changes.retain(|change| !(change.starts_with("child ") && change.contains(" is new ")));
@@ -95,12 +110,23 @@ fn call(stages: &[Words]) -> Reported {
     }
 }
 
+/// A file that nobody may execute, not even root.
+fn not_executable(path: &str) {
+    fs::write(path, "#!/bin/sh\n").expect("a file");
+    fs::set_permissions(path, PermissionsExt::from_mode(0o644)).expect("a mode");
+}
+
 /// Makes a pipe the standard input, and returns the end at which nobody writes:
 /// a program that reads there does not end.
 fn endless_input() -> OwnedFd {
     let (reader, writer) = pipe2(OFlag::O_CLOEXEC).expect("a pipe");
     dup2_stdin(reader).expect("the pipe as standard input");
     writer
+}
+
+/// Waits for the caller's own child, if it is still there.
+fn reap(child: Pid) {
+    while waitpid(child, None) == Err(Errno::EINTR) {}
 }
 
 /// The descriptors that exec does not close, with what they refer to.
@@ -239,29 +265,36 @@ fn a_program_gets_its_arguments_as_they_are(mut subject: Subject) {
     arguments.push(vec![b'l'; 100_000]);
     arguments.push(proctor::random::<String>().into_bytes());
     arguments.push(Vec::new());
-    let mut stage = words(&["printf", "[%s]"]);
-    stage.extend(arguments.iter().cloned());
-    let answer = subject.ask(&vec![stage, words(&["cat"])]);
-    let (_, endings) = piped(&answer.value);
-    let Piped(output, _) = &answer.value else {
-        unreachable!("checked above")
-    };
-    let mut rest = &output[..];
-    for argument in &arguments {
-        let mut expected = vec![b'['];
-        expected.extend(argument);
-        expected.push(b']');
-        let shown: String = String::from_utf8_lossy(argument).chars().take(60).collect();
-        rest = rest.strip_prefix(&expected[..]).unwrap_or_else(|| {
-            panic!("the program did not get the argument {shown:?} as it is, in its place")
-        });
+    // More of them than 16 bits can count.
+    let many = (0..66_000).map(|number| number.to_string().into_bytes());
+    for arguments in [arguments, many.collect()] {
+        let mut stage = words(&["printf", "[%s]"]);
+        stage.extend(arguments.iter().cloned());
+        let answer = subject.ask(&vec![stage, words(&["cat"])]);
+        let (_, endings) = piped(&answer.value);
+        let Piped(output, _) = &answer.value else {
+            unreachable!("checked above")
+        };
+        let mut rest = &output[..];
+        for argument in &arguments {
+            let mut expected = vec![b'['];
+            expected.extend(argument);
+            expected.push(b']');
+            rest = rest.strip_prefix(&expected[..]).unwrap_or_else(|| {
+                let shown: String = String::from_utf8_lossy(argument).chars().take(60).collect();
+                panic!(
+                    "the program did not get the argument {shown:?} as it is, in its place (number of arguments: {})",
+                    arguments.len()
+                )
+            });
+        }
+        assert!(
+            rest.is_empty(),
+            "the program got more arguments than the stage has"
+        );
+        ended(endings, &[Exited(0); 2]);
+        each_stage_was_one_process(&answer, 2, 0);
     }
-    assert!(
-        rest.is_empty(),
-        "the program got more arguments than the stage has"
-    );
-    ended(endings, &[Exited(0); 2]);
-    each_stage_was_one_process(&answer, 2, 0);
 }
 
 #[proctor::test(clauses = [1, 3, 4, 8, 9, 10, 11], subject = |(): ()| -> (Reported, String) {
@@ -270,12 +303,16 @@ fn a_program_gets_its_arguments_as_they_are(mut subject: Subject) {
     let tool = format!("{folder}/the-tool");
     fs::create_dir(&folder).expect("a folder");
     symlink("/bin/sh", &tool).expect("a link");
+    // execvp goes on to the next folder if it may not execute what it has found.
+    let locked = format!("{}/locked", env::temp_dir().display());
+    fs::create_dir(&locked).expect("a folder");
+    not_executable(&format!("{locked}/the-tool"));
     // execvp does not look in the working folder.
     env::set_current_dir(env::temp_dir()).expect("the folder");
     symlink("/bin/false", "the-tool").expect("a link");
     let path = env::var("PATH").unwrap_or_default();
     // SAFETY: a subject has one thread.
-    unsafe { env::set_var("PATH", format!("{folder}:{path}")) };
+    unsafe { env::set_var("PATH", format!("{locked}:{folder}:{path}")) };
     let script = b"echo \"$0 $PPID $$\"; while read -r line; do echo \"$line\"; done".to_vec();
     let stages = [
         vec![b"the-tool".to_vec(), b"-c".to_vec(), b"echo \"$0 $PPID $$\"".to_vec()],
@@ -284,6 +321,7 @@ fn a_program_gets_its_arguments_as_they_are(mut subject: Subject) {
     ];
     let reported = run(&stages);
     fs::remove_dir_all(&folder).expect("the folder");
+    fs::remove_dir_all(&locked).expect("the folder");
     fs::remove_file("the-tool").expect("the link");
     (reported, tool)
 })]
@@ -317,7 +355,7 @@ fn each_program_is_a_child_of_the_caller(mut subject: Subject) {
     each_stage_was_one_process(&answer, 3, 0);
 }
 
-#[proctor::test(clauses = [1, 2, 3, 4, 6, 8, 9, 10, 11], subject = |text: String| -> Reported {
+#[proctor::test(clauses = [1, 2, 3, 4, 6, 8, 9, 10, 11], deadline = 30.0, processes = 700, subject = |(text, programs): (String, usize)| -> Reported {
     // The first program waits for a line in its input. All programs inherit the
     // end at which the line is written.
     let (reader, writer) = pipe2(OFlag::empty()).expect("a pipe");
@@ -325,26 +363,30 @@ fn each_program_is_a_child_of_the_caller(mut subject: Subject) {
     let opens = writer.as_raw_fd();
     assert!(opens < 10, "sh knows descriptors up to 9");
     let script = format!("echo {text} >&{opens}; exec cat");
-    run(&[
-        [&b"head"[..], b"-n", b"1"].map(<[u8]>::to_vec).to_vec(),
-        vec![b"cat".to_vec()],
-        vec![b"sh".to_vec(), b"-c".to_vec(), script.into_bytes()],
-    ])
+    let mut stages = vec![vec![b"cat".to_vec()]; programs];
+    stages[0] = [&b"head"[..], b"-n", b"1"].map(<[u8]>::to_vec).to_vec();
+    stages[programs - 1] = vec![b"sh".to_vec(), b"-c".to_vec(), script.into_bytes()];
+    run(&stages)
 })]
 fn all_programs_run_at_the_same_time(mut subject: Subject) {
-    let text: String = proctor::random();
-    let answer = ask(
-        &mut subject,
-        &text,
-        "the first program waits for a line that the third program writes as soon as it runs, and the third program does not run at the same time",
-    );
-    let (output, endings) = piped(&answer.value);
-    assert!(
-        output == format!("{text}\n"),
-        "the first program passed on a line that the third program had given to it, {text:?}, and the call returned {output:?}"
-    );
-    ended(endings, &[Exited(0); 3]);
-    each_stage_was_one_process(&answer, 3, 0);
+    for programs in [3, 300] {
+        let text: String = proctor::random();
+        let answer = ask(
+            &mut subject,
+            &(text.clone(), programs),
+            &format!(
+                "the first program waits for a line that the last program writes as soon as it runs, and the last program does not run at the same time (number of programs: {programs})"
+            ),
+        );
+        let (output, endings) = piped(&answer.value);
+        assert!(
+            output == format!("{text}\n"),
+            "the first program passed on a line that the last program had given to it, {text:?}, and the call returned {output:?} (number of programs: {programs})"
+        );
+        ended(endings, &vec![Exited(0); programs]);
+        each_stage_was_one_process(&answer, programs, 0);
+        subject.fresh();
+    }
 }
 
 // ------------------------------------------------------------- the streams
@@ -434,28 +476,104 @@ fn streams_are_connected(output: &str, caller: &BTreeMap<i32, String>, when: &st
     }
 }
 
-#[proctor::test(clauses = [1, 3, 4, 8, 9, 10, 11], subject = |stages: Vec<Words>| -> (Reported, BTreeMap<i32, String>) {
-    // An input that is not the one which every process here has.
-    let (reader, _writer) = pipe2(OFlag::O_CLOEXEC).expect("a pipe");
-    dup2_stdin(reader).expect("the pipe as standard input");
+/// What the caller has as its standard input.
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
+enum Input {
+    Pipe,
+    Terminal,
+    Socket,
+    File,
+}
+
+fn file_in_memory() -> OwnedFd {
+    memfd_create(c"input", MFdFlags::MFD_CLOEXEC).expect("a file in memory")
+}
+
+/// A terminal, and the other side of it. A machine without pseudoterminals gives
+/// a file in its place.
+fn terminal() -> (OwnedFd, Option<OwnedFd>) {
+    let flags = OFlag::O_RDWR | OFlag::O_NOCTTY | OFlag::O_CLOEXEC;
+    let opened = || -> nix::Result<_> {
+        let master = nix::pty::posix_openpt(flags)?;
+        nix::pty::grantpt(&master)?;
+        nix::pty::unlockpt(&master)?;
+        let name = nix::pty::ptsname_r(&master)?;
+        let terminal = nix::fcntl::open(name.as_str(), flags, Mode::empty())?;
+        // SAFETY: nothing else owns the number any more.
+        let master = unsafe { OwnedFd::from_raw_fd(master.into_raw_fd()) };
+        Ok((terminal, Some(master)))
+    };
+    opened().unwrap_or_else(|_| (file_in_memory(), None))
+}
+
+#[proctor::test(clauses = [1, 3, 4, 8, 9, 10, 11], subject = |(input, stages): (Input, Vec<Words>)| -> (Reported, BTreeMap<i32, String>) {
+    // An input that is not the one which every process here has, and its other
+    // side.
+    let (input, _other): (OwnedFd, Option<OwnedFd>) = match input {
+        Input::Pipe => {
+            let (reader, writer) = pipe2(OFlag::O_CLOEXEC).expect("a pipe");
+            (reader, Some(writer))
+        }
+        Input::Terminal => terminal(),
+        Input::Socket => {
+            let (one, other) = UnixStream::pair().expect("two sockets");
+            (one.into(), Some(other.into()))
+        }
+        Input::File => (file_in_memory(), None),
+    };
+    dup2_stdin(input).expect("another standard input");
     let reported = run(&stages);
     (reported, inheritable())
 })]
 fn neighbours_are_connected_by_a_pipe(mut subject: Subject) {
-    let answer = ask(&mut subject, &listing_stages(), NO_END);
-    let (reported, caller) = &answer.value;
-    let (output, endings) = piped(reported);
-    streams_are_connected(&output, caller, "after the start");
-    ended(endings, &[Exited(0); 3]);
-    each_stage_was_one_process(&answer, 3, 3);
-    answer.nothing_is_printed();
+    for input in [Input::Pipe, Input::Terminal, Input::Socket, Input::File] {
+        let answer = ask(&mut subject, &(input, listing_stages()), NO_END);
+        let (reported, caller) = &answer.value;
+        let (output, endings) = piped(reported);
+        streams_are_connected(&output, caller, "after the start");
+        ended(endings, &[Exited(0); 3]);
+        each_stage_was_one_process(&answer, 3, 3);
+        answer.nothing_is_printed();
+        subject.fresh();
+    }
 }
 
-#[proctor::test(clauses = [1, 3, 4, 8, 9, 10, 11], subject = |(stages, input): (Vec<Words>, String)| -> Reported {
-    let file = memfd_create(c"input", MFdFlags::MFD_CLOEXEC).expect("a file in memory");
-    fs::write(format!("/proc/self/fd/{}", file.as_raw_fd()), input).expect("room");
-    dup2_stdin(file).expect("the file as standard input");
-    run(&stages)
+#[proctor::test(clauses = [1, 3, 4, 8, 9, 10, 11], subject = |stages: Vec<Words>| -> Reported { run(&stages) })]
+fn the_pipes_block_and_carry_streams(mut subject: Subject) {
+    let info = "/proc/$$/fdinfo";
+    let first = sh(&format!("grep flags: {info}/1 /dev/null; exit 0"));
+    let next = sh(&format!("grep flags: {info}/0 {info}/1; exec cat"));
+    let stages = vec![first, next.clone(), next];
+    let answer = ask(&mut subject, &stages, NO_END);
+    let (output, _) = piped(&answer.value);
+    let flags: Vec<(&str, i32)> = output
+        .lines()
+        .filter_map(|line| line.rsplit_once('/')?.1.split_once(":flags:"))
+        .map(|(stream, flags)| (stream, i32::from_str_radix(flags.trim(), 8).unwrap_or(-1)))
+        .collect();
+    assert!(
+        flags.len() == 5,
+        "three programs wrote the flags of five ends of pipes, and the output is {output:?}"
+    );
+    for (stream, flags) in flags {
+        let odd = libc::O_NONBLOCK | libc::O_DIRECT | libc::O_APPEND | libc::O_ASYNC;
+        assert!(
+            flags & odd == 0,
+            "the pipe that a program has as its descriptor {stream} has the flags {flags:#o} (open(2)): the contract says that it has neither O_NONBLOCK nor O_DIRECT"
+        );
+    }
+    each_stage_was_one_process(&answer, 3, 3);
+}
+
+#[proctor::test(clauses = [1, 3, 4, 8, 9, 10, 11], subject = |(stages, input): (Vec<Words>, String)| -> (Reported, Option<u64>) {
+    let file = file_in_memory();
+    let mut file = File::from(file);
+    file.write_all(input.as_bytes()).expect("room");
+    // The caller has read a part of its input.
+    file.seek(SeekFrom::Start(3)).expect("an offset");
+    dup2_stdin(&file).expect("the file as standard input");
+    let reported = run(&stages);
+    (reported, file.stream_position().ok())
 })]
 fn the_first_program_reads_the_callers_input_and_errors_go_to_its_standard_error(
     mut subject: Subject,
@@ -464,10 +582,17 @@ fn the_first_program_reads_the_callers_input_and_errors_go_to_its_standard_error
     for programs in 1..=3 {
         let stages = vec![sh(&format!("echo {errors} >&2; exec cat")); programs];
         let answer = ask(&mut subject, &(stages, input.clone()), NO_END);
-        let (output, endings) = piped(&answer.value);
+        let (reported, offset) = &answer.value;
+        let (output, endings) = piped(reported);
         assert!(
-            output == input,
-            "the caller's standard input holds {input:?}, the programs pass on what they read (number of programs: {programs}), and the call returned {output:?}"
+            output == input[3..],
+            "the rest of the caller's standard input is {:?}, the programs pass on what they read (number of programs: {programs}), and the call returned {output:?}",
+            &input[3..]
+        );
+        assert!(
+            *offset == Some(input.len() as u64),
+            "the first program has read the caller's standard input to its end ({} bytes), and the caller's offset there is {offset:?}: they must share one open file",
+            input.len()
         );
         ended(endings, &vec![Exited(0); programs]);
         let seen = &answer.output.stderr;
@@ -484,7 +609,26 @@ fn the_first_program_reads_the_callers_input_and_errors_go_to_its_standard_error
     }
 }
 
-#[proctor::test(clauses = [1, 2, 3, 4, 5, 8, 9, 10, 11], deadline = 5.0, subject = |stages: Vec<Words>| -> Reported { run(&stages) })]
+/// The last program ends only after all the programs before it have ended, each
+/// of which writes without end and does not read. They meet at a FIFO.
+fn ends_after_all_others(others: usize) -> Vec<Words> {
+    let writer = sh("exec 8>\"$TMPDIR/side\"; echo >&8; exec <&-; while echo x; do :; done");
+    let mut stages = vec![writer; others];
+    stages.push(sh(&format!(
+        "exec 7<\"$TMPDIR/side\"; open=0
+        while [ $open -lt {others} ]; do read -r line <&7 && open=$((open+1)); done
+        exec <&-; cat <&7; echo y"
+    )));
+    stages
+}
+
+#[proctor::test(clauses = [1, 2, 3, 4, 5, 8, 9, 10, 11], deadline = 10.0, subject = |stages: Vec<Words>| -> Reported {
+    let side = env::temp_dir().join("side");
+    mkfifo(&side, Mode::from_bits_truncate(0o600)).expect("a FIFO");
+    let reported = run(&stages);
+    fs::remove_file(side).expect("the FIFO");
+    reported
+})]
 fn a_writer_without_a_reader_is_killed_by_sigpipe(mut subject: Subject) {
     let (yes, cat) = (words(&["yes"]), words(&["cat"]));
     let (head, nothing) = (words(&["head", "-n", "1"]), words(&["true"]));
@@ -501,11 +645,18 @@ fn a_writer_without_a_reader_is_killed_by_sigpipe(mut subject: Subject) {
             "y\n",
             vec![broken, broken, fine, fine],
         ),
+        (
+            ends_after_all_others(30),
+            "y\n",
+            [vec![broken; 30], vec![fine]].concat(),
+        ),
     ] {
+        // (The `cat` of the last of the 31.)
+        let others = usize::from(stages.len() > 30);
         let answer = ask(
             &mut subject,
             &stages,
-            "a program writes without end, the program that reads from it has ended, and the writer does not end",
+            "a program writes without end, the next program has closed its end of the pipe, and the writer does not end",
         );
         let (output, endings) = piped(&answer.value);
         assert!(
@@ -516,7 +667,7 @@ fn a_writer_without_a_reader_is_killed_by_sigpipe(mut subject: Subject) {
             output == text,
             "the last program wrote {text:?}, and the call returned {output:?}"
         );
-        each_stage_was_one_process(&answer, stages.len(), 0);
+        each_stage_was_one_process(&answer, stages.len(), others);
     }
 }
 
@@ -536,7 +687,15 @@ enum Caller {
 #[proctor::test(clauses = [1, 3, 4, 5, 6, 8, 9, 10, 11], subject = |(caller, stages): (Caller, Vec<Words>)| -> (Reported, u64) {
     match caller {
         Caller::Ignores => on_signal(Signal::SIGPIPE, SigHandler::SigIgn, SaFlags::SA_NOCLDSTOP),
-        Caller::Handles => on_signal(Signal::SIGPIPE, SigHandler::Handler(do_nothing), SaFlags::SA_NOCLDSTOP),
+        Caller::Handles => {
+            // With flags and a mask, which must still be there after the call.
+            let mut mask = SigSet::empty();
+            mask.add(Signal::SIGUSR2);
+            let flags = SaFlags::SA_ONSTACK | SaFlags::SA_NODEFER;
+            let action = SigAction::new(SigHandler::Handler(do_nothing), flags, mask);
+            // SAFETY: the handler does nothing.
+            unsafe { sigaction(Signal::SIGPIPE, &action) }.expect("a handler");
+        }
         Caller::Blocks => {
             let mut blocked = SigSet::all();
             // It would be pending after the call.
@@ -603,40 +762,64 @@ const FACTS: [&str; 8] = [
     "limit of descriptors",
     "process group and session",
     "nice value",
-    "descriptor that is not close-on-exec",
-    "descriptor that is close-on-exec",
+    "list of descriptors that are not close-on-exec",
+    "list of descriptors that are close-on-exec",
 ];
 
-#[proctor::test(clauses = [1, 3, 4, 6, 8, 9, 10, 11], subject = |text: String| -> (Reported, Vec<String>) {
+/// Numbers for the caller's own descriptors, as far as its limit allows them:
+/// more than one digit, and more than a byte or an `fd_set` can hold.
+fn high_numbers() -> Vec<RawFd> {
+    let (limit, _) = getrlimit(Resource::RLIMIT_NOFILE).expect("the limit");
+    let allowed = |number: &RawFd| u64::try_from(*number).is_ok_and(|number| number + 1 < limit);
+    let all = [30, 64, 128, 256, 512, 1024, 2048];
+    all.into_iter().filter(allowed).collect()
+}
+
+#[proctor::test(clauses = [1, 3, 4, 6, 8, 9, 10, 11], descriptors = 2600, subject = |text: String| -> (Reported, Vec<String>) {
     // Nothing is as it is in most processes.
     env::set_current_dir("/proc").expect("another folder");
     umask(Mode::from_bits_truncate(0o027));
     // SAFETY: a subject has one thread.
     unsafe { env::set_var("PIPELINE", &text) };
+    let null = File::open("/dev/null").expect("a file");
+    let copy = |number: RawFd, how: libc::c_int| {
+        // SAFETY: nothing in this process uses these numbers.
+        let copy = unsafe { libc::dup3(null.as_raw_fd(), number, how) };
+        assert_eq!(copy, number, "a descriptor of the caller's own");
+        // SAFETY: dup3 has just opened it, and nothing else owns it.
+        unsafe { OwnedFd::from_raw_fd(copy) }
+    };
+    let numbers = high_numbers();
+    let kept: Vec<_> = numbers.iter().map(|number| copy(*number, 0)).collect();
+    let closed = numbers.iter().map(|number| copy(*number + 1, libc::O_CLOEXEC));
+    let closed: Vec<_> = closed.collect();
+    let list = |all: &[OwnedFd]| {
+        let numbers = all.iter().map(|one| format!(" {}", one.as_raw_fd()));
+        numbers.collect::<String>()
+    };
+    let (keeps, closes) = (list(&kept), list(&closed));
     let (_, hard) = getrlimit(Resource::RLIMIT_NOFILE).expect("a limit");
     setrlimit(Resource::RLIMIT_NOFILE, 77, hard).expect("another limit");
     on_signal(Signal::SIGUSR1, SigHandler::SigIgn, SaFlags::SA_NOCLDSTOP);
     on_signal(Signal::SIGINT, SigHandler::SigIgn, SaFlags::SA_NOCLDSTOP);
     // SAFETY: takes integers.
     unsafe { libc::setpriority(libc::PRIO_PROCESS, 0, 5) };
-    let kept = File::open("/dev/null").expect("a file");
-    fcntl(&kept, FcntlArg::F_SETFD(FdFlag::empty())).expect("a flag");
-    let closed = File::open("/dev/null").expect("a file");
     let script = format!(
         "echo \"$PIPELINE\"; pwd; umask; ulimit -S -n
          read -r pid name state parent group session rest </proc/$$/stat; echo $group $session
          set -- $rest; echo ${{13}}
-         [ -e /proc/$$/fd/{kept} ] && echo open || echo closed
-         [ -e /proc/$$/fd/{closed} ] && echo open || echo closed
+         for list in '{keeps}' '{closes}'; do
+             open=; for fd in $list; do [ /proc/$$/fd/$fd -ef /dev/null ] && open=\"$open $fd\"; done
+             echo \"open:$open\"
+         done
          while read -r key value; do [ $key = SigIgn: ] && echo $value; done </proc/$$/status
          exec cat",
-        kept = kept.as_raw_fd(),
-        closed = closed.as_raw_fd(),
     );
     let stage = vec![b"sh".to_vec(), b"-c".to_vec(), script.into_bytes()];
     let reported = run(&vec![stage; 3]);
     let group = format!("{} {}", getpgrp(), getsid(None).expect("a session"));
-    let facts = [&text, "/proc", "0027", "77", &group, "5", "open", "closed"];
+    let open = format!("open:{keeps}");
+    let facts = [&text, "/proc", "0027", "77", &group, "5", &open, "open:"];
     let facts = facts.map(str::to_owned).to_vec();
     (reported, facts)
 })]
@@ -670,6 +853,162 @@ fn everything_else_is_inherited(mut subject: Subject) {
     each_stage_was_one_process(&answer, 3, 0);
 }
 
+/// What /proc shows of the calling process and what must be the same in a
+/// program: lines of `status`, the limits, and two settings.
+fn shown_by_proc() -> String {
+    let files = PROC.map(|name| format!("/proc/self/{name}"));
+    let text = files.map(|file| fs::read_to_string(file).unwrap_or_default());
+    text.concat()
+}
+
+const PROC: [&str; 4] = ["status", "limits", "coredump_filter", "oom_score_adj"];
+
+/// The lines that exec hands on.
+fn handed_on(shown: &str) -> Vec<&str> {
+    let of_the_status = [
+        "Umask:",
+        "Uid:",
+        "Gid:",
+        "Groups:",
+        "NoNewPrivs:",
+        "Seccomp:",
+        "Cpus_allowed_list:",
+        "Mems_allowed_list:",
+        "CapBnd:",
+        "THP_enabled:",
+    ];
+    let (status, rest) = shown.split_at(shown.find("Limit ").unwrap_or(0));
+    let status = status
+        .lines()
+        .filter(|line| of_the_status.iter().any(|key| line.starts_with(key)));
+    // The judge changes the limit of CPU time.
+    let rest = rest.lines().filter(|line| !line.contains("cpu time"));
+    status.chain(rest).collect()
+}
+
+#[proctor::test(clauses = [1, 3, 4, 6, 8, 9, 10, 11], subject = |text: String| -> (Reported, String, Reported, Vec<Vec<u8>>) {
+    // SAFETY: a subject has one thread, and the calls take numbers and a set.
+    unsafe {
+        env::set_var("PIPELINE", format!("{text}\nand a second line"));
+        env::set_var("EMPTY", "");
+        // Only one of the CPUs.
+        let mut cpus: libc::cpu_set_t = std::mem::zeroed();
+        libc::sched_getaffinity(0, size_of_val(&cpus), &raw mut cpus);
+        let first = (0..libc::CPU_SETSIZE as usize).find(|cpu| libc::CPU_ISSET(*cpu, &cpus));
+        libc::CPU_ZERO(&mut cpus);
+        libc::CPU_SET(first.unwrap_or(0), &mut cpus);
+        libc::sched_setaffinity(0, size_of_val(&cpus), &raw const cpus);
+    }
+    for (limit, lower) in [(Resource::RLIMIT_NOFILE, 99), (Resource::RLIMIT_FSIZE, 1 << 40)] {
+        let (_, hard) = getrlimit(limit).expect("a limit");
+        setrlimit(limit, lower.min(hard), hard).expect("another limit");
+    }
+    let mut stage = vec![b"cat".to_vec()];
+    stage.extend(PROC.map(|name| format!("/proc/self/{name}").into_bytes()));
+    let mut next = stage.clone();
+    next.push(b"-".to_vec());
+    let shown = shown_by_proc();
+    let reported = run(&[stage, next.clone(), next]);
+    let variables = run(&[vec![b"cat".to_vec(), b"/proc/self/environ".to_vec()]]);
+    let variable = |(name, value): (OsString, OsString)| {
+        [name.into_vec(), value.into_vec()].join(&b'=')
+    };
+    (reported, shown, variables, env::vars_os().map(variable).collect())
+})]
+fn nothing_else_that_the_kernel_shows_is_changed(mut subject: Subject) {
+    let text: String = proctor::random();
+    let answer = ask(&mut subject, &text, NO_END);
+    let (reported, caller, variables, environment) = &answer.value;
+    let (output, _) = piped(reported);
+    let programs: Vec<&str> = output.split("Name:\tcat\n").skip(1).collect();
+    assert!(
+        programs.len() == 3,
+        "three programs each wrote their own status, and the output has {} of them",
+        programs.len()
+    );
+    // The last program writes first.
+    for (program, name) in programs.iter().rev().zip(NAMES) {
+        let (is, was) = (handed_on(program), handed_on(caller));
+        for (is, was) in is.iter().zip(&was) {
+            assert!(
+                is == was,
+                "fork and exec hand on what /proc shows of the caller as {was:?}, and for {name} it shows {is:?}"
+            );
+        }
+        assert!(is.len() == was.len(), "{name} wrote {program:?}");
+    }
+    piped(variables);
+    let Piped(output, _) = variables else {
+        unreachable!("checked above")
+    };
+    let mut found: Vec<&[u8]> = output.split(|byte| *byte == 0).collect();
+    // Behind the last zero there is nothing.
+    found.pop();
+    found.sort_unstable();
+    let mut expected: Vec<&[u8]> = environment.iter().map(Vec::as_slice).collect();
+    expected.sort_unstable();
+    let odd = |these: &[&[u8]], those: &[&[u8]]| -> Vec<String> {
+        let odd = these.iter().filter(|one| !those.contains(one));
+        odd.map(|one| String::from_utf8_lossy(one).into_owned())
+            .collect()
+    };
+    assert!(
+        found == expected,
+        "a program has the caller's environment, and these variables are missing: {:?}; and these are new: {:?}",
+        odd(&expected, &found),
+        odd(&found, &expected)
+    );
+    each_stage_was_one_process(&answer, 4, 0);
+}
+
+#[proctor::test(clauses = [1, 3, 4, 6, 11], subject = |(): ()| -> String {
+    // If calls panic, this one says so.
+    call(&[vec![b"true".to_vec()]]);
+    // The program inherits one end of each pipe.
+    let (orders, give) = pipe2(OFlag::O_CLOEXEC).expect("a pipe");
+    let (hear, says) = pipe2(OFlag::O_CLOEXEC).expect("a pipe");
+    for end in [&orders, &says] {
+        fcntl(end, FcntlArg::F_SETFD(FdFlag::empty())).expect("a flag");
+        assert!(end.as_raw_fd() < 10, "sh knows descriptors up to 9");
+    }
+    // If the caller ends first, this process gets the caller's child.
+    // SAFETY: takes integers.
+    unsafe { libc::prctl(libc::PR_SET_CHILD_SUBREAPER, 1) };
+    let script = format!(
+        "echo runs >&{says}; read -r order <&{orders}; echo $order >&{says}",
+        says = says.as_raw_fd(),
+        orders = orders.as_raw_fd(),
+    );
+    let stages = [vec![b"sh".to_vec(), b"-c".to_vec(), script.into_bytes()]];
+    let caller = other_child(|| match catch_unwind(AssertUnwindSafe(|| call(&stages))) {
+        Ok(Piped(..)) => 0,
+        _ => 1,
+    });
+    drop((orders, says));
+    let mut hear = File::from(hear);
+    let mut line = |length: usize| {
+        let mut heard = vec![0; length];
+        let read = hear.read_exact(&mut heard);
+        read.map_or_else(|_| "nothing".to_owned(), |()| String::from_utf8_lossy(&heard).into_owned())
+    };
+    let first = line(5);
+    let _ = kill(caller, Signal::SIGKILL);
+    reap(caller);
+    let _ = File::from(give).write_all(b"still\n");
+    let second = line(6);
+    while waitpid(None, None).is_ok() {}
+    first + &second
+})]
+fn a_program_outlives_the_caller(mut subject: Subject) {
+    let answer = subject.ask(&());
+    assert!(
+        answer.value == "runs\nstill\n",
+        "a program said that it runs, SIGKILL ended the caller, and after that the program was to say \"still\"; it said {:?}: nothing may end a program with the caller",
+        answer.value
+    );
+    answer.nothing_is_left("all processes have ended");
+}
+
 /// Closes those of the descriptors 0, 1 and 2 that are in the set, for the time
 /// of the call.
 fn without_streams<T>(closed: &[i32], call: impl FnOnce() -> T) -> T {
@@ -692,7 +1031,7 @@ fn without_streams<T>(closed: &[i32], call: impl FnOnce() -> T) -> T {
     value
 }
 
-#[proctor::test(clauses = [1, 3, 4, 7, 8, 9, 10, 11], subject = |(closed, stages): (Vec<i32>, Vec<Words>)| -> (Reported, BTreeMap<i32, String>) {
+#[proctor::test(clauses = [1, 3, 4, 7, 8, 9, 10, 11, 14, 15], subject = |(closed, stages): (Vec<i32>, Vec<Words>)| -> (Reported, BTreeMap<i32, String>) {
     without_streams(&closed, || {
         let before = inheritable();
         (run(&stages), before)
@@ -709,13 +1048,22 @@ fn a_caller_may_have_closed_its_streams(mut subject: Subject) {
         ended(endings, &[Exited(0); 3]);
         each_stage_was_one_process(&answer, 3, 3);
         answer.nothing_is_printed();
+        for place in 0..3 {
+            let mut stages = vec![words(&["true"]); 3];
+            stages[place] = words(&["/no/such/program"]);
+            let answer = ask(&mut subject, &(closed.clone(), stages), NO_END);
+            let what = format!("{when}, {} could not be executed", NAMES[place]);
+            failed_with(&answer.value.0, &[Errno::ENOENT], &what);
+            answer.nothing_is_left(RETURNED);
+            answer.nothing_is_printed();
+        }
     }
 }
 
 // ---------------------------------------------------------------- the result
 
 #[proctor::test(clauses = [1, 2, 3, 4, 8, 9, 10, 11], subject = |(input, copies): (Vec<u8>, usize)| -> Reported {
-    let file = memfd_create(c"input", MFdFlags::MFD_CLOEXEC).expect("a file in memory");
+    let file = file_in_memory();
     fs::write(format!("/proc/self/fd/{}", file.as_raw_fd()), input).expect("room");
     dup2_stdin(file).expect("the file as standard input");
     run(&vec![vec![b"cat".to_vec()]; copies])
@@ -754,11 +1102,14 @@ fn all_bytes_of_the_output_come_back(mut subject: Subject) {
     }
 }
 
-#[proctor::test(clauses = [1, 2, 3, 4, 8, 9, 10, 11], subject = |stages: Vec<Words>| -> Reported {
+#[proctor::test(clauses = [1, 2, 3, 4, 8, 9, 10, 11], deadline = 60.0, subject = |stages: Vec<Words>| -> Reported {
     match run(&stages) {
         // A short text takes the place of the output, so that the answer is small.
         Piped(output, endings) => {
-            let other = output.iter().filter(|byte| **byte != 0).count();
+            // Most chunks are compared at once.
+            let zeros = vec![0; 1 << 16];
+            let odd = output.chunks(zeros.len()).filter(|chunk| **chunk != zeros[..chunk.len()]);
+            let other = odd.flatten().filter(|byte| **byte != 0).count();
             let text = format!("{} bytes, of which {other} are not zero", output.len());
             Piped(text.into_bytes(), endings)
         }
@@ -766,7 +1117,7 @@ fn all_bytes_of_the_output_come_back(mut subject: Subject) {
     }
 })]
 fn the_output_may_be_larger_than_any_buffer(mut subject: Subject) {
-    let bytes = 5_000_000 + u64::from(proctor::random::<u16>());
+    let bytes = 17_000_000 + u64::from(proctor::random::<u16>());
     let stages = vec![
         words(&["head", "-c", &bytes.to_string(), "/dev/zero"]),
         words(&["cat"]),
@@ -774,7 +1125,7 @@ fn the_output_may_be_larger_than_any_buffer(mut subject: Subject) {
     let answer = ask(
         &mut subject,
         &stages,
-        "the last program writes 5 MB, and a write to a full pipe waits until the reader has read",
+        "the last program writes 17 MB, and a write to a full pipe waits until the reader has read",
     );
     let (output, endings) = piped(&answer.value);
     assert!(
@@ -846,6 +1197,41 @@ fn each_ending_is_in_its_place(mut subject: Subject) {
     }
 }
 
+#[proctor::test(clauses = [1, 3, 4, 5, 9, 11], core_files = true, subject = |stages: Vec<Words>| -> (Reported, bool) {
+    // The programs inherit the limit and the folder.
+    let makes = proctor::leave_a_core_file();
+    let reported = call(&stages);
+    let mut made = false;
+    for file in fs::read_dir(env::temp_dir()).into_iter().flatten().flatten() {
+        made |= fs::remove_file(file.path()).is_ok();
+    }
+    (reported, makes && made)
+})]
+fn each_signal_has_its_number(mut subject: Subject) {
+    use Signal::{SIGCHLD, SIGCONT, SIGSTOP, SIGTSTP, SIGTTIN, SIGTTOU, SIGURG, SIGWINCH};
+    let harmless = [
+        SIGCHLD, SIGCONT, SIGSTOP, SIGTSTP, SIGTTIN, SIGTTOU, SIGURG, SIGWINCH,
+    ];
+    let harmless = harmless.map(|signal| signal as i32);
+    let signals: Vec<i32> = (1..=31)
+        .filter(|signal| !harmless.contains(signal))
+        .collect();
+    let dies = |signal: &i32| sh(&format!("kill -{signal} $$"));
+    let answer = ask(
+        &mut subject,
+        &signals.iter().map(dies).collect(),
+        "each program ends by a signal, and the call does not come back",
+    );
+    let (reported, made) = &answer.value;
+    if *made {
+        proctor::covered("a core file was written");
+    }
+    let (_, endings) = piped(reported);
+    let expected: Vec<Ended> = signals.iter().map(|signal| Killed(*signal)).collect();
+    ended(endings, &expected);
+    each_stage_was_one_process(&answer, signals.len(), 0);
+}
+
 // A shell function: waits until the caller sleeps in the kernel.
 const WHEN_THE_CALLER_WAITS: &str = "when_the_caller_waits() {
     state=R
@@ -853,10 +1239,10 @@ const WHEN_THE_CALLER_WAITS: &str = "when_the_caller_waits() {
 }
 disturb() {
     i=0
-    while [ $i -lt 30 ]; do when_the_caller_waits; kill -USR1 $PPID; i=$((i+1)); done
+    while [ $i -lt 300 ]; do when_the_caller_waits; kill -USR1 $PPID; i=$((i+1)); done
 }";
 
-#[proctor::test(clauses = [1, 2, 3, 4, 8, 9, 10, 11], deadline = 5.0, subject = |stages: Vec<Words>| -> Reported {
+#[proctor::test(clauses = [1, 2, 3, 4, 8, 9, 10, 11], deadline = 30.0, subject = |stages: Vec<Words>| -> Reported {
     on_signal(Signal::SIGUSR1, SigHandler::Handler(do_nothing), SaFlags::SA_NOCLDSTOP);
     on_signal(Signal::SIGCHLD, SigHandler::Handler(do_nothing), SaFlags::SA_NOCLDSTOP);
     run(&stages)
@@ -920,10 +1306,88 @@ fn it_waits_for_all_programs_whatever_signals_arrive(mut subject: Subject) {
     }
 }
 
-#[proctor::test(clauses = [1, 3, 4, 8, 9, 10, 11, 13], faults = [Process, Wait], subject = |stages: Vec<Words>| -> Reported { run(&stages) })]
-fn hundreds_of_interruptions_do_not_end_the_wait(mut subject: Subject) {
+/// How many forks of the caller are still to come before the one whose child
+/// disturbs the caller.
+static FORKS_BEFORE: AtomicI32 = AtomicI32::new(0);
+
+extern "C" fn count_forks() {
+    FORKS_BEFORE.fetch_sub(1, Relaxed);
+}
+
+/// In the last child, before it is a program: sends signals to the caller, each
+/// when the caller waits, so that they interrupt whatever it does meanwhile.
+///
+/// The judge looks at some system calls before the kernel carries them out
+/// (fork, for example). In life, no signal interrupts these calls, so none is
+/// sent while the caller waits for the judge.
+extern "C" fn disturb_the_caller() {
+    if FORKS_BEFORE.load(Relaxed) != 0 {
+        return;
+    }
+    let caller = getppid();
+    let mut onlooker = Onlooker::of_process(caller.as_raw());
+    let waits_for = || fs::read_to_string(format!("/proc/{caller}/wchan")).unwrap_or_default();
+    for _ in 0..20 {
+        onlooker.until_it_waits();
+        if !waits_for().contains("seccomp") {
+            let _ = kill(caller, Signal::SIGUSR1);
+        }
+    }
+    onlooker.until_it_waits();
+}
+
+#[proctor::test(clauses = [1, 2, 3, 4, 8, 9, 10, 11, 14, 15], deadline = 30.0, subject = |stages: Vec<Words>| -> Reported {
+    on_signal(Signal::SIGUSR1, SigHandler::Handler(do_nothing), SaFlags::SA_NOCLDSTOP);
+    FORKS_BEFORE.store(stages.len() as i32, Relaxed);
+    // SAFETY: a subject has one thread, so its child may do anything.
+    unsafe { libc::pthread_atfork(Some(count_forks), None, Some(disturb_the_caller)) };
+    run(&stages)
+})]
+fn signals_arrive_before_the_programs_run(mut subject: Subject) {
+    let text: String = proctor::random();
+    let what = "signals for which the caller has a handler arrived before a program ran";
+    for programs in [1, 3] {
+        let mut stages = vec![words(&["cat"]); programs];
+        stages[0] = words(&["printf", "%s", &text]);
+        let answer = ask(&mut subject, &stages, what);
+        let (output, endings) = match &answer.value {
+            Error(Some(number), text) if *number == Errno::EINTR as i32 => {
+                panic!("{what}, and the call returned an error: {text}")
+            }
+            reported => piped(reported),
+        };
+        assert!(
+            output == text,
+            "{what}, the first program wrote {text:?}, and the call returned {output:?}"
+        );
+        ended(endings, &vec![Exited(0); programs]);
+        each_stage_was_one_process(&answer, programs, 0);
+        subject.fresh();
+    }
+    let answer = ask(&mut subject, &vec![words(&["/no/such/program"])], what);
+    let what = format!("{what}, and a program could not be executed");
+    failed_with(&answer.value, &[Errno::ENOENT], &what);
+    answer.nothing_is_left(RETURNED);
+}
+
+#[proctor::test(clauses = [1, 3, 4, 9, 10, 11], slow = true, deadline = 60.0, subject = |stages: Vec<Words>| -> Reported { run(&stages) })]
+fn it_has_no_limit_of_time(mut subject: Subject) {
+    // While the call reads, and while it waits for the end.
+    let stages = vec![sh("sleep 1; exec >&-; exec sleep 1"), words(&["cat"])];
+    let answer = subject.ask(&stages);
+    let (_, endings) = piped(&answer.value);
+    assert!(
+        endings == [Exited(0); 2],
+        "a program took 2 s, and the call returned the endings {endings:?}"
+    );
+    each_stage_was_one_process(&answer, 2, 1);
+}
+
+#[proctor::test(clauses = [1, 3, 4, 8, 9, 10, 11, 13], faults = [Process, Pipe, Wait], subject = |stages: Vec<Words>| -> Reported { run(&stages) })]
+fn a_thousand_interruptions_do_not_end_the_wait(mut subject: Subject) {
+    const INTERRUPTIONS: u32 = 1_030;
     let interruptions = Failure::of(Fault::Wait, Errno::EINTR)
-        .times(300)
+        .times(INTERRUPTIONS)
         .whose(Whose::TheSubjects);
     subject.fail(interruptions);
     let answer = subject.ask(&vec![sh("exit 3"), sh("exit 4")]);
@@ -935,56 +1399,127 @@ fn hundreds_of_interruptions_do_not_end_the_wait(mut subject: Subject) {
     let (_, endings) = piped(&answer.value);
     assert!(
         endings == [Exited(3), Exited(4)],
-        "the programs ended with exit codes 3 and 4, and after 300 interruptions of the wait the call returned {endings:?}"
+        "the programs ended with exit codes 3 and 4, and after {INTERRUPTIONS} interruptions of the wait the call returned {endings:?}"
     );
     each_stage_was_one_process(&answer, 2, 0);
     // The wait after an error, too.
-    subject.fail(Failure::of(Fault::Process, Errno::EAGAIN).after(1));
-    subject.fail(interruptions);
-    let answer = subject.ask(&vec![words(&["cat"]), words(&["cat"])]);
-    let what = "signals interrupted the wait after fork had failed";
-    failed_with(&answer.value, &[Errno::EAGAIN], what);
-    answer.nothing_is_left(RETURNED);
+    for (step, number, errno, name) in [
+        (Fault::Process, 1, Errno::EAGAIN, "fork"),
+        (Fault::Pipe, 2, Errno::ENFILE, "pipe"),
+    ] {
+        subject.fresh();
+        let failure = Failure::of(step, errno).after(number);
+        subject.fail(failure.whose(Whose::TheSubjects));
+        subject.fail(interruptions);
+        let answer = subject.ask(&vec![words(&["cat"]); 3]);
+        let what = format!("signals interrupted the wait after {name} had failed");
+        failed_with(&answer.value, &[errno], &what);
+        answer.nothing_is_left(RETURNED);
+    }
 }
 
 // ---------------------------------------------------------------- the caller
 
-#[proctor::test(clauses = [1, 3, 4, 8, 9, 10, 11], subject = |(stages, code): (Vec<Words>, u8)| -> (Reported, Option<i32>, bool) {
-    let exits = format!("exit {code}");
-    let mut ended = Command::new("sh").args(["-c", &exits]).spawn().expect("sh");
-    let id = Id::Pid(Pid::from_raw(ended.id().cast_signed()));
-    waitid(id, WaitPidFlag::WEXITED | WaitPidFlag::WNOWAIT).expect("its end");
-    let mut running = Command::new("cat").stdin(Stdio::piped()).spawn().expect("cat");
+#[proctor::test(clauses = [1, 3, 4, 8, 9, 10, 11, 13, 14, 15], faults = [Process, Pipe], subject = |(stages, code): (Vec<Words>, u8)| -> (Reported, Option<i32>, bool) {
+    let ended = other_child(|| code);
+    let is_over = WaitPidFlag::WEXITED | WaitPidFlag::WNOWAIT;
+    waitid(Id::Pid(ended), is_over).expect("its end");
+    let running = other_child(|| loop {
+        nix::unistd::pause();
+    });
     let reported = run(&stages);
-    let code = ended.wait().ok().and_then(|status| status.code());
-    let still_runs = matches!(running.try_wait(), Ok(None));
-    drop(running.stdin.take());
-    let ends_well = running.wait().is_ok_and(|status| status.into_raw() == 0);
-    (reported, code, still_runs && ends_well)
+    let code = match waitpid(ended, Some(WaitPidFlag::WNOHANG)) {
+        Ok(WaitStatus::Exited(_, code)) => Some(code),
+        _ => None,
+    };
+    let still_runs = waitpid(running, Some(WaitPidFlag::WNOHANG)) == Ok(WaitStatus::StillAlive);
+    let _ = kill(running, Signal::SIGKILL);
+    reap(running);
+    (reported, code, still_runs)
 })]
 fn other_children_of_the_caller_are_left_alone(mut subject: Subject) {
-    let code = proctor::rng().u8(1..250);
-    let stages = vec![sh("exit 3"), sh("exit 4")];
-    let answer = ask(
-        &mut subject,
-        &(stages, code),
-        "the caller has another child, which runs until the call has returned, and the call waits for that child, too",
-    );
-    let (reported, status, is_fine) = &answer.value;
-    assert!(
-        *status == Some(i32::from(code)),
-        "another child of the caller had ended before the call, and after the call the caller cannot learn its exit code: the call has reaped a child that it did not start"
-    );
-    assert!(
-        *is_fine,
-        "another child of the caller ran during the call, and after the call it does not run any more, or the caller cannot wait for it"
-    );
-    let (_, endings) = piped(reported);
-    assert!(
-        endings == [Exited(3), Exited(4)],
-        "the programs ended with exit codes 3 and 4, and the call returned the endings {endings:?}"
-    );
-    each_stage_was_one_process(&answer, 2, 2);
+    let missing = words(&["/no/such/program"]);
+    let stages = |last: &Words| vec![sh("exit 3"), sh("exit 4"), last.clone()];
+    let fine = stages(&sh("exit 5"));
+    // The caller's own children are the first two processes.
+    let fork = Failure::of(Fault::Process, Errno::EAGAIN).after(2 + 2);
+    let pipe = Failure::of(Fault::Pipe, Errno::ENFILE).after(2);
+    for (stages, failure, error) in [
+        (fine.clone(), None, None),
+        (stages(&missing), None, Some(Errno::ENOENT)),
+        (fine.clone(), Some(fork), Some(Errno::EAGAIN)),
+        (fine.clone(), Some(pipe), Some(Errno::ENFILE)),
+    ] {
+        if let Some(failure) = failure {
+            subject.fail(failure.whose(Whose::TheSubjects));
+        }
+        let code = proctor::rng().u8(1..250);
+        let answer = ask(
+            &mut subject,
+            &(stages, code),
+            "the caller has another child, which runs until the call has returned, and the call waits for that child, too",
+        );
+        let (reported, status, still_runs) = &answer.value;
+        let when = match error {
+            None => String::new(),
+            Some(errno) => format!(" (a step of the call had failed: {errno})"),
+        };
+        assert!(
+            *status == Some(i32::from(code)),
+            "another child of the caller had ended before the call, and after the call the caller cannot learn its exit code: the call has reaped a child that it did not start{when}"
+        );
+        assert!(
+            *still_runs,
+            "another child of the caller ran during the call, and after the call it does not run any more, or the caller cannot wait for it{when}"
+        );
+        match error {
+            None => {
+                let (_, endings) = piped(reported);
+                assert!(
+                    endings == [Exited(3), Exited(4), Exited(5)],
+                    "the programs ended with exit codes 3, 4 and 5, and the call returned the endings {endings:?}"
+                );
+                each_stage_was_one_process(&answer, 3, 2);
+            }
+            Some(errno) => {
+                failed_with(reported, &[errno], "a step failed");
+                answer.nothing_is_left(RETURNED);
+            }
+        }
+        subject.fresh();
+    }
+}
+
+#[proctor::test(clauses = [1, 4, 9, 11, 14, 15], subject = |(good, bad): (Words, Words)| -> Option<(usize, Reported)> {
+    let mut odd = None;
+    let all = unchanged(|| {
+        for number in 1..=260 {
+            let (stage, right) = match number % 13 {
+                0 => (&bad, Error(Some(Errno::ENOENT as i32), String::new())),
+                _ => (&good, Piped(Vec::new(), vec![Exited(0)])),
+            };
+            let reported = match call(std::slice::from_ref(stage)) {
+                Error(number, _) => Error(number, String::new()),
+                other => other,
+            };
+            if reported != right {
+                odd = odd.take().or(Some((number, reported)));
+            }
+        }
+        Piped(Vec::new(), Vec::new())
+    });
+    odd.or_else(|| matches!(all, Changed(_)).then_some((260, all)))
+})]
+fn hundreds_of_calls_are_like_one(mut subject: Subject) {
+    let stages = (words(&["true"]), words(&["/no/such/program"]));
+    let answer = subject.ask(&stages);
+    match &answer.value {
+        Some((_, Changed(what))) => changed(what),
+        Some((number, reported)) => panic!(
+            "the caller called pipeline 260 times with one program, each 13th time with a program that does not exist, and call {number} returned {reported:?}"
+        ),
+        None => each_stage_was_one_process(&answer, 260, 0),
+    }
 }
 
 #[proctor::test(clauses = [8, 9, 11, 12], subject = |(): ()| -> Reported { run(&[]) })]
@@ -1003,24 +1538,33 @@ fn without_stages_nothing_is_started(mut subject: Subject) {
     answer.nothing_is_printed();
 }
 
-#[proctor::test(clauses = [1, 3, 4, 8, 9, 10, 11, 12], subject = |(text, programs): (String, usize)| -> Reported {
-    let mut stages = vec![vec![b"cat".to_vec()]; programs];
-    stages[0] = vec![b"printf".to_vec(), b"%s".to_vec(), text.into_bytes()];
+/// Calls with stages while only so many descriptors can be opened besides those
+/// that are open.
+fn with_room_for(descriptors: usize, stages: &[Words]) -> Reported {
     let (soft, hard) = getrlimit(Resource::RLIMIT_NOFILE).expect("a limit");
     setrlimit(Resource::RLIMIT_NOFILE, 40, hard).expect("a lower limit");
-    let mut others = Vec::new();
-    while let Ok(file) = File::open("/dev/null") {
-        others.push(file);
-    }
-    others.truncate(others.len() - 10);
-    let reported = call(&stages);
+    let null = File::open("/dev/null").expect("a file");
+    // Numbers above those of the streams, which may be closed.
+    let copy = || fcntl(&null, FcntlArg::F_DUPFD_CLOEXEC(3)).ok();
+    // SAFETY: fcntl has just opened it, and nothing else owns it.
+    let own = |number| unsafe { OwnedFd::from_raw_fd(number) };
+    let mut others: Vec<OwnedFd> = std::iter::from_fn(copy).map(own).collect();
+    others.truncate(others.len() - descriptors);
+    drop(null);
+    let reported = call(stages);
     drop(others);
     setrlimit(Resource::RLIMIT_NOFILE, soft, hard).expect("a limit");
     reported
+}
+
+#[proctor::test(clauses = [1, 3, 4, 8, 9, 10, 11, 12], deadline = 30.0, processes = 700, subject = |(text, programs): (String, usize)| -> Reported {
+    let mut stages = vec![vec![b"cat".to_vec()]; programs];
+    stages[0] = vec![b"printf".to_vec(), b"%s".to_vec(), text.into_bytes()];
+    with_room_for(10, &stages)
 })]
-fn a_hundred_stages_need_ten_descriptors(mut subject: Subject) {
+fn three_hundred_stages_need_ten_descriptors(mut subject: Subject) {
     let text: String = proctor::random();
-    for programs in [1, 8, 100] {
+    for programs in [1, 8, 300] {
         let answer = ask(
             &mut subject,
             &(text.clone(), programs),
@@ -1116,21 +1660,167 @@ fn an_error_of_pipe_is_returned(mut subject: Subject) {
     }
 }
 
+#[proctor::test(clauses = [1, 3, 4, 7, 8, 9, 10, 11, 12, 13], subject = |(closed, room, stages): (Vec<i32>, usize, Vec<Words>)| -> Reported {
+    // An end that is left may have the number of a stream.
+    without_streams(&closed, || unchanged(|| with_room_for(room, &stages)))
+})]
+fn descriptors_run_out(mut subject: Subject) {
+    for closed in [vec![], vec![0], vec![1], vec![0, 1, 2]] {
+        for room in 0..=10 {
+            let stages = vec![words(&["true"]); 2];
+            let answer = ask(&mut subject, &(closed.clone(), room, stages), NO_END);
+            let when = format!(
+                "the caller's descriptors {closed:?} were closed, and {room} more could be opened"
+            );
+            match &answer.value {
+                Error(..) if room < 10 => failed_with(&answer.value, &[Errno::EMFILE], &when),
+                Changed(what) => panic!("{when}, and the caller is not as it was: {what}"),
+                reported => assert!(
+                    *reported == Piped(Vec::new(), vec![Exited(0); 2]),
+                    "{when}, and the call returned {reported:?}"
+                ),
+            }
+            answer.nothing_is_left(RETURNED);
+        }
+    }
+}
+
+/// The read end of a pipe to which each program writes as soon as it runs.
+static RUNNING: AtomicI32 = AtomicI32::new(-1);
+/// The children that this handler has seen.
+static SEEN: Mutex<Vec<i32>> = Mutex::new(Vec::new());
+
+/// In the caller, at the end of fork: waits until the new program runs or its
+/// process has ended, so that the next step of the call does not come before.
+extern "C" fn until_the_program_runs() {
+    let errno = Errno::last_raw();
+    let mut seen = SEEN.lock().expect("no panic with the lock");
+    // None if fork has failed.
+    let is_new = |child: &Task| !seen.contains(&child.id);
+    if let Some(mut child) = Task::children().into_iter().find(is_new) {
+        seen.push(child.id);
+        let mut byte = 0_u8;
+        // SAFETY: it reads one byte into a byte, and does not wait.
+        let mut runs =
+            || unsafe { libc::read(RUNNING.load(Relaxed), (&raw mut byte).cast(), 1) == 1 };
+        while !child.is_zombie && !runs() {
+            thread::sleep(Duration::from_micros(100));
+            match child.again() {
+                Some(now) => child = now,
+                None => break,
+            }
+        }
+    }
+    Errno::set_raw(errno);
+}
+
+#[proctor::test(clauses = [1, 2, 11, 13, 14, 15], faults = [Process, Pipe], subject = |(place, programs): (usize, usize)| -> Reported {
+    let (running, runs) = pipe2(OFlag::O_NONBLOCK).expect("a pipe");
+    assert!(runs.as_raw_fd() < 10, "sh knows descriptors up to 9");
+    RUNNING.store(running.as_raw_fd(), Relaxed);
+    // SAFETY: the handler reads, and looks at /proc.
+    unsafe { libc::pthread_atfork(None, Some(until_the_program_runs), None) };
+    // A trap writes to the standard error, and nothing else does.
+    let script = format!(
+        "trap 'echo a signal arrived >&2' HUP INT QUIT USR1 USR2 ALRM TERM
+         trap '' PIPE; echo >&{}; while :; do :; done",
+        runs.as_raw_fd()
+    );
+    let mut stages = vec![vec![b"sh".to_vec(), b"-c".to_vec(), script.into_bytes()]; programs];
+    if let Some(stage) = stages.get_mut(place) {
+        *stage = vec![b"/no/such/program".to_vec()];
+    }
+    run(&stages)
+})]
+fn no_other_signal_arrives_before_sigkill(mut subject: Subject) {
+    let no_place = usize::MAX;
+    let mut steps: Vec<(Option<Failure>, usize, Errno)> = Vec::new();
+    steps.extend((0..3).map(|place| (None, place, Errno::ENOENT)));
+    for before in [1, 2] {
+        let fork = Failure::of(Fault::Process, Errno::EAGAIN).after(before);
+        steps.push((Some(fork), no_place, Errno::EAGAIN));
+    }
+    // The test itself makes the first pipe.
+    for before in [1, 2] {
+        let pipe = Failure::of(Fault::Pipe, Errno::ENFILE).after(1 + before);
+        steps.push((Some(pipe), no_place, Errno::ENFILE));
+    }
+    for (failure, place, errno) in steps {
+        if let Some(failure) = failure {
+            subject.fail(failure.whose(Whose::TheSubjects));
+        }
+        let answer = ask(&mut subject, &(place, 3), DOES_NOT_END_THEM);
+        failed_with(&answer.value, &[errno], "a step failed");
+        let printed = &answer.output.stderr;
+        assert!(
+            printed.is_empty(),
+            "a step failed, and a program that had already started got another signal than SIGKILL, for which it has a trap: {printed:?}"
+        );
+        answer.nothing_is_left(RETURNED);
+        subject.fresh();
+    }
+}
+
 /// Stands for an argument of 3 MiB.
 const TOO_LONG: &str = "3 MiB";
 
-#[proctor::test(clauses = [1, 2, 3, 4, 8, 9, 10, 11, 13, 14, 15], subject = |mut stages: Vec<Words>| -> Reported {
-    for word in stages.iter_mut().flatten().filter(|word| **word == TOO_LONG.as_bytes()) {
+/// In the subject: replaces [`TOO_LONG`].
+fn lengthen(stages: &mut [Words]) {
+    for word in stages
+        .iter_mut()
+        .flatten()
+        .filter(|word| **word == TOO_LONG.as_bytes())
+    {
         *word = vec![b'x'; 3 << 20];
     }
+}
+
+/// In the subject: makes the folder the working folder and the first one of
+/// `PATH`. It holds `locked`, which nobody may execute, and `circle`, a link to
+/// itself.
+fn a_folder_of_odd_files() -> PathBuf {
+    let folder = env::temp_dir().join("odd");
+    fs::create_dir(&folder).expect("a folder");
+    env::set_current_dir(&folder).expect("the folder");
+    not_executable("locked");
+    symlink("circle", "circle").expect("a link");
     // Only folders that can be searched: others make execvp say EACCES.
     let path = env::var_os("PATH").unwrap_or_default();
     let folders = env::split_paths(&path).filter(|folder| fs::read_dir(folder).is_ok());
-    let path = env::join_paths(folders).expect("a list of folders");
+    let path = env::join_paths([folder.clone()].into_iter().chain(folders));
     // SAFETY: a subject has one thread.
-    unsafe { env::set_var("PATH", path) };
+    unsafe { env::set_var("PATH", path.expect("a list of folders")) };
+    folder
+}
+
+/// Programs that cannot be executed, and the error of execvp.
+fn not_programs() -> Vec<(String, Errno)> {
+    let owned = |(program, errno): (&str, Errno)| (program.to_owned(), errno);
+    let mut all = [
+        ("/", Errno::EACCES),
+        ("", Errno::ENOENT),
+        ("/dev/null", Errno::EACCES),
+        ("/dev/null/program", Errno::ENOTDIR),
+        ("locked", Errno::EACCES),
+        ("./locked", Errno::EACCES),
+        ("./circle", Errno::ELOOP),
+    ]
+    .map(owned)
+    .to_vec();
+    let missing = format!("no-such-program-{}", proctor::random::<String>());
+    all.push((format!("./{missing}"), Errno::ENOENT));
+    all.push((missing, Errno::ENOENT));
+    all.push(("x".repeat(300), Errno::ENAMETOOLONG));
+    all.push((format!("./{}", "x/".repeat(3000)), Errno::ENAMETOOLONG));
+    all
+}
+
+#[proctor::test(clauses = [1, 2, 3, 4, 8, 9, 10, 11, 13, 14, 15], subject = |mut stages: Vec<Words>| -> Reported {
+    lengthen(&mut stages);
+    let folder = a_folder_of_odd_files();
     let mut stranger = Command::new("cat").stdin(Stdio::piped()).spawn().expect("cat");
     let reported = call_with_endless_programs(&stages);
+    fs::remove_dir_all(folder).expect("the folder");
     let still_runs = matches!(stranger.try_wait(), Ok(None));
     drop(stranger.stdin.take());
     match stranger.wait() {
@@ -1139,22 +1829,17 @@ const TOO_LONG: &str = "3 MiB";
     }
 })]
 fn a_program_that_cannot_be_executed_is_an_error(mut subject: Subject) {
-    let missing = format!("no-such-program-{}", proctor::random::<String>());
-    for (program, errno) in [
-        (missing.as_str(), Errno::ENOENT),
-        ("/dev/null", Errno::EACCES),
-        ("/", Errno::EACCES),
-        ("/dev/null/program", Errno::ENOTDIR),
-        ("", Errno::ENOENT),
-    ] {
-        for place in 0..3 {
+    for (number, (program, errno)) in not_programs().iter().enumerate() {
+        // Two of them in each place, and each other one in one place.
+        for place in (0..3).filter(|place| number < 2 || number % 3 == *place) {
             let mut stages = vec![words(&["cat"]); 3];
             stages[place] = words(&[program, "argument"]);
             let answer = ask(&mut subject, &stages, DOES_NOT_END_THEM);
+            let shown: String = program.chars().take(60).collect();
             failed_with(
                 &answer.value,
-                &[errno],
-                &format!("{} ({program:?}) could not be executed", NAMES[place]),
+                &[*errno],
+                &format!("{} ({shown:?}) could not be executed", NAMES[place]),
             );
             answer.nothing_is_left(RETURNED);
         }
@@ -1167,7 +1852,7 @@ fn a_program_that_cannot_be_executed_is_an_error(mut subject: Subject) {
     answer.nothing_is_left(RETURNED);
     // Several, also the only one.
     for programs in [1, 3] {
-        let mut stages = vec![words(&[&missing]); programs];
+        let mut stages = vec![words(&["/no/such/program"]); programs];
         stages[0] = words(&["/dev/null"]);
         let answer = ask(&mut subject, &stages, DOES_NOT_END_THEM);
         let errors: &[Errno] = match programs {
@@ -1196,7 +1881,9 @@ impl Drop for OfTheCaller {
     }
 }
 
-#[proctor::test(clauses = [1, 3, 4, 8, 9, 10, 11, 13, 14, 15], subject = |(text, stages): (String, Vec<Words>)| -> Reported {
+#[proctor::test(clauses = [1, 3, 4, 8, 9, 10, 11, 13, 14, 15], subject = |(text, mut stages): (String, Vec<Words>)| -> Reported {
+    lengthen(&mut stages);
+    let folder = a_folder_of_odd_files();
     // SAFETY: the handler sends a note to the judge.
     unsafe { libc::atexit(at_exit) };
     let _value = OfTheCaller;
@@ -1205,13 +1892,21 @@ impl Drop for OfTheCaller {
     let reported = run(&stages);
     let others: Vec<Reported> = (0..10).map(|_| call(&stages)).collect();
     let _ = std::io::stdout().flush();
+    fs::remove_dir_all(folder).expect("the folder");
     others.into_iter().find(|other| *other != reported).unwrap_or(reported)
 })]
 fn a_child_that_cannot_execute_ends_at_once(mut subject: Subject) {
-    for place in 0..3 {
+    let missing = words(&["/no/such/program"]);
+    let mut cases: Vec<_> = (0..3)
+        .map(|place| (place, missing.clone(), Errno::ENOENT))
+        .collect();
+    let others = not_programs().into_iter().enumerate();
+    cases.extend(others.map(|(number, (program, errno))| (number % 3, words(&[&program]), errno)));
+    cases.push((1, words(&["true", TOO_LONG]), Errno::E2BIG));
+    for (place, program, errno) in cases {
         let text: String = proctor::random();
         let mut stages = vec![words(&["true"]); 3];
-        stages[place] = words(&["/no/such/program"]);
+        stages[place] = program;
         let answer = subject.ask(&(text.clone(), stages));
         let evidence = &answer.evidence;
         let ran = |mark: u64| {
@@ -1230,7 +1925,7 @@ fn a_child_that_cannot_execute_ends_at_once(mut subject: Subject) {
         );
         failed_with(
             &answer.value,
-            &[Errno::ENOENT],
+            &[errno],
             &format!("{} could not be executed", NAMES[place]),
         );
         let printed = &answer.output.stdout;
