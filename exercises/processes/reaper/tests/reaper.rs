@@ -2279,11 +2279,11 @@ struct Failed {
                 }
             }
         }
-        if !found.errors.is_empty() || found.all.len() + 1 == pids.len() {
-            if let Some(running) = running.take() {
-                let _ = (&running.key).write(b"!");
-                ended(&running.pid);
-            }
+        // The first child ends when a call has failed, or when it is the last.
+        let is_time = !found.errors.is_empty() || found.all.len() + 1 == pids.len();
+        if is_time && let Some(running) = running.take() {
+            let _ = (&running.key).write(b"!");
+            ended(&running.pid);
         }
         if found.all.len() >= pids.len() {
             break;
