@@ -1188,6 +1188,8 @@ fn one_call(call: Call, mut tell: &PipeWriter) -> Result<(), Found> {
 const PLACES: u32 = 64;
 
 #[proctor::test(clauses = [1, 2, 6, 8, 9, 10, 12, 13, 14], deadline = 20.0, followed = |call: Call| -> (Option<u8>, u32) {
+    // Where install panics, the test shall say so with the panic itself.
+    drop(Reaper::install());
     prepare(Before::Handled);
     let ((mut orders, mut order), (mut told, tell)) = (pipe().expect("a pipe"), pipe().expect("a pipe"));
     let traced = traced_child(|| loop {
@@ -1322,6 +1324,8 @@ fn a_child_that_ends_during_the_call_is_not_forgotten(mut subject: Subject, mut 
 const ERRNOS: [i32; 2] = [4, 77];
 
 #[proctor::test(clauses = [1, 2, 14], deadline = 10.0, subject = |(): ()| -> (Option<u8>, bool) {
+    // Where install panics, the test shall say so with the panic itself.
+    drop(Reaper::install());
     let ((mut orders, mut order), (mut gate, mut key), (mut done, mut ready)) = (
         pipe().expect("a pipe"),
         pipe().expect("a pipe"),
