@@ -1,9 +1,9 @@
 //! Message queues: each message has a priority, and the most urgent comes first.
 //!
 //! ```text
-//!  send(b"a", 1) ─┐   ┌──────────────────────┐
+//!  send(b"a", 1) ─┐   ┌───────────────────────┐
 //!  send(b"b", 9) ─┼──▶│ b (9) │ a (1) │ c (1) │──▶ receive: b, a, c
-//!  send(b"c", 1) ─┘   └──────────────────────┘
+//!  send(b"c", 1) ─┘   └───────────────────────┘
 //!                        the queue `/jobs`, in the kernel
 //! ```
 //!
@@ -126,10 +126,10 @@ impl Queue {
     ///
     /// - C14: `receive` waits until there is a message for it, and [`send`](Queue::send)
     ///   until there is room for its message, without a limit of time. Signals that
-    ///   interrupt the wait, however many, do not end it. It does not end either if
-    ///   another process is faster and takes that message or that room. While a call
-    ///   waits, it sleeps in the kernel until something happens: it does not look
-    ///   again and again.
+    ///   interrupt the wait, however many, do not end it, and their handlers run
+    ///   meanwhile. It does not end either if another process is faster and takes that
+    ///   message or that room. While a call waits, it sleeps in the kernel until
+    ///   something happens: it does not wake up by itself to look again.
     pub fn receive(&self) -> io::Result<(Vec<u8>, u32)> {
         todo!("take out the first message; wait while there is none")
     }

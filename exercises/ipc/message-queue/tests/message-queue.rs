@@ -10,8 +10,10 @@ proctor::exercise!(message_queue);
 use std::collections::HashMap;
 use std::io::{self, Read, Write, pipe};
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
-use std::sync::mpsc;
+use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
+use std::sync::{Arc, mpsc};
 use std::thread;
+use std::time::Duration;
 
 use message_queue::Queue;
 use nix::fcntl::{FcntlArg, fcntl};
@@ -240,6 +242,32 @@ impl Child {
             .is_none_or(|task| task.is_zombie)
     }
 
+    /// Whether the child stays in its call: it is asleep whenever one looks. A
+    /// child that does not answers soon.
+    fn stays(&self) -> bool {
+        (0..50).all(|_| {
+            self.until_it_waits();
+            let stays = !self.has_ended();
+            if stays {
+                thread::sleep(Duration::from_millis(1));
+            }
+            stays
+        })
+    }
+
+    /// Waits for the end of a call that must not wait. `why` is the reason.
+    fn ends_at_once(self, call: Call, why: &str) -> Told<Option<Message>> {
+        if self.stays() {
+            let _ = kill(self.pid, Signal::SIGKILL);
+            let _ = waitpid(self.pid, None);
+            return Err(format!(
+                "{} waits, but it must return at once: {why}",
+                call.name()
+            ));
+        }
+        self.ends()
+    }
+
     /// Waits for the end.
     fn ends(mut self) -> Told<Option<Message>> {
         let mut bytes = Vec::new();
@@ -400,7 +428,7 @@ fn is_invalid(what: &str, got: &Ended) {
 /// Of a queue that `create` has made: sizes, mode, and a message each way.
 type Made = ([i64; 3], u32, Option<Message>, Message);
 
-#[proctor::test(clauses = [1, 2, 3, 5, 6, 7, 10], subject = |(name, capacity, longest, there, back): (String, usize, usize, Message, Message)| -> Told<Made> {
+#[proctor::test(clauses = [1, 2, 3, 5, 6, 7, 10, 11], subject = |(name, capacity, longest, there, back): (String, usize, usize, Message, Message)| -> Told<Made> {
     let before = umask(Mode::empty());
     let made = create(&name, capacity, longest);
     umask(before);
@@ -535,9 +563,13 @@ fn a_name_that_is_not_valid_is_an_error(mut subject: Subject) {
     let second = Queue::create(&name, 3, 70);
     let what = ended(&second);
     drop(second);
-    let kernels = Kernels::open(&name).ok_or("the name of a queue was in use, another create for this name has failed, and now the name is gone")?;
-    let sizes = kernels.sizes();
-    let found = kernels.all();
+    let Some(kernels) = Kernels::open(&name) else {
+        return match what {
+            Ended::Well => Ok((what, [0; 3], vec![])),
+            _ => Err("the name of a queue was in use, another create for this name has failed, and now the name is gone".to_owned()),
+        };
+    };
+    let (sizes, found) = (kernels.sizes(), kernels.all());
     drop(first);
     if !ours {
         let _ = mq_unlink(&*name);
@@ -564,7 +596,7 @@ fn a_queue_that_exists_is_left_alone(mut subject: Subject) {
     }
 }
 
-#[proctor::test(clauses = [5, 8], subject = |(name, capacity, longest): (String, usize, usize)| -> (Ended, bool) {
+#[proctor::test(clauses = [5, 6, 8], subject = |(name, capacity, longest): (String, usize, usize)| -> (Ended, bool) {
     (ended(&Queue::create(&name, capacity, longest)), exists(&name))
 })]
 fn sizes_that_are_not_possible_are_an_error(mut subject: Subject) {
@@ -662,6 +694,9 @@ fn an_error_leaves_nothing_behind(mut subject: Subject) {
 
 #[proctor::test(clauses = [1, 5, 10, 11, 13], subject = |(name, longest, messages): (String, usize, Vec<Message>)| -> Told<Vec<Option<Message>>> {
     let queue = create(&name, 2, longest)?;
+    // Another one, with other sizes and messages.
+    let second = create(&format!("{name}2"), 1, 9)?;
+    send(&second, &(vec![9; 9], 9))?;
     let reader = open(&name)?;
     let mut all = Vec::new();
     for message in &messages {
@@ -671,7 +706,10 @@ fn an_error_leaves_nothing_behind(mut subject: Subject) {
         let message = try_receive(&queue)?;
         all.push(message.filter(|_| sent));
     }
-    Ok(all)
+    match receive(&second)? == (vec![9; 9], 9) {
+        true => Ok(all),
+        false => Err("a process has two queues, and a message went through the wrong one".to_owned()),
+    }
 })]
 fn each_message_comes_back_as_it_was(mut subject: Subject) {
     for longest in [1, 7, 300, 4096, 8192] {
@@ -738,6 +776,10 @@ fn the_highest_priority_comes_first(mut subject: Subject) {
     }
     let answer = subject.ask(&(name(), steps));
     let (came, counted) = value(&answer);
+    assert!(
+        *counted == counts,
+        "after each call, the kernel's queue holds what was sent and not yet received; the numbers must be {counts:?}, and they were {counted:?}"
+    );
     for (place, (came, expected)) in came.iter().zip(&expected).enumerate() {
         same(
             &format!(
@@ -747,34 +789,30 @@ fn the_highest_priority_comes_first(mut subject: Subject) {
             expected,
         );
     }
-    assert!(
-        *counted == counts,
-        "after each call, the kernel's queue holds what was sent and not yet received; the numbers must be {counts:?}, and they were {counted:?}"
-    );
 }
 
 /// What sending returned, and how many messages were in the queue afterwards.
 type Refused = (Ended, i64);
 
-#[proctor::test(clauses = [5, 10, 12, 13], memory = 16384, subject = |(name, full, length, priority): (String, bool, usize, u32)| -> Told<([Refused; 2], Option<Message>)> {
-    let queue = create(&name, 2, 30)?;
+#[proctor::test(clauses = [1, 5, 10, 11, 12], memory = 16384, subject = |(name, full, length, priority): (String, bool, usize, u32)| -> Told<([Refused; 2], Option<Message>)> {
+    let queue = create(&name, 3, 30)?;
     let kernels = Kernels::open(&name).ok_or("create made no queue")?;
     let before = (b"before".to_vec(), 5);
-    for _ in 0..if full { 2 } else { 1 } {
+    for _ in 0..if full { 3 } else { 1 } {
         kernels.give(&before);
     }
     let zeros = Zeros::new(length).expect("room for addresses");
-    let waits = Child::start(|| {
-        let _ = queue.send(&zeros, priority);
-        Ok(None)
-    });
-    waits.until_it_waits();
-    if !waits.has_ended() {
-        kernels.take();
-        waits.ends()?;
-        return Err("send was called with a message or a priority that the queue does not take, and it waits: the queue is full, but room would not help".to_owned());
+    for call in [Send, TrySend] {
+        let child = Child::start(|| {
+            let _ = (call == Send).then(|| queue.send(&zeros, priority));
+            let _ = (call == TrySend).then(|| queue.try_send(&zeros, priority));
+            Ok(None)
+        });
+        child.ends_at_once(call, "the queue does not take this message, and room would not help")?;
     }
-    waits.ends()?;
+    if kernels.waiting() > if full { 3 } else { 1 } {
+        return Err("a message that the queue does not take was sent, or a part of it".to_owned());
+    }
     let first = (ended(&queue.send(&zeros, priority)), kernels.waiting());
     let second = (ended(&queue.try_send(&zeros, priority)), kernels.waiting());
     Ok(([first, second], kernels.take()))
@@ -811,7 +849,7 @@ fn what_the_queue_does_not_take_is_an_error(mut subject: Subject) {
                 } else {
                     is_invalid(&what_was, what);
                 }
-                let expected = if full { 2 } else { 1 };
+                let expected = if full { 3 } else { 1 };
                 assert!(
                     *waiting == expected,
                     "{what_was}: nothing is sent, and {waiting} messages are in the queue, not {expected}"
@@ -829,32 +867,41 @@ fn what_the_queue_does_not_take_is_an_error(mut subject: Subject) {
 
 // --------------------------------------------------------------------- waiting
 
-#[proctor::test(clauses = [1, 2, 5, 10, 13], subject = |(name, messages): (String, Vec<Message>)| -> Told<(Vec<Option<Message>>, Vec<bool>, Vec<i64>)> {
+#[proctor::test(clauses = [1, 2, 5, 10, 11, 13], subject = |(name, messages): (String, Vec<Message>)| -> Told<(Vec<Option<Message>>, Vec<bool>, Vec<i64>)> {
     let queue = create(&name, 2, 50)?;
     let other = open(&name)?;
     let kernels = Kernels::open(&name).ok_or("create made no queue")?;
     let (mut came, mut sent, mut counts) = (Vec::new(), Vec::new(), Vec::new());
     let [one, two, three, four] = &messages[..] else { return Err("four messages".to_owned()) };
-    came.push(try_receive(&queue)?);
+    // In a child, so that the test goes on if the call waits.
+    let send = |message: &Message| {
+        let child = Child::start(|| TrySend.make(&queue, message));
+        child.ends_at_once(TrySend, "it returns false if the queue is full").map(|sent| sent.is_some())
+    };
+    let receive = || {
+        let child = Child::start(|| TryReceive.make(&queue, one));
+        child.ends_at_once(TryReceive, "it returns None if the queue is empty")
+    };
+    came.push(receive()?);
     for message in [one, two, three] {
-        sent.push(try_send(&queue, message)?);
+        sent.push(send(message)?);
         counts.push(kernels.waiting());
     }
     // Another process waits until there is room.
     let child = Child::start(|| Send.make(&other, four));
     child.until_it_waits();
-    sent.push(try_send(&queue, three)?);
-    came.push(try_receive(&queue)?);
+    sent.push(send(three)?);
+    came.push(receive()?);
     child.ends()?;
-    sent.push(try_send(&queue, three)?);
-    came.extend([try_receive(&queue)?, try_receive(&queue)?, try_receive(&queue)?]);
+    sent.push(send(three)?);
+    came.extend([receive()?, receive()?, receive()?]);
     // Another process waits until there is a message.
     let child = Child::start(|| Receive.make(&other, one));
     child.until_it_waits();
-    came.push(try_receive(&queue)?);
-    sent.push(try_send(&queue, one)?);
+    came.push(receive()?);
+    sent.push(send(one)?);
     came.push(child.ends()?);
-    came.push(try_receive(&queue)?);
+    came.push(receive()?);
     Ok((came, sent, counts))
 })]
 fn the_calls_that_try_do_not_wait(mut subject: Subject) {
@@ -887,6 +934,13 @@ fn the_calls_that_try_do_not_wait(mut subject: Subject) {
     );
 }
 
+/// How often the handler has run.
+static HANDLED: AtomicU32 = AtomicU32::new(0);
+
+extern "C" fn count(_: i32) {
+    HANDLED.fetch_add(1, Relaxed);
+}
+
 /// What a call that waited returned, its CPU time and how often it woke up.
 type Waited = (Option<Message>, u64, u64, Vec<Message>);
 
@@ -897,8 +951,13 @@ type Waited = (Option<Message>, u64, u64, Vec<Message>);
         kernels.give(&first);
     }
     let child = Child::start(|| {
-        proctor::on_signal(Signal::SIGUSR1, SigHandler::Handler(proctor::do_nothing), SaFlags::empty());
-        call.make(&queue, &second)
+        proctor::on_signal(Signal::SIGUSR1, SigHandler::Handler(count), SaFlags::empty());
+        let came = call.make(&queue, &second);
+        // Signals that were blocked arrive as one, after the wait.
+        match HANDLED.load(Relaxed) {
+            handled if handled < signals.min(2) => Err(format!("{signals} signals arrived while {} waited, and their handler ran {handled} times: the call must not hold signals back", call.name())),
+            _ => came,
+        }
     });
     child.until_it_waits();
     let (cpu, wakes) = if signals == 0 { child.watched() } else { (0, 0) };
@@ -1032,7 +1091,10 @@ fn lead(lead: &Lead) -> Told<Option<Led>> {
         let _ = ptrace::detach(child.pid, None);
         child.until_it_waits();
     }
-    let waited = !child.has_ended();
+    let waited = match call {
+        TrySend | TryReceive => child.stays(),
+        Send | Receive => !child.has_ended(),
+    };
     if waited {
         match call.sends() {
             true => _ = kernels.take(),
@@ -1143,34 +1205,49 @@ fn no_call_changes_how_others_wait(mut subject: Subject) {
     if !proctor::implements!(Queue: std::marker::Send + Sync) {
         return Err("Queue is not `Send` and `Sync`: its fields must let several threads use the same queue".to_owned());
     }
-    let queue = &Anywhere(create(&name, 2, 50)?);
-    thread::scope(|scope| {
-        // A thread that makes this call, and waits in it.
-        let waits = |call: Call, message: Message| {
-            let (show, seen) = mpsc::channel();
-            let thread = scope.spawn(move || {
-                let _ = show.send(Onlooker::of_this_thread());
-                call.make(queue.get(), &message)
-            });
-            seen.recv().expect("a thread").until_it_waits();
-            thread
-        };
-        let here = |call: Call, message: &Message| call.make(queue.get(), message);
-        let first = [waits(Receive, messages[0].clone()), waits(Receive, messages[0].clone())];
-        let mut received = vec![here(TryReceive, &messages[0])];
-        let sent = [here(TrySend, &messages[0]), here(Send, &messages[1])];
-        received.extend(first.map(|thread| thread.join().expect("no panic")));
-        received.extend(sent);
-        let filled = [here(Send, &messages[0]), here(TrySend, &messages[1])];
-        let second = [waits(Send, messages[2].clone()), waits(Send, messages[3].clone())];
-        let mut all = vec![here(TrySend, &messages[0])];
-        all.extend([here(Receive, &messages[0]), here(TryReceive, &messages[0])]);
-        all.extend(second.map(|thread| thread.join().expect("no panic")));
-        all.extend([here(Receive, &messages[0]), here(TryReceive, &messages[0])]);
-        all.extend(filled);
-        let plain = |all: Vec<Told<Option<Message>>>| all.into_iter().collect::<Told<Vec<_>>>();
-        Ok([plain(received)?, plain(all)?])
-    })
+    let queue = Arc::new(Anywhere(create(&name, 2, 50)?));
+    // A thread that makes this call, and waits in it or has returned.
+    let waits = |call: Call, message: &Message| {
+        let (show, seen) = mpsc::channel();
+        let (queue, message) = (Arc::clone(&queue), message.clone());
+        let thread = thread::spawn(move || {
+            let _ = show.send(Onlooker::of_this_thread());
+            call.make(queue.get(), &message)
+        });
+        let mut onlooker = seen.recv().expect("a thread");
+        onlooker.until_it_waits();
+        (thread, onlooker)
+    };
+    // A call that can return at once, on one more thread.
+    let at_once = |call: Call, message: &Message| {
+        let (thread, mut onlooker) = waits(call, message);
+        let is_held_up = (0..50).all(|_| {
+            onlooker.until_it_waits();
+            thread::sleep(Duration::from_millis(u64::from(!thread.is_finished())));
+            !thread.is_finished()
+        });
+        if is_held_up {
+            return Err(format!("two threads wait in a call, a third one uses the same value, and its call of {} does not return: it is held up by the threads that wait", call.name()));
+        }
+        thread.join().expect("no panic")
+    };
+    let [one, two, three, four] = &messages[..] else { return Err("four messages".to_owned()) };
+    let first = [waits(Receive, one), waits(Receive, one)];
+    let mut received = vec![at_once(TryReceive, one)?, at_once(TrySend, one)?, at_once(Send, two)?];
+    for (thread, _) in first {
+        received.push(thread.join().expect("no panic")?);
+    }
+    let mut all = vec![at_once(Send, one)?, at_once(TrySend, two)?];
+    let second = [waits(Send, three), waits(Send, four)];
+    for call in [TrySend, Receive, TryReceive] {
+        all.push(at_once(call, one)?);
+    }
+    for (thread, _) in second {
+        all.push(thread.join().expect("no panic")?);
+    }
+    all.extend([at_once(Receive, one)?, at_once(TryReceive, one)?]);
+    proctor::threads_left();
+    Ok([received, all])
 })]
 fn several_threads_use_one_queue(mut subject: Subject) {
     let messages: Vec<Message> = [10, 11, 12, 13].map(message).to_vec();
@@ -1334,7 +1411,9 @@ type Dropped = (bool, Vec<Message>, Vec<Message>);
         }
         _ => drop(queue),
     }
-    let is_there = exists(&name);
+    if exists(&name) {
+        return Ok((true, vec![], vec![]));
+    }
     // The old queue works, and a new one can have the name.
     send(&other, &two)?;
     let new = create(&name, 2, 50)?;
@@ -1344,7 +1423,7 @@ type Dropped = (bool, Vec<Message>, Vec<Message>);
     if !exists(&name) {
         return Err("a value of open was dropped whose name had been removed before, and now a new queue with this name has lost it".to_owned());
     }
-    Ok((is_there, old, news.into_iter().collect()))
+    Ok((false, old, news.into_iter().collect()))
 })]
 fn the_creator_removes_the_name(mut subject: Subject) {
     let ways = [

@@ -1,9 +1,9 @@
 //! Message queues: each message has a priority, and the most urgent comes first.
 //!
 //! ```text
-//!  send(b"a", 1) ─┐   ┌──────────────────────┐
+//!  send(b"a", 1) ─┐   ┌───────────────────────┐
 //!  send(b"b", 9) ─┼──▶│ b (9) │ a (1) │ c (1) │──▶ receive: b, a, c
-//!  send(b"c", 1) ─┘   └──────────────────────┘
+//!  send(b"c", 1) ─┘   └───────────────────────┘
 //!                        the queue `/jobs`, in the kernel
 //! ```
 
