@@ -199,6 +199,22 @@ impl Child {
         matches!(waitpid(self.pid, None), Ok(WaitStatus::Stopped(..)))
     }
 
+    /// Waits until the child, which was asleep, stops (true) or ends (false).
+    /// `None` if it sleeps on.
+    fn wakes(&self) -> Option<bool> {
+        (0..50).find_map(|_| {
+            self.until_it_waits();
+            match waitpid(self.pid, Some(WaitPidFlag::WNOHANG)) {
+                Ok(WaitStatus::Stopped(..)) => Some(true),
+                Ok(WaitStatus::StillAlive) => {
+                    thread::sleep(Duration::from_millis(1));
+                    None
+                }
+                _ => Some(false),
+            }
+        })
+    }
+
     /// Lets the child go on to the next place between two system calls.
     fn step(&self) -> Step {
         let _ = ptrace::syscall(self.pid, None);
@@ -1065,22 +1081,35 @@ fn lead(lead: &Lead) -> Told<Option<Led>> {
     let flags_before = flags();
     let (mut stops, mut ended, mut changed) = (0, false, false);
     let mut begun = matches!(call, TrySend | TryReceive);
+    let mut looks = 0;
     while !ended && !(begun && stops == lead.stop) {
         stops += u32::from(begun);
-        match child.step() {
+        let step = child.step();
+        changed |= flags() != flags_before;
+        looks += u32::from(matches!(step, Step::Stops));
+        // One that never sleeps would look for ever.
+        if !begun && (matches!(step, Step::Sleeps) || looks > 200) {
+            match call {
+                Send => _ = kernels.take(),
+                _ => _ = kernels.give(first),
+            }
+            begun = true;
+        }
+        match step {
             Step::Stops => {}
             Step::Ends => ended = true,
-            Step::Sleeps => {
-                match call {
-                    Send if !begun => _ = kernels.take(),
-                    Receive if !begun => _ = kernels.give(first),
-                    _ => {}
+            Step::Sleeps => match child.wakes() {
+                Some(stops) => ended = !stops,
+                None => {
+                    let _ = kill(child.pid, Signal::SIGKILL);
+                    let _ = waitpid(child.pid, None);
+                    return Err(format!(
+                        "{} sleeps although it could go on: there is a message, or room for one",
+                        call.name()
+                    ));
                 }
-                begun = true;
-                ended = !child.stops();
-            }
+            },
         }
-        changed |= flags() != flags_before;
     }
     let faster = !ended
         && match call.sends() {
