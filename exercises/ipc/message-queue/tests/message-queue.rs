@@ -16,7 +16,6 @@ use std::thread;
 use std::time::Duration;
 
 use message_queue::Queue;
-use nix::fcntl::{FcntlArg, fcntl};
 use nix::libc;
 use nix::mqueue::{
     MQ_OFlag, MqAttr, MqdT, mq_close, mq_getattr, mq_open, mq_receive, mq_send, mq_unlink,
@@ -883,7 +882,11 @@ fn what_the_queue_does_not_take_is_an_error(mut subject: Subject) {
 
 // --------------------------------------------------------------------- waiting
 
-#[proctor::test(clauses = [1, 2, 5, 10, 11, 13], subject = |(name, messages): (String, Vec<Message>)| -> Told<(Vec<Option<Message>>, Vec<bool>, Vec<i64>)> {
+/// What was received, what `try_send` returned, and how many messages were in the
+/// queue after its first calls.
+type Tried = (Vec<Option<Message>>, Vec<bool>, Vec<i64>);
+
+#[proctor::test(clauses = [1, 2, 5, 10, 11, 13], subject = |(name, messages): (String, Vec<Message>)| -> Told<Tried> {
     let queue = create(&name, 2, 50)?;
     let other = open(&name)?;
     let kernels = Kernels::open(&name).ok_or("create made no queue")?;
@@ -1082,7 +1085,10 @@ fn lead(lead: &Lead) -> Told<Option<Led>> {
     let (mut stops, mut ended, mut changed) = (0, false, false);
     let mut begun = matches!(call, TrySend | TryReceive);
     let mut looks = 0;
-    while !ended && !(begun && stops == lead.stop) {
+    while !ended {
+        if begun && stops == lead.stop {
+            break;
+        }
         stops += u32::from(begun);
         let step = child.step();
         changed |= flags() != flags_before;
