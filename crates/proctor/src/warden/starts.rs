@@ -25,7 +25,7 @@
 pub(crate) mod faults;
 mod filter;
 mod queues;
-mod relics;
+pub(crate) mod relics;
 
 use std::io::{IoSlice, IoSliceMut};
 use std::mem::{MaybeUninit, size_of};
