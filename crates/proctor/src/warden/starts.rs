@@ -168,8 +168,16 @@ impl Starts {
             mode: mode as u32,
             attributes,
         };
+        let is_new = makes && !relics::queue_exists(&opening.name);
         match opening.open(pid) {
-            Ok(queue) => queues::hand_over(listener, call.id, &queue),
+            Ok(queue) => {
+                let handed = queues::hand_over(listener, call.id, &queue);
+                // The kernel makes no queue for a process without a free number.
+                if is_new && handed != Some(Ok(())) {
+                    relics::remove_queue(&opening.name);
+                }
+                handed
+            }
             Err(errno) => Some(Err(errno)),
         }
     }
