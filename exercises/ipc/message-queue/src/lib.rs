@@ -26,29 +26,44 @@ use std::io;
 ///   open can receive it, also if the sender has ended since. Each receiving call
 ///   takes one message out of the queue and no other. No call throws away a
 ///   message, and neither does a drop.
-/// - C2: Several threads can use the same value: `Queue` is `Send` and `Sync`, and
-///   a call that waits does not hold up the calls of other threads. A forked child
-///   can use its copy in the same way. Whether a call waits depends on that call
-///   alone. So no call of `send`, `try_send`, `receive` or `try_receive` changes
-///   the flags (such as `O_NONBLOCK`) of a description of the queue that other
-///   threads or forked processes share, not even for a moment.
+/// - C2: Several threads can use the same value: `Queue` is `Send` and `Sync`. Calls
+///   that wait, however many, hold up no call of another thread, whether that call
+///   uses the same queue or another one. (This includes `create`, `open` and drops.)
+///   A forked child can use its copy in the same way. Whether a call waits depends
+///   on that call alone. So when `create` or `open` has returned, no later call and
+///   no drop changes the flags (such as `O_NONBLOCK`) of an open description of the
+///   queue, not even for a moment, and not even if a signal interrupts the call.
 ///
 /// What is left:
 /// - C3: When the value that [`create`](Queue::create) returned is dropped in the
-///   process that created it, on whichever thread, and also when a panic unwinds,
-///   the name is removed: it is free, and a new queue can have it. Processes that
-///   still have the old queue open can use it as before. If somebody else has
-///   removed the name already, the drop does nothing about it.
+///   process that created it, the name is removed: it is free, and a new queue can
+///   have it. This holds on every thread, also when a panic unwinds, when a
+///   thread-local value is dropped at the end of its thread, and when the process
+///   has changed its session or its working folder, or has lost its parent, since
+///   `create`. Processes that still have the old queue open can use it as before. If
+///   the name has been removed already, the drop does nothing about it.
 /// - C4: A value of [`open`](Queue::open) leaves the name alone when it is dropped,
-///   and so does the copy of a creator's value in a forked child.
-/// - C5: A drop closes all descriptors. They are close-on-exec. The calls start no
-///   process and no thread, print nothing, and change nothing else in the process:
-///   signal handlers, signal mask, timers, limits. The memory that they need is
-///   freed.
+///   also in the process that created the queue. So does every copy of a creator's
+///   value in another process: in a forked child, in a child of that child, and
+///   also after the creator has ended without a drop.
+/// - C5: A drop closes all descriptors of the value, whatever their numbers are (0
+///   is possible). All of them are close-on-exec. The calls start no process and no
+///   thread, and print nothing. When a call returns, also with an error or after
+///   interruptions, everything else in the process is as before: signal handlers,
+///   signal mask, timers, limits. All memory is freed at the latest by the drop. (A
+///   value may keep a buffer, and a returned `Vec` may have room for more bytes.)
+///
+/// Where a clause names an error by its number, such as EEXIST,
+/// [`io::Error::raw_os_error`] returns that number. It does not matter whether a
+/// system call or your own code has found the error. Where a clause names only a
+/// kind, the error need not have a number.
 ///
 /// The contract does not cover the following cases: the name has been removed, and
 /// another queue has got it, before the creator's value is dropped; the names `/.`
-/// and `/..`; somebody closes or changes the descriptors of a `Queue`.
+/// and `/..`, and names of exactly 256 bytes; another part of the program closes or
+/// changes the descriptors of a `Queue`; queues for more or for longer messages than
+/// Linux allows an ordinary user (`msg_max` and `msgsize_max` in
+/// `/proc/sys/fs/mqueue`).
 #[derive(Debug)]
 pub struct Queue {
     // Your fields.
@@ -60,8 +75,8 @@ impl Queue {
     ///
     /// - C6: The call makes the kernel's message queue of this name, which every
     ///   program can open with mq_open(3), with exactly this capacity and this
-    ///   length. Only its owner may read and write it (mode `0600`; the umask may take
-    ///   away more).
+    ///   length. Only its owner may read and write it: the mode is `0600`. If the umask
+    ///   takes some of these rights away, they may be missing.
     /// - C7: A valid name is a `/` and 1 to 254 more bytes, none of which is `/` or
     ///   NUL. A name without the `/` at its beginning, one with a second `/`, one with
     ///   a NUL, the names `""` and `"/"`, and names of more than 256 bytes are errors:
@@ -69,12 +84,14 @@ impl Queue {
     ///   No queue is made or opened, also none with a name that has been corrected.
     ///
     /// # Errors
-    /// Each error of a system call keeps its number ([`io::Error::raw_os_error`]). An
-    /// error leaves no queue and no descriptor behind.
     /// - C8: If a queue with this name exists, the error is EEXIST, and that queue
-    ///   keeps its name, its messages and its sizes. If `capacity` or `longest` is 0, or
-    ///   more than the system allows, the error has the kind
-    ///   [`io::ErrorKind::InvalidInput`]. Every value up to `usize::MAX` can be passed.
+    ///   keeps its name, its messages and its sizes. This holds also if that queue is
+    ///   empty, has the same sizes, or may not be opened. If `capacity` or `longest` is
+    ///   0, or more than the system allows for any one queue, the error has the kind
+    ///   [`io::ErrorKind::InvalidInput`]. (If both is so, the error is one of them.)
+    ///   Every value up to `usize::MAX` can be passed.
+    ///
+    /// For the other errors, see C9.
     #[allow(unused_variables)]
     pub fn create(name: &str, capacity: usize, longest: usize) -> io::Result<Queue> {
         todo!("make the queue, and note what the drop must do")
@@ -84,8 +101,14 @@ impl Queue {
     /// and receiving.
     ///
     /// # Errors
-    /// - C9: If there is no queue with this name, the error is ENOENT, and none is
-    ///   made. If the process can open no more descriptors, it is EMFILE.
+    /// - C9: If no queue has this name, or no longer, the error is ENOENT, and none is
+    ///   made. Every other error of a system call in `create` and `open` keeps its
+    ///   number: EMFILE if the process can open too few descriptors, EACCES if the mode
+    ///   of the queue does not allow this process to open it, and EMFILE if `create`
+    ///   would need more memory than the queues of this user may have
+    ///   (`RLIMIT_MSGQUEUE`). After an error, no new queue, name or descriptor is left.
+    ///   (A value may have up to 3 descriptors, and a call may open others for its own
+    ///   use.)
     #[allow(unused_variables)]
     pub fn open(name: &str) -> io::Result<Queue> {
         todo!("open the queue, and make none")
@@ -97,7 +120,7 @@ impl Queue {
     ///   `longest`, and its priority from 0 to 32767. Any bytes are allowed.
     /// - C11: Of the messages in the queue, the one with the highest priority is
     ///   received first. Messages of the same priority are received in the order in
-    ///   which they were sent.
+    ///   which they were put into the queue.
     ///
     /// # Errors
     /// - C12: If `priority` is more than 32767, the error has the kind
@@ -115,7 +138,8 @@ impl Queue {
     /// - C13: `try_send` and [`try_receive`](Queue::try_receive) never wait, whatever
     ///   other processes do at the same time. If the queue is full, `try_send` returns
     ///   `Ok(false)`, and nothing is sent. If the queue is empty, `try_receive` returns
-    ///   `Ok(None)`.
+    ///   `Ok(None)`. Both also hold for the thousandth call in a row, and if a signal
+    ///   arrives. (A system call whose time limit has passed already does not wait.)
     #[allow(unused_variables)]
     pub fn try_send(&self, message: &[u8], priority: u32) -> io::Result<bool> {
         todo!("send the message, or return false if the queue is full")
@@ -126,10 +150,12 @@ impl Queue {
     ///
     /// - C14: `receive` waits until there is a message for it, and [`send`](Queue::send)
     ///   until there is room for its message, without a limit of time. Signals that
-    ///   interrupt the wait, however many, do not end it, and their handlers run
-    ///   meanwhile. It does not end either if another process is faster and takes that
-    ///   message or that room. While a call waits, it sleeps in the kernel until
-    ///   something happens: it does not wake up by itself to look again.
+    ///   interrupt the wait, however many, do not end it, and the handlers of all
+    ///   signals run meanwhile. It does not end either if another process is faster and
+    ///   takes that message or that room. While a call waits, it sleeps in the kernel
+    ///   until something happens to the queue or a signal arrives: it does not wake up
+    ///   by itself to look again. (It may wake up for a message that another process
+    ///   then takes, and it may use a time limit that lies beyond all time.)
     pub fn receive(&self) -> io::Result<(Vec<u8>, u32)> {
         todo!("take out the first message; wait while there is none")
     }
