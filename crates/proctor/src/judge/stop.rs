@@ -1,6 +1,6 @@
 //! Finds out whether a signal has stopped a process.
 //!
-//! One look is not enough: Ctrl-Z stops judge and warden, and when both are
+//! One look is not enough: if judge and warden were both stopped, and both are
 //! continued, the judge can run before the warden does.
 
 use processes::proc::{self, Pid, State};

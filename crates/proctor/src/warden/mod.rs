@@ -33,7 +33,7 @@ use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use nix::sys::signal::{Signal, kill};
 use nix::sys::socket::{AddressFamily, SockFlag, SockType, socketpair};
 use nix::sys::wait::{Id, WaitPidFlag, WaitStatus, waitid, waitpid};
-use nix::unistd::{ForkResult, Pid, execveat, fork, setsid};
+use nix::unistd::{ForkResult, Pid, execveat, fork, setpgid, setsid};
 
 use crate::part::{Settings, Site};
 use crate::subject::{self, Code};
@@ -53,10 +53,14 @@ type Control = ipc::Channel<Report, Order>;
 /// Turns this process into warden and subject; neither returns.
 pub(crate) fn start(site: &Site, settings: &Settings, code: &Code) -> ! {
     keep_out();
+    leave_the_group();
     let mut control = control();
     let temporary = TemporaryFolder::of(std::process::id()).made();
     match split(site, settings, temporary.as_ref(), code) {
         Ok((pid, mut starts)) => {
+            if let Some(temporary) = &temporary {
+                starts.relics.keep_list(&temporary.list());
+            }
             let ready = Report::Ready {
                 subject: pid.as_raw(),
                 counting: starts.is_counting(),
@@ -88,6 +92,13 @@ pub(crate) fn start(site: &Site, settings: &Settings, code: &Code) -> ! {
 pub(crate) fn keep_out() {
     // This never fails (man 2 prctl, PR_SET_DUMPABLE).
     let _ = prctl::set_dumpable(false);
+}
+
+/// Leaves the judge's process group: a signal to that group (Ctrl-C, timeout(1))
+/// ends the judge, and the warden must outlive it to clean up.
+fn leave_the_group() {
+    // Only the leader of a session may not do that (man 2 setpgid).
+    let _ = setpgid(Pid::from_raw(0), Pid::from_raw(0));
 }
 
 /// Tells the judge that there is nothing to serve.

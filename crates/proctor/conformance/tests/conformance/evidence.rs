@@ -1,7 +1,9 @@
 //! What the judge observes is what has happened, whichever process makes it
 //! happen.
 
-use std::process::Command;
+use std::io::{BufRead, BufReader};
+use std::os::unix::process::CommandExt;
+use std::process::{Command, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -28,6 +30,7 @@ const TABLE: &[Expect] = &[
     passes("memory_is_measured"),
     passes("requests_for_memory_are_counted"),
     passes("what_outlives_its_maker_is_named_and_removed"),
+    passes("what_a_killed_judge_leaves_is_removed"),
     passes("temporary_files_are_named_and_removed"),
     passes("a_call_fails_where_the_judge_says"),
     passes("interrupted_waits_are_ordered"),
@@ -51,6 +54,51 @@ const TABLE: &[Expect] = &[
 #[test]
 fn every_case_gets_its_verdict() {
     check(module_path!(), TABLE, 2);
+}
+
+/// The environment variable that lets a judge wait for its end.
+const WAITS: &str = "CONFORMANCE_WAITS";
+
+/// Ctrl-C and timeout(1) send a signal to a whole process group.
+#[test]
+fn a_signal_to_the_group_of_a_judge_leaves_nothing() {
+    // A process in the background of a shell may ignore SIGINT.
+    for signal in [libc::SIGTERM, libc::SIGKILL] {
+        let mut judge = Command::new(std::env::current_exe().unwrap())
+            .args(["evidence::what_a_killed_judge_leaves_is_removed", "--exact"])
+            .args(["--ignored", "--nocapture"])
+            .env(WAITS, "1")
+            .stdout(Stdio::piped())
+            .process_group(0)
+            .spawn()
+            .unwrap();
+        let group = judge.id().cast_signed();
+        let lines = BufReader::new(judge.stdout.take().unwrap()).lines();
+        let counts = lines
+            .map_while(Result::ok)
+            .find_map(|line| line.strip_prefix("counts: ").map(str::to_owned));
+        // SAFETY: takes integers.
+        unsafe { libc::killpg(group, signal) };
+        judge.wait().unwrap();
+        let until = Instant::now() + Duration::from_secs(20);
+        let is_there = || {
+            let name = std::ffi::CString::new(format!("/proctor-killed-{group}")).unwrap();
+            // SAFETY: takes a name and an integer.
+            let queue = unsafe { libc::mq_open(name.as_ptr(), libc::O_RDONLY | libc::O_CLOEXEC) };
+            if queue >= 0 {
+                // SAFETY: the descriptor is new.
+                unsafe { libc::close(queue) };
+            }
+            queue >= 0
+        };
+        while is_there() && Instant::now() < until {
+            thread::sleep(Duration::from_millis(5));
+        }
+        assert!(
+            counts.as_deref() != Some("true") || !is_there(),
+            "a queue is left after the signal {signal}"
+        );
+    }
 }
 
 /// Demands a count, where the machine lets us count at all.
@@ -299,6 +347,20 @@ fn make_or_remove_relics((make, name, numbers): (bool, String, [i32; 3])) -> [i3
             numbers
         }
     }
+}
+
+#[proctor::test(subject = |question: (bool, String, [i32; 3])| make_or_remove_relics(question))]
+#[ignore = "a case of the corpus: run by every_case_gets_its_verdict"]
+fn what_a_killed_judge_leaves_is_removed(mut subject: Subject) {
+    let name = format!("/proctor-killed-{}", std::process::id());
+    let made = subject.ask(&(true, name.clone(), [0; 3]));
+    if std::env::var_os(WAITS).is_some() {
+        println!("\ncounts: {}", made.evidence.processes_started.is_some());
+        loop {
+            thread::park();
+        }
+    }
+    subject.ask(&(false, name, made.value));
 }
 
 #[proctor::test(subject = |question: (bool, String, [i32; 3])| make_or_remove_relics(question))]

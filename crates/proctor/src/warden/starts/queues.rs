@@ -12,6 +12,7 @@ use std::ffi::CString;
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd, RawFd};
 
 use nix::errno::Errno;
+use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use nix::sys::stat::{Mode, umask};
 
 use super::read_memory;
@@ -25,7 +26,8 @@ pub(super) struct Opening {
 }
 
 impl Opening {
-    /// Opens the queue as the process would, with its umask.
+    /// Opens the queue as the process would, with its umask and its limit of the
+    /// memory for queues.
     pub(super) fn open(&self, pid: i32) -> Result<OwnedFd, Errno> {
         // SAFETY: zeros are a valid mq_attr.
         let mut attributes: libc::mq_attr = unsafe { std::mem::zeroed() };
@@ -42,6 +44,7 @@ impl Opening {
             given = &raw const attributes;
         }
         let mine = umask(umask_of(pid));
+        let limit = lower_limit_to_that_of(pid);
         // SAFETY: reads the name and the attributes. The system call takes the
         // name without a slash.
         let opened = Errno::result(unsafe {
@@ -54,24 +57,32 @@ impl Opening {
             )
         });
         umask(mine);
+        if let Some((soft, hard)) = limit {
+            let _ = setrlimit(Resource::RLIMIT_MSGQUEUE, soft, hard);
+        }
         let number = RawFd::try_from(opened?).map_err(|_| Errno::EBADF)?;
         // SAFETY: the kernel just made it for us.
         Ok(unsafe { OwnedFd::from_raw_fd(number) })
     }
+}
 
-    /// Removes the queue again, if this call has certainly made it.
-    ///
-    /// The call has ended without its answer. Either the caller is dead, or a
-    /// signal came at the moment of the answer. In that case, kernels from before
-    /// the end of 2025 make the call again ("seccomp: Fix a
-    /// race with WAIT_KILLABLE_RECV if the tracer replies too fast"), and it would
-    /// find the queue that it has made itself.
-    pub(super) fn undo(&self) {
-        if self.flags & (libc::O_CREAT | libc::O_EXCL) == libc::O_CREAT | libc::O_EXCL {
-            // SAFETY: reads the name.
-            unsafe { libc::syscall(libc::SYS_mq_unlink, self.name.as_ptr()) };
-        }
-    }
+/// Sets this process's soft limit to that of another process, but not above the
+/// hard limit, and returns what it was.
+fn lower_limit_to_that_of(pid: i32) -> Option<(u64, u64)> {
+    let (soft, hard) = getrlimit(Resource::RLIMIT_MSGQUEUE).ok()?;
+    // SAFETY: the call fills the zeroed structure.
+    let theirs = unsafe {
+        let mut theirs: libc::rlimit = std::mem::zeroed();
+        let asked = libc::prlimit(
+            pid,
+            libc::RLIMIT_MSGQUEUE,
+            std::ptr::null(),
+            &raw mut theirs,
+        );
+        (asked == 0).then_some(theirs)?
+    };
+    setrlimit(Resource::RLIMIT_MSGQUEUE, theirs.rlim_cur.min(hard), hard).ok()?;
+    Some((soft, hard))
 }
 
 fn umask_of(pid: i32) -> Mode {
