@@ -81,7 +81,7 @@ enum Step {
     Returned,
     /// Reads what was in the stream before the call: see [`Scene::is_full`].
     Drain,
-    /// Looks whether the stream has ended, and leaves its bytes where they are.
+    /// Looks whether the stream has ended, before a byte of it is read.
     Ended,
     /// Writes one byte to a socket, and sends a descriptor with it.
     GiveADescriptor,
@@ -336,7 +336,9 @@ struct Around {
 struct Life {
     peer: Peer,
     around: Around,
-    /// What it has yet to give.
+    /// The length of the input.
+    input: usize,
+    /// All that it gives, except echoes, and how much of it it has given.
     answer: Vec<u8>,
     given: usize,
     taken: Vec<u8>,
@@ -349,6 +351,7 @@ impl Life {
         Life {
             peer,
             around,
+            input: scene.input,
             answer: scene.answer(),
             given: 0,
             taken: Vec::new(),
@@ -445,8 +448,11 @@ impl Life {
             Returned => _ = around.returned.recv(),
             Ended => {
                 let end = peer.input.as_ref().expect("a script that stops later");
-                if !is_ready(end, PollFlags::from_bits_retain(libc::POLLRDHUP), 0) {
-                    got.wrong.push("all of the input is written and nothing moves, and the stream has not ended: a peer that polls or counts does not see the end".to_owned());
+                // Code that writes in small pieces gets less into the stream.
+                let all = around.filled + self.input;
+                let has_ended = until(end, POLLRDHUP, NO_INPUT).is_ok();
+                if unread(end) == all && !has_ended {
+                    got.wrong.push("all of the input is written and nothing moves, and the stream has not ended: a peer that asks poll for the end does not see it".to_owned());
                 }
             }
         }
@@ -461,6 +467,17 @@ impl Got {
         }
     }
 }
+
+/// How many bytes wait to be read.
+fn unread(end: &OwnedFd) -> usize {
+    let mut count: libc::c_int = 0;
+    // SAFETY: the kernel writes one number.
+    unsafe { libc::ioctl(end.as_raw_fd(), libc::FIONREAD, &raw mut count) };
+    count as usize
+}
+
+/// The other side writes no more.
+const POLLRDHUP: PollFlags = PollFlags::from_bits_retain(libc::POLLRDHUP);
 
 /// Whether one of these events, an error or the end is there, at the latest
 /// after some milliseconds.
@@ -486,6 +503,21 @@ fn until(end: &OwnedFd, events: PollFlags, stuck: Stuck) -> Result<(), Stuck> {
         // ran.
         if same {
             return Err(stuck);
+        }
+        before = now;
+        thread::sleep(Duration::from_micros(200));
+    }
+}
+
+/// Returns when every other thread sleeps until another one wakes it. A thread
+/// that starts another one blocks all signals meanwhile: this waits until that
+/// is over. It gives up if a thread never sleeps so.
+fn until_all_sleep() {
+    let mut before = None;
+    for _ in 0..5000 {
+        let now = sleepers();
+        if now.is_some() && now == before {
+            break;
         }
         before = now;
         thread::sleep(Duration::from_micros(200));
@@ -640,7 +672,7 @@ extern "C" fn count(_: i32) {
 /// sleep. Its handler is [`count`].
 fn interrupt(caller: i32, times: u32) -> Vec<String> {
     let me = gettid().as_raw();
-    proctor::threads_left();
+    until_all_sleep();
     for _ in 0..times {
         for task in Task::of_this_process() {
             if task.id == me {
@@ -1286,7 +1318,11 @@ fn what_a_peer_wrote_before_it_was_killed_is_not_lost(mut subject: Subject) {
                 Pipes | SocketAndPipe => some(400_000..500_000),
                 _ => some(135_000..145_000),
             };
-            for length in [0, 1, some(40_000..60_000), much] {
+            let lengths = [0, 1, some(40_000..60_000), much];
+            // The longest one only once.
+            let count = if input == 10 { 4 } else { 3 };
+            for length in &lengths[..count] {
+                let length = *length;
                 let seed = proctor::random();
                 let answer = subject.ask(&(ends, seed, length, input));
                 let seen = &answer.value;
@@ -1318,7 +1354,7 @@ fn a_peer_may_stop_reading(mut subject: Subject, mut ignores: Subject) {
     for ends in [Pipes, OneSocket, SocketAndPipe] {
         let (length, few) = (700_000, some(1..5000));
         let scenes = [
-            Scene::new(ends, length, &[StopReading, Begin, Look, Give(few), Look]),
+            Scene::new(ends, length, &[StopReading, Begin, Look, Give(few)]),
             Scene::new(
                 ends,
                 length,
@@ -1374,7 +1410,8 @@ fn a_peer_that_ends_its_output_still_gets_everything(mut subject: Subject) {
     // The output ends with ECONNRESET. That is the end of this stream only.
     for ends in [TwoSockets, PipeAndSocket] {
         for given in [0, 100] {
-            let script = [Give(given), StopWriting, Look, Take(10), Settle, TakeAll];
+            let look = if given == 0 { Look } else { Settle };
+            let script = [Give(given), StopWriting, look, Take(10), Settle, TakeAll];
             let mut scene = Scene::new(ends, 600_000, &script);
             scene.leaves_a_byte = true;
             judge(&mut subject, &[scene]);
@@ -1514,7 +1551,8 @@ fn the_status_flags_are_as_before(mut subject: Subject) {
                 judge(&mut subject, &[scene]);
             }
             // More than fits, so that the ends are closed in another order.
-            for ends in [Pipes, OneSocket, TwoSockets] {
+            let order = [Pipes, OneSocket, TwoSockets];
+            for ends in order.into_iter().skip(usize::from(two == 0)) {
                 let script = [StopWriting, Settle, TakeAll];
                 let mut scene = Scene::new(ends, 500_000, &script);
                 scene.flags = (one | libc::O_APPEND, two);
@@ -1729,9 +1767,12 @@ fn an_error_of_write_is_returned(mut subject: Subject, mut full: Subject) {
         (ended, Errno::EIO, 1),
         (ended, Errno::ENOBUFS, 2),
     ] {
-        let mut scene = Scene::new(Pipes, 300_000, script);
+        // A duplicate keeps a pipe from ending, and no socket.
+        let keeps = after == 1;
+        let ends = if keeps { OneSocket } else { Pipes };
+        let mut scene = Scene::new(ends, 300_000, script);
         scene.numbers.0 = Some(libc::STDOUT_FILENO);
-        scene.keeps = after < 2;
+        scene.keeps = keeps;
         subject.fail(Failure::of(Fault::Print, errno).after(after).times(1000));
         let answer = subject.ask(&scene);
         match answer.evidence.faults {
@@ -1746,12 +1787,15 @@ fn an_error_of_write_is_returned(mut subject: Subject, mut full: Subject) {
     }
 }
 
-#[proctor::test(clauses = [6, 10, 11, 14], subject = |path: String| -> Seen {
+#[proctor::test(clauses = [6, 10, 11, 14], subject = |(path, is_read): (String, bool)| -> Seen {
     let (to, _, mut peer) = make(Pipes);
     // A path alone, without the right to read: F_SETFL fails, and so does read(2).
     let flags = if path == "." { libc::O_PATH } else { 0 };
     let from = OwnedFd::from(File::options().read(true).custom_flags(flags).open(path).expect("a file"));
-    stop(peer.input.take(), Shutdown::Read);
+    // If the peer may read it, the input fits into the pipe.
+    if !is_read {
+        stop(peer.input.take(), Shutdown::Read);
+    }
     call_with(to, from)
 })]
 fn an_error_of_read_is_returned(mut subject: Subject) {
@@ -1773,7 +1817,10 @@ fn an_error_of_read_is_returned(mut subject: Subject) {
             "`from` was opened with O_PATH, so that fcntl(2) and read(2) fail with EBADF",
         ),
     ] {
-        expect_error(&subject.ask(&path.to_owned()), errnos, because);
+        for is_read in [false, true] {
+            let answer = subject.ask(&(path.to_owned(), is_read));
+            expect_error(&answer, errnos, because);
+        }
     }
 }
 
