@@ -54,9 +54,9 @@ use std::os::fd::OwnedFd;
 ///   not see an end.)
 /// - C5: If `to` is a socket, the call shuts down its writing half with
 ///   shutdown(2), so that the peer sees the end although duplicates are open.
-///   (If the rest of `input` was dropped by C6, or if the call returns an error,
-///   it may leave that out.) The call shuts down nothing else, also after an
-///   error: neither the reading half of `to` nor any half of another socket.
+///   (If the call has dropped the rest of `input` (C6), or if it returns an
+///   error, it need not do this.) The call shuts down nothing else, also after
+///   an error: neither the reading half of `to` nor any half of another socket.
 /// - C6: A peer may stop reading early: it may close its end, shut down its
 ///   reading half, or die. That is no error. The call drops the rest of `input`
 ///   and goes on reading to the end of `from`. In this case the kernel can
@@ -64,8 +64,8 @@ use std::os::fd::OwnedFd;
 ///   from a read counts as the end of `from`, because nothing more comes out of
 ///   this socket. After ECONNRESET from a write there may still be bytes to
 ///   read. (If the peer only shuts down its reading half and `to` is full, Linux
-///   wakes nobody who waits with poll(2) for room. The call need not notice this
-///   before something else wakes it.)
+///   does not wake a thread that waits for room with poll(2). The call need not
+///   notice this before something else wakes it.)
 /// - C7: A peer may end its output before it has read `input`. The call goes on
 ///   writing. It returns when `from` has ended and also all of `input` has been
 ///   written or dropped, and not before. If `to` and `from` are different files,
@@ -101,9 +101,9 @@ use std::os::fd::OwnedFd;
 ///   the call returns this error with its number
 ///   ([`io::Error::raw_os_error`]), whether or not the other direction has
 ///   ended. It may return at once. It may also close the descriptor that failed
-///   and first go on in the other direction to the end. (That shutdown(2)
-///   refuses a pipe with ENOTSOCK is no error of the call. And epoll(7) refuses
-///   some files with EPERM: then this is the error.)
+///   and first go on in the other direction to the end. (shutdown(2) fails with
+///   ENOTSOCK for a pipe: that is no error of the call. epoll_ctl(2) fails with
+///   EPERM for some files: then EPERM is the error.)
 #[allow(unused_variables)]
 pub fn pump(to: OwnedFd, from: OwnedFd, input: &[u8]) -> io::Result<Vec<u8>> {
     todo!("write and read whenever it is possible; sleep when neither is; end the stream")
