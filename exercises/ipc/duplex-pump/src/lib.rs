@@ -80,11 +80,12 @@ use std::os::fd::OwnedFd;
 ///   The calling thread does not block them: the caller's handlers run while the
 ///   call waits. (Other threads of the call may block them.)
 /// - C10: When the call returns, with a result or an error, both descriptors are
-///   closed, and all threads that it started have been joined. It starts no
-///   process. The caller is as it was before: the other descriptors are the
-///   same, and none is new, even if the peer sends some over the socket. The
-///   signal mask, and the signal dispositions with their flags, are the same.
-///   SIGPIPE is ignored, as in every Rust program, or handled, and stays so.
+///   closed, and all threads that it started have been joined (the end of a
+///   `thread::scope` counts as a join). It starts no process. The caller is as
+///   it was before: the other descriptors are the same, and none is new, even if
+///   the peer sends some over the socket. The signal mask, and the signal
+///   dispositions with their flags, are the same. SIGPIPE is ignored, as in
+///   every Rust program, or handled, and stays so.
 /// - C11: Each descriptor may have the flag `O_NONBLOCK`, or not. When the call
 ///   returns, with a result or an error, both open files are as they were before
 ///   the call: their file status flags, the capacity of a pipe, the options of a
