@@ -1057,7 +1057,7 @@ fn what_the_peer_sends_back_comes_out(mut subject: Subject) {
     }
 }
 
-#[proctor::test(clauses = [1, 2, 3, 5, 10], subject = |scene: Scene| -> Seen { play(&scene) })]
+#[proctor::test(clauses = [1, 2, 3, 4, 5, 10], subject = |scene: Scene| -> Seen { play(&scene) })]
 fn four_mebibytes_go_through_the_peer_and_back(mut subject: Subject) {
     let length = (4 << 20) + some(1..5000);
     judge(
@@ -1069,7 +1069,7 @@ fn four_mebibytes_go_through_the_peer_and_back(mut subject: Subject) {
     );
 }
 
-#[proctor::test(clauses = [1, 2, 3, 5, 10, 12], subject = |scene: Scene| -> Seen { play(&scene) }, much = |(seed, blocks): (u64, usize)| -> (Result<(usize, Digest, bool), String>, Got) {
+#[proctor::test(clauses = [1, 2, 3, 4, 5, 10, 12], subject = |scene: Scene| -> Seen { play(&scene) }, much = |(seed, blocks): (u64, usize)| -> (Result<(usize, Digest, bool), String>, Got) {
     // So many bytes that only their repetition keeps the test short.
     let block = bytes(!seed, MUCH);
     let (to, from, peer) = make(Pipes);
@@ -1172,7 +1172,7 @@ fn a_peer_may_read_everything_before_it_answers(mut subject: Subject) {
     }
 }
 
-#[proctor::test(clauses = [1, 2, 3, 5, 10], subject = |scene: Scene| -> Seen { play(&scene) })]
+#[proctor::test(clauses = [1, 2, 3, 4, 5, 10], subject = |scene: Scene| -> Seen { play(&scene) })]
 fn pieces_may_have_any_size(mut subject: Subject) {
     for ends in [Pipes, OneSocket] {
         let mut script = Vec::new();
@@ -1198,7 +1198,7 @@ fn pieces_may_have_any_size(mut subject: Subject) {
 
 // -------------------------------------------------------------- the ends
 
-#[proctor::test(clauses = [1, 2, 4, 5, 10], subject = |scene: Scene| -> Seen { play(&scene) })]
+#[proctor::test(clauses = [1, 2, 3, 4, 5, 10], subject = |scene: Scene| -> Seen { play(&scene) })]
 fn an_empty_input_is_an_end_at_once(mut subject: Subject) {
     for ends in ALL_ENDS {
         judge(
@@ -1346,7 +1346,7 @@ fn what_a_peer_wrote_before_it_was_killed_is_not_lost(mut subject: Subject) {
     }
 }
 
-#[proctor::test(clauses = [1, 2, 5, 6, 8, 10], subject = |scene: Scene| -> Seen {
+#[proctor::test(clauses = [1, 2, 3, 5, 6, 7, 8, 10], subject = |scene: Scene| -> Seen {
     on_signal(Signal::SIGPIPE, SigHandler::Handler(do_nothing), SaFlags::empty());
     play(&scene)
 }, ignores = |scene: Scene| -> Seen { play(&scene) })]
@@ -1380,7 +1380,7 @@ fn a_peer_may_stop_reading(mut subject: Subject, mut ignores: Subject) {
     }
 }
 
-#[proctor::test(clauses = [1, 2, 5, 7, 8, 10], subject = |scene: Scene| -> Seen { play(&scene) })]
+#[proctor::test(clauses = [1, 2, 5, 6, 7, 8, 10], subject = |scene: Scene| -> Seen { play(&scene) })]
 fn a_peer_that_ends_its_output_still_gets_everything(mut subject: Subject) {
     for ends in [Pipes, OneSocket, TwoSockets] {
         let (length, few) = (600_000 + some(1..5000), some(1..5000));
@@ -1419,7 +1419,7 @@ fn a_peer_that_ends_its_output_still_gets_everything(mut subject: Subject) {
     }
 }
 
-#[proctor::test(clauses = [1, 6], memory = 16384, subject = |(length, few): (usize, usize)| -> (Result<usize, String>, Got) {
+#[proctor::test(clauses = [1, 6, 10], memory = 16384, subject = |(length, few): (usize, usize)| -> (Result<usize, String>, Got) {
     let input = Zeros::new(length).expect("address space");
     let (to, from, peer) = make(Pipes);
     let scene = Scene::new(Pipes, 0, &[Take(few), Settle, HangUp]);
@@ -1451,7 +1451,7 @@ fn the_input_may_be_longer_than_4_gib(mut subject: Subject) {
 
 // ----------------------------------------------------------- the process
 
-#[proctor::test(clauses = [1, 2, 5, 8, 10], subject = |scene: Scene| -> Seen { play(&scene) })]
+#[proctor::test(clauses = [1, 2, 4, 5, 8, 10], subject = |scene: Scene| -> Seen { play(&scene) })]
 fn it_sleeps_while_nothing_is_ready(mut subject: Subject) {
     for ends in [Pipes, OneSocket] {
         judge(
@@ -1477,7 +1477,7 @@ fn it_sleeps_while_nothing_is_ready(mut subject: Subject) {
     }
 }
 
-#[proctor::test(clauses = [1, 2, 3, 5, 6, 7, 9, 10], slow = true, subject = |scene: Scene| -> Seen {
+#[proctor::test(clauses = [1, 2, 3, 4, 5, 6, 7, 9, 10], slow = true, subject = |scene: Scene| -> Seen {
     on_signal(Signal::SIGUSR1, SigHandler::Handler(count), SaFlags::empty());
     play(&scene)
 })]
@@ -1518,7 +1518,7 @@ fn hundreds_of_signals_change_nothing(mut subject: Subject) {
     );
 }
 
-#[proctor::test(clauses = [1, 2, 9, 10], faults = [Print], subject = |scene: Scene| -> Seen { play(&scene) })]
+#[proctor::test(clauses = [1, 2, 4, 9, 10], faults = [Print], subject = |scene: Scene| -> Seen { play(&scene) })]
 fn an_interrupted_write_is_made_again(mut subject: Subject) {
     for (after, times) in [(0, 1), (0, 1100), (1, 300)] {
         let mut scene = Scene::new(Pipes, 300_000, &[TakeAll, Give(10)]);
@@ -1532,7 +1532,7 @@ fn an_interrupted_write_is_made_again(mut subject: Subject) {
     }
 }
 
-#[proctor::test(clauses = [1, 2, 5, 10, 11], subject = |scene: Scene| -> Seen { play(&scene) })]
+#[proctor::test(clauses = [1, 2, 5, 7, 10, 11], subject = |scene: Scene| -> Seen { play(&scene) })]
 fn the_status_flags_are_as_before(mut subject: Subject) {
     let length = some(1..50_000);
     for one in [0, libc::O_NONBLOCK] {
@@ -1563,7 +1563,7 @@ fn the_status_flags_are_as_before(mut subject: Subject) {
     }
 }
 
-#[proctor::test(clauses = [1, 2, 3, 5, 8, 10, 11], subject = |scene: Scene| -> Seen { play(&scene) })]
+#[proctor::test(clauses = [1, 2, 3, 4, 5, 8, 10, 11], subject = |scene: Scene| -> Seen { play(&scene) })]
 fn descriptors_that_do_not_block_will_do(mut subject: Subject) {
     let block = [0, libc::O_NONBLOCK];
     for (to, from) in [
@@ -1594,7 +1594,7 @@ fn descriptors_that_do_not_block_will_do(mut subject: Subject) {
     judge(&mut subject, &[scene]);
 }
 
-#[proctor::test(clauses = [2, 10, 12], subject = |scene: Scene| -> Seen { play_only(&scene) })]
+#[proctor::test(clauses = [2, 4, 10, 12], subject = |scene: Scene| -> Seen { play_only(&scene) })]
 fn the_input_is_not_copied(mut subject: Subject) {
     let give = |output| vec![Discard, Give(output)];
     // Each byte comes alone.
@@ -1627,7 +1627,7 @@ fn the_input_is_not_copied(mut subject: Subject) {
     }
 }
 
-#[proctor::test(clauses = [1, 2, 5, 6, 8, 10, 12], slow = true, subject = |scenes: Vec<Scene>| -> Vec<Seen> {
+#[proctor::test(clauses = [1, 2, 4, 5, 6, 8, 10, 12], slow = true, subject = |scenes: Vec<Scene>| -> Vec<Seen> {
     scenes.iter().map(play_only).collect()
 }, passes = |scene: Scene| -> Seen { play(&scene) })]
 fn hundreds_of_calls_leave_nothing(mut subject: Subject, mut passes: Subject) {
@@ -1666,7 +1666,7 @@ fn hundreds_of_calls_leave_nothing(mut subject: Subject, mut passes: Subject) {
     }
 }
 
-#[proctor::test(clauses = [1, 2, 3, 5, 8, 10, 13], slow = true, subject = |scenes: Vec<Scene>| -> (Vec<Seen>, Vec<String>) {
+#[proctor::test(clauses = [1, 2, 3, 4, 5, 8, 10, 13], slow = true, subject = |scenes: Vec<Scene>| -> (Vec<Seen>, Vec<String>) {
     let before = Surroundings::now();
     let seen = play_together(&scenes);
     proctor::threads_left();
@@ -1763,7 +1763,7 @@ fn play_together(scenes: &[Scene]) -> Vec<Seen> {
 
 // ------------------------------------------------------------- the errors
 
-#[proctor::test(clauses = [10, 11, 14], faults = [Print], subject = |scene: Scene| -> Seen { play(&scene) }, full = |(): ()| -> Seen {
+#[proctor::test(clauses = [7, 10, 11, 14], faults = [Print], subject = |scene: Scene| -> Seen { play(&scene) }, full = |(): ()| -> Seen {
     let (_, from, mut peer) = make(Pipes);
     let to = OwnedFd::from(File::options().write(true).open("/dev/full").expect("/dev/full"));
     stop(peer.output.take(), Shutdown::Write);
