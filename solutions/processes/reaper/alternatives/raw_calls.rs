@@ -152,21 +152,20 @@ impl Reaper {
     /// Waits until a watched child has ended, and returns all that have.
     ///
     /// # Errors
-    /// Those of waitpid(2) and select(2).
+    /// Those of waitpid(2).
     pub fn wait(&mut self) -> io::Result<Vec<(Pid, Ending)>> {
         while !self.watched.is_empty() {
             let ended = self.reap()?;
             if !ended.is_empty() {
                 return Ok(ended);
             }
-            let socket = self.reader.as_raw_fd();
-            // SAFETY: the set outlives the call, and the number of the socket is
-            // below FD_SETSIZE in a program with few descriptors.
-            unsafe {
-                let mut set: libc::fd_set = std::mem::zeroed();
-                libc::FD_SET(socket, &raw mut set);
-                libc::select(socket + 1, &raw mut set, null_mut(), null_mut(), null_mut());
-            }
+            let mut socket = libc::pollfd {
+                fd: self.reader.as_raw_fd(),
+                events: libc::POLLIN,
+                revents: 0,
+            };
+            // SAFETY: the structure outlives the call. An error is an interruption.
+            unsafe { libc::poll(&raw mut socket, 1, -1) };
         }
         Ok(Vec::new())
     }
