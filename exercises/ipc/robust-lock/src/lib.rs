@@ -25,8 +25,9 @@ use std::ops::{Deref, DerefMut};
 ///
 /// A process *holds* the lock from the moment at which [`lock`](RobustLock::lock)
 /// or [`try_lock`](RobustLock::try_lock) returns a [`Guard`] to it, until it drops
-/// this guard or ends. A process has *ended* as soon as it is a zombie, whether or
-/// not its parent has waited for it.
+/// this guard or ends. While a process is in the middle of one of these two calls,
+/// or of the drop of its guard, it may hold the lock or not. A process has *ended*
+/// as soon as it is a zombie, whether or not its parent has waited for it.
 ///
 /// The lock and its bytes:
 /// - C1: A process that calls [`create`](RobustLock::create) and all processes
@@ -38,18 +39,20 @@ use std::ops::{Deref, DerefMut};
 /// - C2: At most one process holds the lock. A process that holds it already gets
 ///   no second guard: `try_lock` returns `None`, and `lock` returns an error or
 ///   never returns.
-/// - C3: Locks are independent of each other. A process may hold any number of
-///   them, release them in any order, and end while it holds some of them.
+/// - C3: Locks are independent of each other, whichever processes made them. A
+///   process may hold up to 100 of them, release them in any order, and end while
+///   it holds some of them.
 ///
 /// Processes that end, stop or fork:
 /// - C4: When a process ends while it holds the lock, however it ends, the lock is
-///   free again: the processes that wait for it go on, and later calls get it. This
-///   works any number of times.
+///   free again: if processes wait for it, one of them gets it, and otherwise the
+///   next one that calls. This works any number of times.
 /// - C5: As long as the process that holds the lock has not ended, no other process
 ///   gets it: not after any time, and not while the holder is stopped (SIGSTOP). A
 ///   process that forgets its guard (`mem::forget`) holds the lock until it ends.
-/// - C6: A process that ends or is stopped while it waits for the lock changes
-///   nothing: the lock stays as it is, and no other process waits for longer.
+/// - C6: A process may end while it waits for the lock. It may also be stopped while
+///   it waits and another process holds the lock. Neither changes anything for the
+///   others: the lock stays as it is, and no other process waits for longer.
 /// - C7: The process that called `lock` or `try_lock` holds the lock, and its
 ///   children do not. A child that it forks meanwhile has a copy of the guard.
 ///   Dropping this copy does nothing, even if the child holds the lock itself by
@@ -86,8 +89,9 @@ impl RobustLock {
     /// - C10: If the kernel refuses the memory, a descriptor or anything else that
     ///   the lock needs, the call returns this error with its number
     ///   ([`io::Error::raw_os_error`]). If no memory can be as large as `size` demands
-    ///   (`usize::MAX`, for example), it returns an error of any kind. In no case it
-    ///   panics, and nothing is left.
+    ///   (`usize::MAX`, for example), it returns an error of any kind. After an error
+    ///   nothing is left, and the call never panics. A descriptor may have any number,
+    ///   also 0.
     #[allow(unused_variables)]
     pub fn create(size: usize) -> io::Result<RobustLock> {
         todo!("get memory that children will share, and prepare the lock in it")
@@ -95,9 +99,10 @@ impl RobustLock {
 
     /// Waits until this process holds the lock.
     ///
-    /// - C11: The call returns a guard as soon as no process holds the lock, and if
-    ///   several processes wait, one of them gets it. There is no limit of time.
-    ///   Signals that interrupt the call, however many, do not end it.
+    /// - C11: If no process holds the lock, the call returns a guard. Otherwise it
+    ///   waits until it gets the lock. When the lock becomes free while several
+    ///   processes wait, one of them gets it, and the others go on waiting. There is no
+    ///   limit of time. Signals that interrupt the call, however many, do not end it.
     /// - C12: A process that waits sleeps in the kernel. If it wakes up to look at the
     ///   lock by itself, it does so at most 40 times a second.
     ///
