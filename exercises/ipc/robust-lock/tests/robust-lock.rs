@@ -27,9 +27,10 @@ use nix::libc;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::mman::{MapFlags, ProtFlags, mmap_anonymous};
 use nix::sys::prctl::set_child_subreaper;
+use nix::sys::ptrace;
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use nix::sys::signal::{SaFlags, SigHandler, Signal, kill};
-use nix::sys::wait::{WaitStatus, waitpid};
+use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
 use nix::unistd::Pid;
 use proctor::{Answer, Gate, Onlooker, Subject, Surroundings, on_signal, other_child};
 use robust_lock::{Guard, RobustLock};
@@ -1105,6 +1106,145 @@ fn the_lock_survives_hundreds_of_deaths(mut subject: Subject) {
     nothing_is_left(&answer, deaths as usize);
 }
 
+/// More instructions than a call of `lock` and the drop need.
+const INSTRUCTIONS: usize = 200_000;
+const BYTES: usize = 4096;
+
+/// A new lock, which a process may have taken and died with, and the page in
+/// which its bytes are.
+fn taken_or_new(is_dead: bool) -> (RobustLock, usize) {
+    let lock = RobustLock::create(16).expect("a lock");
+    let page = lock.lock().expect("the lock").as_ptr().addr() & !(BYTES - 1);
+    if is_dead {
+        let child = other_child(|| {
+            mem::forget(lock.lock());
+            0
+        });
+        let _ = waitpid(child, None);
+    }
+    (lock, page)
+}
+
+/// A child that takes the lock and drops it, one instruction at a time. `None`
+/// where that is forbidden.
+fn traced(lock: &RobustLock) -> Option<Pid> {
+    let child = other_child(|| {
+        if ptrace::traceme().is_err() {
+            return 1;
+        }
+        let _ = kill(Pid::this(), Signal::SIGSTOP);
+        drop(lock.lock());
+        0
+    });
+    let how = waitpid(child, Some(WaitPidFlag::WUNTRACED));
+    matches!(how, Ok(WaitStatus::Stopped(_, Signal::SIGSTOP))).then_some(child)
+}
+
+/// Whether the child has done an instruction, and has not ended.
+fn step(child: Pid) -> bool {
+    let stepped = ptrace::step(child, None).and_then(|()| waitpid(child, None));
+    matches!(stepped, Ok(WaitStatus::Stopped(_, Signal::SIGTRAP)))
+}
+
+fn snapshot(page: usize, into: &mut [u8; BYTES]) {
+    let page: *const u8 = std::ptr::with_exposed_provenance(page);
+    // SAFETY: the page is mapped, and memcpy copes with bytes that change.
+    unsafe { libc::memcpy(into.as_mut_ptr().cast(), page.cast(), BYTES) };
+}
+
+/// After how many instructions the child is about to change the page.
+fn before_changes(is_dead: bool) -> Option<Vec<usize>> {
+    let (lock, page) = taken_or_new(is_dead);
+    let child = traced(&lock)?;
+    let (mut before, mut now) = ([0; BYTES], [0; BYTES]);
+    snapshot(page, &mut before);
+    let mut all = Vec::new();
+    for number in 0..INSTRUCTIONS {
+        if !step(child) {
+            return Some(all);
+        }
+        snapshot(page, &mut now);
+        if now != before {
+            all.push(number);
+            before = now;
+        }
+    }
+    let _ = kill(child, Signal::SIGKILL);
+    let _ = waitpid(child, None);
+    None
+}
+
+/// Interrupts a child after so many instructions. If a process died with the
+/// lock before, the child is killed there. Otherwise, another process takes the
+/// lock there if it can, and dies with it. Returns whether it could, and whether
+/// the next guard is inconsistent (`None`: an error).
+fn interrupted(is_dead: bool, instructions: usize) -> Option<(bool, Option<bool>)> {
+    let (lock, _) = taken_or_new(is_dead);
+    let child = traced(&lock)?;
+    let mut could = false;
+    if (0..instructions).all(|_| step(child)) {
+        if is_dead {
+            let _ = kill(child, Signal::SIGKILL);
+        } else {
+            let other = other_child(|| {
+                let guard = lock.try_lock().ok().flatten();
+                let could = u8::from(guard.is_some());
+                mem::forget(guard);
+                could
+            });
+            could = matches!(waitpid(other, None), Ok(WaitStatus::Exited(_, 1)));
+            let _ = ptrace::detach(child, None);
+        }
+        let _ = waitpid(child, None);
+    }
+    let last = lock.lock().ok().map(|guard| guard.is_inconsistent());
+    Some((could, last))
+}
+
+/// At which instruction, whether the other process could take the lock, and
+/// whether the next guard is inconsistent.
+type Interrupted = (usize, bool, Option<bool>);
+
+#[proctor::test(clauses = [4, 8], deadline = 20.0, subject = |is_dead: bool| -> Option<Vec<Interrupted>> {
+    let all = before_changes(is_dead)?;
+    // A lock has a few steps.
+    all.into_iter().take(16).map(|number| {
+        let (could, last) = interrupted(is_dead, number)?;
+        Some((number, could, last))
+    }).collect()
+})]
+fn a_death_in_the_middle_of_a_call_is_noted(mut subject: Subject) {
+    let hangs = "a process was interrupted in the middle of lock or of the drop of its guard and killed, or another process took the lock meanwhile and died; now a process waits for ever";
+    for is_dead in [true, false] {
+        let answer = ask(&mut subject, &is_dead, hangs);
+        // The machine forbids to run a child one instruction at a time.
+        let Some(all) = &answer.value else { return };
+        for (number, could, last) in all {
+            let what = match (is_dead, could) {
+                (true, _) => {
+                    "a process had died with the lock. The next process was killed in the middle of lock, or of the drop of its guard, and it made no mark"
+                }
+                (false, true) => {
+                    "a process was interrupted in the middle of lock, or of the drop of its guard. Meanwhile another process took the lock and died with it. Then the first process went on"
+                }
+                (false, false) => {
+                    "a process was interrupted in the middle of lock, or of the drop of its guard. Then it went on, and no process died with the lock"
+                }
+            };
+            let found = match last {
+                None => "lock returned an error",
+                Some(true) => "the next guard is inconsistent",
+                Some(false) => "the next guard is consistent",
+            };
+            assert!(
+                *last == Some(is_dead || *could),
+                "{what}; but {found} (after {number} instructions)"
+            );
+        }
+        nothing_is_left(&answer, 2 + 2 * all.len());
+    }
+}
+
 #[proctor::test(clauses = [1, 4, 5, 11, 12, 13], subject = |scene: Question| perform(scene))]
 fn a_stopped_holder_keeps_the_lock(mut subject: Subject) {
     let stopped =
@@ -1458,11 +1598,11 @@ fn descriptors() -> Vec<(i32, bool)> {
 /// How often a lock is made, of which size, and how often each is used.
 type Uses = (u32, usize, u32);
 
-#[proctor::test(clauses = [9, 11, 13], memory = 700, subject = |(locks, size, uses): Uses| -> (u32, Vec<String>, bool) {
+#[proctor::test(clauses = [9, 11, 13], deadline = 30.0, memory = 700, subject = |(locks, size, uses): Uses| -> (u32, Vec<String>, bool) {
     let before = Surroundings::now();
     let had = descriptors();
     let (mut errors, mut inherited) = (0, false);
-    for _ in 0..locks {
+    for number in 0..locks {
         let Ok(lock) = RobustLock::create(size) else {
             errors += 1;
             continue;
@@ -1472,8 +1612,10 @@ type Uses = (u32, usize, u32);
             errors += u32::from(!matches!(lock.try_lock(), Ok(Some(_))));
         }
         let guard = lock.lock();
-        let is_new = |one: &(i32, bool)| !had.contains(one);
-        inherited |= descriptors().iter().any(|one| is_new(one) && one.1);
+        if number % 100 == 0 {
+            let is_new = |one: &(i32, bool)| !had.contains(one);
+            inherited |= descriptors().iter().any(|one| is_new(one) && one.1);
+        }
         drop(guard);
     }
     (errors, before.changes(), inherited)

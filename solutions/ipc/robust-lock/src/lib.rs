@@ -110,8 +110,8 @@ impl RobustLock {
     /// The guard, after a call that has taken the mutex.
     fn taken(&self, result: c_int) -> io::Result<Guard<'_>> {
         if result == libc::EOWNERDEAD {
-            // First the note: if this process is killed in between, the next one
-            // gets EOWNERDEAD again.
+            // Before the mutex is released: if this process is killed until then,
+            // the next one gets EOWNERDEAD again.
             self.inconsistent().store(true, Relaxed);
             // Without this call, unlocking would make the mutex unusable for ever.
             // SAFETY: this process has just become the owner.
