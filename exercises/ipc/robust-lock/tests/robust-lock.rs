@@ -890,10 +890,10 @@ fn a_process_may_hold_a_hundred_locks(mut subject: Subject) {
         .then(Kill(1, 9), Done, "")
         .then(Hear(2), Got(true), DEAD);
     for n in dropped {
-        scene = scene.then(Begin(2, Try(*n, *n)), Got(false), order);
+        scene = scene.then(Tell(2, Try(*n, *n)), Got(false), order);
     }
     for n in &held[1..] {
-        scene = scene.then(Begin(2, Try(*n, *n)), Got(true), DEAD);
+        scene = scene.then(Tell(2, Try(*n, *n)), Got(true), DEAD);
     }
     scene.judge(&mut subject, HANGS);
 }
@@ -1063,7 +1063,7 @@ fn processes_may_be_killed_at_any_instruction(mut subject: Subject) {
     nothing_is_left(&answer, pauses.len() + 1);
 }
 
-#[proctor::test(clauses = [4, 8], subject = |deaths: u32| -> (Vec<u32>, Vec<Option<bool>>) {
+#[proctor::test(clauses = [4, 8, 13], subject = |deaths: u32| -> (Vec<u32>, Vec<Option<bool>>) {
     let lock = RobustLock::create(16).expect("a lock");
     let mut wrong = Vec::new();
     for death in 0..deaths {
@@ -1072,7 +1072,7 @@ fn processes_may_be_killed_at_any_instruction(mut subject: Subject) {
                 0 => lock.lock().ok(),
                 _ => lock.try_lock().ok().flatten(),
             };
-            let is = guard.as_ref().map(|guard| guard.is_inconsistent());
+            let is = guard.as_ref().map(Guard::is_inconsistent);
             mem::forget(guard);
             u8::from(is != Some(death > 0))
         });
@@ -1342,7 +1342,7 @@ fn a_waiter_that_is_killed_or_stopped_changes_nothing(mut subject: Subject) {
 
 // ----------------------------------------------------------------------- forks
 
-#[proctor::test(clauses = [7, 13], subject = |scene: Question| perform(scene))]
+#[proctor::test(clauses = [1, 2, 7, 13], subject = |scene: Question| perform(scene))]
 fn a_child_of_the_holder_has_only_a_copy(mut subject: Subject) {
     let copy = "the parent holds the lock, and its child has only a copy of the guard";
     let nothing = "the child has only dropped a copy of its parent's guard, and that does nothing";
@@ -1517,7 +1517,7 @@ fn signals_do_not_end_the_wait(mut subject: Subject) {
 
 // ---------------------------------------------------------------- what is left
 
-#[proctor::test(clauses = [4, 9, 13], subject = |scene: Question| perform(scene))]
+#[proctor::test(clauses = [1, 4, 9, 13], subject = |scene: Question| perform(scene))]
 fn a_process_that_drops_its_lock_leaves_it_to_the_others(mut subject: Subject) {
     let dropped = "another process has only dropped its own copy of the RobustLock";
     scene! { 1 lock, 4 players:
