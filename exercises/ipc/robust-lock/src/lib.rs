@@ -169,7 +169,7 @@ impl DerefMut for Guard<'_> {
 }
 
 impl Drop for Guard<'_> {
-    /// Releases the lock, also when a panic unwinds (C11). An unwinding panic does
+    /// Releases the lock, also when a panic unwinds. An unwinding panic does
     /// not make the lock inconsistent, because the process has not ended (C8).
     fn drop(&mut self) {
         todo!("release the lock, if this process holds it")
