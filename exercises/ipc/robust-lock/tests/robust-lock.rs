@@ -1473,6 +1473,20 @@ fn of_several_that_wait_one_gets_the_lock(mut subject: Subject) {
         }
         .judge(&mut subject, HANGS);
     }
+    let many = 40;
+    let mut scene = scene! { 1 lock, 40 players:
+        lock(1) => Got(false), NEW;
+    };
+    for player in 2..=many {
+        scene = scene.then(wait(player), Waits, HELD);
+    }
+    scene = scene.then(release(1), Done, FREE);
+    for player in 2..=many {
+        scene = scene
+            .then(First((player..=many).collect()), Got(false), FREE)
+            .then(release(player), Done, FREE);
+    }
+    scene.judge(&mut subject, HANGS);
 }
 
 #[proctor::test(clauses = [4, 8, 11], subject = |scene: Question| perform(scene))]
