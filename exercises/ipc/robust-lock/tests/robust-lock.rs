@@ -1205,7 +1205,7 @@ fn interrupted(is_dead: bool, instructions: usize) -> Option<(bool, Option<bool>
 /// whether the next guard is inconsistent.
 type Interrupted = (usize, bool, Option<bool>);
 
-#[proctor::test(clauses = [4, 8], deadline = 20.0, subject = |is_dead: bool| -> Option<Vec<Interrupted>> {
+#[proctor::test(clauses = [4, 6, 8], deadline = 20.0, subject = |is_dead: bool| -> Option<Vec<Interrupted>> {
     let all = before_changes(is_dead)?;
     // A lock has a few steps.
     all.into_iter().take(16).map(|number| {
