@@ -26,12 +26,14 @@ use std::ops::{Deref, DerefMut};
 /// A process *holds* the lock from the moment at which [`lock`](RobustLock::lock)
 /// or [`try_lock`](RobustLock::try_lock) returns a [`Guard`] to it, until it drops
 /// this guard or ends. While a process is in the middle of one of these two calls,
-/// or of the drop of its guard, it may hold the lock or not. A process has *ended*
-/// as soon as it is a zombie, whether or not its parent has waited for it.
+/// or of the drop of its guard, it may hold the lock or not; if it ends there, the
+/// next guard may be inconsistent. A process *waits* while it is in `lock` and
+/// another process holds the lock. A process has *ended* as soon as it is a zombie,
+/// whether or not its parent has waited for it.
 ///
 /// The lock and its bytes:
 /// - C1: A process that calls [`create`](RobustLock::create) and all processes
-///   that descend from it by fork(2) afterwards use the same lock and the same
+///   that descend from it by libc's `fork` afterwards use the same lock and the same
 ///   bytes, each through its own copy of the `RobustLock`. At the beginning, the
 ///   bytes are zero, no process holds the lock, and it is consistent. A guard
 ///   gives access to exactly `size` bytes, also if `size` is 0. A process that gets
@@ -40,8 +42,8 @@ use std::ops::{Deref, DerefMut};
 ///   no second guard: `try_lock` returns `None`, and `lock` returns an error or
 ///   never returns.
 /// - C3: Locks are independent of each other, whichever processes made them. A
-///   process may hold up to 100 of them, release them in any order, and end while
-///   it holds some of them.
+///   process may hold up to 100 of them, however many its parent holds, release
+///   them in any order, and end while it holds some of them.
 ///
 /// Processes that end, stop or fork:
 /// - C4: When a process ends while it holds the lock, however it ends, the lock is
@@ -50,14 +52,15 @@ use std::ops::{Deref, DerefMut};
 /// - C5: As long as the process that holds the lock has not ended, no other process
 ///   gets it: not after any time, and not while the holder is stopped (SIGSTOP). A
 ///   process that forgets its guard (`mem::forget`) holds the lock until it ends.
-/// - C6: A process may end while it waits for the lock. It may also be stopped while
-///   it waits and another process holds the lock. Neither changes anything for the
-///   others: the lock stays as it is, and no other process waits for longer.
+/// - C6: A process may end or be stopped while it waits, any number of times. Neither
+///   changes anything for the others: the lock stays as it is, and when it becomes
+///   free, another process that waits gets it at once, or at its next look (C12).
 /// - C7: The process that called `lock` or `try_lock` holds the lock, and its
 ///   children do not. A child that it forks meanwhile has a copy of the guard.
 ///   Dropping this copy does nothing, even if the child holds the lock itself by
-///   then. The end of the child does nothing either. If the parent ends, the lock
-///   is free, although the child lives and has the copy.
+///   then, however often it has taken the lock before. The end of the child does
+///   nothing either. If the parent ends, the lock is free, although the child lives
+///   and has the copy.
 /// - C8: A guard is inconsistent ([`is_inconsistent`](Guard::is_inconsistent)
 ///   returns `true`) if a process has ended while it held the lock, and if since
 ///   then no process has called [`mark_consistent`](Guard::mark_consistent). In all
@@ -69,14 +72,27 @@ use std::ops::{Deref, DerefMut};
 ///   this process has for it. Other processes that have the lock are not affected,
 ///   whether they hold it, wait for it or lock it later. The lock starts no process
 ///   and no thread, changes no signal mask or handler, and leaves no file, no name
-///   and no other object in the system, also if all its processes are killed. Its
-///   descriptors, if it has any, are close-on-exec.
+///   and no other object in the system, also if all its processes are killed (but
+///   not if one is killed in the middle of `create`). Its descriptors, if it has
+///   any, are close-on-exec.
 ///
-/// The contract does not cover the following cases: a process with more than one
-/// thread; a `RobustLock` that a process drops while it holds the lock (with a
-/// forgotten guard); a copied guard of C7 that the child uses in another way than
-/// to drop it; a process that executes another program while it holds the lock;
-/// processes that wait for each other's locks.
+/// `RobustLock` and `Guard` need not be `Send`, `Sync` or `UnwindSafe`.
+///
+/// The contract does not cover the following cases:
+/// - a process with more than one thread; a child that was not made by libc's `fork`,
+///   but by a system call of one's own;
+/// - a `RobustLock` that a process drops while it holds the lock (with a forgotten
+///   guard);
+/// - a copied guard of C7 that the child uses in another way than to drop it;
+/// - a process that executes another program while it holds the lock;
+/// - processes that wait for each other's locks;
+/// - a process that gets the id of a dead process that has ever held the lock;
+/// - processes of different users or in different PID namespaces;
+/// - **a lost wake-up**: Process 1 is in the middle of `lock`, of `try_lock` or of the
+///   drop of its guard, and no other process holds the lock. Process 2 is in `lock`,
+///   and process 3 takes the lock at this moment. If process 1 ends or is stopped
+///   now, process 2 may sleep longer than C6 and C11 say, even for ever. (The mutex
+///   of glibc has this gap: process 1 was the one that had to wake process 2.)
 #[derive(Debug)]
 pub struct RobustLock {
     // Your fields.
@@ -91,7 +107,7 @@ impl RobustLock {
     ///   ([`io::Error::raw_os_error`]). If no memory can be as large as `size` demands
     ///   (`usize::MAX`, for example), it returns an error of any kind. After an error
     ///   nothing is left, and the call never panics. A descriptor may have any number,
-    ///   also 0.
+    ///   also 0. A process that has a limit for the size of files ignores SIGXFSZ.
     #[allow(unused_variables)]
     pub fn create(size: usize) -> io::Result<RobustLock> {
         todo!("get memory that children will share, and prepare the lock in it")
@@ -102,9 +118,12 @@ impl RobustLock {
     /// - C11: If no process holds the lock, the call returns a guard. Otherwise it
     ///   waits until it gets the lock. When the lock becomes free while several
     ///   processes wait, one of them gets it, and the others go on waiting. There is no
-    ///   limit of time. Signals that interrupt the call, however many, do not end it.
-    /// - C12: A process that waits sleeps in the kernel. If it wakes up to look at the
-    ///   lock by itself, it does so at most 40 times a second.
+    ///   limit of time. Signals that interrupt the call do not end it, however many
+    ///   they are, in this call and in earlier ones.
+    /// - C12: A process that waits sleeps in the kernel. Before it sleeps for the first
+    ///   time, a call uses at most 5 ms of CPU time and yields at most 10 times
+    ///   (sched_yield(2)). If it wakes up to look at the lock by itself, it does so at
+    ///   most 40 times in each second of the call. Wake-ups by signals do not count.
     ///
     /// # Errors
     /// The process holds the lock already (C2), or the kernel refuses what the call
