@@ -26,10 +26,10 @@ use nix::errno::Errno;
 use nix::libc;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::mman::{MapFlags, ProtFlags, mmap_anonymous};
-use nix::sys::prctl::set_child_subreaper;
+use nix::sys::prctl::{set_child_subreaper, set_name};
 use nix::sys::ptrace;
-use nix::sys::resource::{Resource, getrlimit, setrlimit};
-use nix::sys::signal::{SaFlags, SigHandler, Signal, kill};
+use nix::sys::resource::{Resource, UsageWho, getrlimit, getrusage, setrlimit};
+use nix::sys::signal::{SaFlags, SigHandler, SigSet, Signal, kill};
 use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
 use nix::unistd::Pid;
 use proctor::{Answer, Gate, Onlooker, Subject, Surroundings, on_signal, other_child};
@@ -54,6 +54,10 @@ enum Do {
     Read(usize),
     /// Locks this lock and panics with the guard.
     Panic(usize),
+    /// Panics, and makes the mark in the drop of a value, while the panic unwinds.
+    Repair(usize),
+    /// Locks this lock and drops the guard, so many times.
+    Repeat(usize, u32),
     /// Forks this player, which gets copies of all guards.
     Fork(usize),
     Exit(i32),
@@ -72,6 +76,8 @@ enum Step {
     Begin(usize, Do),
     /// Waits for the answer of a player.
     Hear(usize),
+    /// The same, but the player may wake up only a few times until it answers.
+    Next(usize),
     /// Waits for the first answer of these players. From now on the player that
     /// gave it has the first number in the list.
     First(Vec<usize>),
@@ -104,6 +110,10 @@ enum Said {
     Panicked,
     /// It woke up more often than it may.
     Restless,
+    /// It woke up several times without taking the free lock.
+    Hesitated,
+    /// Its signal mask or a handler is not as before the step.
+    Changed,
     /// Only expected: an error, or the process waits.
     Second,
 }
@@ -129,6 +139,14 @@ impl fmt::Display for Said {
             Ended => write!(f, "the process has ended"),
             Panicked => write!(f, "the call panicked"),
             Restless => write!(f, "the waiting process used the CPU again and again"),
+            Hesitated => write!(
+                f,
+                "the waiting process woke up again and again before it took the free lock"
+            ),
+            Changed => write!(
+                f,
+                "the step changed the signal mask or a handler of the process"
+            ),
             Second => write!(f, "there is no second guard"),
         }
     }
@@ -157,6 +175,23 @@ extern "C" fn count(_: i32) {
     shared(0).fetch_add(1, SeqCst);
 }
 
+/// The signal mask of the process and its handlers.
+fn signals() -> (Vec<bool>, Vec<usize>) {
+    // SAFETY: both structures are valid when all their bytes are zero, and the
+    // calls only fill them.
+    unsafe {
+        let mut mask: libc::sigset_t = mem::zeroed();
+        libc::sigprocmask(libc::SIG_BLOCK, std::ptr::null(), &raw mut mask);
+        let blocked = (1..=64).map(|signal| libc::sigismember(&raw const mask, signal) == 1);
+        let handlers = (1..=64).map(|signal| {
+            let mut action: libc::sigaction = mem::zeroed();
+            libc::sigaction(signal, std::ptr::null(), &raw mut action);
+            action.sa_sigaction
+        });
+        (blocked.collect(), handlers.collect())
+    }
+}
+
 /// The pipes of a player.
 struct Pipes {
     orders: (PipeReader, PipeWriter),
@@ -168,6 +203,23 @@ struct Stage {
     steps: Vec<Step>,
     /// Pipes of players that are not forked yet.
     prepared: RefCell<BTreeMap<usize, Pipes>>,
+}
+
+/// CPU time.
+fn seconds(who: UsageWho) -> i64 {
+    let used = getrusage(who).expect("the usage");
+    used.user_time().tv_sec() + used.system_time().tv_sec()
+}
+
+/// Makes the mark when it is dropped.
+struct Repairs<'a>(&'a RobustLock);
+
+impl std::ops::Drop for Repairs<'_> {
+    fn drop(&mut self) {
+        if let Ok(mut guard) = self.0.lock() {
+            guard.mark_consistent();
+        }
+    }
 }
 
 /// A player can have so many guards.
@@ -191,6 +243,10 @@ impl Stage {
             self.prepared
                 .borrow_mut()
                 .retain(|one, _| mine.contains(one));
+            // The kernel shows the name in brackets, before the state of the process.
+            let name = [c"a) S 1 (b", c"a) Z 1 (b"][player % 2];
+            let _ = set_name(name);
+            let _ = SigSet::from(Signal::SIGUSR2).thread_block();
             self.live(orders, answers, guards)
         });
         (pid, answer, order)
@@ -211,8 +267,13 @@ impl Stage {
             };
             // It has begun.
             let _ = answers.write_all(b"!");
+            let before = signals();
             let said = catch_unwind(AssertUnwindSafe(|| self.act(what, guards)));
-            let (kind, bytes) = pack(said.unwrap_or(Panicked));
+            let said = match signals() == before || matches!(what, Handle(_)) {
+                true => said.unwrap_or(Panicked),
+                false => Changed,
+            };
+            let (kind, bytes) = pack(said);
             let length = (bytes.len() as u32).to_le_bytes();
             let all = [&[kind][..], &length, &bytes].concat();
             let _ = answers.write_all(&all);
@@ -270,6 +331,20 @@ impl Stage {
                 }));
                 if unwound.is_err() { Done } else { Panicked }
             }
+            Repair(lock) => {
+                let unwound = catch_unwind(AssertUnwindSafe(|| {
+                    let _repairs = Repairs(&self.locks[*lock]);
+                    resume_unwind(Box::new(7));
+                }));
+                if unwound.is_err() { Done } else { Panicked }
+            }
+            Repeat(lock, times) => {
+                // A lock that needs much CPU time is taken less often.
+                let mut all = (0..*times)
+                    .take_while(|round| round % 1024 > 0 || seconds(UsageWho::RUSAGE_SELF) < 2)
+                    .map(|_| self.locks[*lock].lock().map(drop));
+                all.find_map(Result::err).map_or(Done, failed)
+            }
             Fork(player) => {
                 let (pid, ..) = self.fork(*player, guards);
                 Bytes(pid.as_raw().to_le_bytes().to_vec())
@@ -311,6 +386,7 @@ fn pack(said: Said) -> (u8, Vec<u8>) {
         Failed(number) => (3, number.to_le_bytes().to_vec()),
         Bytes(bytes) => (4, bytes),
         Done => (5, vec![]),
+        Changed => (7, vec![]),
         _ => (6, vec![]),
     }
 }
@@ -323,6 +399,7 @@ fn unpack(kind: u8, bytes: Vec<u8>) -> Said {
         3 => Failed(number(&bytes)),
         4 => Bytes(bytes),
         5 => Done,
+        7 => Changed,
         _ => Panicked,
     }
 }
@@ -338,6 +415,8 @@ struct Player {
     answer: PipeReader,
     order: PipeWriter,
     has_begun: bool,
+    /// It used much of the CPU before it slept.
+    has_spun: bool,
     onlooker: Onlooker,
 }
 
@@ -349,6 +428,7 @@ impl Player {
             answer,
             order,
             has_begun: false,
+            has_spun: false,
             onlooker,
         }
     }
@@ -380,7 +460,10 @@ impl Player {
 
     fn look(&mut self) -> Said {
         if self.begins() {
+            let (before, switches) = (self.cpu(), self.all_switches());
             self.onlooker.until_it_waits();
+            self.has_spun |= self.cpu() >= before + 8_000_000;
+            self.has_spun |= self.all_switches() >= switches + 18;
         }
         if is_ready(self.answer.as_fd(), PollTimeout::ZERO) {
             self.hear()
@@ -419,16 +502,33 @@ impl Player {
     }
 
     fn switches(&self) -> u64 {
+        self.count("\nvoluntary_ctxt_switches:")
+    }
+
+    fn all_switches(&self) -> u64 {
+        self.switches() + self.count("\nnonvoluntary_ctxt_switches:")
+    }
+
+    fn count(&self, name: &str) -> u64 {
         let status = self.status();
-        let name = "\nvoluntary_ctxt_switches:";
         let rest = status.split_once(name).map_or("", |(_, rest)| rest);
-        let first = rest.split_whitespace().next();
-        first.and_then(|word| word.parse().ok()).unwrap_or(0)
+        first_number(rest)
+    }
+
+    /// The CPU time in nanoseconds, or 0 where the kernel does not count it.
+    fn cpu(&self) -> u64 {
+        let path = format!("/proc/{}/schedstat", self.pid);
+        first_number(&std::fs::read_to_string(path).unwrap_or_default())
     }
 
     fn sleeps(&self) -> bool {
         !self.status().contains("\nState:\tR")
     }
+}
+
+fn first_number(text: &str) -> u64 {
+    let first = text.split_whitespace().next();
+    first.and_then(|word| word.parse().ok()).unwrap_or(0)
 }
 
 fn is_ready(fd: std::os::fd::BorrowedFd<'_>, timeout: PollTimeout) -> bool {
@@ -490,8 +590,8 @@ fn perform((sizes, players, steps, digests): Question) -> Vec<Said> {
     said
 }
 
-/// Looks whether these players sleep. Only what was measured counts: a slow
-/// machine allows more.
+/// Looks whether these players sleep, and did so soon after they began to wait.
+/// Only what was measured counts: a slow machine allows more.
 fn watch(players: &[&Player], milliseconds: u64) -> Said {
     let before: Vec<u64> = players.iter().map(|one| one.switches()).collect();
     let began = Instant::now();
@@ -507,7 +607,8 @@ fn watch(players: &[&Player], milliseconds: u64) -> Said {
         .map(|(one, before)| one.switches().saturating_sub(before))
         .max();
     let allowed = 2 + began.elapsed().as_millis() as u64 * 40 / 1000;
-    match slept.iter().all(|one| *one) && woke <= Some(allowed) {
+    let has_spun = players.iter().any(|one| one.has_spun);
+    match !has_spun && slept.iter().all(|one| *one) && woke <= Some(allowed) {
         true => Done,
         false => Restless,
     }
@@ -539,7 +640,13 @@ fn direct(cast: &mut BTreeMap<usize, Player>, number: usize, step: &Step) -> Sai
         let players: Vec<&Player> = players.iter().map(|one| &cast[one]).collect();
         return watch(&players, *milliseconds);
     }
-    let (Tell(who, _) | Begin(who, _) | Hear(who) | Look(who) | Kill(who, _) | Reap(who)) = step
+    let (Tell(who, _)
+    | Begin(who, _)
+    | Hear(who)
+    | Next(who)
+    | Look(who)
+    | Kill(who, _)
+    | Reap(who)) = step
     else {
         let (Stop(who) | Continue(who) | Interrupt(who, _)) = step else {
             unreachable!("all steps")
@@ -570,11 +677,24 @@ fn direct(cast: &mut BTreeMap<usize, Player>, number: usize, step: &Step) -> Sai
             }
             return said;
         }
-        Begin(..) => {
+        Begin(_, what) => {
             player.order(number);
+            if matches!(what, Try(..)) {
+                // It may have spun in an earlier call, and has not in this one.
+                player.onlooker = Onlooker::of_process(player.pid.as_raw());
+            }
             return player.look();
         }
         Hear(_) => return player.hear(),
+        Next(_) => {
+            let before = player.switches();
+            let said = player.hear();
+            // One to look at the lock, and one to wait for its next order.
+            return match player.switches() <= before + 6 {
+                true => said,
+                false => Hesitated,
+            };
+        }
         Look(_) => return player.look(),
         Kill(_, signal) => {
             let signal = Signal::try_from(*signal).expect("a signal");
@@ -822,6 +942,12 @@ fn a_process_that_holds_the_lock_gets_no_second_guard(mut subject: Subject) {
         Begin(2, Try(0, 1)) => Busy, itself;
         release(2) => Done, FREE;
         lock(3) => Got(false), FREE;
+        wait(2) => Waits, HELD;
+        attempt(1) => Busy, HELD;
+        Begin(3, Try(0, 1)) => Busy, itself;
+        Kill(2, 9) => Done, "";
+        Begin(3, Try(0, 1)) => Busy, itself;
+        wait(1) => Waits, HELD;
         Begin(3, Lock(0, 1)) => Second, "a process that holds the lock called lock again: a second guard would be a second reference to the same bytes";
     }
     .judge(&mut subject, HANGS);
@@ -871,12 +997,23 @@ fn a_process_may_hold_a_hundred_locks(mut subject: Subject) {
     proctor::rng().shuffle(&mut locks);
     let (dropped, held) = locks.split_at(30);
     let mut scene = Scene {
-        sizes: vec![8; PLACES],
+        sizes: vec![8; 2 * PLACES],
         players: 2,
         ..Scene::default()
     };
     for n in 0..PLACES {
         scene = scene.then(Tell(1, Lock(n, n)), Got(false), many);
+    }
+    // The child of a process with 100 locks holds none of them.
+    scene = scene.then(Tell(1, Fork(3)), Done, "");
+    for n in 0..PLACES {
+        scene = scene
+            .then(
+                Tell(3, Drop(n)),
+                Done,
+                "a child may drop its copy of a guard",
+            )
+            .then(Tell(3, Lock(PLACES + n, n)), Got(false), many);
     }
     for n in dropped {
         scene = scene.then(
@@ -895,6 +1032,9 @@ fn a_process_may_hold_a_hundred_locks(mut subject: Subject) {
     for n in &held[1..] {
         scene = scene.then(Tell(2, Try(*n, *n)), Got(true), DEAD);
     }
+    scene = scene
+        .then(Tell(2, Drop(0)), Done, "")
+        .then(Tell(2, Try(PLACES, 0)), Busy, HELD);
     scene.judge(&mut subject, HANGS);
 }
 
@@ -904,9 +1044,13 @@ fn make_own(common: &RobustLock, number: u8, ready: &mut PipeWriter, go: &mut Pi
         // SAFETY: this process uses none of them.
         unsafe { libc::close(fd) };
     }
+    let had = descriptors();
     let Ok(own) = RobustLock::create(16) else {
         return 1;
     };
+    if descriptors().iter().any(|one| one.1 && !had.contains(one)) {
+        return 6;
+    }
     let Ok(Some(mut guard)) = own.try_lock() else {
         return 2;
     };
@@ -964,6 +1108,9 @@ fn each_process_can_make_locks(mut subject: Subject) {
             3 => "its bytes were not zero, or its guard was inconsistent",
             4 => "after that it got the lock that another process held",
             5 => "its child found wrong bytes or an inconsistent guard, or could not lock it",
+            6 => {
+                "a descriptor of the lock was not close-on-exec (the descriptors 0, 1 and 2 were free)"
+            }
             _ => "a signal ended the process",
         };
         panic!("three processes each made a lock of their own, and in one of them {what}");
@@ -1029,11 +1176,40 @@ fn lock_and_repair(lock: &RobustLock) -> bool {
     true
 }
 
-#[proctor::test(clauses = [4, 6, 8], subject = |pauses: Vec<u32>| -> (u32, u32) {
+/// Lets so many processes wait for a lock that this process holds, kills all of
+/// them, and counts those that did not wait until then. If earlier ones have used
+/// much CPU time, because they do not sleep, it does nothing.
+fn killed_while_they_wait(lock: &RobustLock, waiters: u32) -> u32 {
+    if seconds(UsageWho::RUSAGE_CHILDREN) > 0 {
+        return 0;
+    }
+    let wait = || {
+        mem::forget(lock.lock());
+        0
+    };
+    let all: Vec<Pid> = (0..waiters).map(|_| other_child(wait)).collect();
+    for waiter in &all {
+        Onlooker::of_process(waiter.as_raw()).until_it_waits();
+        let _ = kill(*waiter, Signal::SIGKILL);
+    }
+    let waited = |waiter: &Pid| {
+        matches!(
+            waitpid(*waiter, None),
+            Ok(WaitStatus::Signaled(_, Signal::SIGKILL, _))
+        )
+    };
+    all.iter().filter(|waiter| !waited(waiter)).count() as u32
+}
+
+#[proctor::test(clauses = [4, 6, 8], slow = true, subject = |(pauses, waiters): (Vec<u32>, u32)| -> (u32, u32) {
     let lock = RobustLock::create(16).expect("a lock");
     shared(1).store(0, SeqCst);
+    let guard = lock.lock().expect("the lock");
+    let mut errors: u32 = (0..waiters / 50).map(|_| killed_while_they_wait(&lock, 50)).sum();
+    drop(guard);
+    // When a process is killed, only one other uses the lock. With two others, a
+    // wake-up could be lost, which the contract does not cover.
     let other = other_child(|| lock_until_killed(&lock));
-    let mut errors = 0;
     for pause in &pauses {
         let before = shared(2).load(SeqCst);
         let child = other_child(|| lock_until_killed(&lock));
@@ -1050,32 +1226,48 @@ fn lock_and_repair(lock: &RobustLock) -> bool {
 })]
 fn processes_may_be_killed_at_any_instruction(mut subject: Subject) {
     let pauses: Vec<u32> = (0..25).map(|_| proctor::rng().u32(1..12)).collect();
-    let answer = ask(&mut subject, &pauses, HANGS);
+    let waiters = 1_100;
+    let answer = ask(&mut subject, &(pauses.clone(), waiters), HANGS);
     let (torn, errors) = answer.value;
     assert!(
         errors == 0,
-        "a process was killed while it used the lock, and after that lock returned an error"
+        "{waiters} processes were killed while they waited for the lock, and others while they used it, and after that lock returned an error ({errors} times)"
     );
     assert!(
         torn == 0,
         "a process was killed while it changed the bytes, and the next guard was consistent although the bytes were half written"
     );
-    nothing_is_left(&answer, pauses.len() + 1);
+    nothing_is_left(&answer, pauses.len() + 1 + waiters as usize);
+}
+
+/// What a process does that gets the lock from a dead one and ends with it. The
+/// bits of `death` say how: with `try_lock`, with a mark, with a second guard.
+/// Returns whether each guard is inconsistent if it must be.
+fn take_and_die(lock: &RobustLock, death: u32) -> Option<bool> {
+    let bit = |number: u32| death >> number & 1 == 1;
+    let take = |tries: bool| match tries {
+        false => lock.lock().ok(),
+        true => lock.try_lock().ok().flatten(),
+    };
+    let mut guard = take(bit(0))?;
+    let mut is_right = guard.is_inconsistent() == (death > 0);
+    if bit(1) {
+        guard.mark_consistent();
+    }
+    if bit(2) {
+        drop(guard);
+        guard = take(bit(3))?;
+        is_right &= guard.is_inconsistent() == (death > 0 && !bit(1));
+    }
+    mem::forget(guard);
+    Some(is_right)
 }
 
 #[proctor::test(clauses = [4, 8, 13], subject = |deaths: u32| -> (Vec<u32>, Vec<Option<bool>>) {
     let lock = RobustLock::create(16).expect("a lock");
     let mut wrong = Vec::new();
     for death in 0..deaths {
-        let child = other_child(|| {
-            let guard = match death % 2 {
-                0 => lock.lock().ok(),
-                _ => lock.try_lock().ok().flatten(),
-            };
-            let is = guard.as_ref().map(Guard::is_inconsistent);
-            mem::forget(guard);
-            u8::from(is != Some(death > 0))
-        });
+        let child = other_child(|| u8::from(take_and_die(&lock, death) != Some(true)));
         if !matches!(waitpid(child, None), Ok(WaitStatus::Exited(_, 0))) {
             wrong.push(death);
         }
@@ -1095,7 +1287,7 @@ fn the_lock_survives_hundreds_of_deaths(mut subject: Subject) {
     let (wrong, marked) = &answer.value;
     assert!(
         wrong.is_empty(),
-        "{deaths} processes took the lock and ended with it, one after the other and without a mark. Counted from 0, these got no guard, or not the right one (it is inconsistent after each death): {:?}",
+        "{deaths} processes took the lock and ended with it, one after the other, some with a mark and some after they had dropped a first guard. Counted from 0, these got no guard, or not the right one (it is inconsistent after each death): {:?}",
         &wrong[..wrong.len().min(8)]
     );
     assert_eq!(
@@ -1127,13 +1319,16 @@ fn taken_or_new(is_dead: bool) -> (RobustLock, usize) {
 
 /// A child that takes the lock and drops it, one instruction at a time. `None`
 /// where that is forbidden.
-fn traced(lock: &RobustLock) -> Option<Pid> {
+fn traced(lock: &RobustLock, tries: bool) -> Option<Pid> {
     let child = other_child(|| {
         if ptrace::traceme().is_err() {
             return 1;
         }
         let _ = kill(Pid::this(), Signal::SIGSTOP);
-        drop(lock.lock());
+        match tries {
+            false => drop(lock.lock()),
+            true => drop(lock.try_lock()),
+        }
         0
     });
     let how = waitpid(child, Some(WaitPidFlag::WUNTRACED));
@@ -1152,10 +1347,14 @@ fn snapshot(page: usize, into: &mut [u8; BYTES]) {
     unsafe { libc::memcpy(into.as_mut_ptr().cast(), page.cast(), BYTES) };
 }
 
+/// Whether a process had died with the lock, and whether the next one calls
+/// `try_lock` instead of `lock`.
+type Taken = (bool, bool);
+
 /// After how many instructions the child is about to change the page.
-fn before_changes(is_dead: bool) -> Option<Vec<usize>> {
+fn before_changes((is_dead, tries): Taken) -> Option<Vec<usize>> {
     let (lock, page) = taken_or_new(is_dead);
-    let child = traced(&lock)?;
+    let child = traced(&lock, tries)?;
     let (mut before, mut now) = ([0; BYTES], [0; BYTES]);
     snapshot(page, &mut before);
     let mut all = Vec::new();
@@ -1174,13 +1373,14 @@ fn before_changes(is_dead: bool) -> Option<Vec<usize>> {
     None
 }
 
-/// Interrupts a child after so many instructions. If a process died with the
-/// lock before, the child is killed there. Otherwise, another process takes the
+/// Interrupts a child after so many instructions. No process waits meanwhile, so
+/// no wake-up can be lost. If a process died with the lock before, the child is
+/// killed there. Otherwise, another process takes the
 /// lock there if it can, and dies with it. Returns whether it could, and whether
 /// the next guard is inconsistent (`None`: an error).
-fn interrupted(is_dead: bool, instructions: usize) -> Option<(bool, Option<bool>)> {
+fn interrupted((is_dead, tries): Taken, instructions: usize) -> Option<(bool, Option<bool>)> {
     let (lock, _) = taken_or_new(is_dead);
-    let child = traced(&lock)?;
+    let child = traced(&lock, tries)?;
     let mut could = false;
     if (0..instructions).all(|_| step(child)) {
         if is_dead {
@@ -1205,30 +1405,46 @@ fn interrupted(is_dead: bool, instructions: usize) -> Option<(bool, Option<bool>
 /// whether the next guard is inconsistent.
 type Interrupted = (usize, bool, Option<bool>);
 
-#[proctor::test(clauses = [4, 6, 8], deadline = 20.0, subject = |is_dead: bool| -> Option<Vec<Interrupted>> {
-    let all = before_changes(is_dead)?;
+#[proctor::test(clauses = [4, 6, 8, 13], slow = true, deadline = 30.0, subject = |taken: Taken| -> Option<Vec<Interrupted>> {
+    let before = before_changes(taken)?;
+    let after = before.iter().map(|number| number + 1).filter(|_| taken.0);
+    let mut all: Vec<usize> = before.iter().copied().chain(after).collect();
+    all.sort_unstable();
+    all.dedup();
     // A lock has a few steps.
-    all.into_iter().take(16).map(|number| {
-        let (could, last) = interrupted(is_dead, number)?;
+    let mut instructions = 0;
+    let some = all.into_iter().take(32).take_while(|number| {
+        instructions += number;
+        instructions < 5 * INSTRUCTIONS
+    });
+    some.map(|number| {
+        let (could, last) = interrupted(taken, number)?;
         Some((number, could, last))
     }).collect()
 })]
 fn a_death_in_the_middle_of_a_call_is_noted(mut subject: Subject) {
-    let hangs = "a process was interrupted in the middle of lock or of the drop of its guard and killed, or another process took the lock meanwhile and died; now a process waits for ever";
-    for is_dead in [true, false] {
-        let answer = ask(&mut subject, &is_dead, hangs);
+    let hangs = "a process was interrupted in the middle of lock, of try_lock or of the drop of its guard and killed, or another process took the lock meanwhile and died; now a process waits for ever";
+    for taken in [(true, false), (true, true), (false, false), (false, true)] {
+        let answer = ask(&mut subject, &taken, hangs);
+        let (is_dead, call) = (taken.0, if taken.1 { "try_lock" } else { "lock" });
         // The machine forbids to run a child one instruction at a time.
         let Some(all) = &answer.value else { return };
         for (number, could, last) in all {
             let what = match (is_dead, could) {
                 (true, _) => {
-                    "a process had died with the lock. The next process was killed in the middle of lock, or of the drop of its guard, and it made no mark"
+                    format!(
+                        "a process had died with the lock. The next process was killed in the middle of {call}, or of the drop of its guard, and it made no mark"
+                    )
                 }
                 (false, true) => {
-                    "a process was interrupted in the middle of lock, or of the drop of its guard. Meanwhile another process took the lock and died with it. Then the first process went on"
+                    format!(
+                        "a process was interrupted in the middle of {call}, or of the drop of its guard. Meanwhile another process took the lock and died with it. Then the first process went on"
+                    )
                 }
                 (false, false) => {
-                    "a process was interrupted in the middle of lock, or of the drop of its guard. Then it went on, and no process died with the lock"
+                    format!(
+                        "a process was interrupted in the middle of {call}, or of the drop of its guard. Then it went on, and no process died with the lock"
+                    )
                 }
             };
             let found = match last {
@@ -1245,7 +1461,7 @@ fn a_death_in_the_middle_of_a_call_is_noted(mut subject: Subject) {
     }
 }
 
-#[proctor::test(clauses = [1, 4, 5, 11, 12, 13], subject = |scene: Question| perform(scene))]
+#[proctor::test(clauses = [1, 4, 5, 11, 12, 13], slow = true, subject = |scene: Question| perform(scene))]
 fn a_stopped_holder_keeps_the_lock(mut subject: Subject) {
     let stopped =
         "the process that holds the lock is stopped, and has not ended: it will go on one day";
@@ -1258,7 +1474,7 @@ fn a_stopped_holder_keeps_the_lock(mut subject: Subject) {
         Look(2) => Waits, stopped;
         wait(3) => Waits, stopped;
         attempt(4) => Busy, stopped;
-        Watch(vec![2, 3], 350) => Done, sleeps;
+        Watch(vec![2, 3], 1_100) => Done, sleeps;
         Look(2) => Waits, later;
         Look(3) => Waits, later;
         attempt(4) => Busy, later;
@@ -1309,7 +1525,7 @@ fn a_waiter_that_is_killed_or_stopped_changes_nothing(mut subject: Subject) {
             Look(3) => Waits, only;
             attempt(4) => Busy, only;
             release(1) => Done, FREE;
-            Hear(3) => Got(false), only;
+            Next(3) => Got(false), only;
             attempt(4) => Busy, HELD;
             release(3) => Done, FREE;
             lock(4) => Got(false), only;
@@ -1342,7 +1558,7 @@ fn a_waiter_that_is_killed_or_stopped_changes_nothing(mut subject: Subject) {
 
 // ----------------------------------------------------------------------- forks
 
-#[proctor::test(clauses = [1, 2, 7, 13], subject = |scene: Question| perform(scene))]
+#[proctor::test(clauses = [1, 2, 7, 13], deadline = 30.0, subject = |scene: Question| perform(scene))]
 fn a_child_of_the_holder_has_only_a_copy(mut subject: Subject) {
     let copy = "the parent holds the lock, and its child has only a copy of the guard";
     let nothing = "the child has only dropped a copy of its parent's guard, and that does nothing";
@@ -1356,9 +1572,11 @@ fn a_child_of_the_holder_has_only_a_copy(mut subject: Subject) {
             attempt(4) => Busy, HELD;
             release(2) => Done, nothing;
             attempt(4) => Busy, nothing;
+            Begin(1, Try(0, 1)) => Busy, nothing;
             wait(4) => Waits, nothing;
             end => said, "";
             Kill(3, 9) => Done, "";
+            Begin(1, Try(0, 1)) => Busy, "the process itself holds the lock, and only children of it have ended";
             Look(4) => Waits, "a child of the holder has ended, and the holder has not";
             Tell(1, Write(0, vec![9; 16])) => Done, "";
             release(1) => Done, FREE;
@@ -1382,6 +1600,24 @@ fn a_child_of_the_holder_has_only_a_copy(mut subject: Subject) {
         Begin(2, Try(0, 2)) => Busy, nothing;
         Tell(2, Drop(1)) => Done, FREE;
         attempt(4) => Got(false), FREE;
+    }
+    .judge(&mut subject, HANGS);
+    // Guards that are numbered, with few bits.
+    let (few, many) = (1 << 8, 1 << 16);
+    scene! { 2 locks, 1 player:
+        Tell(1, Lock(0, 0)) => Got(false), NEW;
+        Tell(1, Lock(1, 1)) => Got(false), NEW;
+        Tell(1, Fork(2)) => Done, "";
+        Tell(1, Drop(0)) => Done, FREE;
+        Tell(1, Drop(1)) => Done, FREE;
+        Tell(2, Repeat(0, few - 1)) => Done, FREE;
+        Tell(2, Lock(0, 2)) => Got(false), FREE;
+        Tell(2, Drop(0)) => Done, nothing;
+        Begin(1, Try(0, 0)) => Busy, nothing;
+        Tell(2, Repeat(1, many - 1)) => Done, FREE;
+        Tell(2, Lock(1, 3)) => Got(false), FREE;
+        Tell(2, Drop(1)) => Done, nothing;
+        Begin(1, Try(1, 1)) => Busy, nothing;
     }
     .judge(&mut subject, HANGS);
 }
@@ -1411,7 +1647,7 @@ fn a_child_that_lives_does_not_keep_the_lock_of_its_dead_parent(mut subject: Sub
 #[proctor::test(clauses = [4, 8, 13], subject = |scene: Question| perform(scene))]
 fn a_lock_is_inconsistent_until_it_is_marked(mut subject: Subject) {
     let again = "a process made the mark and was then killed while it still held the lock";
-    scene! { 1 lock, 8 players:
+    let mut scene = scene! { 1 lock, 8 players:
         lock(1) => Got(false), NEW;
         Tell(1, Mark(0)) => Done, "";
         Tell(1, Ask(0)) => Is(false), MARKED;
@@ -1443,8 +1679,11 @@ fn a_lock_is_inconsistent_until_it_is_marked(mut subject: Subject) {
         release(6) => Done, FREE;
         Kill(6, 9) => Done, "";
         lock(7) => Got(false), "the process was killed when it no longer held the lock";
+    };
+    for size in [16, 0] {
+        scene.sizes = vec![size];
+        scene.judge(&mut subject, HANGS);
     }
-    .judge(&mut subject, HANGS);
 }
 
 #[proctor::test(clauses = [4, 8, 11], subject = |scene: Question| perform(scene))]
@@ -1501,15 +1740,18 @@ fn a_panic_that_unwinds_releases_the_lock(mut subject: Subject) {
         Kill(1, 9) => Done, "";
         Tell(2, Panic(0)) => Done, "";
         attempt(3) => Got(true), DEAD;
+        release(3) => Done, FREE;
+        Tell(2, Repair(0)) => Done, "";
+        lock(3) => Got(false), "a process has made the mark in the drop of a value, while a panic unwound";
     }
     .judge(&mut subject, HANGS);
 }
 
-#[proctor::test(clauses = [4, 11], subject = |scene: Question| perform(scene))]
+#[proctor::test(clauses = [4, 11], slow = true, subject = |scene: Question| perform(scene))]
 fn signals_do_not_end_the_wait(mut subject: Subject) {
     let signals =
         "signals have interrupted the process that waits, and another process holds the lock";
-    for (flags, times) in [(SaFlags::empty(), 320), (SaFlags::SA_RESTART, 40)] {
+    for (flags, times) in [(SaFlags::empty(), 1_030), (SaFlags::SA_RESTART, 40)] {
         let mut scene = scene! { 1 lock, 2 players:
             lock(1) => Got(false), NEW;
             Tell(2, Handle(flags.bits())) => Done, "";
@@ -1609,10 +1851,16 @@ fn descriptors() -> Vec<(i32, bool)> {
         .collect()
 }
 
+/// The memory that the process has mapped, in pages.
+fn pages_mapped() -> u64 {
+    first_number(&std::fs::read_to_string("/proc/self/statm").expect("the size"))
+}
+
 /// How often a lock is made, of which size, and how often each is used.
 type Uses = (u32, usize, u32);
 
-#[proctor::test(clauses = [9, 11, 13], deadline = 30.0, memory = 700, subject = |(locks, size, uses): Uses| -> (u32, Vec<String>, bool) {
+#[proctor::test(clauses = [9, 11, 13], slow = true, deadline = 30.0, memory = 700, subject = |(locks, size, uses): Uses| -> (u32, Vec<String>, bool, u64) {
+    let mut pages = u64::MAX;
     let before = Surroundings::now();
     let had = descriptors();
     let (mut errors, mut inherited) = (0, false);
@@ -1626,18 +1874,27 @@ type Uses = (u32, usize, u32);
             errors += u32::from(!matches!(lock.try_lock(), Ok(Some(_))));
         }
         let guard = lock.lock();
+        if number == 20 {
+            pages = pages_mapped();
+        }
         if number % 100 == 0 {
             let is_new = |one: &(i32, bool)| !had.contains(one);
             inherited |= descriptors().iter().any(|one| is_new(one) && one.1);
         }
         drop(guard);
     }
-    (errors, before.changes(), inherited)
+    (errors, before.changes(), inherited, pages_mapped().saturating_sub(pages))
 })]
 fn nothing_is_left_of_a_thousand_locks(mut subject: Subject) {
-    for (locks, size, uses) in [(1, 1, 1), (300, 4 << 20, 1), (1000, 8, 2), (1, 8, 33_000)] {
+    for (locks, size, uses) in [
+        (1, 1, 1),
+        (300, 4 << 20, 1),
+        (1000, 8, 2),
+        (1000, 4095, 0),
+        (1, 8, 33_000),
+    ] {
         let answer = subject.ask(&(locks, size, uses));
-        let (errors, changes, inherited) = &answer.value;
+        let (errors, changes, inherited, pages) = &answer.value;
         let what = format!(
             "{locks} locks of {size} bytes were made, taken {} times and dropped, one after the other",
             2 * uses
@@ -1655,6 +1912,10 @@ fn nothing_is_left_of_a_thousand_locks(mut subject: Subject) {
             !inherited,
             "a descriptor of the lock is not close-on-exec: a program that the process executes gets it"
         );
+        assert!(
+            *pages <= u64::from(locks / 2),
+            "{what}, and {pages} more pages of memory are still mapped than after the first 20"
+        );
         let left = answer.evidence.heap.left;
         assert!(left < 4096, "{what}, and {left} bytes of memory are left");
         nothing_is_left(&answer, 0);
@@ -1663,22 +1924,38 @@ fn nothing_is_left_of_a_thousand_locks(mut subject: Subject) {
 
 // ---------------------------------------------------------------------- errors
 
-/// What `create` returned: an error, or the length that a guard has.
-type Created = Result<usize, Option<i32>>;
+/// What `create` returned: an error, or the length that a guard has, and whether
+/// a child shares the bytes.
+type Created = Result<(usize, bool), Option<i32>>;
 
 fn create(size: usize) -> Created {
     length(RobustLock::create(size))
 }
 
+fn some_places(length: usize) -> Vec<usize> {
+    match length.checked_sub(1) {
+        Some(last) => vec![0, length / 2, last],
+        None => vec![],
+    }
+}
+
 fn length(created: std::io::Result<RobustLock>) -> Created {
     let number = |error: std::io::Error| error.raw_os_error();
     let lock = created.map_err(number)?;
-    let mut guard = lock.lock().map_err(number)?;
-    // There is memory up to the last byte.
-    if let Some(last) = guard.last_mut() {
-        *last += 1;
-    }
-    Ok(guard.len())
+    let child = other_child(|| match lock.lock() {
+        Ok(mut guard) => {
+            // There is memory up to the last byte.
+            for place in some_places(guard.len()) {
+                guard[place] = 3;
+            }
+            0
+        }
+        Err(_) => 1,
+    });
+    let _ = waitpid(child, None);
+    let guard = lock.lock().map_err(number)?;
+    let mut places = some_places(guard.len()).into_iter();
+    Ok((guard.len(), places.all(|place| guard[place] == 3)))
 }
 
 #[proctor::test(clauses = [1, 10], memory = 9000, subject = |sizes: Vec<usize>| -> (Vec<Created>, Created) {
@@ -1687,8 +1964,8 @@ fn length(created: std::io::Result<RobustLock>) -> Created {
     (sizes.into_iter().map(create).collect(), create(16))
 })]
 fn a_size_that_is_too_large_is_an_error(mut subject: Subject) {
-    let mut sizes: Vec<usize> = (0..80).map(|less| usize::MAX - less).collect();
-    sizes.extend([4095, 4096, 4097, 8191].map(|less| usize::MAX - less));
+    let mut sizes: Vec<usize> = (0..4200).map(|less| usize::MAX - less).collect();
+    sizes.extend([8191, 8192].map(|less| usize::MAX - less));
     sizes.extend([0, 1, 48, 4096].map(|less| isize::MAX as usize - less));
     sizes.extend([1 << 62, 1 << 63]);
     sizes.extend([1 << 60, 1 << 48, 1 << 47]);
@@ -1696,14 +1973,26 @@ fn a_size_that_is_too_large_is_an_error(mut subject: Subject) {
     sizes.extend(refused);
     let possible = [(1 << 32) + 5, (1 << 31) + 1];
     sizes.extend(possible);
+    // No machine has less.
+    let small = [1 << 12, 1 << 16, (1 << 20) + 1, 5 << 20, 33 << 20];
+    sizes.extend(small);
     let answer = subject.ask(&sizes);
     let (created, after) = &answer.value;
     for (size, created) in sizes.iter().zip(created) {
         match created {
-            Ok(length) => assert!(
-                possible.contains(size) && length == size,
-                "create({size}) returned a lock whose guard has {length} bytes"
-            ),
+            Ok((length, is_shared)) => {
+                assert!(
+                    (possible.contains(size) || small.contains(size)) && length == size,
+                    "create({size}) returned a lock whose guard has {length} bytes"
+                );
+                assert!(
+                    is_shared,
+                    "create({size}) returned a lock whose bytes a child has written, and its parent does not see it"
+                );
+            }
+            Err(number) if small.contains(size) => {
+                panic!("create({size}) failed (its number is {number:?})")
+            }
             // The machine may have less memory than what is possible.
             Err(number) => assert!(
                 number.is_some() || !refused.contains(size),
@@ -1712,10 +2001,11 @@ fn a_size_that_is_too_large_is_an_error(mut subject: Subject) {
         }
     }
     assert!(
-        *after == Ok(16),
+        *after == Ok((16, true)),
         "create failed for sizes that are too large, and after that create(16) failed too"
     );
-    nothing_is_left(&answer, 0);
+    let made = created.iter().filter(|one| one.is_ok()).count();
+    nothing_is_left(&answer, made + 1);
 }
 
 /// Whether descriptors are limited, or memory; how much more may be used; the
@@ -1726,9 +2016,7 @@ type Limited = (bool, Vec<u64>, usize);
     let (resource, used) = if descriptors_are {
         (Resource::RLIMIT_NOFILE, descriptors().len() as u64)
     } else {
-        let pages = std::fs::read_to_string("/proc/self/statm").expect("the size");
-        let pages = pages.split(' ').next().and_then(|word| word.parse::<u64>().ok());
-        (Resource::RLIMIT_AS, 4096 * pages.expect("a number"))
+        (Resource::RLIMIT_AS, 4096 * pages_mapped())
     };
     let (soft, hard) = getrlimit(resource).expect("the limit");
     let mut all = Vec::with_capacity(limits.len());
@@ -1748,8 +2036,8 @@ fn what_the_kernel_refuses_is_an_error(mut subject: Subject) {
         let (created, after) = &answer.value;
         for one in created {
             match one {
-                Ok(length) => assert!(
-                    limited.0 && *length == limited.2,
+                Ok(made) => assert!(
+                    limited.0 && *made == (limited.2, true),
                     "the process may use only a few MiB more of memory, and create(100 MiB) returned a lock"
                 ),
                 Err(number) => assert!(
@@ -1759,9 +2047,10 @@ fn what_the_kernel_refuses_is_an_error(mut subject: Subject) {
             }
         }
         assert!(
-            *after == Ok(limited.2),
+            *after == Ok((limited.2, true)),
             "create failed at a limit, and it still fails when the limit no longer holds"
         );
-        nothing_is_left(&answer, 0);
+        let made = created.iter().filter(|one| one.is_ok()).count();
+        nothing_is_left(&answer, made + 1);
     }
 }
