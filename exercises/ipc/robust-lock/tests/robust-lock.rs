@@ -1201,7 +1201,7 @@ fn killed_while_they_wait(lock: &RobustLock, waiters: u32) -> u32 {
     all.iter().filter(|waiter| !waited(waiter)).count() as u32
 }
 
-#[proctor::test(clauses = [4, 6, 8], slow = true, subject = |(pauses, waiters): (Vec<u32>, u32)| -> (u32, u32) {
+#[proctor::test(clauses = [4, 5, 6, 8, 11], slow = true, subject = |(pauses, waiters): (Vec<u32>, u32)| -> (u32, u32) {
     let lock = RobustLock::create(16).expect("a lock");
     shared(1).store(0, SeqCst);
     let guard = lock.lock().expect("the lock");
@@ -1415,7 +1415,7 @@ type Interrupted = (usize, bool, Option<bool>);
     let mut instructions = 0;
     let some = all.into_iter().take(32).take_while(|number| {
         instructions += number;
-        instructions < 5 * INSTRUCTIONS
+        instructions < 2 * INSTRUCTIONS
     });
     some.map(|number| {
         let (could, last) = interrupted(taken, number)?;
@@ -1747,7 +1747,7 @@ fn a_panic_that_unwinds_releases_the_lock(mut subject: Subject) {
     .judge(&mut subject, HANGS);
 }
 
-#[proctor::test(clauses = [4, 11], slow = true, subject = |scene: Question| perform(scene))]
+#[proctor::test(clauses = [4, 5, 11], slow = true, subject = |scene: Question| perform(scene))]
 fn signals_do_not_end_the_wait(mut subject: Subject) {
     let signals =
         "signals have interrupted the process that waits, and another process holds the lock";
