@@ -1241,8 +1241,8 @@ fn processes_may_be_killed_at_any_instruction(mut subject: Subject) {
 }
 
 /// What a process does that gets the lock from a dead one and ends with it. The
-/// bits of `death` say how: with `try_lock`, with a mark, with a second guard.
-/// Returns whether each guard is inconsistent if it must be.
+/// bits of `death` say how: with `try_lock`, with a mark, with a second guard. The
+/// first 268 make no mark. Returns whether each guard is inconsistent if it must be.
 fn take_and_die(lock: &RobustLock, death: u32) -> Option<bool> {
     let bit = |number: u32| death >> number & 1 == 1;
     let take = |tries: bool| match tries {
@@ -1251,13 +1251,14 @@ fn take_and_die(lock: &RobustLock, death: u32) -> Option<bool> {
     };
     let mut guard = take(bit(0))?;
     let mut is_right = guard.is_inconsistent() == (death > 0);
-    if bit(1) {
+    let marks = bit(1) && death >= 268;
+    if marks {
         guard.mark_consistent();
     }
     if bit(2) {
         drop(guard);
         guard = take(bit(3))?;
-        is_right &= guard.is_inconsistent() == (death > 0 && !bit(1));
+        is_right &= guard.is_inconsistent() == (death > 0 && !marks);
     }
     mem::forget(guard);
     Some(is_right)
