@@ -12,8 +12,6 @@ use std::time::Instant;
 
 use processes::Pid;
 
-use crate::warden::starts::relics::remove_listed;
-
 pub(crate) struct TemporaryFolder(PathBuf);
 
 impl TemporaryFolder {
@@ -34,11 +32,6 @@ impl TemporaryFolder {
         &self.0
     }
 
-    /// Where the warden lists the objects that may outlive its processes.
-    pub(crate) fn list(&self) -> PathBuf {
-        self.0.with_extension("relics")
-    }
-
     /// The names of what is in it.
     pub(crate) fn entries(&self) -> Vec<String> {
         let entries = fs::read_dir(&self.0).into_iter().flatten().flatten();
@@ -50,9 +43,7 @@ impl TemporaryFolder {
         names
     }
 
-    /// Removes it, and what the warden has listed and could not remove itself.
     pub(crate) fn remove(&self) {
-        remove_listed(&self.list());
         let _ = fs::remove_dir_all(&self.0);
     }
 }
@@ -62,7 +53,7 @@ const MANY: usize = 100;
 
 /// Ends everything below this process, as [`processes::end_descendants`] does,
 /// and removes the folders of the wardens that it killed before they could do
-/// so, with the message queues and the like that their subjects have left.
+/// so.
 pub fn end_descendants(deadline: Instant) {
     let ended = match processes::end_descendants(deadline) {
         Ok(ended) => ended,
@@ -74,8 +65,7 @@ pub fn end_descendants(deadline: Instant) {
 }
 
 /// Removes the folder of a process that has ended, if that was a warden that
-/// could not do so itself, with the message queues and the like that its subject
-/// has left.
+/// could not do so itself.
 pub fn remove_temporary_folder(warden: Pid) {
     TemporaryFolder::of(warden.cast_unsigned()).remove();
 }

@@ -13,6 +13,7 @@ use std::time::{Duration, Instant};
 
 use judging::exercise::catalogue::Course;
 use judging::judge::{How, Judgement, Source, judge};
+use judging::run::remains;
 use judging::trouble::Trouble;
 
 use super::report::Word;
@@ -98,6 +99,9 @@ fn worth_telling(line: &str) -> Option<String> {
 /// Waits for the end of standard input, and then makes this process end soon
 /// and leave nothing behind. The judge itself returns as soon as the programs
 /// that it waits for are gone, and removes its temporary files.
+///
+/// Wardens come first, and by themselves: they remove what their subjects have
+/// left in the system.
 fn end_with_the_loop() {
     let mut byte = [0];
     loop {
@@ -109,6 +113,7 @@ fn end_with_the_loop() {
     }
     let deadline = Instant::now() + PATIENCE;
     while Instant::now() < deadline {
+        remains::end_all(deadline - PATIENCE / 2);
         proctor::end_descendants(deadline);
         // The judge may be about to start the next program.
         thread::sleep(Duration::from_millis(2));

@@ -62,8 +62,9 @@ pub fn end(judge: &mut Child, kill: bool) -> io::Result<Ending> {
         thread::sleep(Duration::from_millis(2));
     }
     let _ = judge.kill_tree();
-    let ending = judge.wait()?;
+    // While the lock is held, each number in the list is still that of its judge.
     let mut all = JUDGES.lock().unwrap_or_else(PoisonError::into_inner);
+    let ending = judge.wait()?;
     all.remove(&pid);
     // Now the processes that have lost their warden as well. A judge that
     // another thread has just started is not among them, because it is in
@@ -77,6 +78,23 @@ pub fn end(judge: &mut Child, kill: bool) -> io::Result<Ending> {
             let _ = signal::kill(nix::unistd::Pid::from_raw(stat.pid), Signal::SIGKILL);
             reap(stat);
         }
+    }
+}
+
+/// Kills the judges that run, and waits until [`end`] has ended what they left
+/// behind, but not beyond the deadline. The wardens live on for a moment: only
+/// they know which message queues and the like their subjects have made.
+pub fn end_all(deadline: Instant) {
+    loop {
+        let all = JUDGES.lock().unwrap_or_else(PoisonError::into_inner);
+        if all.is_empty() || Instant::now() >= deadline {
+            return;
+        }
+        for judge in &*all {
+            let _ = signal::kill(nix::unistd::Pid::from_raw(*judge), Signal::SIGKILL);
+        }
+        drop(all);
+        thread::sleep(Duration::from_millis(2));
     }
 }
 

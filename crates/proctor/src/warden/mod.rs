@@ -58,9 +58,6 @@ pub(crate) fn start(site: &Site, settings: &Settings, code: &Code) -> ! {
     let temporary = TemporaryFolder::of(std::process::id()).made();
     match split(site, settings, temporary.as_ref(), code) {
         Ok((pid, mut starts)) => {
-            if let Some(temporary) = &temporary {
-                starts.relics.keep_list(&temporary.list());
-            }
             let ready = Report::Ready {
                 subject: pid.as_raw(),
                 counting: starts.is_counting(),

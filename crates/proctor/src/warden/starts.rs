@@ -25,7 +25,7 @@
 pub(crate) mod faults;
 mod filter;
 mod queues;
-pub(crate) mod relics;
+mod relics;
 
 use std::io::{IoSlice, IoSliceMut};
 use std::mem::{MaybeUninit, size_of};
@@ -155,7 +155,7 @@ impl Starts {
         let pid = call.pid as i32;
         let [name, flags, mode, attributes, ..] = call.data.args;
         let makes = flags as i32 & libc::O_CREAT != 0;
-        let name = self.relics.queue(pid, name, makes)?;
+        let (name, is_new) = self.relics.queue(pid, name, makes)?;
         let closed = *self
             .queues_are_closed
             .get_or_insert_with(fence::closes_queues);
@@ -168,7 +168,6 @@ impl Starts {
             mode: mode as u32,
             attributes,
         };
-        let is_new = makes && !relics::queue_exists(&opening.name);
         match opening.open(pid) {
             Ok(queue) => {
                 let handed = queues::hand_over(listener, call.id, &queue);

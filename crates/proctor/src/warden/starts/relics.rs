@@ -7,13 +7,12 @@
 //! each object at the system call that makes it. The warden makes System V
 //! objects itself, instead of the subject: that is how it learns their numbers.
 
-use std::ffi::{CStr, CString, OsString};
+use std::ffi::{CStr, CString};
 use std::fmt;
-use std::fs::{self, File};
-use std::io::Write as _;
-use std::os::unix::ffi::{OsStrExt, OsStringExt};
-use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
-use std::path::{Path, PathBuf};
+use std::fs;
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Component, Path, PathBuf};
 
 use nix::errno::Errno;
 
@@ -41,43 +40,29 @@ enum Relic {
 
 /// Everything that the descendants of a warden made.
 #[derive(Debug, Default)]
-pub(crate) struct Relics {
-    all: Vec<Relic>,
-    /// The same on disk, for others to remove if the warden is killed.
-    list: Option<File>,
-}
+pub(crate) struct Relics(Vec<Relic>);
 
 impl Relics {
-    /// From now on, also keeps a list in a new file. Without such a file, nobody
-    /// can remove what a killed warden has noted.
-    pub(crate) fn keep_list(&mut self, path: &Path) {
-        let new = File::options()
-            .write(true)
-            .create_new(true)
-            .mode(0o600)
-            .open(path);
-        self.list = new.ok();
-    }
-
     /// A process is about to give something this name.
     pub(super) fn path(&mut self, pid: i32, folder: Option<u64>, address: u64) {
         let Some(path) = path_at(pid, folder, address) else {
             return;
         };
         let is_new = path.symlink_metadata().is_err();
-        if path.starts_with(SHARED_MEMORY) && is_new && is_here(pid, "mnt") {
+        if is_shared_memory(&path) && is_new && is_here(pid, "mnt") {
             self.note(Relic::File(path));
         }
     }
 
     /// A process is about to open a message queue, or to make one. Returns its
-    /// name, if that can be read.
-    pub(super) fn queue(&mut self, pid: i32, address: u64, makes: bool) -> Option<CString> {
+    /// name, if that can be read, and whether it is a new one.
+    pub(super) fn queue(&mut self, pid: i32, address: u64, makes: bool) -> Option<(CString, bool)> {
         let name = text_at(pid, address)?;
-        if makes && !queue_exists(&name) && is_here(pid, "ipc") {
+        let is_new = makes && !queue_exists(&name);
+        if is_new && is_here(pid, "ipc") {
             self.note(Relic::Queue(name.clone()));
         }
-        Some(name)
+        Some((name, is_new))
     }
 
     /// Makes a System V object instead of the process, and returns its number
@@ -110,78 +95,27 @@ impl Relics {
     }
 
     fn note(&mut self, relic: Relic) {
-        if !self.all.contains(&relic) {
-            if let Some(list) = &mut self.list {
-                // At worst, the list lacks this one.
-                let _ = list.write_all(&relic.line());
-            }
-            self.all.push(relic);
+        if !self.0.contains(&relic) {
+            self.0.push(relic);
         }
     }
 
     /// The names of the objects that still exist.
     pub(crate) fn names(&self) -> Vec<String> {
-        let existing = self.all.iter().filter(|relic| relic.exists());
+        let existing = self.0.iter().filter(|relic| relic.exists());
         existing.map(ToString::to_string).collect()
     }
 
     /// Removes the objects that still exist. To be called when no process is
     /// left that uses them.
     pub(crate) fn remove(&mut self) {
-        for relic in self.all.drain(..).filter(Relic::exists) {
-            relic.remove();
-        }
-        // Another program may get a number of the list again.
-        if let Some(list) = self.list.take() {
-            let _ = list.set_len(0);
-        }
-    }
-}
-
-/// Removes what is on the list of a warden that was killed, and the list.
-pub(crate) fn remove_listed(list: &Path) {
-    let Ok(lines) = fs::read(list) else { return };
-    for relic in lines.split(|byte| *byte == 0).filter_map(Relic::of_line) {
-        if relic.exists() {
+        for relic in self.0.drain(..).filter(Relic::exists) {
             relic.remove();
         }
     }
-    let _ = fs::remove_file(list);
 }
 
 impl Relic {
-    /// For the list: a letter for the kind, a name or number, and a NUL, which
-    /// no name contains.
-    fn line(&self) -> Vec<u8> {
-        let system_v = |letter: u8, number: &i32| (letter, number.to_string().into_bytes());
-        let (letter, name) = match self {
-            Relic::File(path) => (b'f', path.as_os_str().as_bytes().to_vec()),
-            Relic::Queue(name) => (b'q', name.to_bytes().to_vec()),
-            Relic::SystemV(SystemV::SharedMemory, number) => system_v(b'h', number),
-            Relic::SystemV(SystemV::Semaphores, number) => system_v(b's', number),
-            Relic::SystemV(SystemV::Messages, number) => system_v(b'm', number),
-        };
-        [&[letter], &name[..], &[0]].concat()
-    }
-
-    /// From a line of the list, without its NUL.
-    fn of_line(line: &[u8]) -> Option<Relic> {
-        let (letter, name) = line.split_first()?;
-        let number = || str::from_utf8(name).ok()?.parse().ok();
-        match letter {
-            b'f' => {
-                let path = PathBuf::from(OsString::from_vec(name.to_vec()));
-                // Like those that are noted.
-                path.starts_with(SHARED_MEMORY).then_some(Relic::File(path))
-            }
-            b'q' => CString::new(name).ok().map(Relic::Queue),
-            b'h' => Some(Relic::SystemV(SystemV::SharedMemory, number()?)),
-            b's' => Some(Relic::SystemV(SystemV::Semaphores, number()?)),
-            b'm' => Some(Relic::SystemV(SystemV::Messages, number()?)),
-            _ => None,
-        }
-    }
-
     fn exists(&self) -> bool {
         match self {
             Relic::File(path) => path.symlink_metadata().is_ok(),
@@ -273,7 +207,7 @@ impl SystemV {
 }
 
 /// Whether there is a queue of this name, even if this process may not open it.
-pub(super) fn queue_exists(name: &CStr) -> bool {
+fn queue_exists(name: &CStr) -> bool {
     let nothing = std::ptr::null::<libc::c_void>();
     // SAFETY: reads the name and makes nothing.
     let opened =
@@ -289,6 +223,14 @@ pub(super) fn queue_exists(name: &CStr) -> bool {
 pub(super) fn remove_queue(name: &CStr) {
     // SAFETY: reads the name. The system call takes it without a slash.
     unsafe { libc::syscall(libc::SYS_mq_unlink, name.as_ptr()) };
+}
+
+/// Whether a path leads into [`SHARED_MEMORY`], and not out of it again by `..`.
+fn is_shared_memory(path: &Path) -> bool {
+    path.strip_prefix(SHARED_MEMORY).is_ok_and(|rest| {
+        let mut parts = rest.components().peekable();
+        parts.peek().is_some() && parts.all(|part| matches!(part, Component::Normal(_)))
+    })
 }
 
 /// Whether a process sees the same files, or System V objects and queues, as this one.
@@ -339,39 +281,22 @@ fn text_at(pid: i32, address: u64) -> Option<CString> {
 
 #[cfg(test)]
 mod tests {
-    use super::{Relic, Relics, SystemV, queue_exists, remove_listed};
+    use super::{Path, is_shared_memory};
 
     #[test]
-    fn what_a_killed_warden_has_noted_can_be_removed() {
-        let folder = tempfile::tempdir().unwrap();
-        let list = folder.path().join("list");
-        let name = std::ffi::CString::new(format!("proctor-\n{}", std::process::id())).unwrap();
-        let mut relics = Relics::default();
-        relics.keep_list(&list);
-        let number = SystemV::Messages.get(libc::IPC_PRIVATE, 0, 0o600).unwrap();
-        // SAFETY: reads the name.
-        let made = unsafe {
-            let flags = libc::O_CREAT | libc::O_RDWR | libc::O_CLOEXEC;
-            libc::syscall(libc::SYS_mq_open, name.as_ptr(), flags, 0o600, 0)
-        };
-        assert!(made >= 0);
-        relics.note(Relic::Queue(name.clone()));
-        relics.note(Relic::SystemV(SystemV::Messages, number));
-        relics.note(Relic::File("/dev/shm/proctor-never-made".into()));
-        assert_eq!(relics.names().len(), 2);
-        // The warden does not remove them.
-        drop(relics);
-        assert!(queue_exists(&name));
-        remove_listed(&list);
-        assert!(!queue_exists(&name));
-        assert!(!SystemV::Messages.exists(number));
-        assert!(!list.exists());
-    }
-
-    #[test]
-    fn nothing_outside_of_shared_memory_is_removed() {
-        assert_eq!(Relic::of_line(b"f/tmp/file"), None);
-        assert_eq!(Relic::of_line(b"x1"), None);
-        assert_eq!(Relic::of_line(b""), None);
+    fn what_is_removed_lies_in_shared_memory() {
+        for path in ["/dev/shm/a", "/dev/shm/a/b", "/dev/shm//sem.a"] {
+            assert!(is_shared_memory(Path::new(path)), "{path}");
+        }
+        for path in [
+            "/dev/shm",
+            "/dev/shm/",
+            "/dev/shm/../a",
+            "/dev/shm/a/../../b",
+            "/dev/shmem",
+            "/tmp/a",
+        ] {
+            assert!(!is_shared_memory(Path::new(path)), "{path}");
+        }
     }
 }
