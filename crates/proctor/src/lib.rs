@@ -69,7 +69,8 @@ pub use records::{Evidence, Exchange, Heap, Outcome, Output, Place, Record, Time
 
 pub use devices::{
     Calls, EmptyProbe, Event, Gate, Life, Onlooker, Probe, Probes, Surroundings, Task, Zeros,
-    do_nothing, jostle, leave_a_core_file, on_signal, other_child, script, threads_left,
+    do_nothing, jostle, leave_a_core_file, on_signal, other_child, script, step, threads_left,
+    traced_child,
 };
 pub use hang::PACKAGE;
 pub use judge::left::Left;

@@ -1,11 +1,17 @@
 //! What a caller may have besides the code under test: children and handlers.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
 use nix::sys::signal::{SaFlags, SigAction, SigHandler, SigSet, Signal, sigaction};
 use nix::unistd::{ForkResult, Pid, fork};
 
+/// The exit code of a Rust program that panicked.
+const PANICKED: u8 = 101;
+
 /// Forks a child of the calling process that the code under test knows nothing
 /// of. The child does `life` and ends with the exit code that `life` returns,
-/// without destructors, exit handlers or flushes.
+/// or with 101 if it panics, without destructors of the caller, exit handlers
+/// or flushes.
 ///
 /// The caller must have only one thread: in a child of a process with threads,
 /// a lock may be held by a thread that is not there (man 2 fork).
@@ -13,7 +19,8 @@ pub fn other_child(life: impl FnOnce() -> u8) -> Pid {
     // SAFETY: the caller has one thread, as demanded above.
     match unsafe { fork() }.expect("a process for the test's own child") {
         ForkResult::Child => {
-            let code = life();
+            // A panic must not unwind into the caller's frames: they are not the child's.
+            let code = catch_unwind(AssertUnwindSafe(life)).unwrap_or(PANICKED);
             // SAFETY: it ends the process and touches no memory.
             unsafe { libc::_exit(code.into()) }
         }

@@ -10,6 +10,7 @@
 //! | what a call has changed and not put back | [`Surroundings`] |
 //! | what one thread has done meanwhile | [`Task`] |
 //! | children and handlers that the caller has besides | [`other_child`], [`on_signal`], [`do_nothing`] |
+//! | what happens between two instructions of a call | [`traced_child`], [`step`] |
 //! | streams that do little, fail, or end | [`script`] |
 //! | slices that are longer than the memory | [`Zeros`] |
 //! | the bit in a status that says "core dumped" | [`leave_a_core_file`] |
@@ -29,6 +30,7 @@ mod rest;
 pub mod script;
 mod surroundings;
 mod task;
+mod traced;
 mod zeros;
 
 pub use caller::{do_nothing, on_signal, other_child};
@@ -40,4 +42,5 @@ pub use probe::{EmptyProbe, Event, Life, Probe, Probes};
 pub use rest::threads_left;
 pub use surroundings::Surroundings;
 pub use task::{Calls, Task};
+pub use traced::{step, traced_child};
 pub use zeros::Zeros;

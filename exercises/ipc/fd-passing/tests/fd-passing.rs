@@ -12,7 +12,7 @@ use std::net::Shutdown;
 use std::os::fd::{AsFd, AsRawFd, FromRawFd, IntoRawFd, OwnedFd, RawFd};
 use std::os::unix::fs::{FileExt, OpenOptionsExt};
 use std::os::unix::net::UnixStream;
-use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+use std::panic::resume_unwind;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicI32, AtomicU32, AtomicU64, Ordering::Relaxed};
 use std::sync::mpsc;
@@ -231,11 +231,6 @@ fn reap(child: Pid) -> i32 {
             other => panic!("the test's own child: {other:?}"),
         }
     }
-}
-
-/// A child of the test that runs code under test. A panic ends it.
-fn child(life: impl FnOnce() -> u8) -> Pid {
-    other_child(|| catch_unwind(AssertUnwindSafe(life)).unwrap_or(101))
 }
 
 fn open_descriptors() -> usize {
@@ -483,14 +478,14 @@ fn the_numbers_do_not_matter(mut subject: Subject) {
 #[proctor::test(clauses = [1, 2, 3, 4, 6, 7, 11], subject = |text: String| -> (Vec<Got>, i32, i32) {
     let (a, b) = pair();
     let mut got = vec![send(&a, file_with(&text)), receive(&b)];
-    let sender = child(|| u8::from(send(&a, file_with(&text)) != Sent));
+    let sender = other_child(|| u8::from(send(&a, file_with(&text)) != Sent));
     drop(a);
     // Its descriptors are gone with it.
     let sent = reap(sender);
     got.extend([receive(&b), receive(&b)]);
 
     let (a, b) = pair();
-    let receiver = child(|| u8::from(receive(&b) != Got::File(text.clone())));
+    let receiver = other_child(|| u8::from(receive(&b) != Got::File(text.clone())));
     drop(b);
     Onlooker::of_process(receiver.as_raw()).until_it_waits();
     got.push(send(&a, file_with(&text)));
@@ -560,7 +555,7 @@ fn state_of(process: Pid) -> char {
     give(&a, b"-", &[reader.as_raw_fd()]);
     let received = receive_file(&b).ok().flatten();
     let has_flag = received.map(|file| fcntl(&file, FcntlArg::F_GETFD) == Ok(libc::FD_CLOEXEC));
-    let child = child(|| {
+    let child = other_child(|| {
         // Where the test may not trace, it has looked at the end only.
         if ptrace::traceme().is_ok() {
             let _ = raise(Signal::SIGSTOP);
@@ -1033,7 +1028,7 @@ fn a_call_needs_room_only_for_what_arrives(mut subject: Subject) {
     give(&a, b"-", &[]);
     give(&a, b"-", &[one, one]);
     give(&a, b"-", &[one; MOST]);
-    let sent = reap(child(|| u8::from(send(&a, &file) != Sent)));
+    let sent = reap(other_child(|| u8::from(send(&a, &file) != Sent)));
     drop(a);
     let mut got: Vec<Got> = (0..9).map(|_| receive(&b)).collect();
     let (a, b) = pair();
@@ -1417,7 +1412,7 @@ fn too_many_on_the_way(file: &File) -> (i32, i32) {
         give(&a, b"-", &[file.as_raw_fd()]);
     }
     let run = |own: bool| {
-        reap(child(|| {
+        reap(other_child(|| {
             // Version 3, this thread; and no capability at all.
             let (header, none) = ([0x2008_0522_u32, 0], [0_u32; 6]);
             // SAFETY: the call reads these two structures.
@@ -1584,7 +1579,7 @@ fn take_one(socket: &UnixStream) -> Got {
     let (a, b) = pair();
     small_buffer(&a);
     let file = file_with(&text);
-    let sender = child(|| {
+    let sender = other_child(|| {
         let all_sent = (0..rounds).all(|_| send_file(&a, file.as_fd()).is_ok());
         u8::from(!all_sent)
     });

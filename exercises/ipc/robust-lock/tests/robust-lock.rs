@@ -30,9 +30,11 @@ use nix::sys::prctl::{set_child_subreaper, set_name};
 use nix::sys::ptrace;
 use nix::sys::resource::{Resource, UsageWho, getrlimit, getrusage, setrlimit};
 use nix::sys::signal::{SaFlags, SigHandler, SigSet, Signal, kill};
-use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
+use nix::sys::wait::{WaitStatus, waitpid};
 use nix::unistd::Pid;
-use proctor::{Answer, Gate, Onlooker, Subject, Surroundings, on_signal, other_child};
+use proctor::{
+    Answer, Gate, Onlooker, Subject, Surroundings, on_signal, other_child, step, traced_child,
+};
 use robust_lock::{Guard, RobustLock};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
@@ -1321,25 +1323,13 @@ fn taken_or_new(is_dead: bool) -> (RobustLock, usize) {
 /// A child that takes the lock and drops it, one instruction at a time. `None`
 /// where that is forbidden.
 fn traced(lock: &RobustLock, tries: bool) -> Option<Pid> {
-    let child = other_child(|| {
-        if ptrace::traceme().is_err() {
-            return 1;
-        }
-        let _ = kill(Pid::this(), Signal::SIGSTOP);
+    traced_child(|| {
         match tries {
             false => drop(lock.lock()),
             true => drop(lock.try_lock()),
         }
         0
-    });
-    let how = waitpid(child, Some(WaitPidFlag::WUNTRACED));
-    matches!(how, Ok(WaitStatus::Stopped(_, Signal::SIGSTOP))).then_some(child)
-}
-
-/// Whether the child has done an instruction, and has not ended.
-fn step(child: Pid) -> bool {
-    let stepped = ptrace::step(child, None).and_then(|()| waitpid(child, None));
-    matches!(stepped, Ok(WaitStatus::Stopped(_, Signal::SIGTRAP)))
+    })
 }
 
 fn snapshot(page: usize, into: &mut [u8; BYTES]) {
@@ -1360,7 +1350,7 @@ fn before_changes((is_dead, tries): Taken) -> Option<Vec<usize>> {
     snapshot(page, &mut before);
     let mut all = Vec::new();
     for number in 0..INSTRUCTIONS {
-        if !step(child) {
+        if step(child).is_err() {
             return Some(all);
         }
         snapshot(page, &mut now);
@@ -1383,7 +1373,7 @@ fn interrupted((is_dead, tries): Taken, instructions: usize) -> Option<(bool, Op
     let (lock, _) = taken_or_new(is_dead);
     let child = traced(&lock, tries)?;
     let mut could = false;
-    if (0..instructions).all(|_| step(child)) {
+    if (0..instructions).all(|_| step(child).is_ok()) {
         if is_dead {
             let _ = kill(child, Signal::SIGKILL);
         } else {

@@ -20,12 +20,11 @@ use nix::errno::Errno;
 use nix::fcntl::{FcntlArg, SealFlag, fcntl};
 use nix::libc;
 use nix::sys::memfd::{MFdFlags, memfd_create};
-use nix::sys::ptrace;
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use nix::sys::signal::{SaFlags, SigAction, SigHandler, SigSet, Signal, kill, raise, sigaction};
 use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
 use nix::unistd::Pid;
-use proctor::{Gate, Subject};
+use proctor::{Gate, Subject, other_child, step, traced_child};
 use serde::{Deserialize, Serialize};
 use shared_counter::{Counter, Memory, Table, TableError, create};
 
@@ -1089,11 +1088,6 @@ fn a_dropped_mapping_leaves_nothing(mut subject: Subject) {
 
 // ------------------------------------------------------------------------ processes
 
-/// Forks another process. Its exit code is what `life` returns, or 101.
-fn other(life: impl FnOnce() -> u8) -> Pid {
-    proctor::other_child(|| catch_unwind(AssertUnwindSafe(life)).unwrap_or(101))
-}
-
 /// How many processes count, and how many names all of them join.
 const COUNTING: u32 = 4;
 const COMMON: u32 = 25;
@@ -1116,7 +1110,7 @@ fn count(memory: &Memory, me: u32, rounds: u32) {
     let memory = mapped(&file);
     let (mut gate, opens) = io::pipe().expect("a pipe");
     let mut opens = Some(opens);
-    let children: Vec<Pid> = (1..=COUNTING).map(|me| other(|| {
+    let children: Vec<Pid> = (1..=COUNTING).map(|me| other_child(|| {
         // They begin together, when the caller has closed its end.
         drop(opens.take());
         let _ = gate.read(&mut [0]);
@@ -1202,11 +1196,7 @@ fn states((words, op): Call) -> Option<Vec<Vec<u32>>> {
     }
     let table = Table::new(shared).expect("the words of a table");
     let counter = table.join(7).expect("its name is in the list");
-    let child = other(|| {
-        if ptrace::traceme().is_err() {
-            return 1;
-        }
-        let _ = raise(Signal::SIGSTOP);
+    let child = traced_child(|| {
         match op {
             Join(name) => _ = table.join(name),
             Sum => _ = table.sum(),
@@ -1214,19 +1204,13 @@ fn states((words, op): Call) -> Option<Vec<Vec<u32>>> {
             _ => {}
         }
         0
-    });
-    match ending(child).as_str() {
-        "SIGSTOP" => {}
-        "code 1" => return None,
-        how => panic!("a process did not come as far as its call: {how}"),
-    }
+    })?;
     let mut states = vec![words];
     for _ in 0..INSTRUCTIONS {
-        ptrace::step(child, None).expect("a stopped child");
-        match ending(child).as_str() {
-            "SIGTRAP" => {}
-            "code 0" => return Some(states.split_off(1)),
-            how => panic!("a process called a function of the library, and ended: {how}"),
+        match step(child) {
+            Ok(()) => {}
+            Err(WaitStatus::Exited(_, 0)) => return Some(states.split_off(1)),
+            Err(how) => panic!("a process called a function of the library, and ended: {how:?}"),
         }
         if *states[states.len() - 1] != snapshot(shared) {
             states.push(snapshot(shared));

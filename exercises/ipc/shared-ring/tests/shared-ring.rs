@@ -9,7 +9,6 @@ use std::io::{self, Seek, SeekFrom, Write};
 use std::num::NonZeroUsize;
 use std::os::fd::{AsRawFd, OwnedFd};
 use std::os::unix::fs::FileExt;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::PathBuf;
 use std::process;
 use std::slice;
@@ -27,7 +26,7 @@ use nix::sys::resource::{Resource, UsageWho, getrlimit, getrusage, setrlimit};
 use nix::sys::signal::{SaFlags, SigHandler, Signal, kill, raise};
 use nix::sys::wait::{WaitStatus, waitpid};
 use nix::unistd::{Pid, getpid};
-use proctor::{Answer, Gate, Onlooker, Subject, Surroundings};
+use proctor::{Answer, Gate, Onlooker, Subject, Surroundings, other_child};
 use serde::{Deserialize, Serialize};
 use shared_ring::{Consumer, Mapping, Producer, map};
 
@@ -619,11 +618,6 @@ fn shared(capacity: usize, put: u32, taken: u32) -> &'static [AtomicU32] {
     words
 }
 
-/// Forks the other process. Its exit code is what `life` returns, or 101.
-fn other(life: impl FnOnce() -> u8) -> Pid {
-    proctor::other_child(|| catch_unwind(AssertUnwindSafe(life)).unwrap_or(101))
-}
-
 /// The exit code of a child that ends by itself.
 fn code(child: Pid) -> i32 {
     loop {
@@ -772,7 +766,7 @@ fn waits(
     }
     let caller = getpid();
     let every = wait.wakes / wait.signals.max(1);
-    let peer = other(|| {
+    let peer = other_child(|| {
         let mut asleep = true;
         for time in 1..=wait.wakes {
             asleep = asleep && is_woken(&words[word], caller);
@@ -934,7 +928,7 @@ fn wakes(
 ) -> u32 {
     let word = &words[count];
     let begin = word.load(Ordering::Acquire);
-    let sleeper = other(|| {
+    let sleeper = other_child(|| {
         for change in 0..times {
             let old = begin.wrapping_add(change);
             while word.load(Ordering::Acquire) == old {
@@ -1001,14 +995,14 @@ const STOPPED: Duration = Duration::from_millis(150);
         words[SLOTS + number as usize].store(value, Ordering::Relaxed);
         store_and_wake(&words[PUT], number + 1);
     };
-    let producer = other(|| {
+    let producer = other_child(|| {
         put(0, first);
         raise(Signal::SIGSTOP).expect("a signal that can be sent");
         put(1, second);
         0
     });
     let caller = getpid();
-    let waker = other(|| {
+    let waker = other_child(|| {
         Onlooker::of_process(producer.as_raw()).until_it_stops();
         Onlooker::of_process(caller.as_raw()).until_it_waits();
         thread::sleep(STOPPED);
@@ -1047,7 +1041,7 @@ const MANY: u32 = 70_000;
         mapping.words()[count].store(start, Ordering::Relaxed);
     }
     let mut consumer = Consumer::new(mapping.words()).expect("an empty ring");
-    let producer = other(|| {
+    let producer = other_child(|| {
         // The memory is at another address here.
         let Ok(mapping) = map(&file, 8) else { return 2 };
         let Ok(mut producer) = Producer::new(mapping.words()) else { return 3 };
@@ -1271,7 +1265,7 @@ type Opened = (u64, bool);
     for (at, word) in mapping.words().iter().enumerate() {
         word.store(value(at), Ordering::Relaxed);
     }
-    let peer = other(|| {
+    let peer = other_child(|| {
         let Ok(theirs) = map(&file, capacity) else { return 2 };
         let words = theirs.words();
         let same = words.iter().enumerate().all(|(at, word)| word.load(Ordering::Acquire) == value(at));

@@ -33,7 +33,7 @@ use nix::sys::wait::{Id, WaitPidFlag, WaitStatus, waitid, waitpid};
 use nix::unistd::{ForkResult, Pid, fork, getpid, getppid, pipe2};
 use proctor::{
     Answer, Failure, Fault, Onlooker, Subject, Surroundings, Whose, do_nothing, on_signal,
-    threads_left,
+    other_child, threads_left,
 };
 use serde::{Deserialize, Serialize};
 
@@ -2198,19 +2198,14 @@ fn doubled(request: &[u8]) -> Vec<u8> {
 }
 
 /// A child of the caller that ends with this code as soon as the gate opens.
-fn child_at_the_gate(code: i32) -> Pid {
-    // SAFETY: the process has one thread.
-    match unsafe { fork() }.expect("a child") {
-        ForkResult::Parent { child } => child,
-        ForkResult::Child => {
-            Gate::tell_and_wait();
-            // SAFETY: ends the process.
-            unsafe { libc::_exit(code) }
-        }
-    }
+fn child_at_the_gate(code: u8) -> Pid {
+    other_child(|| {
+        Gate::tell_and_wait();
+        code
+    })
 }
 
-#[proctor::test(clauses = [1, 2, 4, 5, 6, 9, 12, 15], subject = |codes: [i32; 2]| -> (Vec<Reported>, Vec<i32>, Vec<String>) {
+#[proctor::test(clauses = [1, 2, 4, 5, 6, 9, 12, 15], subject = |codes: [u8; 2]| -> (Vec<Reported>, Vec<i32>, Vec<String>) {
     let before = Surroundings::now();
     let mut gate = Gate::new();
     let ended = child_at_the_gate(codes[0]);
@@ -2236,7 +2231,7 @@ fn child_at_the_gate(code: i32) -> Pid {
     (jobs, codes, changes_since(&before))
 })]
 fn drop_ends_this_server_and_leaves_other_children_alone(mut subject: Subject) {
-    let codes = [proctor::rng().i32(1..100), proctor::rng().i32(100..200)];
+    let codes = [proctor::rng().u8(1..100), proctor::rng().u8(100..200)];
     let answer = subject.try_ask(&codes).unwrap_or_else(|failing| {
         let meaning = "another child of the caller and a second server hold copies of the caller's descriptors, and drop does not return";
         proctor::Gate::explained(failing, meaning).end()
@@ -2252,7 +2247,7 @@ fn drop_ends_this_server_and_leaves_other_children_alone(mut subject: Subject) {
         );
     }
     assert!(
-        ended[..] == codes,
+        ended[..] == codes.map(i32::from),
         "two other children of the caller ended with the codes {codes:?}, and the caller learned {ended:?} (-1: it cannot wait for that child any more)"
     );
     nothing_is_left(&answer, changes);

@@ -11,7 +11,6 @@ proctor::exercise!(reaper);
 use std::io::{self, PipeWriter, Read, Write, pipe};
 use std::mem;
 use std::os::fd::{AsFd, OwnedFd};
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::ptr;
 use std::sync::atomic::{AtomicBool, AtomicI32, AtomicU32, Ordering::Relaxed};
 use std::thread;
@@ -27,8 +26,8 @@ use nix::sys::signal::{
 };
 use nix::sys::wait::{Id, WaitPidFlag, WaitStatus, waitid, waitpid};
 use nix::time::{clock_getcpuclockid, clock_gettime};
-use nix::unistd::{ForkResult, Pid, fork, getpid, getppid, gettid, pause};
-use proctor::{Answer, Failure, Fault, Onlooker, Subject, Surroundings, Whose};
+use nix::unistd::{Pid, getpid, getppid, gettid, pause};
+use proctor::{Answer, Failure, Fault, Onlooker, Subject, Surroundings, Whose, other_child};
 use reaper::Reaper;
 use serde::{Deserialize, Serialize};
 
@@ -105,18 +104,13 @@ fn child(work: impl FnOnce() -> u8) -> Pid {
     // handler, and the judge would count two starts.
     let set = SigSet::from(Signal::SIGCHLD);
     let mask = set.thread_swap_mask(SigmaskHow::SIG_BLOCK).expect("a mask");
-    // SAFETY: subjects have one thread; where a test has a second one, that
-    // thread holds no lock.
-    let forked = unsafe { fork() }.expect("a child of the test");
+    // Where a test has a second thread, that thread holds no lock.
+    let child = other_child(|| {
+        let _ = mask.thread_set_mask();
+        work()
+    });
     let _ = mask.thread_set_mask();
-    match forked {
-        ForkResult::Child => {
-            let code = work();
-            // SAFETY: ends the process and touches no memory.
-            unsafe { libc::_exit(code.into()) }
-        }
-        ForkResult::Parent { child } => child,
-    }
+    child
 }
 
 /// Returns when the child has ended. The child stays as it is. The kernel has
@@ -972,7 +966,6 @@ fn any_number_of_signals_stands_for_a_child(mut subject: Subject) {
 
 /// The exit code of a process that the test may not trace.
 const UNTRACED: u8 = 99;
-const PANICKED: u8 = 101;
 
 /// For a process that the test follows: the calls that it looks at begin, or end,
 /// here.
@@ -1040,12 +1033,12 @@ fn is_asleep(process: Pid) -> bool {
 }
 
 /// A child that the test follows. It ends with what `life` returns.
-fn traced_child(life: impl FnOnce() -> u8) -> Pid {
+fn followed_child(life: impl FnOnce() -> u8) -> Pid {
     child(|| {
         if ptrace::traceme().is_err() {
             return UNTRACED;
         }
-        catch_unwind(AssertUnwindSafe(life)).unwrap_or(PANICKED)
+        life()
     })
 }
 
@@ -1192,7 +1185,7 @@ const PLACES: u32 = 64;
     drop(Reaper::install());
     prepare(Before::Handled);
     let ((mut orders, mut order), (mut told, tell)) = (pipe().expect("a pipe"), pipe().expect("a pipe"));
-    let traced = traced_child(|| loop {
+    let traced = followed_child(|| loop {
         if let Err(found) = one_call(call, &tell) {
             return found as u8;
         }
@@ -1337,7 +1330,7 @@ const ERRNOS: [i32; 2] = [4, 77];
         let _ = raise(Signal::SIGCHLD);
         Errno::last_raw() != errno
     };
-    let traced = traced_child(|| {
+    let traced = followed_child(|| {
         let Ok(reaper) = Reaper::install() else {
             return Found::Failed as u8;
         };
