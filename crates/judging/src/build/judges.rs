@@ -52,6 +52,7 @@ pub fn judge_of(
         name: &name,
         folder: JUDGING,
         part: Part::Judge,
+        only: None,
         sources: &sources_of(given),
     })?;
     scratch.finish()?;

@@ -83,6 +83,9 @@ pub struct Package<'a> {
     pub folder: &'a str,
     /// What it is for.
     pub part: Part,
+    /// The only test that a subject has to serve. The compiler then makes no
+    /// code for the others, which is most of its work.
+    pub only: Option<&'a str>,
     /// The files below `src/`, by their path there.
     pub sources: &'a Files,
 }
@@ -142,6 +145,7 @@ impl<'a> Scratch<'a> {
             name,
             folder: short,
             part,
+            only,
             sources,
         } = package;
         let folder = self.folder.join(short);
@@ -149,9 +153,8 @@ impl<'a> Scratch<'a> {
         let text = |file: &str| given.get(file).map_or("", String::as_str);
         let tests_text = match part {
             Part::Judge => text(&tests).to_owned(),
-            Part::Subject => {
-                with_main(text(&tests)).map_err(|why| Trouble::malformed(exercise.tests(), why))?
-            }
+            Part::Subject => with_main(text(&tests), only)
+                .map_err(|why| Trouble::malformed(exercise.tests(), why))?,
         };
         let mut manifests: Vec<(&str, Table)> = Vec::new();
         let rename = Rename {
@@ -290,11 +293,13 @@ fn locked(path: &Path, tell: Option<fn(&str)>) -> Result<File, Trouble> {
     Ok(file)
 }
 
-/// The tests as a program. Its `main` serves the test that the judge names.
-fn with_main(tests: &str) -> Result<String, String> {
+/// The tests as a program. Its `main` serves the test that the judge names: any
+/// test, or `only` this one.
+fn with_main(tests: &str, only: Option<&str>) -> Result<String, String> {
     let names = crate::exercise::expected::tests(tests)?;
     let entries: String = names
         .iter()
+        .filter(|name| only.is_none_or(|only| only == *name))
         .map(|name| format!("(\"{name}\", {name}), "))
         .collect();
     Ok(format!(
@@ -316,4 +321,27 @@ fn replace_sources(folder: &Path, sources: &Files) -> Result<(), Trouble> {
         files::write_if_changed(&folder.join(name), text)?;
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_program_serves_all_tests_or_only_one() {
+        let tests = "#[proctor::test(subject = |(): ()| ())]\nfn one(mut subject: Subject) {}\n\
+                     #[proctor::test(subject = |(): ()| ())]\nfn two(mut subject: Subject) {}\n";
+        let main = |only| {
+            let program = with_main(tests, only).expect("tests that can be read");
+            program.rsplit('\n').nth(1).unwrap_or_default().to_owned()
+        };
+        assert!(main(None).contains("(\"one\", one), (\"two\", two)"));
+        let two = main(Some("two"));
+        assert!(
+            two.contains("(\"two\", two)") && !two.contains("one"),
+            "{two}"
+        );
+        // A program that must not compile is no test.
+        assert!(main(Some("probe")).contains("serve(&[])"));
+    }
 }

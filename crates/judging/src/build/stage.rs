@@ -80,6 +80,7 @@ impl Stage {
             name: &exercise.id,
             folder: "candidate",
             part: Part::Subject,
+            only: None,
             sources: &sources,
         })?;
         scratch.finish()?;

@@ -64,7 +64,8 @@ pub fn answers(course: &Course, options: &Answers) -> Result<u8, Trouble> {
             complaints,
         )
     };
-    let (plan, complaints, _building) = build::build(course, &exercises, true, &find)?;
+    let (plan, complaints, _building) =
+        build::build(course, &exercises, true, build::Tests::All, &find)?;
     let how = Verify {
         repeat: options.repeat,
         jobs: options.jobs,

@@ -65,12 +65,22 @@ struct Staged<'a> {
     drafts: Vec<(Draft, Candidate)>,
 }
 
+/// Which tests the program of a mistake contains.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Tests {
+    /// All of them, as every other program does.
+    All,
+    /// Only the test that must reject it. That is compiled in half the time.
+    Needed,
+}
+
 /// Builds everything. What cannot be made becomes a complaint. While the third
 /// value lives, no other command overwrites the programs.
 pub(crate) fn build<'a>(
     course: &'a Course,
     exercises: &[&Exercise],
     told: bool,
+    contained: Tests,
     find: Find<'_>,
 ) -> Result<(Plan, Vec<Complaint>, Scratch<'a>), Trouble> {
     let mut scratch = Scratch::open(course, VERIFY, None)?;
@@ -78,7 +88,7 @@ pub(crate) fn build<'a>(
     let mut complaints = Vec::new();
     let mut staged = Vec::new();
     for exercise in exercises {
-        match stage(exercise, &mut scratch, &mut complaints, find) {
+        match stage(exercise, &mut scratch, &mut complaints, contained, find) {
             Ok(exercise) => staged.push(exercise),
             Err(trouble) => complaints.push(Complaint::new(&exercise.id, trouble.to_string())),
         }
@@ -134,23 +144,25 @@ fn stage<'a>(
     exercise: &'a Exercise,
     scratch: &mut Scratch,
     complaints: &mut Vec<Complaint>,
+    contained: Tests,
     find: Find<'_>,
 ) -> Result<Staged<'a>, Trouble> {
     let given = files_of(exercise)?;
     let tests = given.get(&exercise.tests_name()).map_or("", String::as_str);
     let tests = expected_tests(exercise, tests)?;
-    let mut add = |name: &str, part, sources: &Files| {
+    let mut add = |name: &str, part, only: Option<&str>, sources: &Files| {
         scratch.add(Package {
             exercise,
             given: &given,
             name,
             folder: name,
             part,
+            only,
             sources,
         })
     };
     let stub = sources_of(&given);
-    let judge = add(&format!("{}-judge", exercise.id), Part::Judge, &stub)?;
+    let judge = add(&format!("{}-judge", exercise.id), Part::Judge, None, &stub)?;
     let probes = expected_probes(exercise, &given)?;
     let names = probes.iter().map(|probe| probe.name.clone());
     let all: Vec<String> = tests.iter().cloned().chain(names).collect();
@@ -159,7 +171,8 @@ fn stage<'a>(
         .into_iter()
         .map(|(name, draft)| {
             let package = format!("{}-{name}", exercise.id);
-            let candidate = add(&package, Part::Subject, &draft.sources)?;
+            let only = draft.demand.only().filter(|_| contained == Tests::Needed);
+            let candidate = add(&package, Part::Subject, only, &draft.sources)?;
             Ok((draft, candidate))
         })
         .collect::<Result<_, Trouble>>()?;

@@ -96,6 +96,11 @@ pub fn verify(course: &Course, options: &Verify) -> Result<u8, Trouble> {
         course,
         &exercises,
         options.build_only.is_none(),
+        // A signature is made of the verdicts of all tests.
+        match options.bless {
+            true => build::Tests::All,
+            false => build::Tests::Needed,
+        },
         &build::variants,
     )?;
     complaints.extend(found);
