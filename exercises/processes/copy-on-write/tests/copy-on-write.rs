@@ -1168,7 +1168,7 @@ fn a_closure_that_does_not_return_is_an_error(mut subject: Subject) {
     }
 }
 
-#[proctor::test(clauses = [1, 10, 12], subject = |(case, ways): (Case, Vec<Way>)| -> Vec<Found> {
+#[proctor::test(clauses = [1, 10, 11, 12], subject = |(case, ways): (Case, Vec<Way>)| -> Vec<Found> {
     let memory = Memory::new(&case.pages);
     let each = |way| {
         // SAFETY: in the mapping, and the only reference to it.
@@ -1288,7 +1288,7 @@ fn zombie() -> Pid {
     child
 }
 
-#[proctor::test(clauses = [1, 2, 4, 5, 10, 11, 12, 13], faults = [Process], subject = |(case, panics): (Case, bool)| -> (Found, bool, bool) {
+#[proctor::test(clauses = [1, 2, 3, 4, 5, 10, 11, 12, 13], faults = [Process], subject = |(case, panics): (Case, bool)| -> (Found, bool, bool) {
     let ended = zombie();
     let stopped = other_child(|| {
         let _ = raise(Signal::SIGSTOP);
@@ -1315,11 +1315,11 @@ fn other_children_of_the_caller_are_left_alone(mut subject: Subject) {
         let how = end.how();
         assert!(
             *has_ended,
-            "another child of the caller had ended before the call, {how}, and after the call the caller cannot wait for the other child"
+            "another child of the caller had ended before the call; {how}, and after the call the caller cannot wait for it"
         );
         assert!(
             *has_stopped,
-            "another child of the caller had stopped before the call, {how}, and after the call the caller does not learn of this stop"
+            "another child of the caller had stopped before the call; {how}, and after the call the caller does not learn of this stop"
         );
         each_call_had_its_child(&answer, usize::from(end != End::NoFork), 2);
         end.expect(found, &case, "the caller had two other children");
@@ -1397,7 +1397,7 @@ fn be_unusual() {
     unsafe { libc::setitimer(libc::ITIMER_REAL, &raw const once, std::ptr::null_mut()) };
 }
 
-#[proctor::test(clauses = [1, 2, 4, 5, 10, 11, 12, 13], faults = [Process], subject = |(case, panics): (Case, bool)| -> (Found, u32) {
+#[proctor::test(clauses = [1, 2, 3, 4, 5, 10, 11, 12, 13], faults = [Process], subject = |(case, panics): (Case, bool)| -> (Found, u32) {
     let hook = take_hook();
     be_unusual();
     let before = Surroundings::now();
@@ -1881,12 +1881,12 @@ fn similar(pid: Pid) -> Vec<Pid> {
 fn a_process_that_has_ended_is_an_error(mut subject: Subject) {
     for (gone, what) in [
         (
-            Gone::Zombie,
-            "a process in the list has ended and is a zombie",
-        ),
-        (
             Gone::Reaped,
             "a process in the list has ended and was reaped",
+        ),
+        (
+            Gone::Zombie,
+            "a process in the list has ended and is a zombie",
         ),
         (Gone::Never, "a process in the list does not exist"),
         (
