@@ -98,8 +98,8 @@ pub struct Cost {
 /// - C13: If the kernel refuses something that the call needs, in the caller or
 ///   in the child, such as the fork, a pipe or an open file, the call returns this
 ///   error with its number. It does not try again. If fork(2) fails, `write` does
-///   not run; after another error, it may have run. (If the memory allocator gets
-///   no memory, the process may end, as everywhere in the standard library.)
+///   not run; after another error, it may have run. (If an allocation fails, the
+///   process may abort, as it usually does in Rust.)
 ///
 /// # Safety
 /// The caller's process has one thread. In the copy that `fork` makes of a
@@ -119,7 +119,7 @@ pub unsafe fn cost_of_write(memory: &mut [u8], write: impl FnOnce(&mut [u8])) ->
 ///   it does so for a process or for each of its mappings.)
 /// - C15: Each process counts once, however often and wherever it is in the list.
 ///   The calling process and other processes count alike. An empty list uses 0
-///   bytes. (The tests pass no thread ids except those that are process ids.)
+///   bytes. (The list holds process ids, and no ids of other threads.)
 ///
 /// # Errors
 /// - C16: If the kernel does not tell the size of one of the processes, the call
