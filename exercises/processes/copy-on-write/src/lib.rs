@@ -32,14 +32,16 @@ pub struct Cost {
 /// The child:
 /// - C1: Each call starts one process and no other, a child of the calling
 ///   process, by fork(2). `write` runs in this child, once, and nowhere else,
-///   also if `memory` is empty.
+///   also if `memory` is empty. It runs with the caller's signal mask and
+///   handlers.
 /// - C2: `write` gets `memory` itself: a slice with the same address and the
 ///   same length, which holds what it holds in the caller at the call.
 /// - C3: The child never comes out of this function, by `return` or by a panic,
 ///   and what the caller has prepared for its own end does not happen in the
-///   child: handlers of `atexit`, and writing out what the caller has printed
-///   and what is still in the buffer of standard output. (`write` itself prints
-///   nothing.)
+///   child, whether `write` returns or panics, and whether the child can count or
+///   not: handlers of `atexit` and `at_quick_exit`, and writing out what the
+///   caller has printed and what is still in the buffer of standard output.
+///   (`write` itself prints nothing.)
 ///
 /// The number of pages:
 /// - C4: [`Cost::pages`] counts pages of private memory that hold at least one
@@ -67,17 +69,26 @@ pub struct Cost {
 ///   of `memory` has another value in the caller than at the call. Otherwise it
 ///   is false, whatever `write` did.
 /// - C10: The call returns after the child has ended, and the child is reaped: no
-///   zombie stays. Signals that interrupt the call, however many, do not make it
-///   fail. Other children of the caller are left alone: the caller can still
-///   wait for each of them.
+///   zombie stays. A child that another process has stopped has not ended.
+///   Signals that interrupt the call, however many, do not make it fail. (The
+///   call may also block them while it waits.) Other children of the caller are
+///   left alone: the caller can still wait for each of them.
 /// - C11: The call leaves the caller as it was: descriptors, signal mask,
-///   handlers, threads, limits, memory and its mappings. This also holds after an
-///   error. The call itself prints nothing.
+///   handlers, timers, panic hook, threads, limits, memory, and its mappings with
+///   their flags. In the caller, the call drops `write` and what it owns, once.
+///   All this also holds after an error. The call itself prints nothing.
 ///
-/// What the tests leave out: pages that also hold other data of the program,
-/// huge pages, pages that are swapped out, private mappings of files; a `write`
-/// that starts processes or threads, stops itself, changes mappings or closes
-/// descriptors that it has not opened; a caller that ignores SIGCHLD.
+/// What the tests leave out:
+/// - pages that also hold other data of the program, huge pages, pages that are
+///   swapped out, private mappings of files, and mappings that the child does not
+///   get as they are (MADV_WIPEONFORK, MADV_DONTFORK);
+/// - a `write` that starts processes, threads, timers or (by execve(2)) another
+///   program, stops itself, changes mappings, or closes descriptors that it has
+///   not opened;
+/// - `memory` that changes during the call in another way than by a write of the
+///   child to its own memory, for example in a handler of the caller;
+/// - a caller that ignores SIGCHLD or has set SA_NOCLDWAIT for it, or that has
+///   closed descriptor 0, 1 or 2.
 ///
 /// # Errors
 /// - C12: If `write` does not return, because it panics (with any payload), ends
@@ -87,7 +98,8 @@ pub struct Cost {
 /// - C13: If the kernel refuses something that the call needs, in the caller or
 ///   in the child, such as the fork, a pipe or an open file, the call returns this
 ///   error with its number. It does not try again. If fork(2) fails, `write` does
-///   not run.
+///   not run; after another error, it may have run. (If an allocation fails, the
+///   process may abort, as it usually does in Rust.)
 ///
 /// # Safety
 /// The caller's process has one thread. In the copy that `fork` makes of a
@@ -107,12 +119,13 @@ pub unsafe fn cost_of_write(memory: &mut [u8], write: impl FnOnce(&mut [u8])) ->
 ///   it does so for a process or for each of its mappings.)
 /// - C15: Each process counts once, however often and wherever it is in the list.
 ///   The calling process and other processes count alike. An empty list uses 0
-///   bytes.
+///   bytes. (The list holds process ids, and no ids of other threads.)
 ///
 /// # Errors
 /// - C16: If the kernel does not tell the size of one of the processes, the call
 ///   returns the kernel's error with its number, and no sum of the others. A
-///   process that has ended, reaped or still a zombie, has no size: the number is
+///   process that has ended, reaped or still a zombie, has no size, and neither
+///   has a number that is no process's id, such as 0: the number of the error is
 ///   ENOENT or ESRCH.
 #[allow(unused_variables)]
 pub fn memory_of(processes: &[Pid]) -> io::Result<u64> {

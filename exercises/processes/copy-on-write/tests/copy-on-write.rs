@@ -10,15 +10,17 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{self, File};
 use std::io::{Read, Write, pipe};
 use std::num::NonZeroUsize;
+use std::ops::Range;
 use std::os::fd::AsRawFd;
 use std::os::unix::fs::FileExt;
-use std::panic::panic_any;
+use std::panic::{AssertUnwindSafe, catch_unwind, panic_any, set_hook, take_hook};
 use std::process::{abort, exit};
 use std::ptr::NonNull;
 use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
 
 use nix::errno::Errno;
-use nix::libc::{self, c_void};
+use nix::libc::{self, c_int, c_void};
+use nix::sys::memfd::{MFdFlags, memfd_create};
 use nix::sys::mman::{
     MapFlags, MmapAdvise, ProtFlags, madvise, mmap, mmap_anonymous, mprotect, munmap,
 };
@@ -27,7 +29,8 @@ use nix::sys::signal::{SaFlags, SigAction, SigHandler, SigSet, Signal, kill, rai
 use nix::sys::wait::{Id, WaitPidFlag, WaitStatus, waitid, waitpid};
 use nix::unistd::{Pid, SysconfVar, getpid, getppid, sysconf};
 use proctor::{
-    Answer, Failure, Fault, Onlooker, Outcome, Subject, Surroundings, Whose, other_child,
+    Answer, Failure, Fault, Onlooker, Outcome, Subject, Surroundings, Whose, do_nothing,
+    other_child,
 };
 use serde::{Deserialize, Serialize};
 
@@ -46,17 +49,21 @@ enum Kind {
     Shared,
     /// Shared memory that the caller has not touched.
     SharedUntouched,
+    /// Shared memory of a file that the caller has filled by write(2), and has
+    /// not touched where it is mapped.
+    SharedFile,
 }
 
 impl Kind {
     fn is_shared(self) -> bool {
-        matches!(self, Kind::Shared | Kind::SharedUntouched)
+        use Kind::{Shared, SharedFile, SharedUntouched};
+        matches!(self, Shared | SharedUntouched | SharedFile)
     }
 
     /// What all bytes of a page are before the call.
     fn filled(self, page: u64) -> u8 {
         match self {
-            Kind::Written | Kind::Shared => (page % 199) as u8 + 1,
+            Kind::Written | Kind::Shared | Kind::SharedFile => (page % 199) as u8 + 1,
             _ => 0,
         }
     }
@@ -67,6 +74,8 @@ impl Kind {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 enum Act {
     Write(u64, u8),
+    /// Writes this byte at the beginning of so many pages, from this page on.
+    Row(u64, u64, u8),
     /// Writes the byte that is there.
     Keep(u64),
     Look(u64),
@@ -75,7 +84,7 @@ enum Act {
     /// Writes to so many pages of new heap memory, and to pages of the stack.
     Elsewhere(usize),
 }
-use Act::{Elsewhere, Keep, Look, System, Write as Put};
+use Act::{Elsewhere, Keep, Look, Row, System, Write as Put};
 
 /// One call: the memory, the part that is passed, and what the closure does.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -123,6 +132,9 @@ impl Case {
         for act in &self.acts {
             match *act {
                 Put(place, byte) | System(place, byte) => _ = all.insert(place, byte),
+                Row(first, pages, byte) => {
+                    all.extend((first..first + pages).map(|page| (page * size, byte)));
+                }
                 Keep(place) => {
                     let page = place / size;
                     let filled = kinds[page as usize].filled(page);
@@ -217,6 +229,17 @@ fn call(memory: &mut [u8], write: impl FnOnce(&mut [u8])) -> Reported {
 
 // ------------------------------------------------------------- the memory
 
+/// A file in memory that holds what these pages of the kind `SharedFile` hold.
+fn filled_file(pages: Range<u64>, size: usize) -> File {
+    let file = memfd_create(c"pages", MFdFlags::MFD_CLOEXEC).expect("a file in memory");
+    let mut file = File::from(file);
+    for page in pages {
+        let bytes = vec![Kind::SharedFile.filled(page); size];
+        file.write_all(&bytes).expect("room for a page");
+    }
+    file
+}
+
 /// Memory as a case describes it, with an unmapped page before and after it.
 struct Memory {
     start: NonNull<u8>,
@@ -242,8 +265,14 @@ impl Memory {
                 let length = pages as usize * size;
                 if kind.is_shared() {
                     let shared = MapFlags::MAP_SHARED | MapFlags::MAP_FIXED;
-                    let (at, length) = (place.addr(), NonZeroUsize::new(length).expect("pages"));
-                    mmap_anonymous(Some(at), length, access, shared).expect("shared memory");
+                    let (at, bytes) = (place.addr(), NonZeroUsize::new(length).expect("pages"));
+                    if kind == Kind::SharedFile {
+                        let first = kinds.len() as u64;
+                        let file = filled_file(first..first + pages, size);
+                        mmap(Some(at), bytes, access, shared, file, 0).expect("a shared file");
+                    } else {
+                        mmap_anonymous(Some(at), bytes, access, shared).expect("shared memory");
+                    }
                 } else {
                     mprotect(place, length, access).expect("private memory");
                 }
@@ -262,7 +291,7 @@ impl Memory {
                         first.write_bytes(kind.filled(page as u64), size);
                     }
                     Kind::Read => _ = first.read_volatile(),
-                    Kind::Untouched | Kind::SharedUntouched => {}
+                    Kind::Untouched | Kind::SharedUntouched | Kind::SharedFile => {}
                 }
             }
         }
@@ -315,8 +344,10 @@ impl Memory {
         is_hidden.then(|| "/proc/self/pagemap does not show here who uses a page".to_owned())
     }
 
-    /// What is not as it must be in the caller after a call.
-    fn wrong(&self, writes: &BTreeMap<u64, u8>) -> Vec<String> {
+    /// What is not as it must be in the caller after a call in which the child
+    /// wrote these bytes. If that is not known (`None`), as after an error, shared
+    /// memory may hold anything.
+    fn wrong(&self, writes: Option<&BTreeMap<u64, u8>>) -> Vec<String> {
         let mut wrong = Vec::new();
         for (page, (entry, kind)) in self
             .entries()
@@ -336,6 +367,7 @@ impl Memory {
             let first = (page * self.size) as u64;
             let mut expected = vec![kind.filled(page as u64); self.size];
             if kind.is_shared() {
+                let Some(writes) = writes else { continue };
                 for (place, byte) in writes.range(first..first + self.size as u64) {
                     expected[(place - first) as usize] = *byte;
                 }
@@ -384,6 +416,8 @@ const ANOTHER_PARENT: u64 = 8;
 const MARKS: u64 = 16;
 /// A handler for the caller's end ran.
 const AT_EXIT: u64 = 100;
+/// The closure has not the caller's signal mask and handlers.
+const OTHER_SIGNALS: u64 = 101;
 
 /// Uses some pages of stack.
 #[inline(never)]
@@ -409,6 +443,11 @@ fn act(acts: &[Act], mut place: impl FnMut(u64) -> *mut u8) {
         unsafe {
             match *act {
                 Put(at, byte) => place(at).write_volatile(byte),
+                Row(first, pages, byte) => {
+                    for page in first..first + pages {
+                        place(page * page_size()).write_volatile(byte);
+                    }
+                }
                 Keep(at) => place(at).write_volatile(place(at).read_volatile()),
                 Look(at) => _ = place(at).read_volatile(),
                 System(at, byte) => write_by_the_kernel(place(at), byte),
@@ -418,6 +457,15 @@ fn act(acts: &[Act], mut place: impl FnMut(u64) -> *mut u8) {
                 }
             }
         }
+    }
+}
+
+/// Something that a closure owns. It counts how often it is dropped.
+struct Owned<'a>(&'a Cell<u32>);
+
+impl Drop for Owned<'_> {
+    fn drop(&mut self) {
+        self.0.update(|drops| drops + 1);
     }
 }
 
@@ -435,8 +483,11 @@ fn run_then(case: &Case, then: impl FnOnce()) -> Found {
     // SAFETY: in the mapping, and the only reference to it.
     let slice = unsafe { std::slice::from_raw_parts_mut(here, case.length as usize) };
     let mappings = memory.mappings();
+    let drops = Cell::new(0);
+    let owned = Owned(&drops);
     let before = Surroundings::now();
     let reported = call(slice, |given: &mut [u8]| {
+        let _owned = owned;
         let mut mark = 0;
         if given.as_mut_ptr() != here {
             mark |= ANOTHER_ADDRESS;
@@ -476,13 +527,19 @@ fn run_then(case: &Case, then: impl FnOnce()) -> Found {
             memory.mappings()
         ));
     }
-    let ran = matches!(reported, Cost(..));
-    let writes = if ran { case.writes() } else { BTreeMap::new() };
-    let is_shared = memory.kinds.iter().any(|kind| kind.is_shared());
-    // After an error, nobody knows what the child has written to shared memory.
-    if ran || !is_shared {
-        wrong.extend(memory.wrong(&writes));
+    match drops.get() {
+        1 => {}
+        0 => wrong.push(
+            "the call has not dropped `write` in the caller, so what the closure owns is still there"
+                .to_owned(),
+        ),
+        drops => wrong.push(format!(
+            "the call has dropped what `write` owns {drops} times in the caller, and not once"
+        )),
     }
+    let is_shared = memory.kinds.iter().any(|kind| kind.is_shared());
+    let is_known = is_shared && matches!(reported, Cost(..));
+    wrong.extend(memory.wrong(is_known.then(|| case.writes()).as_ref()));
     Found {
         reported,
         wrong,
@@ -551,7 +608,7 @@ fn nothing_is_left<A>(answer: &Answer<A>) {
     let printed = &answer.output.stdout;
     assert!(
         !answer.evidence.witnesses.iter().any(at_exit),
-        "the child ran a handler that the caller had registered with atexit for its own end"
+        "the child ran a handler that the caller had registered with atexit or at_quick_exit for its own end"
     );
     answer.nothing_is_left("all calls have returned");
     assert!(
@@ -647,10 +704,32 @@ extern "C" fn at_exit() {
     proctor::witness(AT_EXIT);
 }
 
-#[proctor::test(clauses = [1, 2, 3, 4, 5, 10, 11, 12], subject = |(case, text, panics): (Case, String, bool)| -> Found {
+unsafe extern "C" {
+    /// As `atexit`, for the end by quick_exit(3).
+    safe fn at_quick_exit(handler: extern "C" fn()) -> c_int;
+}
+
+/// Registers handlers for the end of this process, and prints a text that stays
+/// in the buffer.
+fn prepare_the_end(text: &str) {
     // SAFETY: the handler sends a note to the judge.
     unsafe { libc::atexit(at_exit) };
+    at_quick_exit(at_exit);
     print!("<{text}>");
+}
+
+/// Demands that no child has written the text that is in the buffer.
+#[track_caller]
+fn is_printed_once<A>(answer: &Answer<A>, text: &str) {
+    let printed = &answer.output.stdout;
+    assert!(
+        *printed == format!("<{text}>"),
+        "before the call, the caller printed <{text}> without a newline, and standard output holds {printed:?}"
+    );
+}
+
+#[proctor::test(clauses = [1, 2, 3, 4, 5, 10, 11, 12], subject = |(case, text, panics): (Case, String, bool)| -> Found {
+    prepare_the_end(&text);
     run_then(&case, || assert!(!panics, "the closure panics"))
 })]
 fn nothing_that_the_caller_prepared_for_its_end_happens(mut subject: Subject) {
@@ -659,12 +738,8 @@ fn nothing_that_the_caller_prepared_for_its_end_happens(mut subject: Subject) {
         let case = Case::of(&pages, put(&places(2, 4)));
         let text: String = proctor::random();
         let answer = subject.ask(&(case.clone(), text.clone(), panics));
-        let printed = &answer.output.stdout;
         each_call_had_its_child(&answer, 1, 0);
-        assert!(
-            *printed == format!("<{text}>"),
-            "before the call, the caller printed <{text}> without a newline, and standard output holds {printed:?}"
-        );
+        is_printed_once(&answer, &text);
         if panics {
             expect_no_cost(&answer.value, "the closure panicked");
         } else {
@@ -725,13 +800,20 @@ fn ten_thousand_pages_are_counted(mut subject: Subject) {
     }
 }
 
-#[proctor::test(clauses = [1, 2, 4, 5, 7, 10, 11], slow = true, memory = 2048, deadline = 60.0, subject = |case: Case| -> Found { run(&case) })]
+#[proctor::test(clauses = [1, 2, 4, 5, 7, 10, 11], slow = true, memory = 2048, deadline = 180.0, subject = |case: Case| -> Found { run(&case) })]
 fn more_than_65_536_pages_are_counted(mut subject: Subject) {
-    let pages = (1 << 16) + 3;
-    let written = (1 << 16) + 1;
-    let acts = put(&places(written, pages));
+    let pages = (1 << 17) + 7;
+    // All but 3 of the pages of the second half.
+    let (first, hole) = ((1 << 16) - 4, 100_000);
+    let acts = vec![
+        Row(first, hole - first, 255),
+        Row(hole + 3, pages - hole - 3, 255),
+    ];
     let case = Case::of(&[(Kind::Untouched, pages)], acts);
-    let what = format!("the closure wrote one byte in each of {written} of {pages} pages");
+    let what = format!(
+        "the closure wrote one byte in each of {} of {pages} pages",
+        pages - first - 3
+    );
     ask(&mut subject, &case, &what);
 }
 
@@ -826,10 +908,11 @@ fn pages_that_the_caller_never_wrote_count_too(mut subject: Subject) {
 
 #[proctor::test(clauses = [1, 2, 4, 5, 6, 7, 8, 9, 10, 11], subject = |case: Case| -> Found { run(&case) })]
 fn pages_of_shared_memory_do_not_count(mut subject: Subject) {
-    use Kind::{Shared, SharedUntouched, Untouched, Written};
+    use Kind::{Shared, SharedFile, SharedUntouched, Untouched, Written};
     for (kind, how) in [
         (Shared, "had written"),
         (SharedUntouched, "had not touched"),
+        (SharedFile, "had filled through its file"),
     ] {
         for number in [1, 5, 20] {
             let case = Case::of(&[(kind, 20)], put(&places(number, 20)));
@@ -856,15 +939,26 @@ fn pages_of_shared_memory_do_not_count(mut subject: Subject) {
     let part = Case::of(&pages, put(&places(30, 30))).part(8 * size, 8 * size);
     let what = "the closure wrote to 30 pages, of which `memory` held 4 shared and 4 private ones";
     ask(&mut subject, &part, what);
+    // The list of these mappings in /proc has more than 64 KiB.
+    let many = [(Written, 1), (Shared, 1)].repeat(700);
+    let what = "the closure wrote to 1,400 pages, private and shared ones in turns";
+    ask(
+        &mut subject,
+        &Case::of(&many, vec![Row(0, 1400, 255)]),
+        what,
+    );
 }
 
 // --------------------------------------------------------- what the caller sees
 
 #[proctor::test(clauses = [1, 2, 4, 5, 6, 7, 8, 9, 10, 11], subject = |case: Case| -> Found { run(&case) })]
 fn the_caller_sees_what_has_changed_in_shared_memory(mut subject: Subject) {
-    use Kind::{Shared, SharedUntouched, Written};
+    use Kind::{Shared, SharedFile, SharedUntouched, Written};
     let size = page_size();
     let all = (0, 20 * size);
+    // Neither the start nor the length is a multiple of anything.
+    let odd = (2 * size + 1, 3 * size - 2);
+    let short = (3 * size + 9, 7);
     let filled = |page| Shared.filled(page);
     let there = |number| places(number, 20).into_iter().map(Keep).collect();
     let exchange = vec![Put(7, filled(5)), Put(5 * size + 7, filled(0))];
@@ -872,6 +966,7 @@ fn the_caller_sees_what_has_changed_in_shared_memory(mut subject: Subject) {
     let private_and_there = [put(&[12 * size]), vec![Keep(16 * size)]].concat();
     let shared = [(Shared, 20)].as_slice();
     let zeros = [(SharedUntouched, 20)].as_slice();
+    let file = [(SharedFile, 20)].as_slice();
     let private = [(Written, 20)].as_slice();
     let mixed = [(Written, 6), (Shared, 5), (Written, 4), (Shared, 5)].as_slice();
     for (pages, (start, length), acts, what) in [
@@ -887,6 +982,24 @@ fn the_caller_sees_what_has_changed_in_shared_memory(mut subject: Subject) {
             "changed a byte and changed it back",
         ),
         (shared, all, vec![Look(9)], "only read"),
+        (shared, odd, put(&[odd.0]), "changed the first byte"),
+        (
+            shared,
+            odd,
+            put(&[odd.0 + odd.1 - 1]),
+            "changed the last byte",
+        ),
+        (shared, short, put(&[short.0]), "changed the first byte"),
+        (shared, short, put(&[short.0 + 6]), "changed the last byte"),
+        (
+            shared,
+            (4 * size - 1, 1),
+            put(&[4 * size - 1]),
+            "changed the only byte",
+        ),
+        (file, all, vec![], "did nothing"),
+        (file, all, there(9), "wrote bytes that were there before"),
+        (file, all, put(&places(1, 20)), "changed one byte"),
         (
             shared,
             (2 * size + 5, 3 * size),
@@ -958,7 +1071,7 @@ enum Way {
     Exit(i32),
     ExitAtOnce(i32),
     Abort,
-    Killed,
+    Signal(i32),
 }
 
 /// Panics when it is dropped.
@@ -979,8 +1092,30 @@ fn go(way: Way) {
         // SAFETY: ends the process and touches no memory.
         Way::ExitAtOnce(code) => unsafe { libc::_exit(code) },
         Way::Abort => abort(),
-        Way::Killed => _ = raise(Signal::SIGKILL),
+        Way::Signal(number) => {
+            // SAFETY: the handlers of std and of the judge go, in this process.
+            unsafe { libc::signal(number, libc::SIG_DFL) };
+            // SAFETY: as for `_exit`.
+            unsafe { libc::raise(number) };
+        }
     }
+}
+
+/// All signals that kill a process which does nothing against it.
+fn deadly_signals() -> Vec<i32> {
+    let harmless = [
+        libc::SIGCHLD,
+        libc::SIGCONT,
+        libc::SIGSTOP,
+        libc::SIGTSTP,
+        libc::SIGTTIN,
+        libc::SIGTTOU,
+        libc::SIGURG,
+        libc::SIGWINCH,
+    ];
+    (1..=31)
+        .filter(|number| !harmless.contains(number))
+        .collect()
 }
 
 #[track_caller]
@@ -997,9 +1132,14 @@ fn expect_no_cost(found: &Found, what: &str) {
     }
 }
 
-#[proctor::test(clauses = [1, 2, 3, 10, 11, 12], subject = |(case, way): (Case, Way)| -> Found { run_then(&case, || go(way)) })]
+#[proctor::test(clauses = [1, 2, 3, 7, 10, 11, 12], subject = |(case, way): (Case, Way)| -> Found { run_then(&case, || go(way)) })]
 fn a_closure_that_does_not_return_is_an_error(mut subject: Subject) {
-    use Way::{ANumber, AValueWhoseDropPanics, Abort, Exit, ExitAtOnce, Killed, Message};
+    use Kind::{Read, Shared, Untouched, Written};
+    use Way::{ANumber, AValueWhoseDropPanics, Abort, Exit, ExitAtOnce, Message, Signal};
+    let private = [(Written, 2), (Untouched, 2), (Read, 1)];
+    let private = Case::of(&private, put(&places(2, 4)));
+    let shared = Case::of(&[(Written, 2), (Shared, 2)], put(&places(4, 4)));
+    let empty = private.clone().part(page_size(), 0);
     for (way, what) in [
         (Message, "the closure panicked with a message"),
         (ANumber, "the closure panicked with a number"),
@@ -1010,18 +1150,51 @@ fn a_closure_that_does_not_return_is_an_error(mut subject: Subject) {
         (Exit(0), "the closure ended the process with exit(0)"),
         (Exit(7), "the closure ended the process with exit(7)"),
         (ExitAtOnce(0), "the closure ended the process with _exit(0)"),
-        (
-            ExitAtOnce(255),
-            "the closure ended the process with _exit(255)",
-        ),
         (Abort, "the closure called abort"),
-        (Killed, "SIGKILL killed the child in the closure"),
+        (
+            Signal(libc::SIGKILL),
+            "SIGKILL killed the child in the closure",
+        ),
     ] {
-        let case = Case::of(&[(Kind::Written, 4)], put(&places(2, 4)));
-        let answer = subject.ask(&(case, way));
-        each_call_had_its_child(&answer, 1, 0);
-        expect_no_cost(&answer.value, what);
+        for (case, memory) in [
+            (&private, "private"),
+            (&shared, "partly shared"),
+            (&empty, "empty"),
+        ] {
+            let answer = subject.ask(&(case.clone(), way));
+            each_call_had_its_child(&answer, 1, 0);
+            expect_no_cost(&answer.value, &format!("`memory` was {memory}, and {what}"));
+        }
     }
+}
+
+#[proctor::test(clauses = [1, 10, 11, 12], subject = |(case, ways): (Case, Vec<Way>)| -> Vec<Found> {
+    let memory = Memory::new(&case.pages);
+    let each = |way| {
+        // SAFETY: in the mapping, and the only reference to it.
+        let slice = unsafe { std::slice::from_raw_parts_mut(memory.at(0), case.length as usize) };
+        let reported = call(slice, |_| {
+            proctor::witness(0);
+            go(way);
+        });
+        Found { reported, wrong: vec![], not_here: None }
+    };
+    ways.into_iter().map(each).collect()
+})]
+fn no_exit_code_and_no_signal_is_a_report(mut subject: Subject) {
+    let codes = (0..=255).map(Way::ExitAtOnce);
+    let signals = deadly_signals().into_iter().map(Way::Signal);
+    let ways: Vec<_> = codes.chain(signals).collect();
+    let case = Case::of(&[(Kind::Written, 1)], vec![]);
+    let answer = subject.ask(&(case, ways.clone()));
+    for (found, way) in answer.value.iter().zip(&ways) {
+        let what = match way {
+            Way::Signal(number) => format!("signal {number} killed the child in the closure"),
+            way => format!("the closure ended the process by {way:?}"),
+        };
+        expect_no_cost(found, &what);
+    }
+    each_call_had_its_child(&answer, ways.len(), 0);
 }
 
 static HANDLED: AtomicU32 = AtomicU32::new(0);
@@ -1052,7 +1225,7 @@ extern "C" fn interrupt(_: i32) {
 fn signals_do_not_end_the_call(mut subject: Subject) {
     let pages = [(Kind::Written, 9)];
     let case = Case::of(&pages, put(&places(3, 9)));
-    let answer = subject.ask(&(case.clone(), 5));
+    let answer = subject.ask(&(case.clone(), 150));
     let (found, handled) = &answer.value;
     let what = "signals interrupted the caller while the closure ran";
     expect_cost(found, &case, what);
@@ -1069,6 +1242,44 @@ fn signals_do_not_end_the_call(mut subject: Subject) {
     each_call_had_its_child(&answer, 1, 0);
 }
 
+#[proctor::test(clauses = [1, 2, 4, 5, 10, 11], subject = |case: Case| -> Found {
+    let mut caller = Onlooker::of_this_thread();
+    let (mut hears, mut says) = pipe().expect("a pipe");
+    let (mut gate, mut key) = pipe().expect("a pipe");
+    let other = other_child(|| {
+        // SAFETY: nothing in this process uses it.
+        unsafe { libc::close(says.as_raw_fd()) };
+        let mut pid = [0; 4];
+        hears.read_exact(&mut pid).expect("the process of the closure");
+        let pid = Pid::from_raw(i32::from_ne_bytes(pid));
+        let mut child = Onlooker::of_process(pid.as_raw());
+        for _ in 0..3 {
+            child.until_it_waits();
+            kill(pid, Signal::SIGSTOP).expect("its stop");
+            child.until_it_stops();
+            // It has seen the stop, or has not looked.
+            caller.until_it_waits();
+            kill(pid, Signal::SIGCONT).expect("its continuation");
+        }
+        key.write_all(b"!").expect("the key");
+        3
+    });
+    let found = run_then(&case, || {
+        says.write_all(&getpid().as_raw().to_ne_bytes()).expect("a message");
+        gate.read_exact(&mut [0]).expect("the key");
+    });
+    drop(says);
+    let _ = waitpid(other, None);
+    found
+})]
+fn a_child_that_is_stopped_has_not_ended(mut subject: Subject) {
+    let case = Case::of(&[(Kind::Written, 9)], put(&places(3, 9)));
+    let answer = subject.ask(&case);
+    let what = "another process stopped the child in the closure and let it go on, three times";
+    expect_cost(&answer.value, &case, what);
+    each_call_had_its_child(&answer, 1, 1);
+}
+
 /// A child that has ended, and that nobody has waited for.
 fn zombie() -> Pid {
     let child = other_child(|| 3);
@@ -1077,14 +1288,14 @@ fn zombie() -> Pid {
     child
 }
 
-#[proctor::test(clauses = [1, 2, 4, 5, 10, 11], subject = |case: Case| -> (Found, bool, bool) {
+#[proctor::test(clauses = [1, 2, 3, 4, 5, 10, 11, 12, 13], faults = [Process], subject = |(case, panics): (Case, bool)| -> (Found, bool, bool) {
     let ended = zombie();
     let stopped = other_child(|| {
         let _ = raise(Signal::SIGSTOP);
         3
     });
     waitid(Id::Pid(stopped), WaitPidFlag::WSTOPPED | WaitPidFlag::WNOWAIT).expect("its stop");
-    let found = run(&case);
+    let found = run_then(&case, || assert!(!panics, "the closure panics"));
     let has_ended = waitpid(ended, None) == Ok(WaitStatus::Exited(ended, 3));
     let flags = WaitPidFlag::WSTOPPED | WaitPidFlag::WNOHANG;
     let has_stopped = matches!(waitid(Id::Pid(stopped), flags), Ok(WaitStatus::Stopped(..)));
@@ -1094,18 +1305,142 @@ fn zombie() -> Pid {
 })]
 fn other_children_of_the_caller_are_left_alone(mut subject: Subject) {
     let case = Case::of(&[(Kind::Written, 9)], put(&places(3, 9)));
-    let answer = subject.ask(&case);
-    let (found, has_ended, has_stopped) = &answer.value;
-    assert!(
-        *has_ended,
-        "another child of the caller had ended before the call, and after the call the caller cannot wait for it"
-    );
-    assert!(
-        *has_stopped,
-        "another child of the caller had stopped before the call, and after the call the caller does not learn of it"
-    );
-    each_call_had_its_child(&answer, 1, 2);
-    expect_cost(found, &case, "the caller had two other children");
+    for end in [End::Cost, End::Panic, End::NoFork] {
+        if end == End::NoFork {
+            // The test itself starts two.
+            subject.fail(Failure::of(Fault::Process, Errno::EAGAIN).after(2));
+        }
+        let answer = subject.ask(&(case.clone(), end == End::Panic));
+        let (found, has_ended, has_stopped) = &answer.value;
+        let how = end.how();
+        assert!(
+            *has_ended,
+            "another child of the caller had ended before the call; {how}, and after the call the caller cannot wait for it"
+        );
+        assert!(
+            *has_stopped,
+            "another child of the caller had stopped before the call; {how}, and after the call the caller does not learn of this stop"
+        );
+        each_call_had_its_child(&answer, usize::from(end != End::NoFork), 2);
+        end.expect(found, &case, "the caller had two other children");
+    }
+}
+
+/// How a call ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum End {
+    Cost,
+    Panic,
+    /// With EAGAIN.
+    NoFork,
+}
+
+impl End {
+    fn how(self) -> &'static str {
+        match self {
+            End::Cost => "the closure returned",
+            End::Panic => "the closure panicked",
+            End::NoFork => "fork failed",
+        }
+    }
+
+    #[track_caller]
+    fn expect(self, found: &Found, case: &Case, what: &str) {
+        let what = format!("{what}, and {}", self.how());
+        match self {
+            End::Cost => expect_cost(found, case, &what),
+            End::Panic => expect_no_cost(found, &what),
+            End::NoFork => {
+                is_in_order(found);
+                expect_errno(&found.reported, Errno::EAGAIN, &what);
+            }
+        }
+    }
+}
+
+static HOOKED: AtomicU32 = AtomicU32::new(0);
+
+/// Gives the caller what few programs have: handlers with unusual flags, blocked
+/// signals, a signal that is pending, a timer, a panic hook.
+fn be_unusual() {
+    let mut blocked = SigSet::empty();
+    blocked.add(Signal::SIGUSR2);
+    blocked.add(Signal::SIGWINCH);
+    for (signal, flags) in [
+        (Signal::SIGCHLD, SaFlags::SA_NODEFER | SaFlags::SA_NOCLDSTOP),
+        (Signal::SIGUSR1, SaFlags::SA_RESTART | SaFlags::SA_ONSTACK),
+        (Signal::SIGUSR2, SaFlags::SA_RESETHAND),
+        (Signal::SIGINT, SaFlags::SA_NODEFER),
+        (Signal::SIGTERM, SaFlags::empty()),
+        (Signal::SIGPIPE, SaFlags::empty()),
+        (Signal::SIGALRM, SaFlags::SA_RESTART),
+    ] {
+        let action = SigAction::new(SigHandler::Handler(do_nothing), flags, blocked);
+        // SAFETY: the handler does nothing.
+        unsafe { sigaction(signal, &action) }.expect("a handler");
+    }
+    blocked.thread_block().expect("blocked signals");
+    raise(Signal::SIGUSR2).expect("a pending signal");
+    set_hook(Box::new(|_| _ = HOOKED.fetch_add(1, Relaxed)));
+    let hour = libc::timeval {
+        tv_sec: 3600,
+        tv_usec: 0,
+    };
+    let once = libc::itimerval {
+        it_interval: libc::timeval {
+            tv_sec: 0,
+            tv_usec: 0,
+        },
+        it_value: hour,
+    };
+    // SAFETY: the structure is complete.
+    unsafe { libc::setitimer(libc::ITIMER_REAL, &raw const once, std::ptr::null_mut()) };
+}
+
+#[proctor::test(clauses = [1, 2, 3, 4, 5, 10, 11, 12, 13], faults = [Process], subject = |(case, panics): (Case, bool)| -> (Found, u32) {
+    let hook = take_hook();
+    be_unusual();
+    let before = Surroundings::now();
+    let found = run_then(&case, || {
+        let is_different = |change: &String| ["mask", "set of ignored", "signals with a handler", "handler of"]
+            .iter()
+            .any(|what| change.contains(what));
+        if before.changes().iter().any(is_different) {
+            proctor::witness(OTHER_SIGNALS);
+        }
+        assert!(!panics, "the closure panics");
+    });
+    HOOKED.store(0, Relaxed);
+    let _ = catch_unwind(AssertUnwindSafe(|| panic!("the caller panics")));
+    set_hook(hook);
+    (found, HOOKED.load(Relaxed))
+})]
+fn the_caller_keeps_its_handlers_its_timer_and_its_panic_hook(mut subject: Subject) {
+    let case = Case::of(&[(Kind::Written, 9)], put(&places(3, 9)));
+    for end in [End::Cost, End::Panic, End::NoFork] {
+        if end == End::NoFork {
+            subject.fail(Failure::of(Fault::Process, Errno::EAGAIN));
+        }
+        let answer = subject.ask(&(case.clone(), end == End::Panic));
+        let (found, hooked) = &answer.value;
+        let what = "the caller had handlers for some signals, blocked other signals, and had a timer and a panic hook";
+        end.expect(found, &case, what);
+        each_call_had_its_child(&answer, usize::from(end != End::NoFork), 0);
+        assert!(
+            !answer
+                .evidence
+                .witnesses
+                .iter()
+                .any(|seen| seen.mark == OTHER_SIGNALS),
+            "{what}, and the closure ran with another signal mask or with other handlers"
+        );
+        assert!(
+            *hooked == 1,
+            "{what}; {}, and when the caller panicked after the call, its panic hook ran {hooked} times",
+            end.how()
+        );
+        subject.fresh();
+    }
 }
 
 /// The size of this process's address space in pages.
@@ -1135,18 +1470,18 @@ fn address_space() -> u64 {
     }
     (all, address_space().saturating_sub(before))
 })]
-fn a_hundred_calls_are_like_one(mut subject: Subject) {
+fn three_hundred_calls_are_like_one(mut subject: Subject) {
     let case = Case::of(&[(Kind::Written, 16)], put(&places(5, 16)));
     // What is needed once: buffers, tables.
     subject.ask(&(case.clone(), 2));
-    let calls = 100;
+    let calls = 300;
     let answer = subject.ask(&(case.clone(), calls));
     let (all, grown) = &answer.value;
     for found in all {
         expect_cost(
             found,
             &case,
-            "in each of 100 calls, the closure wrote to 5 pages",
+            "in each of 300 calls, the closure wrote to 5 pages",
         );
     }
     each_call_had_its_child(&answer, calls as usize, 0);
@@ -1203,10 +1538,34 @@ fn all_descriptors() -> Vec<File> {
     std::iter::from_fn(|| File::open("/dev/null").ok()).collect()
 }
 
-#[proctor::test(clauses = [1, 2, 4, 5, 10, 11, 13], descriptors = 64, subject = |(case, free): (Case, Option<usize>)| -> Found {
-    let mut taken = vec![];
-    if let Some(free) = free {
-        taken = all_descriptors();
+/// Forbids this process to open any file for reading, and returns whether the
+/// kernel can do that (man 7 landlock).
+fn read_no_more_files() -> bool {
+    let read_file: u64 = 1 << 2;
+    // SAFETY: the first call reads 8 bytes, and the others take integers.
+    unsafe {
+        let handled = &raw const read_file;
+        let rules = libc::syscall(libc::SYS_landlock_create_ruleset, handled, 8, 0);
+        libc::prctl(libc::PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
+        rules >= 0 && libc::syscall(libc::SYS_landlock_restrict_self, rules, 0) == 0
+    }
+}
+
+/// Why a file cannot be opened.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+enum Lack {
+    /// The caller has so many free descriptors.
+    Free(usize),
+    /// The child has no free descriptor.
+    OfTheChild,
+    /// The child has no right to read files, if the kernel can do that.
+    Rights,
+}
+
+#[proctor::test(clauses = [1, 2, 3, 4, 5, 10, 11, 13], descriptors = 64, subject = |(case, lack): (Case, Lack)| -> Found {
+    prepare_the_end("text");
+    if let Lack::Free(free) = lack {
+        let mut taken = all_descriptors();
         taken.truncate(taken.len() - free);
         // The surroundings are looked at with a descriptor, so not here.
         let memory = Memory::new(&case.pages);
@@ -1216,33 +1575,48 @@ fn all_descriptors() -> Vec<File> {
             act(&case.acts, |at| given.as_mut_ptr().wrapping_add(at as usize));
         });
         drop(taken);
-        return Found { reported, wrong: memory.wrong(&BTreeMap::new()), not_here: memory.not_here() };
+        return Found { reported, wrong: memory.wrong(None), not_here: memory.not_here() };
     }
-    let found = run_then(&case, || {
-        let (_, hard) = getrlimit(Resource::RLIMIT_NOFILE).expect("a limit");
-        let _ = setrlimit(Resource::RLIMIT_NOFILE, 0, hard);
-    });
-    drop(taken);
-    found
+    run_then(&case, || {
+        if lack == Lack::Rights {
+            read_no_more_files();
+        } else {
+            let (_, hard) = getrlimit(Resource::RLIMIT_NOFILE).expect("a limit");
+            let _ = setrlimit(Resource::RLIMIT_NOFILE, 0, hard);
+        }
+    })
 })]
 fn a_file_that_cannot_be_opened_is_an_error(mut subject: Subject) {
+    use Lack::{Free, OfTheChild, Rights};
     let case = Case::of(&[(Kind::Written, 9)], put(&places(3, 9)));
-    for free in [Some(0), Some(1), Some(2), Some(3), None] {
-        let answer = subject.ask(&(case.clone(), free));
+    for lack in [Free(0), Free(1), Free(2), Free(3), OfTheChild, Rights] {
+        let answer = subject.ask(&(case.clone(), lack));
         is_in_order(&answer.value);
-        let what = match free {
-            Some(free) => format!(
-                "the caller could open {free} more descriptors, and then opening one failed"
+        let (what, errno) = match lack {
+            Free(free) => (
+                format!(
+                    "the caller could open {free} more descriptors, and then opening one failed"
+                ),
+                Errno::EMFILE,
             ),
-            None => "the child could open no descriptor, and opening one failed".to_owned(),
+            OfTheChild => (
+                "the child could open no descriptor, and opening one failed".to_owned(),
+                Errno::EMFILE,
+            ),
+            Rights => (
+                "the child had no right to read files, and opening one failed".to_owned(),
+                Errno::EACCES,
+            ),
         };
         // With the descriptors that there are, a call may do what it has to do.
         if matches!(answer.value.reported, Cost(..)) {
             expect_cost(&answer.value, &case, &what);
         } else {
-            expect_errno(&answer.value.reported, Errno::EMFILE, &what);
+            expect_errno(&answer.value.reported, errno, &what);
         }
         nothing_is_left(&answer);
+        is_printed_once(&answer, "text");
+        subject.fresh();
     }
 }
 
@@ -1498,13 +1872,27 @@ enum Gone {
     Zombie,
     Reaped,
     Never,
+    /// Numbers that look like that of the caller, and 0.
+    Similar,
 }
 
-#[proctor::test(clauses = [16], subject = |gone: Gone| -> Vec<Reported> {
+/// Numbers of no process: 0, and numbers in which one bit is not as in `pid`.
+fn similar(pid: Pid) -> Vec<Pid> {
+    // The kernel gives no process a number of more than 22 bits.
+    let mut all: Vec<i32> = (22..32).map(|bit| pid.as_raw() ^ 1 << bit).collect();
+    all.extend([0, -pid.as_raw()]);
+    all.into_iter().map(Pid::from_raw).collect()
+}
+
+#[proctor::test(clauses = [15, 16], subject = |gone: Gone| -> Vec<Reported> {
     let me = getpid();
     let pid = match gone {
         Gone::Zombie | Gone::Reaped => zombie(),
         Gone::Never => Pid::from_raw(i32::MAX),
+        Gone::Similar => {
+            let asked = |other| [size_of(&[me, other]), size_of(&[other, me])];
+            return similar(me).into_iter().flat_map(asked).collect();
+        }
     };
     if matches!(gone, Gone::Reaped) {
         let _ = waitpid(pid, None);
@@ -1529,14 +1917,18 @@ enum Gone {
 fn a_process_that_has_ended_is_an_error(mut subject: Subject) {
     for (gone, what) in [
         (
-            Gone::Zombie,
-            "a process in the list has ended and is a zombie",
-        ),
-        (
             Gone::Reaped,
             "a process in the list has ended and was reaped",
         ),
+        (
+            Gone::Zombie,
+            "a process in the list has ended and is a zombie",
+        ),
         (Gone::Never, "a process in the list does not exist"),
+        (
+            Gone::Similar,
+            "the list held the calling process and a number that no process has: 0, or a number that differs from that of the calling process in one bit or in its sign",
+        ),
     ] {
         let answer = subject.ask(&gone);
         for reported in &answer.value {
@@ -1552,43 +1944,51 @@ fn a_process_that_has_ended_is_an_error(mut subject: Subject) {
     }
 }
 
-#[proctor::test(clauses = [16], descriptors = 64, subject = |(): ()| -> (Reported, Reported, Option<i32>) {
+/// A thread of the kernel, which has no size.
+fn of_the_kernel() -> Option<Pid> {
+    let name = fs::read_to_string("/proc/2/comm").ok()?;
+    (name.trim() == "kthreadd").then_some(Pid::from_raw(2))
+}
+
+#[proctor::test(clauses = [16], descriptors = 64, subject = |(): ()| -> (Reported, Reported, Option<i32>, Option<Reported>) {
     let taken = all_descriptors();
     let no_descriptor = size_of(&[getpid()]);
     drop(taken);
-    let (mut gate, key) = pipe().expect("a pipe");
-    let (mut ready, mut says) = pipe().expect("a pipe");
-    let closed = other_child(|| {
-        // SAFETY: nothing in this process uses it; the other call takes integers.
-        unsafe {
-            libc::close(key.as_raw_fd());
-            libc::prctl(libc::PR_SET_DUMPABLE, 0);
-        }
-        let _ = says.write_all(b"!");
-        let _ = gate.read(&mut [0]);
-        3
-    });
-    ready.read_exact(&mut [0]).expect("the child");
-    let forbidden = fs::read_to_string(format!("/proc/{closed}/smaps_rollup"));
-    let found = size_of(&[getpid(), closed]);
-    drop(key);
-    let _ = waitpid(closed, None);
-    (no_descriptor, found, forbidden.err().and_then(|error| error.raw_os_error()))
+    // Not for an ordinary user, and not for a process that landlock confines.
+    let first = Pid::from_raw(1);
+    let forbidden = fs::read_to_string(format!("/proc/{first}/smaps_rollup"));
+    let found = size_of(&[getpid(), first]);
+    let of_the_kernel = of_the_kernel().map(|pid| size_of(&[getpid(), pid]));
+    (no_descriptor, found, forbidden.err().and_then(|error| error.raw_os_error()), of_the_kernel)
 })]
 fn an_error_of_the_kernel_is_returned(mut subject: Subject) {
     let answer = subject.ask(&());
-    let (no_descriptor, found, forbidden) = &answer.value;
+    let (no_descriptor, found, forbidden, of_the_kernel) = &answer.value;
     let what = "the calling process could open no more descriptors, and opening one failed";
     expect_errno(no_descriptor, Errno::EMFILE, what);
-    // Root may read the size of any process.
+    // In a container, root may read it.
     if let Some(errno) = forbidden {
         proctor::covered("a process whose size the kernel does not tell");
-        let what = "the kernel forbids to read the size of a process, and reading it failed";
+        let what = "the kernel forbids to read the size of process 1, and reading it failed";
         expect_errno(found, Errno::from_raw(*errno), what);
     } else {
         assert!(
             matches!(found, Size(_)),
             "the kernel tells the sizes of both processes in the list, and memory_of returned {found:?}"
+        );
+    }
+    // In a container, they are not to be seen.
+    if let Some(found) = of_the_kernel {
+        proctor::covered("a process of the kernel itself");
+        assert!(
+            matches!(
+                found,
+                Error(
+                    Some(libc::ESRCH | libc::ENOENT | libc::EACCES | libc::EPERM),
+                    _
+                )
+            ),
+            "a process in the list is a thread of the kernel, which has no memory of its own: reading its size fails, and memory_of returned {found:?}"
         );
     }
     nothing_is_left(&answer);
