@@ -149,14 +149,14 @@ impl Progress {
         self.hints.insert(exercise.id.clone(), number);
     }
 
-    /// The exercise where the learner was last, or else the first one in the
-    /// catalogue's order that is not passed.
+    /// The exercise where the learner was last. If it is passed: the next one in the
+    /// catalogue's order that is not, and after the last one the first.
     pub fn current<'a>(&self, course: &'a Course) -> Option<&'a Exercise> {
         let is_open = |exercise: &&Exercise| !self.has_passed(exercise);
-        let mut exercises = course.exercises.iter();
-        let last = exercises.find(|one| self.at.as_ref() == Some(&one.id));
-        last.filter(is_open)
-            .or_else(|| course.exercises.iter().find(is_open))
+        let all = &course.exercises;
+        let last = all.iter().position(|one| self.at.as_ref() == Some(&one.id));
+        let (before, from_there) = all.split_at(last.unwrap_or(0));
+        from_there.iter().chain(before).find(is_open)
     }
 }
 
@@ -205,6 +205,36 @@ mod tests {
         let (progress, _) = Progress::read(&course).unwrap();
         assert!(progress.has_passed(&course.exercises[0]));
         assert_eq!(progress.hints_of(&course.exercises[0]), 2);
+    }
+
+    #[test]
+    fn after_a_passed_exercise_comes_the_next_one_that_is_not() {
+        let (_root, mut course) = course();
+        let names = ["a", "b", "c", "d"];
+        let template = course.exercises.remove(0);
+        course.exercises = names
+            .map(|id| {
+                let mut exercise = template.clone();
+                exercise.id = id.into();
+                exercise
+            })
+            .into();
+        let current = |passed: &[usize], at: &str| {
+            let mut progress = Progress::default();
+            for number in passed {
+                progress.note(&course.exercises[*number], "tests");
+            }
+            progress.at = Some(at.into());
+            progress
+                .current(&course)
+                .map(|exercise| exercise.id.clone())
+        };
+        assert_eq!(current(&[], "c").as_deref(), Some("c"));
+        assert_eq!(current(&[2], "c").as_deref(), Some("d"));
+        assert_eq!(current(&[2, 3], "c").as_deref(), Some("a"));
+        assert_eq!(current(&[1, 2], "b").as_deref(), Some("d"));
+        assert_eq!(current(&[1], "gone").as_deref(), Some("a"));
+        assert_eq!(current(&[0, 1, 2, 3], "c"), None);
     }
 
     #[test]

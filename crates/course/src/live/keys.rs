@@ -163,7 +163,9 @@ impl State {
     /// so a hint comes first.
     fn mistake(&mut self) {
         let is_known = matches!(&self.report, Some(Ok(report)) if report.known.is_some());
-        if !is_known {
+        if !is_known && self.running.is_some() {
+            self.say("tests are still running: ask again when all of them are judged");
+        } else if !is_known {
             self.say(
                 "your code may have several mistakes at once, or one that the course does not know",
             );

@@ -379,6 +379,8 @@ impl State {
     fn judged(&mut self, found: Result<Box<Judgement>, String>) -> Vec<Effect> {
         let first = self.fresh;
         let run = self.running.take().unwrap_or_default();
+        // What was said about the run before is old now.
+        self.notice = None;
         let found = found.map(|report| self.merged(report, run.goes_on));
         let passed = found.as_ref().ok().filter(|r| r.is_passed());
         let tests = passed.map(|report| report.tests.clone());

@@ -199,6 +199,12 @@ fn a_verdict_names_cause_line_and_known_mistake() {
 fn a_mistake_is_explained_after_the_first_hint() {
     let mut state = state();
     press(&mut state, "m");
+    assert!(screen(&state).contains("tests are still running"));
+    let mut unknown = judgement(Outcome::Fail);
+    unknown.known = None;
+    state.on(Event::Judged(state.run, Ok(unknown)));
+    assert!(!screen(&state).contains("tests are still running"));
+    press(&mut state, "m");
     assert!(screen(&state).contains("may have several mistakes at once"));
     state.on(Event::Saved);
     state.on(Event::Judged(state.run, Ok(judgement(Outcome::Fail))));
@@ -208,6 +214,36 @@ fn a_mistake_is_explained_after_the_first_hint() {
     press(&mut state, "hm");
     assert_eq!(state.page, Page::Mistake);
     assert!(screen(&state).contains("do not"));
+}
+
+#[test]
+fn what_failed_is_above_what_passed_and_a_cause_is_said_once() {
+    let mut state = state();
+    state.on(Event::Saved);
+    let mut found = judgement(Outcome::Fail);
+    found.records = ["p1", "f1", "p2", "f2", "p3"]
+        .map(|name| {
+            let (outcome, cause) = match name.starts_with('p') {
+                true => (Outcome::Pass, ""),
+                false => (Outcome::Fail, "the same cause"),
+            };
+            record(name, outcome, cause.into())
+        })
+        .into();
+    state.on(Event::Judged(state.run, Ok(found)));
+    let screen = screen(&state);
+    let places: Vec<_> = [
+        "✗ f1",
+        "the same cause",
+        "✗ f2  as above",
+        "✓ p1",
+        "✓ p2",
+        "✓ p3",
+    ]
+    .map(|words| screen.find(words).expect(words))
+    .into();
+    assert!(places.is_sorted(), "{screen}");
+    assert_eq!(screen.matches("the same cause").count(), 1, "{screen}");
 }
 
 #[test]

@@ -60,7 +60,8 @@ pub fn known_mistake(known: &Known) -> Vec<Line> {
 
 /// The same in one line.
 fn guess(known: &Known, layout: &Layout) -> Line {
-    let line = Line::of("    this may be: ", Look::Unsure).then(&known.what, Look::Plain);
+    let what = mistake::in_a_sentence(&known.what);
+    let line = Line::of("    this may be: ", Look::Unsure).then(what, Look::Plain);
     match layout.on_a_page {
         true => line.then(" (m explains it)", Look::Faint),
         false => line,
@@ -94,14 +95,21 @@ fn records(judgement: &Judgement, layout: &Layout) -> Vec<Line> {
     let mut lines = Vec::new();
     let mut drawn = false;
     let mut said = "";
-    for record in &judgement.records {
-        lines.push(headline(record, layout.columns));
-        if record.outcome == Outcome::Pass {
-            continue;
-        }
+    let mut records: Vec<&Record> = judgement.records.iter().collect();
+    if layout.on_a_page {
+        // A page is read from its top: what failed must not lie below its end.
+        records.sort_by_key(|record| record.outcome == Outcome::Pass);
+    }
+    for record in records {
         // If several tests in a row have the same cause (as with a stub), it is
         // shown once.
-        if said != record.cause || record.timeline.is_some() {
+        let failed = record.outcome != Outcome::Pass;
+        let repeats = failed && said == record.cause && record.timeline.is_none();
+        lines.push(headline(record, repeats, layout.columns));
+        if !failed {
+            continue;
+        }
+        if !repeats {
             let draw = layout.every_timeline || !drawn;
             lines.extend(details(&judgement.exercise, record, draw, layout));
             drawn |= record.timeline.is_some();
@@ -150,14 +158,19 @@ fn records(judgement: &Judgement, layout: &Layout) -> Vec<Line> {
     lines
 }
 
-fn headline(record: &Record, columns: usize) -> Line {
+/// The test, its outcome and its time. If it `repeats` the cause of the one
+/// above, it says that.
+fn headline(record: &Record, repeats: bool, columns: usize) -> Line {
     let (mark, look) = match record.outcome {
         Outcome::Pass => ("✓ ", Look::Good),
         Outcome::NotJudged => ("? ", Look::Unsure),
         _ => ("✗ ", Look::Bad),
     };
     let time = words::time(Duration::from_millis(record.millis));
-    let line = Line::of(mark, look).then(&record.test, Look::Plain);
+    let mut line = Line::of(mark, look).then(&record.test, Look::Plain);
+    if repeats && !record.cause.is_empty() {
+        line = line.then("  as above", Look::Faint);
+    }
     let outcome = match record.outcome {
         Outcome::Pass => String::new(),
         other => format!("{other} "),

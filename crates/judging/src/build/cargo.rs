@@ -261,7 +261,10 @@ fn listen(stream: impl Read, tell: Option<fn(&str)>, blocked: &AtomicBool) -> St
             .starts_with("Blocking waiting for file lock");
         blocked.store(waits, Ordering::Relaxed);
         if waits && !shown && tell.is_none() {
-            crate::terminal::complain("another cargo is building here: waiting for it");
+            crate::terminal::complain(match line.contains("package cache") {
+                true => "another cargo uses cargo's cache of packages: waiting for it",
+                false => "another cargo is building here: waiting for it",
+            });
         }
         if let Some(tell) = tell {
             tell(line.trim());
