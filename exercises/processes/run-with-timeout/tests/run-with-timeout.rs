@@ -15,6 +15,7 @@ use std::io::{PipeReader, PipeWriter, Read, Write, pipe};
 use std::os::fd::{AsFd, AsRawFd, FromRawFd, OwnedFd, RawFd};
 use std::os::unix::fs::PermissionsExt;
 use std::os::unix::process::CommandExt;
+use std::path::PathBuf;
 use std::process::{Command, Stdio};
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering::Relaxed};
 use std::thread;
@@ -37,7 +38,8 @@ enum Reported {
     Exited(i32),
     Killed(i32),
     TimedOut,
-    /// The number of the error, if it has one, and its text.
+    /// The number of the error, if it has one, and its text. Without a number,
+    /// the text begins with the kind.
     Error(Option<i32>, String),
     /// The call broke a clause that holds for every call.
     Wrong(String),
@@ -103,7 +105,11 @@ fn call(command: &mut Command, limit: Duration) -> Ran {
             (reported, finished.stdout, finished.stderr)
         }
         Err(error) => {
-            let reported = Error(error.raw_os_error(), error.to_string());
+            let text = match error.raw_os_error() {
+                Some(_) => error.to_string(),
+                None => format!("{:?}: {error}", error.kind()),
+            };
+            let reported = Error(error.raw_os_error(), text);
             (reported, Vec::new(), Vec::new())
         }
     };
@@ -124,6 +130,9 @@ fn sh(script: &str) -> Command {
 
 /// Longer than any test: it stands for a limit that does not matter.
 const LONG: Duration = Duration::from_secs(100_000);
+/// The same, and no clock can express when it is over: code that looks at that
+/// first may go another way from there.
+const NEVER: Duration = Duration::MAX;
 
 // ------------------------------------------------------------------ the judge
 
@@ -323,6 +332,36 @@ impl Help<'_> {
         }
         self.onlooker.until_it_waits();
     }
+
+    /// Returns when the call is over, or when all threads of the caller and the
+    /// program sleep at the same moment.
+    fn wait_for_sleep(&self, program: Pid) {
+        while !self.is_over() {
+            let before = asleep(self.caller, program);
+            if before.is_some() && before == asleep(self.caller, program) && !self.is_over() {
+                return;
+            }
+            thread::sleep(Duration::from_millis(1));
+        }
+    }
+}
+
+/// How often each thread of both processes has been off the CPU; `None` if one
+/// of them does not sleep. If two looks show the same, all of them slept at the
+/// same moment between the two.
+fn asleep(one: Pid, other: Pid) -> Option<Vec<String>> {
+    let mut all = Vec::new();
+    for process in [one, other] {
+        for thread in fs::read_dir(format!("/proc/{process}/task")).ok()? {
+            let status = fs::read_to_string(thread.ok()?.path().join("status")).ok()?;
+            let sleeps = status.lines().any(|line| line.starts_with("State:\tS"));
+            let counts = status
+                .lines()
+                .filter(|line| line.contains("_ctxt_switches"));
+            all.push(sleeps.then(|| counts.collect())?);
+        }
+    }
+    Some(all)
 }
 
 /// How helpers end. A caller that does not find this has lost a child.
@@ -400,8 +439,12 @@ fn run_alone(command: &mut Command, limit: Duration) -> (Ran, String) {
 
 /// Asks with a longer limit each time, until the judge can tell: on a busy
 /// machine a limit may be over before the program has done what the test needs.
-fn with_longer_limits<A>(mut ask: impl FnMut(Duration) -> Option<A>) -> A {
-    let mut limit = Duration::from_millis(40);
+fn with_longer_limits<A>(ask: impl FnMut(Duration) -> Option<A>) -> A {
+    with_limits_from(Duration::from_millis(40), ask)
+}
+
+/// The same, beginning with this limit.
+fn with_limits_from<A>(mut limit: Duration, mut ask: impl FnMut(Duration) -> Option<A>) -> A {
     loop {
         if let Some(answer) = ask(limit) {
             return answer;
@@ -409,7 +452,7 @@ fn with_longer_limits<A>(mut ask: impl FnMut(Duration) -> Option<A>) -> A {
         limit *= 4;
         assert!(
             limit < Duration::from_secs(30),
-            "the program did not begin to run within {:?}",
+            "within a limit of {:?}, the program did not begin to run, or the machine was too slow for the test",
             limit / 4
         );
     }
@@ -451,7 +494,7 @@ extern "C" fn count_end(_: i32) {
 
 // ------------------------------------------------------------------ the start
 
-#[proctor::test(clauses = [1, 2, 3, 4, 5, 6, 14], subject = |(word, folder): (String, String)| -> (Vec<Ran>, i32, [[Option<Ran>; 2]; 2]) {
+#[proctor::test(clauses = [1, 2, 3, 4, 5, 6, 14], subject = |(word, folder): (String, String)| -> (Vec<Ran>, i32, Vec<(Option<Ran>, Vec<Ran>)>) {
     // What a program finds that inherits the caller's standard input.
     let (reader, _writer) = pipe().expect("a pipe");
     nix::unistd::dup2_stdin(&reader).expect("the pipe as standard input");
@@ -471,16 +514,21 @@ extern "C" fn count_end(_: i32) {
     unsafe { std::env::set_var("INHERITED", &word) };
     command.current_dir(folder);
     command.stdin(Stdio::inherit()).stdout(Stdio::null()).stderr(Stdio::inherit());
+    command.process_group(nix::unistd::getpgrp().as_raw());
     // Later calls find what the first one has set in the command.
-    let inherits = run(&mut command, LONG);
+    let inherits = run(&mut command, NEVER);
     let does_not = run(command.env_remove("INHERITED"), LONG);
-    let nor_does_this = run(command.env_clear().env("WORD", &word), LONG);
+    let nor_does_this = run(command.env_clear().env("WORD", &word), NEVER);
     let rans = vec![inherits, does_not, nor_does_this];
-    let compared = [unusual, says_its_signals]
-        .map(|command| [as_usual(command()), Some(run(&mut command(), LONG))]);
+    let tool = make_tool();
+    let compared = [unusual, says_its_signals, named_from_its_folder, found_by_its_path].map(|command| {
+        let usual = as_usual(command());
+        (usual, [LONG, NEVER].map(|limit| run(&mut command(), limit)).to_vec())
+    });
+    let _ = fs::remove_dir_all(tool);
     gates.last_words();
     // SAFETY: asks for a number.
-    (rans, unsafe { libc::getsid(0) }, compared)
+    (rans, unsafe { libc::getsid(0) }, compared.to_vec())
 })]
 fn the_program_starts_as_the_command_says(mut subject: Subject) {
     let (word, folder) = (proctor::random::<String>(), "/proc/sys".to_owned());
@@ -517,16 +565,20 @@ fn the_program_starts_as_the_command_says(mut subject: Subject) {
             "the program is in another session than the caller ({session}): its ID minus the group's ID, and its session, are {found:?}"
         );
     }
-    for both in compared {
-        let [Some(usual), Some(ran)] = both else {
-            continue;
-        };
-        expect(ran, &Exited(0), "the program said what it had found");
-        let [usual, found] = [usual, ran].map(|ran| String::from_utf8_lossy(&ran.stdout));
-        assert!(
-            usual == found,
-            "the program does not start as Command::spawn starts it. Its name, umask, signals, limit and descriptors are with Command::spawn {usual:?}, and with run_with_timeout {found:?}"
-        );
+    for (usual, rans) in compared {
+        let Some(usual) = usual else { continue };
+        for ran in rans {
+            expect(
+                ran,
+                &Exited(0),
+                "Command::spawn can start the program, and it said what it had found",
+            );
+            let [usual, found] = [usual, ran].map(|ran| String::from_utf8_lossy(&ran.stdout));
+            assert!(
+                usual == found,
+                "the program does not start as Command::spawn starts it. Its name, umask, signals, limit, descriptors and folder are with Command::spawn {usual:?}, and with run_with_timeout {found:?}"
+            );
+        }
     }
     nothing_is_left(&answer);
 }
@@ -574,6 +626,35 @@ fn says_its_signals() -> Command {
     command
 }
 
+/// Where [`make_tool`] puts its program.
+fn tool_folder() -> PathBuf {
+    std::env::temp_dir().join("folder")
+}
+
+/// Makes a program that no other folder has. Returns its folder.
+fn make_tool() -> PathBuf {
+    let folder = tool_folder();
+    fs::create_dir_all(&folder).expect("a folder");
+    let tool = folder.join("tool");
+    fs::write(&tool, "#!/bin/sh\necho $0; pwd\n").expect("a file");
+    fs::set_permissions(&tool, fs::Permissions::from_mode(0o700)).expect("its mode");
+    folder
+}
+
+/// A program whose path begins in the folder in which it is to run.
+fn named_from_its_folder() -> Command {
+    let mut command = Command::new("./tool");
+    command.current_dir(tool_folder());
+    command
+}
+
+/// A program that is found only with the `PATH` that it gets.
+fn found_by_its_path() -> Command {
+    let mut command = Command::new("tool");
+    command.env("PATH", tool_folder());
+    command
+}
+
 /// What a program says when the standard library starts it. From now on, the
 /// caller blocks one signal and ignores another.
 fn as_usual(mut command: Command) -> Option<Ran> {
@@ -595,7 +676,7 @@ fn as_usual(mut command: Command) -> Option<Ran> {
 
 #[proctor::test(clauses = [3, 6, 14], core_files = true, subject = |(codes, signals): (Vec<i32>, Vec<i32>)| -> (Vec<Ran>, Vec<Ran>, Ran) {
     let exits = codes.iter().map(|code| run_only(&mut sh(&format!("exit {code}")), LONG)).collect();
-    let dies = signals.iter().map(|signal| run_only(&mut sh(&format!("kill -{signal} $$; exit 3")), LONG)).collect();
+    let dies = signals.iter().map(|signal| run_only(&mut sh(&format!("kill -{signal} $$; exit 3")), NEVER)).collect();
     let mut command = sh("kill -6 $$");
     // SAFETY: the subject has one thread, so its child may do anything.
     unsafe {
@@ -664,6 +745,74 @@ fn a_stopped_program_has_not_ended(mut subject: Subject) {
     nothing_is_left(&answer);
 }
 
+/// Becomes a process whose first thread has ended while its second one goes on:
+/// that one waits at the gate, writes, and ends the process with this code.
+/// Returns only if that does not work.
+fn go_on_without_the_first_thread(stack: &'static mut [u8], code: i32) -> nix::Result<()> {
+    extern "C" fn second(code: *mut libc::c_void) -> i32 {
+        let mut line = [0_u8; 3];
+        // SAFETY: these read and write bytes that are there; the last call does
+        // not return.
+        unsafe {
+            libc::read(GATE, line.as_mut_ptr().cast(), line.len());
+            libc::write(1, c"last\n".as_ptr().cast(), 5);
+            libc::write(VOICE, c"done\n".as_ptr().cast(), 5);
+            libc::syscall(libc::SYS_exit_group, code.addr());
+        }
+        0
+    }
+    let name = format!("{}\n", getpid());
+    let flags = libc::CLONE_VM | libc::CLONE_FS | libc::CLONE_FILES | libc::CLONE_SIGHAND;
+    let flags = flags | libc::CLONE_THREAD | libc::CLONE_SYSVSEM;
+    let code = std::ptr::without_provenance_mut(code as usize);
+    // SAFETY: the process has one thread. The second one has a stack of its own,
+    // only makes system calls, and begins when the first one ends.
+    unsafe {
+        // The standard library waits for the end of a pipe that closes on exec.
+        libc::close_range(3, INNER[0].unsigned_abs(), 0);
+        libc::close_range(GATE.unsigned_abs() + 1, u32::MAX, 0);
+        let top = stack.as_mut_ptr_range().end.map_addr(|end| end & !15);
+        Errno::result(libc::clone(second, top.cast(), flags, code))?;
+        libc::write(INNER[1], name.as_ptr().cast(), name.len());
+        libc::syscall(libc::SYS_exit, 0);
+    }
+    Err(Errno::EPERM)
+}
+
+#[proctor::test(clauses = [6, 14], subject = |code: i32| -> (Ran, bool) {
+    let mut command = sh("");
+    // SAFETY: a subject has one thread, so its child may do anything.
+    unsafe {
+        command.pre_exec(move || {
+            Ok(go_on_without_the_first_thread(vec![0; 1 << 16].leak(), code)?)
+        });
+    }
+    let (ran, in_time, _) = run_with(Gates::new(), &mut command, LONG, |help| {
+        let Some(program) = help.program() else { return };
+        // Its first thread has ended.
+        Onlooker::of_process(program.as_raw()).until_it_stops();
+        help.watch(25, Duration::from_millis(10));
+        help.gates.open(1);
+    });
+    (ran, in_time)
+})]
+fn a_program_without_its_first_thread_has_not_ended(mut subject: Subject) {
+    let code = proctor::rng().i32(1..100);
+    let answer = subject.ask(&code);
+    let (ran, in_time) = &answer.value;
+    assert!(
+        *in_time || matches!(ran.reported, Wrong(_)),
+        "the first thread of the program ended, its second thread went on, and run_with_timeout reported {:?} before the program had ended",
+        ran.reported
+    );
+    let because = format!(
+        "the first thread of the program ended, and later the second one ended the program with {code}"
+    );
+    expect(ran, &Exited(code), &because);
+    expect_outputs(ran, b"last\n", b"");
+    nothing_is_left(&answer);
+}
+
 // ----------------------------------------------------------------- the output
 
 #[proctor::test(clauses = [3, 4, 6, 14], subject = |(one, two): (Vec<u8>, Vec<u8>)| -> Ran {
@@ -697,11 +846,11 @@ fn blocks(rounds: u32, step: &str) -> String {
     format!("n=0; while [ $n -lt {rounds} ]; do n=$((n+1)); {step}; done;")
 }
 
-#[proctor::test(clauses = [3, 4, 6, 14], deadline = 4.0, subject = |(block, scripts): (Vec<u8>, Vec<String>)| -> Vec<(Reported, Vec<bool>, Vec<usize>)> {
+#[proctor::test(clauses = [3, 4, 6, 14], subject = |(block, scripts): (Vec<u8>, Vec<(String, Duration)>)| -> Vec<(Reported, Vec<bool>, Vec<usize>)> {
     let file = std::env::temp_dir().join("block");
     fs::write(&file, &block).expect("a file");
-    let ask = |script: String| {
-        let ran = run_only(sh(&script).arg(&file), LONG);
+    let ask = |(script, limit): (String, Duration)| {
+        let ran = run_only(sh(&script).arg(&file), limit);
         let outputs = [ran.stdout, ran.stderr];
         let is_right = |output: &Vec<u8>| output.chunks(block.len()).all(|chunk| chunk == block);
         (
@@ -734,9 +883,19 @@ fn megabytes_in_both_streams_do_not_block_the_program(mut subject: Subject) {
         ("stderr alone", 0, 9, blocks(9, "cat $0 >&2")),
         ("stdout alone", 530, 0, format!("cat {}", "$0 ".repeat(530))),
     ];
-    let question = scripts.iter().map(|(.., script)| script.clone()).collect();
+    let with = |limit| {
+        let scripts = scripts
+            .iter()
+            .map(move |(.., script)| (script.clone(), limit));
+        scripts.collect::<Vec<_>>()
+    };
+    // The last one takes longest: once is enough.
+    let without_the_last = scripts.len() - 1;
+    let question = [with(LONG), with(NEVER)[..without_the_last].to_vec()].concat();
     let answer = subject.ask(&(block, question));
-    for ((what, one, two, _), (reported, right, lengths)) in scripts.iter().zip(&answer.value) {
+    for ((what, one, two, _), (reported, right, lengths)) in
+        scripts.iter().chain(&scripts).zip(&answer.value)
+    {
         assert!(
             *reported == Exited(0),
             "the program wrote megabytes ({what}) and exited with 0; run_with_timeout reported {reported:?}"
@@ -756,19 +915,22 @@ fn megabytes_in_both_streams_do_not_block_the_program(mut subject: Subject) {
 
 /// How many bytes fit into a pipe that nobody reads, with some room.
 const FITS: usize = 60_000;
-/// The same for a pipe that [`enlarge`] has made larger.
-const FITS_LARGE: usize = 200_000;
+/// The same for pipes that [`enlarge`] has made larger: a little larger, as
+/// large as everybody may make them, and larger than that.
+const FITS_LARGE: [usize; 3] = [200_000, 1_000_000, 4_100_000];
 
-/// Makes a pipe larger, as the program itself can do it.
-fn enlarge(pipe: RawFd) -> nix::Result<i32> {
+/// Makes a pipe larger than so many bytes, as the program itself can do it.
+fn enlarge(pipe: RawFd, bytes: usize) -> nix::Result<i32> {
+    let size = (bytes + (32 << 10)).next_power_of_two() as i32;
     // SAFETY: an integer for a number that may or may not be a descriptor.
-    Errno::result(unsafe { libc::fcntl(pipe, libc::F_SETPIPE_SZ, 1 << 18) })
+    Errno::result(unsafe { libc::fcntl(pipe, libc::F_SETPIPE_SZ, size) })
 }
 
 /// `None` if the program needs larger pipes, and the system does not allow them.
 #[proctor::test(clauses = [3, 5, 6, 14], subject = |(one, two, end): (Vec<u8>, Vec<u8>, String)| -> Option<Ran> {
-    let is_large = one.len().max(two.len()) > FITS;
-    if is_large && !pipe().is_ok_and(|(reader, _writer)| enlarge(reader.as_raw_fd()).is_ok()) {
+    let most = one.len().max(two.len());
+    let is_large = most > FITS;
+    if is_large && !pipe().is_ok_and(|(reader, _writer)| enlarge(reader.as_raw_fd(), most).is_ok()) {
         return None;
     }
     let folder = std::env::temp_dir();
@@ -782,9 +944,9 @@ fn enlarge(pipe: RawFd) -> nix::Result<i32> {
     if is_large {
         // SAFETY: fcntl may be called after a fork.
         unsafe {
-            command.pre_exec(|| {
-                enlarge(1)?;
-                enlarge(2)?;
+            command.pre_exec(move || {
+                enlarge(1, most)?;
+                enlarge(2, most)?;
                 Ok(())
             });
         }
@@ -804,7 +966,9 @@ fn what_the_program_wrote_last_is_not_lost(mut subject: Subject) {
         (FITS, FITS, "", "before the caller could look"),
         (100, FITS, "", "before the caller could look"),
         (FITS, 0, "", "before the caller could look"),
-        (FITS_LARGE, 10, "", "before the caller could look"),
+        (FITS_LARGE[0], 10, "", "before the caller could look"),
+        (FITS_LARGE[1], 10, "", "before the caller could look"),
+        (10, FITS_LARGE[2], "", "before the caller could look"),
         (
             FITS,
             FITS,
@@ -856,12 +1020,16 @@ fn a_closed_stream_is_not_the_end(mut subject: Subject) {
 
 // ------------------------------------------------------------ other processes
 
+/// A caller that was seen asleep so many times, each 10 ms after the last, has
+/// slept for much longer than the 0.2 s that it has after the end of the program.
+const TOO_LONG: u32 = 40;
+
 #[proctor::test(clauses = [3, 6, 7, 9, 14], deadline = 20.0, subject = |(script, limit): (String, Duration)| -> (Ran, bool, String) {
     run_with(Gates::new(), &mut sh(&script), limit, |help| {
         let program = help.program().map_or(0, Pid::as_raw);
         Onlooker::of_process(program).until_it_stops();
         // The caller sees the end of the program before the gate opens.
-        help.watch(300, Duration::from_millis(10));
+        help.watch(TOO_LONG, Duration::from_millis(10));
         help.gates.open(1);
     })
 })]
@@ -869,9 +1037,12 @@ fn a_process_that_has_left_the_group_is_left_alone(mut subject: Subject) {
     let code = proctor::rng().i32(1..100);
     let before = "the program started a process that left the group";
     // The substitution $(…) is over when the process has left the group and has
-    // taken the program's own output. It holds both outputs open.
+    // taken the program's own output. It holds both outputs open. It has a child
+    // that is still in the group: killed, that child stays a zombie of the group,
+    // because its parent does not wait for it.
     let ends = format!(
-        "exec 5>&1; x=$(setsid sh -c 'exec >&5; read x <&9; echo alive >&8' &); \
+        "exec 5>&1; x=$(sh -c '(exec >&5; read x <&9; echo alive >&8) & \
+         exec setsid sh -c \"exec >&5; read x <&9; echo alive >&8\"' &); \
          echo output; echo $$ >&7; exit {code}"
     );
     let answer = subject.ask(&(ends, LONG));
@@ -925,7 +1096,7 @@ const RELATIVE: &str = r#"x=$( (trap "" HUP INT TERM; exec >&5; read x <&9; echo
     run_with(Gates::new(), &mut sh(&script), LONG, |help| {
         let program = help.program().map_or(0, Pid::as_raw);
         Onlooker::of_process(program).until_it_stops();
-        help.watch(300, Duration::from_millis(10));
+        help.watch(TOO_LONG, Duration::from_millis(10));
         help.gates.open(2);
     })
 })]
@@ -934,6 +1105,8 @@ fn what_is_left_of_the_group_is_killed(mut subject: Subject) {
     for (end, holds, expected) in [
         (format!("exit {code}"), true, Exited(code)),
         ("kill -15 $$".to_owned(), true, Killed(15)),
+        // Only the program gets this SIGKILL, and it is not the caller's.
+        ("kill -9 $$".to_owned(), true, Killed(9)),
         (format!("exit {code}"), false, Exited(code)),
     ] {
         let answer = subject.ask(&(end.clone(), holds));
@@ -1202,7 +1375,7 @@ fn a_limit_may_be_as_long_as_it_likes(mut subject: Subject) {
     }
 }
 
-#[proctor::test(clauses = [8, 9, 11, 14], deadline = 5.0, subject = |limit: Duration| -> (Ran, String) {
+#[proctor::test(clauses = [8, 9, 11, 14], subject = |limit: Duration| -> (Ran, String) {
     run_alone(&mut sh("read x <&9; echo alive >&8"), limit)
 })]
 fn a_limit_may_be_zero(mut subject: Subject) {
@@ -1287,26 +1460,44 @@ fn signals_do_not_end_the_call(mut subject: Subject) {
     nothing_is_left(&answer);
 }
 
-#[proctor::test(clauses = [9, 12, 14], subject = |limit: Duration| -> (Ran, bool, String) {
+/// How many signals must arrive before the limit is over. If each of them made
+/// the limit a millisecond longer, the caller would sleep for most of a second
+/// after its end.
+const BEFORE_THE_LIMIT: u32 = 800;
+
+#[proctor::test(clauses = [9, 12, 14], slow = true, deadline = 60.0, subject = |limit: Duration| -> Option<Ran> {
     handle(Signal::SIGUSR1);
     let script = "echo $$ >&7; read x <&9; exit 5";
-    run_with(Gates::new(), &mut sh(script), limit, |help| {
-        // Much longer than the limit; after that, the program ends itself.
-        if help.program().is_some() {
-            disturb(help, 100, Duration::from_millis(8));
-            help.gates.open(1);
+    let in_time = Instant::now() + limit;
+    let too_slow = std::env::temp_dir().join("too slow");
+    let (ran, ..) = run_with(Gates::new(), &mut sh(script), limit, |help| {
+        let Some(program) = help.program() else { return };
+        // From here on the caller knows when the limit is over.
+        help.watch(2, Duration::from_millis(1));
+        let over = Instant::now() + limit;
+        disturb(help, BEFORE_THE_LIMIT, Duration::ZERO);
+        if Instant::now() >= in_time {
+            let _ = fs::write(&too_slow, "");
         }
-    })
+        while Instant::now() < over + Duration::from_millis(250) && !help.is_over() {
+            disturb(help, 1, Duration::ZERO);
+        }
+        // Now the call is over. If not, it must have something to do.
+        help.wait_for_sleep(program);
+        help.gates.open(1);
+    });
+    fs::remove_file(too_slow).is_err().then_some(ran)
 })]
 fn signals_make_the_limit_neither_shorter_nor_longer(mut subject: Subject) {
-    let limit = Duration::from_millis(200);
-    let answer = subject.ask(&limit);
-    let (ran, ..) = &answer.value;
-    expect(
-        ran,
-        &TimedOut,
-        "a signal arrived at the caller every 8 ms, for longer than the limit of 200 ms, and the program did not end",
+    let (limit, answer) = with_limits_from(Duration::from_millis(400), |limit| {
+        let answer = subject.ask(&limit);
+        answer.value.is_some().then_some((limit, answer))
+    });
+    let ran = answer.value.as_ref().expect("an answer in time");
+    let because = format!(
+        "hundreds of signals arrived at the caller before and after the end of the limit of {limit:?}, and the program did not end"
     );
+    expect(ran, &TimedOut, &because);
     assert!(
         ran.took >= limit,
         "the limit was {limit:?}, signals arrived at the caller, and run_with_timeout returned after {:?}",
@@ -1357,7 +1548,16 @@ fn it_sleeps_while_nothing_happens(mut subject: Subject) {
     }
 }
 
-#[proctor::test(clauses = [6, 9, 11, 14], subject = |(code, limit, opens): (i32, Duration, bool)| -> (Ran, bool, bool, bool) {
+/// How a child ends that was in the group of the program.
+const JOINED: u8 = 78;
+
+/// A pipe that nothing inherits by accident.
+fn apart_files() -> (PipeReader, PipeWriter) {
+    let (reader, writer) = apart();
+    (reader.into(), writer.into())
+}
+
+#[proctor::test(clauses = [6, 9, 11, 14], subject = |(code, limit, opens): (i32, Duration, bool)| -> (Ran, [bool; 2], bool, bool) {
     let end = |code: i32| {
         // SAFETY: a subject has one thread, and the child ends at once.
         match unsafe { fork() }.expect("a child") {
@@ -1369,16 +1569,34 @@ fn it_sleeps_while_nothing_happens(mut subject: Subject) {
     // It has ended, and its status waits for whoever asks.
     let ended = end(code);
     waitid(Id::Pid(ended), WaitPidFlag::WEXITED | WaitPidFlag::WNOWAIT).expect("its end");
+    // It joins the group of the program as soon as it reads a number, and ends there.
+    let (mut number, numbers) = apart_files();
+    let joins = proctor::other_child(|| {
+        // SAFETY: this process does not use it.
+        unsafe { libc::close(numbers.as_raw_fd()) };
+        let mut group = [0; 4];
+        let read = number.read_exact(&mut group).is_ok();
+        let group = Pid::from_raw(i32::from_ne_bytes(group));
+        let joined = read && nix::unistd::setpgid(Pid::from_raw(0), group).is_ok();
+        if joined { JOINED } else { 0 }
+    });
     // SAFETY: takes a number of seconds.
     unsafe { libc::alarm(10_000) };
     // The helper is in the group of the caller, and runs.
     let gates = Gates::new();
     let (ran, ..) = run_with(gates, &mut sh("echo $$ >&7; read x <&9; exit 4"), limit, |help| {
-        if help.program().is_some() && opens {
+        let program = help.program();
+        if let Some(program) = program && opens {
+            let _ = (&numbers).write_all(&program.as_raw().to_ne_bytes());
+            Onlooker::of_process(joins.as_raw()).until_it_stops();
             help.gates.open(1);
         }
     });
-    let kept = waitpid(ended, None) == Ok(WaitStatus::Exited(ended, code));
+    drop(numbers);
+    let joined = if opens { JOINED.into() } else { 0 };
+    let kept = [(ended, code), (joins, joined)].map(|(child, code)| {
+        waitpid(child, None) == Ok(WaitStatus::Exited(child, code))
+    });
     let none = waitpid(None, None) == Err(Errno::ECHILD);
     // SAFETY: likewise; it returns what was left.
     let is_set = unsafe { libc::alarm(0) } > 0;
@@ -1394,8 +1612,12 @@ fn other_children_of_the_caller_are_left_alone(mut subject: Subject) {
         let (ran, kept, none, alarm_is_set) = &answer.value;
         expect(ran, &expected, what);
         assert!(
-            *kept,
+            kept[0],
             "another child of the caller had ended before the call, and after the call the caller cannot get its status any more"
+        );
+        assert!(
+            kept[1],
+            "another child of the caller had joined the group of the program and had ended during the call, and after the call the caller cannot get its status any more"
         );
         assert!(
             *none,
@@ -1454,14 +1676,26 @@ enum Start {
     FileAsFolder,
     NameTooLong,
     ArgumentTooLong,
+    OpenForWriting,
+    CircleOfLinks,
+    NulInTheName,
+    NulInAnArgument,
 }
 
 #[proctor::test(clauses = [1, 2, 6, 9, 11, 14, 15, 16], faults = [Process, Thread, Pipe], subject = |(start, limit): (Start, Duration)| -> Ran {
-    let file = std::env::temp_dir().join("text");
+    let (file, link) = (std::env::temp_dir().join("text"), std::env::temp_dir().join("link"));
     fs::write(&file, "not a program").expect("a file");
-    fs::set_permissions(&file, fs::Permissions::from_mode(0o600)).expect("its mode");
+    let mode = if start == Start::OpenForWriting { 0o700 } else { 0o600 };
+    fs::set_permissions(&file, fs::Permissions::from_mode(mode)).expect("its mode");
+    let writer = fs::OpenOptions::new().append(true).open(&file).expect("the file");
+    std::os::unix::fs::symlink(&link, &link).expect("a link");
     let mut command = match start {
-        Start::Works | Start::NoSuchFolder | Start::ArgumentTooLong => Command::new("true"),
+        Start::Works | Start::NoSuchFolder | Start::ArgumentTooLong | Start::NulInAnArgument => {
+            Command::new("true")
+        }
+        Start::OpenForWriting => Command::new(&file),
+        Start::CircleOfLinks => Command::new(&link),
+        Start::NulInTheName => Command::new("true\0"),
         Start::FileAsFolder => Command::new("/proc/version/program"),
         Start::NameTooLong => Command::new(format!("/{}", "n".repeat(300))),
         Start::NoSuchProgram => Command::new("/no/such/program"),
@@ -1473,8 +1707,12 @@ enum Start {
     if start == Start::ArgumentTooLong {
         command.arg("a".repeat(200_000));
     }
+    if start == Start::NulInAnArgument {
+        command.arg("one\0two");
+    }
     let ran = run(&mut command, limit);
-    let _ = fs::remove_file(file);
+    drop(writer);
+    let _ = (fs::remove_file(file), fs::remove_file(link));
     ran
 })]
 fn a_program_that_cannot_start_is_an_error(mut subject: Subject) {
@@ -1519,12 +1757,39 @@ fn a_program_that_cannot_start_is_an_error(mut subject: Subject) {
             Errno::E2BIG,
             "one argument has 200,000 bytes, more than the kernel accepts",
         ),
+        (
+            Start::OpenForWriting,
+            Errno::ETXTBSY,
+            "the program is a file that is open for writing",
+        ),
+        (
+            Start::CircleOfLinks,
+            Errno::ELOOP,
+            "the path of the program is a symbolic link to itself",
+        ),
     ] {
-        for limit in [LONG, Duration::ZERO] {
+        for limit in [LONG, NEVER, Duration::ZERO] {
             let answer = subject.ask(&(start, limit));
             failed(&answer.value, errno as i32, what);
             nothing_is_left(&answer);
         }
+    }
+    for (start, what) in [
+        (Start::NulInTheName, "the name of the program"),
+        (Start::NulInAnArgument, "an argument"),
+    ] {
+        let answer = subject.ask(&(start, LONG));
+        let ran = &answer.value;
+        let what = format!("{what} has a byte 0, for which Command::spawn has an error of its own");
+        let kind = "InvalidInput";
+        match &ran.reported {
+            Error(None, error) if error.starts_with(kind) => {}
+            Error(_, error) => panic!(
+                "{what}, of the kind {kind}, without a number; run_with_timeout returned another one: {error}"
+            ),
+            _ => expect(ran, &Error(None, kind.to_owned()), &what),
+        }
+        nothing_is_left(&answer);
     }
     for errno in [Errno::EAGAIN, Errno::ENOMEM] {
         subject.fail(Failure::of(Fault::Process, errno).whose(Whose::TheSubjects));
@@ -1610,12 +1875,18 @@ enum When {
     Started(usize),
 }
 
-#[proctor::test(clauses = [2, 6, 9, 14, 15, 16], subject = |all: Vec<When>| -> Vec<(Ran, String)> {
+/// What the program of this call writes.
+fn output_of(call: usize) -> String {
+    format!("output of call {call}\n")
+}
+
+#[proctor::test(clauses = [2, 3, 6, 9, 14, 15, 16], subject = |all: Vec<When>| -> Vec<(Ran, String)> {
     handle_by(Signal::SIGUSR2, lower_the_limit);
     let (soft, hard) = getrlimit(Resource::RLIMIT_NOFILE).expect("the limit");
-    let attempt = |when: When| {
+    let attempt = |(which, when): (usize, When)| {
         let gates = Gates::new();
         let mut command = sh("echo $$ >&7; read x <&9 && exit 5; echo alive >&8");
+        let before = Surroundings::now();
         let (helper, returned) = helper(&gates, |help| {
             if help.program().is_some() {
                 help.watch(5, Duration::from_millis(2));
@@ -1625,30 +1896,51 @@ enum When {
         // The kernel limits the number that a descriptor has, not how many there are.
         // SAFETY: looks at a number that may or may not be a descriptor.
         let is_free = |number: &RawFd| unsafe { libc::fcntl(*number, libc::F_GETFD) } == -1;
-        match when {
+        let lowered = match when {
             When::Before(spare) => {
                 let first_too_many = (0..).filter(is_free).nth(spare).unwrap_or_default();
                 let _ = setrlimit(Resource::RLIMIT_NOFILE, first_too_many as u64, hard);
+                first_too_many as u64
             }
             When::Started(most) => {
                 LIMITS[0].store(most as u64, Relaxed);
                 LIMITS[1].store(hard, Relaxed);
-                // The child does this before it becomes the program, while the
-                // caller waits in spawn.
-                // SAFETY: kill and fork may be called after a fork.
-                unsafe {
-                    command.pre_exec(|| {
-                        start_relative()?;
-                        Ok(kill(nix::unistd::getppid(), Signal::SIGUSR2)?)
-                    });
-                }
+                most as u64
             }
+        };
+        // The child does this before it becomes the program, while the caller
+        // waits in spawn: the output is there before anything can fail.
+        let output = output_of(which);
+        // SAFETY: write, kill and fork may be called after a fork.
+        unsafe {
+            command.pre_exec(move || {
+                for stream in [1, 2] {
+                    libc::write(stream, output.as_ptr().cast(), output.len());
+                }
+                if let When::Started(_) = when {
+                    start_relative()?;
+                    kill(nix::unistd::getppid(), Signal::SIGUSR2)?;
+                }
+                Ok(())
+            });
         }
         let mut ran = run_only(&mut command, LONG);
+        let left = getrlimit(Resource::RLIMIT_NOFILE);
         let _ = setrlimit(Resource::RLIMIT_NOFILE, soft, hard);
         drop(returned);
         let _ = kill(helper, Signal::SIGKILL);
         let _ = waitpid(helper, None);
+        if left != Ok((lowered, hard)) {
+            ran.reported = Wrong(format!(
+                "the caller's limit of descriptors was {lowered}, and after the call it is {left:?}"
+            ));
+        }
+        let changes = before.changes();
+        if !changes.is_empty() {
+            ran.reported = Wrong(format!(
+                "the caller is not as it was before the call: {}", changes.join("; ")
+            ));
+        }
         if waitpid(None, Some(WaitPidFlag::WNOHANG)) != Err(Errno::ECHILD) {
             ran.reported = Wrong(format!(
                 "the caller has a child after the call, which returned {:?}",
@@ -1659,14 +1951,16 @@ enum When {
         while waitpid(None, None) != Err(Errno::ECHILD) {}
         (ran, words)
     };
-    all.into_iter().map(attempt).collect()
+    all.into_iter().enumerate().map(attempt).collect()
 })]
 fn an_error_in_the_middle_leaves_nothing_behind(mut subject: Subject) {
     let most = 14;
     let mut all: Vec<When> = (0..=most).map(When::Before).collect();
     all.extend([0, 1, 2, 3].map(When::Started));
+    // After all these errors, a call is like the first one.
+    all.push(When::Before(most));
     let answer = subject.ask(&all);
-    for (when, (ran, words)) in all.iter().zip(&answer.value) {
+    for (which, (when, (ran, words))) in all.iter().zip(&answer.value).enumerate() {
         let what = match when {
             When::Before(spare) => format!("the caller could open {spare} more descriptors"),
             When::Started(_) => {
@@ -1677,7 +1971,10 @@ fn an_error_in_the_middle_leaves_nothing_behind(mut subject: Subject) {
         // EINVAL is poll's error, when it is given more descriptors than the limit.
         let numbers = [Some(Errno::EMFILE as i32), Some(Errno::EINVAL as i32)];
         match &ran.reported {
-            Exited(5) => {}
+            Exited(5) => {
+                let output = output_of(which);
+                expect_outputs(ran, output.as_bytes(), output.as_bytes());
+            }
             Error(number, text) => {
                 assert!(
                     *when != When::Before(most),
