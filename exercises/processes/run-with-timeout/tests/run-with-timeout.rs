@@ -17,7 +17,7 @@ use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::os::unix::process::CommandExt;
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
-use std::sync::atomic::{AtomicU32, AtomicU64, Ordering::Relaxed};
+use std::sync::atomic::{AtomicI64, AtomicU32, AtomicU64, Ordering::Relaxed};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -1575,6 +1575,76 @@ fn a_program_that_ended_in_time_is_not_timed_out(mut subject: Subject) {
         );
         expect(ran, &TimedOut, &because);
         expect_outputs(ran, b"output\n", b"");
+        nothing_is_left(&answer);
+    }
+}
+
+/// By how many seconds the wall clock of this process is wrong.
+static WALL_CLOCK: AtomicI64 = AtomicI64::new(0);
+
+extern "C" fn set_the_wall_clock(_: i32) {
+    WALL_CLOCK.store(TO_SET.load(Relaxed), Relaxed);
+}
+
+/// What the handler sets.
+static TO_SET: AtomicI64 = AtomicI64::new(0);
+
+/// The C library's function of this name, for the whole program: only the clock
+/// that everybody may set (CLOCK_REALTIME) is wrong if the test says so.
+///
+/// # Safety
+/// As in man 2 `clock_gettime`.
+#[unsafe(no_mangle)]
+unsafe extern "C" fn clock_gettime(clock: libc::clockid_t, time: *mut libc::timespec) -> i32 {
+    // SAFETY: as the caller has promised.
+    let result = unsafe { libc::syscall(libc::SYS_clock_gettime, clock, time) };
+    if result == 0 && clock == libc::CLOCK_REALTIME {
+        // SAFETY: likewise; the kernel has just written there.
+        unsafe { (*time).tv_sec += WALL_CLOCK.load(Relaxed) };
+    }
+    result as i32
+}
+
+#[proctor::test(clauses = [6, 9], subject = |(set, limit, code): (i64, Duration, i32)| -> Ran {
+    WALL_CLOCK.store(0, Relaxed);
+    TO_SET.store(set, Relaxed);
+    handle_by(Signal::SIGUSR1, set_the_wall_clock);
+    let script = format!("echo $$ >&7; read x <&9; exit {code}");
+    let (ran, ..) = run_with(Gates::new(), &mut sh(&script), limit, |help| {
+        let Some(program) = help.program() else { return };
+        help.watch(2, Duration::from_millis(1));
+        let over = Instant::now() + limit;
+        let _ = kill(help.caller, Signal::SIGUSR1);
+        if limit == LONG {
+            help.watch(5, Duration::from_millis(2));
+        } else {
+            thread::sleep(over + Duration::from_millis(250) - Instant::now());
+            help.wait_for_sleep(program);
+        }
+        help.gates.open(1);
+    });
+    ran
+})]
+fn the_wall_clock_does_not_matter(mut subject: Subject) {
+    const DAY: i64 = 24 * 60 * 60;
+    let code = proctor::rng().i32(1..100);
+    for (days, limit, expected, what) in [
+        (
+            2,
+            LONG,
+            Exited(code),
+            "forward by two days, the limit was over in a day, and the program exited with a code of its own",
+        ),
+        (
+            -2,
+            Duration::from_millis(100),
+            TimedOut,
+            "back by two days, and the program did not end",
+        ),
+    ] {
+        let answer = subject.ask(&(days * DAY, limit, code));
+        let because = format!("during the call somebody set the wall clock {what}");
+        expect(&answer.value, &expected, &because);
         nothing_is_left(&answer);
     }
 }
