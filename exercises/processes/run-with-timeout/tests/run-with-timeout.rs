@@ -607,7 +607,7 @@ extern "C" fn count_end(_: i32) {
 
 // ------------------------------------------------------------------ the start
 
-#[proctor::test(clauses = [1, 2, 3, 4, 5, 6, 14], subject = |(word, folder): (String, String)| -> (Vec<Ran>, i32, Vec<(Option<Ran>, Vec<Ran>)>) {
+#[proctor::test(clauses = [1, 2, 3, 4, 5, 6, 14], subject = |(word, folder): (String, String)| -> (Vec<Ran>, i32, Vec<Compared>) {
     // What a program finds that inherits the caller's standard input.
     let (reader, _writer) = pipe().expect("a pipe");
     nix::unistd::dup2_stdin(&reader).expect("the pipe as standard input");
@@ -738,6 +738,10 @@ fn says_its_signals() -> Command {
     command.args(["^Sig[BIC]", "/proc/self/status"]);
     command
 }
+
+/// What a program said that `Command::spawn` started, if it could, and what it
+/// said in calls with different limits.
+type Compared = (Option<Ran>, Vec<Ran>);
 
 /// Where [`make_tool`] puts its program.
 fn tool_folder() -> PathBuf {
