@@ -15,6 +15,7 @@ use std::io::{PipeReader, PipeWriter, Read, Write, pipe};
 use std::os::fd::{AsFd, AsRawFd, FromRawFd, OwnedFd, RawFd};
 use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::os::unix::process::CommandExt;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
 use std::sync::atomic::{AtomicI64, AtomicU32, AtomicU64, Ordering::Relaxed};
@@ -362,7 +363,8 @@ fn is_killed(process: Pid) -> bool {
 
 /// Makes a call in a child of the calling process, and stops that child before
 /// and after each of its system calls, so that `then` can run. Returns what the
-/// call reported; `None` where no process may trace another one.
+/// call reported; `None` where no process may trace another one. Panics if the
+/// call did.
 fn run_step_by_step(
     command: &mut Command,
     limit: Duration,
@@ -370,8 +372,17 @@ fn run_step_by_step(
 ) -> Option<String> {
     let (mut reader, mut writer) = apart_files();
     let caller = proctor::traced_child(|| {
-        let ran = call(command, limit);
-        let says = format!("{:?}", ran.reported);
+        let says = match catch_unwind(AssertUnwindSafe(|| call(command, limit))) {
+            Ok(ran) => format!("{:?}", ran.reported),
+            Err(payload) => match (
+                payload.downcast_ref::<&str>(),
+                payload.downcast_ref::<String>(),
+            ) {
+                (Some(message), _) => format!("{PANIC}{message}"),
+                (_, Some(message)) => format!("{PANIC}{message}"),
+                _ => PANIC.to_owned(),
+            },
+        };
         writer.write_all(says.as_bytes()).is_err().into()
     })?;
     drop(writer);
@@ -390,8 +401,14 @@ fn run_step_by_step(
     }
     let mut says = String::new();
     let _ = reader.read_to_string(&mut says);
+    if let Some(message) = says.strip_prefix(PANIC) {
+        panic!("{message}");
+    }
     Some(says)
 }
+
+/// What stands before the message of a panic.
+const PANIC: &str = "a panic: ";
 
 fn wait_for(child: Pid) -> nix::Result<WaitStatus> {
     loop {
@@ -1147,7 +1164,7 @@ const TOO_LONG: u32 = 40;
         Onlooker::of_process(program).until_it_stops();
         // The caller sees the end of the program before the gate opens.
         help.watch(TOO_LONG, Duration::from_millis(10));
-        help.gates.open(1);
+        help.gates.open(2);
     })
 })]
 fn a_process_that_has_left_the_group_is_left_alone(mut subject: Subject) {
@@ -1317,8 +1334,8 @@ fn nobody_escapes_while_the_group_is_killed(mut subject: Subject) {
     }
 }
 
-/// How often a process writes to a caller that goes on reading.
-const MOST_WRITES: u32 = 40_000;
+/// How often a process writes a page to a caller that goes on reading.
+const MOST_WRITES: u32 = 20_000;
 
 #[proctor::test(clauses = [3, 6, 7], deadline = 30.0, subject = |code: i32| -> Option<(String, bool, String)> {
     let gates = Gates::new();
@@ -1343,7 +1360,7 @@ const MOST_WRITES: u32 = 40_000;
         if is_killed(program) && writes < MOST_WRITES {
             writes += 1;
             for mut stream in streams.iter().flatten() {
-                let _ = stream.write(b"more");
+                let _ = stream.write(&[b'm'; 4096]);
             }
         }
     })?;
