@@ -624,7 +624,7 @@ extern "C" fn count_end(_: i32) {
 
 // ------------------------------------------------------------------ the start
 
-#[proctor::test(clauses = [1, 2, 3, 4, 5, 6, 14], subject = |(word, folder): (String, String)| -> (Vec<Ran>, i32, Vec<Compared>) {
+#[proctor::test(clauses = [1, 2, 3, 4, 5, 6, 11, 14], subject = |(word, folder): (String, String)| -> (Vec<Ran>, i32, Vec<Compared>) {
     // What a program finds that inherits the caller's standard input.
     let (reader, _writer) = pipe().expect("a pipe");
     nix::unistd::dup2_stdin(&reader).expect("the pipe as standard input");
@@ -808,7 +808,7 @@ fn as_usual(mut command: Command) -> Option<Ran> {
 
 // -------------------------------------------------------------------- the end
 
-#[proctor::test(clauses = [3, 6, 14], core_files = true, subject = |(codes, signals): (Vec<i32>, Vec<i32>)| -> (Vec<Ran>, Vec<Ran>, Ran) {
+#[proctor::test(clauses = [3, 6, 11, 14], core_files = true, subject = |(codes, signals): (Vec<i32>, Vec<i32>)| -> (Vec<Ran>, Vec<Ran>, Ran) {
     let exits = codes.iter().map(|code| run_only(&mut sh(&format!("exit {code}")), LONG)).collect();
     let dies = signals.iter().map(|signal| run_only(&mut sh(&format!("kill -{signal} $$; exit 3")), NEVER)).collect();
     let mut command = sh("kill -6 $$");
@@ -913,7 +913,7 @@ fn go_on_without_the_first_thread(stack: &'static mut [u8], code: i32) -> nix::R
     Err(Errno::EPERM)
 }
 
-#[proctor::test(clauses = [6, 14], subject = |code: i32| -> (Ran, bool) {
+#[proctor::test(clauses = [1, 6, 14], subject = |code: i32| -> (Ran, bool) {
     let mut command = sh("");
     // SAFETY: a subject has one thread, so its child may do anything.
     unsafe {
@@ -980,7 +980,7 @@ fn blocks(rounds: u32, step: &str) -> String {
     format!("n=0; while [ $n -lt {rounds} ]; do n=$((n+1)); {step}; done;")
 }
 
-#[proctor::test(clauses = [3, 4, 6, 14], subject = |(block, scripts): (Vec<u8>, Vec<(String, Duration)>)| -> Vec<(Reported, Vec<bool>, Vec<usize>)> {
+#[proctor::test(clauses = [3, 4, 6, 11, 14], subject = |(block, scripts): (Vec<u8>, Vec<(String, Duration)>)| -> Vec<(Reported, Vec<bool>, Vec<usize>)> {
     let file = std::env::temp_dir().join("block");
     fs::write(&file, &block).expect("a file");
     let ask = |(script, limit): (String, Duration)| {
@@ -1158,7 +1158,7 @@ fn a_closed_stream_is_not_the_end(mut subject: Subject) {
 /// slept for much longer than the 0.2 s that it has after the end of the program.
 const TOO_LONG: u32 = 40;
 
-#[proctor::test(clauses = [3, 6, 7, 9, 14], deadline = 20.0, subject = |(script, limit): (String, Duration)| -> (Ran, bool, String) {
+#[proctor::test(clauses = [2, 3, 6, 7, 8, 9, 14], deadline = 20.0, subject = |(script, limit): (String, Duration)| -> (Ran, bool, String) {
     run_with(Gates::new(), &mut sh(&script), limit, |help| {
         let program = help.program().map_or(0, Pid::as_raw);
         Onlooker::of_process(program).until_it_stops();
@@ -1293,7 +1293,7 @@ fn start_two_that_watch_each_other() -> std::io::Result<()> {
     ])?)
 }
 
-#[proctor::test(clauses = [6, 8, 9], subject = |(script, limit): (String, Duration)| -> Option<(String, String)> {
+#[proctor::test(clauses = [2, 6, 8, 9, 11], subject = |(script, limit): (String, Duration)| -> Option<(String, String)> {
     let gates = Gates::new();
     let mut command = sh(&script);
     // SAFETY: the processes that it starts only make system calls.
@@ -1337,7 +1337,7 @@ fn nobody_escapes_while_the_group_is_killed(mut subject: Subject) {
 /// How often a process writes a page to a caller that goes on reading.
 const MOST_WRITES: u32 = 20_000;
 
-#[proctor::test(clauses = [3, 6, 7], deadline = 30.0, subject = |code: i32| -> Option<(String, bool, String)> {
+#[proctor::test(clauses = [1, 3, 6, 7], deadline = 30.0, subject = |code: i32| -> Option<(String, bool, String)> {
     let gates = Gates::new();
     let mut command = sh(&format!("echo output; exit {code}"));
     // SAFETY: the process that it starts only makes system calls.
@@ -1626,7 +1626,7 @@ unsafe extern "C" fn clock_gettime(clock: libc::clockid_t, time: *mut libc::time
     result as i32
 }
 
-#[proctor::test(clauses = [6, 9], subject = |(set, limit, code): (i64, Duration, i32)| -> Ran {
+#[proctor::test(clauses = [6, 9, 12, 14], subject = |(set, limit, code): (i64, Duration, i32)| -> Ran {
     WALL_CLOCK.store(0, Relaxed);
     TO_SET.store(set, Relaxed);
     handle_by(Signal::SIGUSR1, set_the_wall_clock);
@@ -1837,7 +1837,7 @@ fn signals_make_the_limit_neither_shorter_nor_longer(mut subject: Subject) {
     nothing_is_left(&answer);
 }
 
-#[proctor::test(clauses = [5, 9, 13, 14], slow = true, subject = |(script, limit): (String, Duration)| -> (Ran, String) {
+#[proctor::test(clauses = [5, 9, 12, 13, 14], slow = true, subject = |(script, limit): (String, Duration)| -> (Ran, String) {
     handle(Signal::SIGUSR1);
     let (ran, _, words) = run_with(Gates::new(), &mut sh(&script), limit, |help| {
         let Some(program) = help.program() else { return };
@@ -1917,7 +1917,7 @@ fn sleeps(
 /// How a child ends that was in the group of the program.
 const JOINED: u8 = 78;
 
-#[proctor::test(clauses = [6, 9, 11, 14], subject = |(code, limit, opens): (i32, Duration, bool)| -> (Ran, [bool; 2], bool, bool) {
+#[proctor::test(clauses = [2, 6, 9, 11, 14], subject = |(code, limit, opens): (i32, Duration, bool)| -> (Ran, [bool; 2], bool, bool) {
     let end = |code: i32| {
         // SAFETY: a subject has one thread, and the child ends at once.
         match unsafe { fork() }.expect("a child") {
@@ -2217,7 +2217,7 @@ fn output_of(call: usize) -> String {
     format!("output of call {call}\n")
 }
 
-#[proctor::test(clauses = [2, 3, 6, 9, 14, 15, 16], subject = |all: Vec<When>| -> Vec<(Ran, String)> {
+#[proctor::test(clauses = [1, 2, 3, 6, 8, 9, 14, 15, 16], subject = |all: Vec<When>| -> Vec<(Ran, String)> {
     handle_by(Signal::SIGUSR2, lower_the_limit);
     let (soft, hard) = getrlimit(Resource::RLIMIT_NOFILE).expect("the limit");
     let attempt = |(which, when): (usize, When)| {
