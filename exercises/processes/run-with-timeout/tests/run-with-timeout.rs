@@ -1846,18 +1846,26 @@ fn signals_make_the_limit_neither_shorter_nor_longer(mut subject: Subject) {
         let _ = kill(help.caller, Signal::SIGUSR1);
         help.watch(0, Duration::ZERO);
         help.go_on(program.as_raw());
+        if limit == NEVER {
+            thread::sleep(Duration::from_secs(1));
+            help.gates.open(1);
+        }
     });
     (ran, words)
 })]
 fn it_sleeps_while_nothing_happens(mut subject: Subject) {
-    for (what, script) in [
-        ("did nothing", "exec 7>&-; read x <&9".to_owned()),
+    let stops = "echo $$ >&7; kill -STOP $$; read x <&9; exit 5";
+    let second = Duration::from_secs(1);
+    for (what, script, limit) in [
+        ("was stopped, went on, and did nothing", stops, NEVER),
         (
-            "wrote, closed its standard error, was stopped while a signal arrived at the caller, went on, and then did nothing",
-            happens("exec 2>&-;"),
+            "wrote, closed its standard error, was stopped, went on, and did nothing",
+            &format!("echo output; exec 2>&-; {stops}"),
+            second,
         ),
     ] {
-        sleeps(&mut subject, what, script, Duration::from_secs(1));
+        let what = format!("a signal arrived at the caller, and the program {what}");
+        sleeps(&mut subject, &what, script.to_owned(), limit, second);
     }
 }
 
@@ -1870,45 +1878,44 @@ fn it_sleeps_while_streams_are_closed(mut subject: Subject) {
         // Long enough for code that gives up after two seconds.
         ("closed both streams", "exec >&- 2>&-;", 2200),
     ] {
-        let what = format!("{what} and did nothing");
+        let what = format!("the program {what} and did nothing");
         let script = format!("{closes} read x <&9");
-        sleeps(&mut subject, &what, script, Duration::from_millis(millis));
+        let limit = Duration::from_millis(millis);
+        sleeps(&mut subject, &what, script, limit, limit);
     }
 }
 
-/// A script that gives the caller much to do before it does nothing.
-fn happens(closes: &str) -> String {
-    format!("echo output; {closes} echo $$ >&7; kill -STOP $$; read x <&9")
-}
-
-/// Demands that the call waits for this limit, asleep.
+/// Demands that the call waits for this time, asleep: until the limit is over,
+/// or until the program ends, if the limit is never over.
 #[track_caller]
 fn sleeps(
     subject: &mut Subject<(String, Duration), (Ran, String)>,
     what: &str,
     script: String,
     limit: Duration,
+    time: Duration,
 ) {
     let answer = subject.ask(&(script, limit));
     let (ran, _) = &answer.value;
-    let because = format!("the limit was {limit:?}, and the program {what}");
-    expect(ran, &TimedOut, &because);
+    let because = format!("the limit was {limit:?}, and for {time:?} {what}");
+    let expected = if limit == NEVER { Exited(5) } else { TimedOut };
+    expect(ran, &expected, &because);
     assert!(
-        ran.took >= limit,
+        ran.took >= time,
         "{because}; run_with_timeout killed it and returned after {:?}",
         ran.took
     );
     let evidence = &answer.evidence;
     // The start of the program, its end, and the test itself need some.
     let wakes = evidence.voluntary_switches;
-    let most = 30 * limit.as_secs().max(1) + 20;
+    let most = 30 * time.as_secs().max(1) + 20;
     assert!(
         wakes <= most,
-        "the program {what} for {limit:?}, and the caller woke up {wakes} times instead of sleeping until something happens"
+        "{because}; the caller woke up {wakes} times instead of sleeping until something happens"
     );
     assert!(
-        evidence.cpu < limit / 10 + Duration::from_millis(20),
-        "the program {what} for {limit:?}, and the caller used {:?} of CPU time instead of sleeping",
+        evidence.cpu < time / 10 + Duration::from_millis(20),
+        "{because}; the caller used {:?} of CPU time instead of sleeping",
         evidence.cpu
     );
     nothing_is_left(&answer);
