@@ -1837,7 +1837,7 @@ fn signals_make_the_limit_neither_shorter_nor_longer(mut subject: Subject) {
     nothing_is_left(&answer);
 }
 
-#[proctor::test(clauses = [5, 9, 12, 13, 14], slow = true, subject = |(script, limit): (String, Duration)| -> (Ran, String) {
+#[proctor::test(clauses = [5, 6, 9, 11, 12, 13, 14], slow = true, subject = |(script, limit): (String, Duration)| -> (Ran, String) {
     handle(Signal::SIGUSR1);
     let (ran, _, words) = run_with(Gates::new(), &mut sh(&script), limit, |help| {
         let Some(program) = help.program() else { return };
@@ -1857,7 +1857,11 @@ fn it_sleeps_while_nothing_happens(mut subject: Subject) {
     let stops = "echo $$ >&7; kill -STOP $$; read x <&9; exit 5";
     let second = Duration::from_secs(1);
     for (what, script, limit) in [
-        ("was stopped, went on, and did nothing", stops, NEVER),
+        (
+            "closed its standard output, was stopped, went on, and did nothing",
+            &format!("exec >&-; {stops}"),
+            NEVER,
+        ),
         (
             "wrote, closed its standard error, was stopped, went on, and did nothing",
             &format!("echo output; exec 2>&-; {stops}"),
@@ -1872,16 +1876,18 @@ fn it_sleeps_while_nothing_happens(mut subject: Subject) {
 #[proctor::test(clauses = [5, 9, 13, 14], slow = true, subject = |(script, limit): (String, Duration)| -> (Ran, String) {
     run_alone(&mut sh(&script), limit)
 })]
-fn it_sleeps_while_streams_are_closed(mut subject: Subject) {
-    for (what, closes, millis) in [
-        ("closed its standard output", "exec >&-;", 350),
-        // Long enough for code that gives up after two seconds.
-        ("closed both streams", "exec >&- 2>&-;", 2200),
+fn it_sleeps_for_seconds_beside_closed_streams(mut subject: Subject) {
+    for (what, script, millis) in [
+        ("the program did nothing", "read x <&9", 350),
+        (
+            "the program closed both streams and did nothing",
+            // Long enough for code that gives up after two seconds.
+            "exec >&- 2>&-; read x <&9",
+            2200,
+        ),
     ] {
-        let what = format!("the program {what} and did nothing");
-        let script = format!("{closes} read x <&9");
         let limit = Duration::from_millis(millis);
-        sleeps(&mut subject, &what, script, limit, limit);
+        sleeps(&mut subject, what, script.to_owned(), limit, limit);
     }
 }
 
