@@ -1061,7 +1061,7 @@ fn enlarge(pipe: RawFd, bytes: usize) -> nix::Result<i32> {
 }
 
 /// `None` if the program needs larger pipes, and the system does not allow them.
-#[proctor::test(clauses = [3, 5, 6, 14], subject = |(one, two, end): (Vec<u8>, Vec<u8>, String)| -> Option<Ran> {
+#[proctor::test(clauses = [3, 5, 6, 11, 14], subject = |(one, two, end): (Vec<u8>, Vec<u8>, String)| -> Option<Ran> {
     let most = one.len().max(two.len());
     let is_large = most > FITS;
     if is_large && !pipe().is_ok_and(|(reader, _writer)| enlarge(reader.as_raw_fd(), most).is_ok()) {
@@ -1085,7 +1085,9 @@ fn enlarge(pipe: RawFd, bytes: usize) -> nix::Result<i32> {
             });
         }
     }
-    let (ran, ..) = run_with(Gates::new(), &mut command, LONG, |help| {
+    // Both limits have their turn.
+    let limit = if is_large { NEVER } else { LONG };
+    let (ran, ..) = run_with(Gates::new(), &mut command, limit, |help| {
         let program = help.program().map_or(0, Pid::as_raw);
         Onlooker::of_process(program).until_it_stops();
         let _ = kill(help.caller, Signal::SIGCONT);
@@ -1121,9 +1123,9 @@ fn what_the_program_wrote_last_is_not_lost(mut subject: Subject) {
     }
 }
 
-#[proctor::test(clauses = [3, 5, 6, 14], subject = |(closes, code): (String, i32)| -> (Ran, bool) {
+#[proctor::test(clauses = [3, 5, 6, 11, 14], subject = |(closes, limit, code): (String, Duration, i32)| -> (Ran, bool) {
     let script = format!("echo first; {closes} echo $$ >&7; read x <&9; echo last >&2; echo done >&8; exit {code}");
-    let (ran, in_time, _) = run_with(Gates::new(), &mut sh(&script), LONG, |help| {
+    let (ran, in_time, _) = run_with(Gates::new(), &mut sh(&script), limit, |help| {
         if help.program().is_some() {
             help.watch(5, Duration::from_millis(2));
             help.gates.open(1);
@@ -1132,13 +1134,13 @@ fn what_the_program_wrote_last_is_not_lost(mut subject: Subject) {
     (ran, in_time)
 })]
 fn a_closed_stream_is_not_the_end(mut subject: Subject) {
-    for (closes, what, last) in [
-        ("exec >&-;", "its standard output", "last\n"),
-        ("exec >&- 2>/dev/null;", "both streams", ""),
-        ("exec 2>/dev/null;", "its standard error", ""),
+    for (closes, limit, what, last) in [
+        ("exec >&-;", NEVER, "its standard output", "last\n"),
+        ("exec >&- 2>/dev/null;", LONG, "both streams", ""),
+        ("exec 2>/dev/null;", LONG, "its standard error", ""),
     ] {
         let code = proctor::rng().i32(1..100);
-        let answer = subject.ask(&(closes.to_owned(), code));
+        let answer = subject.ask(&(closes.to_owned(), limit, code));
         let (ran, in_time) = &answer.value;
         assert!(
             *in_time || matches!(ran.reported, Wrong(_)),
@@ -1158,7 +1160,7 @@ fn a_closed_stream_is_not_the_end(mut subject: Subject) {
 /// slept for much longer than the 0.2 s that it has after the end of the program.
 const TOO_LONG: u32 = 40;
 
-#[proctor::test(clauses = [2, 3, 6, 7, 8, 9, 14], deadline = 20.0, subject = |(script, limit): (String, Duration)| -> (Ran, bool, String) {
+#[proctor::test(clauses = [2, 3, 6, 7, 8, 9, 11, 14], deadline = 20.0, subject = |(script, limit): (String, Duration)| -> (Ran, bool, String) {
     run_with(Gates::new(), &mut sh(&script), limit, |help| {
         let program = help.program().map_or(0, Pid::as_raw);
         Onlooker::of_process(program).until_it_stops();
@@ -1179,7 +1181,7 @@ fn a_process_that_has_left_the_group_is_left_alone(mut subject: Subject) {
          exec setsid sh -c \"exec >&5; read x <&9; echo alive >&8\"' &); \
          echo output; echo $$ >&7; exit {code}"
     );
-    let answer = subject.ask(&(ends, LONG));
+    let answer = subject.ask(&(ends, NEVER));
     let because = format!("{before}, and exited with {code}");
     left_alone(&answer, &Exited(code), &because, "alive\n");
     // Here the process is still a child of the program. It closes descriptor 7,
@@ -1217,7 +1219,7 @@ fn left_alone(answer: &Answer<(Ran, bool, String)>, end: &Reported, because: &st
 /// $(…) is over when that process is ready. (Before it: `exec 5>&1;`.)
 const RELATIVE: &str = r#"x=$( (trap "" HUP INT TERM; exec >&5; read x <&9; echo alive >&8) & );"#;
 
-#[proctor::test(clauses = [2, 3, 6, 7, 8, 14], subject = |(end, holds): (String, bool)| -> (Ran, bool, String) {
+#[proctor::test(clauses = [2, 3, 6, 7, 8, 11, 14], subject = |(end, holds, limit): (String, bool, Duration)| -> (Ran, bool, String) {
     // Another program starts the second one.
     let relatives = format!("{RELATIVE} sh -c '{RELATIVE}'");
     let relatives = match holds {
@@ -1227,7 +1229,7 @@ const RELATIVE: &str = r#"x=$( (trap "" HUP INT TERM; exec >&5; read x <&9; echo
         false => format!("(exec 5>/dev/null >&5 2>&5; {relatives})"),
     };
     let script = format!("{relatives}; echo output; echo $$ >&7; {end}");
-    run_with(Gates::new(), &mut sh(&script), LONG, |help| {
+    run_with(Gates::new(), &mut sh(&script), limit, |help| {
         let program = help.program().map_or(0, Pid::as_raw);
         Onlooker::of_process(program).until_it_stops();
         help.watch(TOO_LONG, Duration::from_millis(10));
@@ -1236,14 +1238,14 @@ const RELATIVE: &str = r#"x=$( (trap "" HUP INT TERM; exec >&5; read x <&9; echo
 })]
 fn what_is_left_of_the_group_is_killed(mut subject: Subject) {
     let code = proctor::rng().i32(1..100);
-    for (end, holds, expected) in [
-        (format!("exit {code}"), true, Exited(code)),
-        ("kill -15 $$".to_owned(), true, Killed(15)),
+    for (end, holds, limit, expected) in [
+        (format!("exit {code}"), true, LONG, Exited(code)),
+        ("kill -15 $$".to_owned(), true, NEVER, Killed(15)),
         // Only the program gets this SIGKILL, and it is not the caller's.
-        ("kill -9 $$".to_owned(), true, Killed(9)),
-        (format!("exit {code}"), false, Exited(code)),
+        ("kill -9 $$".to_owned(), true, LONG, Killed(9)),
+        (format!("exit {code}"), false, NEVER, Exited(code)),
     ] {
-        let answer = subject.ask(&(end.clone(), holds));
+        let answer = subject.ask(&(end.clone(), holds, limit));
         let (ran, waited, words) = &answer.value;
         assert!(
             !waited || matches!(ran.reported, Wrong(_)),
@@ -1311,7 +1313,7 @@ fn start_two_that_watch_each_other() -> std::io::Result<()> {
 fn nobody_escapes_while_the_group_is_killed(mut subject: Subject) {
     for (script, limit, expected, what) in [
         ("read x <&9", Duration::ZERO, TimedOut, "the limit was over"),
-        ("exit 3", LONG, Exited(3), "the program had ended"),
+        ("exit 3", NEVER, Exited(3), "the program had ended"),
     ] {
         let answer = subject.ask(&(script.to_owned(), limit));
         let Some((reported, words)) = &answer.value else {
