@@ -13,10 +13,12 @@ proctor::exercise!(run_with_timeout);
 use std::fs;
 use std::io::{PipeReader, PipeWriter, Read, Write, pipe};
 use std::os::fd::{AsFd, AsRawFd, FromRawFd, OwnedFd, RawFd};
-use std::os::unix::fs::PermissionsExt;
+use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::os::unix::process::CommandExt;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::PathBuf;
 use std::process::{Command, Stdio};
-use std::sync::atomic::{AtomicU32, AtomicU64, Ordering::Relaxed};
+use std::sync::atomic::{AtomicI64, AtomicU32, AtomicU64, Ordering::Relaxed};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -24,6 +26,7 @@ use nix::errno::Errno;
 use nix::fcntl::{FcntlArg, fcntl};
 use nix::libc;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use nix::sys::ptrace::{self, Options};
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use nix::sys::signal::{SaFlags, SigAction, SigHandler, SigSet, Signal, kill, sigaction};
 use nix::sys::wait::{Id, WaitPidFlag, WaitStatus, waitid, waitpid};
@@ -37,7 +40,8 @@ enum Reported {
     Exited(i32),
     Killed(i32),
     TimedOut,
-    /// The number of the error, if it has one, and its text.
+    /// The number of the error, if it has one, and its text. Without a number,
+    /// the text begins with the kind.
     Error(Option<i32>, String),
     /// The call broke a clause that holds for every call.
     Wrong(String),
@@ -103,7 +107,11 @@ fn call(command: &mut Command, limit: Duration) -> Ran {
             (reported, finished.stdout, finished.stderr)
         }
         Err(error) => {
-            let reported = Error(error.raw_os_error(), error.to_string());
+            let text = match error.raw_os_error() {
+                Some(_) => error.to_string(),
+                None => format!("{:?}: {error}", error.kind()),
+            };
+            let reported = Error(error.raw_os_error(), text);
             (reported, Vec::new(), Vec::new())
         }
     };
@@ -124,6 +132,9 @@ fn sh(script: &str) -> Command {
 
 /// Longer than any test: it stands for a limit that does not matter.
 const LONG: Duration = Duration::from_secs(100_000);
+/// The same, and no clock can express when it is over: code that looks at that
+/// first may go another way from there.
+const NEVER: Duration = Duration::MAX;
 
 // ------------------------------------------------------------------ the judge
 
@@ -275,6 +286,139 @@ fn apart() -> (OwnedFd, OwnedFd) {
     (move_up(&reader), move_up(&writer))
 }
 
+/// The same with functions to read and write.
+fn apart_files() -> (PipeReader, PipeWriter) {
+    let (reader, writer) = apart();
+    (reader.into(), writer.into())
+}
+
+/// Starts another process in the group of the calling one, with these
+/// descriptors only. For a child that has not become a program yet.
+fn start<T>(keeps: &[RawFd], life: impl FnOnce() -> T) -> nix::Result<Pid> {
+    // SAFETY: the process has one thread, and its child only makes system calls.
+    if let ForkResult::Parent { child } = unsafe { fork() }? {
+        return Ok(child);
+    }
+    // The standard library waits for the end of a pipe that closes on exec.
+    for number in (0..1024).filter(|number| !keeps.contains(number)) {
+        // SAFETY: nothing in this process uses it.
+        unsafe { libc::close(number) };
+    }
+    life();
+    // SAFETY: ends the process and touches no memory.
+    unsafe { libc::_exit(0) }
+}
+
+/// Waits until the test closes the gate, and then says `alive`. Returns earlier
+/// at the end of `other`, and then returns true.
+fn says_alive_when_the_gate_closes(other: Option<RawFd>) -> bool {
+    let look = |fd| libc::pollfd {
+        fd,
+        events: 0,
+        revents: 0,
+    };
+    let mut fds = [look(GATE), look(other.unwrap_or(-1))];
+    // SAFETY: an array of two, and six bytes.
+    unsafe {
+        libc::poll(fds.as_mut_ptr(), 2, -1);
+        if fds[0].revents != 0 {
+            libc::write(VOICE, c"alive\n".as_ptr().cast(), 6);
+        }
+    }
+    fds[0].revents == 0
+}
+
+/// Tells the test two numbers of processes, in one piece.
+fn tell(numbers: [Pid; 2]) -> nix::Result<()> {
+    let numbers = numbers.map(Pid::as_raw);
+    // SAFETY: writes the bytes of an array.
+    let written = unsafe { libc::write(INNER[1], numbers.as_ptr().cast(), size_of_val(&numbers)) };
+    Errno::result(written).map(drop)
+}
+
+/// What was told, if it was.
+fn told() -> Option<[Pid; 2]> {
+    // SAFETY: `Gates::new` has opened it, and the test has not closed it yet.
+    let inner = unsafe { std::os::fd::BorrowedFd::borrow_raw(INNER[0]) };
+    let mut fds = [PollFd::new(inner, PollFlags::POLLIN)];
+    let mut bytes = [0; 8];
+    let is_told = poll(&mut fds, PollTimeout::ZERO) == Ok(1)
+        && nix::unistd::read(inner, &mut bytes) == Ok(bytes.len());
+    let number = |at: usize| bytes[at..at + 4].try_into().map(i32::from_ne_bytes);
+    is_told.then(|| [0, 4].map(|at| Pid::from_raw(number(at).unwrap_or(0))))
+}
+
+/// Whether a process has ended, or has been killed and is about to end.
+fn is_killed(process: Pid) -> bool {
+    let Ok(status) = fs::read_to_string(format!("/proc/{process}/status")) else {
+        return true;
+    };
+    let of = |name: &str| {
+        let line = status.lines().find_map(|line| line.strip_prefix(name));
+        line.unwrap_or_default().trim()
+    };
+    let is_pending = |name| u64::from_str_radix(of(name), 16).unwrap_or(0) & 1 << (9 - 1) != 0;
+    of("State:").starts_with(['Z', 'X']) || is_pending("SigPnd:") || is_pending("ShdPnd:")
+}
+
+/// Makes a call in a child of the calling process, and stops that child before
+/// and after each of its system calls, so that `then` can run. Returns what the
+/// call reported; `None` where no process may trace another one. Panics if the
+/// call did.
+fn run_step_by_step(
+    command: &mut Command,
+    limit: Duration,
+    mut then: impl FnMut(),
+) -> Option<String> {
+    let (mut reader, mut writer) = apart_files();
+    let caller = proctor::traced_child(|| {
+        let says = match catch_unwind(AssertUnwindSafe(|| call(command, limit))) {
+            Ok(ran) => format!("{:?}", ran.reported),
+            Err(payload) => match (
+                payload.downcast_ref::<&str>(),
+                payload.downcast_ref::<String>(),
+            ) {
+                (Some(message), _) => format!("{PANIC}{message}"),
+                (_, Some(message)) => format!("{PANIC}{message}"),
+                _ => PANIC.to_owned(),
+            },
+        };
+        writer.write_all(says.as_bytes()).is_err().into()
+    })?;
+    drop(writer);
+    let options = Options::PTRACE_O_TRACESYSGOOD | Options::PTRACE_O_EXITKILL;
+    ptrace::setoptions(caller, options).expect("a stopped child");
+    let mut signal = None;
+    while ptrace::syscall(caller, signal).is_ok() {
+        signal = match wait_for(caller) {
+            Ok(WaitStatus::PtraceSyscall(_)) => {
+                then();
+                None
+            }
+            Ok(WaitStatus::Stopped(_, signal)) => Some(signal),
+            _ => break,
+        };
+    }
+    let mut says = String::new();
+    let _ = reader.read_to_string(&mut says);
+    if let Some(message) = says.strip_prefix(PANIC) {
+        panic!("{message}");
+    }
+    Some(says)
+}
+
+/// What stands before the message of a panic.
+const PANIC: &str = "a panic: ";
+
+fn wait_for(child: Pid) -> nix::Result<WaitStatus> {
+    loop {
+        match waitpid(child, None) {
+            Err(Errno::EINTR) => {}
+            status => return status,
+        }
+    }
+}
+
 /// What a helper works with: the caller, and the program as the program itself
 /// names it with `echo $$ >&7`.
 struct Help<'a> {
@@ -323,6 +467,36 @@ impl Help<'_> {
         }
         self.onlooker.until_it_waits();
     }
+
+    /// Returns when the call is over, or when all threads of the caller and the
+    /// program sleep at the same moment.
+    fn wait_for_sleep(&self, program: Pid) {
+        while !self.is_over() {
+            let before = asleep(self.caller, program);
+            if before.is_some() && before == asleep(self.caller, program) && !self.is_over() {
+                return;
+            }
+            thread::sleep(Duration::from_millis(1));
+        }
+    }
+}
+
+/// How often each thread of both processes has been off the CPU; `None` if one
+/// of them does not sleep. If two looks show the same, all of them slept at the
+/// same moment between the two.
+fn asleep(one: Pid, other: Pid) -> Option<Vec<String>> {
+    let mut all = Vec::new();
+    for process in [one, other] {
+        for thread in fs::read_dir(format!("/proc/{process}/task")).ok()? {
+            let status = fs::read_to_string(thread.ok()?.path().join("status")).ok()?;
+            let sleeps = status.lines().any(|line| line.starts_with("State:\tS"));
+            let counts = status
+                .lines()
+                .filter(|line| line.contains("_ctxt_switches"));
+            all.push(sleeps.then(|| counts.collect())?);
+        }
+    }
+    Some(all)
 }
 
 /// How helpers end. A caller that does not find this has lost a child.
@@ -377,12 +551,7 @@ fn run_with(
     // Now nobody waits for the program's number in vain.
     // SAFETY: `Gates::new` has opened it, and `last_words` tolerates this.
     unsafe { libc::close(INNER[1]) };
-    let status = loop {
-        match waitpid(helper, None) {
-            Err(Errno::EINTR) => {}
-            status => break status,
-        }
-    };
+    let status = wait_for(helper);
     if status != Ok(WaitStatus::Exited(helper, HELPED)) && !matches!(ran.reported, Wrong(_)) {
         ran.reported = Wrong(format!(
             "the caller had another child, and after the call that child is not what it was: waitpid says {status:?}"
@@ -400,8 +569,12 @@ fn run_alone(command: &mut Command, limit: Duration) -> (Ran, String) {
 
 /// Asks with a longer limit each time, until the judge can tell: on a busy
 /// machine a limit may be over before the program has done what the test needs.
-fn with_longer_limits<A>(mut ask: impl FnMut(Duration) -> Option<A>) -> A {
-    let mut limit = Duration::from_millis(40);
+fn with_longer_limits<A>(ask: impl FnMut(Duration) -> Option<A>) -> A {
+    with_limits_from(Duration::from_millis(40), ask)
+}
+
+/// The same, beginning with this limit.
+fn with_limits_from<A>(mut limit: Duration, mut ask: impl FnMut(Duration) -> Option<A>) -> A {
     loop {
         if let Some(answer) = ask(limit) {
             return answer;
@@ -409,7 +582,7 @@ fn with_longer_limits<A>(mut ask: impl FnMut(Duration) -> Option<A>) -> A {
         limit *= 4;
         assert!(
             limit < Duration::from_secs(30),
-            "the program did not begin to run within {:?}",
+            "within a limit of {:?}, the program did not begin to run, or the machine was too slow for the test",
             limit / 4
         );
     }
@@ -451,7 +624,7 @@ extern "C" fn count_end(_: i32) {
 
 // ------------------------------------------------------------------ the start
 
-#[proctor::test(clauses = [1, 2, 3, 4, 5, 6, 14], subject = |(word, folder): (String, String)| -> (Vec<Ran>, i32, [[Option<Ran>; 2]; 2]) {
+#[proctor::test(clauses = [1, 2, 3, 4, 5, 6, 11, 14], subject = |(word, folder): (String, String)| -> (Vec<Ran>, i32, Vec<Compared>) {
     // What a program finds that inherits the caller's standard input.
     let (reader, _writer) = pipe().expect("a pipe");
     nix::unistd::dup2_stdin(&reader).expect("the pipe as standard input");
@@ -471,16 +644,21 @@ extern "C" fn count_end(_: i32) {
     unsafe { std::env::set_var("INHERITED", &word) };
     command.current_dir(folder);
     command.stdin(Stdio::inherit()).stdout(Stdio::null()).stderr(Stdio::inherit());
+    command.process_group(nix::unistd::getpgrp().as_raw());
     // Later calls find what the first one has set in the command.
-    let inherits = run(&mut command, LONG);
+    let inherits = run(&mut command, NEVER);
     let does_not = run(command.env_remove("INHERITED"), LONG);
-    let nor_does_this = run(command.env_clear().env("WORD", &word), LONG);
+    let nor_does_this = run(command.env_clear().env("WORD", &word), NEVER);
     let rans = vec![inherits, does_not, nor_does_this];
-    let compared = [unusual, says_its_signals]
-        .map(|command| [as_usual(command()), Some(run(&mut command(), LONG))]);
+    let tool = make_tool();
+    let compared = [unusual, says_its_signals, named_from_its_folder, found_by_its_path].map(|command| {
+        let usual = as_usual(command());
+        (usual, [LONG, NEVER].map(|limit| run(&mut command(), limit)).to_vec())
+    });
+    let _ = fs::remove_dir_all(tool);
     gates.last_words();
     // SAFETY: asks for a number.
-    (rans, unsafe { libc::getsid(0) }, compared)
+    (rans, unsafe { libc::getsid(0) }, compared.to_vec())
 })]
 fn the_program_starts_as_the_command_says(mut subject: Subject) {
     let (word, folder) = (proctor::random::<String>(), "/proc/sys".to_owned());
@@ -517,16 +695,20 @@ fn the_program_starts_as_the_command_says(mut subject: Subject) {
             "the program is in another session than the caller ({session}): its ID minus the group's ID, and its session, are {found:?}"
         );
     }
-    for both in compared {
-        let [Some(usual), Some(ran)] = both else {
-            continue;
-        };
-        expect(ran, &Exited(0), "the program said what it had found");
-        let [usual, found] = [usual, ran].map(|ran| String::from_utf8_lossy(&ran.stdout));
-        assert!(
-            usual == found,
-            "the program does not start as Command::spawn starts it. Its name, umask, signals, limit and descriptors are with Command::spawn {usual:?}, and with run_with_timeout {found:?}"
-        );
+    for (usual, rans) in compared {
+        let Some(usual) = usual else { continue };
+        for ran in rans {
+            expect(
+                ran,
+                &Exited(0),
+                "Command::spawn can start the program, and it said what it had found",
+            );
+            let [usual, found] = [usual, ran].map(|ran| String::from_utf8_lossy(&ran.stdout));
+            assert!(
+                usual == found,
+                "the program does not start as Command::spawn starts it. Its name, umask, signals, limit, descriptors and folder are with Command::spawn {usual:?}, and with run_with_timeout {found:?}"
+            );
+        }
     }
     nothing_is_left(&answer);
 }
@@ -574,6 +756,39 @@ fn says_its_signals() -> Command {
     command
 }
 
+/// What a program said that `Command::spawn` started, if it could, and what it
+/// said in calls with different limits.
+type Compared = (Option<Ran>, Vec<Ran>);
+
+/// Where [`make_tool`] puts its program.
+fn tool_folder() -> PathBuf {
+    std::env::temp_dir().join("folder")
+}
+
+/// Makes a program that no other folder has. Returns its folder.
+fn make_tool() -> PathBuf {
+    let folder = tool_folder();
+    fs::create_dir_all(&folder).expect("a folder");
+    let tool = folder.join("tool");
+    fs::write(&tool, "#!/bin/sh\necho $0; pwd\n").expect("a file");
+    fs::set_permissions(&tool, fs::Permissions::from_mode(0o700)).expect("its mode");
+    folder
+}
+
+/// A program whose path begins in the folder in which it is to run.
+fn named_from_its_folder() -> Command {
+    let mut command = Command::new("./tool");
+    command.current_dir(tool_folder());
+    command
+}
+
+/// A program that is found only with the `PATH` that it gets.
+fn found_by_its_path() -> Command {
+    let mut command = Command::new("tool");
+    command.env("PATH", tool_folder());
+    command
+}
+
 /// What a program says when the standard library starts it. From now on, the
 /// caller blocks one signal and ignores another.
 fn as_usual(mut command: Command) -> Option<Ran> {
@@ -593,9 +808,9 @@ fn as_usual(mut command: Command) -> Option<Ran> {
 
 // -------------------------------------------------------------------- the end
 
-#[proctor::test(clauses = [3, 6, 14], core_files = true, subject = |(codes, signals): (Vec<i32>, Vec<i32>)| -> (Vec<Ran>, Vec<Ran>, Ran) {
+#[proctor::test(clauses = [3, 6, 11, 14], core_files = true, subject = |(codes, signals): (Vec<i32>, Vec<i32>)| -> (Vec<Ran>, Vec<Ran>, Ran) {
     let exits = codes.iter().map(|code| run_only(&mut sh(&format!("exit {code}")), LONG)).collect();
-    let dies = signals.iter().map(|signal| run_only(&mut sh(&format!("kill -{signal} $$; exit 3")), LONG)).collect();
+    let dies = signals.iter().map(|signal| run_only(&mut sh(&format!("kill -{signal} $$; exit 3")), NEVER)).collect();
     let mut command = sh("kill -6 $$");
     // SAFETY: the subject has one thread, so its child may do anything.
     unsafe {
@@ -664,6 +879,74 @@ fn a_stopped_program_has_not_ended(mut subject: Subject) {
     nothing_is_left(&answer);
 }
 
+/// Becomes a process whose first thread has ended while its second one goes on:
+/// that one waits at the gate, writes, and ends the process with this code.
+/// Returns only if that does not work.
+fn go_on_without_the_first_thread(stack: &'static mut [u8], code: i32) -> nix::Result<()> {
+    extern "C" fn second(code: *mut libc::c_void) -> i32 {
+        let mut line = [0_u8; 3];
+        // SAFETY: these read and write bytes that are there; the last call does
+        // not return.
+        unsafe {
+            libc::read(GATE, line.as_mut_ptr().cast(), line.len());
+            libc::write(1, c"last\n".as_ptr().cast(), 5);
+            libc::write(VOICE, c"done\n".as_ptr().cast(), 5);
+            libc::syscall(libc::SYS_exit_group, code.addr());
+        }
+        0
+    }
+    let name = format!("{}\n", getpid());
+    let flags = libc::CLONE_VM | libc::CLONE_FS | libc::CLONE_FILES | libc::CLONE_SIGHAND;
+    let flags = flags | libc::CLONE_THREAD | libc::CLONE_SYSVSEM;
+    let code = std::ptr::without_provenance_mut(code as usize);
+    // SAFETY: the process has one thread. The second one has a stack of its own,
+    // only makes system calls, and begins when the first one ends.
+    unsafe {
+        // The standard library waits for the end of a pipe that closes on exec.
+        libc::close_range(3, INNER[0].unsigned_abs(), 0);
+        libc::close_range(GATE.unsigned_abs() + 1, u32::MAX, 0);
+        let top = stack.as_mut_ptr_range().end.map_addr(|end| end & !15);
+        Errno::result(libc::clone(second, top.cast(), flags, code))?;
+        libc::write(INNER[1], name.as_ptr().cast(), name.len());
+        libc::syscall(libc::SYS_exit, 0);
+    }
+    Err(Errno::EPERM)
+}
+
+#[proctor::test(clauses = [1, 6, 14], subject = |code: i32| -> (Ran, bool) {
+    let mut command = sh("");
+    // SAFETY: a subject has one thread, so its child may do anything.
+    unsafe {
+        command.pre_exec(move || {
+            Ok(go_on_without_the_first_thread(vec![0; 1 << 16].leak(), code)?)
+        });
+    }
+    let (ran, in_time, _) = run_with(Gates::new(), &mut command, LONG, |help| {
+        let Some(program) = help.program() else { return };
+        // Its first thread has ended.
+        Onlooker::of_process(program.as_raw()).until_it_stops();
+        help.watch(25, Duration::from_millis(10));
+        help.gates.open(1);
+    });
+    (ran, in_time)
+})]
+fn a_program_without_its_first_thread_has_not_ended(mut subject: Subject) {
+    let code = proctor::rng().i32(1..100);
+    let answer = subject.ask(&code);
+    let (ran, in_time) = &answer.value;
+    assert!(
+        *in_time || matches!(ran.reported, Wrong(_)),
+        "the first thread of the program ended, its second thread went on, and run_with_timeout reported {:?} before the program had ended",
+        ran.reported
+    );
+    let because = format!(
+        "the first thread of the program ended, and later the second one ended the program with {code}"
+    );
+    expect(ran, &Exited(code), &because);
+    expect_outputs(ran, b"last\n", b"");
+    nothing_is_left(&answer);
+}
+
 // ----------------------------------------------------------------- the output
 
 #[proctor::test(clauses = [3, 4, 6, 14], subject = |(one, two): (Vec<u8>, Vec<u8>)| -> Ran {
@@ -697,11 +980,11 @@ fn blocks(rounds: u32, step: &str) -> String {
     format!("n=0; while [ $n -lt {rounds} ]; do n=$((n+1)); {step}; done;")
 }
 
-#[proctor::test(clauses = [3, 4, 6, 14], deadline = 4.0, subject = |(block, scripts): (Vec<u8>, Vec<String>)| -> Vec<(Reported, Vec<bool>, Vec<usize>)> {
+#[proctor::test(clauses = [3, 4, 6, 11, 14], subject = |(block, scripts): (Vec<u8>, Vec<(String, Duration)>)| -> Vec<(Reported, Vec<bool>, Vec<usize>)> {
     let file = std::env::temp_dir().join("block");
     fs::write(&file, &block).expect("a file");
-    let ask = |script: String| {
-        let ran = run_only(sh(&script).arg(&file), LONG);
+    let ask = |(script, limit): (String, Duration)| {
+        let ran = run_only(sh(&script).arg(&file), limit);
         let outputs = [ran.stdout, ran.stderr];
         let is_right = |output: &Vec<u8>| output.chunks(block.len()).all(|chunk| chunk == block);
         (
@@ -734,9 +1017,19 @@ fn megabytes_in_both_streams_do_not_block_the_program(mut subject: Subject) {
         ("stderr alone", 0, 9, blocks(9, "cat $0 >&2")),
         ("stdout alone", 530, 0, format!("cat {}", "$0 ".repeat(530))),
     ];
-    let question = scripts.iter().map(|(.., script)| script.clone()).collect();
+    let with = |limit| {
+        let scripts = scripts
+            .iter()
+            .map(move |(.., script)| (script.clone(), limit));
+        scripts.collect::<Vec<_>>()
+    };
+    // The last one takes longest: once is enough.
+    let without_the_last = scripts.len() - 1;
+    let question = [with(LONG), with(NEVER)[..without_the_last].to_vec()].concat();
     let answer = subject.ask(&(block, question));
-    for ((what, one, two, _), (reported, right, lengths)) in scripts.iter().zip(&answer.value) {
+    for ((what, one, two, _), (reported, right, lengths)) in
+        scripts.iter().chain(&scripts).zip(&answer.value)
+    {
         assert!(
             *reported == Exited(0),
             "the program wrote megabytes ({what}) and exited with 0; run_with_timeout reported {reported:?}"
@@ -756,19 +1049,22 @@ fn megabytes_in_both_streams_do_not_block_the_program(mut subject: Subject) {
 
 /// How many bytes fit into a pipe that nobody reads, with some room.
 const FITS: usize = 60_000;
-/// The same for a pipe that [`enlarge`] has made larger.
-const FITS_LARGE: usize = 200_000;
+/// The same for pipes that [`enlarge`] has made larger: a little larger, as
+/// large as everybody may make them, and larger than that.
+const FITS_LARGE: [usize; 3] = [200_000, 1_000_000, 4_100_000];
 
-/// Makes a pipe larger, as the program itself can do it.
-fn enlarge(pipe: RawFd) -> nix::Result<i32> {
+/// Makes a pipe larger than so many bytes, as the program itself can do it.
+fn enlarge(pipe: RawFd, bytes: usize) -> nix::Result<i32> {
+    let size = (bytes + (32 << 10)).next_power_of_two() as i32;
     // SAFETY: an integer for a number that may or may not be a descriptor.
-    Errno::result(unsafe { libc::fcntl(pipe, libc::F_SETPIPE_SZ, 1 << 18) })
+    Errno::result(unsafe { libc::fcntl(pipe, libc::F_SETPIPE_SZ, size) })
 }
 
 /// `None` if the program needs larger pipes, and the system does not allow them.
-#[proctor::test(clauses = [3, 5, 6, 14], subject = |(one, two, end): (Vec<u8>, Vec<u8>, String)| -> Option<Ran> {
-    let is_large = one.len().max(two.len()) > FITS;
-    if is_large && !pipe().is_ok_and(|(reader, _writer)| enlarge(reader.as_raw_fd()).is_ok()) {
+#[proctor::test(clauses = [3, 5, 6, 11, 14], subject = |(one, two, end): (Vec<u8>, Vec<u8>, String)| -> Option<Ran> {
+    let most = one.len().max(two.len());
+    let is_large = most > FITS;
+    if is_large && !pipe().is_ok_and(|(reader, _writer)| enlarge(reader.as_raw_fd(), most).is_ok()) {
         return None;
     }
     let folder = std::env::temp_dir();
@@ -782,14 +1078,16 @@ fn enlarge(pipe: RawFd) -> nix::Result<i32> {
     if is_large {
         // SAFETY: fcntl may be called after a fork.
         unsafe {
-            command.pre_exec(|| {
-                enlarge(1)?;
-                enlarge(2)?;
+            command.pre_exec(move || {
+                enlarge(1, most)?;
+                enlarge(2, most)?;
                 Ok(())
             });
         }
     }
-    let (ran, ..) = run_with(Gates::new(), &mut command, LONG, |help| {
+    // Both limits have their turn.
+    let limit = if is_large { NEVER } else { LONG };
+    let (ran, ..) = run_with(Gates::new(), &mut command, limit, |help| {
         let program = help.program().map_or(0, Pid::as_raw);
         Onlooker::of_process(program).until_it_stops();
         let _ = kill(help.caller, Signal::SIGCONT);
@@ -804,7 +1102,9 @@ fn what_the_program_wrote_last_is_not_lost(mut subject: Subject) {
         (FITS, FITS, "", "before the caller could look"),
         (100, FITS, "", "before the caller could look"),
         (FITS, 0, "", "before the caller could look"),
-        (FITS_LARGE, 10, "", "before the caller could look"),
+        (FITS_LARGE[0], 10, "", "before the caller could look"),
+        (FITS_LARGE[1], 10, "", "before the caller could look"),
+        (10, FITS_LARGE[2], "", "before the caller could look"),
         (
             FITS,
             FITS,
@@ -823,9 +1123,9 @@ fn what_the_program_wrote_last_is_not_lost(mut subject: Subject) {
     }
 }
 
-#[proctor::test(clauses = [3, 5, 6, 14], subject = |(closes, code): (String, i32)| -> (Ran, bool) {
+#[proctor::test(clauses = [3, 5, 6, 11, 14], subject = |(closes, limit, code): (String, Duration, i32)| -> (Ran, bool) {
     let script = format!("echo first; {closes} echo $$ >&7; read x <&9; echo last >&2; echo done >&8; exit {code}");
-    let (ran, in_time, _) = run_with(Gates::new(), &mut sh(&script), LONG, |help| {
+    let (ran, in_time, _) = run_with(Gates::new(), &mut sh(&script), limit, |help| {
         if help.program().is_some() {
             help.watch(5, Duration::from_millis(2));
             help.gates.open(1);
@@ -834,13 +1134,13 @@ fn what_the_program_wrote_last_is_not_lost(mut subject: Subject) {
     (ran, in_time)
 })]
 fn a_closed_stream_is_not_the_end(mut subject: Subject) {
-    for (closes, what, last) in [
-        ("exec >&-;", "its standard output", "last\n"),
-        ("exec >&- 2>/dev/null;", "both streams", ""),
-        ("exec 2>/dev/null;", "its standard error", ""),
+    for (closes, limit, what, last) in [
+        ("exec >&-;", NEVER, "its standard output", "last\n"),
+        ("exec >&- 2>/dev/null;", LONG, "both streams", ""),
+        ("exec 2>/dev/null;", LONG, "its standard error", ""),
     ] {
         let code = proctor::rng().i32(1..100);
-        let answer = subject.ask(&(closes.to_owned(), code));
+        let answer = subject.ask(&(closes.to_owned(), limit, code));
         let (ran, in_time) = &answer.value;
         assert!(
             *in_time || matches!(ran.reported, Wrong(_)),
@@ -856,25 +1156,32 @@ fn a_closed_stream_is_not_the_end(mut subject: Subject) {
 
 // ------------------------------------------------------------ other processes
 
-#[proctor::test(clauses = [3, 6, 7, 9, 14], deadline = 20.0, subject = |(script, limit): (String, Duration)| -> (Ran, bool, String) {
+/// A caller that was seen asleep so many times, each 10 ms after the last, has
+/// slept for much longer than the 0.2 s that it has after the end of the program.
+const TOO_LONG: u32 = 40;
+
+#[proctor::test(clauses = [2, 3, 6, 7, 8, 9, 11, 14], deadline = 20.0, subject = |(script, limit): (String, Duration)| -> (Ran, bool, String) {
     run_with(Gates::new(), &mut sh(&script), limit, |help| {
         let program = help.program().map_or(0, Pid::as_raw);
         Onlooker::of_process(program).until_it_stops();
         // The caller sees the end of the program before the gate opens.
-        help.watch(300, Duration::from_millis(10));
-        help.gates.open(1);
+        help.watch(TOO_LONG, Duration::from_millis(10));
+        help.gates.open(2);
     })
 })]
 fn a_process_that_has_left_the_group_is_left_alone(mut subject: Subject) {
     let code = proctor::rng().i32(1..100);
     let before = "the program started a process that left the group";
     // The substitution $(…) is over when the process has left the group and has
-    // taken the program's own output. It holds both outputs open.
+    // taken the program's own output. It holds both outputs open. It has a child
+    // that is still in the group: killed, that child stays a zombie of the group,
+    // because its parent does not wait for it.
     let ends = format!(
-        "exec 5>&1; x=$(setsid sh -c 'exec >&5; read x <&9; echo alive >&8' &); \
+        "exec 5>&1; x=$(sh -c '(exec >&5; read x <&9; echo alive >&8) & \
+         exec setsid sh -c \"exec >&5; read x <&9; echo alive >&8\"' &); \
          echo output; echo $$ >&7; exit {code}"
     );
-    let answer = subject.ask(&(ends, LONG));
+    let answer = subject.ask(&(ends, NEVER));
     let because = format!("{before}, and exited with {code}");
     left_alone(&answer, &Exited(code), &because, "alive\n");
     // Here the process is still a child of the program. It closes descriptor 7,
@@ -912,7 +1219,7 @@ fn left_alone(answer: &Answer<(Ran, bool, String)>, end: &Reported, because: &st
 /// $(…) is over when that process is ready. (Before it: `exec 5>&1;`.)
 const RELATIVE: &str = r#"x=$( (trap "" HUP INT TERM; exec >&5; read x <&9; echo alive >&8) & );"#;
 
-#[proctor::test(clauses = [2, 3, 6, 7, 8, 14], subject = |(end, holds): (String, bool)| -> (Ran, bool, String) {
+#[proctor::test(clauses = [2, 3, 6, 7, 8, 11, 14], subject = |(end, holds, limit): (String, bool, Duration)| -> (Ran, bool, String) {
     // Another program starts the second one.
     let relatives = format!("{RELATIVE} sh -c '{RELATIVE}'");
     let relatives = match holds {
@@ -922,21 +1229,23 @@ const RELATIVE: &str = r#"x=$( (trap "" HUP INT TERM; exec >&5; read x <&9; echo
         false => format!("(exec 5>/dev/null >&5 2>&5; {relatives})"),
     };
     let script = format!("{relatives}; echo output; echo $$ >&7; {end}");
-    run_with(Gates::new(), &mut sh(&script), LONG, |help| {
+    run_with(Gates::new(), &mut sh(&script), limit, |help| {
         let program = help.program().map_or(0, Pid::as_raw);
         Onlooker::of_process(program).until_it_stops();
-        help.watch(300, Duration::from_millis(10));
+        help.watch(TOO_LONG, Duration::from_millis(10));
         help.gates.open(2);
     })
 })]
 fn what_is_left_of_the_group_is_killed(mut subject: Subject) {
     let code = proctor::rng().i32(1..100);
-    for (end, holds, expected) in [
-        (format!("exit {code}"), true, Exited(code)),
-        ("kill -15 $$".to_owned(), true, Killed(15)),
-        (format!("exit {code}"), false, Exited(code)),
+    for (end, holds, limit, expected) in [
+        (format!("exit {code}"), true, LONG, Exited(code)),
+        ("kill -15 $$".to_owned(), true, NEVER, Killed(15)),
+        // Only the program gets this SIGKILL, and it is not the caller's.
+        ("kill -9 $$".to_owned(), true, LONG, Killed(9)),
+        (format!("exit {code}"), false, NEVER, Exited(code)),
     ] {
-        let answer = subject.ask(&(end.clone(), holds));
+        let answer = subject.ask(&(end.clone(), holds, limit));
         let (ran, waited, words) = &answer.value;
         assert!(
             !waited || matches!(ran.reported, Wrong(_)),
@@ -960,6 +1269,133 @@ fn what_is_left_of_the_group_is_killed(mut subject: Subject) {
         );
         nothing_is_left(&answer);
     }
+}
+
+/// Starts two processes in the group of the calling one. When one of them has
+/// been killed, the other one starts a third process, and tells the test.
+fn start_two_that_watch_each_other() -> std::io::Result<()> {
+    let (first, of_second) = pipe()?;
+    let (second, of_first) = pipe()?;
+    let watch = |other: &PipeReader, own: &PipeWriter| {
+        let (other, own) = (other.as_raw_fd(), own.as_raw_fd());
+        start(&[other, own, VOICE, GATE], || {
+            if !says_alive_when_the_gate_closes(Some(other)) {
+                return;
+            }
+            let alone = start(&[VOICE, GATE], || says_alive_when_the_gate_closes(None));
+            if alone.is_ok() {
+                // SAFETY: writes eight bytes.
+                unsafe { libc::write(VOICE, c"started\n".as_ptr().cast(), 8) };
+            }
+        })
+    };
+    Ok(tell([
+        watch(&first, &of_first)?,
+        watch(&second, &of_second)?,
+    ])?)
+}
+
+#[proctor::test(clauses = [2, 6, 8, 9, 11], subject = |(script, limit): (String, Duration)| -> Option<(String, String)> {
+    let gates = Gates::new();
+    let mut command = sh(&script);
+    // SAFETY: the processes that it starts only make system calls.
+    unsafe { command.pre_exec(start_two_that_watch_each_other) };
+    let mut both = None;
+    let reported = run_step_by_step(&mut command, limit, || {
+        both = both.or_else(told);
+        let Some([one, other]) = both else { return };
+        while is_killed(one) != is_killed(other) && !gates.has_words() {
+            thread::sleep(Duration::from_micros(100));
+        }
+    })?;
+    Some((reported, gates.last_words()))
+})]
+fn nobody_escapes_while_the_group_is_killed(mut subject: Subject) {
+    for (script, limit, expected, what) in [
+        ("read x <&9", Duration::ZERO, TimedOut, "the limit was over"),
+        ("exit 3", NEVER, Exited(3), "the program had ended"),
+    ] {
+        let answer = subject.ask(&(script.to_owned(), limit));
+        let Some((reported, words)) = &answer.value else {
+            continue;
+        };
+        assert!(
+            *reported == format!("{expected:?}"),
+            "{what}, so the contract says {expected:?}; run_with_timeout reported {reported:?}"
+        );
+        assert!(
+            !words.contains("started") || !words.contains("alive"),
+            "{what}, and run_with_timeout did not kill the processes of the group at the same moment: when it had killed one, another one started a process, and that process still ran after the call"
+        );
+        assert!(
+            !words.contains("alive"),
+            "{what}, and {} processes of the group still ran after the call",
+            words.matches("alive").count()
+        );
+        nothing_is_left(&answer);
+    }
+}
+
+/// How often a process writes a page to a caller that goes on reading.
+const MOST_WRITES: u32 = 20_000;
+
+#[proctor::test(clauses = [1, 3, 6, 7], deadline = 30.0, subject = |code: i32| -> Option<(String, bool, String)> {
+    let gates = Gates::new();
+    let mut command = sh(&format!("echo output; exit {code}"));
+    // SAFETY: the process that it starts only makes system calls.
+    unsafe {
+        command.pre_exec(|| {
+            let leaves = || {
+                libc::setsid();
+                says_alive_when_the_gate_closes(None);
+            };
+            Ok(tell([getpid(), start(&[1, 2, VOICE, GATE], leaves)?])?)
+        });
+    }
+    let (mut both, mut streams, mut writes) = (None, Vec::new(), 0);
+    let reported = run_step_by_step(&mut command, LONG, || {
+        both = both.or_else(told);
+        let Some([program, other]) = both else { return };
+        if streams.is_empty() {
+            streams.extend([1, 2].map(|stream| open_stream(other, stream)));
+        }
+        if is_killed(program) && writes < MOST_WRITES {
+            writes += 1;
+            for mut stream in streams.iter().flatten() {
+                let _ = stream.write(&[b'm'; 4096]);
+            }
+        }
+    })?;
+    drop(streams);
+    Some((reported, writes < MOST_WRITES, gates.last_words()))
+})]
+fn a_process_that_writes_for_ever_is_not_waited_for(mut subject: Subject) {
+    let code = proctor::rng().i32(1..100);
+    let answer = subject.ask(&code);
+    let Some((reported, in_time, words)) = &answer.value else {
+        return;
+    };
+    assert!(
+        *in_time,
+        "the program had ended, and run_with_timeout went on reading what another process wrote, which had left the group: {MOST_WRITES} times, it found new bytes in the pipes"
+    );
+    assert!(
+        *reported == format!("{:?}", Exited(code)),
+        "the program exited with {code}, so the contract says Exited({code}); run_with_timeout reported {reported:?}"
+    );
+    assert!(
+        words == "alive\n",
+        "a process had left the group: it must still live after the call"
+    );
+    nothing_is_left(&answer);
+}
+
+/// Opens another process's standard output (1) or standard error (2) for
+/// writing without waiting.
+fn open_stream(process: Pid, stream: i32) -> std::io::Result<fs::File> {
+    let mut options = fs::OpenOptions::new();
+    options.write(true).custom_flags(libc::O_NONBLOCK);
+    options.open(format!("/proc/{process}/fd/{stream}"))
 }
 
 // ------------------------------------------------------------------ the limit
@@ -1166,6 +1602,76 @@ fn a_program_that_ended_in_time_is_not_timed_out(mut subject: Subject) {
     }
 }
 
+/// By how many seconds the wall clock of this process is wrong.
+static WALL_CLOCK: AtomicI64 = AtomicI64::new(0);
+
+extern "C" fn set_the_wall_clock(_: i32) {
+    WALL_CLOCK.store(TO_SET.load(Relaxed), Relaxed);
+}
+
+/// What the handler sets.
+static TO_SET: AtomicI64 = AtomicI64::new(0);
+
+/// The C library's function of this name, for the whole program: only the clock
+/// that everybody may set (CLOCK_REALTIME) is wrong if the test says so.
+///
+/// # Safety
+/// As in man 2 `clock_gettime`.
+#[unsafe(no_mangle)]
+unsafe extern "C" fn clock_gettime(clock: libc::clockid_t, time: *mut libc::timespec) -> i32 {
+    // SAFETY: as the caller has promised.
+    let result = unsafe { libc::syscall(libc::SYS_clock_gettime, clock, time) };
+    if result == 0 && clock == libc::CLOCK_REALTIME {
+        // SAFETY: likewise; the kernel has just written there.
+        unsafe { (*time).tv_sec += WALL_CLOCK.load(Relaxed) };
+    }
+    result as i32
+}
+
+#[proctor::test(clauses = [6, 9, 12, 14], subject = |(set, limit, code): (i64, Duration, i32)| -> Ran {
+    WALL_CLOCK.store(0, Relaxed);
+    TO_SET.store(set, Relaxed);
+    handle_by(Signal::SIGUSR1, set_the_wall_clock);
+    let script = format!("echo $$ >&7; read x <&9; exit {code}");
+    let (ran, ..) = run_with(Gates::new(), &mut sh(&script), limit, |help| {
+        let Some(program) = help.program() else { return };
+        help.watch(2, Duration::from_millis(1));
+        let over = Instant::now() + limit;
+        let _ = kill(help.caller, Signal::SIGUSR1);
+        if limit == LONG {
+            help.watch(5, Duration::from_millis(2));
+        } else {
+            thread::sleep(over + Duration::from_millis(250) - Instant::now());
+            help.wait_for_sleep(program);
+        }
+        help.gates.open(1);
+    });
+    ran
+})]
+fn the_wall_clock_does_not_matter(mut subject: Subject) {
+    const DAY: i64 = 24 * 60 * 60;
+    let code = proctor::rng().i32(1..100);
+    for (days, limit, expected, what) in [
+        (
+            2,
+            LONG,
+            Exited(code),
+            "forward by two days, the limit was over in a day, and the program exited with a code of its own",
+        ),
+        (
+            -2,
+            Duration::from_millis(100),
+            TimedOut,
+            "back by two days, and the program did not end",
+        ),
+    ] {
+        let answer = subject.ask(&(days * DAY, limit, code));
+        let because = format!("during the call somebody set the wall clock {what}");
+        expect(&answer.value, &expected, &because);
+        nothing_is_left(&answer);
+    }
+}
+
 #[proctor::test(clauses = [6, 9, 11, 14], subject = |(limit, code): (Duration, i32)| -> (Ran, bool, String) {
     let script = format!("echo $$ >&7; read x <&9 && exit {code}; echo alive >&8");
     run_with(Gates::new(), &mut sh(&script), limit, |help| {
@@ -1202,7 +1708,7 @@ fn a_limit_may_be_as_long_as_it_likes(mut subject: Subject) {
     }
 }
 
-#[proctor::test(clauses = [8, 9, 11, 14], deadline = 5.0, subject = |limit: Duration| -> (Ran, String) {
+#[proctor::test(clauses = [8, 9, 11, 14], subject = |limit: Duration| -> (Ran, String) {
     run_alone(&mut sh("read x <&9; echo alive >&8"), limit)
 })]
 fn a_limit_may_be_zero(mut subject: Subject) {
@@ -1287,26 +1793,44 @@ fn signals_do_not_end_the_call(mut subject: Subject) {
     nothing_is_left(&answer);
 }
 
-#[proctor::test(clauses = [9, 12, 14], subject = |limit: Duration| -> (Ran, bool, String) {
+/// How many signals must arrive before the limit is over. If each of them made
+/// the limit a millisecond longer, the caller would sleep for most of a second
+/// after its end.
+const BEFORE_THE_LIMIT: u32 = 800;
+
+#[proctor::test(clauses = [9, 12, 14], slow = true, deadline = 60.0, subject = |limit: Duration| -> Option<Ran> {
     handle(Signal::SIGUSR1);
     let script = "echo $$ >&7; read x <&9; exit 5";
-    run_with(Gates::new(), &mut sh(script), limit, |help| {
-        // Much longer than the limit; after that, the program ends itself.
-        if help.program().is_some() {
-            disturb(help, 100, Duration::from_millis(8));
-            help.gates.open(1);
+    let in_time = Instant::now() + limit;
+    let too_slow = std::env::temp_dir().join("too slow");
+    let (ran, ..) = run_with(Gates::new(), &mut sh(script), limit, |help| {
+        let Some(program) = help.program() else { return };
+        // From here on the caller knows when the limit is over.
+        help.watch(2, Duration::from_millis(1));
+        let over = Instant::now() + limit;
+        disturb(help, BEFORE_THE_LIMIT, Duration::ZERO);
+        if Instant::now() >= in_time {
+            let _ = fs::write(&too_slow, "");
         }
-    })
+        while Instant::now() < over + Duration::from_millis(250) && !help.is_over() {
+            disturb(help, 1, Duration::ZERO);
+        }
+        // Now the call is over. If not, it must have something to do.
+        help.wait_for_sleep(program);
+        help.gates.open(1);
+    });
+    fs::remove_file(too_slow).is_err().then_some(ran)
 })]
 fn signals_make_the_limit_neither_shorter_nor_longer(mut subject: Subject) {
-    let limit = Duration::from_millis(200);
-    let answer = subject.ask(&limit);
-    let (ran, ..) = &answer.value;
-    expect(
-        ran,
-        &TimedOut,
-        "a signal arrived at the caller every 8 ms, for longer than the limit of 200 ms, and the program did not end",
+    let (limit, answer) = with_limits_from(Duration::from_millis(400), |limit| {
+        let answer = subject.ask(&limit);
+        answer.value.is_some().then_some((limit, answer))
+    });
+    let ran = answer.value.as_ref().expect("an answer in time");
+    let because = format!(
+        "hundreds of signals arrived at the caller before and after the end of the limit of {limit:?}, and the program did not end"
     );
+    expect(ran, &TimedOut, &because);
     assert!(
         ran.took >= limit,
         "the limit was {limit:?}, signals arrived at the caller, and run_with_timeout returned after {:?}",
@@ -1315,49 +1839,100 @@ fn signals_make_the_limit_neither_shorter_nor_longer(mut subject: Subject) {
     nothing_is_left(&answer);
 }
 
-#[proctor::test(clauses = [5, 9, 13, 14], slow = true, subject = |(script, limit): (String, Duration)| -> (Ran, String) {
-    run_alone(&mut sh(&script), limit)
+#[proctor::test(clauses = [5, 6, 9, 11, 12, 13, 14], slow = true, subject = |(script, limit): (String, Duration)| -> (Ran, String) {
+    handle(Signal::SIGUSR1);
+    let (ran, _, words) = run_with(Gates::new(), &mut sh(&script), limit, |help| {
+        let Some(program) = help.program() else { return };
+        Onlooker::of_process(program.as_raw()).until_it_stops();
+        help.watch(0, Duration::ZERO);
+        let _ = kill(help.caller, Signal::SIGUSR1);
+        help.watch(0, Duration::ZERO);
+        help.go_on(program.as_raw());
+        if limit == NEVER {
+            thread::sleep(Duration::from_secs(1));
+            help.gates.open(1);
+        }
+    });
+    (ran, words)
 })]
 fn it_sleeps_while_nothing_happens(mut subject: Subject) {
-    for (what, script, millis) in [
-        ("did nothing", "read x <&9", 1000),
+    let stops = "echo $$ >&7; kill -STOP $$; read x <&9; exit 5";
+    let second = Duration::from_secs(1);
+    for (what, script, limit) in [
         (
-            "closed its standard output and did nothing",
-            "exec >&-; read x <&9",
-            350,
+            "closed its standard output, was stopped, went on, and did nothing",
+            &format!("exec >&-; {stops}"),
+            NEVER,
         ),
         (
-            "closed its standard error and did nothing",
-            "exec 2>&-; read x <&9",
-            350,
-        ),
-        (
-            "closed both streams and did nothing",
-            "exec >&- 2>&-; read x <&9",
-            350,
+            "wrote, closed its standard error, was stopped, went on, and did nothing",
+            &format!("echo output; exec 2>&-; {stops}"),
+            second,
         ),
     ] {
-        let limit = Duration::from_millis(millis);
-        let answer = subject.ask(&(script.to_owned(), limit));
-        let because = format!("the limit was {limit:?}, and the program {what}");
-        expect(&answer.value.0, &TimedOut, &because);
-        let evidence = &answer.evidence;
-        // The start of the program, its end, and the test itself need some.
-        let wakes = evidence.voluntary_switches;
-        assert!(
-            wakes <= 30 + 20,
-            "the program {what} for {limit:?}, and the caller woke up {wakes} times instead of sleeping until something happens"
-        );
-        assert!(
-            evidence.cpu < limit / 10 + Duration::from_millis(20),
-            "the program {what} for {limit:?}, and the caller used {:?} of CPU time instead of sleeping",
-            evidence.cpu
-        );
-        nothing_is_left(&answer);
+        let what = format!("a signal arrived at the caller, and the program {what}");
+        sleeps(&mut subject, &what, script.to_owned(), limit, second);
     }
 }
 
-#[proctor::test(clauses = [6, 9, 11, 14], subject = |(code, limit, opens): (i32, Duration, bool)| -> (Ran, bool, bool, bool) {
+#[proctor::test(clauses = [5, 9, 13, 14], slow = true, subject = |(script, limit): (String, Duration)| -> (Ran, String) {
+    run_alone(&mut sh(&script), limit)
+})]
+fn it_sleeps_for_seconds_beside_closed_streams(mut subject: Subject) {
+    for (what, script, millis) in [
+        ("the program did nothing", "read x <&9", 350),
+        (
+            "the program closed both streams and did nothing",
+            // Long enough for code that gives up after two seconds.
+            "exec >&- 2>&-; read x <&9",
+            2200,
+        ),
+    ] {
+        let limit = Duration::from_millis(millis);
+        sleeps(&mut subject, what, script.to_owned(), limit, limit);
+    }
+}
+
+/// Demands that the call waits for this time, asleep: until the limit is over,
+/// or until the program ends, if the limit is never over.
+#[track_caller]
+fn sleeps(
+    subject: &mut Subject<(String, Duration), (Ran, String)>,
+    what: &str,
+    script: String,
+    limit: Duration,
+    time: Duration,
+) {
+    let answer = subject.ask(&(script, limit));
+    let (ran, _) = &answer.value;
+    let because = format!("the limit was {limit:?}, and for {time:?} {what}");
+    let expected = if limit == NEVER { Exited(5) } else { TimedOut };
+    expect(ran, &expected, &because);
+    assert!(
+        ran.took >= time,
+        "{because}; run_with_timeout killed it and returned after {:?}",
+        ran.took
+    );
+    let evidence = &answer.evidence;
+    // The start of the program, its end, and the test itself need some.
+    let wakes = evidence.voluntary_switches;
+    let most = 30 * time.as_secs().max(1) + 20;
+    assert!(
+        wakes <= most,
+        "{because}; the caller woke up {wakes} times instead of sleeping until something happens"
+    );
+    assert!(
+        evidence.cpu < time / 10 + Duration::from_millis(20),
+        "{because}; the caller used {:?} of CPU time instead of sleeping",
+        evidence.cpu
+    );
+    nothing_is_left(&answer);
+}
+
+/// How a child ends that was in the group of the program.
+const JOINED: u8 = 78;
+
+#[proctor::test(clauses = [2, 6, 9, 11, 14], subject = |(code, limit, opens): (i32, Duration, bool)| -> (Ran, [bool; 2], bool, bool) {
     let end = |code: i32| {
         // SAFETY: a subject has one thread, and the child ends at once.
         match unsafe { fork() }.expect("a child") {
@@ -1369,16 +1944,34 @@ fn it_sleeps_while_nothing_happens(mut subject: Subject) {
     // It has ended, and its status waits for whoever asks.
     let ended = end(code);
     waitid(Id::Pid(ended), WaitPidFlag::WEXITED | WaitPidFlag::WNOWAIT).expect("its end");
+    // It joins the group of the program as soon as it reads a number, and ends there.
+    let (mut number, numbers) = apart_files();
+    let joins = proctor::other_child(|| {
+        // SAFETY: this process does not use it.
+        unsafe { libc::close(numbers.as_raw_fd()) };
+        let mut group = [0; 4];
+        let read = number.read_exact(&mut group).is_ok();
+        let group = Pid::from_raw(i32::from_ne_bytes(group));
+        let joined = read && nix::unistd::setpgid(Pid::from_raw(0), group).is_ok();
+        if joined { JOINED } else { 0 }
+    });
     // SAFETY: takes a number of seconds.
     unsafe { libc::alarm(10_000) };
     // The helper is in the group of the caller, and runs.
     let gates = Gates::new();
     let (ran, ..) = run_with(gates, &mut sh("echo $$ >&7; read x <&9; exit 4"), limit, |help| {
-        if help.program().is_some() && opens {
+        let program = help.program();
+        if let Some(program) = program && opens {
+            let _ = (&numbers).write_all(&program.as_raw().to_ne_bytes());
+            Onlooker::of_process(joins.as_raw()).until_it_stops();
             help.gates.open(1);
         }
     });
-    let kept = waitpid(ended, None) == Ok(WaitStatus::Exited(ended, code));
+    drop(numbers);
+    let joined = if opens { JOINED.into() } else { 0 };
+    let kept = [(ended, code), (joins, joined)].map(|(child, code)| {
+        waitpid(child, None) == Ok(WaitStatus::Exited(child, code))
+    });
     let none = waitpid(None, None) == Err(Errno::ECHILD);
     // SAFETY: likewise; it returns what was left.
     let is_set = unsafe { libc::alarm(0) } > 0;
@@ -1394,8 +1987,12 @@ fn other_children_of_the_caller_are_left_alone(mut subject: Subject) {
         let (ran, kept, none, alarm_is_set) = &answer.value;
         expect(ran, &expected, what);
         assert!(
-            *kept,
+            kept[0],
             "another child of the caller had ended before the call, and after the call the caller cannot get its status any more"
+        );
+        assert!(
+            kept[1],
+            "another child of the caller had joined the group of the program and had ended during the call, and after the call the caller cannot get its status any more"
         );
         assert!(
             *none,
@@ -1454,14 +2051,26 @@ enum Start {
     FileAsFolder,
     NameTooLong,
     ArgumentTooLong,
+    OpenForWriting,
+    CircleOfLinks,
+    NulInTheName,
+    NulInAnArgument,
 }
 
 #[proctor::test(clauses = [1, 2, 6, 9, 11, 14, 15, 16], faults = [Process, Thread, Pipe], subject = |(start, limit): (Start, Duration)| -> Ran {
-    let file = std::env::temp_dir().join("text");
+    let (file, link) = (std::env::temp_dir().join("text"), std::env::temp_dir().join("link"));
     fs::write(&file, "not a program").expect("a file");
-    fs::set_permissions(&file, fs::Permissions::from_mode(0o600)).expect("its mode");
+    let mode = if start == Start::OpenForWriting { 0o700 } else { 0o600 };
+    fs::set_permissions(&file, fs::Permissions::from_mode(mode)).expect("its mode");
+    let writer = fs::OpenOptions::new().append(true).open(&file).expect("the file");
+    std::os::unix::fs::symlink(&link, &link).expect("a link");
     let mut command = match start {
-        Start::Works | Start::NoSuchFolder | Start::ArgumentTooLong => Command::new("true"),
+        Start::Works | Start::NoSuchFolder | Start::ArgumentTooLong | Start::NulInAnArgument => {
+            Command::new("true")
+        }
+        Start::OpenForWriting => Command::new(&file),
+        Start::CircleOfLinks => Command::new(&link),
+        Start::NulInTheName => Command::new("true\0"),
         Start::FileAsFolder => Command::new("/proc/version/program"),
         Start::NameTooLong => Command::new(format!("/{}", "n".repeat(300))),
         Start::NoSuchProgram => Command::new("/no/such/program"),
@@ -1473,8 +2082,12 @@ enum Start {
     if start == Start::ArgumentTooLong {
         command.arg("a".repeat(200_000));
     }
+    if start == Start::NulInAnArgument {
+        command.arg("one\0two");
+    }
     let ran = run(&mut command, limit);
-    let _ = fs::remove_file(file);
+    drop(writer);
+    let _ = (fs::remove_file(file), fs::remove_file(link));
     ran
 })]
 fn a_program_that_cannot_start_is_an_error(mut subject: Subject) {
@@ -1519,12 +2132,39 @@ fn a_program_that_cannot_start_is_an_error(mut subject: Subject) {
             Errno::E2BIG,
             "one argument has 200,000 bytes, more than the kernel accepts",
         ),
+        (
+            Start::OpenForWriting,
+            Errno::ETXTBSY,
+            "the program is a file that is open for writing",
+        ),
+        (
+            Start::CircleOfLinks,
+            Errno::ELOOP,
+            "the path of the program is a symbolic link to itself",
+        ),
     ] {
-        for limit in [LONG, Duration::ZERO] {
+        for limit in [LONG, NEVER, Duration::ZERO] {
             let answer = subject.ask(&(start, limit));
             failed(&answer.value, errno as i32, what);
             nothing_is_left(&answer);
         }
+    }
+    for (start, what) in [
+        (Start::NulInTheName, "the name of the program"),
+        (Start::NulInAnArgument, "an argument"),
+    ] {
+        let answer = subject.ask(&(start, LONG));
+        let ran = &answer.value;
+        let what = format!("{what} has a byte 0, for which Command::spawn has an error of its own");
+        let kind = "InvalidInput";
+        match &ran.reported {
+            Error(None, error) if error.starts_with(kind) => {}
+            Error(_, error) => panic!(
+                "{what}, of the kind {kind}, without a number; run_with_timeout returned another one: {error}"
+            ),
+            _ => expect(ran, &Error(None, kind.to_owned()), &what),
+        }
+        nothing_is_left(&answer);
     }
     for errno in [Errno::EAGAIN, Errno::ENOMEM] {
         subject.fail(Failure::of(Fault::Process, errno).whose(Whose::TheSubjects));
@@ -1577,29 +2217,6 @@ extern "C" fn lower_the_limit(_: i32) {
     let _ = setrlimit(Resource::RLIMIT_NOFILE, soft, hard);
 }
 
-/// Starts another process in the group of the calling one. It says `alive` when
-/// the test closes the gate, if it still lives then.
-fn start_relative() -> nix::Result<()> {
-    // SAFETY: the process has one thread, and its child only makes system calls.
-    if let ForkResult::Parent { .. } = unsafe { fork() }? {
-        return Ok(());
-    }
-    let mut fds = [libc::pollfd {
-        fd: GATE,
-        events: 0,
-        revents: 0,
-    }];
-    // SAFETY: numbers, an array of one and six bytes; then the process ends.
-    unsafe {
-        // The standard library waits for the end of a pipe that closes on exec.
-        libc::close_range(0, VOICE.unsigned_abs() - 1, 0);
-        libc::close_range(GATE.unsigned_abs() + 1, u32::MAX, 0);
-        libc::poll(fds.as_mut_ptr(), 1, -1);
-        libc::write(VOICE, c"alive\n".as_ptr().cast(), 6);
-        libc::_exit(0)
-    }
-}
-
 /// When the caller runs out of descriptors.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 enum When {
@@ -1610,12 +2227,18 @@ enum When {
     Started(usize),
 }
 
-#[proctor::test(clauses = [2, 6, 9, 14, 15, 16], subject = |all: Vec<When>| -> Vec<(Ran, String)> {
+/// What the program of this call writes.
+fn output_of(call: usize) -> String {
+    format!("output of call {call}\n")
+}
+
+#[proctor::test(clauses = [1, 2, 3, 6, 8, 9, 14, 15, 16], subject = |all: Vec<When>| -> Vec<(Ran, String)> {
     handle_by(Signal::SIGUSR2, lower_the_limit);
     let (soft, hard) = getrlimit(Resource::RLIMIT_NOFILE).expect("the limit");
-    let attempt = |when: When| {
+    let attempt = |(which, when): (usize, When)| {
         let gates = Gates::new();
         let mut command = sh("echo $$ >&7; read x <&9 && exit 5; echo alive >&8");
+        let before = Surroundings::now();
         let (helper, returned) = helper(&gates, |help| {
             if help.program().is_some() {
                 help.watch(5, Duration::from_millis(2));
@@ -1625,30 +2248,51 @@ enum When {
         // The kernel limits the number that a descriptor has, not how many there are.
         // SAFETY: looks at a number that may or may not be a descriptor.
         let is_free = |number: &RawFd| unsafe { libc::fcntl(*number, libc::F_GETFD) } == -1;
-        match when {
+        let lowered = match when {
             When::Before(spare) => {
                 let first_too_many = (0..).filter(is_free).nth(spare).unwrap_or_default();
                 let _ = setrlimit(Resource::RLIMIT_NOFILE, first_too_many as u64, hard);
+                first_too_many as u64
             }
             When::Started(most) => {
                 LIMITS[0].store(most as u64, Relaxed);
                 LIMITS[1].store(hard, Relaxed);
-                // The child does this before it becomes the program, while the
-                // caller waits in spawn.
-                // SAFETY: kill and fork may be called after a fork.
-                unsafe {
-                    command.pre_exec(|| {
-                        start_relative()?;
-                        Ok(kill(nix::unistd::getppid(), Signal::SIGUSR2)?)
-                    });
-                }
+                most as u64
             }
+        };
+        // The child does this before it becomes the program, while the caller
+        // waits in spawn: the output is there before anything can fail.
+        let output = output_of(which);
+        // SAFETY: write, kill and fork may be called after a fork.
+        unsafe {
+            command.pre_exec(move || {
+                for stream in [1, 2] {
+                    libc::write(stream, output.as_ptr().cast(), output.len());
+                }
+                if let When::Started(_) = when {
+                    start(&[VOICE, GATE], || says_alive_when_the_gate_closes(None))?;
+                    kill(nix::unistd::getppid(), Signal::SIGUSR2)?;
+                }
+                Ok(())
+            });
         }
         let mut ran = run_only(&mut command, LONG);
+        let left = getrlimit(Resource::RLIMIT_NOFILE);
         let _ = setrlimit(Resource::RLIMIT_NOFILE, soft, hard);
         drop(returned);
         let _ = kill(helper, Signal::SIGKILL);
         let _ = waitpid(helper, None);
+        if left != Ok((lowered, hard)) {
+            ran.reported = Wrong(format!(
+                "the caller's limit of descriptors was {lowered}, and after the call it is {left:?}"
+            ));
+        }
+        let changes = before.changes();
+        if !changes.is_empty() {
+            ran.reported = Wrong(format!(
+                "the caller is not as it was before the call: {}", changes.join("; ")
+            ));
+        }
         if waitpid(None, Some(WaitPidFlag::WNOHANG)) != Err(Errno::ECHILD) {
             ran.reported = Wrong(format!(
                 "the caller has a child after the call, which returned {:?}",
@@ -1659,14 +2303,16 @@ enum When {
         while waitpid(None, None) != Err(Errno::ECHILD) {}
         (ran, words)
     };
-    all.into_iter().map(attempt).collect()
+    all.into_iter().enumerate().map(attempt).collect()
 })]
 fn an_error_in_the_middle_leaves_nothing_behind(mut subject: Subject) {
     let most = 14;
     let mut all: Vec<When> = (0..=most).map(When::Before).collect();
     all.extend([0, 1, 2, 3].map(When::Started));
+    // After all these errors, a call is like the first one.
+    all.push(When::Before(most));
     let answer = subject.ask(&all);
-    for (when, (ran, words)) in all.iter().zip(&answer.value) {
+    for (which, (when, (ran, words))) in all.iter().zip(&answer.value).enumerate() {
         let what = match when {
             When::Before(spare) => format!("the caller could open {spare} more descriptors"),
             When::Started(_) => {
@@ -1677,7 +2323,10 @@ fn an_error_in_the_middle_leaves_nothing_behind(mut subject: Subject) {
         // EINVAL is poll's error, when it is given more descriptors than the limit.
         let numbers = [Some(Errno::EMFILE as i32), Some(Errno::EINVAL as i32)];
         match &ran.reported {
-            Exited(5) => {}
+            Exited(5) => {
+                let output = output_of(which);
+                expect_outputs(ran, output.as_bytes(), output.as_bytes());
+            }
             Error(number, text) => {
                 assert!(
                     *when != When::Before(most),

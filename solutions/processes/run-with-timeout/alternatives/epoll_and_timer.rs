@@ -48,7 +48,7 @@ const TIME: u64 = 3;
 /// Longer than any computer runs: a timer for it is not needed.
 const FOREVER: Duration = Duration::from_secs(1 << 33);
 
-/// More than a pipe holds.
+/// How much to read before the other stream has its turn.
 const ROOM: usize = 1 << 20;
 
 /// Runs `command` until it ends or `limit` is over.
@@ -75,7 +75,9 @@ pub fn run_with_timeout(command: &mut Command, limit: Duration) -> io::Result<Fi
     let status = child.wait()?;
     let (in_time, mut files, mut outputs) = collected?;
     for (file, output) in files.iter_mut().zip(&mut outputs) {
-        take(file, output, ROOM)?;
+        // The program may have made its pipe larger.
+        let room = fcntl(&*file, FcntlArg::F_GETPIPE_SZ)?;
+        take(file, output, room as usize)?;
     }
     let [stdout, stderr] = outputs;
     let ended = match (status.code(), status.signal()) {
