@@ -13,7 +13,7 @@ use std::os::fd::{AsFd, AsRawFd, FromRawFd, OwnedFd, RawFd};
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::os::unix::net::UnixStream;
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::sync::mpsc::{Receiver, Sender, channel};
+use std::sync::mpsc::{Receiver, Sender, TryRecvError, channel};
 use std::thread;
 use std::time::Duration;
 
@@ -258,6 +258,9 @@ struct Stuck(&'static str);
 const NO_INPUT: Stuck = Stuck(
     "the peer waits for more input or for its end, and every thread of the call sleeps: neither of them can go on",
 );
+const NO_RETURN: Stuck = Stuck(
+    "there was room for all of the input and the output has ended, and every thread of the call sleeps instead of returning: the call must not wait for the peer any more",
+);
 const NO_ROOM: Stuck = Stuck(
     "the peer waits for room to write its output, and every thread of the call sleeps and does not read: neither of them can go on",
 );
@@ -445,7 +448,7 @@ impl Life {
             Look => got.wrong.extend(look()),
             Interrupt(times) => got.wrong.extend(interrupt(around.caller, *times)),
             Begin => drop(around.begin.take()),
-            Returned => _ = around.returned.recv(),
+            Returned => until_returned(&around.returned)?,
             Ended => {
                 let end = peer.input.as_ref().expect("a script that stops later");
                 // Code that writes in small pieces gets less into the stream.
@@ -503,6 +506,23 @@ fn until(end: &OwnedFd, events: PollFlags, stuck: Stuck) -> Result<(), Stuck> {
         // ran.
         if same {
             return Err(stuck);
+        }
+        before = now;
+        thread::sleep(Duration::from_micros(200));
+    }
+}
+
+/// Waits until the call has returned, or can do nothing more for that.
+fn until_returned(returned: &Receiver<()>) -> Result<(), Stuck> {
+    let mut before = None;
+    loop {
+        let now = sleepers();
+        let same = now.is_some() && now == before;
+        if returned.try_recv() == Err(TryRecvError::Disconnected) {
+            return Ok(());
+        }
+        if same {
+            return Err(NO_RETURN);
         }
         before = now;
         thread::sleep(Duration::from_micros(200));
@@ -587,21 +607,48 @@ fn stop(end: Option<OwnedFd>, how: Shutdown) {
 /// sleeps does so for any length of time.
 const A_WHILE: Duration = Duration::from_millis(25);
 
+/// What a thread does instead of sleeping without a limit of time. (The first
+/// ones say more than the later ones.)
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Instead {
+    SleepsForATime,
+    WakesUp,
+    Runs,
+}
+
+/// How often [`look`] looks at most.
+const LOOKS: u32 = 21;
+
 /// What a thread of this process does instead of sleeping. A thread that has
 /// just got its last piece of work may still be on its way to sleep, so it must
 /// only sleep in one of many looks. One that wakes up again and again never does.
-fn look() -> Vec<String> {
-    let mut wrong = look_once();
-    for _ in 0..20 {
-        if wrong.is_empty() {
+fn look() -> Option<String> {
+    // A thread that sleeps for a time may be awake in one look or another.
+    let mut most = Instead::Runs;
+    for _ in 0..LOOKS {
+        most = look_once()?.min(most);
+        if most == Instead::SleepsForATime {
             break;
         }
-        wrong = look_once();
     }
-    wrong
+    let what = match most {
+        Instead::SleepsForATime => {
+            "it sleeps in a system call that ends after a time: it must sleep without a limit of time"
+        }
+        Instead::WakesUp => {
+            "it wakes up again and again: a call must sleep until one of the two is possible"
+        }
+        Instead::Runs => {
+            "it uses the CPU all the time: it asks again and again instead of sleeping"
+        }
+    };
+    Some(format!(
+        "the call has nothing to read and no room to write, and {what}"
+    ))
 }
 
-fn look_once() -> Vec<String> {
+/// `None` if every other thread sleeps for a while.
+fn look_once() -> Option<Instead> {
     proctor::threads_left();
     let me = gettid().as_raw();
     let others: Vec<Task> = Task::of_this_process()
@@ -609,20 +656,19 @@ fn look_once() -> Vec<String> {
         .filter(|task| task.id != me)
         .collect();
     thread::sleep(A_WHILE);
-    let mut wrong = Vec::new();
-    for before in others {
-        let Some(after) = before.again() else {
-            continue;
-        };
+    let what = |before: Task| {
+        let after = before.again()?;
         if !before.sleeps || !after.sleeps {
-            wrong.push("the call has nothing to read and no room to write, and it uses the CPU all the time: it asks again and again instead of sleeping".to_owned());
+            Some(Instead::Runs)
         } else if sleeps_for_a_time(after.id) {
-            wrong.push("the call has nothing to read and no room to write, and it sleeps in a system call that ends after a time: it must sleep without a limit of time".to_owned());
+            Some(Instead::SleepsForATime)
         } else if before.switches != after.switches {
-            wrong.push("the call has nothing to read and no room to write, and it wakes up again and again: a call must sleep until one of the two is possible".to_owned());
+            Some(Instead::WakesUp)
+        } else {
+            None
         }
-    }
-    wrong
+    };
+    others.into_iter().filter_map(what).min()
 }
 
 /// The system call in which a thread of this process sleeps, and its arguments
@@ -1028,7 +1074,8 @@ fn nothing_else_happened<A>(answer: &Answer<A>) {
     let started = answer.evidence.processes_started.unwrap_or(0);
     assert!(
         started == 0,
-        "the call started {started} processes: it may start threads, but no process"
+        "the call started {}: it may start threads, but no process",
+        proctor::count(started as usize, "process")
     );
     answer.nothing_is_left("the call has returned");
     let printed = &answer.output;
@@ -1145,10 +1192,15 @@ fn a_peer_may_write_before_it_reads(mut subject: Subject, mut much: Subject) {
         panic!("{because}: {wrong}");
     }
     let expected = (blocks * MUCH, Digest::of(&bytes(!seed, MUCH)), true);
-    assert!(
-        *result == Ok(expected),
-        "{because}: the call returned another result: {result:?}"
-    );
+    match result {
+        Ok(returned) => assert!(
+            *returned == expected,
+            "{because}: the call returned {} bytes, and not the {} bytes of the peer in their order",
+            returned.0,
+            expected.0
+        ),
+        Err(words) => panic!("{because}: the call returned an error: {words}"),
+    }
     assert!(
         got.discarded == 300_000 && got.saw_the_end,
         "{because}, and then it got {} of the 300000 bytes of the input",
@@ -1235,14 +1287,16 @@ fn an_empty_input_is_an_end_at_once(mut subject: Subject) {
 
 #[proctor::test(clauses = [1, 2, 4, 5, 10, 11, 14], faults = [Print], subject = |scene: Scene| -> Seen { play(&scene) }, other = |fails: bool| -> Vec<String> {
     let (to, from, peer) = make(TwoSockets);
+    peer.do_not_block();
     let number = fails.then_some(libc::STDOUT_FILENO);
     let (to, _number) = with_number(to, number);
     let kept = (again(&to), again(&from));
     let mut wrong = Vec::new();
-    let (result, (peer, is_heard)) = thread::scope(|scope| {
+    let (result, lived) = thread::scope(|scope| {
         let peer = scope.spawn(move || {
             if !fails {
-                let _ = peer.take(usize::MAX, usize::MAX, |_| ());
+                // If it is stuck, its ends are closed, so that the call can return.
+                peer.take(usize::MAX, usize::MAX, |_| ())?;
             }
             // The call waits for the end of `from`, or has returned an error.
             proctor::threads_left();
@@ -1250,15 +1304,23 @@ fn an_empty_input_is_an_end_at_once(mut subject: Subject) {
             let is_heard = again(output).write_all(b"!").is_ok();
             // The socket itself stays open.
             stop(output.try_clone().ok(), Shutdown::Write);
-            (peer, is_heard)
+            Ok((peer, is_heard))
         });
         let result = call(to, from, b"input", &mut wrong);
         (result, peer.join().expect("the peer"))
     });
+    let (peer, is_heard) = match lived {
+        Ok(lived) => lived,
+        Err(Stuck(why)) => return vec![why.to_owned()],
+    };
     match &result {
         Ok(output) if output == b"!" => {}
         Err((Some(libc::EIO), _)) if fails => {}
-        _ => wrong.push(format!("the peer wrote one byte, and the call returned {result:?}")),
+        Ok(output) => wrong.push(format!(
+            "the peer wrote 1 byte, and the call returned {}, or another byte",
+            proctor::count(output.len(), "byte")
+        )),
+        Err((_, words)) => wrong.push(format!("the call returned an error: {words}")),
     }
     let open = |end: &Option<OwnedFd>| again(end.as_ref().expect("still open"));
     let reaches = |mut here: &File, mut there: &File| {
@@ -1455,7 +1517,13 @@ fn the_input_may_be_longer_than_4_gib(mut subject: Subject) {
             "{because}, the peer got {} bytes, or other bytes",
             taken.length
         );
-        assert!(*result == Ok(0), "{because}, the call returned {result:?}");
+        match result {
+            Ok(length) => assert!(
+                *length == 0,
+                "{because}, and the peer writes nothing, the call returned {length} bytes"
+            ),
+            Err(words) => panic!("{because}, the call returned an error: {words}"),
+        }
         nothing_else_happened(&answer);
     }
 }
@@ -1865,6 +1933,9 @@ fn call_with(to: OwnedFd, from: OwnedFd) -> Seen {
     let kept = [("to", Kept::of(&to)), ("from", Kept::of(&from))];
     let mut wrong = Vec::new();
     let result = call(to, from, b"some bytes", &mut wrong);
+    // A thread that has been joined by the end of a scope may still be on its
+    // way out.
+    proctor::threads_left();
     for (name, kept) in &kept {
         wrong.extend(kept.changed(name));
     }

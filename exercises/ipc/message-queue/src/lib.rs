@@ -155,7 +155,7 @@ impl Queue {
     ///   takes that message or that room. While a call waits, it sleeps in the kernel
     ///   until something happens to the queue or a signal arrives: it does not wake up
     ///   by itself to look again. (It may wake up for a message that another process
-    ///   then takes, and it may use a time limit that lies beyond all time.)
+    ///   then takes, and it may use a time limit that is more than ten years away.)
     pub fn receive(&self) -> io::Result<(Vec<u8>, u32)> {
         todo!("take out the first message; wait while there is none")
     }

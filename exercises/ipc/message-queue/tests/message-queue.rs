@@ -9,8 +9,10 @@ proctor::exercise!(message_queue);
 
 use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
+use std::fmt;
 use std::io::{self, Read, Write, pipe};
 use std::mem::ManuallyDrop;
+use std::os::unix::fs::FileExt;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
 use std::sync::{Arc, mpsc};
@@ -18,6 +20,7 @@ use std::thread;
 use std::time::Duration;
 
 use message_queue::Queue;
+use nix::errno::Errno;
 use nix::libc;
 use nix::mqueue::{
     MQ_OFlag, MqAttr, MqdT, mq_close, mq_getattr, mq_open, mq_receive, mq_send, mq_unlink,
@@ -27,7 +30,7 @@ use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use nix::sys::signal::{SaFlags, SigHandler, Signal, kill, raise};
 use nix::sys::stat::{Mode, fchmod, fstat, umask};
 use nix::sys::wait::{Id, WaitPidFlag, WaitStatus, waitid, waitpid};
-use nix::time::{clock_getcpuclockid, clock_gettime};
+use nix::time::{ClockId, clock_getcpuclockid, clock_gettime};
 use nix::unistd::{Pid, chdir, getpid, getppid, setsid};
 use proctor::{Answer, Onlooker, Subject, Surroundings, Task, Zeros};
 use serde::{Deserialize, Serialize};
@@ -69,16 +72,43 @@ fn try_receive(queue: &Queue) -> Told<Option<Message>> {
     told("try_receive", queue.try_receive())
 }
 
-/// An error as plain data.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+/// How a call ended, as plain data.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 enum Ended {
-    Well,
+    WithoutError,
+    /// The number of the error, if it has one, and its kind.
     Error(Option<i32>, String),
+}
+
+/// As `course check --explain` shows it.
+impl fmt::Debug for Ended {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Ended::WithoutError => write!(f, "NoError"),
+            Ended::Error(Some(number), _) => {
+                let name = format!("{:?}", Errno::from_raw(*number));
+                f.debug_tuple("Error").field(&name).finish()
+            }
+            Ended::Error(None, kind) => f.debug_tuple("ErrorOfKind").field(kind).finish(),
+        }
+    }
+}
+
+impl fmt::Display for Ended {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Ended::WithoutError => write!(f, "no error"),
+            Ended::Error(Some(number), _) => write!(f, "the error {:?}", Errno::from_raw(*number)),
+            Ended::Error(None, kind) => {
+                write!(f, "an error without a number, of the kind {kind}")
+            }
+        }
+    }
 }
 
 fn ended<T>(result: &io::Result<T>) -> Ended {
     match result {
-        Ok(_) => Ended::Well,
+        Ok(_) => Ended::WithoutError,
         Err(error) => Ended::Error(error.raw_os_error(), format!("{:?}", error.kind())),
     }
 }
@@ -373,6 +403,16 @@ impl Child {
         (cpu_ms(self.pid) - before, switches().saturating_sub(first))
     }
 
+    /// The system call with a time limit in which the child sleeps, in words.
+    /// `None` if no limit ends its sleep, or the machine hides the call.
+    fn time_limit(&self) -> Option<String> {
+        // A sleep that is over before the second look was no wait.
+        let asleep = || self.task().filter(|task| task.sleeps && !task.is_zombie);
+        let before = asleep()?;
+        let limit = limit_of_its_call(self.pid)?;
+        (asleep()?.switches == before.switches).then_some(limit)
+    }
+
     /// Returns when the child sleeps in its call, or has ended.
     fn until_it_waits(&self) {
         Onlooker::of_process(self.pid.as_raw()).until_it_waits();
@@ -422,6 +462,67 @@ impl Child {
             Some((_, what)) => Err(String::from_utf8_lossy(what).into_owned()),
             None => Err("a child of the test ended in the middle of its call".to_owned()),
         }
+    }
+}
+
+/// A call that waits may have a time limit that is farther away: ten years, in
+/// seconds.
+const TEN_YEARS: i64 = 10 * 365 * 24 * 3600;
+
+/// The system call in which a process sleeps, if it ends after a time, in words.
+/// (For the arguments, see man 5 `proc_pid_syscall`.)
+fn limit_of_its_call(process: Pid) -> Option<String> {
+    let call = std::fs::read_to_string(format!("/proc/{process}/syscall")).ok()?;
+    let mut words = call.split_whitespace();
+    let number: libc::c_long = words.next()?.parse().ok()?;
+    let mut arguments = [0; 6];
+    for argument in &mut arguments {
+        *argument = u64::from_str_radix(words.next()?.trim_start_matches("0x"), 16).ok()?;
+    }
+    let after = |name: &str, milliseconds: i64| {
+        let is_limit = (1..TEN_YEARS * 1000).contains(&milliseconds);
+        is_limit.then(|| format!("{name}, which ends after {milliseconds} ms"))
+    };
+    // Two numbers at this address: seconds, and parts of a second.
+    let time = |address: u64, parts_in_a_millisecond: i64| {
+        let memory = std::fs::File::open(format!("/proc/{process}/mem")).ok()?;
+        let mut time = [0; 16];
+        memory.read_exact_at(&mut time, address).ok()?;
+        let [seconds, parts] = [&time[..8], &time[8..]]
+            .map(|bytes| i64::from_le_bytes(bytes.try_into().expect("8 bytes")));
+        let milliseconds = seconds.checked_mul(1000)?;
+        milliseconds.checked_add(parts / parts_in_a_millisecond)
+    };
+    let [_, _, third, fourth, fifth, _] = arguments;
+    let in_milliseconds = |name, argument: u64| after(name, i64::from(argument as i32));
+    let at = |name, address, parts| after(name, time(address, parts)?.max(1));
+    match number {
+        #[cfg(target_arch = "x86_64")]
+        libc::SYS_poll => in_milliseconds("poll", third),
+        #[cfg(target_arch = "x86_64")]
+        libc::SYS_epoll_wait => in_milliseconds("epoll_wait", fourth),
+        // The kernel writes into this time how much of it is left.
+        #[cfg(target_arch = "x86_64")]
+        libc::SYS_select => at("select", fifth, 1000),
+        libc::SYS_ppoll => at("ppoll", third, 1_000_000),
+        libc::SYS_epoll_pwait => in_milliseconds("epoll_pwait", fourth),
+        libc::SYS_epoll_pwait2 => at("epoll_pwait2", fourth, 1_000_000),
+        libc::SYS_pselect6 => at("pselect", fifth, 1_000_000),
+        libc::SYS_rt_sigtimedwait => at("sigtimedwait", third, 1_000_000),
+        libc::SYS_nanosleep | libc::SYS_clock_nanosleep => {
+            Some("nanosleep, which ends after a time".to_owned())
+        }
+        // A moment, and not a length of time.
+        libc::SYS_mq_timedsend | libc::SYS_mq_timedreceive => {
+            let name = match number {
+                libc::SYS_mq_timedsend => "mq_timedsend",
+                _ => "mq_timedreceive",
+            };
+            let now = clock_gettime(ClockId::CLOCK_REALTIME).ok()?;
+            let now = now.tv_sec() * 1000 + now.tv_nsec() / 1_000_000;
+            after(name, time(fifth, 1_000_000)?.checked_sub(now)?)
+        }
+        _ => None,
     }
 }
 
@@ -610,6 +711,17 @@ fn nothing_is_left<A>(answer: &Answer<A>) {
     );
 }
 
+/// `1 message is`, `3 messages are`.
+fn are(number: i64, what: &str) -> String {
+    let verb = if number == 1 { "is" } else { "are" };
+    format!("{} {verb}", proctor::count(number as usize, what))
+}
+
+/// What a call received, briefly.
+fn brief_or_none(message: Option<&Message>) -> String {
+    message.map_or_else(|| "nothing".to_owned(), brief)
+}
+
 /// Long messages, briefly.
 fn brief((bytes, priority): &Message) -> String {
     let start = &bytes[..bytes.len().min(8)];
@@ -630,11 +742,11 @@ fn same(what: &str, got: &Message, expected: &Message) {
 }
 
 #[track_caller]
-fn fails_with(what: &str, got: &Ended, number: i32, error: &str) {
-    let is_it = matches!(got, Ended::Error(Some(is), _) if *is == number);
+fn fails_with(what: &str, got: &Ended, errno: Errno) {
+    let is_it = matches!(got, Ended::Error(Some(is), _) if *is == errno as i32);
     assert!(
         is_it,
-        "{what}: the error must keep the number of {error}, {number}, and the call returned {got:?}"
+        "{what}, and it returned {got}: the error must be {errno:?}, with its number"
     );
 }
 
@@ -646,7 +758,7 @@ fn is_invalid_input(got: &Ended) -> bool {
 fn is_invalid(what: &str, got: &Ended) {
     assert!(
         is_invalid_input(got),
-        "{what}: the error must have the kind InvalidInput, and the call returned {got:?}"
+        "{what}, and it returned {got}: the error must have the kind InvalidInput"
     );
 }
 
@@ -692,8 +804,9 @@ fn create_makes_a_queue_of_the_kernel(mut subject: Subject) {
         );
         assert!(
             came.as_ref() == Some(&there),
-            "another program receives what send has sent ({}), and got {came:?}",
-            brief(&there)
+            "send has sent {}, and another program received {}",
+            brief(&there),
+            brief_or_none(came.as_ref())
         );
         same("another program has sent", back_came, &back);
     }
@@ -727,7 +840,7 @@ type Opened = (Ended, Message, Option<Message>, bool);
     for (longest, message) in &all {
         // The queue before has lost its name, and is still open.
         let none = ended(&Queue::open(&name));
-        if none == Ended::Well {
+        if none == Ended::WithoutError {
             let _ = mq_unlink(&*name);
             return Err("open was called for a name that no queue had, or no longer had, and it returned a queue".to_owned());
         }
@@ -756,17 +869,16 @@ fn open_opens_the_queue_of_another_program(mut subject: Subject) {
     let answer = subject.ask(&(name(), all.to_vec()));
     for ((_, message), (none, there, back, is_there)) in all.iter().zip(value(&answer)) {
         fails_with(
-            "there is no queue with this name any more, or not yet",
+            "open was called for a name that no queue had, or no longer had",
             none,
-            libc::ENOENT,
-            "ENOENT",
+            Errno::ENOENT,
         );
         same("another program has sent", there, message);
         assert!(
             back.as_ref() == Some(message),
-            "a value of open has sent {}, and another program received {:?}",
+            "a value of open has sent {}, and another program received {}",
             brief(message),
-            back.as_ref().map(brief)
+            brief_or_none(back.as_ref())
         );
         assert!(
             *is_there,
@@ -854,7 +966,7 @@ struct Taken {
     drop(second);
     let Some(found) = Kernels::open(name) else {
         return match what {
-            Ended::Well => Ok((what, [0; 3], vec![])),
+            Ended::WithoutError => Ok((what, [0; 3], vec![])),
             _ => Err("the name of a queue was in use, another create for this name has failed, and now the name is gone".to_owned()),
         };
     };
@@ -903,7 +1015,7 @@ fn a_queue_that_exists_is_left_alone(mut subject: Subject) {
             );
             // Sizes that are not possible are an error of their own.
             if *capacity > 0 && *longest < usize::MAX || !is_invalid_input(what) {
-                fails_with(&what_was, what, libc::EEXIST, "EEXIST");
+                fails_with(&what_was, what, Errno::EEXIST);
             }
         }
         let (_, sizes, found) = value(&answer);
@@ -912,7 +1024,11 @@ fn a_queue_that_exists_is_left_alone(mut subject: Subject) {
         sorted.sort_by_key(|(_, priority)| std::cmp::Reverse(*priority));
         assert!(
             *sizes == [4, 50, held as i64] && *found == sorted,
-            "a queue for 4 messages of 50 bytes held {held} messages; after create has failed for its name, its sizes and the number of its messages are {sizes:?}, and the messages are {found:?}"
+            "a queue for 4 messages of 50 bytes held {}; then create was called for its name, and now the queue is for {} of {} bytes and holds {}, or other messages than before",
+            proctor::count(held, "message"),
+            proctor::count(sizes[0] as usize, "message"),
+            sizes[1],
+            proctor::count(sizes[2] as usize, "message")
         );
     }
 }
@@ -940,7 +1056,9 @@ fn sizes_that_are_not_possible_are_an_error(mut subject: Subject) {
         let answer = subject.ask(&(name(), capacity, longest));
         let (what, is_there) = &answer.value;
         is_invalid(
-            &format!("a queue of {capacity} messages of {longest} bytes is not possible"),
+            &format!(
+                "a queue of {capacity} messages of {longest} bytes is not possible, create was called for it"
+            ),
             what,
         );
         assert!(
@@ -976,10 +1094,10 @@ enum Lack {
     Name,
     /// `open`: nobody may open the queue (root may).
     Rights,
-    /// `open`: the process can open no more descriptors.
-    Descriptors,
-    /// `create`: the process can open only so many descriptors more.
-    MoreDescriptors(usize),
+    /// `open`: the process can open only so many descriptors more.
+    DescriptorsToOpen(usize),
+    /// `create`: the same.
+    DescriptorsToCreate(usize),
     /// `create`: the user's queues may have no more memory.
     Memory,
 }
@@ -1017,13 +1135,13 @@ type Lacked = (Ended, bool, Vec<String>);
             drop(queue);
             (what, exists(&name), changes)
         }
-        Lack::Descriptors => {
+        Lack::DescriptorsToOpen(left) => {
             let queue = create(&name, 1, 1)?;
-            let (what, _, changes) = watched(&|| few(0, &opens));
+            let (what, _, changes) = watched(&|| few(left, &opens));
             drop(queue);
             (what, exists(&name), changes)
         }
-        Lack::MoreDescriptors(left) => watched(&|| few(left, &creates)),
+        Lack::DescriptorsToCreate(left) => watched(&|| few(left, &creates)),
         Lack::Memory => {
             let (soft, hard) = getrlimit(Resource::RLIMIT_MSGQUEUE).expect("a limit");
             setrlimit(Resource::RLIMIT_MSGQUEUE, 0, hard).expect("a lower limit");
@@ -1038,58 +1156,79 @@ type Lacked = (Ended, bool, Vec<String>);
     Ok((what, is_there, changes))
 })]
 fn an_error_leaves_nothing_behind(mut subject: Subject) {
-    let no_more = "the process can open no more descriptors";
-    let mut all = vec![
+    let mut all = Vec::new();
+    // A call may need several descriptors.
+    for left in 0..5 {
+        let when = format!(
+            "was called while the process could open {} more",
+            proctor::count(left, "descriptor")
+        );
+        all.extend([
+            (
+                Lack::DescriptorsToOpen(left),
+                format!("open {when}"),
+                Errno::EMFILE,
+            ),
+            (
+                Lack::DescriptorsToCreate(left),
+                format!("create {when}"),
+                Errno::EMFILE,
+            ),
+        ]);
+    }
+    let asked = "open was called";
+    all.extend([
         (
             Lack::Queue,
-            "there is no queue with this name",
-            libc::ENOENT,
-            "ENOENT",
+            format!("{asked} for a name that no queue had"),
+            Errno::ENOENT,
         ),
         (
             Lack::Name,
-            "another program has removed the name of this queue",
-            libc::ENOENT,
-            "ENOENT",
+            format!("{asked} for a queue whose name another program had removed"),
+            Errno::ENOENT,
         ),
         (
             Lack::Rights,
-            "the mode of the queue allows nobody to open it",
-            libc::EACCES,
-            "EACCES",
+            format!("{asked} for a queue that nobody may open because of its mode"),
+            Errno::EACCES,
         ),
-        (Lack::Descriptors, no_more, libc::EMFILE, "EMFILE"),
         (
             Lack::Memory,
-            "the queues of this user may not have more memory (RLIMIT_MSGQUEUE)",
-            libc::EMFILE,
-            "EMFILE",
+            "create was called while the queues of this user could have no more memory (RLIMIT_MSGQUEUE)".to_owned(),
+            Errno::EMFILE,
         ),
-    ];
-    // A call may need several descriptors.
-    all.extend((0..5).map(|left| (Lack::MoreDescriptors(left), no_more, libc::EMFILE, "EMFILE")));
-    for (lack, why, number, error) in all {
+    ]);
+    for (lack, when, errno) in all {
         let answer = subject.ask(&(name(), lack));
         if let Ok((what, is_there, changes)) = &answer.value {
             assert!(
                 !is_there || lack != Lack::Queue,
-                "open was called for a name that no queue had, and now there is a queue"
+                "{when}, and now there is a queue of this name"
             );
             let may_work = match lack {
-                Lack::MoreDescriptors(left) => left > 0,
+                Lack::DescriptorsToOpen(left) | Lack::DescriptorsToCreate(left) => left > 0,
                 Lack::Rights => nix::unistd::geteuid().is_root(),
                 _ => false,
             };
-            if !may_work || *what != Ended::Well {
-                fails_with(why, what, number, error);
+            if !may_work || *what != Ended::WithoutError {
+                fails_with(&when, what, errno);
             }
+            let after = match lack {
+                // The subject has made the queue, and has dropped it.
+                Lack::Rights | Lack::DescriptorsToOpen(_) => {
+                    ", and then the creator's value was dropped"
+                }
+                _ if *what == Ended::WithoutError => ", and its value was dropped",
+                _ => "",
+            };
             assert!(
                 !is_there,
-                "{why}: the call has ended, and the name is still there"
+                "{when}, it returned {what}{after}, and there is a queue of this name: no name may be left"
             );
             assert!(
                 changes.is_empty(),
-                "{why}: the call has ended, and the process is not as it was: {}",
+                "{when}, it returned {what}, and the process is not as it was: {}",
                 changes.join("; ")
             );
         }
@@ -1250,18 +1389,19 @@ fn what_the_queue_does_not_take_is_an_error(mut subject: Subject) {
             let state = if full { "full" } else { "not full" };
             for (call, (what, waiting)) in ["send", "try_send"].iter().zip(calls) {
                 let what_was = format!(
-                    "{call} was called with a message of {length} bytes and priority {priority}; the queue takes 30 bytes and is {state}"
+                    "the queue takes messages of up to 30 bytes and is {state}, {call} was called with a message of {length} bytes and priority {priority}"
                 );
                 // If both is wrong, each of the errors is right.
                 if length > 30 && (priority < 32_768 || !is_invalid_input(what)) {
-                    fails_with(&what_was, what, libc::EMSGSIZE, "EMSGSIZE");
+                    fails_with(&what_was, what, Errno::EMSGSIZE);
                 } else {
                     is_invalid(&what_was, what);
                 }
                 let expected = if full { 3 } else { 1 };
                 assert!(
                     *waiting == expected,
-                    "{what_was}: nothing is sent, and {waiting} messages are in the queue, not {expected}"
+                    "{what_was}, and then {} in the queue, not {expected}: the call must send nothing",
+                    are(*waiting, "message")
                 );
             }
             let before = (b"before".to_vec(), 5);
@@ -1411,8 +1551,9 @@ fn interrupted(call: Call, queue: &Queue, message: &Message) -> Told<Option<Mess
     Ok(came)
 }
 
-/// What a call that waited returned, its CPU time and how often it woke up.
-type Waited = (Option<Message>, u64, u64, Vec<Message>);
+/// What a call that waited returned, the time limit with which it slept, its CPU
+/// time, how often it woke up, and what went through the queue.
+type Waited = (Option<Message>, Option<String>, u64, u64, Vec<Message>);
 
 #[proctor::test(clauses = [1, 2, 3, 5, 6, 10, 11, 14], deadline = 20.0, slow = true, subject = |(name, call, signals, first, second): (String, Call, bool, Message, Message)| -> Told<Waited> {
     let queue = create(&name, 1, 50)?;
@@ -1425,6 +1566,10 @@ type Waited = (Option<Message>, u64, u64, Vec<Message>);
         false => call.make(&queue, &second),
     });
     child.until_it_waits();
+    let limit = (0..20).find_map(|_| {
+        child.until_it_waits();
+        child.time_limit()
+    });
     let (cpu, wakes) = if signals { (0, 0) } else { child.watched() };
     if signals {
         for signal in interrupters().into_iter().cycle().take(OFTEN as usize) {
@@ -1447,7 +1592,7 @@ type Waited = (Option<Message>, u64, u64, Vec<Message>);
         _ => kernels.give(&first).then(|| first.clone()),
     };
     let came = child.ends()?;
-    Ok((came, cpu, wakes, taken.into_iter().chain(kernels.all()).collect()))
+    Ok((came, limit, cpu, wakes, taken.into_iter().chain(kernels.all()).collect()))
 })]
 fn the_other_calls_wait_and_sleep(mut subject: Subject) {
     for call in [Send, Receive] {
@@ -1455,7 +1600,13 @@ fn the_other_calls_wait_and_sleep(mut subject: Subject) {
         for signals in [false, true] {
             let (first, second) = (message(50), message(40));
             let answer = subject.ask(&(name(), call, signals, first.clone(), second.clone()));
-            let (came, cpu, wakes, queue) = value(&answer);
+            let (came, limit, cpu, wakes, queue) = value(&answer);
+            if let Some(limit) = limit {
+                panic!(
+                    "nothing happened to the queue, and {} slept in the system call {limit}: it must sleep without a limit of time, and not wake up by itself to look again",
+                    call.name()
+                );
+            }
             assert!(
                 *cpu < SPUN_MS,
                 "{} waited and used {cpu} ms of CPU time while another process computed for 60 ms or less: it must sleep",
@@ -1783,10 +1934,10 @@ fn no_call_changes_how_others_wait(mut subject: Subject) {
             );
             assert!(
                 led.came.as_ref() == expected,
-                "{}{when} was to return {:?}, and returned {:?}",
+                "{}{when} must move {} through the queue, and it moved {}",
                 call.name(),
-                expected.map(brief),
-                led.came.as_ref().map(brief)
+                brief_or_none(expected),
+                brief_or_none(led.came.as_ref())
             );
         }
     }
@@ -1926,13 +2077,14 @@ fn messages_outlive_the_processes(mut subject: Subject) {
     let (came, left) = value(&answer);
     assert!(
         came.as_ref() == Some(&messages[0]),
-        "a process sent 4 messages and was killed; another process received one, and got {:?}",
-        came.as_ref().map(brief)
+        "a process sent 4 messages and was killed; then another process called receive, which must return {}, and it returned {}",
+        brief(&messages[0]),
+        brief_or_none(came.as_ref())
     );
     assert!(
         *left == messages[1..],
-        "a process received one of 4 messages and dropped its queue, then the creator dropped its own: the other 3 messages must be in the queue, and {} are",
-        left.len()
+        "a process received one of 4 messages and dropped its queue, then the creator dropped its own: the other 3 messages must be in the queue, and {} there, or other bytes",
+        are(left.len() as i64, "message")
     );
 }
 
@@ -1953,6 +2105,23 @@ enum Drops {
     InAChild,
     /// The value was made in a child, which drops it when its parent has ended.
     InAnOrphan,
+}
+
+impl fmt::Display for Drops {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let how = match self {
+            Drops::Here => "on the thread that had called create",
+            Drops::InAThread => "on another thread than the one that had called create",
+            Drops::AtTheEndOfAThread => "as a thread-local value, at the end of its thread",
+            Drops::ByAPanic => "while a panic unwound",
+            Drops::Late => "after another program had removed the name",
+            Drops::InAChild => {
+                "by its creator, a forked child that had since changed its session and its working folder"
+            }
+            Drops::InAnOrphan => "by its creator, a process that had since lost its parent",
+        };
+        f.write_str(how)
+    }
 }
 
 thread_local! {
@@ -2073,11 +2242,11 @@ fn the_creator_removes_the_name(mut subject: Subject) {
         if let Ok((is_there, old, new)) = &answer.value {
             assert!(
                 !is_there,
-                "the creator's value was dropped ({how:?}), and the name is still there: a queue outlives all processes until its name is removed"
+                "the creator's value was dropped {how}, and the name is still there: a queue outlives all processes until its name is removed"
             );
             assert!(
                 *old == [one, two] && new.is_empty(),
-                "the creator's value was dropped ({how:?}): who has the queue open can use it as before, and a new queue of the same name is empty"
+                "the creator's value was dropped {how}: a process that has the queue open must be able to use it as before, and a new queue of the same name must be empty, and one of the two is not so"
             );
         }
         value(&answer);
@@ -2095,7 +2264,22 @@ enum Copied {
     /// A process whose parent has ended.
     Orphan,
     /// A child of the creator, which has ended without a drop.
-    Heir,
+    ChildOfAnEndedCreator,
+}
+
+impl fmt::Display for Copied {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let who = match self {
+            Copied::Child => "a forked child",
+            Copied::ChildThatCreates => "a forked child that has also made a queue of its own",
+            Copied::Grandchild => "the child of a forked child",
+            Copied::Orphan => "a forked process whose parent has ended",
+            Copied::ChildOfAnEndedCreator => {
+                "a forked child of a creator that has ended without a drop"
+            }
+        };
+        f.write_str(who)
+    }
 }
 
 /// Uses a copy of the creator's value, and drops it.
@@ -2106,7 +2290,7 @@ fn use_and_drop(queue: Queue, message: &Message) -> Told<()> {
 }
 
 #[proctor::test(clauses = [1, 2, 3, 4, 5, 6, 10, 11], subject = |(name, who, one): (String, Copied, Message)| -> Told<(bool, Option<Message>, bool)> {
-    if who == Copied::Heir {
+    if who == Copied::ChildOfAnEndedCreator {
         in_a_grandchild(|| create(&name, 1, 50), |queue, alone| {
             alone();
             use_and_drop(queue, &one)
@@ -2161,17 +2345,17 @@ fn a_forked_copy_leaves_the_name(mut subject: Subject) {
         Copied::ChildThatCreates,
         Copied::Grandchild,
         Copied::Orphan,
-        Copied::Heir,
+        Copied::ChildOfAnEndedCreator,
     ] {
         let one = message(50);
         let answer = subject.ask(&(name(), who, one.clone()));
         let (is_there, came, is_there_later) = value(&answer);
         assert!(
             is_there,
-            "a forked child dropped its copy of the creator's value ({who:?}), and the name is gone: nobody can open the queue any more, although it was not the creator who dropped it"
+            "{who} dropped its copy of the creator's value, and the name is gone: no process can open the queue any more, although it was not the creator that dropped its value"
         );
         same(
-            "a forked child has sent with its copy",
+            &format!("{who} has sent with its copy of the creator's value"),
             &came.clone().unwrap_or_default(),
             &one,
         );
@@ -2269,7 +2453,8 @@ fn use_queues(name: &str, times: u32) -> Told<(Vec<String>, u32)> {
         closed.iter().for_each(|number| _ = unsafe { libc::close(*number) });
         match use_queues(&name, times)? {
             (changes, 0) if changes.is_empty() => Ok(None),
-            (changes, inherited) => Err(format!("queues were made and dropped in a process in which the descriptors {closed:?} are free; {inherited} descriptors were not close-on-exec, and this has changed: {changes:?}")),
+            (changes, 0) => Err(format!("queues were made and dropped in a process in which the descriptors {closed:?} were free, and the process is not as it was: {}", changes.join("; "))),
+            (_, inherited) => Err(format!("queues were made and dropped in a process in which the descriptors {closed:?} were free, and {inherited} of their descriptors were not close-on-exec")),
         }
     });
     child.ends()?;
@@ -2303,9 +2488,9 @@ fn nothing_else_is_left(mut subject: Subject) {
         assert!(
             evidence.processes_started.unwrap_or(0) <= u32::from(!closed.is_empty())
                 && evidence.threads_started.unwrap_or(0) == 0,
-            "{what}, and {:?} processes and {:?} threads were started: none is needed",
-            evidence.processes_started,
-            evidence.threads_started
+            "{what}, and {} and {} were started: none is needed",
+            proctor::count(evidence.processes_started.unwrap_or(0) as usize, "process"),
+            proctor::count(evidence.threads_started.unwrap_or(0) as usize, "thread")
         );
     }
 }
