@@ -1336,7 +1336,9 @@ fn it_tells_how_a_job_ended_that_did_not_return(mut subject: Subject) {
         let calls = cases.len() + FEW;
         assert!(
             *ran == calls,
-            "{calls} calls of run ran a job {ran} times: each call runs it once, however it ends"
+            "{} of run ran a job {}: each call runs it once, however it ends",
+            proctor::count(calls, "call"),
+            proctor::count(*ran, "time")
         );
         nothing_is_left(&answer, changes);
         started(&answer, 1, calls as u32);

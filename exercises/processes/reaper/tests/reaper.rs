@@ -984,8 +984,9 @@ fn a_hundred_thousand_signals_do_no_harm(mut subject: Subject) {
     let many = answer.evidence.heap.requests;
     assert!(
         *freed == 0 && many < few + 1000,
-        "while the handler ran for {signals} signals, and for others that told of children that stop and continue, memory was allocated {} times and freed {freed} times",
-        many.saturating_sub(few)
+        "while the handler ran for {signals} signals, and for others that told of children that stop and continue, memory was allocated {} and freed {}",
+        proctor::count(many.saturating_sub(few) as usize, "time"),
+        proctor::count(*freed as usize, "time")
     );
     expect(
         "two children have ended, one was watched before 100,000 signals arrived and one after that",
@@ -1950,7 +1951,9 @@ fn it_waits_until_a_watched_child_has_ended(mut subject: Subject) {
         let [during, after] = found.blocked;
         assert!(
             [during, after] == [0, 1],
-            "the caller blocked SIGUSR2, which was pending, and its handler ran {during} times while the caller waited in wait, and {after} times when the caller unblocked it: wait must not change the signal mask, not even for a while"
+            "the caller blocked SIGUSR2, which was pending, and its handler ran {} while the caller waited in wait, and {} when the caller unblocked it: wait must not change the signal mask, not even for a while",
+            proctor::count(during as usize, "time"),
+            proctor::count(after as usize, "time")
         );
         let descriptors = found.descriptors;
         assert!(
@@ -2200,14 +2203,14 @@ fn install_changes_only_what_sigchld_does(mut subject: Subject) {
         );
         assert!(
             found.called == 0,
-            "SIGCHLD was {before} before install, and the handler that was there was called {} times while the reaper existed",
-            found.called
+            "SIGCHLD was {before} before install, and the handler that was there was called {} while the reaper existed",
+            proctor::count(found.called as usize, "time")
         );
         assert!(
             found.blocked == [0, 1],
-            "the caller blocked SIGUSR2, which was pending, and its handler ran {} times while install, watch, reap, wait and drop were called, and {} times when the caller unblocked it",
-            found.blocked[0],
-            found.blocked[1]
+            "the caller blocked SIGUSR2, which was pending, and its handler ran {} while install, watch, reap, wait and drop were called, and {} when the caller unblocked it",
+            proctor::count(found.blocked[0] as usize, "time"),
+            proctor::count(found.blocked[1] as usize, "time")
         );
         assert!(
             !found.lost,
