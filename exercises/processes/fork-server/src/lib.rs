@@ -128,11 +128,14 @@ impl ForkServer {
     ///   is stopped has not ended, and calls wait until it goes on.
     /// - C12: What the caller printed before `start` (what is in the buffer of
     ///   `io::stdout`) is written once, by `start`. If `job` returns or panics,
-    ///   what it printed is written once, before the call returns. If it cannot be
-    ///   written, it is lost, and the call returns the same. Neither the server nor
-    ///   a job, however it ends, runs what the caller has prepared for its own end:
-    ///   handlers of `atexit`, destructors of thread-local values. (A job that
-    ///   calls `exit` itself runs them.)
+    ///   what it printed is written once, before the call returns. If the write
+    ///   fails with an error, the text is lost, and the call returns the same. (If
+    ///   standard output is a pipe that no process reads, SIGPIPE may kill the child
+    ///   at that write. The call then returns `Killed(13)`, or it returns the same
+    ///   as without this write.) Neither the server nor a job, however it ends, runs
+    ///   what the caller has prepared for its own end: handlers of `atexit`,
+    ///   destructors of thread-local values. (A job that calls `exit` itself runs
+    ///   them.)
     ///
     /// # Errors
     /// - C13: If one of the system calls of [`start`](Self::start) fails, `start`

@@ -481,17 +481,17 @@ fn all_began_and_ended_well<A>(answer: &Answer<A>) {
         }
         let (wrong, number) = (seen.mark & (0xff << 16), seen.mark & 0xffff);
         match wrong {
-            BLOCKED => panic!("when a later job began, signal {number} was blocked"),
+            BLOCKED => panic!("signal {number} was blocked when a job of this test began"),
             DISPOSED => {
                 panic!(
-                    "when a later job began, signal {number} did not have its default disposition"
+                    "signal {number} did not have its default disposition when a job of this test began: the contract says that it has, whatever the caller does with signals"
                 )
             }
             ANOTHER_FILE => panic!(
-                "when a later job began, descriptor {number} was closed, or it was not the descriptor that the caller had at start"
+                "when a job of this test began, descriptor {number} was closed, or it was not the descriptor that the caller had at start"
             ),
             _ => panic!(
-                "when a later job began, it found descriptor {number}, which the caller did not have at start, without FD_CLOEXEC"
+                "when a job of this test began, it found descriptor {number}, which the caller did not have at start, without FD_CLOEXEC"
             ),
         }
     }
@@ -504,7 +504,10 @@ fn started<A>(answer: &Answer<A>, servers: u32, jobs: u32) {
     if let Some(started) = answer.evidence.processes_started {
         assert!(
             started == servers + jobs,
-            "{servers} calls of start and {jobs} calls of run started {started} processes: each call starts one"
+            "{} of start and {} of run started {}: each call starts one",
+            proctor::count(servers as usize, "call"),
+            proctor::count(jobs as usize, "call"),
+            proctor::count(started as usize, "process")
         );
     }
 }
@@ -515,7 +518,7 @@ fn no_thread_was_started<A>(answer: &Answer<A>) {
     let started = answer.evidence.threads_started;
     assert!(
         started.is_none_or(|started| started == 0),
-        "{} threads were started: neither start nor run nor drop starts a thread, and the server has one thread",
+        "number of threads that were started: {}. Neither start nor run nor drop starts a thread, and the server has one thread",
         started.unwrap_or(0)
     );
 }
@@ -597,9 +600,12 @@ fn each_request_runs_in_a_child_of_the_server(mut subject: Subject) {
     );
     assert!(
         *threads == 1,
-        "the server has {threads} threads after start: it has one thread as long as it lives"
+        "the server has {} after start: it has one thread as long as it lives",
+        proctor::count(*threads as usize, "thread")
     );
-    let ran: Vec<_> = evidence.witnesses.iter().collect();
+    // (Exit handlers leave marks too. What is said about them comes at the end.)
+    let is_a_job = |seen: &&proctor::Witness| seen.mark != EXIT_HANDLER;
+    let ran: Vec<_> = evidence.witnesses.iter().filter(is_a_job).collect();
     assert!(
         ran.iter().all(|seen| seen.pid != evidence.pid),
         "a job ran in the caller's process"
@@ -611,13 +617,16 @@ fn each_request_runs_in_a_child_of_the_server(mut subject: Subject) {
     let (calls, times) = (requests.len(), ran.len());
     assert!(
         times == calls,
-        "{calls} calls of run ran the job {times} times in all"
+        "{} of run ran the job {} in all",
+        proctor::count(calls, "call"),
+        proctor::count(times, "time")
     );
     let processes: HashSet<i32> = ran.iter().map(|seen| seen.pid).collect();
     assert!(
         processes.len() == calls,
-        "{calls} calls of run ran the job in {} processes: each call starts a process of its own",
-        processes.len()
+        "{} of run ran the job in {}: each call starts a process of its own",
+        proctor::count(calls, "call"),
+        proctor::count(processes.len(), "process")
     );
     for (request, job) in requests.iter().zip(jobs) {
         let Reported::Answer(bytes) = job else {
@@ -1327,7 +1336,9 @@ fn it_tells_how_a_job_ended_that_did_not_return(mut subject: Subject) {
         let calls = cases.len() + FEW;
         assert!(
             *ran == calls,
-            "{calls} calls of run ran a job {ran} times: each call runs it once, however it ends"
+            "{} of run ran a job {}: each call runs it once, however it ends",
+            proctor::count(calls, "call"),
+            proctor::count(*ran, "time")
         );
         nothing_is_left(&answer, changes);
         started(&answer, 1, calls as u32);

@@ -113,7 +113,8 @@ pub struct Piped {
 /// Each error keeps its number ([`io::Error::raw_os_error`]), and C11 holds. After
 /// an error, the call ends all programs that it has started with SIGKILL, and sends
 /// them no other signal. (A program may end a moment before, because the end of a
-/// pipe is closed. That makes no difference.)
+/// pipe is closed. That makes no difference.) It sends no signal to a child that it
+/// has already reaped: the kernel may have given its number to another process.
 /// - C13: If pipe(2), fork(2) or another step in the calling process fails (EMFILE,
 ///   ENFILE, EAGAIN, ENOMEM), the call returns this error and does not try again.
 /// - C14: If a program cannot be executed, the call returns the error of execvp(3),

@@ -29,14 +29,15 @@ use nix::errno::Errno;
 use nix::fcntl::{FcntlArg, FdFlag, OFlag, fcntl};
 use nix::libc;
 use nix::sys::memfd::{MFdFlags, memfd_create};
+use nix::sys::ptrace;
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use nix::sys::signal::{SaFlags, SigAction, SigHandler, SigSet, Signal, kill, sigaction};
 use nix::sys::stat::{Mode, umask};
 use nix::sys::wait::{Id, WaitPidFlag, WaitStatus, waitid, waitpid};
-use nix::unistd::{Pid, dup2_stdin, getpgrp, getppid, getsid, mkfifo, pipe2};
+use nix::unistd::{Pid, dup2_stdin, getpgrp, getpid, getppid, getsid, mkfifo, pipe2};
 use proctor::{
     Answer, Failure, Fault, Gate, Onlooker, Subject, Surroundings, Task, Whose, do_nothing,
-    on_signal, other_child,
+    on_signal, other_child, traced_child,
 };
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
@@ -93,8 +94,14 @@ fn call(stages: &[Words]) -> Reported {
             arguments: words[1..].iter().map(text).collect(),
         })
         .collect();
+    let caller = getpid();
     // SAFETY: a subject has one thread.
-    match unsafe { pipeline::pipeline(&stages) } {
+    let result = unsafe { pipeline::pipeline(&stages) };
+    if getpid() != caller {
+        // A child has come out. It leaves the test at once, and the judge says so.
+        std::panic::resume_unwind(Box::new(()));
+    }
+    match result {
         Ok(piped) => Piped(
             piped.output,
             piped
@@ -362,9 +369,10 @@ fn each_program_is_a_child_of_the_caller(mut subject: Subject) {
     dup2_stdin(reader).expect("the pipe as standard input");
     let opens = writer.as_raw_fd();
     assert!(opens < 10, "sh knows descriptors up to 9");
-    let script = format!("echo {text} >&{opens}; exec cat");
-    let mut stages = vec![vec![b"cat".to_vec()]; programs];
-    stages[0] = [&b"head"[..], b"-n", b"1"].map(<[u8]>::to_vec).to_vec();
+    // All of them end after one line, so that none needs the end of its input.
+    let script = format!("echo {text} >&{opens}; exec head -n 1");
+    let one_line = [&b"head"[..], b"-n", b"1"].map(<[u8]>::to_vec).to_vec();
+    let mut stages = vec![one_line; programs];
     stages[programs - 1] = vec![b"sh".to_vec(), b"-c".to_vec(), script.into_bytes()];
     run(&stages)
 })]
@@ -375,7 +383,7 @@ fn all_programs_run_at_the_same_time(mut subject: Subject) {
             &mut subject,
             &(text.clone(), programs),
             &format!(
-                "the first program waits for a line that the last program writes as soon as it runs, and the last program does not run at the same time (number of programs: {programs})"
+                "the first program waits for a line that the last program writes as soon as it runs. All programs pass this line on and end. The call does not return: the last program does not run at the same time, or all have ended and the output of the last one has no end for the call (number of programs: {programs})"
             ),
         );
         let (output, endings) = piped(&answer.value);
@@ -1758,6 +1766,84 @@ fn no_other_signal_arrives_before_sigkill(mut subject: Subject) {
         );
         answer.nothing_is_left(RETURNED);
         subject.fresh();
+    }
+}
+
+/// The parent of a process, if there is such a process.
+fn parent_of(process: Pid) -> Option<Pid> {
+    let status = fs::read_to_string(format!("/proc/{process}/status")).ok()?;
+    let mut lines = status.lines();
+    let parent = lines.find_map(|line| line.strip_prefix("PPid:"))?;
+    Some(Pid::from_raw(parent.trim().parse().ok()?))
+}
+
+/// Lets a child that the test traces run to its end. Returns how it ended, and the
+/// signals that it sent to numbers which were not, or no longer, children of it.
+fn signals_astray(child: Pid) -> (Option<Ended>, Vec<u64>) {
+    let _ = ptrace::setoptions(child, ptrace::Options::PTRACE_O_TRACESYSGOOD);
+    let (mut astray, mut signal) = (Vec::new(), None);
+    loop {
+        let _ = ptrace::syscall(child, signal.take());
+        match waitpid(child, None) {
+            Ok(WaitStatus::PtraceSyscall(_)) => {
+                let Ok(made) = ptrace::syscall_info(child) else {
+                    continue;
+                };
+                // SAFETY: all fields are numbers, and any number is valid.
+                let entry = unsafe { made.u.entry };
+                let is_kill =
+                    made.op == libc::PTRACE_SYSCALL_INFO_ENTRY && entry.nr == libc::SYS_kill as u64;
+                // (Signal 0 only asks. The argument has 32 bits.)
+                let target = Pid::from_raw(entry.args[0] as i32);
+                if is_kill && entry.args[1] != 0 && parent_of(target) != Some(child) {
+                    astray.push(entry.args[1]);
+                }
+            }
+            Ok(WaitStatus::Stopped(_, other)) => signal = Some(other),
+            Ok(WaitStatus::Exited(_, code)) => return (Some(Exited(code as u8)), astray),
+            Ok(WaitStatus::Signaled(_, number, _)) => {
+                return (Some(Killed(number as i32)), astray);
+            }
+            Err(Errno::EINTR) => {}
+            _ => return (None, astray),
+        }
+    }
+}
+
+/// What a traced child of the test ends with where the call returned ENOENT.
+const RIGHT: u8 = 0;
+
+#[proctor::test(clauses = [1, 11, 14, 15], orphans = true, subject = |stages: Vec<Words>| -> Option<(Option<Ended>, Vec<u64>)> {
+    let child = traced_child(|| {
+        let _writer = endless_input();
+        match call(&stages) {
+            Error(Some(libc::ENOENT), _) => RIGHT,
+            _ => 1,
+        }
+    })?;
+    Some(signals_astray(child))
+})]
+fn no_signal_goes_to_a_child_that_is_reaped_already(mut subject: Subject) {
+    for place in 0..3 {
+        let mut stages = vec![words(&["cat"]); 3];
+        stages[place] = words(&["/no/such/program"]);
+        let answer = ask(&mut subject, &stages, DOES_NOT_END_THEM);
+        // `None` where the machine does not allow a process to trace its child.
+        let Some((ended, astray)) = &answer.value else {
+            return;
+        };
+        proctor::covered("the signals that the call sends go to its own children");
+        let program = NAMES[place];
+        assert!(
+            astray.is_empty(),
+            "{program} could not be executed, and the call sent signal {} to the number of a process that is not, or no longer, a child of the caller: the kernel may have given the number of a child that is reaped to another process",
+            astray[0]
+        );
+        assert!(
+            *ended == Some(Exited(RIGHT)),
+            "{program} could not be executed (ENOENT), and the call did not return this error"
+        );
+        answer.nothing_is_left(RETURNED);
     }
 }
 

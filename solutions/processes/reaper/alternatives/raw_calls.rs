@@ -154,9 +154,9 @@ impl Reaper {
     /// # Errors
     /// Those of waitpid(2).
     pub fn wait(&mut self) -> io::Result<Vec<(Pid, Ending)>> {
-        while !self.watched.is_empty() {
+        loop {
             let ended = self.reap()?;
-            if !ended.is_empty() {
+            if !ended.is_empty() || self.watched.is_empty() {
                 return Ok(ended);
             }
             let mut socket = libc::pollfd {
@@ -167,7 +167,6 @@ impl Reaper {
             // SAFETY: the structure outlives the call. An error is an interruption.
             unsafe { libc::poll(&raw mut socket, 1, -1) };
         }
-        Ok(Vec::new())
     }
 
     fn ring(&self) {
