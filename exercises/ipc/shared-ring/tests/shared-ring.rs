@@ -1800,7 +1800,7 @@ fn no_wake_up_is_lost(mut subject: Subject) {
     all_must_hold(&subject.ask(&()).value);
 }
 
-#[proctor::test(clauses = [1, 3, 5, 7, 8, 9], subject = |(): ()| {
+#[proctor::test(clauses = [1, 3, 4, 5, 6, 7, 8, 9], subject = |(): ()| {
     [
         scenarios::try_pop_while_the_count_becomes_impossible as fn(),
         scenarios::try_push_while_the_count_becomes_impossible,
