@@ -877,9 +877,10 @@ fn as_u64(bytes: &[u8]) -> u64 {
     u64::from_le_bytes(bytes.try_into().expect("eight bytes"))
 }
 
-#[proctor::test(clauses = [1, 2, 11, 13], subject = |(processes, rounds): (u32, u32)| -> (u32, u32, u64, u64) {
+#[proctor::test(clauses = [1, 2, 11, 13], subject = |(processes, rounds): (u32, u32)| -> (u32, [u32; 2], u64, u64) {
     let lock = RobustLock::create(16).expect("a lock");
     shared(1).store(0, SeqCst);
+    shared(3).store(0, SeqCst);
     let work = || {
         for round in 0..rounds {
             let taken = loop {
@@ -893,9 +894,8 @@ fn as_u64(bytes: &[u8]) -> u64 {
             };
             let Ok(mut guard) = taken else { return 1 };
             proctor::jostle();
-            if add_one(&mut guard) || guard.is_inconsistent() {
-                shared(1).fetch_add(1, SeqCst);
-            }
+            shared(1).fetch_add(add_one(&mut guard).into(), SeqCst);
+            shared(3).fetch_add(guard.is_inconsistent().into(), SeqCst);
         }
         0
     };
@@ -905,19 +905,25 @@ fn as_u64(bytes: &[u8]) -> u64 {
         errors += u32::from(!matches!(waitpid(child, None), Ok(WaitStatus::Exited(_, 0))));
     }
     let guard = lock.lock().expect("the lock");
-    (errors, shared(1).load(SeqCst), as_u64(&guard[..8]), as_u64(&guard[8..]))
+    (errors, [1, 3].map(|count| shared(count).load(SeqCst)), as_u64(&guard[..8]), as_u64(&guard[8..]))
 })]
 fn no_update_of_four_processes_is_lost(mut subject: Subject) {
     let (processes, rounds) = (4, 300);
     let answer = ask(&mut subject, &(processes, rounds), HANGS);
-    let (errors, torn, one, two) = answer.value;
+    let (errors, [torn, inconsistent], one, two) = answer.value;
     assert!(
         errors == 0,
         "in {errors} of {processes} processes that use the lock at the same time, a call failed, or a signal ended the process"
     );
     assert!(
         torn == 0,
-        "{torn} times a process got the lock while another process was in the middle of a change: two processes held it at the same time"
+        "{} a process that had a guard found that the two numbers in the bytes were different, although each process adds 1 to both before it drops its guard. So two processes had a guard at the same time, or one did not see what another had written",
+        proctor::count(torn as usize, "time")
+    );
+    assert!(
+        inconsistent == 0,
+        "{} a guard was inconsistent, although no process has ended while it held the lock",
+        proctor::count(inconsistent as usize, "time")
     );
     let sum = u64::from(processes * rounds);
     assert!(
@@ -1178,36 +1184,47 @@ fn lock_and_repair(lock: &RobustLock) -> bool {
     true
 }
 
+/// Processes that did not wait although another process held the lock: how many got
+/// a guard, how many got an error, and how many panicked or were ended by a signal.
+type DidNotWait = [u32; 3];
+
 /// Lets so many processes wait for a lock that this process holds, kills all of
 /// them, and counts those that did not wait until then. If earlier ones have used
 /// much CPU time, because they do not sleep, it does nothing.
-fn killed_while_they_wait(lock: &RobustLock, waiters: u32) -> u32 {
+fn killed_while_they_wait(lock: &RobustLock, waiters: u32, count: &mut DidNotWait) {
     if seconds(UsageWho::RUSAGE_CHILDREN) > 0 {
-        return 0;
+        return;
     }
-    let wait = || {
-        mem::forget(lock.lock());
-        0
+    let wait = || match lock.lock() {
+        Ok(guard) => {
+            mem::forget(guard);
+            0
+        }
+        Err(_) => 1,
     };
     let all: Vec<Pid> = (0..waiters).map(|_| other_child(wait)).collect();
     for waiter in &all {
         Onlooker::of_process(waiter.as_raw()).until_it_waits();
         let _ = kill(*waiter, Signal::SIGKILL);
     }
-    let waited = |waiter: &Pid| {
-        matches!(
-            waitpid(*waiter, None),
-            Ok(WaitStatus::Signaled(_, Signal::SIGKILL, _))
-        )
-    };
-    all.iter().filter(|waiter| !waited(waiter)).count() as u32
+    for waiter in all {
+        match waitpid(waiter, None) {
+            Ok(WaitStatus::Signaled(_, Signal::SIGKILL, _)) => {}
+            Ok(WaitStatus::Exited(_, 0)) => count[0] += 1,
+            Ok(WaitStatus::Exited(_, 1)) => count[1] += 1,
+            _ => count[2] += 1,
+        }
+    }
 }
 
-#[proctor::test(clauses = [4, 5, 6, 8, 11], slow = true, subject = |(pauses, waiters): (Vec<u32>, u32)| -> (u32, u32) {
+#[proctor::test(clauses = [4, 5, 6, 8, 11], slow = true, subject = |(pauses, waiters): (Vec<u32>, u32)| -> (u32, u32, DidNotWait) {
     let lock = RobustLock::create(16).expect("a lock");
     shared(1).store(0, SeqCst);
     let guard = lock.lock().expect("the lock");
-    let mut errors: u32 = (0..waiters / 50).map(|_| killed_while_they_wait(&lock, 50)).sum();
+    let (mut errors, mut did_not_wait) = (0, [0; 3]);
+    for _ in 0..waiters / 50 {
+        killed_while_they_wait(&lock, 50, &mut did_not_wait);
+    }
     drop(guard);
     // When a process is killed, only one other uses the lock. With two others, a
     // wake-up could be lost, which the contract does not cover.
@@ -1224,16 +1241,27 @@ fn killed_while_they_wait(lock: &RobustLock, waiters: u32) -> u32 {
     }
     let _ = kill(other, Signal::SIGKILL);
     let _ = waitpid(other, None);
-    (shared(1).load(SeqCst), errors)
+    (shared(1).load(SeqCst), errors, did_not_wait)
 })]
 fn processes_may_be_killed_at_any_instruction(mut subject: Subject) {
     let pauses: Vec<u32> = (0..25).map(|_| proctor::rng().u32(1..12)).collect();
     let waiters = 1_100;
     let answer = ask(&mut subject, &(pauses.clone(), waiters), HANGS);
-    let (torn, errors) = answer.value;
+    let (torn, errors, did_not_wait) = answer.value;
+    for (number, what) in did_not_wait.into_iter().zip([
+        "returned a guard",
+        "returned an error",
+        "panicked, or a signal ended the process",
+    ]) {
+        assert!(
+            number == 0,
+            "up to {waiters} processes called lock while another process held the lock, up to 50 at the same time, and they should wait until they are killed. In {number} of them the call {what}"
+        );
+    }
     assert!(
         errors == 0,
-        "{waiters} processes were killed while they waited for the lock, and others while they used it, and after that lock returned an error ({errors} times)"
+        "{waiters} processes were killed while they waited for the lock, and others while they used it, and after that lock returned an error {}",
+        proctor::count(errors as usize, "time")
     );
     assert!(
         torn == 0,
@@ -1293,11 +1321,18 @@ fn the_lock_survives_hundreds_of_deaths(mut subject: Subject) {
         "{deaths} processes took the lock and ended with it, one after the other, some with a mark and some after they had dropped a first guard. Counted from 0, these got no guard, or not the right one (it is inconsistent after each death): {:?}",
         &wrong[..wrong.len().min(8)]
     );
-    assert_eq!(
-        marked,
-        &[Some(true), Some(false)],
-        "{deaths} processes took the lock and ended with it. Then a process locked it, made the mark, dropped the guard and locked it again (None: an error). Whether the two guards are inconsistent is (left), and it should be (right)"
-    );
+    for (found, due, which) in [(marked[0], true, "first"), (marked[1], false, "second")] {
+        let got = match found {
+            None => "lock returned an error instead",
+            Some(true) => "it was inconsistent",
+            Some(false) => "it was consistent",
+        };
+        assert!(
+            found == Some(due),
+            "{deaths} processes took the lock and ended with it. Then a process locked it, made the mark, dropped the guard and locked it again. The {which} guard should be {}, but {got}",
+            if due { "inconsistent" } else { "consistent" }
+        );
+    }
     nothing_is_left(&answer, deaths as usize);
 }
 
@@ -1721,7 +1756,7 @@ fn of_several_that_wait_one_gets_the_lock(mut subject: Subject) {
 
 #[proctor::test(clauses = [4, 8, 11], subject = |scene: Question| perform(scene))]
 fn a_panic_that_unwinds_releases_the_lock(mut subject: Subject) {
-    let unwound = "a panic has unwound and dropped the guard: the process has not ended";
+    let unwound = "a panic has unwound and dropped the guard: the lock is free, and it is consistent because the process has not ended";
     scene! { 1 lock, 3 players:
         Tell(1, Panic(0)) => Done, "";
         attempt(2) => Got(false), unwound;
@@ -1919,6 +1954,13 @@ fn nothing_is_left_of_a_thousand_locks(mut subject: Subject) {
 /// a child shares the bytes.
 type Created = Result<(usize, bool), Option<i32>>;
 
+/// The error with this number, in words.
+fn name(number: Option<i32>) -> String {
+    number.map_or("an error without a number".to_owned(), |number| {
+        format!("the error {}", Errno::from_raw(number))
+    })
+}
+
 fn create(size: usize) -> Created {
     length(RobustLock::create(size))
 }
@@ -1982,7 +2024,7 @@ fn a_size_that_is_too_large_is_an_error(mut subject: Subject) {
                 );
             }
             Err(number) if small.contains(size) => {
-                panic!("create({size}) failed (its number is {number:?})")
+                panic!("create({size}) failed with {}", name(*number))
             }
             // The machine may have less memory than what is possible.
             Err(number) => assert!(
@@ -2033,7 +2075,8 @@ fn what_the_kernel_refuses_is_an_error(mut subject: Subject) {
                 ),
                 Err(number) => assert!(
                     *number == Some(errno as i32),
-                    "the kernel refuses with {errno}, and the error is another: its number is {number:?}"
+                    "the kernel refuses with {errno}, and create returned {}",
+                    name(*number)
                 ),
             }
         }

@@ -6,6 +6,7 @@
 proctor::exercise!(shared_counter);
 
 use std::collections::BTreeMap;
+use std::fmt;
 use std::fs::{self, File};
 use std::io::{self, Read};
 use std::os::fd::AsRawFd;
@@ -56,8 +57,23 @@ enum Op {
 }
 use Op::{Add, Get, Join, New, Store, Sum};
 
+impl fmt::Display for Op {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            New => write!(f, "Table::new(words)"),
+            Join(name) => write!(f, "join({name})"),
+            Add(name, amount) => write!(f, "add({amount}) to the counter with the name {name}"),
+            Get(name) => write!(f, "get() of the counter with the name {name}"),
+            Sum => write!(f, "sum()"),
+            Store(LAST, value) => write!(f, "another process storing {value} in words[LAST]"),
+            Store(TAKEN, value) => write!(f, "another process storing {value} in words[TAKEN]"),
+            Store(at, value) => write!(f, "another process storing {value} in words[{at}]"),
+        }
+    }
+}
+
 /// What a call returned, as plain data.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 enum Got {
     /// A table, a counter, or nothing.
     Done,
@@ -66,6 +82,18 @@ enum Got {
     Broken,
     /// An earlier step should have made the table or the counter.
     Missing,
+}
+
+impl fmt::Debug for Got {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Got::Done => f.write_str("Ok"),
+            Got::Full => f.write_str("the error Full"),
+            Got::Broken => f.write_str("the error Broken"),
+            Got::Missing => f.write_str("nothing, because an earlier call has failed"),
+            Got::Value(value) => write!(f, "{value}"),
+        }
+    }
 }
 
 /// The words at the beginning, and what happens then.
@@ -182,14 +210,20 @@ impl Model {
     }
 }
 
+/// The words of a small table, or the first words of a large one.
+fn show(words: &[u32]) -> String {
+    match words.get(..14) {
+        Some(first) if words.len() > 14 => format!("{first:?} and more"),
+        _ => format!("{words:?}"),
+    }
+}
+
 /// What it means if a script hangs.
 const HANGS: &str = "a call does not return, although no other process uses the table now: it waits for a process that was stopped or killed, or it walks in a circle along wrong links";
 
 /// Asks the subject to play a script, and demands what it should do.
 #[track_caller]
 fn plays(subject: &mut Subject<Script, Played>, words: &[u32], ops: &[Op]) {
-    // The first of them.
-    let show = |words: &[u32]| format!("{:?}", &words[..words.len().min(14)]);
     let asked = subject.try_ask(&(words.to_vec(), ops.to_vec()));
     let played = asked.unwrap_or_else(|failing| Gate::explained(failing, HANGS).end());
     let mut model = Model {
@@ -199,7 +233,7 @@ fn plays(subject: &mut Subject<Script, Played>, words: &[u32], ops: &[Op]) {
     assert_eq!(played.value.len(), ops.len());
     for (number, (op, (got, after))) in ops.iter().zip(played.value).enumerate() {
         let at = format!(
-            "step {number} of a script, {op:?}, on a table of {} words that are {}",
+            "step {number} of a script, {op}, on a table of {} words, which are {}",
             words.len(),
             show(&model.words)
         );
@@ -652,6 +686,12 @@ interleave::scenarios! {
         assert!(is_full && seen == [1, 2, 1], "a thread joined a new name in a full table, and got an error: {is_full}. Another one saw words[TAKEN], words[LAST] and words[TAKEN] as {seen:?} meanwhile, and they should stay as they are");
     }
 
+    /// The names and counts of a list, in words.
+    fn listed(counts: &[(u32, u32)]) -> String {
+        let all: Vec<String> = counts.iter().map(|(name, count)| format!("the name {name} with the count {count}")).collect();
+        if all.is_empty() { "no entry".to_owned() } else { all.join(" and ") }
+    }
+
     /// Two threads join in a table with one entry, and add 1 and 10.
     fn two_join_for_the_last_entry(names: [u32; 2]) {
         let words = fresh(1, 0);
@@ -669,7 +709,12 @@ interleave::scenarios! {
         let (counts, taken) = (counts(&words), words[1].load(SeqCst));
         let name = if mine > 0 { names[1] } else { names[0] };
         let is_one = names[0] == names[1] || added.contains(&0);
-        assert!(is_one && taken == 1 && counts == [(name, added[0] + added[1])], "two threads joined the names {names:?} in a table with one entry, and added 1 and 10 if they got a counter. They have added {added:?}, words[TAKEN] is {taken}, and the names and counts in the list are {counts:?}");
+        let same = if names[0] == names[1] { "the same name" } else { "different names" };
+        assert!(is_one, "two threads joined {same} in a table with one free entry. Only one of them can get a counter, and both got one");
+        assert!(added != [0, 0], "two threads joined {same} in a table with one free entry. One of them should get a counter, and both calls of join() returned an error");
+        assert_eq!(taken, 1, "two threads joined {same} in a table with one entry, and words[TAKEN] is (left) afterwards. It counts the entries that are taken, and should be (right)");
+        let sum = added[0] + added[1];
+        assert!(counts == [(name, sum)], "two threads joined {same} in a table with one entry. Those that got a counter added {sum} in all. The list should hold one entry with the name {name} and the count {sum}, and it holds {}", listed(&counts));
     }
 
     /// Two threads join different names, and only one entry is free.
@@ -1226,23 +1271,26 @@ fn a_process_that_stops_anywhere_holds_up_nobody(mut subject: Subject, mut other
     // Counter 7 and counter 8. The free words have had another use. A table with and one without them.
     let full = vec![5, 2, 7, u32::MAX - 1, 0, 8, 100, 2];
     let free = [&full[..], &[6; 3 * SIZE]].concat();
-    for (words, op, changes) in [
-        (&free, Join(9), 1..9),
-        (&free, Add(7, 3), 1..2),
-        (&free, Join(7), 0..1),
-        (&full, Join(9), 0..1),
-        (&free, Sum, 0..1),
+    for (words, op, changes, often) in [
+        (&free, Join(9), 1..9, "1 to 8 times"),
+        (&free, Add(7, 3), 1..2, "exactly once"),
+        (&free, Join(7), 0..1, "not at all"),
+        (&full, Join(9), 0..1, "not at all"),
+        (&free, Sum, 0..1, "not at all"),
     ] {
         let answer = subject.ask(&(words.clone(), op));
         let Some(states) = &answer.value else { return };
         assert!(
             changes.contains(&states.len()),
-            "another process made the call {op:?} with the words {words:?}. It should change the words at least {} and less than {} times, and it changed them {} times: {states:?}",
-            changes.start,
-            changes.end,
-            states.len()
+            "another process made the call {op} while the words were {words:?}. It should change the words {often}, and it changed them {}. They became, one after the other: {}",
+            proctor::count(states.len(), "time"),
+            states
+                .iter()
+                .map(|words| show(words))
+                .collect::<Vec<_>>()
+                .join(", ")
         );
-        let when = format!("a process was stopped in the middle of the call {op:?}");
+        let when = format!("a process was stopped in the middle of the call {op}");
         let old = list(words).expect("a list");
         let new = [&[length(2)], &old[..]].concat();
         for state in states {
@@ -1505,7 +1553,7 @@ fn a_call_that_others_overtake_ends_well(mut subject: Subject) {
         };
         assert!(
             *are_right,
-            "a process made the call {op:?}. {what}: one of these calls returned an error or panicked, although entries are free and all links are right"
+            "a process made the call {op}. {what}: one of these calls returned an error or panicked, although entries are free and all links are right"
         );
         let offsets = list(words).unwrap_or_default();
         let mut names: Vec<u32> = offsets.iter().map(|entry| words[*entry]).collect();
@@ -1524,7 +1572,7 @@ fn a_call_that_others_overtake_ends_well(mut subject: Subject) {
         let ends = |names: &[u32]| (names.len(), names[..names.len().min(8)].to_vec());
         assert!(
             names == due,
-            "a process made the call {op:?}. {what} ({times} times). In the end, the number of names in the list and the smallest names are {:?}, and they should be {:?}",
+            "a process made the call {op}. {what} ({times} times). In the end, the number of names in the list and the smallest names are {:?}, and they should be {:?}",
             ends(&names),
             ends(&due)
         );

@@ -52,7 +52,7 @@ enum Op {
 use Op::{NewConsumer, NewProducer, Pop, Push, Store, TryPop, TryPush};
 
 /// What a call returned, as plain data.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 enum Got {
     /// `Ok(())`, `Ok(true)`, or a new end.
     Done,
@@ -64,6 +64,18 @@ enum Got {
     Empty,
     /// `Err(Broken)`
     Broken,
+}
+
+impl fmt::Debug for Got {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Got::Done => f.write_str("Ok"),
+            Got::Full => f.write_str("Ok(false)"),
+            Got::Empty => f.write_str("Ok(None)"),
+            Got::Broken => f.write_str("Err(Broken)"),
+            Got::Value(value) => write!(f, "Ok({value})"),
+        }
+    }
 }
 
 impl fmt::Display for Op {
@@ -1421,15 +1433,20 @@ fn what_cannot_be_mapped_is_an_error(mut subject: Subject, mut kernel: Subject) 
     let answer = kernel.ask(&());
     for (file, due, refused) in &answer.value {
         let number = refused.as_ref().map(|(number, _)| *number);
+        let returned = match number {
+            None => "a mapping".to_owned(),
+            Some(None) => "an error without a number".to_owned(),
+            Some(Some(number)) => format!("the error {}", Errno::from_raw(number)),
+        };
         match due {
-            Some(due) => assert_eq!(
-                number,
-                Some(Some(*due)),
-                "the kernel does not map a file {file}; the number of the error of map() is (left) and should be (right)"
+            Some(due) => assert!(
+                number == Some(Some(*due)),
+                "the kernel does not map a file {file}: map() returned {returned}, and should return the error {}",
+                Errno::from_raw(*due)
             ),
             None => assert!(
                 number.flatten().is_some(),
-                "the kernel does not map a file {file}; map() returned {refused:?} and not the kernel's error with its number"
+                "the kernel does not map a file {file}: map() returned {returned}, and should return the kernel's error with its number"
             ),
         }
     }
@@ -1505,7 +1522,7 @@ fn started_nothing<A>(answer: &Answer<A>) {
 interleave::scenarios! {
     exercise = shared_ring_explored;
 
-    use std::sync::atomic::AtomicU32;
+    use std::sync::atomic::{AtomicU32, Ordering};
 
     type Words<const N: usize> = Arc<[AtomicU32; N]>;
 
@@ -1583,6 +1600,122 @@ interleave::scenarios! {
         assert_eq!(popped, Some(1), "1 was put in, and try_pop() returned (left)");
     }
 
+    /// One number is in a ring with two slots. The producer pushes two more, and
+    /// has to wait if it finds the ring full. Meanwhile, the consumer takes one out.
+    fn the_ring_fills_up_meanwhile(pop: fn(&mut exercise::Consumer<'_>) -> Option<u32>) {
+        let words = ring([1, 0, 7, 8]);
+        let theirs = Arc::clone(&words);
+        let thread = thread::spawn(move || {
+            let mut producer = producer(&theirs[..]);
+            for value in [1, 2] {
+                producer.push(value).expect("a possible count");
+            }
+        });
+        let popped = pop(&mut consumer(&words[..]));
+        assert_eq!(popped, Some(7), "7 was the only number in the ring, and (left) came out");
+        thread.join().unwrap();
+    }
+
+    /// The consumer tries to pop.
+    pub fn the_ring_fills_up_while_a_number_is_taken_if_there_is_one() {
+        the_ring_fills_up_meanwhile(|consumer| consumer.try_pop().expect("a possible count"));
+    }
+
+    /// The consumer pops.
+    pub fn the_ring_fills_up_while_a_number_is_taken() {
+        the_ring_fills_up_meanwhile(|consumer| consumer.pop().ok());
+    }
+
+    /// One number is in a ring with two slots. The consumer pops two, and has to
+    /// wait if it finds the ring empty. Meanwhile, the producer puts one in.
+    fn the_ring_runs_empty_meanwhile(push: fn(&mut exercise::Producer<'_>) -> bool) {
+        let words = ring([1, 0, 7, 8]);
+        let theirs = Arc::clone(&words);
+        let thread = thread::spawn(move || {
+            let mut consumer = consumer(&theirs[..]);
+            let popped = [0; 2].map(|_| consumer.pop().expect("a possible count"));
+            assert_eq!(popped, [7, 1], "7 was in the ring and 1 was put in, and (left) came out");
+        });
+        assert!(push(&mut producer(&words[..])), "there is room");
+        thread.join().unwrap();
+    }
+
+    /// The producer tries to push.
+    pub fn the_ring_runs_empty_while_a_number_is_put_in_if_there_is_room() {
+        the_ring_runs_empty_meanwhile(|producer| producer.try_push(1).expect("a possible count"));
+    }
+
+    /// The producer pushes.
+    pub fn the_ring_runs_empty_while_a_number_is_put_in() {
+        the_ring_runs_empty_meanwhile(|producer| producer.push(1).is_ok());
+    }
+
+    /// Another process stores an impossible count while a call looks at it. No
+    /// possible count allows the call to succeed.
+    fn a_lie_meanwhile(word: usize, words: [u32; 4], call: fn(&[AtomicU32])) {
+        let before = words;
+        let words = ring(words);
+        let theirs = Arc::clone(&words);
+        let thread = thread::spawn(move || theirs[word].store(100, Ordering::Release));
+        call(&words[..]);
+        thread.join().unwrap();
+        for (at, value) in before.into_iter().enumerate() {
+            let due = if at == word { 100 } else { value };
+            assert_eq!(words[at].load(Ordering::Relaxed), due, "a call that put nothing in and took nothing out changed words[{at}]: it is (left) and should be (right)");
+        }
+    }
+
+    /// A ring with two slots is empty, and then words[PUT] is 100.
+    pub fn try_pop_while_the_count_becomes_impossible() {
+        a_lie_meanwhile(0, [0, 0, 7, 8], |words| {
+            if let Ok(mut consumer) = exercise::Consumer::new(words) {
+                assert!(matches!(consumer.try_pop(), Ok(None) | Err(_)), "the ring was empty until words[PUT] became impossible, and try_pop() returned a number");
+            }
+        });
+    }
+
+    /// A ring with two slots is full, and then words[TAKEN] is 100.
+    pub fn try_push_while_the_count_becomes_impossible() {
+        a_lie_meanwhile(1, [2, 0, 7, 8], |words| {
+            if let Ok(mut producer) = exercise::Producer::new(words) {
+                assert!(matches!(producer.try_push(1), Ok(false) | Err(_)), "the ring was full until words[TAKEN] became impossible, and try_push() put a number in");
+            }
+        });
+    }
+
+    /// In an empty ring with two slots, words[PUT] is 100 for a while. Then the
+    /// producer puts 1 in, and words[PUT] is 1.
+    pub fn pop_while_the_count_is_impossible() {
+        let words = ring([0, 0, 7, 8]);
+        let theirs = Arc::clone(&words);
+        let mut consumer = consumer(&words[..]);
+        let thread = thread::spawn(move || {
+            let mut producer = producer(&theirs[..]);
+            theirs[0].store(100, Ordering::Release);
+            producer.push(1).expect("a possible count");
+        });
+        if let Ok(popped) = consumer.pop() {
+            assert_eq!(popped, 1, "words[PUT] was 0, then impossible and then 1. Only the number 1 was put in, and pop() returned (left)");
+        }
+        thread.join().unwrap();
+    }
+
+    /// In a full ring with two slots, words[TAKEN] is 100 for a while. Then the
+    /// consumer takes 7 out, and words[TAKEN] is 1.
+    pub fn push_while_the_count_is_impossible() {
+        let words = ring([2, 0, 7, 8]);
+        let theirs = Arc::clone(&words);
+        let mut producer = producer(&words[..]);
+        let thread = thread::spawn(move || {
+            let mut consumer = consumer(&theirs[..]);
+            theirs[1].store(100, Ordering::Release);
+            consumer.pop()
+        });
+        let _ = producer.push(1);
+        let popped = thread.join().unwrap();
+        assert_eq!(popped, Ok(7), "words[TAKEN] was 0, then impossible and then 1. Before it was 1, the ring was full, its oldest number was 7, and pop() returned (left) instead of (right): push() had put a number in already");
+    }
+
     /// The producer writes to plain memory before it pushes, and the consumer
     /// reads that after it has popped. Each value has a place of its own.
     fn notes_arrive(pop: fn(&mut exercise::Consumer<'_>) -> Option<u32>) {
@@ -1653,9 +1786,29 @@ fn numbers_arrive_whatever_the_schedule(mut subject: Subject) {
 }
 
 #[proctor::test(clauses = [1, 2, 3, 6, 7, 8, 9, 10], subject = |(): ()| {
-    [scenarios::one_is_waited_for as fn(), scenarios::room_is_waited_for, scenarios::notes_arrive_with_what_is_waited_for].map(explored).to_vec()
+    [
+        scenarios::one_is_waited_for as fn(),
+        scenarios::room_is_waited_for,
+        scenarios::notes_arrive_with_what_is_waited_for,
+        scenarios::the_ring_fills_up_while_a_number_is_taken_if_there_is_one,
+        scenarios::the_ring_fills_up_while_a_number_is_taken,
+        scenarios::the_ring_runs_empty_while_a_number_is_put_in_if_there_is_room,
+        scenarios::the_ring_runs_empty_while_a_number_is_put_in,
+    ].map(explored).to_vec()
 })]
 fn no_wake_up_is_lost(mut subject: Subject) {
+    all_must_hold(&subject.ask(&()).value);
+}
+
+#[proctor::test(clauses = [1, 3, 4, 5, 6, 7, 8, 9], subject = |(): ()| {
+    [
+        scenarios::try_pop_while_the_count_becomes_impossible as fn(),
+        scenarios::try_push_while_the_count_becomes_impossible,
+        scenarios::pop_while_the_count_is_impossible,
+        scenarios::push_while_the_count_is_impossible,
+    ].map(explored).to_vec()
+})]
+fn only_a_count_that_was_checked_is_used(mut subject: Subject) {
     all_must_hold(&subject.ask(&()).value);
 }
 
