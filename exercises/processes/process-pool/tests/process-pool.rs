@@ -10,9 +10,9 @@ proctor::exercise!(process_pool);
 use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::c_int;
 use std::fs;
-use std::io;
+use std::io::{self, Read, Write, pipe};
 use std::num::NonZeroUsize;
-use std::panic::{panic_any, resume_unwind, set_hook, take_hook};
+use std::panic::{catch_unwind, panic_any, resume_unwind, set_hook, take_hook};
 use std::process::{abort, exit};
 use std::sync::atomic::{AtomicI32, AtomicU64, Ordering::Relaxed};
 use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
@@ -2270,11 +2270,18 @@ fn signals_to_nobody(life: impl FnOnce() -> u8) -> Option<(usize, String)> {
                 }
             },
             WaitStatus::Stopped(_, signal) => arrived = Some(signal),
-            WaitStatus::Exited(_, code) => return Some((nobody, format!("exit code {code}"))),
+            WaitStatus::Exited(_, code) => return Some((nobody, exit_code(code))),
             WaitStatus::Signaled(_, signal, _) => return Some((nobody, signal.to_string())),
             _ => {}
         }
     }
+}
+
+/// The exit code of the child if it panics.
+const PANICKED: u8 = 101;
+
+fn exit_code(code: i32) -> String {
+    format!("exit code {code}")
 }
 
 /// Whether this is the beginning of a system call that sends a signal to an id that
@@ -2296,7 +2303,22 @@ fn signals_nobody(call: &libc::ptrace_syscall_info) -> bool {
 }
 
 #[proctor::test(clauses = [3, 6, 7, 8, 9, 12, 13, 14, 16], faults = [Process], subject = |(): ()| -> Option<(usize, String)> {
-    watched(|| signals_to_nobody(end_some))
+    let (mut message, writer) = pipe().expect("a pipe");
+    let found = watched(|| signals_to_nobody(move || {
+        catch_unwind(end_some).unwrap_or_else(|payload| {
+            let text = payload.downcast_ref::<&str>().copied();
+            let text = text.or(payload.downcast_ref::<String>().map(String::as_str));
+            let _ = (&writer).write_all(text.unwrap_or("a panic").as_bytes());
+            PANICKED
+        })
+    }));
+    if found.as_ref().is_some_and(|(_, ending)| *ending == exit_code(PANICKED.into())) {
+        // The workers may still have the other end, so this does not wait for the last byte.
+        let mut text = [0; 1000];
+        let length = message.read(&mut text).unwrap_or(0);
+        panic!("{}", String::from_utf8_lossy(&text[..length]));
+    }
+    found
 })]
 fn no_signal_goes_to_a_reaped_worker(mut subject: Subject) {
     for (is_failing, when) in [
@@ -2324,7 +2346,7 @@ fn no_signal_goes_to_a_reaped_worker(mut subject: Subject) {
                 too_many_endings()
             );
             assert!(
-                ending == "exit code 0",
+                *ending == exit_code(0),
                 "{when}: the process that calls the pool ended by {ending} before it had dropped the pool"
             );
         }
