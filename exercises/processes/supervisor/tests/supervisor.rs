@@ -640,7 +640,7 @@ fn the_limits_hold_when_the_program_is_executed(mut subject: Subject) {
     }
 }
 
-#[proctor::test(clauses = [3], subject = |(): ()| -> Result<(String, Vec<String>)> {
+#[proctor::test(clauses = [3, 5], subject = |(): ()| -> Result<(String, Vec<String>)> {
     let ignored = SigAction::new(SigHandler::SigIgn, SaFlags::empty(), SigSet::empty());
     for signal in Signal::iterator() {
         if ![Signal::SIGKILL, Signal::SIGSTOP, Signal::SIGCHLD].contains(&signal) {
