@@ -69,15 +69,18 @@ pub enum Ending {
 /// - C8: A worker that ended while it was busy has been reaped when `map`
 ///   returns. Dropping the pool ends and reaps all its workers, also workers that
 ///   have stopped (SIGSTOP) and workers that ignore or handle signals. After that, no
-///   process, no zombie and no file descriptor of the pool is left. Other pools of
-///   the same process are not affected.
+///   process, no zombie and no file descriptor of the pool is left. (If the wait for
+///   a worker that was ended has failed for another reason than an interruption,
+///   the pool need not wait for this worker again.) Other pools of the same process
+///   are not affected.
 /// - C9: Apart from the workers and the pool's descriptors, `start`, `map` and
 ///   the drop leave the caller as it was, also when they return an error: signal
 ///   mask, signal handlers, timers, limits, priority, working folder, umask,
 ///   environment, process group, and whether it adopts orphans
 ///   (`PR_SET_CHILD_SUBREAPER`). Other children of the caller are left alone,
 ///   whether they run, have stopped or have ended: the caller can still wait for
-///   each of them. `job` finds the signal mask and the signal dispositions that the
+///   each of them. The pool sends no signal to the process id of a worker that was
+///   reaped, because the id may belong to another process. `job` finds the signal mask and the signal dispositions that the
 ///   caller had when the pool started the worker.
 /// - C10: The pool's descriptors in the caller are close-on-exec: a program that
 ///   the caller executes does not get them. A worker has open what the caller had

@@ -10,9 +10,9 @@ proctor::exercise!(process_pool);
 use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::c_int;
 use std::fs;
-use std::io;
+use std::io::{self, Read, Write, pipe};
 use std::num::NonZeroUsize;
-use std::panic::{panic_any, resume_unwind, set_hook, take_hook};
+use std::panic::{catch_unwind, panic_any, resume_unwind, set_hook, take_hook};
 use std::process::{abort, exit};
 use std::sync::atomic::{AtomicI32, AtomicU64, Ordering::Relaxed};
 use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
@@ -23,12 +23,13 @@ use nix::errno::Errno;
 use nix::fcntl::OFlag;
 use nix::libc;
 use nix::sys::mman::{MapFlags, ProtFlags, mmap_anonymous};
+use nix::sys::ptrace;
 use nix::sys::signal::{SaFlags, SigAction, SigHandler, SigSet, Signal, kill, raise, sigaction};
 use nix::sys::wait::{Id, WaitPidFlag, WaitStatus, waitid, waitpid};
 use nix::unistd::{Pid, getpid, getppid};
 use proctor::{
     Answer, Evidence, Failure, Fault, Onlooker, Outcome, Subject, Surroundings, Whose, on_signal,
-    other_child,
+    other_child, traced_child,
 };
 use serde::{Deserialize, Serialize};
 
@@ -105,6 +106,7 @@ const SECOND: usize = 2;
 const OPEN: usize = 3;
 const TURN: usize = 4;
 const PHASE: usize = 5;
+const ENDINGS: usize = 6;
 
 fn number(place: usize) -> &'static AtomicU64 {
     static PAGE: OnceLock<usize> = OnceLock::new();
@@ -270,6 +272,27 @@ fn watched<A>(call: impl FnOnce() -> A) -> A {
     answer
 }
 
+/// How often jobs may end their workers while [`watched`] looks on: more often than
+/// any test wants it.
+const MOST_ENDINGS: u64 = 400;
+
+/// Tells the judge that items are given to workers without end.
+const TOO_MANY_ENDINGS: Signal = Signal::SIGVTALRM;
+
+fn too_many_endings() -> String {
+    format!(
+        "jobs that end their worker have run more than {MOST_ENDINGS} times, and there are fewer such items. The job may run only once for each item, also if its worker ends"
+    )
+}
+
+/// A job is about to end its worker. If the pool gives such an item to one worker
+/// after the other, this ends the caller at some time.
+fn one_more_ends() {
+    if number(ENDINGS).fetch_add(1, Relaxed) == MOST_ENDINGS {
+        let _ = kill(getppid(), TOO_MANY_ENDINGS);
+    }
+}
+
 fn watch(caller: Pid) -> u8 {
     let mut before = BTreeMap::new();
     let mut quiet = 0;
@@ -366,6 +389,9 @@ where
         if let Some((call, _)) = PHASES.iter().find(|(_, signal)| ended_by(*signal)) {
             panic!("{when}: {call} does not return, because the caller and its workers sleep and nothing wakes them");
         }
+        if ended_by(TOO_MANY_ENDINGS) {
+            panic!("{when}: {}", too_many_endings());
+        }
         failing.end()
     })
 }
@@ -375,21 +401,31 @@ where
 fn results(mapped: &Mapped) -> &[Result<u64, End>] {
     match mapped {
         Ok(results) => results,
-        Err(error) => panic!(
-            "map returned an error, and no call had failed: {}",
-            error.text
-        ),
+        Err(error) => panic!("{}", unexpected(error)),
     }
+}
+
+fn unexpected(error: &Problem) -> String {
+    let text = &error.text;
+    if error.errno == Some(libc::EINTR) {
+        return format!(
+            "map returned an error: {text}. A call that a signal has interrupted has to be repeated"
+        );
+    }
+    format!("map returned an error, though nothing has happened that it may report: {text}")
 }
 
 #[track_caller]
 fn expect(mapped: &Mapped, expected: &[Result<u64, End>], when: &str) {
-    let found = results(mapped);
+    let found = match mapped {
+        Ok(found) => found,
+        Err(error) => panic!("{when}: {}", unexpected(error)),
+    };
     assert!(
         found.len() == expected.len(),
-        "{when}: map got {} items and returned {} results",
-        expected.len(),
-        found.len()
+        "{when}: map got {} and returned {}",
+        proctor::count(expected.len(), "item"),
+        proctor::count(found.len(), "result")
     );
     for (index, (found, expected)) in found.iter().zip(expected).enumerate() {
         assert!(
@@ -416,7 +452,9 @@ fn each_ran_once(evidence: &Evidence, items: impl IntoIterator<Item = u64>) -> B
         let ran = found.remove(&item).unwrap_or(0);
         assert!(
             ran == times,
-            "the items hold the number {item} {times} times, and the job ran {ran} times for it"
+            "the items hold the number {item} {}, and the job ran {} for it",
+            proctor::count(times as usize, "time"),
+            proctor::count(ran as usize, "time")
         );
     }
     assert!(
@@ -463,13 +501,15 @@ fn started(evidence: &Evidence, processes: usize, others: u32, when: &str) {
         let started = started.saturating_sub(others) as usize;
         assert!(
             started == processes,
-            "{when}: the pool must start {processes} processes in all, and it started {started}"
+            "{when}: the pool must start {} in all, and it started {started}",
+            proctor::count(processes, "process")
         );
     }
     if let Some(threads) = evidence.threads_started {
         assert!(
             threads == 0,
-            "the pool started {threads} threads, and it must start none"
+            "the pool started {}, and it must start none",
+            proctor::count(threads as usize, "thread")
         );
     }
 }
@@ -552,7 +592,11 @@ fn each_item_has_its_result(mut subject: Subject) {
             answer.value.len()
         );
         for (items, mapped) in maps.iter().zip(&answer.value) {
-            let when = format!("{workers} workers and {} items", items.len());
+            let when = format!(
+                "{} and {}",
+                proctor::count(workers, "worker"),
+                proctor::count(items.len(), "item")
+            );
             expect(mapped, &all_mixed(items), &when);
         }
         let pids = each_ran_once(&answer.evidence, maps.concat());
@@ -561,8 +605,9 @@ fn each_item_has_its_result(mut subject: Subject) {
         }
         assert!(
             pids.len() <= workers,
-            "{workers} workers were started, and {} processes ran jobs",
-            pids.len()
+            "{} had to be started, and {} ran jobs",
+            proctor::count(workers, "worker"),
+            proctor::count(pids.len(), "process")
         );
         started(
             &answer.evidence,
@@ -692,7 +737,10 @@ fn all_workers_work_at_the_same_time_and_stay(mut subject: Subject) {
             .map(|item| item << 8 | workers as u64)
             .collect();
         let maps: Vec<Vec<u64>> = items.chunks(workers).map(<[u64]>::to_vec).collect();
-        let when = format!("{workers} jobs that wait for one another, for {workers} workers");
+        let when = match workers {
+            1 => "1 job, for 1 worker".to_owned(),
+            _ => format!("{workers} jobs that wait for one another, for {workers} workers"),
+        };
         let answer = ask(&mut subject, &maps, &when);
         let caller = answer.evidence.pid as u64;
         let mut workers_of = Vec::new();
@@ -767,7 +815,8 @@ fn a_long_item_delays_no_other_item(mut subject: Subject) {
             *item |= LONG;
         }
         let when = format!(
-            "{workers} workers, {short} short items, and {long} long items (at {places:?}) whose jobs wait until the short ones are done"
+            "{workers} workers, {short} short items, and {} (at {places:?}). The job of a long item waits until the short items are done",
+            proctor::count(long, "long item")
         );
         let answer = ask(&mut subject, &(workers, items.clone()), &when);
         expect(&answer.value, &all_mixed(&items), &when);
@@ -802,23 +851,35 @@ fn obey(item: u64) -> u64 {
     proctor::witness(item);
     let argument = item >> 48 & 0xff;
     match item >> 56 {
-        EXIT => exit(argument as i32),
-        // SAFETY: ends the process and touches no memory.
-        EXIT_AT_ONCE => unsafe { libc::_exit(argument as i32) },
+        EXIT => {
+            one_more_ends();
+            exit(argument as i32)
+        }
+        EXIT_AT_ONCE => {
+            one_more_ends();
+            // SAFETY: ends the process and touches no memory.
+            unsafe { libc::_exit(argument as i32) }
+        }
         DIE => {
+            one_more_ends();
             if let Ok(signal) = Signal::try_from(argument as i32) {
                 on_signal(signal, SigHandler::SigDfl, SaFlags::empty());
                 let _ = raise(signal);
             }
         }
         ABORT => {
+            one_more_ends();
             proctor::leave_a_core_file();
             abort()
         }
-        PANIC => panic_in(argument, item),
+        PANIC => {
+            one_more_ends();
+            panic_in(argument, item);
+        }
         MEET => meet(argument),
         DIE_LATER => {
             wait_at(1, 1);
+            one_more_ends();
             let _ = raise(Signal::SIGKILL);
         }
         HOLD => {
@@ -928,7 +989,8 @@ fn a_worker_that_ends_costs_only_its_item(mut subject: Subject) {
         let deaths = endings().len();
         let maps = vec![items, meetings(workers)];
         let when = format!(
-            "{workers} workers, {deaths} items that end their worker, and other items between them"
+            "{}, {deaths} items that end their worker, and other items between them",
+            proctor::count(workers, "worker")
         );
         let answer = ask(&mut subject, &(workers, maps.clone()), &when);
         all_obeyed_in(&answer.value, &maps, &when);
@@ -1100,13 +1162,15 @@ fn a_panic_ends_only_the_worker(mut subject: Subject) {
                 let reports = count(&format!("the panic of item {item}"));
                 assert!(
                     reports == 1,
-                    "the panic hook of the caller must report the panic once, and it reported it {reports} times"
+                    "the panic hook of the caller must report the panic once, and it reported it {}",
+                    proctor::count(reports, "time")
                 );
             }
             let reports = count(HOOK);
             assert!(
                 reports == 3,
-                "the caller has set a panic hook of its own. There were 3 panics, and this hook ran {reports} times"
+                "the caller has set a panic hook of its own. There were 3 panics, and this hook ran {}",
+                proctor::count(reports, "time")
             );
         }
         started(&answer.evidence, 4, 1, &when);
@@ -1276,7 +1340,8 @@ fn a_worker_that_dies_idle_costs_no_item(mut subject: Subject) {
     let of_one = [KILLED, EXITS_WITH_0, EXITS_WITH_7, aborted].map(|signal| vec![(0, signal)]);
     for (workers, rounds) in [(4_u64, of_four), (1, of_one.to_vec())] {
         let when = format!(
-            "{workers} workers, of which some end (by a signal, or with an exit code) between two calls of map, and then 4 items"
+            "{}. Between two calls of map, workers end (by a signal, or with an exit code), and then there are 4 items",
+            proctor::count(workers as usize, "worker")
         );
         let answer = ask(&mut subject, &(workers, rounds.clone()), &when);
         let mut before: Option<(BTreeSet<i32>, BTreeSet<i32>)> = None;
@@ -1285,11 +1350,11 @@ fn a_worker_that_dies_idle_costs_no_item(mut subject: Subject) {
                 .iter()
                 .map(|result| result.as_ref().map(|ids| (ids >> 32) as i32))
                 .collect();
-            let pids = pids.unwrap_or_else(|end| panic!("{when}: no item was given to these workers, and map returned Err({end:?}) for an item"));
+            let pids = pids.unwrap_or_else(|end| panic!("{when}: these workers ended without an item, and map returned Err({end:?}) for an item"));
             assert!(
                 pids.len() == workers as usize,
-                "{when}: these jobs ran in {} processes",
-                pids.len()
+                "{when}: these jobs ran in {}",
+                proctor::count(pids.len(), "process")
             );
             if let Some((were, ended)) = &before {
                 let stayed: BTreeSet<i32> = were.difference(ended).copied().collect();
@@ -1687,6 +1752,7 @@ fn end_a_stranger(item: u64) -> u64 {
         open(1, 1);
         until(|| has_ended(who(FIRST)));
         Onlooker::of_process(getppid().as_raw()).until_it_waits();
+        one_more_ends();
         exit(3);
     }
     mixed(item)
@@ -1757,7 +1823,10 @@ fn look_around(item: u64) -> u64 {
         println!("{}", changes.join("; "));
     }
     match item {
-        0 => exit(1),
+        0 => {
+            one_more_ends();
+            exit(1)
+        }
         other => mixed(other),
     }
 }
@@ -1778,6 +1847,7 @@ fn look_around(item: u64) -> u64 {
     blocked.add(Signal::SIGUSR2);
     blocked.add(Signal::SIGWINCH);
     blocked.thread_set_mask().expect("a mask");
+    number(ENDINGS).store(0, Relaxed);
     let before = BEFORE.get_or_init(Surroundings::now);
     let pools = ["child ", "file descriptor "];
     let mut pool = start(3, look_around);
@@ -1792,7 +1862,7 @@ fn look_around(item: u64) -> u64 {
     [("start".to_owned(), after_start), ("map".to_owned(), after_map), ("dropping the pool".to_owned(), after_drop)]
 })]
 fn the_caller_and_the_jobs_find_what_was_there(mut subject: Subject) {
-    let answer = subject.ask(&());
+    let answer = ask(&mut subject, &(), "6 items, of which 2 end their worker");
     for (call, changes) in &answer.value {
         assert!(
             changes.is_empty(),
@@ -1954,6 +2024,7 @@ fn close_files(which: impl Fn(usize) -> bool) {
 /// How many of the caller's files the worker does not have.
 fn count_lost(item: u64) -> u64 {
     if item >> 56 == EXIT {
+        one_more_ends();
         exit(1);
     }
     meet(item & 0xff);
@@ -2144,6 +2215,145 @@ fn the_workers_end_with_their_caller(mut subject: Subject) {
     }
 }
 
+// -------------------------------------------------------------- ids without owner
+
+/// Returns the id of its worker, or ends it.
+fn die_or_say(item: u64) -> u64 {
+    if item == 1 {
+        one_more_ends();
+        let _ = raise(Signal::SIGKILL);
+    }
+    u64::from(std::process::id())
+}
+
+/// Ends workers that are busy and one that is idle, and drops the pool.
+fn end_some() -> u8 {
+    let mut pool = start(2, die_or_say);
+    let mapped = map(&mut pool, &[0, 1, 0, 1, 0]);
+    if let Some(idle) = mapped.iter().flatten().flatten().last() {
+        let idle = pid_of(*idle);
+        if !has_ended(idle) {
+            let _ = kill(idle, Signal::SIGKILL);
+            until_it_ends(idle);
+        }
+    }
+    let _ = map(&mut pool, &[0, 0, 0]);
+    end(pool);
+    0
+}
+
+/// Runs `life` in a child, and looks at each system call of this child with which
+/// it sends a signal (man 2 ptrace). Returns how many of these signals went to an
+/// id that no process had, and the child's ending, or `None` where that cannot be
+/// seen. A zombie has its id until it is reaped.
+fn signals_to_nobody(life: impl FnOnce() -> u8) -> Option<(usize, String)> {
+    let child = traced_child(life)?;
+    let options = ptrace::Options::PTRACE_O_TRACESYSGOOD | ptrace::Options::PTRACE_O_EXITKILL;
+    ptrace::setoptions(child, options).expect("a stopped child");
+    let (mut nobody, mut arrived) = (0, None);
+    loop {
+        // It may have been killed meanwhile.
+        let _ = ptrace::syscall(child, arrived.take());
+        let status = loop {
+            match waitpid(child, None) {
+                Err(Errno::EINTR) => {}
+                status => break status.expect("a child"),
+            }
+        };
+        match status {
+            WaitStatus::PtraceSyscall(_) => match ptrace::syscall_info(child) {
+                Ok(call) => nobody += usize::from(signals_nobody(&call)),
+                Err(_) => {
+                    let _ = kill(child, Signal::SIGKILL);
+                    let _ = waitpid(child, None);
+                    return None;
+                }
+            },
+            WaitStatus::Stopped(_, signal) => arrived = Some(signal),
+            WaitStatus::Exited(_, code) => return Some((nobody, exit_code(code))),
+            WaitStatus::Signaled(_, signal, _) => return Some((nobody, signal.to_string())),
+            _ => {}
+        }
+    }
+}
+
+/// The exit code of the child if it panics.
+const PANICKED: u8 = 101;
+
+fn exit_code(code: i32) -> String {
+    format!("exit code {code}")
+}
+
+/// Whether this is the beginning of a system call that sends a signal to an id that
+/// no process has.
+fn signals_nobody(call: &libc::ptrace_syscall_info) -> bool {
+    if call.op != libc::PTRACE_SYSCALL_INFO_ENTRY {
+        return false;
+    }
+    // SAFETY: the fields are numbers, and any number is valid.
+    let entry = unsafe { call.u.entry };
+    let signal = match entry.nr as i64 {
+        libc::SYS_kill | libc::SYS_tkill | libc::SYS_rt_sigqueueinfo => entry.args[1],
+        libc::SYS_tgkill => entry.args[2],
+        _ => return false,
+    };
+    // Signal 0 only asks, and a number that is not positive names a group.
+    let id = entry.args[0] as i32;
+    signal != 0 && id > 0 && stat(Pid::from_raw(id)).is_none()
+}
+
+#[proctor::test(clauses = [3, 6, 7, 8, 9, 12, 13, 14, 16], faults = [Process], subject = |(): ()| -> Option<(usize, String)> {
+    let (mut message, writer) = pipe().expect("a pipe");
+    let found = watched(|| signals_to_nobody(move || {
+        catch_unwind(end_some).unwrap_or_else(|payload| {
+            let text = payload.downcast_ref::<&str>().copied();
+            let text = text.or(payload.downcast_ref::<String>().map(String::as_str));
+            let _ = (&writer).write_all(text.unwrap_or("a panic").as_bytes());
+            PANICKED
+        })
+    }));
+    if found.as_ref().is_some_and(|(_, ending)| *ending == exit_code(PANICKED.into())) {
+        // The workers may still have the other end, so this does not wait for the last byte.
+        let mut text = [0; 1000];
+        let length = message.read(&mut text).unwrap_or(0);
+        panic!("{}", String::from_utf8_lossy(&text[..length]));
+    }
+    found
+})]
+fn no_signal_goes_to_a_reaped_worker(mut subject: Subject) {
+    for (is_failing, when) in [
+        (false, "2 workers, of which some end"),
+        (
+            true,
+            "2 workers, of which one ends, and fork fails for the new one",
+        ),
+    ] {
+        if is_failing {
+            // The first two are the workers of `start`.
+            let failure = Failure::of(Fault::Process, Errno::EAGAIN).after(2);
+            subject.fail(failure.whose(Whose::TheChildrens));
+        }
+        let answer = ask(&mut subject, &(), when);
+        if let Some((nobody, ending)) = &answer.value {
+            assert!(
+                *nobody == 0,
+                "{when}: the pool sent {} to a process id that no process had any more. The worker with this id had been reaped, so the kernel may give the id to another process, which then gets the signal",
+                proctor::count(*nobody, "signal")
+            );
+            assert!(
+                ending != TOO_MANY_ENDINGS.as_str(),
+                "{when}: {}",
+                too_many_endings()
+            );
+            assert!(
+                *ending == exit_code(0),
+                "{when}: the process that calls the pool ended by {ending} before it had dropped the pool"
+            );
+        }
+        nothing_is_left(&answer);
+    }
+}
+
 // ------------------------------------------------------------------------ errors
 
 /// Whether `start` failed, with which kind of error, what it has changed or
@@ -2274,7 +2484,10 @@ fn an_error_of_start_leaves_nothing(mut subject: Subject) {
                 .after(before + others)
                 .whose(Whose::TheSubjects),
         );
-        let answer = subject.ask(&workers);
+        let answer = subject.try_ask(&workers).unwrap_or_else(|mut failing| {
+            failing.cause = format!("{what}: {}", failing.cause);
+            failing.end()
+        });
         nothing_is_left(&answer);
         // Other ways may need fewer pipes, or none.
         if fault == Fault::Pipe && answer.evidence.faults == 0 {

@@ -89,8 +89,10 @@ pub enum Ending {
 /// `running` is as [`launch`] has made it: the process to which its pidfd refers
 /// has or had the process ID `pid`.
 ///
-/// - C7: First, every process of the program's group gets SIGTERM, and then
-///   SIGCONT, so that stopped processes notice the SIGTERM.
+/// - C7: First, every process of the program's group gets SIGTERM and SIGCONT.
+///   Without SIGCONT, a stopped process would not notice the SIGTERM. (Send SIGTERM
+///   first: then a stopped process does nothing else before it gets SIGTERM. The
+///   tests accept both orders.)
 /// - C8: If the program has not ended when `grace` has passed since then, its
 ///   whole group gets SIGKILL, and not before, unless the wait fails. Signals
 ///   that interrupt the call change nothing about that, however many they are. A
@@ -250,10 +252,11 @@ pub enum Event {
 ///   The limits of the service hold for every start.
 /// - C17: After each `Ended`, the next event of that service is what its own
 ///   [`Backoff`] decides: `RestartIn`, `Done` or `GaveUp`, also if the stop request
-///   comes between the two. For the `Backoff`, a run begins with its own start. After
-///   a `RestartIn`, the program is started again when the delay has passed, and not
-///   before. The delay begins with the decision, or at the latest when `log` has
-///   returned. Signals that interrupt the call change nothing about that.
+///   comes between the two. For the `Backoff`, a run begins with its own start,
+///   before `log` gets `Started`. After a `RestartIn`, the program is started again
+///   when the delay has passed, and not before. The delay begins with the decision,
+///   or at the latest when `log` has returned. Signals that interrupt the call
+///   change nothing about that.
 /// - C18: Processes that a program leaves in its group when it ends get SIGKILL
 ///   before `Ended` is logged.
 /// - C19: While one service runs, or waits for its restart, the events of the
