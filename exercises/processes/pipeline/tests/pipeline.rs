@@ -1814,6 +1814,8 @@ fn signals_astray(child: Pid) -> (Option<Ended>, Vec<u64>) {
 const RIGHT: u8 = 0;
 
 #[proctor::test(clauses = [1, 11, 14, 15], orphans = true, subject = |stages: Vec<Words>| -> Option<(Option<Ended>, Vec<u64>)> {
+    // Where pipeline panics, the test shall say so with the panic itself.
+    drop(call(&[]));
     let child = traced_child(|| {
         let _writer = endless_input();
         match call(&stages) {
