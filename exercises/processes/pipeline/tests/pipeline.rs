@@ -1813,7 +1813,7 @@ fn signals_astray(child: Pid) -> (Option<Ended>, Vec<u64>) {
 /// What a traced child of the test ends with where the call returned ENOENT.
 const RIGHT: u8 = 0;
 
-#[proctor::test(clauses = [1, 11, 14, 15], orphans = true, subject = |stages: Vec<Words>| -> Option<(Option<Ended>, Vec<u64>)> {
+#[proctor::test(clauses = [1, 2, 11, 12, 14, 15], orphans = true, subject = |stages: Vec<Words>| -> Option<(Option<Ended>, Vec<u64>)> {
     // Where pipeline panics, the test shall say so with the panic itself.
     drop(call(&[]));
     let child = traced_child(|| {
