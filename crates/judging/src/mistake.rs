@@ -391,61 +391,12 @@ pub fn fitting(
         .collect()
 }
 
-/// What a mistake does wrong, as a part of a longer sentence: an ordinary word at
-/// its beginning is not written with a capital. A name of the code stays as it is.
-pub fn in_a_sentence(what: &str) -> String {
-    const ORDINARY: [&str; 29] = [
-        "A",
-        "After",
-        "All",
-        "An",
-        "At",
-        "Before",
-        "Between",
-        "Both",
-        "By",
-        "Dropping",
-        "Each",
-        "Every",
-        "For",
-        "From",
-        "Processes",
-        "If",
-        "In",
-        "It",
-        "On",
-        "One",
-        "Only",
-        "The",
-        "Two",
-        "When",
-        "Where",
-        "While",
-        "With",
-        "Without",
-        "Words",
-    ];
-    let first = what.split(' ').next().unwrap_or_default();
-    match ORDINARY.contains(&first) {
-        true => what[..1].to_lowercase() + &what[1..],
-        false => what.to_owned(),
-    }
-}
-
 /// The words in front of an explanation.
 pub const HEADING: &str = "This looks like a known mistake:";
 
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_name_of_the_code_keeps_its_capital() {
-        assert_eq!(in_a_sentence("The lock is free"), "the lock is free");
-        assert_eq!(in_a_sentence("Drop waits"), "Drop waits");
-        assert_eq!(in_a_sentence("SpinLock<T> is Send"), "SpinLock<T> is Send");
-        assert_eq!(in_a_sentence(""), "");
-    }
 
     const PATCH: &str = "What: adds two.\nClause: 1, 3\nTempts: it\n  looks right.\nTest: one_is_added\n\
         Outcome: compile-error\nCause: three\nExplain: count\n  again.\n\n\

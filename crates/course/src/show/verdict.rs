@@ -60,8 +60,7 @@ pub fn known_mistake(known: &Known) -> Vec<Line> {
 
 /// The same in one line.
 fn guess(known: &Known, layout: &Layout) -> Line {
-    let what = mistake::in_a_sentence(&known.what);
-    let line = Line::of("    this may be: ", Look::Unsure).then(what, Look::Plain);
+    let line = Line::of("    this may be: ", Look::Unsure).then(&known.what, Look::Plain);
     match layout.on_a_page {
         true => line.then(" (m explains it)", Look::Faint),
         false => line,

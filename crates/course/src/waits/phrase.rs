@@ -58,8 +58,10 @@ fn in_call(pid: Pid, number: i64, args: [u64; 6]) -> String {
             "waits in vfork until its child has called exec or ended".into()
         }
         libc::SYS_restart_syscall => "goes on sleeping after a stop, until a certain time".into(),
-        other => only_x86_64(pid, other, fd)
-            .unwrap_or_else(|| format!("waits in system call {other} (man 2 syscalls)")),
+        other => only_x86_64(pid, other, fd).unwrap_or_else(|| match proc::call_name(other) {
+            Some(name) => format!("waits in {name} (man 2 {name})"),
+            None => format!("waits in system call {other} (man 2 syscalls)"),
+        }),
     }
 }
 

@@ -42,7 +42,7 @@ pub use descriptors::{Descriptor, Target, descriptors, task_descriptors};
 pub use maps::{Mapping, Memory, maps, memory};
 pub use stat::{Stat, State, clock_ticks, stat, task_stat};
 pub use status::{Status, status, task_status};
-pub use syscall::{Syscall, syscall};
+pub use syscall::{Syscall, call_name, syscall};
 pub use tree::{all, children, descendants, tasks};
 pub(crate) use tree::{below, family_of, snapshot};
 

@@ -71,6 +71,56 @@ fn parse(text: &[u8]) -> Option<Syscall> {
     }
 }
 
+/// The name of a system call in which a thread may wait for long, as in section 2
+/// of the manual. `None` for all other calls.
+#[must_use]
+pub fn call_name(number: i64) -> Option<&'static str> {
+    Some(match number {
+        libc::SYS_accept => "accept",
+        libc::SYS_accept4 => "accept4",
+        libc::SYS_clone => "clone",
+        libc::SYS_clone3 => "clone3",
+        libc::SYS_close => "close",
+        libc::SYS_connect => "connect",
+        libc::SYS_execve => "execve",
+        libc::SYS_exit_group => "exit_group",
+        libc::SYS_fallocate => "fallocate",
+        libc::SYS_fcntl => "fcntl",
+        libc::SYS_fdatasync => "fdatasync",
+        libc::SYS_flock => "flock",
+        libc::SYS_fsync => "fsync",
+        libc::SYS_getrandom => "getrandom",
+        libc::SYS_ioctl => "ioctl",
+        libc::SYS_io_uring_enter => "io_uring_enter",
+        libc::SYS_madvise => "madvise",
+        libc::SYS_mmap => "mmap",
+        libc::SYS_mq_timedreceive => "mq_timedreceive",
+        libc::SYS_mq_timedsend => "mq_timedsend",
+        libc::SYS_msgrcv => "msgrcv",
+        libc::SYS_msgsnd => "msgsnd",
+        libc::SYS_munmap => "munmap",
+        libc::SYS_openat => "openat",
+        libc::SYS_pread64 => "pread64",
+        libc::SYS_preadv => "preadv",
+        libc::SYS_pwrite64 => "pwrite64",
+        libc::SYS_pwritev => "pwritev",
+        libc::SYS_recvfrom => "recvfrom",
+        libc::SYS_recvmmsg => "recvmmsg",
+        libc::SYS_recvmsg => "recvmsg",
+        libc::SYS_semop => "semop",
+        libc::SYS_semtimedop => "semtimedop",
+        libc::SYS_sendfile => "sendfile",
+        libc::SYS_sendmsg => "sendmsg",
+        libc::SYS_sendto => "sendto",
+        libc::SYS_splice => "splice",
+        libc::SYS_tee => "tee",
+        libc::SYS_vmsplice => "vmsplice",
+        libc::SYS_wait4 => "wait4",
+        libc::SYS_waitid => "waitid",
+        _ => return None,
+    })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -90,6 +140,14 @@ mod tests {
         };
         let line = b"202 0x1 0x2 0x3 0x4 0x5 0xffffffffffffffff 0x7 0x8\n";
         assert_eq!(parse(line), Some(inside));
+    }
+
+    #[test]
+    fn calls_that_wait_have_their_names() {
+        assert_eq!(call_name(libc::SYS_recvfrom), Some("recvfrom"));
+        assert_eq!(call_name(libc::SYS_waitid), Some("waitid"));
+        assert_eq!(call_name(libc::SYS_getpid), None);
+        assert_eq!(call_name(-1), None);
     }
 
     #[test]

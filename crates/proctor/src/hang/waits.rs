@@ -337,7 +337,7 @@ fn blocked(pid: Pid, tid: Pid, number: i64, args: [u64; 6]) -> Wait {
         libc::SYS_rt_sigsuspend | libc::SYS_rt_sigtimedwait => {
             Wait::Other("waits for a signal".to_owned())
         }
-        number => Wait::Other(match (older_call(number), name_of(number)) {
+        number => Wait::Other(match (older_call(number), proc::call_name(number)) {
             (Some(words), _) => words.to_owned(),
             (None, Some(name)) => format!("waits in {name} (man 2 {name})"),
             (None, None) => format!("waits in system call {number} (man 2 syscalls)"),
@@ -346,54 +346,6 @@ fn blocked(pid: Pid, tid: Pid, number: i64, args: [u64; 6]) -> Wait {
 }
 
 const P_PIDFD: u64 = 3;
-
-/// The names of the other calls in which a thread may wait for long.
-fn name_of(number: i64) -> Option<&'static str> {
-    Some(match number {
-        libc::SYS_accept => "accept",
-        libc::SYS_accept4 => "accept4",
-        libc::SYS_clone => "clone",
-        libc::SYS_clone3 => "clone3",
-        libc::SYS_close => "close",
-        libc::SYS_connect => "connect",
-        libc::SYS_execve => "execve",
-        libc::SYS_exit_group => "exit_group",
-        libc::SYS_fallocate => "fallocate",
-        libc::SYS_fcntl => "fcntl",
-        libc::SYS_fdatasync => "fdatasync",
-        libc::SYS_flock => "flock",
-        libc::SYS_fsync => "fsync",
-        libc::SYS_getrandom => "getrandom",
-        libc::SYS_ioctl => "ioctl",
-        libc::SYS_io_uring_enter => "io_uring_enter",
-        libc::SYS_madvise => "madvise",
-        libc::SYS_mmap => "mmap",
-        libc::SYS_mq_timedreceive => "mq_timedreceive",
-        libc::SYS_mq_timedsend => "mq_timedsend",
-        libc::SYS_msgrcv => "msgrcv",
-        libc::SYS_msgsnd => "msgsnd",
-        libc::SYS_munmap => "munmap",
-        libc::SYS_openat => "openat",
-        libc::SYS_pread64 => "pread64",
-        libc::SYS_preadv => "preadv",
-        libc::SYS_pwrite64 => "pwrite64",
-        libc::SYS_pwritev => "pwritev",
-        libc::SYS_recvfrom => "recvfrom",
-        libc::SYS_recvmmsg => "recvmmsg",
-        libc::SYS_recvmsg => "recvmsg",
-        libc::SYS_semop => "semop",
-        libc::SYS_semtimedop => "semtimedop",
-        libc::SYS_sendfile => "sendfile",
-        libc::SYS_sendmsg => "sendmsg",
-        libc::SYS_sendto => "sendto",
-        libc::SYS_splice => "splice",
-        libc::SYS_tee => "tee",
-        libc::SYS_vmsplice => "vmsplice",
-        libc::SYS_wait4 => "wait4",
-        libc::SYS_waitid => "waitid",
-        _ => return None,
-    })
-}
 
 /// Calls that only the older architecture has.
 #[cfg(target_arch = "x86_64")]
